@@ -1,0 +1,31 @@
+"""The two ways to fail: the request was wrong (exit 2), or the work failed (exit 1)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RequestError(ValueError):
+    """The request was wrong: one sentence with what came, what is allowed and what to do (exit status 2)."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message if not hint else f"{message} {hint}")
+        self.message, self.hint = message, hint
+
+
+class WorkError(RuntimeError):
+    """The request was fine and the work failed: a non-finite loss, a full disk (exit status 1)."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message if not hint else f"{message} {hint}")
+        self.message, self.hint = message, hint
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """A sentence that offers the nearest allowed name, or all of them when none is near."""
+    allowed = sorted(allowed)
+    close = difflib.get_close_matches(str(name), allowed, n=1, cutoff=0.5)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"Allowed: {', '.join(allowed)}." if allowed else "Nothing is allowed here."

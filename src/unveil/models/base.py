@@ -1,0 +1,196 @@
+"""What a model is: p(x, z), q(z|x), and `infer`, the one place where the two meet."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ..batch import Batch
+from ..domain import Domain
+from ..errors import RequestError
+from ..terms import Terms, expand_samples
+
+REMEDIES = {
+    "log_w": "it has no sampled log-weights; use the objective or estimator 'elbo'",
+    "exact": "its log p(x) has no closed form; use the estimator 'iwae'",
+    "rsample": "its z cannot be reparametrised; use a model with a continuous z",
+    "enumerate": "its z cannot be enumerated; use an estimator that samples, such as 'iwae'",
+    "kl": "its KL has no closed form; use an objective with a sampled rate",
+}
+
+
+class Posterior(ABC):
+    """q(z|x) for one batch."""
+
+    @abstractmethod
+    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        """K draws (a tuple of groups [K, B, …], reparametrised where possible) and log q [K, B, L]."""
+
+    @abstractmethod
+    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
+        """log q(z_l|z_>l, x) [K, B, L]; `hold` takes the *weights* of q as constants, never z."""
+
+    @property
+    def mean(self) -> tuple[Tensor, ...] | None:
+        """The posterior mean per group [B, …], or None."""
+        return None
+
+    @property
+    def stddev(self) -> tuple[Tensor, ...] | None:
+        """The posterior standard deviation per group [B, …], or None."""
+        return None
+
+
+class OneGroup(Posterior):
+    """The posterior of a model with one latent group, from a torch distribution with batch shape [B].
+
+    Arguments:
+        make: builds the distribution; called with True, it takes the weights of q as constants.
+    """
+
+    def __init__(self, make: Callable[[bool], Distribution]) -> None:
+        self._make = make
+        self.distribution = make(False)
+
+    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        q = self.distribution
+        z = q.rsample((num_samples,)) if q.has_rsample else q.sample((num_samples,))
+        return (z,), q.log_prob(z).unsqueeze(-1)
+
+    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
+        q = self._make(True) if hold else self.distribution
+        return q.log_prob(z[0]).unsqueeze(-1)
+
+    @property
+    def mean(self) -> tuple[Tensor, ...]:
+        return (self.distribution.mean,)
+
+    @property
+    def stddev(self) -> tuple[Tensor, ...]:
+        return (self.distribution.stddev,)
+
+
+class Model(nn.Module, ABC):
+    """A generative story p(x, z) = p(z) p(x|z) with an inference model q(z|x).
+
+    Attributes:
+        domain: what x is.
+        groups: the names of the L latent groups, top last.
+        gives: facts of the built model, out of log_w, joint, rsample, split_q, kl, enumerate, exact.
+        solves: "nothing", "some" (a few parameters have a closed form, refreshed once an epoch) or "all" (a training
+            step is one pass of exact coordinate ascent, such as EM, over the training set).
+    """
+
+    domain: Domain
+    groups: tuple[str, ...] = ("z",)
+    solves: str = "nothing"
+    summary: ClassVar[str] = ""
+
+    @property
+    @abstractmethod
+    def gives(self) -> frozenset[str]: ...
+
+    @abstractmethod
+    def posterior(self, batch: Batch) -> Posterior: ...
+
+    @abstractmethod
+    def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        """log p(x|z) and log p(z) at z (groups of [K, B, …]); says nothing of q."""
+
+    @abstractmethod
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
+        """p(x|z) with batch shape [K, B] or [B]; its mean and samples have the units of x."""
+
+    @abstractmethod
+    def sample(
+        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(x [N, *shape], z groups [N, …]) from p(x, z); `temperature` scales the spread of p(z)."""
+
+    @abstractmethod
+    def initialise(self, batch: Batch) -> None:
+        """Start from the data (output bias, centring); once, on training examples, never on resume."""
+
+    @abstractmethod
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        """The parameters of "p" (prior and likelihood), "q" (inference) or "prior"."""
+
+    def expected_kl(self, posterior: Posterior) -> Tensor | None:
+        """KL(q_l‖p_l) per example and group [B, L] in closed form, or None."""
+        return None
+
+    def enumerate(self, batch: Batch) -> Terms:
+        """All values of z with log_m = log q(z|x), for a model that gives "enumerate"."""
+        raise NotImplementedError(f"{type(self).__name__} cannot enumerate z")
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """Exact log p(x) [B], for a model that gives "exact"."""
+        raise NotImplementedError(f"{type(self).__name__} has no closed-form log p(x)")
+
+    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
+        """Set the parameters that have a closed form given everything else (coordinate ascent on the bound).
+
+        Arguments: `batches()` yields the whole training set once, in order.
+        """
+
+    def panels(self, batch: Batch) -> dict[str, Any]:
+        """Data for the report's figures that only this family has."""
+        return {}
+
+    def infer(
+        self, batch: Batch, num_samples: int | None = 1, hold: frozenset[str] = frozenset()
+    ) -> Terms:
+        """The terms of K posterior draws; `num_samples=None` enumerates z exactly.
+
+        Arguments: `hold ⊆ {"p", "q"}`, the *weights* taken as constants; z still carries the gradient of the draw.
+        """
+        if num_samples is None:
+            return self.enumerate(batch)
+        posterior = self.posterior(batch)
+        z, log_q = posterior.draw(num_samples)
+        if "q" in hold:
+            log_q = posterior.log_prob(z, hold=True)
+        with held(self.parameters_of("p")) if "p" in hold else contextlib.nullcontext():
+            terms = self.joint(batch, z)
+        kl = self.expected_kl(posterior)
+        return replace(terms, log_qz_x=log_q, kl=None if kl is None else expand_samples(kl, num_samples))
+
+    def require(self, who: str, needs: Iterable[str]) -> None:
+        """Refuse, in a sentence with the remedy, an objective or estimator that needs what this model does not give.
+
+        A need may list alternatives: "rsample|enumerate".
+        """
+        for need in needs:
+            if not self.gives & set(need.split("|")):
+                first = need.split("|")[0]
+                raise RequestError(
+                    f"{who} needs {need.replace('|', ' or ')}, which this {type(self).__name__} does not give: "
+                    f"{REMEDIES.get(first, 'choose another')}."
+                )
+
+
+@contextlib.contextmanager
+def held(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Take parameters as constants inside the block (gradients still flow through z)."""
+    trainable = [p for p in parameters if p.requires_grad]
+    for p in trainable:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in trainable:
+            p.requires_grad_(True)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """The device of a module's first parameter or buffer."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        return tensor.device
+    return torch.device("cpu")

@@ -1,0 +1,46 @@
+"""Small tensor functions that every floor above shares."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+
+def log_mean_exp(log_w: Tensor, dim: int = 0, log_m: Tensor | None = None) -> Tensor:
+    """log Σ_k m_k w_k along `dim`; without `log_m` every weight counts 1/K, K being the number it holds.
+
+    Accumulates in float64, so that K = 10⁵ weights lose nothing.
+    """
+    log_w = log_w.double()
+    if log_m is None:
+        return torch.logsumexp(log_w, dim) - math.log(log_w.shape[dim])
+    return torch.logsumexp(log_w + log_m.double(), dim)
+
+
+def sum_event(x: Tensor, event_ndim: int) -> Tensor:
+    """Sum over the last `event_ndim` dimensions (never a mean)."""
+    return x.sum(dim=tuple(range(-event_ndim, 0))) if event_ndim else x
+
+
+def seed_of(*key: int | str) -> int:
+    """A 63-bit seed from a key such as ("train", seed, step): equal keys, equal noise; order matters."""
+    digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+@contextlib.contextmanager
+def keyed(*key: int | str) -> Iterator[None]:
+    """Draw torch's noise from the stream of `key`, then put the caller's generators back as they were.
+
+    Noise that is keyed by what it is for (seed, step, first row) needs no generator state in a
+    checkpoint, and does not change with the batch size or with what ran before.
+    """
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed_of(*key))
+        yield

@@ -1,0 +1,44 @@
+"""q(z|x): heads that turn encoder features into a distribution with batch shape [B]."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal
+
+from .registry import register
+
+
+class PosteriorHead(nn.Module, ABC):
+    """q(z|h) from features h [B, F]. Context: num_features, num_latents; keyword-only arguments are config keys."""
+
+    def __init__(self, num_features: int, num_latents: int) -> None:
+        super().__init__()
+        self.num_features, self.num_latents = num_features, num_latents
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Distribution: ...
+
+
+@register("posterior", "diagonal_gaussian")
+class DiagonalGaussian(PosteriorHead):
+    """q(z|x) = N(μ(x), diag σ(x)²), log σ kept within ±8 of the prior's scale.
+
+    References: Kingma & Welling, Auto-Encoding Variational Bayes (2014), eq. 9.
+    """
+
+    def __init__(self, num_features: int, num_latents: int) -> None:
+        super().__init__(num_features, num_latents)
+        self.linear = nn.Linear(num_features, 2 * num_latents)
+        with torch.no_grad():  # begin near the prior: small means, unit spread
+            self.linear.weight.mul_(0.5)
+            self.linear.bias.zero_()
+
+    def forward(self, features: Tensor) -> Distribution:
+        mean, log_scale = self.linear(features).float().chunk(2, -1) if features.dtype != torch.float64 else self.linear(
+            features
+        ).chunk(2, -1)
+        scale = (8 * torch.tanh(log_scale / 8)).exp()
+        return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)

@@ -1,0 +1,127 @@
+"""The registry: a class decorated with its kind and name is found by the command line, the docs and the tests.
+
+A new model, objective, likelihood, prior, posterior, estimator, network or source is one class with one
+decorator; no list of names is kept anywhere else. Every registered object remembers the arguments it was built with
+(`describe`), so a run stores names and plain values, and loading one (`rebuild`) executes no stored code.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from .domain import Domain
+from .errors import RequestError, nearest
+
+HOMES = {
+    "model": "unveil.models",
+    "objective": "unveil.objectives",
+    "prior": "unveil.priors",
+    "posterior": "unveil.posteriors",
+    "likelihood": "unveil.likelihoods",
+    "estimator": "unveil.estimators",
+    "network": "unveil.nn",
+    "source": "unveil.data",
+}
+_found: dict[str, dict[str, type]] = {kind: {} for kind in HOMES}
+T = TypeVar("T", bound=type)
+
+
+def register(kind: str, name: str) -> Callable[[T], T]:
+    """Class decorator: enter the class under (kind, name) and remember constructor arguments in `spec`."""
+
+    def enter(cls: T) -> T:
+        _found[kind][name] = cls
+        cls.registered = (kind, name)  # type: ignore[attr-defined]
+        if kind != "source":
+            _remember_arguments(cls)
+        return cls
+
+    return enter
+
+
+def _remember_arguments(cls: type) -> None:
+    init = cls.__init__  # type: ignore[misc]
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        bound = signature.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        arguments.pop(next(iter(signature.parameters)))
+        self.__dict__["spec"] = arguments
+        init(self, *args, **kwargs)
+
+    cls.__init__ = wrapped  # type: ignore[misc]
+
+
+def load_all(kind: str) -> dict[str, type]:
+    """Every registered class of a kind, by name; imports the modules that may hold one."""
+    if kind not in HOMES:
+        raise RequestError(f"There is no kind {kind!r}.", nearest(kind, HOMES))
+    home = importlib.import_module(HOMES[kind])
+    for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
+        importlib.import_module(f"{home.__name__}.{module.name}")
+    return dict(sorted(_found[kind].items()))
+
+
+def lookup(kind: str, name: str) -> type:
+    """The class registered under (kind, name); a name is looked up here and is never an import path."""
+    found = load_all(kind)
+    if name not in found:
+        raise RequestError(f"There is no {kind} named {name!r}.", nearest(name, found))
+    return found[name]
+
+
+def describe(thing: Any) -> Any:
+    """Plain JSON for a value: a registered object becomes its name and arguments, a foreign one its class name."""
+    if thing is None or isinstance(thing, bool | int | float | str):
+        return thing
+    if isinstance(thing, Domain):
+        return {"domain": thing.to_json()}
+    if isinstance(thing, list | tuple):
+        return [describe(value) for value in thing]
+    if isinstance(thing, Mapping):
+        return {str(key): describe(value) for key, value in thing.items()}
+    if "spec" in getattr(thing, "__dict__", {}):
+        kind, name = type(thing).registered
+        return {"kind": kind, "name": name, **{key: describe(value) for key, value in thing.spec.items()}}
+    return {"class": f"{type(thing).__module__}.{type(thing).__qualname__}"}
+
+
+def rebuild(spec: Any, parts: Mapping[str, Any] | None = None, slot: str = "model") -> Any:
+    """The object that `describe` described.
+
+    Arguments: `parts`, objects (or classes without arguments) for the user's own pieces, by slot name ("encoder")
+    or by class name. Raises RequestError when a foreign class is named and not given: nothing is imported for it.
+    """
+    if isinstance(spec, list):
+        return tuple(rebuild(value, parts, slot) for value in spec)
+    if not isinstance(spec, dict):
+        return spec
+    if "domain" in spec and len(spec) == 1:
+        return Domain.from_json(spec["domain"])
+    if "class" in spec:
+        return _own_part(spec["class"], parts or {}, slot)
+    if "kind" not in spec:
+        return {key: rebuild(value, parts, key) for key, value in spec.items()}
+    arguments = {k: rebuild(v, parts, k) for k, v in spec.items() if k not in ("kind", "name")}
+    try:
+        return lookup(spec["kind"], spec["name"])(**arguments)
+    except TypeError as error:
+        raise RequestError(f"The saved {spec['kind']} {spec['name']!r} cannot be rebuilt: {error}.") from error
+
+
+def _own_part(name: str, parts: Mapping[str, Any], slot: str) -> Any:
+    for key in (slot, name, name.rsplit(".", 1)[-1]):
+        if key in parts:
+            return parts[key]() if isinstance(parts[key], type) else parts[key]
+    raise RequestError(
+        f"This run holds a part of your own, {slot} = {name}, and loading a run imports nothing.",
+        f"Give it: Run.load(path, parts={{{slot!r}: …}}) or --plugin my_parts.py.",
+    )
