@@ -37,8 +37,6 @@ class DiagonalGaussian(PosteriorHead):
             self.linear.bias.zero_()
 
     def forward(self, features: Tensor) -> Distribution:
-        mean, log_scale = self.linear(features).float().chunk(2, -1) if features.dtype != torch.float64 else self.linear(
-            features
-        ).chunk(2, -1)
+        mean, log_scale = self.linear(features).chunk(2, -1)
         scale = (8 * torch.tanh(log_scale / 8)).exp()
         return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)

@@ -24,7 +24,8 @@ HOMES = {
     "posterior": "unveil.posteriors",
     "likelihood": "unveil.likelihoods",
     "estimator": "unveil.estimators",
-    "network": "unveil.nn",
+    "encoder": "unveil.nn",
+    "decoder": "unveil.nn",
     "source": "unveil.data",
 }
 _found: dict[str, dict[str, type]] = {kind: {} for kind in HOMES}

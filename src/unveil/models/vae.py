@@ -1,0 +1,199 @@
+"""The variational auto-encoder, made of parts."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, kl_divergence
+
+from ..batch import Batch
+from ..domain import Domain
+from ..errors import RequestError
+from ..likelihoods import Likelihood, default_likelihood
+from ..posteriors import DiagonalGaussian, PosteriorHead
+from ..priors import Prior, StandardNormal
+from ..registry import lookup, register
+from ..terms import Terms
+from .base import Model, OneGroup, held
+
+Network = Literal["auto", "mlp", "conv"]
+
+
+@register("model", "vae")
+class VAE(Model):
+    """p(x, z) = p(z) p(x|z), with q(z|x) from one pass of an encoder.
+
+    log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x)‖p(z))
+
+    References: Kingma & Welling, Auto-Encoding Variational Bayes (2014), eq. 3.
+
+    Arguments:
+        prior: p(z).
+        encoder: any module from x [B, *shape], centred and scaled by the training data, to features [B, F].
+        posterior: the head from features to q(z|x).
+        decoder: any module from z [..., D] to the likelihood's features [..., P·D_x].
+        likelihood: p(x|z); it knows the domain.
+    """
+
+    summary = "one continuous latent group, an encoder and a decoder"
+
+    def __init__(
+        self, prior: Prior, encoder: nn.Module, posterior: PosteriorHead, decoder: nn.Module, likelihood: Likelihood
+    ) -> None:
+        super().__init__()
+        self.prior, self.encoder, self.posterior_head = prior, encoder, posterior
+        self.decoder, self.likelihood = decoder, likelihood
+        self.domain = likelihood.domain
+        self.register_buffer("centre", torch.zeros(self.domain.shape))
+        self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
+        self.network_dtype = torch.float32  # bf16 only inside encoder and decoder, and only while training
+        self._gives = self._facts()
+
+    @classmethod
+    def build(
+        cls,
+        domain: Domain,
+        *,
+        latent: int = 32,
+        network: Network = "auto",
+        width: int = 0,
+        depth: int = 0,
+        dropout: float = 0.0,
+        prior: Callable[..., Prior] = StandardNormal,
+        posterior: Callable[..., PosteriorHead] = DiagonalGaussian,
+        likelihood: Callable[..., Likelihood] | None = None,
+    ) -> VAE:
+        """A VAE for a domain, from a few choices.
+
+        Arguments:
+            latent: D, the number of latents.
+            network: "mlp", "conv" (images), or "auto".
+            width: units per hidden layer, or channels at the finest resolution; 0 picks by the size of x.
+            depth: hidden layers, or residual blocks per resolution; 0 picks.
+            dropout: share of the encoder's inputs dropped while training (mlp).
+        """
+        if latent < 1:
+            raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
+        network = default_network(domain) if network == "auto" else network
+        if network == "conv" and not domain.is_image:
+            raise RequestError(f"model.network 'conv' needs images and x has the shape {domain.shape}; use 'mlp'.")
+        sizes = {"width": width or default_width(domain, network), "depth": depth or (2 if network == "mlp" else 1)}
+        extra = {"dropout": dropout} if network == "mlp" else {}
+        p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
+        encoder = lookup("encoder", network)(domain.shape, **sizes, **extra)
+        decoder = lookup("decoder", network)(latent, domain.shape, p_x.params_per_dim, **sizes)
+        return cls(prior(latent), encoder, posterior(encoder.num_features, latent), decoder, p_x)
+
+    @property
+    def gives(self) -> frozenset[str]:
+        return self._gives
+
+    @torch.no_grad()
+    def _facts(self) -> frozenset[str]:
+        facts = {"log_w", "joint"}
+        q = self.posterior_head(torch.zeros(1, self.posterior_head.num_features))
+        facts |= {"rsample"} if q.has_rsample else set()
+        if not {id(p) for p in self.parameters_of("p")} & {id(p) for p in self.parameters_of("q")}:
+            facts.add("split_q")
+        with contextlib.suppress(NotImplementedError):  # no closed form is an answer, not a failure
+            kl_divergence(q, self.prior())
+            facts.add("kl")
+        return frozenset(facts)
+
+    @property
+    def solves(self) -> str:  # type: ignore[override]
+        return "some" if getattr(self.likelihood, "sigma", None) == "solved" else "nothing"
+
+    def posterior(self, batch: Batch) -> OneGroup:
+        features = self._encode(batch)
+
+        def make(hold: bool) -> Distribution:
+            if not hold:
+                return self.posterior_head(features)
+            with held(self.parameters_of("q")):
+                return self.posterior_head(self._encode(batch))
+
+        return OneGroup(make)
+
+    def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        log_px_z = self.likelihood(self._features(z[0]), batch.observed).log_prob(batch.x)
+        return Terms(log_px_z=log_px_z, log_pz=self.prior(batch.y).log_prob(z[0]).unsqueeze(-1), z=z)
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
+        return self.likelihood(self._features(z[0]))
+
+    def expected_kl(self, posterior: Any) -> Tensor | None:
+        if "kl" not in self._gives:
+            return None
+        return kl_divergence(posterior.distribution, self.prior()).unsqueeze(-1)  # [B, 1]
+
+    @torch.no_grad()
+    def sample(
+        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        p = self.prior(y)
+        z = p.mean + temperature * (p.sample((num_samples,)) - p.mean)
+        return self.decode((z,), y).sample(), (z,)
+
+    @torch.no_grad()
+    def initialise(self, batch: Batch) -> None:
+        x = batch.x
+        self.centre.copy_(x.mean(0))
+        spread = x.std() if self.domain.is_image else x.std(0)
+        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+        self.likelihood.initialise(x)
+
+    @torch.no_grad()
+    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
+        total, count = 0.0, 0
+        for batch in batches():
+            p = self.decode(self.posterior(batch).draw(1)[0])
+            statistic = self.likelihood.solve(batch.x, p)
+            if statistic is not None:
+                total, count = total + len(batch) * statistic, count + len(batch)
+        if count:
+            self.likelihood.finish_solving(torch.as_tensor(total / count))
+
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        modules = {
+            "p": [self.prior, self.decoder, self.likelihood],
+            "q": [self.encoder, self.posterior_head],
+            "prior": [self.prior],
+        }
+        if part not in modules:
+            raise RequestError(f"There is no part {part!r}; a VAE has 'p', 'q' and 'prior'.")
+        return [p for module in modules[part] for p in module.parameters()]
+
+    def _encode(self, batch: Batch) -> Tensor:
+        x = (batch.x - self.centre) / self.spread
+        if batch.observed is not None:
+            x = torch.where(batch.observed, x, torch.zeros_like(x))
+        with self._network_precision():
+            features = self.encoder(x)
+        return features.to(x.dtype)
+
+    def _features(self, z: Tensor) -> Tensor:
+        with self._network_precision():
+            h = self.decoder(z)
+        return h.to(z.dtype)
+
+    def _network_precision(self) -> torch.autocast:
+        reduced = self.network_dtype != torch.float32
+        return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=reduced)
+
+
+def default_network(domain: Domain) -> str:
+    """Convolutions for images from 16×16 up; smaller images and vectors are faster and as good with an MLP."""
+    return "conv" if domain.is_image and min(domain.image_shape[:2]) >= 16 else "mlp"
+
+
+def default_width(domain: Domain, network: str) -> int:
+    """32 channels; or hidden units growing with √D, between 128 and 512."""
+    if network == "conv":
+        return 32
+    return min(512, max(128, 2 ** round(math.log2(16 * math.sqrt(domain.num_dims)))))

@@ -1,0 +1,50 @@
+"""Multi-layer perceptrons for vectors, and for images seen as vectors."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..registry import register
+
+
+def perceptron(in_features: int, width: int, depth: int) -> nn.Sequential:
+    """`depth` hidden layers of `width` SiLU units."""
+    sizes = [in_features, *[width] * depth]
+    layers: list[nn.Module] = []
+    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+        layers += [nn.Linear(a, b), nn.SiLU()]
+    return nn.Sequential(*layers)
+
+
+@register("encoder", "mlp")
+class MLPEncoder(nn.Module):
+    """x [B, *shape] → features [B, width]."""
+
+    def __init__(self, shape: tuple[int, ...], *, width: int = 512, depth: int = 2, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.num_features = width
+        self.dropout = nn.Dropout(dropout)
+        self.layers = perceptron(math.prod(shape), width, depth)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(self.dropout(x.flatten(1)))
+
+
+@register("decoder", "mlp")
+class MLPDecoder(nn.Module):
+    """z [..., D] → features [..., num_outputs] for the likelihood."""
+
+    def __init__(
+        self, num_latents: int, shape: tuple[int, ...], params_per_dim: int, *, width: int = 512, depth: int = 2
+    ) -> None:
+        super().__init__()
+        self.layers = perceptron(num_latents, width, depth)
+        self.out = nn.Linear(width, params_per_dim * math.prod(shape), bias=False)
+        with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
+            self.out.weight.mul_(0.1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.out(self.layers(z))
