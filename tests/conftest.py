@@ -1,0 +1,85 @@
+"""What every test shares: one thread each, repeatable noise, checked signatures, and a count of what was left out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch starts its threads; also for the processes that tests start
+
+import pytest
+import torch
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+# Every signature of the package is checked at each call, shapes where they are annotated; an int may stand for a float.
+install_import_hook("unveil", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+
+settings.register_profile("unveil", deadline=None, derandomize=CI, database=None if CI else settings.default.database)
+settings.load_profile("unveil")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("needs_data"):
+        _data_home()
+    if item.get_closest_marker("test_all") and os.environ.get("UNVEIL_TEST_ALL") != "1":
+        pytest.skip("part of the full product: make test-all")
+
+
+@pytest.fixture(autouse=True)
+def _same_noise_in_any_order() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def data_home() -> Path:
+    """The directory of real data, $UNVEIL_DATA."""
+    return _data_home()
+
+
+def _data_home() -> Path:
+    home = os.environ.get("UNVEIL_DATA")
+    if not home:
+        pytest.skip("UNVEIL_DATA does not name a directory of real data")
+    if not Path(home).is_dir():
+        pytest.fail(f"UNVEIL_DATA is {home!r}, which is not a directory")
+    return Path(home)
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """A Chromium or Chrome of the system; where CI is set, its absence is a failure."""
+    names = ("chromium", "google-chrome", "chromium-browser", "chrome")
+    found = next(filter(None, map(shutil.which, [*names, *_usual_places()])), None)
+    if found is None:
+        (pytest.fail if CI else pytest.skip)("no Chromium or Chrome in this system")
+    return found
+
+
+def _usual_places() -> list[str]:
+    """Where macOS and Windows keep a browser that is not on the PATH."""
+    if sys.platform == "darwin":
+        return ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
+    roots = (os.environ.get(name) for name in ("PROGRAMFILES", "PROGRAMFILES(X86)", "LOCALAPPDATA"))
+    return [str(Path(root, "Google/Chrome/Application/chrome.exe")) for root in roots if root]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A test never skips in silence: how many were left out, and why."""
+    left_out = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    terminalreporter.section("left out")
+    for reason, count in left_out.most_common():
+        terminalreporter.write_line(f"{count} left out: {reason.removeprefix('Skipped: ')}")
+    if not left_out:
+        terminalreporter.write_line("no test was left out")
