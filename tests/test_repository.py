@@ -1,0 +1,166 @@
+"""The repository keeps its own promises: pinned, portable, documented, and without files that can run code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from unveil.registry import HOMES, load_all
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+MEGABYTE = 2**20
+
+# In two halves, so that this file does not hold what it looks for.
+REGISTRY_HOSTS = [
+    first + second
+    for first, second in [
+        ("pypi", ".org"),
+        ("pythonhosted", ".org"),
+        ("download.pytorch", ".org"),
+        ("anaconda", ".org"),
+        ("npmjs", ".org"),
+    ]
+]
+MACHINE_PATHS = re.compile(
+    "|".join(
+        [
+            r"(?<![\w.])/wo" r"rk/",
+            r"(?<![\w)\]])\.lib" r"rary\b",
+            r"(?<!\w)/(?:ho" r"me|Users)/\w",
+            r"(?<!\w)/ro" r"ot/\w",
+            r"/opt/(?:wh" r"eels|py" r"pi)",
+        ]
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    """The files under version control."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("this tree is not a git checkout")
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
+
+
+def _texts(tracked: list[Path]) -> dict[Path, str]:
+    readable = (path for path in tracked if path.suffix not in (".png", ".npz", ".gz", ".woff2"))
+    return {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in readable}
+
+
+def _pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split("==") for line in lines if not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def _declared() -> list[Requirement]:
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    lists = [PROJECT["build-system"]["requires"], PROJECT["project"]["dependencies"], *extras]
+    return [Requirement(line) for lines in lists for line in lines]
+
+
+@pytest.mark.parametrize("requirement", _declared(), ids=str)
+def test_each_declared_dependency_is_pinned_within_its_bounds(requirement: Requirement) -> None:
+    assert requirement.specifier.contains(_pins()[canonicalize_name(requirement.name)])
+
+
+def test_each_package_that_a_dependency_brings_is_pinned() -> None:
+    pins, seen, todo = _pins(), set[str](), [canonicalize_name(r.name) for r in _declared()]
+    while todo:
+        name = todo.pop()
+        if name in seen or name.startswith(
+            ("nvidia-", "cuda-", "triton")
+        ):  # what a GPU build of torch brings is its own
+            continue
+        seen.add(name)
+        assert name in pins, f"{name} is installed and not in constraints.txt"
+        needed = (Requirement(line) for line in metadata.requires(name) or [])
+        todo += [canonicalize_name(r.name) for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})]
+    assert len(seen) > 30
+
+
+def test_constraints_hold_exact_portable_versions_in_order() -> None:
+    header, *lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert header.startswith("# ")
+    assert lines == sorted(lines, key=lambda line: line.partition("==")[0].lower())
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+
+
+def test_no_file_names_a_registry_host_or_a_path_of_one_machine(tracked: list[Path]) -> None:
+    texts = _texts(tracked)
+    assert len(texts) > 20
+    for path, text in texts.items():
+        assert [host for host in REGISTRY_HOSTS if host in text] == [], path
+        assert MACHINE_PATHS.findall(text) == [], path
+
+
+@pytest.mark.parametrize("text", ["/work/main", "see .library/x", "/home/ann/x", "/opt/wheels"])
+def test_a_path_of_one_machine_is_recognised(text: str) -> None:
+    assert MACHINE_PATHS.search(text)
+
+
+def test_no_large_file_and_no_file_that_runs_code_when_it_is_read_is_tracked(tracked: list[Path]) -> None:
+    assert [path for path in tracked if path.stat().st_size > MEGABYTE] == []
+    assert [path for path in tracked if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib")] == []
+
+
+def test_each_action_is_pinned_by_commit_and_names_its_version() -> None:
+    workflows = [*(ROOT / ".github").rglob("*.yml"), *(ROOT / ".github").rglob("*.yaml")]
+    uses = [line for path in workflows for line in path.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+    assert uses
+    assert [line for line in uses if not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d", line)] == []
+
+
+@pytest.mark.parametrize("kind", HOMES)
+def test_each_registered_class_says_in_its_first_line_what_it_is(kind: str) -> None:
+    found = load_all(kind)
+    assert found
+    for name, cls in found.items():
+        first = (cls.__dict__.get("__doc__") or "").split("\n")[0]
+        assert first and not first.startswith(f"{cls.__name__}("), f"the {kind} {name!r} has no docstring of its own"
+        assert len(first) <= 120, f"the first line of the {kind} {name!r} is too long for a table"
+
+
+def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(ROOT / "src", tree / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    build = ["wheel", "--quiet", "--no-build-isolation", "--no-deps", "--wheel-dir", str(tmp_path), str(tree)]
+    subprocess.run([sys.executable, "-m", "pip", *build], check=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        packed = {name for name in wheel.namelist() if name.startswith("unveil/")}
+    assert packed == {
+        p.relative_to(tree / "src").as_posix() for p in (tree / "src" / "unveil").rglob("*") if p.is_file()
+    }
+
+
+def _examples() -> list[tuple[str, str]]:
+    """(the heading, the code) of each Python example in CONTRIBUTING.md."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return re.findall(r"^### ([^\n]+)\n(?:(?!^#).)*?^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def test_each_kind_has_an_example_in_the_contributing_guide() -> None:
+    shown = {kind for _, code in _examples() for kind in re.findall(r'@register\("(\w+)"', code)}
+    assert shown >= {"model", "objective", "likelihood", "prior", "posterior", "estimator", "source"}
+
+
+@pytest.mark.parametrize(("heading", "code"), _examples(), ids=[heading for heading, _ in _examples()])
+def test_each_example_of_the_contributing_guide_runs_and_is_found(heading: str, code: str) -> None:
+    (kind, name), *_ = re.findall(r'@register\("(\w+)", "(\w+)"\)', code)
+    check = f"\nfrom unveil.registry import load_all\nassert {name!r} in load_all({kind!r})\n"
+    done = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, cwd=ROOT / "src")
+    assert done.returncode == 0, f"{heading}: {done.stderr}"
