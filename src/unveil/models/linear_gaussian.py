@@ -1,0 +1,322 @@
+"""Probabilistic PCA and factor analysis: the one deep latent-variable model (of depth one) in which nothing is hidden.
+
+log p(x), p(z|x), the KL and the optimum all have closed forms, so every bound and estimator can be checked here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, MultivariateNormal, Normal
+
+from ..batch import Batch
+from ..distributions import EventSum
+from ..domain import Domain
+from ..errors import RequestError, nearest
+from ..registry import register
+from ..terms import Terms
+from .base import Model, OneGroup, Posterior
+
+EM_ROUNDS = 20  # per pass over the data: a round costs D²·Z on the moments, which is nothing beside the pass
+
+
+class Moments(NamedTuple):
+    """All that the training set says to a linear-Gaussian model: x̄ [D] and C = 1/N Σ_n (x_n − x̄)(x_n − x̄)ᵀ [D, D]."""
+
+    mean: Tensor
+    cov: Tensor
+
+
+@register("model", "linear_gaussian")
+class LinearGaussian(Model):
+    """x = W z + μ + ε with z ~ N(0, I) and ε ~ N(0, diag ψ), for real x.
+
+    p(x)   = N(x; μ, W Wᵀ + diag ψ)
+    p(z|x) = N(z; M⁻¹ Wᵀψ⁻¹(x − μ), M⁻¹)   with M = I + Wᵀψ⁻¹W
+
+    The weights are stored as given (float32 by default); every density is computed in float64. The closed forms need
+    C [D, D], so D is hundreds or a few thousands.
+
+    References: Tipping & Bishop, Probabilistic Principal Component Analysis (1999), eq. 3–8; Rubin & Thayer, EM
+    Algorithms for ML Factor Analysis (1982).
+
+    Arguments:
+        latent: Z, the number of latents.
+        noise: "isotropic", one ψ for all dimensions (probabilistic PCA), or "diagonal" (factor analysis).
+        posterior: "exact", p(z|x) itself, which has no weights of its own; or "free", q(z|x) = N(A(x − c) + b, L Lᵀ)
+            with weights A, b, L and the constant c = the training mean, to show the two alternating.
+        floor: the smallest ψ, relative to the variance of x (of each column, for diagonal noise).
+    """
+
+    least_psi: Tensor
+    c: Tensor
+    summary = "probabilistic PCA or factor analysis; log p(x) in closed form"
+    solves = "all"
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        latent: int = 8,
+        noise: Literal["isotropic", "diagonal"] = "isotropic",
+        posterior: Literal["exact", "free"] = "exact",
+        floor: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        if domain.is_discrete:
+            raise RequestError(
+                f"linear_gaussian is a density and x is {domain}: a density on integers is not a likelihood.",
+                "Use the model 'mixture' or 'vae', or add uniform noise to x (dequantise) and call it real.",
+            )
+        if latent < 1:
+            raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
+        if not 0 < floor < 1:
+            raise RequestError(f"model.floor is {floor}; it takes a share of the variance of x, between 0 and 1.")
+        _one_of("noise", noise, ("isotropic", "diagonal"))
+        _one_of("posterior", posterior, ("exact", "free"))
+        self.domain, self.latent, self.noise, self.inference, self.floor = domain, latent, noise, posterior, floor
+        D, Z = domain.num_dims, latent
+        self.W = nn.Parameter(torch.randn(D, Z) / math.sqrt(2 * Z))
+        self.mu = nn.Parameter(torch.zeros(D))
+        self.log_psi = nn.Parameter(torch.full((D if noise == "diagonal" else 1,), math.log(0.5)))  # above its floor
+        self.register_buffer("least_psi", torch.full_like(self.log_psi, floor, requires_grad=False))
+        if posterior == "free":
+            self.A, self.b = nn.Parameter(torch.randn(Z, D) / math.sqrt(D)), nn.Parameter(torch.zeros(Z))
+            self.log_L = nn.Parameter(torch.zeros(Z, Z))  # below the diagonal L itself, on it log L
+            self.register_buffer("c", torch.zeros(D))
+
+    @property
+    def gives(self) -> frozenset[str]:
+        facts = {"log_w", "joint", "rsample", "kl", "exact"}
+        return frozenset(facts | ({"split_q"} if self.inference == "free" else set()))
+
+    # p(x, z), p(x) and p(z|x)
+
+    def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        log_px_z = self._likelihood(z[0], batch.observed).log_prob(batch.x.double())  # [K, B]
+        log_pz = -0.5 * (z[0].double() ** 2 + math.log(2 * math.pi)).sum(-1, keepdim=True)  # [K, B, 1]
+        return Terms(log_px_z=log_px_z, log_pz=log_pz, z=z)
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """log p(x) = −½ [D log 2π + log det(W Wᵀ + ψ) + (x − μ)ᵀ(W Wᵀ + ψ)⁻¹(x − μ)], [B], over the observed part.
+
+        With z = E[z|x] the last term is ‖x − μ − W z‖²/ψ + ‖z‖² (no difference of large numbers), and
+        log det(W Wᵀ + ψ) = Σ_d log ψ_d + log det M.
+        """
+        W, mu, psi = self._theta()
+        seen, delta = self._centred(batch, mu)  # [B or 1, D], [B, D]
+        posterior = self._exact(batch)
+        z = posterior.mean  # [B, Z]
+        log_det_m = -2 * posterior.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        error = (seen / psi * (delta - z @ W.T) ** 2).sum(-1)
+        log_det = (seen * psi.log()).sum(-1) + log_det_m
+        return -0.5 * (seen.sum(-1) * math.log(2 * math.pi) + log_det + error + (z**2).sum(-1))
+
+    def posterior(self, batch: Batch) -> OneGroup:
+        q = self._exact if self.inference == "exact" else self._free
+        return OneGroup(lambda hold: q(batch, hold))
+
+    def expected_kl(self, posterior: Posterior) -> Tensor:
+        """KL(N(m, S)‖N(0, I)) = ½ (tr S + ‖m‖² − Z − log det S), [B, 1]."""
+        assert isinstance(posterior, OneGroup) and isinstance(posterior.distribution, MultivariateNormal)
+        m, L = posterior.distribution.mean, posterior.distribution.scale_tril
+        trace, log_det = (L**2).sum((-2, -1)), 2 * L.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return 0.5 * (trace + (m**2).sum(-1) - self.latent - log_det).unsqueeze(-1)
+
+    def _exact(self, batch: Batch, hold: bool = False) -> MultivariateNormal:
+        """p(z|x_observed): rows with different masks have different M, [B, Z, Z]."""
+        W, mu, psi = self._theta(hold)
+        seen, delta = self._centred(batch, mu)
+        eye = torch.eye(self.latent, dtype=W.dtype, device=W.device)
+        M = eye + torch.einsum("bd,dz,dy->bzy", seen / psi, W, W)  # [B or 1, Z, Z]
+        T = _inverse_root(M)
+        mean = torch.einsum("bzy,bxy,bx->bz", T, T, delta @ (W / psi.unsqueeze(-1)))  # M⁻¹ Wᵀψ⁻¹(x − μ), [B, Z]
+        return MultivariateNormal(mean, scale_tril=T, validate_args=False)
+
+    def _free(self, batch: Batch, hold: bool = False) -> MultivariateNormal:
+        """N(A(x − c) + b, L Lᵀ); what is not observed is taken at c."""
+        A, b, L = self._q(hold)
+        _, delta = self._centred(batch, self.c.double())
+        return MultivariateNormal(delta @ A.T + b, scale_tril=L, validate_args=False)
+
+    def _theta(self, hold: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """W [D, Z], μ [D] and ψ [D]."""
+        W, mu, log_psi = _float64(hold, self.W, self.mu, self.log_psi)
+        return W, mu, (self.least_psi.double() + log_psi.exp()).expand_as(mu)
+
+    def _q(self, hold: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """A [Z, D], b [Z] and L [Z, Z] of the free q."""
+        A, b, log_L = _float64(hold, self.A, self.b, self.log_L)
+        return A, b, log_L.tril(-1) + log_L.diagonal().exp().diag()
+
+    def _centred(self, batch: Batch, centre: Tensor) -> tuple[Tensor, Tensor]:
+        """What is observed, as 0 and 1 [B or 1, D], and x − centre [B, D], 0 where x is not observed."""
+        delta = batch.x.flatten(1).double() - centre
+        if batch.observed is None:
+            return torch.ones_like(delta[:1]), delta
+        seen = batch.observed.flatten(1)
+        return seen.double(), torch.where(seen, delta, 0.0)
+
+    # generating
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
+        return self._likelihood(z[0])
+
+    def _likelihood(self, z: Tensor, observed: Tensor | None = None) -> EventSum:
+        W, mu, psi = self._theta()
+        mean = (z.double() @ W.T + mu).reshape(*z.shape[:-1], *self.domain.shape)
+        each = Normal(mean, psi.sqrt().reshape(self.domain.shape), validate_args=False)
+        return EventSum(each, len(self.domain.shape), observed)
+
+    @torch.no_grad()
+    def sample(
+        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        z = temperature * torch.randn(num_samples, self.latent, dtype=torch.float64, device=self.W.device)
+        return self.decode((z,), y).sample().to(self.W.dtype), (z,)
+
+    # fitting
+
+    @torch.no_grad()
+    def initialise(self, batch: Batch) -> None:
+        """Half of each column's variance to W z, half to the noise; a free q starts at random, with z of unit spread.
+
+        (At A = 0 it would stay: an encoder that ignores x teaches the decoder to ignore z, and the other way round.)
+        """
+        moments = self._moments([batch])
+        variance = self._set_least_psi(moments)
+        W = torch.randn_like(self.W) * (variance / (2 * self.latent)).sqrt().unsqueeze(-1)
+        self._set_theta(W, moments.mean, variance / 2)
+        if self.inference == "free":
+            self.c.copy_(moments.mean)
+            self.A.copy_(torch.randn_like(self.A) / (len(variance) * variance.clamp(min=1e-24)).sqrt())
+
+    @torch.no_grad()
+    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
+        """One pass over the data: the optimum for isotropic noise, `EM_ROUNDS` rounds of EM for diagonal noise."""
+        moments = self._moments(batches())
+        self._set_least_psi(moments)
+        if self.noise == "isotropic":
+            self._principal_components(moments)
+        else:
+            for _ in range(EM_ROUNDS):
+                self._maximise(moments)
+                self.e_step()
+        self.e_step()
+
+    @torch.no_grad()
+    def e_step(self) -> None:
+        """With θ held, the best q(z|x) there is: p(z|x). The exact posterior is always there already."""
+        if self.inference == "exact":
+            return
+        A, b, S = self._exact_map(self.c.double())
+        L = torch.linalg.cholesky(S)
+        self.A.copy_(A)
+        self.b.copy_(b)
+        self.log_L.copy_(L.tril(-1) + L.diagonal().log().diag())
+
+    @torch.no_grad()
+    def m_step(self, batches: Callable[[], Iterable[Batch]]) -> None:
+        """With q held, the best θ = (W, μ, ψ) there is: one regression of x on the z that q infers."""
+        self._maximise(self._moments(batches()))
+
+    def _principal_components(self, moments: Moments) -> None:
+        """W = U_q (Λ_q − ψI)^½ and ψ = mean of the discarded eigenvalues of C (Tipping & Bishop 1999, eq. 7–8).
+
+        D − 1 components already fit C exactly, so columns of W beyond these are zero.
+        """
+        lam, U = torch.linalg.eigh(moments.cov)
+        lam, U = lam.flip(0), U.flip(1)
+        q = min(self.latent, self.domain.num_dims - 1)
+        psi = torch.maximum(lam[q:].mean(), self.least_psi.double())
+        W = torch.zeros_like(self.W, dtype=torch.float64)
+        W[:, :q] = U[:, :q] * (lam[:q] - psi).clamp(min=0).sqrt()
+        self._set_theta(W, moments.mean, psi.expand_as(moments.mean))
+
+    def _maximise(self, moments: Moments) -> None:
+        """W = C_xz C_zz⁻¹, μ = x̄ − W z̄, ψ = diag(C − W C_zx), where C_xz = C Aᵀ and C_zz = S + A C Aᵀ come from q."""
+        x_mean, C = moments
+        A, z_mean, S = self._exact_map(x_mean) if self.inference == "exact" else self._free_map(x_mean)
+        C_xz = C @ A.T  # E[z|x] is linear in x
+        W = torch.linalg.solve(S + A @ C_xz, C_xz.T).T
+        psi = C.diagonal() - (W * C_xz).sum(-1)
+        self._set_theta(W, x_mean - W @ z_mean, psi)
+
+    def _exact_map(self, centre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """p(z|x) as N(A(x − centre) + b, S): A [Z, D], b [Z], S [Z, Z]."""
+        W, mu, psi = self._theta()
+        S = torch.linalg.inv(torch.eye(self.latent, dtype=W.dtype, device=W.device) + (W.T / psi) @ W)
+        A = S @ (W.T / psi)
+        return A, A @ (centre - mu), (S + S.T) / 2
+
+    def _free_map(self, centre: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q(z|x) as N(A(x − centre) + b, S)."""
+        A, b, L = self._q()
+        return A, A @ (centre - self.c) + b, L @ L.T
+
+    def _set_theta(self, W: Tensor, mu: Tensor, psi: Tensor) -> None:
+        psi = psi.mean(0, keepdim=True) if self.noise == "isotropic" else psi
+        above = torch.maximum(psi - self.least_psi, 1e-9 * self.least_psi)
+        for parameter, value in ((self.W, W), (self.mu, mu), (self.log_psi, above.log())):
+            parameter.copy_(value)
+
+    def _set_least_psi(self, moments: Moments) -> Tensor:
+        """The floor of ψ, relative to the variance of x, which comes back [D]; refuses what would drive ψ there."""
+        variance = moments.cov.diagonal()
+        constant = (variance <= 1e-24 * moments.mean**2).nonzero().flatten().tolist()
+        if constant and (self.noise == "diagonal" or len(constant) == len(variance)):
+            named = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
+            raise RequestError(
+                f"Column(s) {named} of x are constant, so a density with its own noise for each has no bound.",
+                "Remove them (they hold no information), or share one noise: model.noise=isotropic.",
+            )
+        self.least_psi.copy_(self.floor * (variance if self.noise == "diagonal" else variance.mean()))
+        return variance
+
+    def _moments(self, batches: Iterable[Batch]) -> Moments:
+        """x̄ and C in float64, in one pass; sums are taken about the mean of the first batch, against cancellation."""
+        count, shift, total, square = 0, torch.empty(0), torch.empty(0), torch.empty(0)
+        for batch in batches:
+            if batch.observed is not None:
+                raise RequestError(
+                    "The closed form of linear_gaussian needs every value of x, and some are not observed.",
+                    "Fill them in, or climb the bound by gradient (objective 'elbo' takes masks).",
+                )
+            x = batch.x.flatten(1).double()
+            if not count:
+                shift = x.mean(0)
+                total, square = torch.zeros_like(shift), torch.zeros_like(torch.outer(shift, shift))
+            x = x - shift
+            count, total, square = count + len(x), total + x.sum(0), square.addmm_(x.T, x)
+        if count < 2:
+            raise RequestError(f"A linear-Gaussian model takes at least 2 examples; {count} came.")
+        return Moments(shift + total / count, square / count - torch.outer(total, total) / count**2)
+
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        """The exact posterior has no weights of its own: it follows those of p."""
+        own = [self.A, self.b, self.log_L] if self.inference == "free" else []
+        parts: dict[str, list[nn.Parameter]] = {"p": [self.W, self.mu, self.log_psi], "q": own, "prior": []}
+        if part not in parts:
+            raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
+        return parts[part]
+
+
+def _inverse_root(M: Tensor) -> Tensor:
+    """The lower triangular T with T Tᵀ = M⁻¹, without forming the inverse: M = R Rᵀ with R upper, T = R⁻ᵀ."""
+    R = torch.linalg.cholesky(M.flip(-2, -1)).flip(-2, -1)
+    eye = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
+    T: Tensor = torch.linalg.solve_triangular(R.mT, eye, upper=False)
+    return T
+
+
+def _float64(hold: bool, *weights: Tensor) -> list[Tensor]:
+    return [w.detach().double() if hold else w.double() for w in weights]
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RequestError(f"There is no model.{key} {value!r}.", nearest(value, allowed))
