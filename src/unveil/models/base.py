@@ -145,15 +145,21 @@ class Model(nn.Module, ABC):
         return {}
 
     def infer(
-        self, batch: Batch, num_samples: int | None = 1, hold: frozenset[str] = frozenset()
+        self,
+        batch: Batch,
+        num_samples: int | None = 1,
+        hold: frozenset[str] = frozenset(),
+        posterior: Posterior | None = None,
     ) -> Terms:
         """The terms of K posterior draws; `num_samples=None` enumerates z exactly.
 
-        Arguments: `hold ⊆ {"p", "q"}`, the *weights* taken as constants; z still carries the gradient of the draw.
+        Arguments:
+            hold: ⊆ {"p", "q"}, the *weights* taken as constants; z still carries the gradient of the draw.
+            posterior: `self.posterior(batch)`, where the caller has it already (many draws from one encoding).
         """
         if num_samples is None:
             return self.enumerate(batch)
-        posterior = self.posterior(batch)
+        posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
         if "q" in hold:
             log_q = posterior.log_prob(z, hold=True)

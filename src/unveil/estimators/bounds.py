@@ -1,0 +1,98 @@
+"""Lower bounds on log p(x) from posterior draws, and the exact value where it has a closed form."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..errors import RequestError
+from ..models.base import Model
+from ..registry import register
+from .base import Estimate, Estimator, draws, summary_of
+from .psis import pareto_k
+
+
+@register("estimator", "elbo")
+class ElboBound(Estimator):
+    """E_q[log p(x|z)] − KL(q(z|x)‖p(z)), averaged over K draws; from below, by KL(q(z|x)‖p(z|x)).
+
+    Arguments: num_samples K.
+    """
+
+    needs = frozenset({"rsample|enumerate"})
+    direction = "lower"
+
+    def __init__(self, *, num_samples: int = 16) -> None:
+        self.num_samples: int = _positive(num_samples)
+
+    def __call__(self, model: Model, batch: Batch) -> Estimate:
+        if "enumerate" in model.gives:
+            found = summary_of(model.enumerate(batch))
+            return Estimate(found["elbo"], torch.zeros_like(found["elbo"]), "lower", found)
+        total: dict[str, Tensor] = {}
+        each = []
+        for terms in draws(model, batch, self.num_samples):
+            each.append((terms.log_px_z - terms.rate.sum(-1)).double())
+            _add(total, summary_of(terms))
+        found = {k: v / self.num_samples for k, v in total.items()}
+        return Estimate(found["elbo"], torch.cat(each).std(0) / math.sqrt(self.num_samples), "lower", found)
+
+
+@register("estimator", "iwae")
+class IwaeBound(Estimator):
+    """log 1/K Σ_k p(x, z_k)/q(z_k|x): a lower bound in expectation that tightens with K.
+
+    `stderr_mc` is the delta-method error sd(w)/(√K·mean w). Diagnostics: ess, the effective number of samples
+    (Σw)²/Σw²; khat, the Pareto shape of the largest weights (above 0.7, the estimate is not to be trusted and the
+    error is understated).
+
+    References: Burda et al. (2016), eq. 8; Vehtari et al., Pareto Smoothed Importance Sampling (2024).
+
+    Arguments: num_samples K.
+    """
+
+    needs = frozenset({"log_w", "rsample|enumerate"})
+    direction = "lower"
+
+    def __init__(self, *, num_samples: int = 100) -> None:
+        self.num_samples: int = _positive(num_samples)
+
+    def __call__(self, model: Model, batch: Batch) -> Estimate:
+        total: dict[str, Tensor] = {}
+        weights = []
+        for terms in draws(model, batch, self.num_samples):
+            weights.append(terms.log_w.double())
+            _add(total, summary_of(terms))
+        log_w = torch.cat(weights)  # [K, B]
+        log_px = torch.logsumexp(log_w, 0) - math.log(len(log_w))
+        relative = (log_w - log_px).exp()
+        found = {k: v / len(log_w) for k, v in total.items()}
+        found |= {"ess": relative.sum(0) ** 2 / (relative**2).sum(0), "khat": pareto_k(log_w)}
+        return Estimate(log_px, relative.std(0) / math.sqrt(len(log_w)), "lower", found)
+
+
+@register("estimator", "exact")
+class Exact(Estimator):
+    """The closed-form log p(x), for models that have one."""
+
+    needs = frozenset({"exact"})
+    direction = "exact"
+
+    def __call__(self, model: Model, batch: Batch) -> Estimate:
+        terms = model.infer(batch, None if "enumerate" in model.gives else 1)
+        log_px = model.log_prob(batch).double()
+        return Estimate(log_px, torch.zeros_like(log_px), "exact", summary_of(terms))
+
+
+def _add(total: dict[str, Tensor], more: dict[str, Tensor]) -> None:
+    for name, value in more.items():
+        total[name] = total[name] + value if name in total else value
+
+
+def _positive(num_samples: int) -> int:
+    if num_samples < 1:
+        raise RequestError(f"num_samples is {num_samples}; it takes a whole number from 1 upwards.")
+    return num_samples

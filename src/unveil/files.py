@@ -1,0 +1,94 @@
+"""Files that are whole or not there: written under a temporary name, flushed to the disk, renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import RequestError, WorkError
+
+HASH_BLOCK = 1 << 20
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` so that a reader finds the old file or the new one, whatever happens in between."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_directory(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WorkError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+def sync_directory(path: Path) -> None:
+    """Flush a directory's entries to the disk (nothing to do where the system has no such call)."""
+    if os.name == "posix":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as JSON; a non-finite number is an error here, it must be null with a `why`."""
+    write_atomic(path, (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path, format: str) -> dict[str, Any]:
+    """Read an object whose "format" is `format`; older code refuses a newer format in a sentence."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RequestError(f"{path} could not be read as JSON ({type(error).__name__}).") from error
+    came = found.get("format") if isinstance(found, dict) else None
+    if came != format:
+        raise RequestError(f"{path} has the format {came!r} and this version reads {format!r}.", "Update unveil.")
+    return dict(found)
+
+
+def finite(value: float | None) -> float | None:
+    """A number for JSON: null when it is not finite."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def check_output(path: Path) -> Path:
+    """Refuse, before any work, an output file whose folder is missing or cannot be written."""
+    path = Path(path)
+    folder = path.parent if str(path.parent) else Path(".")
+    if path.is_dir():
+        raise RequestError(f"{path} is a directory; the output must be a file.")
+    if not folder.is_dir():
+        raise RequestError(f"The folder {folder} does not exist; create it first.")
+    if not os.access(folder, os.W_OK):
+        raise RequestError(f"There is no permission to write in {folder}; choose another place.")
+    return path
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse, before any work, when the disk has less free space than `needed` bytes."""
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise RequestError(f"{folder} has {free / 1e6:.0f} MB free and the run needs {needed / 1e6:.0f} MB; make room.")

@@ -1,0 +1,117 @@
+"""Checkpoints: a directory per step, whole or not there, with checksums read back before the previous one goes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from ..errors import RequestError, WorkError
+from ..files import read_json, sha256_of, sync_directory, write_atomic, write_json
+from ..models.base import Model
+
+FORMAT = "unveil-state-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A saved state: the number of updates made, tensors by name, and plain values."""
+
+    step: int
+    tensors: dict[str, torch.Tensor]
+    values: dict[str, Any]
+
+
+def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
+    """Write `root/<step>/`: under a temporary name, flushed, renamed, read back; then the others go."""
+    root.mkdir(exist_ok=True)
+    final, temporary = root / f"{checkpoint.step:08d}", root / f".{checkpoint.step:08d}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        tensors = temporary / "tensors.safetensors"
+        write_atomic(tensors, save({k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}))
+        manifest = {"format": FORMAT, "step": checkpoint.step, "values": checkpoint.values, "sha256": sha256_of(tensors)}
+        write_json(temporary / "state.json", manifest)
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(temporary, final)
+        sync_directory(root)
+    except OSError as error:
+        raise WorkError(f"The checkpoint {final} could not be written: {error.strerror or error}.") from error
+    if not _whole(final):
+        raise WorkError(f"The checkpoint {final} reads back differently from what was written; the disk may be faulty.")
+    for other in root.iterdir():
+        if other != final:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _whole(folder: Path) -> bool:
+    try:
+        manifest = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return bool(manifest["format"] == FORMAT and manifest["sha256"] == sha256_of(folder / "tensors.safetensors"))
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def load_checkpoint(root: Path) -> Checkpoint | None:
+    """The newest whole checkpoint under `root`, or None; a damaged newest one is passed over for an older."""
+    folders = sorted((f for f in root.iterdir() if f.name.isdigit()), reverse=True) if root.is_dir() else []
+    for folder in folders:
+        if _whole(folder):
+            manifest = read_json(folder / "state.json", FORMAT)
+            return Checkpoint(manifest["step"], load_file(folder / "tensors.safetensors"), manifest["values"])
+    if folders:
+        raise RequestError(f"Every checkpoint under {root} is damaged (checksums differ); the run must be fitted anew.")
+    return None
+
+
+def save_weights(path: Path, model: Model) -> None:
+    """The weights of a model as safetensors."""
+    write_atomic(path, save({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}))
+
+
+def load_weights(path: Path, model: Model) -> None:
+    """Put weights into a model; missing, unexpected and misshapen ones are named."""
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RequestError(f"{path} is not a whole safetensors file ({error}); the run must be fitted anew.") from error
+    check_names(path, found, model.state_dict())
+    model.load_state_dict(found)
+
+
+def check_names(path: Path, found: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> None:
+    """Refuse weights that are not this model's."""
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    wrong = [k for k in sorted(wanted.keys() & found.keys()) if wanted[k].shape != found[k].shape]
+    told = [f"{what} {', '.join(names[:3])}" for what, names in
+            (("missing", missing), ("unexpected", extra), ("of another shape", wrong)) if names]
+    if told:
+        raise RequestError(f"The weights in {path} do not fit the model of this run: {'; '.join(told)}.")
+
+
+@contextlib.contextmanager
+def only_one(run: Path) -> Iterator[None]:
+    """Keep a second process out of a run while this one writes in it."""
+    lock = FileLock(run / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RequestError(f"Another process is working on {run}; wait for it, or stop it.") from error
+    except OSError as error:
+        raise RequestError(f"{run} cannot be locked for writing: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        lock.release()

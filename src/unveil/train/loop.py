@@ -1,0 +1,281 @@
+"""The training loop: a generator that yields after every update. The caller logs, evaluates, saves or stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..batch import Batch
+from ..data import Split
+from ..errors import WorkError
+from ..models.base import Model, device_of
+from ..objectives import Loss
+from ..ops import keyed
+from .ema import Average
+from .stage import Stage
+
+SOLVE_ROWS = 1024  # rows per block of a closed-form pass
+
+
+class NonFinite(WorkError):
+    """A loss or a gradient is not finite; the update that would have used it was not made."""
+
+
+class TrainState:
+    """Everything that changes while training: weights, their average, the optimiser, the number of updates made.
+
+    Noise and the order of the examples are functions of (seed, step), so they need no state of their own.
+    """
+
+    def __init__(self, model: Model, stage: Stage) -> None:
+        self.model, self.stage, self.step = model, stage, 0
+        gradient = model.solves != "all"
+        self.average = Average(model, stage.ema_half_life if gradient else 0.0)
+        self.optimizer = stage.make_optimizer(model) if gradient else None
+
+    def initialise(self, data: Split, seed: int) -> None:
+        """The data-dependent start: once, on training examples, never on resume."""
+        with keyed("initialise", seed), torch.no_grad():
+            rows = torch.randperm(len(data))[:10_000]
+            self.model.initialise(data.batch(rows.to(data.x.device)))
+        self.average = Average(self.model, self.average.half_life)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the state by name, for a checkpoint."""
+        found = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        if self.average.model is not self.model:
+            found |= {f"average/{k}": v for k, v in self.average.model.state_dict().items()}
+        for name, slots in self._optimizer_slots().items():
+            found |= {f"optimizer/{name}/{slot}": value for slot, value in slots.items()}
+        return {k: v.detach() for k, v in found.items()}
+
+    def load(self, tensors: Mapping[str, Tensor], step: int) -> None:
+        """Put a checkpoint back, bit by bit."""
+        self.step = step
+        self.model.load_state_dict(_under(tensors, "model/"))
+        if self.average.model is not self.model:
+            self.average.model.load_state_dict(_under(tensors, "average/"))
+        named = dict(self.model.named_parameters())
+        for key, value in _under(tensors, "optimizer/").items():
+            name, slot = key.rsplit("/", 1)
+            assert self.optimizer is not None
+            self.optimizer.state[named[name]][slot] = value.clone()
+
+    def _optimizer_slots(self) -> dict[str, dict[str, Tensor]]:
+        if self.optimizer is None:
+            return {}
+        names = {id(p): name for name, p in self.model.named_parameters()}
+        return {names[id(p)]: slots for p, slots in self.optimizer.state.items()}
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished update. Numbers are batch means in nats, read from the device when asked for.
+
+    Arguments: number, of updates made so far; examples seen; logs, the objective's scalars; state.
+    """
+
+    number: int
+    examples: int
+    logs: Mapping[str, Tensor]
+    state: TrainState
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.logs[name])
+
+    @property
+    def bound(self) -> float:
+        """The objective's lower bound on log p(x)."""
+        return self["bound"]
+
+    @property
+    def model(self) -> Model:
+        """The model that is evaluated: the averaged weights."""
+        return self.state.average.model
+
+
+class Problem(nn.Module):
+    """objective(model, batch, progress) as one module: what is compiled and wrapped, never model and objective apart."""
+
+    def __init__(self, model: Model, stage: Stage) -> None:
+        super().__init__()
+        self.model, self.objective = model, stage.objective
+
+    def forward(self, x: Tensor, y: Tensor | None, observed: Tensor | None, progress: Tensor) -> tuple[Tensor, Any]:
+        loss: Loss = self.objective(self.model, Batch(x=x, y=y, observed=observed), progress)
+        return loss.surrogate.mean() + loss.shared, {"bound": loss.bound.mean().detach(), **loss.logs}
+
+
+def rows_of(step: int, batch_size: int, num_examples: int, seed: int) -> Tensor:
+    """The rows of update number `step`: every epoch a new permutation, batches running on across its end.
+
+    Every example is met once an epoch, no batch is dropped or short, and the position is a function of the step.
+    """
+    first = step * batch_size
+    found, taken = [], 0
+    while taken < batch_size:
+        epoch, offset = divmod(first + taken, num_examples)
+        order = _permutation(num_examples, seed, epoch)
+        found.append(order[offset : offset + batch_size - taken])
+        taken += len(found[-1])
+    return torch.cat(found) if len(found) > 1 else found[0]
+
+
+_last_permutation: dict[tuple[int, int, int], Tensor] = {}
+
+
+def _permutation(num_examples: int, seed: int, epoch: int) -> Tensor:
+    key = (num_examples, seed, epoch)
+    if key not in _last_permutation:
+        with keyed("order", *key):
+            order = torch.randperm(num_examples)
+        _last_permutation.clear()
+        _last_permutation[key] = order
+    return _last_permutation[key]
+
+
+def fit(
+    model: Model,
+    data: Split,
+    stage: Stage,
+    state: TrainState | None = None,
+    *,
+    seed: int = 0,
+    bf16: bool = False,
+    compile: bool = False,
+) -> Iterator[Step]:
+    """Train for one stage, yielding after each update.
+
+    Arguments:
+        model: trained in place.
+        data: the training split.
+        stage: objective, budget, optimiser.
+        state: where to go on from; a new one starts from the data.
+        seed: of the order of examples and of all noise.
+        bf16: run encoder and decoder in bfloat16; densities and sums stay in float32.
+        compile: compile objective and model as one module.
+
+    Raises NonFinite before an update that would spoil the weights.
+    """
+    model.require(f"The objective {stage.objective.registered[1]!r}", stage.objective.needs)  # type: ignore[attr-defined]
+    if state is None:
+        state = TrainState(model, stage)
+        state.initialise(data, seed)
+    steps = _solve_steps(state, data, seed) if model.solves == "all" else _gradient_steps(state, data, seed, bf16, compile)
+    yield from steps
+
+
+def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, compile: bool) -> Iterator[Step]:
+    model, stage, optimizer = state.model, state.stage, state.optimizer
+    assert optimizer is not None
+    problem = Problem(model, stage)
+    call = torch.compile(problem, dynamic=False) if compile else problem
+    parameters, device = stage.parameters(model), device_of(model)
+    frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
+    guard = Guard(parameters, stage.clip, device)
+    solve_every = max(-(-len(data) // stage.batch_size), stage.steps // 50)
+    model.train()
+    for p in frozen:
+        p.requires_grad_(False)
+    try:
+        while state.step < stage.steps:
+            step = state.step
+            progress = torch.tensor(step / max(1, stage.steps), device=device)
+            model.network_dtype = torch.bfloat16 if bf16 else torch.float32  # type: ignore[assignment]
+            with keyed("train", seed, step):
+                rows = rows_of(step, stage.batch_size, len(data), seed).to(data.x.device, non_blocking=True)
+                batch = data.batch(rows)
+                loss, logs = call(batch.x, batch.y, batch.observed, progress)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+            for group in optimizer.param_groups:
+                group["lr"] = stage.learning_rate(step)
+            guard.update(optimizer, loss, logs, step, model)
+            state.average.update(step, stage.batch_size)
+            state.step = step + 1
+            if model.solves == "some" and (state.step % solve_every == 0 or state.step == stage.steps):
+                _solve(model, data, seed, state.step)
+            yield Step(state.step, state.step * stage.batch_size, logs, state)
+        guard.finish(model)
+    finally:
+        model.network_dtype = torch.float32  # type: ignore[assignment]
+        for p in frozen:
+            p.requires_grad_(True)
+
+
+def _solve_steps(state: TrainState, data: Split, seed: int) -> Iterator[Step]:
+    model, stage = state.model, state.stage
+    while state.step < stage.steps:
+        _solve(model, data, seed, state.step)
+        state.step += 1
+        with keyed("train", seed, state.step), torch.no_grad():
+            loss = stage.objective(model, data.batch(torch.arange(min(len(data), SOLVE_ROWS), device=data.x.device)))
+        logs = {"bound": loss.bound.mean(), **loss.logs}
+        if not torch.isfinite(logs["bound"]):
+            raise NonFinite(f"The bound is {float(logs['bound'])} after step {state.step}.", "Check x for extreme values.")
+        yield Step(state.step, state.step * len(data), logs, state)
+
+
+def _solve(model: Model, data: Split, seed: int, step: int) -> None:
+    def batches() -> Iterable[Batch]:
+        for first in range(0, len(data), SOLVE_ROWS):
+            yield data.batch(torch.arange(first, min(first + SOLVE_ROWS, len(data)), device=data.x.device))
+
+    with keyed("solve", seed, step), torch.no_grad():
+        model.solve(batches)
+
+
+class Guard:
+    """Clips the gradient, and makes an update only when the loss and every gradient are finite.
+
+    On a CPU the check is read before the update. On an accelerator the update is masked on the device and the flag
+    is read one step late, so that nothing waits.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], clip: float, device: torch.device) -> None:
+        self.parameters, self.clip, self.late = parameters, clip, device.type != "cpu"
+        self._pending: tuple[Tensor, int, Tensor, Mapping[str, Tensor]] | None = None
+
+    def update(
+        self, optimizer: torch.optim.Optimizer, loss: Tensor, logs: Mapping[str, Tensor], step: int, model: Model
+    ) -> None:
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        bad = ~(torch.isfinite(norm) & torch.isfinite(loss.detach()))
+        self.finish(model)
+        if not self.late and bad:
+            raise self._story(loss, logs, step, model)
+        torch._foreach_mul_(gradients, (self.clip / (norm + 1e-6)).clamp(max=1.0))
+        if self.late:
+            self._pending = (bad, step, loss.detach(), logs)
+            if isinstance(optimizer, torch.optim.Adamax):  # has no masked update: wait for the flag
+                self.finish(model)
+            else:
+                optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
+        optimizer.step()
+
+    def finish(self, model: Model) -> None:
+        """Read the flag of the update before."""
+        if self._pending is not None:
+            bad, step, loss, logs = self._pending
+            self._pending = None
+            if bool(bad):
+                raise self._story(loss, logs, step, model)
+
+    def _story(self, loss: Tensor, logs: Mapping[str, Tensor], step: int, model: Model) -> NonFinite:
+        terms = [k for k, v in logs.items() if not torch.isfinite(v).all()]
+        names = [n for n, p in model.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
+        where = f"term {terms[0]!r}" if terms else "the gradient"
+        which = f", first in the parameter {names[0]!r}" if names else ""
+        return NonFinite(
+            f"Update {step + 1} was not made: {where} is not finite (loss {float(loss):.4g}){which}.",
+            "The weights before it are saved; try a smaller train.lr, a smaller train.clip, or train.precision=float32.",
+        )

@@ -1,0 +1,81 @@
+"""What one stage of training is: an objective, a budget and the knobs of the optimiser."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from ..errors import RequestError
+from ..models.base import Model
+from ..objectives import Objective
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training.
+
+    Arguments:
+        objective: what is maximised.
+        steps: the budget, in updates (for a model that is solved in closed form: passes over the training set).
+        batch_size: examples per update.
+        optimizer: "adamw", "adam" or "adamax".
+        lr: the peak learning rate.
+        schedule: "cosine" (to zero) or "constant".
+        warmup: share of the steps over which the learning rate rises from 0.
+        weight_decay: decoupled, on matrices and kernels only (adamw).
+        clip: the largest gradient norm; longer gradients are scaled down.
+        ema_half_life: of the averaged weights, in examples, so that the batch size is free to change; 0 keeps none.
+        parts: whose parameters move: "p", "q", "prior".
+    """
+
+    objective: Objective
+    steps: int
+    batch_size: int = 128
+    optimizer: Literal["adamw", "adam", "adamax"] = "adamw"
+    lr: float = 1e-3
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.02
+    weight_decay: float = 0.01
+    clip: float = 200.0
+    ema_half_life: float = 0.0
+    parts: tuple[str, ...] = ("p", "q")
+
+    def __post_init__(self) -> None:
+        for name, low in (("steps", 0), ("batch_size", 1)):
+            if getattr(self, name) < low:
+                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a whole number from {low} upwards.")
+        for name in ("lr", "clip"):
+            if not getattr(self, name) > 0:
+                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a positive number.")
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of the update after `step` finished ones."""
+        rise = min(1.0, (step + 1) / max(1.0, self.warmup * self.steps))
+        if self.schedule == "constant":
+            return self.lr * rise
+        return self.lr * rise * 0.5 * (1 + math.cos(math.pi * step / max(1, self.steps)))
+
+    def make_optimizer(self, model: Model) -> torch.optim.Optimizer:
+        """The optimiser over the stage's parts; weight decay leaves biases and scalars alone."""
+        parameters = self.parameters(model)
+        matrices = {id(w) for m in model.modules() if (w := getattr(m, "weight", None)) is not None and w.ndim >= 2}
+        groups = [
+            {"params": [p for p in parameters if id(p) in matrices], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
+        ]
+        groups = [g for g in groups if g["params"]]
+        if self.optimizer == "adamax":
+            return torch.optim.Adamax([{**g, "weight_decay": 0.0} for g in groups], lr=self.lr)
+        kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
+        if self.optimizer == "adam":
+            groups = [{**g, "weight_decay": 0.0} for g in groups]
+        return kind(groups, lr=self.lr, fused=True)
+
+    def parameters(self, model: Model) -> list[nn.Parameter]:
+        """The parameters that move, each once, in the model's order."""
+        chosen = {id(p) for part in self.parts for p in model.parameters_of(part)}
+        return [p for p in model.parameters() if id(p) in chosen]
