@@ -29,3 +29,11 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     if close:
         return f"Did you mean {close[0]!r}?"
     return f"Allowed: {', '.join(allowed)}." if allowed else "Nothing is allowed here."
+
+
+class Interrupted(WorkError):
+    """Stopped by a signal, after the checkpoint was saved (exit status 128 + signal)."""
+
+    def __init__(self, message: str, hint: str, signum: int) -> None:
+        super().__init__(message, hint)
+        self.signum = signum

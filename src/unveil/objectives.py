@@ -97,7 +97,7 @@ class Elbo(Objective):
             has weight 1.
     """
 
-    def __init__(self, *, num_samples: int = 1, warmup: float = 0.0) -> None:
+    def __init__(self, *, num_samples: int = 1, warmup: float = 0.1) -> None:
         _check_share("warmup", warmup)
         self.num_samples, self.warmup = _positive(num_samples), warmup
 
@@ -114,7 +114,7 @@ class BetaElbo(Objective):
     Arguments: beta ≥ 0; num_samples K; warmup, the share of the training over which the weight grows from 0 to β.
     """
 
-    def __init__(self, *, beta: float = 4.0, num_samples: int = 1, warmup: float = 0.0) -> None:
+    def __init__(self, *, beta: float = 4.0, num_samples: int = 1, warmup: float = 0.1) -> None:
         _check_share("warmup", warmup)
         if beta < 0:
             raise RequestError(f"objective.beta is {beta}; it takes a number from 0 upwards.")

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from .domain import Domain
 from .errors import RequestError, nearest
+from .ops import keyed
 
 HOMES = {
     "model": "unveil.models",
@@ -116,6 +117,12 @@ def rebuild(spec: Any, parts: Mapping[str, Any] | None = None, slot: str = "mode
         return lookup(spec["kind"], spec["name"])(**arguments)
     except TypeError as error:
         raise RequestError(f"The saved {spec['kind']} {spec['name']!r} cannot be rebuilt: {error}.") from error
+
+
+def seeded(spec: Any, seed: int, parts: Mapping[str, Any] | None = None) -> Any:
+    """`rebuild` with the initial weights of a seed."""
+    with keyed("weights", seed):
+        return rebuild(spec, parts)
 
 
 def _own_part(name: str, parts: Mapping[str, Any], slot: str) -> Any:

@@ -19,7 +19,7 @@ from .errors import RequestError
 from .files import read_json, write_json
 from .models.base import Model
 from .objectives import Objective
-from .registry import rebuild
+from .registry import rebuild, seeded
 from .train.checkpoint import load_weights
 from .train.stage import Stage
 
@@ -58,13 +58,21 @@ class Run:
         return cls(path, config, parts=parts, data=data)
 
     @classmethod
-    def load(cls, path: Path | str, *, parts: Mapping[str, Any] | None = None, data: Data | None = None) -> Run:
-        """Open a run. `parts` brings the user's own classes back; a run names them and imports nothing."""
+    def load(cls, path: Path | str, *, parts: Mapping[str, Any] | None = None, data: Any = None) -> Run:
+        """Open a run.
+
+        Arguments:
+            parts: brings the user's own classes back, by slot or class name; a run names them and imports nothing.
+            data: the array the run was fitted on, for a run that was fitted on one in memory.
+        """
         path = Path(path)
         if not (path / "config.json").is_file():
             what = "does not exist" if not path.exists() else "is not a run: it has no config.json"
             raise RequestError(f"{path} {what}.", _nearby_runs(path))
-        return cls(path, read_json(path / "config.json", CONFIG), parts=parts, data=data)
+        run = cls(path, read_json(path / "config.json", CONFIG), parts=parts)
+        if data is not None:
+            run._data = run.read(data)
+        return run
 
     # -- what is stored ------------------------------------------------------------------------------------------
 
@@ -109,9 +117,9 @@ class Run:
         names = Stage.__dataclass_fields__.keys() - {"objective", "parts"}
         return Stage(self.objective, **{k: v for k, v in self.train.items() if k in names})
 
-    def new_model(self) -> Model:
-        """The model as built, before any weights are put in."""
-        return rebuild(self.config["model"], self._parts).to(self.train["device"])  # type: ignore[no-any-return]
+    def new_model(self, seed: int = 0) -> Model:
+        """The model as built, with the initial weights of a seed."""
+        return seeded(self.config["model"], seed, self._parts).to(self.train["device"])  # type: ignore[no-any-return]
 
     @property
     def model(self) -> Model:
@@ -133,7 +141,7 @@ class Run:
             if source["kind"] == "memory":
                 raise RequestError(
                     f"{self.path} was fitted on an array in memory, which a run does not keep.",
-                    "Give the data: --data x.npz, or data=x in Python.",
+                    "Save the array and give --data x.npz, or open the run with Run.load(path, data=x).",
                 )
             self._data = self.read(source["where"])
         return self._data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,6 +25,14 @@ class NonFinite(WorkError):
     """A loss or a gradient is not finite; the update that would have used it was not made."""
 
 
+def initialise(model: Model, data: Split, seed: int) -> None:
+    """The data-dependent start: once, on training examples, never on resume."""
+    with keyed("initialise", seed), torch.no_grad():
+        batch = data.batch(torch.randperm(len(data))[:10_000])
+        device = device_of(model)
+        model.initialise(replace(batch, x=batch.x.to(device)))
+
+
 class TrainState:
     """Everything that changes while training: weights, their average, the optimiser, the number of updates made.
 
@@ -36,13 +44,6 @@ class TrainState:
         gradient = model.solves != "all"
         self.average = Average(model, stage.ema_half_life if gradient else 0.0)
         self.optimizer = stage.make_optimizer(model) if gradient else None
-
-    def initialise(self, data: Split, seed: int) -> None:
-        """The data-dependent start: once, on training examples, never on resume."""
-        with keyed("initialise", seed), torch.no_grad():
-            rows = torch.randperm(len(data))[:10_000]
-            self.model.initialise(data.batch(rows.to(data.x.device)))
-        self.average = Average(self.model, self.average.half_life)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the state by name, for a checkpoint."""
@@ -150,7 +151,7 @@ def fit(
     *,
     seed: int = 0,
     bf16: bool = False,
-    compile: bool = False,
+    problem: nn.Module | None = None,
 ) -> Iterator[Step]:
     """Train for one stage, yielding after each update.
 
@@ -161,23 +162,25 @@ def fit(
         state: where to go on from; a new one starts from the data.
         seed: of the order of examples and of all noise.
         bf16: run encoder and decoder in bfloat16; densities and sums stay in float32.
-        compile: compile objective and model as one module.
+        problem: a compiled `Problem` of the same model and objective; by default it is run eagerly.
 
     Raises NonFinite before an update that would spoil the weights.
     """
     model.require(f"The objective {stage.objective.registered[1]!r}", stage.objective.needs)  # type: ignore[attr-defined]
     if state is None:
+        initialise(model, data, seed)
         state = TrainState(model, stage)
-        state.initialise(data, seed)
-    steps = _solve_steps(state, data, seed) if model.solves == "all" else _gradient_steps(state, data, seed, bf16, compile)
-    yield from steps
+    if model.solves == "all":
+        yield from _solve_steps(state, data, seed)
+    else:
+        yield from _gradient_steps(state, data, seed, bf16, problem or Problem(model, stage))
 
 
-def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, compile: bool) -> Iterator[Step]:
+def _gradient_steps(
+    state: TrainState, data: Split, seed: int, bf16: bool, problem: nn.Module
+) -> Iterator[Step]:
     model, stage, optimizer = state.model, state.stage, state.optimizer
     assert optimizer is not None
-    problem = Problem(model, stage)
-    call = torch.compile(problem, dynamic=False) if compile else problem
     parameters, device = stage.parameters(model), device_of(model)
     frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
     guard = Guard(parameters, stage.clip, device)
@@ -193,7 +196,7 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, compi
             with keyed("train", seed, step):
                 rows = rows_of(step, stage.batch_size, len(data), seed).to(data.x.device, non_blocking=True)
                 batch = data.batch(rows)
-                loss, logs = call(batch.x, batch.y, batch.observed, progress)
+                loss, logs = problem(batch.x, batch.y, batch.observed, progress)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
             for group in optimizer.param_groups:

@@ -1,0 +1,61 @@
+"""Deep latent-variable models, fitted by variational inference, with log-likelihoods one can trust.
+
+Importing this module imports nothing heavy: every name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Batch": "batch",
+    "BetaElbo": "objectives",
+    "Data": "data",
+    "Domain": "domain",
+    "Elbo": "objectives",
+    "Iwae": "objectives",
+    "LinearGaussian": "models.linear_gaussian",
+    "Mixture": "models.mixture",
+    "RequestError": "errors",
+    "Run": "run",
+    "Stage": "train.stage",
+    "Terms": "terms",
+    "VAE": "models.vae",
+    "WorkError": "errors",
+    "fit": "fitting",
+    "kl": "divergence",
+    "load": "data",
+}
+__all__ = [*_HOMES, "__version__"]
+
+if TYPE_CHECKING:
+    from .batch import Batch as Batch
+    from .data import Data as Data
+    from .data import load as load
+    from .divergence import kl as kl
+    from .domain import Domain as Domain
+    from .errors import RequestError as RequestError
+    from .errors import WorkError as WorkError
+    from .fitting import fit as fit
+    from .models.linear_gaussian import LinearGaussian as LinearGaussian
+    from .models.mixture import Mixture as Mixture
+    from .models.vae import VAE as VAE
+    from .objectives import BetaElbo as BetaElbo
+    from .objectives import Elbo as Elbo
+    from .objectives import Iwae as Iwae
+    from .run import Run as Run
+    from .terms import Terms as Terms
+    from .train.stage import Stage as Stage
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'unveil' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,87 @@
+"""What to say of a result: three sentences a person can act on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .run import Run
+
+SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most"}
+
+
+def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
+    """`findings` (by code, each a sentence) and the three `sentences` that a fit ends with."""
+    findings = [f for f in (_collapsed(result), _overfitted(run, result), _unfinished(run), _weights(result)) if f]
+    wrong = " ".join(f["sentence"] for f in findings) or "Nothing looks wrong in the numbers that were checked."
+    return {"findings": findings, "sentences": [_value(result), _against_baselines(result), wrong]}
+
+
+def _value(result: dict[str, Any]) -> str:
+    how = f"{result['estimator'].upper()}-{result['num_samples']}" if result["num_samples"] else "closed form"
+    error = f" ± {result['stderr']:.2f}" if result["stderr"] is not None else ""
+    bits = f" ({result['bits_per_dim']:.3f} bits per dimension)" if result["bits_per_dim"] is not None else ""
+    return (
+        f"log p(x) is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
+        f"{result['num_examples']:,} test examples ({how}, from {_side(result)}){bits}."
+    )
+
+
+def _side(result: dict[str, Any]) -> str:
+    return {"lower": "below", "upper": "above", "exact": "neither side"}[result["direction"]]
+
+
+def _against_baselines(result: dict[str, Any]) -> str:
+    if not result["baselines"]:
+        return "There was no simple baseline to compare with."
+    best = max(result["baselines"], key=lambda b: b["log_px"])
+    gain, error = best["difference"], best["difference_stderr"]
+    verb = "better" if gain > 0 else "worse"
+    sure = "" if abs(gain) > 3 * error else ", which is within three standard errors"
+    return f"That is {abs(gain):.2f} ± {error:.2f} nats {verb} than the best simple baseline, {best['description']}{sure}."
+
+
+def _finding(code: str, sentence: str) -> dict[str, str]:
+    return {"code": code, "sentence": sentence}
+
+
+def _collapsed(result: dict[str, Any]) -> dict[str, str] | None:
+    if result["rate"] > 0.1 or result["direction"] == "exact":
+        return None
+    return _finding(
+        "collapse",
+        f"The latents carry {result['rate']:.2f} nats, next to nothing: the model has collapsed; "
+        "try objective.warmup=0.3 or a smaller train.lr.",
+    )
+
+
+def _overfitted(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
+    training = [row["bound"] for row in run.metrics if "bound" in row][-5:]
+    valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
+    if not training or not valid:
+        return None
+    gap, scale = sum(training) / len(training) - valid[-1], abs(max(valid))
+    if gap < max(3.0, 0.08 * scale):
+        return None
+    return _finding(
+        "overfit",
+        f"The training bound ends {gap:.1f} nats above the validation bound: the model knows its training set too well "
+        "(the weights kept are the best by validation); try fewer steps, a smaller model.width, or more data.",
+    )
+
+
+def _unfinished(run: Run) -> dict[str, str] | None:
+    valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
+    if len(valid) < 5 or max(valid) != valid[-1] or valid[-1] - valid[-3] < 0.005 * abs(valid[-1]):
+        return None
+    return _finding("unfinished", "The validation bound was still rising at the end; train longer with --epochs or --minutes.")
+
+
+def _weights(result: dict[str, Any]) -> dict[str, str] | None:
+    share = result.get("khat_above_0.7")
+    if share is None or share < 0.5:
+        return None
+    return _finding(
+        "heavy_weights",
+        f"For {100 * share:.0f} % of the examples a few importance weights dominate (k̂ > 0.7): the bound holds, but "
+        "log p(x) may be noticeably higher and its error larger than stated; use a larger --num-samples.",
+    )

@@ -1,0 +1,171 @@
+"""How good a fitted model is: one estimate of log p(x) per example, and the object that reports it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .data import Split, prepare
+from .errors import RequestError
+from .estimators.base import Estimate, Estimator, evaluate
+from .files import finite, read_json
+from .models.base import Model
+from .registry import lookup
+from .run import RESULT, Run, versions
+
+SPLITS = ("train", "valid", "test")
+ACTIVE = 0.01  # Burda et al. (2016), §5: a latent is active when Var_x(E_q[z|x]) exceeds this
+ACTIVE_ROWS = 10_000
+
+
+def make_estimator(name: str, num_samples: int | None = None) -> Estimator:
+    """The named estimator; `num_samples` only where it takes one."""
+    cls = lookup("estimator", name)
+    if num_samples is None:
+        return cls()  # type: ignore[no-any-return]
+    try:
+        return cls(num_samples=num_samples)  # type: ignore[no-any-return]
+    except TypeError as error:
+        raise RequestError(f"The estimator {name!r} draws no samples; leave --num-samples out.") from error
+
+
+def evaluate_run(
+    run: Run,
+    *,
+    data: Any = None,
+    split: str = "test",
+    estimator: str = "iwae",
+    num_samples: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """The judged bound on log p(x), as one JSON object.
+
+    Arguments:
+        data: new x to judge (all of it), or the data of a run that was fitted on an array in memory.
+        split: "train", "valid" or "test".
+        estimator: a name of `unveil list estimators`.
+        num_samples: K.
+        limit: only the first so many examples; said in the result.
+        seed: of the draws.
+    """
+    if split not in SPLITS:
+        raise RequestError(f"There is no split {split!r}; a run has {', '.join(SPLITS)}.")
+    if limit is not None and limit < 1:
+        raise RequestError(f"limit is {limit}; it takes a whole number from 1 upwards.")
+    judge = make_estimator(estimator, num_samples)
+    chosen, source, name = _choose(run, data, split)
+    chosen = chosen.to(run.train["device"])
+    estimate, seconds = evaluate(run.model, chosen, judge, seed=seed, limit=limit, progress=progress)
+    kept = chosen if limit is None else chosen.head(limit)
+    return {"source": source, "split": name, **report_estimate(run, kept, judge, estimate), "seconds": round(seconds, 3), "seed": seed}
+
+
+def _choose(run: Run, data: Any, split: str) -> tuple[Split, str, str]:
+    if data is None:
+        return getattr(run.data, split), run.data.source, split
+    info = run.data_info
+    found = prepare(data, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"])
+    return found, data if isinstance(data, str) else "array", "given"
+
+
+def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate) -> dict[str, Any]:
+    """The shared fields of result.json and `evaluate --json`, from one estimate."""
+    info, log_px = run.data_info, estimate.log_px
+    count = len(log_px)
+    found = estimate.diagnostics
+    report = {
+        "format": RESULT,
+        "binarization": info["binarization"],
+        "data_sha256": info["sha256"],
+        "num_examples": count,
+        "estimator": judge.registered[1],  # type: ignore[attr-defined]
+        "direction": estimate.direction,
+        "num_samples": judge.num_samples,
+        "log_px": float(log_px.mean()),
+        "log_px_sum": float(log_px.sum()),
+        "stderr": _stderr_of_mean(log_px),
+        "stderr_mc": finite(float((estimate.stderr_mc**2).sum().sqrt()) / count),
+        "elbo": float(found["elbo"].mean()),
+        "rate": float(found["rate"].mean()),
+        "distortion": float(found["distortion"].mean()),
+        "kl_per_group": [float(v) for v in found["kl"].mean(0)],
+        "active_units": active_units(run.model, split),
+        "bits_per_dim": bits_per_dim(run, float(log_px.mean())),
+        "device": run.train["device"],
+        "threads": torch.get_num_threads(),
+        "precision": "float32",
+        "versions": versions(),
+        "continuations": continuations(run),
+    }
+    if "khat" in found:
+        report |= _weights_health(found)
+    return report | {"why": _why_null(report)}
+
+
+def _weights_health(found: dict[str, Tensor]) -> dict[str, Any]:
+    khat = found["khat"]
+    return {
+        "ess": float(found["ess"].mean()),
+        "khat": finite(float(khat.nanmedian())),
+        "khat_above_0.7": None if bool(khat.isnan().all()) else float((khat > 0.7).double().mean()),
+    }
+
+
+def _why_null(report: dict[str, Any]) -> dict[str, str]:
+    reasons = {
+        "bits_per_dim": "x is real-valued: its log density has no bits",
+        "num_samples": "a closed form",
+        "stderr": "one example has no spread",
+        "stderr_mc": "one draw cannot tell its own error",
+        "active_units": "the latents have no posterior mean",
+        "khat": "fewer than 25 samples, or equal weights",
+        "khat_above_0.7": "fewer than 25 samples",
+        "binarization": "the data was not binarized",
+    }
+    return {name: reasons[name] for name, value in report.items() if value is None}
+
+
+def _stderr_of_mean(value: Tensor) -> float | None:
+    return float(value.std() / math.sqrt(len(value))) if len(value) > 1 else None
+
+
+def bits_per_dim(run: Run, log_px: float) -> float | None:
+    """−log₂ p(x)/D for discrete x; None for real x."""
+    domain = run.domain
+    return -log_px / (domain.num_dims * math.log(2)) if domain.is_discrete else None
+
+
+def continuations(run: Run) -> list[dict[str, Any]]:
+    """When and from which step the run was resumed."""
+    path = run.path / "continuations.json"
+    return list(read_json(path, "unveil-continuations-1")["continuations"]) if path.is_file() else []
+
+
+@torch.no_grad()
+def posterior_moments(model: Model, split: Split, *, expected: bool = False) -> tuple[Tensor, Tensor] | None:
+    """Posterior means and standard deviations [N, D] on the CPU, or None where z has none.
+
+    Arguments: expected, feed grey images as pixel probabilities instead of a draw (for embeddings).
+    """
+    means, stddevs = [], []
+    model.eval()
+    for first in range(0, len(split), 1024):
+        rows = torch.arange(first, min(first + 1024, len(split)), device=split.x.device)
+        posterior = model.posterior(split.expected(rows) if expected else split.batch(rows))
+        if posterior.mean is None or posterior.stddev is None:
+            return None
+        means.append(torch.cat([m.flatten(1) for m in posterior.mean], 1).cpu())
+        stddevs.append(torch.cat([s.flatten(1) for s in posterior.stddev], 1).cpu())
+    return torch.cat(means), torch.cat(stddevs)
+
+
+def active_units(model: Model, split: Split) -> int | None:
+    """Burda's count: latents whose posterior mean varies over examples by more than 0.01."""
+    moments = posterior_moments(model, split.head(ACTIVE_ROWS), expected=True)
+    return None if moments is None or len(moments[0]) < 2 else int((moments[0].var(0) > ACTIVE).sum())

@@ -1,0 +1,241 @@
+"""From "auto" to numbers: every choice that a clock or a probe makes is made here, once, before the first step."""
+
+from __future__ import annotations
+
+import copy
+import math
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+import torch
+
+from .config import TrainOptions
+from .data import Data
+from .errors import RequestError
+from .estimators.base import ROWS, evaluate
+from .judging import make_estimator
+from .models.base import Model
+from .objectives import Objective
+from .train.loop import Problem, TrainState, fit
+from .train.stage import Stage
+from .train.validation import validate
+
+DEFAULT_MINUTES = 10.0
+VALIDATIONS = 25
+REPORT_SECONDS = 8.0
+COMPILE_FROM = 240.0  # seconds of training that repay half a minute of compilation
+BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit will do.
+
+    Arguments:
+        phase: resolved training options (config.json, phases).
+        evaluation: the estimator and K of the result and of scores.
+        seconds: expected, by part.
+        notes: what a probe decided, in sentences.
+        problem: the compiled problem, where there is one, to be used again.
+    """
+
+    phase: dict[str, Any]
+    evaluation: dict[str, Any]
+    seconds: dict[str, float]
+    notes: tuple[str, ...]
+    problem: Any = None
+
+
+def pick_device(name: str) -> str:
+    """The device asked for, or the accelerator where there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise RequestError(f"train.device came as {name!r}, which this machine does not have; use cpu.") from error
+    return name
+
+
+def resolve(model: Model, data: Data, objective: Objective, options: TrainOptions, seed: int, started: float) -> Plan:
+    """Fix batch size, learning rate, precision, compilation and the number of steps.
+
+    Arguments: model, initialised and on its device (left as it came); started, `time.perf_counter()` at the command's
+    start. A budget in minutes becomes a number of steps after a short timed warm-up; nothing later reads the clock.
+    """
+    size = len(data.train)
+    batch = min(_batch_size(size) if options.batch_size == "auto" else options.batch_size, size)
+    phase: dict[str, Any] = {
+        "steps": 1,
+        "batch_size": batch,
+        "optimizer": options.optimizer,
+        "lr": min(2e-3, 1e-3 * math.sqrt(batch / 128)) if options.lr == "auto" else options.lr,
+        "schedule": options.schedule,
+        "warmup": options.warmup,
+        "weight_decay": 0.01 if options.weight_decay == "auto" else options.weight_decay,
+        "clip": options.clip,
+        "ema_half_life": 0.0,
+        "patience": options.patience,
+        "device": str(next(iter(model.buffers())).device) if list(model.buffers()) else "cpu",
+        "threads": torch.get_num_threads(),
+        "seed": seed,
+    }
+    minutes = options.minutes
+    steps = options.steps or _steps_of_epochs(options.epochs, size, batch, model) or _default_steps(size, batch, model)
+    probe = Probe(model, data, objective, phase, seed)
+    bf16, compiled, notes = _pick_speed(options, probe, minutes)
+    per_step = probe.seconds_per_step(bf16, compiled)
+    if minutes is None and options.steps is None and options.epochs is None and per_step * steps > 60 * DEFAULT_MINUTES * 0.8:
+        minutes = DEFAULT_MINUTES
+        notes.append(f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it.")
+    validation = probe.seconds_per_validation()
+    evaluation = _evaluation(model, data, probe, minutes, per_step * steps)
+    judging = evaluation.pop("seconds")
+    if minutes is not None:
+        total = 60 * minutes
+        left = total * (1 - BASELINE_SHARE - SLACK) - judging - REPORT_SECONDS - (time.perf_counter() - started)
+        steps = max(VALIDATIONS, int((left - VALIDATIONS * validation) / per_step))
+    phase |= {
+        "steps": steps,
+        "ema_half_life": 0.01 * steps * batch if options.ema_half_life == "auto" else options.ema_half_life,
+        "valid_every": max(1, round(steps / VALIDATIONS)) if options.valid_every == "auto" else options.valid_every,
+        "precision": "bf16" if bf16 else "float32",
+        "compile": compiled is not None,
+    }
+    phase["valid_every"] = max(1, min(phase["valid_every"], steps))
+    training = per_step * steps + validation * steps / phase["valid_every"]
+    seconds = {
+        "training": training,
+        "evaluation": judging,
+        "baselines": max(2.0, min(BASELINE_SHARE * 60 * minutes if minutes else 0.15 * training, 60.0)),
+        "report": REPORT_SECONDS,
+    }
+    return Plan(phase, evaluation, {k: round(v, 2) for k, v in seconds.items()}, tuple(notes), compiled)
+
+
+def _batch_size(size: int) -> int:
+    return int(min(512, max(64, 2 ** round(math.log2(max(1, size / 100))))))
+
+
+def _steps_of_epochs(epochs: int | None, size: int, batch: int, model: Model) -> int | None:
+    if epochs is None:
+        return None
+    return epochs if model.solves == "all" else max(1, math.ceil(epochs * size / batch))
+
+
+def _default_steps(size: int, batch: int, model: Model) -> int:
+    if model.solves == "all":
+        return 60
+    return int(min(30_000, max(3_000, 300 * size / batch)))
+
+
+def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None) -> tuple[bool, Any, list[str]]:
+    """(bf16?, the compiled problem or None, what was decided)."""
+    notes: list[str] = []
+    if probe.model.solves == "all":
+        return False, None, notes
+    bf16 = options.precision == "bf16"
+    if options.precision == "auto" and probe.is_large:
+        full, half = probe.seconds_per_step(False, None), probe.seconds_per_step(True, None)
+        bf16 = half < 0.87 * full
+        notes.append(f"Networks run in {'bf16' if bf16 else 'float32'}: bf16 takes {half / full:.2f} of float32's time.")
+    wanted = options.compile is True or options.compile == "auto" and minutes is not None and 60 * minutes >= COMPILE_FROM
+    if not wanted:
+        return bf16, None, notes
+    compiled, why = probe.compiled(bf16)
+    if compiled is None:
+        notes.append(f"Not compiled: {why}.")
+    elif options.compile == "auto":
+        share = probe.seconds_per_step(bf16, compiled) / probe.seconds_per_step(bf16, None)
+        notes.append(f"A compiled step takes {share:.2f} of an eager one's time{'' if share < 0.97 else '; not used'}.")
+        compiled = compiled if share < 0.97 else None
+    return bf16, compiled, notes
+
+
+def _evaluation(model: Model, data: Data, probe: Probe, minutes: float | None, training: float) -> dict[str, Any]:
+    """The estimator of the result; K such that judging test and validation takes at most its share of the budget."""
+    rows = len(data.test) + len(data.valid)
+    if "exact" in model.gives:
+        return {"estimator": "exact", "num_samples": None, "seconds": 0.5}
+    name = "iwae" if "log_w" in model.gives else "elbo"
+    per_sample = probe.seconds_per_sample(name) * rows
+    allowed = EVALUATION_SHARE * 60 * minutes if minutes else max(10.0, 0.1 * training)
+    most = 500 if rows <= 5000 else 100
+    samples = int(min(most, max(10, allowed / per_sample)))
+    return {"estimator": name, "num_samples": samples, "seconds": samples * per_sample}
+
+
+class Probe:
+    """Short timings on the real model and data; the model is left as it came."""
+
+    def __init__(self, model: Model, data: Data, objective: Objective, phase: dict[str, Any], seed: int) -> None:
+        self.model, self.data, self.seed = model, data, seed
+        names = Stage.__dataclass_fields__.keys() - {"objective", "parts"}
+        self.stage = Stage(objective, **{k: v for k, v in (phase | {"steps": 10_000_000}).items() if k in names})
+        self._timed: dict[tuple[bool, bool], float] = {}
+
+    @property
+    def is_large(self) -> bool:
+        """Whether one update is long enough (about 2 GFLOP) for reduced precision to matter."""
+        weights = sum(p.numel() for p in self.model.parameters())
+        reuse = 20 if any(isinstance(m, torch.nn.Conv2d) for m in self.model.modules()) else 1
+        return 6 * weights * reuse * self.stage.batch_size * self.stage.objective.num_samples > 2e9
+
+    def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5) -> float:
+        """The median time of an update, after three that are not counted."""
+        key = (bf16, problem is not None)
+        if key in self._timed:
+            return self._timed[key]
+        kept = copy.deepcopy(self.model.state_dict())
+        state = TrainState(self.model, self.stage)
+        times, last = [], time.perf_counter()
+        for step in fit(self.model, self.data.train, self.stage, state, seed=self.seed, bf16=bf16, problem=problem):
+            now = time.perf_counter()
+            times.append(now - last)
+            last = now
+            if step.number >= 4 and (sum(times[3:]) > budget or step.number >= 103):
+                break
+        self.model.load_state_dict(kept)
+        self._timed[key] = sorted(times[3:])[len(times[3:]) // 2]
+        return self._timed[key]
+
+    def compiled(self, bf16: bool) -> tuple[Any, str]:
+        """The problem compiled and run once, or None and the reason."""
+        if shutil.which("c++") is None and shutil.which("g++") is None and shutil.which("cl") is None:
+            return None, "there is no C++ compiler"
+        problem = torch.compile(Problem(self.model, self.stage), dynamic=False)
+        try:
+            self.seconds_per_step(bf16, problem)
+        except RuntimeError as error:  # torch's compiler errors derive from it
+            return None, f"the compiler failed ({type(error).__name__})"
+        return problem, ""
+
+    def seconds_per_validation(self) -> float:
+        split = self.data.valid.head(1000)
+        start = time.perf_counter()
+        validate(self.model, split, self.stage.objective)
+        return (time.perf_counter() - start) * len(self.data.valid) / len(split)
+
+    def seconds_per_sample(self, estimator: str) -> float:
+        """Of one draw for one example."""
+        samples = 32
+        judge = make_estimator(estimator, samples)
+        split = self.data.valid.head(ROWS)
+        evaluate(self.model, split, judge)
+        _, seconds = evaluate(self.model, split, judge)
+        return seconds / (samples * ROWS)
+
+
+def memory() -> tuple[float, float]:
+    """(needed, free) in GB: what this process holds after the probes, and what the machine could still give it."""
+    held = psutil.Process().memory_info().rss
+    return held / 1e9, (held + psutil.virtual_memory().available) / 1e9
+
+
+def options_of(phase: dict[str, Any]) -> TrainOptions:
+    """Training options that repeat a resolved phase (for a declared new one)."""
+    names = asdict(TrainOptions()).keys() - {"epochs", "steps", "minutes", "ema_half_life", "valid_every"}
+    return TrainOptions(**{k: v for k, v in phase.items() if k in names})

@@ -1,0 +1,27 @@
+"""The validation bound: every example once, the same noise each time."""
+
+from __future__ import annotations
+
+import torch
+
+from ..data import Split
+from ..models.base import Model
+from ..objectives import Objective
+from ..ops import keyed
+
+ROWS = 500
+
+
+@torch.no_grad()
+def validate(model: Model, split: Split, objective: Objective) -> dict[str, float]:
+    """Mean bound, rate and distortion over a split, in nats; float32, evaluation mode."""
+    training, totals = model.training, {}
+    model.eval()
+    for first in range(0, len(split), ROWS):
+        rows = torch.arange(first, min(first + ROWS, len(split)), device=split.x.device)
+        with keyed("valid", first):
+            loss = objective(model, split.batch(rows))
+        for name, value in {"bound": loss.bound.mean(), **loss.logs}.items():
+            totals[name] = totals.get(name, 0.0) + float(value) * len(rows)
+    model.train(training)
+    return {name: value / len(split) for name, value in totals.items()}

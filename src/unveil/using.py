@@ -1,0 +1,204 @@
+"""What a fitted model is for: embed, score, sample, reconstruct, interpolate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from .data import Split, prepare
+from .errors import RequestError
+from .estimators.base import evaluate
+from .files import write_atomic
+from .judging import make_estimator, posterior_moments
+from .models.base import device_of
+from .ops import keyed
+from .run import Run
+
+CHUNK = 256  # rows per pass through the decoder
+SCORES = "validation.safetensors"  # log p(x) of the validation examples, to rank new ones among
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The posterior of each row: mean [N, D] and standard deviation [N, D]; as an array it is the mean."""
+
+    mean: np.ndarray
+    stddev: np.ndarray
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.mean, dtype=dtype, copy=copy)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """z_0 … and z_0_sd …, for a table."""
+        names = range(self.mean.shape[1])
+        return {f"z_{i}": self.mean[:, i] for i in names} | {f"z_{i}_sd": self.stddev[:, i] for i in names}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One number per row, in the source's order.
+
+    Arguments: log_px [N] nats; stderr [N], the estimator's own error; percentile [N], the share of validation examples
+    (in %) that are less likely; direction and estimator say what log_px is.
+    """
+
+    log_px: np.ndarray
+    stderr: np.ndarray
+    percentile: np.ndarray
+    direction: str
+    estimator: str
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.log_px, dtype=dtype, copy=copy)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """For a table."""
+        rows = np.arange(len(self.log_px))
+        return {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
+
+
+def given(run: Run, x: Any) -> Split:
+    """New x in the run's domain, on the run's device; every row, in the source's order."""
+    info = run.data_info
+    split = prepare(x, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"])
+    return split.to(run.train["device"])
+
+
+def encode(run: Run, x: Any) -> Encoding:
+    """The posterior mean and standard deviation of x: never a random draw under the name of an embedding.
+
+    Grey images of a binarized run enter as pixel probabilities, the mean over binarizations.
+    """
+    moments = posterior_moments(run.model, given(run, x), expected=True)
+    if moments is None:
+        raise RequestError(
+            f"The latents of a {run.config['model']['name']} have no posterior mean to encode x as.",
+            "Use a model with continuous latents, such as vae or linear_gaussian.",
+        )
+    return Encoding(moments[0].numpy(), moments[1].numpy())
+
+
+def scoring(run: Run) -> tuple[str, int | None]:
+    """The estimator and K that scores and the result of a run use, so that the two can be compared."""
+    chosen = run.config["evaluation"]
+    return chosen["estimator"], chosen["num_samples"]
+
+
+def score(run: Run, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Scores:
+    """log p(x) of every row with its error and its percentile among the validation examples.
+
+    The noise is keyed by seed and row, so two calls give equal numbers. A high log p(x) does not prove that x belongs:
+    simple images can be likelier than any training image.
+    """
+    name, num_samples = scoring(run)
+    estimate, _ = evaluate(run.model, given(run, x), make_estimator(name, num_samples), seed=seed, progress=progress)
+    log_px, reference = estimate.log_px.numpy(), validation_scores(run)
+    percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
+    return Scores(log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, name)
+
+
+def validation_scores(run: Run) -> np.ndarray:
+    """log p(x) [N] of the validation examples, kept with the run."""
+    try:
+        return load_file(run.path / SCORES)["log_px"].numpy()
+    except (OSError, KeyError, SafetensorError) as error:
+        raise RequestError(f"{run.path} has no whole {SCORES}.", f"Finish it with: unveil resume {run.path}") from error
+
+
+def keep_validation_scores(run: Run, log_px: Tensor) -> None:
+    """Store log p(x) of the validation examples."""
+    write_atomic(run.path / SCORES, save({"log_px": log_px.contiguous()}))
+
+
+@torch.no_grad()
+def sample(run: Run, num_samples: int = 64, *, temperature: float = 1.0, seed: int = 0, mean: bool = False) -> np.ndarray:
+    """New x [N, *shape], in the units of the data.
+
+    Arguments:
+        num_samples: N.
+        temperature: scales the spread of p(z).
+        seed: of the draws.
+        mean: give the mean of p(x|z) instead of a draw from it (smooth pictures, not samples of x).
+    """
+    if num_samples < 1:
+        raise RequestError(f"The number of samples is {num_samples}; it takes a whole number from 1 upwards.")
+    if not temperature > 0:
+        raise RequestError(f"The temperature is {temperature}; it takes a positive number.")
+    with keyed("sample", seed):
+        found = [_sample_chunk(run, count, temperature, mean) for count in _chunks(num_samples)]
+    return torch.cat(found).cpu().numpy()
+
+
+def _sample_chunk(run: Run, count: int, temperature: float, mean: bool) -> Tensor:
+    x, z = run.model.sample(count, temperature=temperature)
+    return run.model.decode(z).mean if mean else x
+
+
+def _chunks(count: int) -> Iterator[int]:
+    for first in range(0, count, CHUNK):
+        yield min(CHUNK, count - first)
+
+
+@torch.no_grad()
+def reconstruct(run: Run, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to the first test examples."""
+    split = run.data.test.head(num_examples).to(run.train["device"]) if x is None else given(run, x).head(num_examples)
+    z = posterior_z(run, split)
+    return batch_x(split), run.model.decode(z).mean.cpu().numpy()
+
+
+@torch.no_grad()
+def interpolate(run: Run, x: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False) -> np.ndarray:
+    """Decoded paths [P, S, *shape] between the posterior means of consecutive examples.
+
+    Arguments: x, at least two rows (default: test examples); num_paths P; num_steps S ≥ 2; spherical, along the great
+    circle instead of the straight line.
+    """
+    if num_steps < 2 or num_paths < 1:
+        raise RequestError(f"A path of {num_steps} steps came for {num_paths} pairs; it takes at least 2 steps, 1 pair.")
+    source = run.data.test if x is None else given(run, x)
+    if len(source) < 2:
+        raise RequestError("An interpolation needs at least two examples.")
+    pairs = min(num_paths, len(source) // 2)
+    z = posterior_z(run, source.head(2 * pairs).to(run.train["device"]))
+    share = torch.linspace(0, 1, num_steps, device=device_of(run.model))
+    path = _slerp if spherical else _straight
+    steps = tuple(path(g[:pairs], g[pairs:], share).flatten(0, 1) for g in z)
+    decoded = run.model.decode(steps).mean
+    return decoded.reshape(pairs, num_steps, *run.domain.shape).cpu().numpy()
+
+
+def _straight(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    t = share.reshape(1, -1, *(1,) * (a.ndim - 1))
+    return (1 - t) * a.unsqueeze(1) + t * b.unsqueeze(1)  # [P, S, D]
+
+
+def _slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    cosine = torch.nn.functional.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-0.9999, 0.9999)
+    angle = torch.arccos(cosine).reshape(-1, 1, *(1,) * (a.ndim - 1))
+    t = share.reshape(1, -1, *(1,) * (a.ndim - 1))
+    weights = torch.sin((1 - t) * angle), torch.sin(t * angle)
+    return (weights[0] * a.unsqueeze(1) + weights[1] * b.unsqueeze(1)) / torch.sin(angle)
+
+
+def posterior_z(run: Run, split: Split) -> tuple[Tensor, ...]:
+    """The posterior mean per group [N, …] of every example of a (small) split; one draw where z has no mean."""
+    rows = torch.arange(len(split), device=split.x.device)
+    posterior = run.model.posterior(split.batch(rows))
+    if posterior.mean is not None:
+        return posterior.mean
+    with keyed("reconstruct", 0):
+        return tuple(group[0] for group in posterior.draw(1)[0])
+
+
+def batch_x(split: Split) -> np.ndarray:
+    """x of a split as its batches hold it, [N, *shape]."""
+    with keyed("show", 0):
+        return split.batch(torch.arange(len(split), device=split.x.device)).x.cpu().numpy()
