@@ -1,0 +1,232 @@
+"""`load`, `read_array` and `prepare`: from a source to splits, to a plain array, to new x for a fitted run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..domain import Domain
+from ..errors import RequestError, nearest
+from .binarize import MODES, fixed, threshold
+from .raw import Array, Raw, short_name
+from .reading import read
+from .recognise import (
+    is_scaled,
+    is_whole,
+    recognise,
+    refuse_where,
+    require_enough,
+    require_float32,
+    require_numbers,
+    require_varied,
+    store,
+)
+from .split import Data, Split
+
+KINDS = ("auto", "binary", "levels", "real")
+MAX_VALID = 5000
+
+
+def load(
+    source: Any,
+    *,
+    y: Any = None,
+    binarization: str = "auto",
+    domain: str = "auto",
+    seed: int = 0,
+    levels: int = 0,
+) -> Data:
+    """Read a source, recognise its domain, split it, binarize it where asked.
+
+    Arguments:
+        source: a name (`unveil list sources`), a path to .npy or .npz[:name], an array, a tensor, lists of numbers.
+        y: [N] labels, integers or strings, in the source's order.
+        binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
+            fixed draw of everything), "threshold", "none", or "auto": what the source is known by, else none.
+        domain: "auto", "binary", "levels" or "real"; asking for levels or real also switches "auto" binarization off.
+        seed: of the splits and of every fixed draw; not the training seed.
+        levels: n of levels(n), 0 to count them.
+    """
+    _require_choices(binarization, domain, seed)
+    raw = read(source, y)
+    require_numbers(raw.x)
+    require_enough(len(raw.x) - raw.num_test)
+    rows, rule = split_rows(len(raw.x), raw.num_test, seed)
+    require_varied(raw.x, rows[0])
+    mode = binarization
+    if mode == "auto":
+        mode = raw.binarization if domain in ("auto", "binary") and not levels else "none"
+    found, notes = recognise(raw.x, "auto" if mode != "none" and domain == "binary" else domain, levels)
+    if mode != "none":
+        _require_grey(raw.x, found, mode)
+        notes = (*notes, _said(raw, mode, found, asked=binarization != "auto"))
+    splits = _splits(raw, found, mode, seed, rows)
+    return Data(
+        raw.source,
+        splits[0].domain,
+        *splits,
+        binarization=None if mode == "none" else mode,
+        classes=raw.classes,
+        sha256=raw.sha256,
+        seed=seed,
+        rule=rule,
+        notes=(*raw.notes, *notes),
+        levels=0 if mode == "none" else found.levels,
+    )
+
+
+def read_array(source: Any) -> tuple[Array, NDArray[np.int64] | None, tuple[str, ...] | None, str]:
+    """(x [N, *shape], label codes [N] or None, classes or None, a short name), decoded and otherwise untouched."""
+    raw = read(source)
+    return raw.x, raw.y, raw.classes, short_name(raw.source)
+
+
+def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: int = 0, *, levels: int = 0) -> Split:
+    """New x for a fitted run: every row of the source, in its order, in the run's domain, or a refusal.
+
+    For a run with binarization, x of only 0 and 1 is taken as it is; grey levels get the threshold, or the fixed
+    draw of `seed` (row i of a source always gets the same draw, that of its validation and test splits in `load`), and
+    `Split.expected` gives v/(n−1). Labels are not carried: their codes need not be those of the run.
+
+    Arguments:
+        domain, binarization, seed, levels: those of the run's Data; levels 0 counts them in x.
+    """
+    x = read(source).x
+    _require_shape(x, domain)
+    require_numbers(x)
+    rows = np.arange(len(x))
+    if domain.kind == "real":
+        require_float32(x)
+        return _split(store(x, domain), None, domain, rows)
+    mode = binarization or "none"
+    if mode not in MODES[1:]:
+        raise RequestError(f"binarization came as {mode!r}.", nearest(mode, MODES[1:]))
+    if mode != "none" and not bool(((x == 0) | (x == 1)).all()):
+        grey = _grey_domain(x, mode, levels)
+        v = _levels_of(x, grey)
+        values = threshold(v, grey.levels) if mode == "threshold" else fixed(v, grey.levels, seed)
+        kept = None if mode == "threshold" else v
+        return _split(values, None, domain, rows, levels=grey.levels, grey=kept)
+    return _split(_levels_of(x, domain), None, domain, rows)
+
+
+def split_rows(num_rows: int, num_test: int, seed: int) -> tuple[tuple[NDArray[np.int64], ...], str]:
+    """(training, validation, test rows), each in the source's order, and the rule in a sentence.
+
+    Arguments: `num_test`, the rows at the end that the source itself keeps for testing; 0 for none.
+    """
+    pool = num_rows - num_test
+    order = np.random.default_rng((seed, 1)).permutation(pool)
+    tenth = max(1, pool // 10)
+    if num_test:
+        size = min(tenth, MAX_VALID)
+        test = np.arange(pool, num_rows)
+        rule = (
+            f"the source's own test rows; {size} validation rows (10 %, at most {MAX_VALID}) drawn from its training "
+            f"rows by a permutation with data.seed={seed}"
+        )
+        return (np.sort(order[size:]), np.sort(order[:size]), test), rule
+    rule = f"80/10/10 by a permutation with data.seed={seed}"
+    return (np.sort(order[2 * tenth :]), np.sort(order[:tenth]), np.sort(order[tenth : 2 * tenth])), rule
+
+
+def _splits(
+    raw: Raw, found: Domain, mode: str, seed: int, rows: tuple[NDArray[np.int64], ...]
+) -> tuple[Split, Split, Split]:
+    values = store(raw.x, found)
+    if mode == "none":
+        train, valid, test = (_split(values[r], raw.y, found, r) for r in rows)
+        return train, valid, test
+    binary, n = Domain("binary", found.shape), found.levels
+    if mode == "threshold":
+        train, valid, test = (_split(threshold(values[r], n), raw.y, binary, r, levels=n) for r in rows)
+        return train, valid, test
+    drawn = [
+        _split(fixed(values, n, seed, r), raw.y, binary, r, levels=n, grey=values[r])
+        for r in (rows if mode == "static" else rows[1:])
+    ]
+    if mode == "dynamic":
+        drawn = [_split(values[rows[0]], raw.y, binary, rows[0], "draw", levels=n), *drawn]
+    return drawn[0], drawn[1], drawn[2]
+
+
+def _split(
+    x: Array,
+    y: NDArray[np.int64] | None,
+    domain: Domain,
+    rows: NDArray[np.int64],
+    binarize: str = "none",
+    levels: int = 0,
+    grey: Array | None = None,
+) -> Split:
+    """A Split of x [N, …]; `y` are the labels of the whole source."""
+    labels = None if y is None else torch.from_numpy(y[rows])
+    return Split(torch.from_numpy(x), labels, domain, binarize, torch.from_numpy(rows), levels, _optional_tensor(grey))
+
+
+def _optional_tensor(array: Array | None) -> Tensor | None:
+    return None if array is None else torch.from_numpy(array)
+
+
+def _require_shape(x: Array, domain: Domain) -> None:
+    if x.ndim == 0 or x.shape[1:] == domain.shape:
+        return
+    sizes = ", ".join(map(str, domain.shape))
+    way = ""
+    if x.shape == domain.shape:
+        way = "For one example give x[None]."
+    elif len(x) and x.size == len(x) * domain.num_dims:
+        way = f"If only the layout differs, give x.reshape(-1, {sizes})."
+    raise RequestError(f"x came with the shape {x.shape}; this run takes (N, {sizes}).", way)
+
+
+def _levels_of(x: Array, domain: Domain) -> Array:
+    """x as uint8, refused where a value is outside the domain."""
+    top = domain.levels - 1
+    bad = (x < 0) | (x > top) | (x != np.rint(x) if x.dtype.kind == "f" else False)
+    remedy = "Turn it into 0 and 1 first, for instance x > x.max() / 2." if domain.kind == "binary" else ""
+    if is_scaled(x) and top == 255:
+        remedy = "It looks divided by 255; give np.rint(x * 255)."
+    refuse_where(bad, x, f"outside this run's domain {domain}, the integers 0 to {top}", remedy)
+    return store(x, domain)
+
+
+def _grey_domain(x: Array, mode: str, levels: int) -> Domain:
+    if levels:
+        return Domain("levels", x.shape[1:], levels)
+    found, _ = recognise(x)
+    _require_grey(x, found, mode)
+    return found
+
+
+def _require_grey(x: Array, found: Domain, mode: str) -> None:
+    if found.kind == "levels":
+        return
+    if found.kind == "binary":
+        raise RequestError(f"data.binarization={mode} came for x that is binary already; leave it out, or say none.")
+    way = "; x looks divided by 255, give np.rint(x * 255)" if is_scaled(x) else ""
+    why = "data.domain=real was asked for" if is_whole(x) and x.min() >= 0 and x.max() <= 255 else "x is real"
+    raise RequestError(f"data.binarization={mode} needs grey levels, integers from 0 to at most 255, and {why}{way}.")
+
+
+def _said(raw: Raw, mode: str, found: Domain, asked: bool) -> str:
+    how = {
+        "dynamic": "each training batch is a fresh draw with p(x=1) = v/{top}, validation and test are one fixed draw",
+        "static": "one fixed draw with p(x=1) = v/{top}",
+        "threshold": "x = 1 where v > {half:g}",
+    }[mode].format(top=found.levels - 1, half=(found.levels - 1) / 2)
+    other = "" if asked else f"; data.binarization=none keeps the {found.levels} levels"
+    return f"{short_name(raw.source)} is binarized, {mode}: {how}{other}."
+
+
+def _require_choices(binarization: str, domain: str, seed: int) -> None:
+    if binarization not in MODES:
+        raise RequestError(f"data.binarization came as {binarization!r}.", nearest(binarization, MODES))
+    if domain not in KINDS:
+        raise RequestError(f"data.domain came as {domain!r}.", nearest(domain, KINDS))
+    if seed < 0:
+        raise RequestError(f"data.seed came as {seed}; it is 0 or more.")

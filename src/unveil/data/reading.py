@@ -1,0 +1,177 @@
+"""From whatever the user names or holds to a Raw: a registered name, a file, an object in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+
+from ..errors import RequestError, nearest
+from ..registry import load_all
+from .files import describe_shapes, npz_names, read_npy, read_npz, split_member
+from .raw import Array, Raw, encode_labels
+
+X_NAMES = ("x_train", "x", "X", "arr_0")
+Y_NAMES = ("y", "labels")
+PICKLED = "it can run code when it is opened, so it is never read; save the array with np.save"
+LATER = {
+    ".csv": "tables are not read yet; np.save('x.npy', pandas.read_csv(path).to_numpy())",
+    ".tsv": "tables are not read yet; np.save('x.npy', pandas.read_csv(path, sep='\\t').to_numpy())",
+    ".parquet": "tables are not read yet; np.save('x.npy', pandas.read_parquet(path).to_numpy())",
+    ".h5ad": "AnnData is not read yet; np.save('x.npy', adata.X.toarray())",
+    ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
+    ".mat": "MATLAB files are not read yet; np.save('x.npy', scipy.io.loadmat(path)[name])",
+    ".zip": "archives are not read yet; unpack it and give an .npy or .npz file",
+    **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), PICKLED),
+    **dict.fromkeys(
+        (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),
+        "images are not read yet; np.save('x.npy', np.stack([np.asarray(image) for image in images]))",
+    ),
+}
+FOREIGN = {
+    "pandas": "data frames are not taken yet; give frame.to_numpy()",
+    "polars": "data frames are not taken yet; give frame.to_numpy()",
+    "pyarrow": "tables are not taken yet; give table.to_pandas().to_numpy()",
+    "scipy": "sparse matrices are not taken yet; give matrix.toarray()",
+    "anndata": "AnnData is not taken yet; give adata.X.toarray()",
+}
+
+
+class Source(Protocol):
+    """What a class registered as a source offers."""
+
+    summary: str
+
+    def read(self) -> Raw: ...
+
+
+def read(source: Any, y: Any = None) -> Raw:
+    """The decoded arrays of a source, with the user's own labels `y` [N] where they are given."""
+    raw = _read_named(str(source)) if isinstance(source, str | Path) else Raw("array", as_array(source))
+    if y is None:
+        return raw
+    codes, classes = encode_labels(_as_labels(y))
+    if len(codes) != _length(raw.x):
+        raise RequestError(f"{len(codes)} labels came for {_length(raw.x)} examples; give one per example.")
+    return replace(raw, y=codes, classes=classes)
+
+
+def as_array(x: Any) -> Array:
+    """An object in memory as a NumPy array: an array, a tensor, (nested) lists of numbers."""
+    home = type(x).__module__.split(".")[0]
+    if home in FOREIGN:
+        raise RequestError(f"x came as {home}'s {type(x).__name__}: {FOREIGN[home]}.")
+    if isinstance(x, torch.Tensor):
+        return _from_tensor(x)
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise RequestError("x came with masked entries, not taken yet; give x.filled(value) or drop the rows.")
+    if not isinstance(x, Sequence) and not hasattr(x, "__array__"):
+        raise RequestError(
+            f"x came as {type(x).__name__}; give the name of a source, a path, an array, a tensor or lists of numbers."
+        )
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise RequestError(
+            "x came as lists of different lengths (or a tuple of arrays); give one array, and labels as y=…."
+        ) from error
+    if array.dtype.hasobject:
+        raise RequestError("x came as an array of Python objects; give numbers: np.asarray(x, dtype=np.float32).")
+    return array
+
+
+def _from_tensor(x: torch.Tensor) -> Array:
+    if x.layout != torch.strided or x.is_quantized:
+        raise RequestError(f"x came as a {x.layout} tensor, which is not taken yet; give x.to_dense().")
+    x = x.detach().cpu().resolve_conj().resolve_neg()
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def _as_labels(y: Any) -> Array:
+    return _from_tensor(y) if isinstance(y, torch.Tensor) else np.asarray(y)
+
+
+def _read_named(source: str) -> Raw:
+    sources = load_all("source")
+    if source in sources:
+        return cast(Source, sources[source]()).read()
+    file, member = split_member(source)
+    path = Path(file).expanduser()
+    if not path.exists():
+        _refuse_missing(source, path, list(sources))
+    if path.is_dir():
+        raise RequestError(
+            f"{source!r} is a directory; directories of images are not read yet. Save them as one array: "
+            "np.save('x.npy', np.stack([np.asarray(image) for image in images]))."
+        )
+    if path.suffix.lower() in LATER:
+        raise RequestError(f"{source!r}: {LATER[path.suffix.lower()]}.")
+    if path.suffix not in (".npy", ".npz") or not path.is_file():
+        raise RequestError(f"{source!r} is not a file that can be read; allowed are .npy and .npz[:name].")
+    path = path.resolve()
+    return _read_archive(path, member) if path.suffix == ".npz" else Raw(str(path), read_npy(path))
+
+
+def _refuse_missing(source: str, path: Path, names: list[str]) -> None:
+    if path.suffix or len(path.parts) > 1:
+        raise RequestError(f"There is no file {source!r}.", f"Named sources: {', '.join(names)}.")
+    raise RequestError(f"There is no source and no file {source!r}.", nearest(source, names))
+
+
+def _read_archive(path: Path, member: str | None) -> Raw:
+    names = npz_names(path)
+    name = member or _pick(path, names)
+    split = member is None and name == "x_train" and "x_test" in names
+    wanted = [name, "x_test"] if split else [name]
+    parts = read_npz(path, wanted)
+    if split and (parts[name].shape[1:] != parts["x_test"].shape[1:] or parts[name].dtype != parts["x_test"].dtype):
+        raise RequestError(f"The two splits of {path} differ: {describe_shapes(parts)}; make them alike.")
+    if split and not len(parts["x_test"]):
+        raise RequestError(f"x_test of {path} is empty; leave it out, or give it rows.")
+    x = np.concatenate(list(parts.values())) if split else parts[name]
+    notes = (f"x is {' followed by '.join(wanted)} of {path.name}.",)
+    found = Raw(f"{path}:{member}" if member else str(path), x, num_test=len(parts["x_test"]) if split else 0)
+    return _with_labels(replace(found, notes=notes), path, _label_names(wanted, names), strict=member is None)
+
+
+def _pick(path: Path, names: list[str]) -> str:
+    for name in X_NAMES:
+        if name in names:
+            return name
+    if len(names) != 1:
+        listed = f"It holds {', '.join(sorted(names))}" if names else "It holds no array"
+        raise RequestError(f"{path} does not say which array is x. {listed}; name one: {path.name}:NAME.")
+    return names[0]
+
+
+def _label_names(wanted: list[str], names: list[str]) -> list[str]:
+    own = [name.replace("x_", "y_") for name in wanted if name in ("x_train", "x_test")]
+    candidates = [own] if own else [[name] for name in Y_NAMES]
+    return next((group for group in candidates if set(group) <= set(names) and group != wanted), [])
+
+
+def _with_labels(raw: Raw, path: Path, names: list[str], strict: bool) -> Raw:
+    """Labels that lie beside x; those that cannot be labels are left out and the user is told."""
+    if not names:
+        return raw
+    said = " followed by ".join(names)
+    try:
+        parts = read_npz(path, names)
+        codes, classes = encode_labels(np.concatenate(list(parts.values())))
+    except (RequestError, ValueError, TypeError) as error:
+        return replace(raw, notes=(*raw.notes, f"{said} was not taken as labels: {error}"))
+    if len(codes) == _length(raw.x):
+        return replace(raw, y=codes, classes=classes, notes=(*raw.notes, f"Labels are {said}: {len(classes)} classes."))
+    if strict:
+        raise RequestError(
+            f"{path} holds {len(codes)} labels ({said}) for {_length(raw.x)} examples; {path.name}:NAME takes x alone."
+        )
+    return replace(raw, notes=(*raw.notes, f"{said} was not taken as labels: it has {len(codes)} rows."))
+
+
+def _length(x: Array) -> int:
+    return len(x) if x.ndim else 0

@@ -1,0 +1,128 @@
+"""Data as the rest of the library sees it: three splits that hand out batches, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..domain import Domain
+from .binarize import draw
+from .raw import short_name
+
+FORMAT = "unveil-data-1"
+
+
+@dataclass(frozen=True)
+class Split:
+    """N examples in their storage dtype, uint8 or float32, on one device.
+
+    Arguments:
+        x: [N, *shape], as stored: grey levels where every batch is a fresh draw, else what batches hold.
+        y: [N] int64 codes into `Data.classes`, or None.
+        domain: what `batch` hands out.
+        binarize: "draw" (x ~ Bernoulli(v/(n−1)) afresh at each batch) or "none".
+        rows: [N] int64, row numbers in the source's order (training rows before test rows).
+        levels: n, the number of grey levels before binarization; 0 where nothing was binarized.
+        grey: [N, *shape] uint8, the levels behind a fixed draw that x holds; None where x itself holds all there is.
+    """
+
+    x: Tensor
+    y: Tensor | None
+    domain: Domain
+    binarize: str
+    rows: Tensor
+    levels: int = 0
+    grey: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def batch(self, index: Tensor) -> Batch:
+        """The examples at `index` [B] int64; a fresh draw takes its noise from torch's default generator."""
+        index = index.to(self.x.device)
+        x = self.x.index_select(0, index)
+        return Batch(draw(x, self.levels) if self.binarize == "draw" else x.float(), index, self._labels(index))
+
+    def expected(self, index: Tensor) -> Batch:
+        """Like `batch`, x being its mean over binarizations, v/(n−1): the input of an embedding, which is no draw."""
+        index = index.to(self.x.device)
+        v = self.x if self.binarize == "draw" else self.grey
+        if v is None:
+            return self.batch(index)
+        return Batch(v.index_select(0, index).float() / (self.levels - 1), index, self._labels(index))
+
+    def to(self, device: torch.device | str) -> Split:
+        """The same examples on another device."""
+        return self._map(lambda held: held.to(device))
+
+    def head(self, num_examples: int) -> Split:
+        """The first `num_examples` examples (all, where there are fewer)."""
+        return self._map(lambda held: held[:num_examples])
+
+    def _labels(self, index: Tensor) -> Tensor | None:
+        return None if self.y is None else self.y.index_select(0, index)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Split:
+        y = None if self.y is None else change(self.y)
+        grey = None if self.grey is None else change(self.grey)
+        return replace(self, x=change(self.x), y=y, rows=change(self.rows), grey=grey)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A source, split and fingerprinted.
+
+    Arguments:
+        source: the name or absolute path that `load` reads again; "array" for an object in memory.
+        domain: what batches of all three splits hold.
+        binarization: "dynamic", "static", "threshold", or None (binary already, or left as it is).
+        classes: the name of each label code, or None.
+        sha256: of the decoded arrays (dtype, shape, bytes).
+        seed: of the splits and of every fixed binarization; the training seed never touches it.
+        rule: how the splits were made, in a sentence.
+        notes: sentences for the user: which domain was recognised and why, hints.
+        levels: the number of grey levels before binarization, 0 where nothing was binarized.
+    """
+
+    source: str
+    domain: Domain
+    train: Split
+    valid: Split
+    test: Split
+    binarization: str | None
+    classes: tuple[str, ...] | None
+    sha256: str
+    seed: int
+    rule: str
+    notes: tuple[str, ...] = ()
+    levels: int = 0
+
+    @property
+    def name(self) -> str:
+        """A short name for directories and titles: "mnist", "x" for …/x.npz:images, "array"."""
+        return short_name(self.source)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `data.json` of a run holds."""
+        return {
+            "format": FORMAT,
+            "source": self.source,
+            "sha256": self.sha256,
+            "split": {
+                "rule": self.rule,
+                "seed": self.seed,
+                "sizes": {"train": len(self.train), "valid": len(self.valid), "test": len(self.test)},
+            },
+            "domain": self.domain.to_json(),
+            "shape": list(self.domain.shape),
+            "binarization": self.binarization,
+            "levels": self.levels,
+            "classes": None if self.classes is None else list(self.classes),
+            "columns": None,
+            "resize": None,
+        }
