@@ -70,7 +70,7 @@ def test_pickles_are_refused_unread(tmp_path, file):
         "raw.npz": pickle.dumps(Bomb()),
     }[file]
     (tmp_path / file).write_bytes(content)
-    with pytest.raises(RequestError, match=r"pickle|zip"):
+    with pytest.raises(RequestError, match=r"zip" if file == "raw.npz" else r"no pickle is read|pickle is never read"):
         read_array(tmp_path / file)
     assert not Bomb.opened
 
