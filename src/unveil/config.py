@@ -116,11 +116,11 @@ class Choices:
             for kind in PARTS
             if kind in self.names
         }
-        return _constructor(cls)(domain, **self.values.get("model", {}), **parts)  # type: ignore[no-any-return]
+        return _constructor(cls)(domain, **self.values.get("model", {}), **parts)
 
     def objective(self) -> Objective:
         """Build the objective."""
-        return lookup("objective", self.names["objective"])(**self.values.get("objective", {}))  # type: ignore[no-any-return]
+        return lookup("objective", self.names["objective"])(**self.values.get("objective", {}))
 
 
 def choose(options: Mapping[str, Any]) -> Choices:
@@ -197,14 +197,15 @@ def _constructor(cls: type) -> Callable[..., Any]:
 
 
 def _keys_of(source: Callable[..., Any], kind: str) -> list[Key]:
-    function = source.__init__ if inspect.isclass(source) else source  # type: ignore[misc]
+    function = source.__init__ if inspect.isclass(source) else source
     function = inspect.unwrap(getattr(function, "__func__", function))
     hints = typing.get_type_hints(function)
     text = inspect.getdoc(source) or ""
     return [
         Key(f"{kind}.{p.name}", hints.get(p.name, str), p.default, _meaning(text, p.name))
         for p in inspect.signature(function).parameters.values()
-        if p.name not in HOMES and (p.kind == p.KEYWORD_ONLY or inspect.isclass(source) and _is_options(source))
+        if p.name not in HOMES
+        and (p.kind == p.KEYWORD_ONLY or (inspect.isclass(source) and _is_options(source)))
         and p.name != "self"
     ]
 
@@ -228,12 +229,18 @@ def _alternatives(kind: Any) -> list[str]:
         return [name for option in typing.get_args(kind) for name in _alternatives(option)]
     if kind is type(None):
         return ["none"]
-    return [{"int": "whole number", "float": "number", "bool": "true|false", "str": "text"}.get(kind.__name__, kind.__name__)]
+    return [
+        {"int": "whole number", "float": "number", "bool": "true|false", "str": "text"}.get(
+            kind.__name__, kind.__name__
+        )
+    ]
 
 
 def parse(key: Key, value: Any) -> Any:
     """A value of the key's type, from text or from a Python value."""
-    options = typing.get_args(key.type) if typing.get_origin(key.type) in (typing.Union, types.UnionType) else (key.type,)
+    options = (
+        typing.get_args(key.type) if typing.get_origin(key.type) in (typing.Union, types.UnionType) else (key.type,)
+    )
     for option in sorted(options, key=lambda o: o is float):
         accepted, found = _parse_as(option, value)
         if accepted:
@@ -249,14 +256,22 @@ def _parse_as(kind: Any, value: Any) -> tuple[bool, Any]:
         return value is None or text in ("none", "None"), None
     if kind is bool:
         named = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        return (True, value) if isinstance(value, bool) else (text in named, named.get(text)) if isinstance(text, str) else (False, None)
+        return (
+            (True, value)
+            if isinstance(value, bool)
+            else (text in named, named.get(text))
+            if isinstance(text, str)
+            else (False, None)
+        )
     if kind is str:
         return isinstance(value, str), text
     if isinstance(value, bool):
         return False, None
     try:
         if kind is int:
-            return (True, int(text)) if isinstance(value, int) or re.fullmatch(r"[+-]?\d+", str(text)) else (False, None)
+            return (
+                (True, int(text)) if isinstance(value, int) or re.fullmatch(r"[+-]?\d+", str(text)) else (False, None)
+            )
         number = float(text)
         return number == number and abs(number) != float("inf"), number
     except (TypeError, ValueError, OverflowError):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 from torch.nn import functional as F
 
 from .ops import sum_event
+
+_Shape = torch.Size | list[int] | tuple[int, ...]
 
 
 class EventSum(Distribution):
@@ -20,7 +24,7 @@ class EventSum(Distribution):
         filler: a value that `base` accepts, put in place of what is not observed.
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, base: Distribution, event_ndim: int, observed: Tensor | None = None, filler: float = 0.0):
         self.base, self.observed, self.filler = base, observed, filler
@@ -39,10 +43,10 @@ class EventSum(Distribution):
     def stddev(self) -> Tensor:
         return self.base.stddev
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
+    def sample(self, sample_shape: _Shape = torch.Size()) -> Tensor:
         return self.base.sample(sample_shape)
 
-    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
+    def rsample(self, sample_shape: _Shape = torch.Size()) -> Tensor:
         return self.base.rsample(sample_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -63,7 +67,7 @@ class Levels(Distribution):
     Arguments: logits [..., n].
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor) -> None:
         self.log_p = logits - logits.logsumexp(-1, keepdim=True)
@@ -81,9 +85,11 @@ class Levels(Distribution):
     def variance(self) -> Tensor:
         return self.log_p.exp() @ self._levels**2 - self.mean**2
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
-        return torch.distributions.Categorical(logits=self.log_p, validate_args=False).sample(sample_shape).to(
-            self.log_p.dtype
+    def sample(self, sample_shape: _Shape = torch.Size()) -> Tensor:
+        return (
+            torch.distributions.Categorical(logits=self.log_p, validate_args=False)
+            .sample(sample_shape)
+            .to(self.log_p.dtype)
         )
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -103,7 +109,7 @@ class DiscretizedLogistic(Distribution):
     Arguments: loc μ and log_scale log s, in level units [...]; num_levels n.
     """
 
-    arg_constraints: dict[str, constraints.Constraint] = {}
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, loc: Tensor, log_scale: Tensor, num_levels: int) -> None:
         self.loc, self.log_scale = torch.broadcast_tensors(loc, log_scale)
@@ -118,7 +124,6 @@ class DiscretizedLogistic(Distribution):
         log_p = torch.where(value <= 0, F.logsigmoid(upper), inside)
         log_p = torch.where(value >= self.num_levels - 1, F.logsigmoid(-lower), log_p)
         return log_p
-
 
     @property
     def mean(self) -> Tensor:
@@ -136,7 +141,7 @@ class DiscretizedLogistic(Distribution):
             total = total + (2 * level - 1) * torch.sigmoid((self.loc - level + 0.5) * inverse)
         return total - self.mean**2
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
+    def sample(self, sample_shape: _Shape = torch.Size()) -> Tensor:
         with torch.no_grad():
             shape = self._extended_shape(sample_shape)
             u = torch.rand(shape, device=self.loc.device, dtype=self.loc.dtype).clamp(1e-7, 1 - 1e-7)

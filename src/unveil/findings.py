@@ -37,7 +37,9 @@ def _against_baselines(result: dict[str, Any]) -> str:
     gain, error = best["difference"], best["difference_stderr"]
     verb = "better" if gain > 0 else "worse"
     sure = "" if abs(gain) > 3 * error else ", which is within three standard errors"
-    return f"That is {abs(gain):.2f} ± {error:.2f} nats {verb} than the best simple baseline, {best['description']}{sure}."
+    return (
+        f"That is {abs(gain):.2f} ± {error:.2f} nats {verb} than the best simple baseline, {best['description']}{sure}."
+    )
 
 
 def _finding(code: str, sentence: str) -> dict[str, str]:
@@ -73,7 +75,9 @@ def _unfinished(run: Run) -> dict[str, str] | None:
     valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
     if len(valid) < 5 or max(valid) != valid[-1] or valid[-1] - valid[-3] < 0.005 * abs(valid[-1]):
         return None
-    return _finding("unfinished", "The validation bound was still rising at the end; train longer with --epochs or --minutes.")
+    return _finding(
+        "unfinished", "The validation bound was still rising at the end; train longer with --epochs or --minutes."
+    )
 
 
 def _weights(result: dict[str, Any]) -> dict[str, str] | None:

@@ -160,7 +160,9 @@ def prepare(
         raise RequestError(f"The seed is {seed}; it takes a whole number from 0 upwards.")
     asked = dict(options or {}) | {dotted(name): value for name, value in keys.items()}
     choices = choose(asked | _named("model", model) | _named("objective", objective))
-    if isinstance(model, Model) and any(k.split(".")[0] in ("model", "prior", "posterior", "likelihood") for k in asked):
+    if isinstance(model, Model) and any(
+        k.split(".")[0] in ("model", "prior", "posterior", "likelihood") for k in asked
+    ):
         raise RequestError("A model built by hand came with options for building one; give either.")
     if out is not None:
         check_new(Path(out))
@@ -190,11 +192,12 @@ def _named(kind: str, value: Any) -> dict[str, str]:
 
 def _build(model: str | Model, choices: Choices, data: Data, seed: int, device: str) -> Model:
     if isinstance(model, Model) and model.domain != data.domain:
-        raise RequestError(f"The model is for {model.domain} x of shape {model.domain.shape} and the data is "
-                           f"{data.domain} of shape {data.domain.shape}; build it with domain=data.domain.")
-    if not isinstance(model, Model):
-        model = seeded(describe(choices.model(data.domain)), seed)
-    built = model.to(device)
+        raise RequestError(
+            f"The model is for {model.domain} x of shape {model.domain.shape} and the data is "
+            f"{data.domain} of shape {data.domain.shape}; build it with domain=data.domain."
+        )
+    built: Model = model if isinstance(model, Model) else seeded(describe(choices.model(data.domain)), seed)
+    built = built.to(device)
     initialise(built, data.train, seed)
     return built
 
@@ -236,7 +239,11 @@ def _bytes_on_disk(model: Model) -> int:
 def own_parts(model: Model) -> dict[str, Any]:
     """The user's own pieces of a model built by hand, by slot."""
     arguments = getattr(model, "spec", {})
-    return {slot: part for slot, part in arguments.items() if isinstance(part, torch.nn.Module) and "class" in describe(part)}
+    return {
+        slot: part
+        for slot, part in arguments.items()
+        if isinstance(part, torch.nn.Module) and "class" in describe(part)
+    }
 
 
 def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]:
@@ -246,11 +253,7 @@ def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]
     binarized = f", {data.binarization} binarization" if data.binarization else ""
     shape = "×".join(map(str, data.domain.shape))
     weights = sum(p.numel() for p in model.parameters())
-    likelihood = getattr(model, "likelihood", None)
-    story = f", likelihood {likelihood.registered[1]} because x is {data.domain}" if likelihood is not None else ""
-    network = getattr(getattr(model, "encoder", None), "registered", (None, "own"))[1] if likelihood is not None else ""
-    described = f", {network} network" if network else ""
-    latents = f", {model.prior.num_latents} latents" if hasattr(model, "prior") else ""
+    story = f", {model.story}" if model.story else ""
     passes = phase["steps"] * phase["batch_size"] / len(data.train)
     needed, free = memory()
     end = time.strftime("%H:%M:%S", time.localtime(time.time() + sum(seconds.values())))
@@ -262,7 +265,7 @@ def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]
     )
     return (
         f"Data   {data.name}: {sizes}, {shape}, {data.domain}{binarized}",
-        f"Model  {describe(model).get('name', 'model')}{story}{described}{latents}, {weights:,} weights",
+        f"Model  {describe(model).get('name', 'model')}{story}, {weights:,} weights",
         f"Budget {how}; memory {needed:.1f} of {free:.1f} GB; about {sum(seconds.values()):.0f} s, until {end}",
     )
 
@@ -280,8 +283,10 @@ def carry_out(run: Run, problem: Any = None, model: Model | None = None) -> Iter
         yield from _judge(run, data)
 
 
-def resume(run: Run | Path | str, *, show: bool | None = None, data: Any = None, parts: Any = None, **budget: Any) -> Run:
-    """Go on where a run was stopped; with `epochs`, `steps` or `minutes`, open a declared new phase from its best weights."""
+def resume(
+    run: Run | Path | str, *, show: bool | None = None, data: Any = None, parts: Any = None, **budget: Any
+) -> Run:
+    """Go on where a run was stopped; `epochs`, `steps` or `minutes` open a declared new phase from its best weights."""
     from .terminal import follow
 
     run = run if isinstance(run, Run) else Run.load(run, data=data, parts=parts)
@@ -312,7 +317,9 @@ def open_phase(run: Run, started: float, **budget: Any) -> None:
     asked = choose({f"train.{k}": v for k, v in budget.items() if v is not None}).train
     options = replace(options_of(run.train), epochs=asked.epochs, steps=asked.steps, minutes=asked.minutes)
     data = _on(run.data, run.train["device"])
-    plan = resolve(run.model.train(), data, run.objective, options, run.config["seed"] + len(run.config["phases"]), started)
+    plan = resolve(
+        run.model.train(), data, run.objective, options, run.config["seed"] + len(run.config["phases"]), started
+    )
     run.forget()
     config = run.config | {
         "phases": [*run.config["phases"], plan.phase],
@@ -358,8 +365,13 @@ class Trainer:
         if not self.is_over:
             problem = self._problem(phase)
             steps = train(
-                self.state.model, self.data.train, self.stage, self.state, seed=phase["seed"],
-                bf16=phase["precision"] == "bf16", problem=problem,
+                self.state.model,
+                self.data.train,
+                self.stage,
+                self.state,
+                seed=phase["seed"],
+                bf16=phase["precision"] == "bf16",
+                problem=problem,
             )
             before = self.trained_seconds
             try:
@@ -394,7 +406,12 @@ class Trainer:
             self.sums, self.count = {}, 0
         size = len(self.data.train) if self.state.optimizer is None else self.stage.batch_size
         return Progress(
-            step.number, self.stage.steps, step.bound, step["rate"], step["distortion"], size / per_step,
+            step.number,
+            self.stage.steps,
+            step.bound,
+            step["rate"],
+            step["distortion"],
+            size / per_step,
             per_step * (self.stage.steps - step.number),
         )
 
@@ -420,8 +437,13 @@ class Trainer:
         with open(self.metrics, "a", encoding="utf-8") as file:  # what the checkpoint counts on is on the disk first
             os.fsync(file.fileno())
         values = {
-            "phase": self.number, "best_bound": self.best.bound, "since_best": self.best.since, "sums": self.sums,
-            "count": self.count, "stopped": self.stopped, "metrics_bytes": self.metrics.stat().st_size,
+            "phase": self.number,
+            "best_bound": self.best.bound,
+            "since_best": self.best.since,
+            "sums": self.sums,
+            "count": self.count,
+            "stopped": self.stopped,
+            "metrics_bytes": self.metrics.stat().st_size,
             "seconds": self.trained_seconds,
         }
         tensors = self.state.tensors() | {f"best/{k}": v for k, v in self.best_weights.items()}
@@ -497,8 +519,12 @@ def _judge(run: Run, data: Data) -> Iterator[Event]:
     yield Phase("baselines", 0, 1)
     baselines = fit_baselines(data, seed=run.config["seed"], seconds=run.config["plan"]["seconds"]["baselines"])
     result = {
-        "source": data.source, "split": "test", **report_estimate(run, data.test, judge, test),
-        "seconds": round(seconds, 3), "seed": run.config["seed"], "phase": len(run.config["phases"]) - 1,
+        "source": data.source,
+        "split": "test",
+        **report_estimate(run, data.test, judge, test),
+        "seconds": round(seconds, 3),
+        "seed": run.config["seed"],
+        "phase": len(run.config["phases"]) - 1,
         "valid_log_px": float(valid.log_px.mean()),
         "baselines": [b.compared_with(test.log_px.numpy()) for b in baselines],
     }
@@ -532,7 +558,9 @@ class StopRequests:
     def told(self, path: Path) -> Interrupted:
         assert self.signum is not None
         name = signal.Signals(self.signum).name
-        return Interrupted(f"Stopped by {name}; the checkpoint is saved.", f"Go on with: unveil resume {path}", self.signum)
+        return Interrupted(
+            f"Stopped by {name}; the checkpoint is saved.", f"Go on with: unveil resume {path}", self.signum
+        )
 
 
 @contextlib.contextmanager

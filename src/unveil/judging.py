@@ -26,9 +26,9 @@ def make_estimator(name: str, num_samples: int | None = None) -> Estimator:
     """The named estimator; `num_samples` only where it takes one."""
     cls = lookup("estimator", name)
     if num_samples is None:
-        return cls()  # type: ignore[no-any-return]
+        return cls()
     try:
-        return cls(num_samples=num_samples)  # type: ignore[no-any-return]
+        return cls(num_samples=num_samples)
     except TypeError as error:
         raise RequestError(f"The estimator {name!r} draws no samples; leave --num-samples out.") from error
 
@@ -63,7 +63,13 @@ def evaluate_run(
     chosen = chosen.to(run.train["device"])
     estimate, seconds = evaluate(run.model, chosen, judge, seed=seed, limit=limit, progress=progress)
     kept = chosen if limit is None else chosen.head(limit)
-    return {"source": source, "split": name, **report_estimate(run, kept, judge, estimate), "seconds": round(seconds, 3), "seed": seed}
+    return {
+        "source": source,
+        "split": name,
+        **report_estimate(run, kept, judge, estimate),
+        "seconds": round(seconds, 3),
+        "seed": seed,
+    }
 
 
 def _choose(run: Run, data: Any, split: str) -> tuple[Split, str, str]:
@@ -84,7 +90,7 @@ def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate
         "binarization": info["binarization"],
         "data_sha256": info["sha256"],
         "num_examples": count,
-        "estimator": judge.registered[1],  # type: ignore[attr-defined]
+        "estimator": judge.registered[1],
         "direction": estimate.direction,
         "num_samples": judge.num_samples,
         "log_px": float(log_px.mean()),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,12 +29,13 @@ class Likelihood(nn.Module, ABC):
     """
 
     domains: ClassVar[tuple[str, ...]]
+    registered: ClassVar[tuple[str, str]]
 
     def __init__(self, domain: Domain, params_per_dim: int) -> None:
         super().__init__()
         if domain.kind not in self.domains:
             raise RequestError(
-                f"The likelihood {self.registered[1]!r} is one of {' or '.join(self.domains)} data and the data is "  # type: ignore[attr-defined]
+                f"The likelihood {self.registered[1]!r} is one of {' or '.join(self.domains)} data and the data is "
                 f"{domain}; it fits {', '.join(fitting(domain))}.",
             )
         self.domain, self.params_per_dim = domain, params_per_dim
@@ -59,12 +60,18 @@ class Likelihood(nn.Module, ABC):
     def initialise(self, x: Tensor) -> None:
         """Set `offset` (and scales) from training examples x [N, *shape]."""
 
-    def solve(self, x: Tensor, p: EventSum) -> Tensor | None:
-        """Per-dimension statistics [D] for parameters with a closed form, or None when there are none."""
-        return None
+    @property
+    def solves(self) -> bool:
+        """Whether parameters have a closed form on training data, set by `statistic` and `finish_solving`."""
+        return False
+
+    def statistic(self, x: Tensor, p: Distribution) -> Tensor:
+        """The batch mean per dimension [D] that the closed form needs; x [B, *shape], p with batch shape [K, B]."""
+        raise NotImplementedError(f"{type(self).__name__} has no parameter in closed form")
 
     def finish_solving(self, mean_statistic: Tensor) -> None:
-        """Set the closed-form parameters from the training mean of `solve`."""
+        """Set the closed-form parameters from the training mean of `statistic`."""
+        raise NotImplementedError(f"{type(self).__name__} has no parameter in closed form")
 
     def _set_offset(self, *values: Tensor) -> None:
         with torch.no_grad():
@@ -73,7 +80,7 @@ class Likelihood(nn.Module, ABC):
 
 def fitting(domain: Domain) -> list[str]:
     """The names of the likelihoods that fit a domain."""
-    return [name for name, cls in load_all("likelihood").items() if domain.kind in cls.domains]  # type: ignore[attr-defined]
+    return [name for name, cls in load_all("likelihood").items() if domain.kind in cast(type[Likelihood], cls).domains]
 
 
 def default_likelihood(domain: Domain) -> str:
@@ -159,6 +166,9 @@ class Gaussian(Likelihood):
     """
 
     domains = ("real",)
+    centre: Tensor
+    scale: Tensor
+    log_sigma: Tensor
 
     def __init__(
         self,
@@ -169,7 +179,7 @@ class Gaussian(Likelihood):
         floor: float = 1e-3,
     ) -> None:
         super().__init__(domain, 1)
-        if isinstance(sigma, str) and sigma not in ("learned", "solved") or not isinstance(sigma, str) and sigma <= 0:
+        if sigma not in ("learned", "solved") if isinstance(sigma, str) else sigma <= 0:
             raise RequestError(f"likelihood.sigma is {sigma!r}; it takes 'learned', 'solved' or a positive number.")
         self.sigma, self.floor = sigma, floor
         self.per_dim = not domain.is_image if per_dim is None else per_dim
@@ -177,7 +187,7 @@ class Gaussian(Likelihood):
         self.register_buffer("scale", torch.ones(domain.shape))
         start = torch.zeros(domain.shape if self.per_dim else (1,) * len(domain.shape))
         if sigma == "learned":
-            self.log_sigma: Tensor = nn.Parameter(start)
+            self.log_sigma = nn.Parameter(start)
         else:
             self.register_buffer("log_sigma", start)
 
@@ -199,10 +209,12 @@ class Gaussian(Likelihood):
         self.centre.copy_(x.mean(0))
         self._set_offset(torch.zeros_like(self.centre))
 
-    def solve(self, x: Tensor, p: EventSum) -> Tensor | None:
+    @property
+    def solves(self) -> bool:
+        return self.sigma == "solved"
+
+    def statistic(self, x: Tensor, p: Distribution) -> Tensor:
         """E‖x − x̂‖² per dimension, in units of a."""
-        if self.sigma != "solved":
-            return None
         error = ((x - p.mean) / self.scale) ** 2
         return error.reshape(-1, self.domain.num_dims).mean(0)
 

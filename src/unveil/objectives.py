@@ -44,6 +44,7 @@ class Objective(ABC):
 
     needs: ClassVar[frozenset[str]] = frozenset({"rsample|enumerate"})
     num_samples: int = 1
+    registered: ClassVar[tuple[str, str]]
 
     @abstractmethod
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:

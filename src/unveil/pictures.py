@@ -86,7 +86,9 @@ def half_blocks(images: np.ndarray, width: int = 80, colour: bool = True) -> lis
     lines = []
     for top, bottom in zip(row[::2], row[1::2], strict=True):
         if colour:
-            cells = (f"\x1b[38;2;{a[0]};{a[1]};{a[2]};48;2;{b[0]};{b[1]};{b[2]}m▀" for a, b in zip(top, bottom, strict=True))
+            cells = (
+                f"\x1b[38;2;{a[0]};{a[1]};{a[2]};48;2;{b[0]};{b[1]};{b[2]}m▀" for a, b in zip(top, bottom, strict=True)
+            )
             lines.append("".join(cells) + "\x1b[0m")
         else:
             shade = (top.mean(-1) + bottom.mean(-1)) / 2

@@ -88,7 +88,12 @@ def resolve(model: Model, data: Data, objective: Objective, options: TrainOption
     probe = Probe(model, data, objective, phase, seed)
     bf16, compiled, notes = _pick_speed(options, probe, minutes)
     per_step = probe.seconds_per_step(bf16, compiled)
-    if minutes is None and options.steps is None and options.epochs is None and per_step * steps > 60 * DEFAULT_MINUTES * 0.8:
+    if (
+        minutes is None
+        and options.steps is None
+        and options.epochs is None
+        and per_step * steps > 60 * DEFAULT_MINUTES * 0.8
+    ):
         minutes = DEFAULT_MINUTES
         notes.append(f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it.")
     validation = probe.seconds_per_validation()
@@ -141,8 +146,12 @@ def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None) -> t
     if options.precision == "auto" and probe.is_large:
         full, half = probe.seconds_per_step(False, None), probe.seconds_per_step(True, None)
         bf16 = half < 0.87 * full
-        notes.append(f"Networks run in {'bf16' if bf16 else 'float32'}: bf16 takes {half / full:.2f} of float32's time.")
-    wanted = options.compile is True or options.compile == "auto" and minutes is not None and 60 * minutes >= COMPILE_FROM
+        notes.append(
+            f"Networks run in {'bf16' if bf16 else 'float32'}: bf16 takes {half / full:.2f} of float32's time."
+        )
+    wanted = options.compile is True or (
+        options.compile == "auto" and minutes is not None and 60 * minutes >= COMPILE_FROM
+    )
     if not wanted:
         return bf16, None, notes
     compiled, why = probe.compiled(bf16)

@@ -26,6 +26,8 @@ class Prior(nn.Module, ABC):
 class StandardNormal(Prior):
     """p(z) = N(0, I)."""
 
+    zero: Tensor
+
     def __init__(self, num_latents: int) -> None:
         super().__init__(num_latents)
         self.register_buffer("zero", torch.zeros(num_latents), persistent=False)

@@ -40,7 +40,8 @@ class Run:
         self, path: Path, config: dict[str, Any], *, parts: Mapping[str, Any] | None = None, data: Data | None = None
     ) -> None:
         self.path, self.config = path, config
-        self._parts, self._data, self._model = dict(parts or {}), data, None
+        self._parts, self._data = dict(parts or {}), data
+        self._model: Model | None = None
 
     @classmethod
     def create(
@@ -110,7 +111,7 @@ class Run:
 
     @property
     def objective(self) -> Objective:
-        return rebuild(self.config["objective"])  # type: ignore[no-any-return]
+        return rebuild(self.config["objective"])
 
     def stage(self) -> Stage:
         """The stage of the current phase."""
@@ -119,7 +120,7 @@ class Run:
 
     def new_model(self, seed: int = 0) -> Model:
         """The model as built, with the initial weights of a seed."""
-        return seeded(self.config["model"], seed, self._parts).to(self.train["device"])  # type: ignore[no-any-return]
+        return seeded(self.config["model"], seed, self._parts).to(self.train["device"])
 
     @property
     def model(self) -> Model:
@@ -224,7 +225,7 @@ class Run:
 
 def check_new(path: Path) -> None:
     """Refuse to write a run where anything is."""
-    if path.is_file() or path.is_dir() and any(path.iterdir()):
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
         what = "holds a run" if (path / "config.json").exists() else "is not empty"
         raise RequestError(f"{path} {what}, and a run is never overwritten.", "Choose another --out, or resume it.")
 

@@ -118,7 +118,9 @@ def keep_validation_scores(run: Run, log_px: Tensor) -> None:
 
 
 @torch.no_grad()
-def sample(run: Run, num_samples: int = 64, *, temperature: float = 1.0, seed: int = 0, mean: bool = False) -> np.ndarray:
+def sample(
+    run: Run, num_samples: int = 64, *, temperature: float = 1.0, seed: int = 0, mean: bool = False
+) -> np.ndarray:
     """New x [N, *shape], in the units of the data.
 
     Arguments:
@@ -155,14 +157,18 @@ def reconstruct(run: Run, x: Any = None, *, num_examples: int = 16) -> tuple[np.
 
 
 @torch.no_grad()
-def interpolate(run: Run, x: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False) -> np.ndarray:
+def interpolate(
+    run: Run, x: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False
+) -> np.ndarray:
     """Decoded paths [P, S, *shape] between the posterior means of consecutive examples.
 
     Arguments: x, at least two rows (default: test examples); num_paths P; num_steps S ≥ 2; spherical, along the great
     circle instead of the straight line.
     """
     if num_steps < 2 or num_paths < 1:
-        raise RequestError(f"A path of {num_steps} steps came for {num_paths} pairs; it takes at least 2 steps, 1 pair.")
+        raise RequestError(
+            f"A path of {num_steps} steps came for {num_paths} pairs; it takes at least 2 steps, 1 pair."
+        )
     source = run.data.test if x is None else given(run, x)
     if len(source) < 2:
         raise RequestError("An interpolation needs at least two examples.")

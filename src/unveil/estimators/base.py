@@ -47,6 +47,7 @@ class Estimator(ABC):
 
     needs: ClassVar[frozenset[str]]
     direction: ClassVar[str]
+    registered: ClassVar[tuple[str, str]]
     num_samples: int | None = None
 
     @abstractmethod
@@ -86,7 +87,7 @@ def evaluate(
     Noise is drawn per block of 128 rows, keyed by `seed` and the block's first row, and the last block is filled up
     before it is drawn for: the numbers do not depend on `limit`, on a batch size or on what ran before.
     """
-    model.require(f"The estimator {estimator.registered[1]!r}", estimator.needs)  # type: ignore[attr-defined]
+    model.require(f"The estimator {estimator.registered[1]!r}", estimator.needs)
     count = len(split) if limit is None else min(limit, len(split))
     device, training, start = device_of(model), model.training, time.perf_counter()
     model.eval()
@@ -99,7 +100,9 @@ def evaluate(
     estimate = _joined(found)
     if not torch.isfinite(estimate.log_px).all():
         row = int((~torch.isfinite(estimate.log_px)).nonzero()[0])
-        raise WorkError(f"log p(x) of row {row} came out as {estimate.log_px[row].item()}.", "Was x in training's units?")
+        raise WorkError(
+            f"log p(x) of row {row} came out as {estimate.log_px[row].item()}.", "Was x in training's units?"
+        )
     return estimate, time.perf_counter() - start
 
 

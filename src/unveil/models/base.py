@@ -91,7 +91,9 @@ class Model(nn.Module, ABC):
     domain: Domain
     groups: tuple[str, ...] = ("z",)
     solves: str = "nothing"
+    network_dtype: torch.dtype = torch.float32  # bf16 inside networks only, and only while training
     summary: ClassVar[str] = ""
+    registered: ClassVar[tuple[str, str]]
 
     @property
     @abstractmethod
@@ -139,6 +141,11 @@ class Model(nn.Module, ABC):
 
         Arguments: `batches()` yields the whole training set once, in order.
         """
+
+    @property
+    def story(self) -> str:
+        """What was picked and why, for the line before a fit."""
+        return ""
 
     def panels(self, batch: Batch) -> dict[str, Any]:
         """Data for the report's figures that only this family has."""

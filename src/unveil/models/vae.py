@@ -17,7 +17,7 @@ from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
 from ..posteriors import DiagonalGaussian, PosteriorHead
 from ..priors import Prior, StandardNormal
-from ..registry import lookup, register
+from ..registry import describe, lookup, register
 from ..terms import Terms
 from .base import Model, OneGroup, held
 
@@ -42,6 +42,9 @@ class VAE(Model):
 
     summary = "one continuous latent group, an encoder and a decoder"
 
+    centre: Tensor
+    spread: Tensor
+
     def __init__(
         self, prior: Prior, encoder: nn.Module, posterior: PosteriorHead, decoder: nn.Module, likelihood: Likelihood
     ) -> None:
@@ -51,7 +54,7 @@ class VAE(Model):
         self.domain = likelihood.domain
         self.register_buffer("centre", torch.zeros(self.domain.shape))
         self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
-        self.network_dtype = torch.float32  # bf16 only inside encoder and decoder, and only while training
+        self.solves = "some" if likelihood.solves else "nothing"
         self._gives = self._facts()
 
     @classmethod
@@ -79,14 +82,16 @@ class VAE(Model):
         """
         if latent < 1:
             raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
-        network = default_network(domain) if network == "auto" else network
-        if network == "conv" and not domain.is_image:
+        name = default_network(domain) if network == "auto" else network
+        if name == "conv" and not domain.is_image:
             raise RequestError(f"model.network 'conv' needs images and x has the shape {domain.shape}; use 'mlp'.")
-        sizes = {"width": width or default_width(domain, network), "depth": depth or (2 if network == "mlp" else 1)}
-        extra = {"dropout": dropout} if network == "mlp" else {}
+        sizes = {"width": width or default_width(domain, name), "depth": depth or (2 if name == "mlp" else 1)}
+        if dropout and name != "mlp":
+            raise RequestError(f"model.dropout={dropout} came for model.network={name!r}; only 'mlp' has it.")
+        extra = {"dropout": dropout} if name == "mlp" else {}
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
-        encoder = lookup("encoder", network)(domain.shape, **sizes, **extra)
-        decoder = lookup("decoder", network)(latent, domain.shape, p_x.params_per_dim, **sizes)
+        encoder = lookup("encoder", name)(domain.shape, **sizes, **extra)
+        decoder = lookup("decoder", name)(latent, domain.shape, p_x.params_per_dim, **sizes)
         return cls(prior(latent), encoder, posterior(encoder.num_features, latent), decoder, p_x)
 
     @property
@@ -106,8 +111,12 @@ class VAE(Model):
         return frozenset(facts)
 
     @property
-    def solves(self) -> str:  # type: ignore[override]
-        return "some" if getattr(self.likelihood, "sigma", None) == "solved" else "nothing"
+    def story(self) -> str:
+        network = "own" if "class" in describe(self.encoder) else describe(self.encoder)["name"]
+        return (
+            f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {network} network, "
+            f"{self.prior.num_latents} latents"
+        )
 
     def posterior(self, batch: Batch) -> OneGroup:
         features = self._encode(batch)
@@ -150,17 +159,15 @@ class VAE(Model):
 
     @torch.no_grad()
     def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
-        total, count = 0.0, 0
+        total, count = torch.zeros(self.domain.num_dims, device=self.centre.device), 0
         for batch in batches():
             p = self.decode(self.posterior(batch).draw(1)[0])
-            statistic = self.likelihood.solve(batch.x, p)
-            if statistic is not None:
-                total, count = total + len(batch) * statistic, count + len(batch)
-        if count:
-            self.likelihood.finish_solving(torch.as_tensor(total / count))
+            total += len(batch) * self.likelihood.statistic(batch.x, p)
+            count += len(batch)
+        self.likelihood.finish_solving(total / count)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        modules = {
+        modules: dict[str, list[nn.Module]] = {
             "p": [self.prior, self.decoder, self.likelihood],
             "q": [self.encoder, self.posterior_head],
             "prior": [self.prior],

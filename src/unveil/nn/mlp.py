@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -14,7 +15,7 @@ def perceptron(in_features: int, width: int, depth: int) -> nn.Sequential:
     """`depth` hidden layers of `width` SiLU units."""
     sizes = [in_features, *[width] * depth]
     layers: list[nn.Module] = []
-    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+    for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), nn.SiLU()]
     return nn.Sequential(*layers)
 

@@ -41,7 +41,12 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
         temporary.mkdir()
         tensors = temporary / "tensors.safetensors"
         write_atomic(tensors, save({k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}))
-        manifest = {"format": FORMAT, "step": checkpoint.step, "values": checkpoint.values, "sha256": sha256_of(tensors)}
+        manifest = {
+            "format": FORMAT,
+            "step": checkpoint.step,
+            "values": checkpoint.values,
+            "sha256": sha256_of(tensors),
+        }
         write_json(temporary / "state.json", manifest)
         if final.exists():
             shutil.rmtree(final)
@@ -95,8 +100,11 @@ def check_names(path: Path, found: Mapping[str, torch.Tensor], wanted: Mapping[s
     """Refuse weights that are not this model's."""
     missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     wrong = [k for k in sorted(wanted.keys() & found.keys()) if wanted[k].shape != found[k].shape]
-    told = [f"{what} {', '.join(names[:3])}" for what, names in
-            (("missing", missing), ("unexpected", extra), ("of another shape", wrong)) if names]
+    told = [
+        f"{what} {', '.join(names[:3])}"
+        for what, names in (("missing", missing), ("unexpected", extra), ("of another shape", wrong))
+        if names
+    ]
     if told:
         raise RequestError(f"The weights in {path} do not fit the model of this run: {'; '.join(told)}.")
 

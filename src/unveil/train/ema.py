@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import Tensor
 
 from ..models.base import Model
 
@@ -18,7 +19,8 @@ class Average:
     def __init__(self, model: Model, half_life: float) -> None:
         self.live, self.half_life = model, half_life
         self.model = copy.deepcopy(model).requires_grad_(False) if half_life > 0 else model
-        self._pairs = [list(model.parameters()), list(self.model.parameters())]
+        self._live: list[Tensor] = list(model.parameters())
+        self._mean: list[Tensor] = list(self.model.parameters())
 
     @torch.no_grad()
     def update(self, step: int, batch_size: int) -> None:
@@ -26,7 +28,6 @@ class Average:
         if self.half_life <= 0:
             return
         keep = min(0.5 ** (batch_size / self.half_life), (1 + step) / (10 + step))
-        live, mean = self._pairs
-        torch._foreach_lerp_(mean, live, 1 - keep)
+        torch._foreach_lerp_(self._mean, self._live, 1 - keep)
         for a, b in zip(self.model.buffers(), self.live.buffers(), strict=True):
             a.copy_(b)

@@ -104,7 +104,7 @@ class Step:
 
 
 class Problem(nn.Module):
-    """objective(model, batch, progress) as one module: what is compiled and wrapped, never model and objective apart."""
+    """objective(model, batch, progress) as one module: what is compiled, never model and objective apart."""
 
     def __init__(self, model: Model, stage: Stage) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ def fit(
 
     Raises NonFinite before an update that would spoil the weights.
     """
-    model.require(f"The objective {stage.objective.registered[1]!r}", stage.objective.needs)  # type: ignore[attr-defined]
+    model.require(f"The objective {stage.objective.registered[1]!r}", stage.objective.needs)
     if state is None:
         initialise(model, data, seed)
         state = TrainState(model, stage)
@@ -176,9 +176,7 @@ def fit(
         yield from _gradient_steps(state, data, seed, bf16, problem or Problem(model, stage))
 
 
-def _gradient_steps(
-    state: TrainState, data: Split, seed: int, bf16: bool, problem: nn.Module
-) -> Iterator[Step]:
+def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, problem: nn.Module) -> Iterator[Step]:
     model, stage, optimizer = state.model, state.stage, state.optimizer
     assert optimizer is not None
     parameters, device = stage.parameters(model), device_of(model)
@@ -192,7 +190,7 @@ def _gradient_steps(
         while state.step < stage.steps:
             step = state.step
             progress = torch.tensor(step / max(1, stage.steps), device=device)
-            model.network_dtype = torch.bfloat16 if bf16 else torch.float32  # type: ignore[assignment]
+            model.network_dtype = torch.bfloat16 if bf16 else torch.float32
             with keyed("train", seed, step):
                 rows = rows_of(step, stage.batch_size, len(data), seed).to(data.x.device, non_blocking=True)
                 batch = data.batch(rows)
@@ -209,7 +207,7 @@ def _gradient_steps(
             yield Step(state.step, state.step * stage.batch_size, logs, state)
         guard.finish(model)
     finally:
-        model.network_dtype = torch.float32  # type: ignore[assignment]
+        model.network_dtype = torch.float32
         for p in frozen:
             p.requires_grad_(True)
 
@@ -223,7 +221,9 @@ def _solve_steps(state: TrainState, data: Split, seed: int) -> Iterator[Step]:
             loss = stage.objective(model, data.batch(torch.arange(min(len(data), SOLVE_ROWS), device=data.x.device)))
         logs = {"bound": loss.bound.mean(), **loss.logs}
         if not torch.isfinite(logs["bound"]):
-            raise NonFinite(f"The bound is {float(logs['bound'])} after step {state.step}.", "Check x for extreme values.")
+            raise NonFinite(
+                f"The bound is {float(logs['bound'])} after step {state.step}.", "Check x for extreme values."
+            )
         yield Step(state.step, state.step * len(data), logs, state)
 
 
@@ -280,5 +280,5 @@ class Guard:
         which = f", first in the parameter {names[0]!r}" if names else ""
         return NonFinite(
             f"Update {step + 1} was not made: {where} is not finite (loss {float(loss):.4g}){which}.",
-            "The weights before it are saved; try a smaller train.lr, a smaller train.clip, or train.precision=float32.",
+            "The weights before it are saved; try a smaller train.lr or train.clip, or train.precision=float32.",
         )

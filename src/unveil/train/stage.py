@@ -47,7 +47,9 @@ class Stage:
     def __post_init__(self) -> None:
         for name, low in (("steps", 0), ("batch_size", 1)):
             if getattr(self, name) < low:
-                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a whole number from {low} upwards.")
+                raise RequestError(
+                    f"train.{name} is {getattr(self, name)}; it takes a whole number from {low} upwards."
+                )
         for name in ("lr", "clip"):
             if not getattr(self, name) > 0:
                 raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a positive number.")

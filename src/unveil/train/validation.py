@@ -15,7 +15,8 @@ ROWS = 500
 @torch.no_grad()
 def validate(model: Model, split: Split, objective: Objective) -> dict[str, float]:
     """Mean bound, rate and distortion over a split, in nats; float32, evaluation mode."""
-    training, totals = model.training, {}
+    training = model.training
+    totals: dict[str, float] = {}
     model.eval()
     for first in range(0, len(split), ROWS):
         rows = torch.arange(first, min(first + ROWS, len(split)), device=split.x.device)
