@@ -20,7 +20,8 @@ BITS = RNG.integers(0, 2, (30, 6))
     [
         (BITS.astype(bool), "binary"), (BITS, "binary"), (BITS.astype(np.float32), "binary"),
         (GREY, "levels(256)"), (GREY // 2, "levels(256)"), (SMALL.astype(np.uint8), "levels(17)"),
-        (SMALL.astype(np.uint8) + 1, "levels(256)"), (np.minimum(SMALL, 4).astype(np.uint8), "levels(5)"), (SMALL, "levels(17)"), (SMALL * 6, "levels(97)"),
+        (SMALL.astype(np.uint8) + 1, "levels(256)"),
+        (np.minimum(SMALL, 4).astype(np.uint8), "levels(5)"), (SMALL, "levels(17)"), (SMALL * 6, "levels(97)"),
         (GREY.astype(np.int64), "levels(256)"), (SMALL.astype(np.float64), "levels(17)"),
         (SMALL.astype(np.float16), "levels(17)"), (REAL, "real"), (REAL.astype(np.float16), "real"),
         (SMALL - 3.0, "real"), (SMALL * 100.0, "real"), (GREY / 255, "real"), (GREY.astype(">u2"), "levels(256)"),
