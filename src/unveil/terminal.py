@@ -18,7 +18,8 @@ from rich.segment import ControlType
 from rich.status import Status
 from rich.text import Text
 
-from .fitting import Event, Finished, Fitting, Phase, Progress, Validated
+from .events import Event, Finished, Phase, Progress, Validated
+from .fitting import Fitting
 from .pictures import half_blocks
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ SECONDS_PER_FRAME = 0.1
 SMOOTHING = 0.05  # share of the newest update in the numbers beside the bar
 TALLEST = 16  # lines of a row of samples
 LEAST_BAR = 12  # characters
-ASCII = str.maketrans({"░": ".", "▒": ":", "▓": "*", "█": "#", "×": "x", "±": "+-", "−": "-", "…": "...", "≤": "<=", "–": "-"})
+ASCII = str.maketrans(
+    {"░": ".", "▒": ":", "▓": "*", "█": "#", "×": "x", "±": "+-", "−": "-", "…": "...", "≤": "<=", "–": "-"}
+)
 
 
 def follow(work: Fitting | Iterator[Event], show: bool | None = None) -> Run:
@@ -53,7 +56,9 @@ def counting(what: str, show: bool = True) -> Iterator[Callable[[int, int], None
     if not (show and is_terminal()):
         yield None
         return
-    bar = Bar(TextColumn(f"{what} {{task.completed:,}}/{{task.total:,}}"), BarColumn(), console=_console(), transient=True)
+    bar = Bar(
+        TextColumn(f"{what} {{task.completed:,}}/{{task.total:,}}"), BarColumn(), console=_console(), transient=True
+    )
     task = bar.add_task(what, total=1)
     with bar:
         yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -191,7 +196,10 @@ class Live(Display):
         self.last_frame = now
         self.bar.start()
         self.bar.update(
-            self.task, completed=event.step, total=event.steps, description=beside_bar(event, self.smooth, self.console.width)
+            self.task,
+            completed=event.step,
+            total=event.steps,
+            description=beside_bar(event, self.smooth, self.console.width),
         )
         self.bar.refresh()
 
