@@ -38,7 +38,7 @@ class ElboBound(Estimator):
             each.append((terms.log_px_z - terms.rate.sum(-1)).double())
             _add(total, summary_of(terms))
         found = {k: v / self.num_samples for k, v in total.items()}
-        return Estimate(found["elbo"], torch.cat(each).std(0) / math.sqrt(self.num_samples), "lower", found)
+        return Estimate(found["elbo"], _stderr(torch.cat(each)), "lower", found)
 
 
 @register("estimator", "iwae")
@@ -71,7 +71,7 @@ class IwaeBound(Estimator):
         relative = (log_w - log_px).exp()
         found = {k: v / len(log_w) for k, v in total.items()}
         found |= {"ess": relative.sum(0) ** 2 / (relative**2).sum(0), "khat": pareto_k(log_w)}
-        return Estimate(log_px, relative.std(0) / math.sqrt(len(log_w)), "lower", found)
+        return Estimate(log_px, _stderr(relative), "lower", found)
 
 
 @register("estimator", "exact")
@@ -85,6 +85,13 @@ class Exact(Estimator):
         terms = model.infer(batch, None if "enumerate" in model.gives else 1)
         log_px = model.log_prob(batch).double()
         return Estimate(log_px, torch.zeros_like(log_px), "exact", summary_of(terms))
+
+
+def _stderr(value: Tensor) -> Tensor:
+    """Of the mean over K draws [K, B] → [B]; one draw cannot tell."""
+    if len(value) == 1:
+        return torch.full_like(value[0], math.nan)
+    return value.std(0) / math.sqrt(len(value))
 
 
 def _add(total: dict[str, Tensor], more: dict[str, Tensor]) -> None:
