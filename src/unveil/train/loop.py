@@ -195,15 +195,16 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
                 rows = rows_of(step, stage.batch_size, len(data), seed).to(data.x.device, non_blocking=True)
                 batch = data.batch(rows)
                 loss, logs = problem(batch.x, batch.y, batch.observed, progress)
+                model.network_dtype = torch.float32  # whoever evaluates between two updates does so in float32
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
             for group in optimizer.param_groups:
                 group["lr"] = stage.learning_rate(step)
             guard.update(optimizer, loss, logs, step, model)
-            state.average.update(step, stage.batch_size)
             state.step = step + 1
             if model.solves == "some" and (state.step % solve_every == 0 or state.step == stage.steps):
                 _solve(model, data, seed, state.step)
+            state.average.update(step, stage.batch_size)  # takes over what was solved
             yield Step(state.step, state.step * stage.batch_size, logs, state)
         guard.finish(model)
     finally:
