@@ -9,9 +9,12 @@ from typing import Literal
 import torch
 from torch import nn
 
-from ..errors import RequestError
+from ..errors import RequestError, nearest
 from ..models.base import Model
 from ..objectives import Objective
+
+OPTIMIZERS = ("adamw", "adam", "adamax")
+SCHEDULES = ("cosine", "constant")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,16 @@ class Stage:
         for name in ("lr", "clip"):
             if not getattr(self, name) > 0:
                 raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a positive number.")
+        for name in ("weight_decay", "ema_half_life"):
+            if not getattr(self, name) >= 0:
+                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a number from 0 upwards.")
+        if not 0 <= self.warmup <= 1:
+            raise RequestError(f"train.warmup is {self.warmup}; it takes a share of the steps from 0 to 1.")
+        for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in allowed:
+                raise RequestError(
+                    f"There is no train.{name} {getattr(self, name)!r}.", nearest(getattr(self, name), allowed)
+                )
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of the update after `step` finished ones."""
@@ -64,6 +77,12 @@ class Stage:
     def make_optimizer(self, model: Model) -> torch.optim.Optimizer:
         """The optimiser over the stage's parts; weight decay leaves biases and scalars alone."""
         parameters = self.parameters(model)
+        if not parameters:
+            raise RequestError(
+                f"The part{'s' * (len(self.parts) > 1)} {' and '.join(map(repr, self.parts))} of this "
+                f"{type(model).__name__} {'have' if len(self.parts) > 1 else 'has'} no parameters to train.",
+                "Choose among 'p', 'q' and 'prior'.",
+            )
         matrices = {id(w) for m in model.modules() if (w := getattr(m, "weight", None)) is not None and w.ndim >= 2}
         groups = [
             {"params": [p for p in parameters if id(p) in matrices], "weight_decay": self.weight_decay},
