@@ -181,6 +181,8 @@ class Gaussian(Likelihood):
         super().__init__(domain, 1)
         if sigma not in ("learned", "solved") if isinstance(sigma, str) else sigma <= 0:
             raise RequestError(f"likelihood.sigma is {sigma!r}; it takes 'learned', 'solved' or a positive number.")
+        if not floor > 0:
+            raise RequestError(f"likelihood.floor is {floor}; it takes a positive number, in spreads of the data.")
         self.sigma, self.floor = sigma, floor
         self.per_dim = not domain.is_image if per_dim is None else per_dim
         self.register_buffer("centre", torch.zeros(domain.shape))

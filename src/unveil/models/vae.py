@@ -82,6 +82,11 @@ class VAE(Model):
         """
         if latent < 1:
             raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
+        for key, size in (("width", width), ("depth", depth)):
+            if size < 0:
+                raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
+        if not 0 <= dropout < 1:
+            raise RequestError(f"model.dropout is {dropout}; it takes a share from 0 to below 1.")
         name = default_network(domain) if network == "auto" else network
         if name == "conv" and not domain.is_image:
             raise RequestError(f"model.network 'conv' needs images and x has the shape {domain.shape}; use 'mlp'.")
