@@ -171,8 +171,7 @@ class Model(nn.Module, ABC):
         if "q" in hold:
             log_q = posterior.log_prob(z, hold=True)
         with held(self.parameters_of("p")) if "p" in hold else contextlib.nullcontext():
-            terms = self.joint(batch, z)
-        kl = self.expected_kl(posterior)
+            terms, kl = self.joint(batch, z), self.expected_kl(posterior)
         return replace(terms, log_qz_x=log_q, kl=None if kl is None else expand_samples(kl, num_samples))
 
     def require(self, who: str, needs: Iterable[str]) -> None:
