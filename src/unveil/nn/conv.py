@@ -80,8 +80,8 @@ class ConvDecoder(nn.Module):
         outputs = [*counts[1:], params_per_dim * channels]
         factor = 4 if len(self.sizes) > 1 else 1
         self.ups = nn.ModuleList(
-            nn.Conv2d(c, factor * o, 3, padding=1, bias=o is not outputs[-1])
-            for c, o in zip(counts, outputs, strict=True)
+            nn.Conv2d(c, factor * o, 3, padding=1, bias=i < len(counts) - 1)
+            for i, (c, o) in enumerate(zip(counts, outputs, strict=True))
         )
         with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
             self.ups[-1].weight.mul_(0.1)  # type: ignore[operator]
