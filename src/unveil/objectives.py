@@ -112,7 +112,10 @@ class BetaElbo(Objective):
 
     References: Higgins et al., β-VAE (2017), eq. 4.
 
-    Arguments: beta ≥ 0; num_samples K; warmup, the share of the training over which the weight grows from 0 to β.
+    Arguments:
+        beta: β ≥ 0, the weight of the rate.
+        num_samples: K, draws per example.
+        warmup: share of the training over which the weight grows from 0 to β.
     """
 
     def __init__(self, *, beta: float = 4.0, num_samples: int = 1, warmup: float = 0.1) -> None:
@@ -131,7 +134,8 @@ class Iwae(Objective):
 
     References: Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders (2016), eq. 8.
 
-    Arguments: num_samples K ≥ 1.
+    Arguments:
+        num_samples: K ≥ 1, draws per example.
     """
 
     needs = frozenset({"log_w", "rsample|enumerate"})

@@ -113,6 +113,8 @@ def rebuild(spec: Any, parts: Mapping[str, Any] | None = None, slot: str = "mode
     if "kind" not in spec:
         return {key: rebuild(value, parts, key) for key, value in spec.items()}
     arguments = {k: rebuild(v, parts, k) for k, v in spec.items() if k not in ("kind", "name")}
+    if "name" not in spec:
+        raise RequestError(f"The saved {spec['kind']} has no name; the file was altered.")
     try:
         return lookup(spec["kind"], spec["name"])(**arguments)
     except TypeError as error:
