@@ -38,7 +38,7 @@ def evaluate_run(
     *,
     data: Any = None,
     split: str = "test",
-    estimator: str = "iwae",
+    estimator: str | None = None,
     num_samples: int | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -49,8 +49,8 @@ def evaluate_run(
     Arguments:
         data: new x to judge (all of it), or the data of a run that was fitted on an array in memory.
         split: "train", "valid" or "test".
-        estimator: a name of `unveil list estimators`.
-        num_samples: K.
+        estimator: a name of `unveil list estimators`; by default that of the run's own result.
+        num_samples: K; by default as in the run's own result, or the estimator's default.
         limit: only the first so many examples; said in the result.
         seed: of the draws.
     """
@@ -58,6 +58,10 @@ def evaluate_run(
         raise RequestError(f"There is no split {split!r}; a run has {', '.join(SPLITS)}.")
     if limit is not None and limit < 1:
         raise RequestError(f"limit is {limit}; it takes a whole number from 1 upwards.")
+    own = run.config["evaluation"]
+    estimator = own["estimator"] if estimator is None else estimator
+    if num_samples is None and estimator == own["estimator"]:
+        num_samples = own["num_samples"]
     judge = make_estimator(estimator, num_samples)
     chosen, source, name = _choose(run, data, split)
     chosen = chosen.to(run.train["device"])
