@@ -1,4 +1,4 @@
-"""What a person sees while work goes on, on standard error: a live bar and samples in a terminal, plain lines elsewhere."""
+"""What a person sees on standard error while work goes on: a live bar and samples, else plain lines."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.segment import ControlType
 from rich.status import Status
 from rich.text import Text
 
+from .console import say, speakable
 from .events import Event, Finished, Phase, Progress, Validated
 from .fitting import Fitting
 from .pictures import half_blocks
@@ -29,9 +30,6 @@ SECONDS_PER_FRAME = 0.1
 SMOOTHING = 0.05  # share of the newest update in the numbers beside the bar
 TALLEST = 16  # lines of a row of samples
 LEAST_BAR = 12  # characters
-ASCII = str.maketrans(
-    {"░": ".", "▒": ":", "▓": "*", "█": "#", "×": "x", "±": "+-", "−": "-", "…": "...", "≤": "<=", "–": "-"}
-)
 
 
 def follow(work: Fitting | Iterator[Event], show: bool | None = None) -> Run:
@@ -74,16 +72,6 @@ def is_notebook() -> bool:
     return "ipykernel" in sys.modules
 
 
-def speakable(text: str) -> str:
-    """`text` in the characters that standard error can write."""
-    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return text.translate(ASCII).encode("ascii", "replace").decode()
-    return text
-
-
 def clock(seconds: float) -> str:
     """75 → 1:15, 3700 → 1:01:40."""
     hours, rest = divmod(int(seconds + 0.5), 3600)
@@ -95,7 +83,7 @@ def _console() -> Console:
 
 
 def _display(show: bool | None) -> Display:
-    if show is False or show is None and not (is_terminal() or is_notebook()):
+    if show is False or (show is None and not (is_terminal() or is_notebook())):
         return Silent()
     return Live(_console()) if is_terminal() else Plain()
 
@@ -150,8 +138,7 @@ class Plain(Display):
     """Lines without control characters: for files, pipes and notebooks."""
 
     def say(self, lines: Sequence[str]) -> None:
-        for line in lines:
-            print(speakable(line), file=sys.stderr, flush=True)
+        say(lines)
 
     def progress(self, event: Progress) -> None: ...
 
@@ -174,10 +161,8 @@ class Live(Display):
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.bar = Bar(
-            BarColumn(bar_width=None), TextColumn("{task.description}"), console=console, auto_refresh=False, transient=True,
-            expand=True,
-        )  # fmt: skip
+        columns = BarColumn(bar_width=None), TextColumn("{task.description}")
+        self.bar = Bar(*columns, console=console, auto_refresh=False, transient=True, expand=True)
         self.task = self.bar.add_task("", total=1)
         self.status: Status | None = None
         self.smooth: np.ndarray | None = None
@@ -185,7 +170,9 @@ class Live(Display):
 
     def say(self, lines: Sequence[str]) -> None:
         for line in lines:
-            self.console.print(Text(speakable(line)), soft_wrap=True)
+            self.console.print(
+                Text(speakable(line, sys.stderr)), soft_wrap=line.startswith("  ")
+            )  # commands stay whole
 
     def progress(self, event: Progress) -> None:
         newest = np.array([event.bound, event.rate, event.distortion])
@@ -263,7 +250,7 @@ def sample_lines(images: np.ndarray, console: Console) -> list[Text]:
     """A row of images that fits the terminal: half blocks in colour, shades without, ASCII where it must be."""
     colour = console.color_system in ("truecolor", "256") and not console.options.ascii_only
     lines = half_blocks(shrunk(images), console.width - 1, colour)
-    return [Text.from_ansi(line) if colour else Text(speakable(line)) for line in lines]
+    return [Text.from_ansi(line) if colour else Text(speakable(line, sys.stderr)) for line in lines]
 
 
 def shrunk(images: np.ndarray) -> np.ndarray:

@@ -1,0 +1,156 @@
+"""What verbs print: lines that any stream can write, lists, and the table of a result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .errors import RequestError
+
+ASCII = str.maketrans(
+    {
+        "░": ".", "▒": ":", "▓": "*", "█": "#", "×": "x", "±": "+-", "−": "-", "–": "-", "—": "-", "…": "...",
+        "≤": "<=", "≥": ">=", "→": "->", "·": ".", "σ": "sigma", "β": "beta", "α": "alpha", 
+        "√": "sqrt ", "Σ": "sum ", "‖": "||",
+    }
+)  # fmt: skip
+WIDE = 1000  # characters, where no terminal says its width
+
+
+def speakable(text: str, stream: TextIO) -> str:
+    """`text` in the characters that a stream can write."""
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return text.translate(ASCII).encode("ascii", "replace").decode()
+    return text
+
+
+def say(lines: Iterable[str]) -> None:
+    """Lines on standard error."""
+    for line in lines:
+        print(speakable(line, sys.stderr), file=sys.stderr, flush=True)
+
+
+def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None:
+    """A table on standard output, as wide as the terminal, or without line breaks where there is none."""
+    table = Table(box=None, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for i in range(max(map(len, [*rows, heads]), default=0)):
+        table.add_column(heads[i] if heads else "", no_wrap=i == 0, style="bold" if i == 0 else "")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(speakable(line.rstrip(), sys.stdout))
+
+
+# -- lists ------------------------------------------------------------------------------------------------------------
+
+
+def print_overview(kinds: Sequence[str]) -> None:
+    """Every kind with the names in it."""
+    from .registry import load_all
+
+    rows = [(kind, ", ".join(load_all(kind.removesuffix("s")))) for kind in kinds]
+    print_rows([*rows, ("runs", "what was fitted in runs/"), ("keys", "every KEY=VALUE of unveil fit")])
+    print("\nMore of each: unveil list KIND")
+
+
+def print_parts(kind: str) -> None:
+    """The names of a kind, each with its first sentence."""
+    from .registry import load_all
+
+    print_rows([(name, _first_line(cls)) for name, cls in load_all(kind).items()])
+
+
+def _first_line(cls: type) -> str:
+    return str(getattr(cls, "summary", "")) or (cls.__doc__ or "").strip().split("\n")[0]
+
+
+def print_keys() -> None:
+    """Every key with its type, default and meaning."""
+    from .config import all_keys
+
+    rows = [(key.name, key.type_name, _default(key.default), key.meaning) for key in all_keys()]
+    print_rows(rows, ("key", "type", "default", "meaning"))
+
+
+def _default(value: Any) -> str:
+    return str(getattr(value, "registered", ("", value))[1]).lower() if value is not None else "none"
+
+
+def print_runs(folder: Path) -> None:
+    """The runs in a folder, with what they came to."""
+    rows = [_run_row(path.parent) for path in sorted(folder.glob("*/config.json"), key=lambda p: p.stat().st_mtime)]
+    if rows:
+        print_rows(rows, ("run", "model", "source", "nats", "how"))
+    else:
+        print(f"There is no run in {folder.resolve()}. Make one with: unveil fit SOURCE")
+
+
+def _run_row(path: Path) -> tuple[str, ...]:
+    from .run import Run
+
+    try:
+        run = Run.load(path)
+        model, source = run.config["model"]["name"], run.config["source"]["where"]
+        if not run.is_finished:
+            return str(path), model, source, "", f"unfinished: unveil resume {path}"
+        result = run.result
+        return str(path), model, source, f"{result['log_px']:.2f}", f"{method(result)}, {result['direction']}"
+    except (RequestError, KeyError) as error:
+        return str(path), "", "", "", f"cannot be read: {error}"
+
+
+# -- a result ---------------------------------------------------------------------------------------------------------
+
+
+def method(result: Mapping[str, Any]) -> str:
+    """IWAE-500, or exact."""
+    name, samples = result["estimator"], result["num_samples"]
+    return f"{name.upper()}-{samples}" if samples else str(name)
+
+
+def print_result(result: Mapping[str, Any]) -> None:
+    """A small table of a judged bound, and a sentence."""
+    from .findings import SIDES
+
+    print_rows([row for row in _result_rows(result) if row[1]])
+    part = "examples" if result["split"] == "given" else f"examples of the {result['split']} split"
+    text = (
+        f"log p(x) is {SIDES[result['direction']]} {result['log_px']:.2f}{_error(result['stderr'])} nats per example: "
+        f"{method(result)} on {result['num_examples']:,} {part} of {result['source']}."
+    )
+    print(f"\n{speakable(text, sys.stdout)}")
+
+
+def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("log p(x)", f"{result['log_px']:.3f}{_error(result['stderr'], 3)} nats"),
+        ("error of the estimator", _number(result["stderr_mc"], "{:.4f} nats")),
+        ("bits per dimension", _number(result["bits_per_dim"], "{:.4f}")),
+        ("ELBO", _number(result["elbo"], "{:.3f} nats")),
+        ("rate", _number(result["rate"], "{:.3f} nats")),
+        ("distortion", _number(result["distortion"], "{:.3f} nats")),
+        ("active units", _number(result["active_units"], "{:,}")),
+        ("effective samples", _number(result.get("ess"), f"{{:.1f}} of {result['num_samples']}")),
+        ("k\u0302 above 0.7", _number(result.get("khat_above_0.7"), "{:.0%} of the examples")),
+        ("binarization", result["binarization"] or ""),
+        ("seconds", f"{result['seconds']:.1f}"),
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _error(value: float | None, digits: int = 2) -> str:
+    return "" if value is None else f" ± {value:.{digits}f}"
