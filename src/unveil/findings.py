@@ -36,9 +36,10 @@ def _against_baselines(result: dict[str, Any]) -> str:
     best = max(result["baselines"], key=lambda b: b["log_px"])
     gain, error = best["difference"], best["difference_stderr"]
     verb = "better" if gain > 0 else "worse"
-    sure = "" if abs(gain) > 3 * error else ", which is within three standard errors"
+    sure = "" if error is not None and abs(gain) > 3 * error else ", which is within three standard errors"
+    give_or_take = "" if error is None else f" ± {error:.2f}"
     return (
-        f"That is {abs(gain):.2f} ± {error:.2f} nats {verb} than the best simple baseline, {best['description']}{sure}."
+        f"That is {abs(gain):.2f}{give_or_take} nats {verb} than the best simple baseline, {best['description']}{sure}."
     )
 
 
