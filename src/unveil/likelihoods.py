@@ -114,7 +114,7 @@ class Categorical(Likelihood):
     domains = ("levels",)
 
     def __init__(self, domain: Domain) -> None:
-        super().__init__(domain, domain.levels)
+        super().__init__(domain, domain.num_levels or 0)
 
     def each(self, *params: Tensor) -> Distribution:
         return Levels(torch.stack(params, -1))

@@ -179,7 +179,7 @@ class Model(nn.Module, ABC):
 
         A need may list alternatives: "rsample|enumerate".
         """
-        for need in needs:
+        for need in sorted(needs):
             if not self.gives & set(need.split("|")):
                 first = need.split("|")[0]
                 raise RequestError(
