@@ -1,0 +1,104 @@
+"""Every refusal of the library's parts, as JSON; `python refusals.py [zuko]` imports that first, to see it change nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from unveil.config import choose
+from unveil.data import Split
+from unveil.domain import Domain
+from unveil.errors import RequestError
+from unveil.estimators.base import Estimator, evaluate
+from unveil.models.base import Model
+from unveil.objectives import Objective
+from unveil.registry import load_all
+from unveil.train.loop import fit
+from unveil.train.stage import Stage
+
+DOMAINS = [Domain("binary", (3,)), Domain("levels", (3,), 4), Domain("real", (3,))]
+
+
+def refusals() -> dict[str, str]:
+    """What was tried → what was said; nothing is entered for what was accepted."""
+    said = {}
+    for what, attempt in [*_needs(), *_domains(), *_parts()]:
+        with contextlib.suppress(Accepted):
+            said[what] = _told(attempt)
+    return said
+
+
+class Accepted(Exception):
+    """The request was met."""
+
+
+def _told(attempt: Callable[[], Any]) -> str:
+    try:
+        attempt()
+    except RequestError as error:
+        return str(error)
+    raise Accepted
+
+
+def _models() -> Iterator[tuple[str, Model, Domain]]:
+    for name, domain in itertools.product(load_all("model"), DOMAINS):
+        with contextlib.suppress(RequestError):
+            yield name, choose({"model": name}).model(domain), domain
+
+
+def _split(domain: Domain) -> Split:
+    x = torch.randint(2, (20, 3)) + (0.1 * torch.randn(20, 3) if domain.kind == "real" else 0)
+    return Split(x if domain.kind == "real" else x.to(torch.uint8), None, domain, "none", torch.arange(20))
+
+
+def _needs() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Each model with each objective and each estimator; also a model that gives nothing at all."""
+    for name, model, domain in _models():
+        for facts, judged in (("own", model), ("no", _without_facts(model))):
+            for goal, cls in load_all("objective").items():
+                yield f"{name} {domain}, {facts} facts, objective {goal}", partial(_train, judged, domain, cls)
+            for judge, cls in load_all("estimator").items():
+                yield f"{name} {domain}, {facts} facts, estimator {judge}", partial(_judge, judged, domain, cls)
+
+
+def _train(model: Model, domain: Domain, objective: type[Objective]) -> None:
+    next(fit(model, _split(domain), Stage(objective(), steps=1)))
+
+
+def _judge(model: Model, domain: Domain, estimator: type[Estimator]) -> None:
+    evaluate(model, _split(domain), estimator())
+
+
+def _without_facts(model: Model) -> Model:
+    """The same model, which says that it can do nothing."""
+    model, cls = copy.copy(model), type(model)
+    model.__class__ = type(cls.__name__, (cls,), {"gives": property(lambda _: frozenset())})
+    return model
+
+
+def _domains() -> Iterator[tuple[str, Callable[[], Any]]]:
+    for (name, cls), domain in itertools.product(load_all("likelihood").items(), DOMAINS):
+        yield f"likelihood {name} {domain}", partial(cls, domain)
+    for name, domain in itertools.product(load_all("model"), DOMAINS):
+        yield f"model {name} {domain}", partial(choose({"model": name}).model, domain)
+
+
+def _parts() -> Iterator[tuple[str, Callable[[], Any]]]:
+    for name, kind in itertools.product(load_all("model"), ("prior", "posterior", "likelihood")):
+        for part in load_all(kind):
+            yield f"part {name} {kind} {part}", partial(choose, {"model": name, kind: part})
+
+
+if __name__ == "__main__":
+    for module in sys.argv[1:]:
+        import_module(module)
+    print(json.dumps({"refusals": refusals(), "zuko": "zuko" in sys.modules}))

@@ -1,0 +1,128 @@
+"""What every estimator promises, with each model that gives what it needs: repeatable numbers with a direction."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from contracts.variants import Variant, models, split_of
+from unveil.estimators import base
+from unveil.estimators.base import Estimate, Estimator, evaluate
+from unveil.models.base import Model
+from unveil.ops import keyed
+from unveil.registry import load_all
+
+ROWS = 140  # a block and a bit
+NAMES = list(load_all("estimator"))
+FEW = {"num_samples": 4}
+
+
+def cases() -> list[object]:
+    found = []
+    for param, name in itertools.product(models(), NAMES):
+        variant, needs = param.values[0], load_all("estimator")[name].needs  # type: ignore[attr-defined]
+        if all(variant.gives & set(need.split("|")) for need in needs):
+            found.append(pytest.param(variant, name, id=f"{variant}-{name}", marks=param.marks))
+    return found
+
+
+EACH = pytest.mark.parametrize(("variant", "name"), cases())
+
+
+def estimator(name: str) -> Estimator:
+    cls = load_all("estimator")[name]
+    return cls(**FEW) if cls().num_samples is not None else cls()
+
+
+def judged(variant: Variant, name: str, model: Model | None = None, **options: int) -> Estimate:
+    with keyed("split"):
+        split = split_of(variant.domain, ROWS)
+    return evaluate(model or variant.build(), split, estimator(name), **options)[0]  # type: ignore[arg-type]
+
+
+def test_each_registered_estimator_meets_a_model() -> None:
+    assert {param.values[1] for param in cases()} == set(NAMES)  # type: ignore[attr-defined]
+
+
+@EACH
+def test_an_estimate_has_a_value_per_example(variant: Variant, name: str) -> None:
+    found = judged(variant, name)
+    assert found.log_px.shape == found.stderr_mc.shape == (ROWS,)
+    assert found.log_px.dtype == found.stderr_mc.dtype == torch.float64
+    assert found.direction in ("lower", "upper", "exact") and found.direction == estimator(name).direction
+    assert (found.stderr_mc >= 0).all()
+    assert {"elbo", "rate", "distortion", "kl"} <= found.diagnostics.keys()
+    assert found.diagnostics["kl"].shape == (ROWS, len(variant.build().groups))
+    torch.testing.assert_close(found.diagnostics["kl"].sum(-1), found.diagnostics["rate"])
+    elbo = -(found.diagnostics["rate"] + found.diagnostics["distortion"])
+    torch.testing.assert_close(found.diagnostics["elbo"], elbo)
+
+
+@EACH
+def test_estimates_do_not_depend_on_limit_or_on_what_ran_before(variant: Variant, name: str) -> None:
+    model = variant.build()
+    whole = judged(variant, name, model)
+    for limit in (1, 17, 128, 133):
+        part = judged(variant, name, model, limit=limit)
+        assert len(part.log_px) == limit
+        torch.testing.assert_close(part.log_px, whole.log_px[:limit], rtol=0, atol=1e-4)
+    torch.rand(5)
+    again = judged(variant, name, model)
+    assert torch.equal(again.log_px, whole.log_px) and torch.equal(again.stderr_mc, whole.stderr_mc)
+
+
+@EACH
+def test_estimates_depend_on_the_seed_and_leave_the_callers_noise_alone(variant: Variant, name: str) -> None:
+    model = variant.build()
+    before = torch.random.get_rng_state()
+    first, second = judged(variant, name, model, seed=0), judged(variant, name, model, seed=1)
+    assert torch.equal(before, torch.random.get_rng_state())
+    is_noisy = bool(first.stderr_mc.max() > 1e-9)
+    assert torch.allclose(first.log_px, second.log_px, rtol=0, atol=1e-9) != is_noisy
+
+
+@EACH
+def test_a_model_is_judged_in_evaluation_mode_and_put_back(variant: Variant, name: str) -> None:
+    model = variant.build().train()
+    seen: list[bool] = []
+    posterior = model.posterior
+
+    def spied(batch: object) -> object:
+        seen.append(model.training or torch.is_grad_enabled())
+        return posterior(batch)  # type: ignore[arg-type]
+
+    model.posterior = spied  # type: ignore[method-assign,assignment]
+    judged(variant, name, model)
+    assert not any(seen) and model.training
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rows_of_a_split_are_each_judged_once_and_in_order(name: str) -> None:
+    variant = next(p.values[0] for p in cases() if p.values[1] == name)  # type: ignore[attr-defined]
+    split, model = split_of(variant.domain, ROWS), variant.build()
+    done: list[tuple[int, int]] = []
+    whole, seconds = evaluate(model, split, estimator(name), progress=lambda a, b: done.append((a, b)))
+    assert done == [(128, ROWS), (ROWS, ROWS)] and seconds > 0
+    other = split_of(variant.domain, ROWS)
+    last = replace(split, x=torch.cat([split.x[:-1], other.x[-1:]]))
+    changed, _ = evaluate(model, last, estimator(name))
+    assert torch.equal(changed.log_px[:-1], whole.log_px[:-1]) and changed.log_px[-1] != whole.log_px[-1]
+
+
+def test_a_block_is_decoded_in_pieces_of_a_fixed_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """32 draws of 128 rows at a time: what is held does not grow with K, and every draw is counted."""
+    sizes: list[int] = []
+    variant = next(p.values[0] for p in cases() if p.values[1] == "iwae" and "rsample" in p.values[0].gives)  # type: ignore[attr-defined]
+    model = variant.build()
+    infer = model.infer
+
+    def spied(batch: object, num_samples: int, **rest: object) -> object:
+        sizes.append(num_samples)
+        return infer(batch, num_samples, **rest)  # type: ignore[arg-type]
+
+    model.infer = spied  # type: ignore[method-assign,assignment]
+    evaluate(model, split_of(variant.domain, 10), load_all("estimator")["iwae"](num_samples=70))
+    assert sizes == [32, 32, 6] and base.DECODED // base.ROWS == 32
