@@ -70,7 +70,7 @@ class Levels(Distribution):
     arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor) -> None:
-        self.log_p = logits - logits.logsumexp(-1, keepdim=True)
+        self.log_p = logits.log_softmax(-1)  # exact where all logits are far from 0, too
         super().__init__(logits.shape[:-1], validate_args=False)
 
     @property
