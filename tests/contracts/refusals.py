@@ -1,4 +1,4 @@
-"""Every refusal of the library's parts, as JSON; `python refusals.py [zuko]` imports that first, to see it change nothing."""
+"""Every refusal of the parts as JSON; `python refusals.py zuko` imports that first, to see that it changes nothing."""
 
 from __future__ import annotations
 
