@@ -107,8 +107,7 @@ def prepare(
         k.split(".")[0] in ("model", "prior", "posterior", "likelihood") for k in asked
     ):
         raise RequestError("A model built by hand came with options for building one; give either.")
-    if out is not None:
-        check_new(Path(out))
+    check_new(Path(out) if out is not None else Path("runs") / "new")
     device = pick_device(choices.train.device)
     data = load(source, y=y, **vars(choices.data))
     built, goal = _build(model, choices, data, seed, device), _objective(objective, choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 from collections.abc import Mapping
@@ -228,6 +229,13 @@ def check_new(path: Path) -> None:
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         what = "holds a run" if (path / "config.json").exists() else "is not empty"
         raise RequestError(f"{path} {what}, and a run is never overwritten.", "Choose another --out, or resume it.")
+    folder = path
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise RequestError(
+            f"There is no permission to write in {folder}, where {path} would be.", "Choose another --out."
+        )
 
 
 def default_path(source_name: str, model_name: str) -> Path:

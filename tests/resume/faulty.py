@@ -54,4 +54,4 @@ if __name__ == "__main__":
         os.fsync = fatal(os.fsync, number)
     else:
         os.replace = fatal(os.replace, number)
-    main(arguments)
+    sys.exit(main(arguments))
