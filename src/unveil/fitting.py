@@ -22,7 +22,7 @@ from .judging import make_estimator, report_estimate
 from .models.base import Model
 from .planning import Plan, memory, options_of, pick_device, resolve
 from .registry import describe, seeded
-from .run import CONFIG, Run, check_new, default_path, versions
+from .run import CONFIG, Run, check_new, check_writable, default_path, versions
 from .signals import stop_requests
 from .train.checkpoint import only_one
 from .train.loop import initialise
@@ -107,7 +107,7 @@ def prepare(
         k.split(".")[0] in ("model", "prior", "posterior", "likelihood") for k in asked
     ):
         raise RequestError("A model built by hand came with options for building one; give either.")
-    check_new(Path(out) if out is not None else Path("runs") / "new")
+    check_writable(Path("runs")) if out is None else check_new(Path(out))
     device = pick_device(choices.train.device)
     data = load(source, y=y, **vars(choices.data))
     built, goal = _build(model, choices, data, seed, device), _objective(objective, choices)

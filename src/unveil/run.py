@@ -229,6 +229,11 @@ def check_new(path: Path) -> None:
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         what = "holds a run" if (path / "config.json").exists() else "is not empty"
         raise RequestError(f"{path} {what}, and a run is never overwritten.", "Choose another --out, or resume it.")
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path whose nearest existing folder cannot be written in."""
     folder = path
     while not folder.exists():
         folder = folder.parent
