@@ -23,14 +23,14 @@ def elbo(model: LinearGaussian, batch: Batch) -> float:
 
 @pytest.mark.parametrize("noise", ["isotropic", "diagonal"])
 def test_alternating_encoder_and_decoder_climbs_to_the_closed_form_optimum(noise: str) -> None:
-    batch = Batch(real_rows(200))
+    batch = Batch(real_rows(200, spread=0.7))  # a loud signal slows EM: μ goes ψ/(ψ + W²) of its way
     model = linear_gaussian(batch.x, fitted=False, noise=noise, posterior="free")
     with torch.no_grad():  # μ, b and c start wrong as well
         model.mu.add_(1.0)
         model.b.add_(0.5)
         model.c.sub_(0.3)
     found = [elbo(model, batch)]
-    for _ in range(400):
+    for _ in range(300):
         model.m_step(once(batch))
         found.append(elbo(model, batch))
         model.e_step()
