@@ -22,7 +22,7 @@ from .judging import make_estimator, report_estimate
 from .models.base import Model
 from .planning import Plan, memory, options_of, pick_device, resolve
 from .registry import describe, seeded
-from .run import CONFIG, Run, check_new, check_writable, default_path, versions
+from .run import CONFIG, RESULT, Run, check_new, check_writable, default_path, versions
 from .signals import stop_requests
 from .train.checkpoint import only_one
 from .train.loop import initialise
@@ -222,7 +222,9 @@ def carry_out(run: Run, problem: Any = None, model: Model | None = None) -> Iter
         data = _on(run.data, run.train["device"])
         trainer = Trainer(run, data, model, problem)
         yield from trainer.train(stop)
-        yield from _judge(run, data)
+        with stop.at_once(run.path):
+            yield from _judge(run, data)
+        yield from _report(run)
 
 
 def resume(
@@ -272,7 +274,7 @@ def open_phase(run: Run, started: float, **budget: Any) -> None:
 
 
 def _judge(run: Run, data: Data) -> Iterator[Event]:
-    """Test and validation bounds, baselines, findings, result.json, report.html."""
+    """Test and validation bounds, baselines, findings: result.json."""
     chosen = run.config["evaluation"]
     judge = make_estimator(chosen["estimator"], chosen["num_samples"])
     yield Phase("validation examples", 0, 1)
@@ -283,6 +285,7 @@ def _judge(run: Run, data: Data) -> Iterator[Event]:
     yield Phase("baselines", 0, 1)
     baselines = fit_baselines(data, seed=run.config["seed"], seconds=run.config["plan"]["seconds"]["baselines"])
     result = {
+        "format": RESULT,
         "source": data.source,
         "split": "test",
         **report_estimate(run, data.test, judge, test),
@@ -294,12 +297,17 @@ def _judge(run: Run, data: Data) -> Iterator[Event]:
     }
     result |= conclude(run, result)
     write_json(run.path / "result.json", result)
+
+
+def _report(run: Run) -> Iterator[Event]:
+    """report.html, and what to say at the end."""
     yield Phase("report", 0, 1)
     run.report()
+    chosen = run.config["evaluation"]
     commands = (
         f"unveil report {run.path} --open",
         f"unveil evaluate {run.path} --estimator {chosen['estimator']}"
         + (" --num-samples 1000" if chosen["num_samples"] else ""),
-        f"unveil sample {run.path} -o samples.{'png' if data.domain.is_image else 'csv'}",
+        f"unveil sample {run.path} -o samples.{'png' if run.domain.is_image else 'csv'}",
     )
-    yield Finished(run, tuple(result["sentences"]), commands)
+    yield Finished(run, tuple(run.result["sentences"]), commands)

@@ -68,6 +68,7 @@ def evaluate_run(
     estimate, seconds = evaluate(run.model, chosen, judge, seed=seed, limit=limit, progress=progress)
     kept = chosen if limit is None else chosen.head(limit)
     return {
+        "format": RESULT,
         "source": source,
         "split": name,
         **report_estimate(run, kept, judge, estimate),

@@ -17,11 +17,25 @@ class StopRequests:
 
     def __init__(self) -> None:
         self.signum: int | None = None
+        self.waiting: Path | None = None
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         if self.signum is not None:  # asked twice: at once
             raise KeyboardInterrupt
         self.signum = signum
+        if self.waiting is not None:
+            raise self.told(self.waiting)
+
+    @contextlib.contextmanager
+    def at_once(self, path: Path) -> Iterator[None]:
+        """Meet requests without waiting for a step, in work of the run `path` that is simply done again."""
+        if self.signum is not None:
+            raise self.told(path)
+        self.waiting = path
+        try:
+            yield
+        finally:
+            self.waiting = None
 
     def told(self, path: Path) -> Interrupted:
         assert self.signum is not None
