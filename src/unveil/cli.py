@@ -64,7 +64,7 @@ Json = Annotated[bool, switch("--json", "One JSON object on standard output.")]
 Epochs = Annotated[str | None, option("N", "Train for N passes over the data.")]
 Steps = Annotated[str | None, option("N", "Train for N updates.")]
 Minutes = Annotated[str | None, option("M", "End within about M minutes.")]
-Seed = Annotated[int, option("N", "Of everything random.", min=0, show_default=True)]
+Seed = Annotated[str, option("N", "Of everything random.", show_default=True)]
 Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
 Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]
 
@@ -123,7 +123,7 @@ def fit(
         "train.minutes": minutes, "seed": seed,
     }  # fmt: skip
     options = merged({name: value for name, value in flags.items() if value is not None}, keys or [])
-    number = whole(options.pop("seed", "0"), "seed")
+    number = whole(options.pop("seed", "0"), "--seed")
     fitting = prepare(source, out=out, seed=number, options=options, started=started)
     if dry_run:
         say(fitting.lines)
@@ -156,27 +156,24 @@ def evaluate(
     data: Annotated[str | None, option("SOURCE", "Judge these x instead of a split.")] = None,
     split: Annotated[str, option("NAME", "train, valid or test.", show_default=True)] = "test",
     estimator: Annotated[str | None, option("NAME", "unveil list estimators; default the run's own.")] = None,
-    num_samples: Annotated[int | None, option("K", "Draws per example.", min=1)] = None,
-    limit: Annotated[int | None, option("N", "Only the first N examples.", min=1)] = None,
-    seed: Seed = 0,
+    num_samples: Annotated[str | None, option("K", "Draws per example.")] = None,
+    limit: Annotated[str | None, option("N", "Only the first N examples.")] = None,
+    seed: Seed = "0",
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Judge a run on held-out data. Gives log p(x) in nats per example, with its side and its errors."""
+    numbers = {
+        "num_samples": None if num_samples is None else whole(num_samples, "--num-samples", 1),
+        "limit": None if limit is None else whole(limit, "--limit", 1),
+        "seed": whole(seed, "--seed"),
+    }
     found = open_run(run, plugin)
     from .console import print_result
     from .terminal import counting
 
     with counting("examples") as progress:
-        result = found.evaluate(
-            data=data,
-            split=split,
-            estimator=estimator,
-            num_samples=num_samples,
-            limit=limit,
-            seed=seed,
-            progress=progress,
-        )
+        result = found.evaluate(data=data, split=split, estimator=estimator, progress=progress, **numbers)
     print_json(result) if as_json else print_result(result)
 
 
@@ -185,18 +182,19 @@ def score(
     run: RunPath,
     source: Source,
     out: Table,
-    seed: Seed = 0,
+    seed: Seed = "0",
     plugin: Plugin = None,
 ) -> None:
     """Give every x its log p(x). With its error and its percentile among validation examples, a row per example."""
     from .tables import TABLES, check_target, write_table
 
     check_target(out, TABLES, source)
+    number = whole(seed, "--seed")
     found = open_run(run, plugin)
     from .terminal import counting
 
     with counting("examples") as progress:
-        scores = found.score(source, seed=seed, progress=progress)
+        scores = found.score(source, seed=number, progress=progress)
     columns = scores.columns()
     write_table(out, columns, {name: columns[name] for name in ("log_px", "stderr", "percentile", "row")})
     typer.echo(f"{len(scores.log_px):,} scores in {out}")
@@ -217,18 +215,20 @@ def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> N
 def sample(
     run: RunPath,
     out: Picture,
-    num_samples: Annotated[int, option("N", "How many.", "-n", "--num-samples", min=1, show_default=True)] = 64,
-    temperature: Annotated[float, option("T", "Scales the spread of p(z).", show_default=True)] = 1.0,
-    seed: Seed = 0,
+    num_samples: Annotated[str, option("N", "How many.", "-n", "--num-samples", show_default=True)] = "64",
+    temperature: Annotated[str, option("T", "Scales the spread of p(z).", show_default=True)] = "1.0",
+    seed: Seed = "0",
     mean: Annotated[bool, switch("--mean", "The mean of p(x|z) instead of a draw from it.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """Draw new x from a run."""
+    count, number, spread = whole(num_samples, "-n", 1), whole(seed, "--seed"), positive(temperature, "--temperature")
     found = open_to_draw(run, out, plugin)
     from .tables import write_x
 
-    write_x(out, found.sample(num_samples, temperature=temperature, seed=seed, mean=mean), found.domain)
-    typer.echo(f"{num_samples:,} samples in {out}")
+    x = found.sample(count, temperature=spread, seed=number, mean=mean)
+    write_x(out, x, found.domain)
+    typer.echo(f"{len(x):,} samples in {out}")
 
 
 @verb("unveil reconstruct runs/digits-vae-1 -o pairs.png")
@@ -236,14 +236,15 @@ def reconstruct(
     run: RunPath,
     out: Picture,
     source: OptionalSource = None,
-    num_examples: Annotated[int, option("N", "How many.", "-n", "--num-examples", min=1, show_default=True)] = 16,
+    num_examples: Annotated[str, option("N", "How many.", "-n", "--num-examples", show_default=True)] = "16",
     plugin: Plugin = None,
 ) -> None:
     """Show x and its reconstruction. That is E[x|z] at the posterior mean z, below each x."""
+    count = whole(num_examples, "-n", 1)
     found = open_to_draw(run, out, plugin, source)
     from .tables import write_pairs
 
-    x, again = found.reconstruct(source, num_examples=num_examples)
+    x, again = found.reconstruct(source, num_examples=count)
     write_pairs(out, x, again, found.domain)
     typer.echo(f"{len(x):,} reconstructions in {out}")
 
@@ -253,18 +254,19 @@ def interpolate(
     run: RunPath,
     out: Picture,
     source: OptionalSource = None,
-    num_paths: Annotated[int, option("N", "How many pairs.", "-n", "--num-paths", min=1, show_default=True)] = 8,
-    num_steps: Annotated[int, option("S", "Points along each path.", min=2, show_default=True)] = 10,
+    num_paths: Annotated[str, option("N", "How many pairs.", "-n", "--num-paths", show_default=True)] = "8",
+    num_steps: Annotated[str, option("S", "Points along each path.", show_default=True)] = "10",
     spherical: Annotated[bool, switch("--spherical", "Along the great circle, not the line.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """Decode paths between examples. In straight lines between their posterior means, or great circles."""
+    sizes = {"num_paths": whole(num_paths, "-n", 1), "num_steps": whole(num_steps, "--num-steps", 2)}
     found = open_to_draw(run, out, plugin, source)
     from .tables import write_paths
 
-    x = found.interpolate(source, num_paths=num_paths, num_steps=num_steps, spherical=spherical)
+    x = found.interpolate(source, spherical=spherical, **sizes)
     write_paths(out, x, found.domain)
-    typer.echo(f"{len(x):,} paths of {num_steps} steps in {out}")
+    typer.echo(f"{len(x):,} paths of {x.shape[1]} steps in {out}")
 
 
 @verb("unveil report runs/digits-vae-1 --open")
@@ -325,12 +327,22 @@ def merged(flags: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def whole(text: str, name: str) -> int:
-    """A whole number of a flag."""
+def whole(text: str, name: str, at_least: int = 0) -> int:
+    """The whole number that a flag was given."""
+    if not (text.isascii() and text.isdigit() and int(text) >= at_least):
+        raise RequestError(f"{name} came as {text!r}; it takes a whole number from {at_least} upwards.")
+    return int(text)
+
+
+def positive(text: str, name: str) -> float:
+    """The positive number that a flag was given."""
     try:
-        return int(text)
-    except ValueError as error:
-        raise RequestError(f"{name} came as {text!r}; it takes a whole number.") from error
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise RequestError(f"{name} came as {text!r}; it takes a positive number.")
+    return value
 
 
 def open_run(path: Path, plugin: Path | None) -> Run:
@@ -448,7 +460,9 @@ def usage_failure(error: Any) -> Failure:
     here = context.command_path if context is not None else "unveil"
     if wrong and type(error).__name__ == "NoSuchOption" and context is not None:
         names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
-        return Failure(2, f"{here} has no option {wrong}.", f"{nearest(wrong, names)} All of them: {here} --help")
+        near = nearest(wrong, [*names, "--debug"])
+        hint = f"{near} " if near.startswith("Did you mean") else ""
+        return Failure(2, f"{here} has no option {wrong}.", f"{hint}All of them: {here} --help")
     return Failure(2, error.format_message(), f"How it is used: {here} --help")
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SECONDS_PER_FRAME = 0.1
 SMOOTHING = 0.05  # share of the newest update in the numbers beside the bar
 TALLEST = 16  # lines of a row of samples
+WANTED, SMALLEST = 4, 12  # images that should fit beside each other, and the pixels that they must keep for it
 LEAST_BAR = 12  # characters
 
 
@@ -249,16 +250,17 @@ def beside_bar(event: Progress, smooth: np.ndarray, width: int) -> str:
 def sample_lines(images: np.ndarray, console: Console) -> list[Text]:
     """A row of images that fits the terminal: half blocks in colour, shades without, ASCII where it must be."""
     colour = console.color_system in ("truecolor", "256") and not console.options.ascii_only
-    lines = half_blocks(shrunk(images), console.width - 1, colour)
+    lines = half_blocks(shrunk(images, console.width), console.width - 1, colour)
     return [Text.from_ansi(line) if colour else Text(speakable(line, sys.stderr)) for line in lines]
 
 
-def shrunk(images: np.ndarray) -> np.ndarray:
-    """Images [N, H, W, C] averaged over squares until they are at most 16 lines tall."""
-    factor = -(-images.shape[1] // (2 * TALLEST))
+def shrunk(images: np.ndarray, room: int) -> np.ndarray:
+    """Images [N, H, W, C] averaged over squares until a row of them is low, and shows several, in `room` characters."""
     count, height, width, channels = images.shape
-    if factor == 1 or width < factor:
-        return images
-    kept = images[:, : height // factor * factor, : width // factor * factor].astype(np.float32)
-    squares = kept.reshape(count, height // factor, factor, width // factor, factor, channels)
+    factor = -(-height // (2 * TALLEST))
+    while room // (width // factor + 1) < WANTED and min(height, width) // (factor + 1) >= SMALLEST:
+        factor += 1
+    rows, columns = height // factor, max(1, width // factor)
+    kept = images[:, : rows * factor, : columns * factor].astype(np.float32)
+    squares = kept.reshape(count, rows, factor, columns, -1, channels)
     return squares.mean((2, 4)).round().astype(np.uint8)
