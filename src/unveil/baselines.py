@@ -32,15 +32,16 @@ from .models.mixture import Mixture
 from .ops import keyed, log_mean_exp
 
 FLOPS = 2.5e10  # operations that a second is taken to be worth; a constant, so that results repeat exactly
-KEPT = 2**25  # values of training data that are looked at, at most
+KEPT = 2**26  # values of training data that are looked at, at most
 VALID = 1000  # validation examples that a choice is made on, at most
 START = 10_000  # examples that a mixture starts from
 BLOCK, TABLE = 1024, 2**22  # rows of a block; values of one that is only looked up
 DRAWS = (32, 16, 8, 4)  # K, as many as can be afforded
-TRIES, ROUNDS, STARTS = 12, 30, 3  # rounds of EM for a try; more of them, and starts, for what was chosen
+TRIES, ROUNDS, STARTS = 12, 30, 6  # rounds of EM for a try; more of them, and starts, for what was chosen
 SCARCE = 4  # rounds of each where operations do not suffice
 LATENTS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200)
 COMPONENTS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500)
+ENOUGH = 1500  # training examples that a try is worth making on
 FEWEST = 5  # sizes, where the data has room for them
 CELLS = 2e7  # parameters of a mixture of categoricals, at most
 
@@ -159,7 +160,7 @@ class Family:
         sizes: to try, rising.
         knobs: settings to try at the best size, the usual one first.
         fit: (size, knob, start) → density; start 0 is a try, later ones are the thorough fits of what was chosen.
-        starts: how many of those.
+        starts: size → how many of those.
         num_samples: K of the dequantisation, or None.
         phrase: size → "a mixture of 50 categoricals".
         remarks: what to add to it.
@@ -168,7 +169,7 @@ class Family:
     sizes: tuple[int, ...]
     knobs: tuple[float, ...]
     fit: Callable[[int, float, int], Density]
-    starts: int
+    starts: Callable[[int], int]
     num_samples: int | None
     phrase: Callable[[int], str]
     remarks: tuple[str, ...] = ()
@@ -218,7 +219,7 @@ class Search:
     judge: Callable[[Density], float]
     found: list[Found] = field(default_factory=list)
 
-    def run(self, sizes: Sequence[int], knobs: Sequence[float], starts: int) -> tuple[int, Density]:
+    def run(self, sizes: Sequence[int], knobs: Sequence[float], starts: Callable[[int], int]) -> tuple[int, Density]:
         """The size and the density that are best on validation."""
         for size in sizes:
             self._try(size, knobs[0])
@@ -228,7 +229,7 @@ class Search:
         for size in sizes[max(0, place - 1) : place + 2]:
             self._try(size, self.best().knob)
         chosen = self.best()
-        for start in range(1, starts + 1):
+        for start in range(1, starts(chosen.size) + 1):
             self._take(chosen.size, chosen.knob, start)
         return self.best().size, self.best().density
 
@@ -281,8 +282,8 @@ def ppca(examples: Examples, operations: float, seed: int) -> Family:
     return Family(
         sizes=tuple(sizes),
         knobs=tuple(knobs),
-        fit=lambda size, knob, start: knobs[knob].density(size, examples.domain),
-        starts=0,
+        fit=lambda size, knob, start: knobs[knob].density(size),
+        starts=lambda size: 0,
         num_samples=K,
         phrase=lambda size: f"pPCA with {_count(size, 'component')}",
         remarks=_said(examples, rows, rows),
@@ -313,13 +314,15 @@ class Principal:
             _, s, U = torch.svd_lowrank(u, q=min(most, *u.shape), niter=3)
         return Principal(mean, scale, U, s**2 / len(u), float((u**2).sum() / len(u)))
 
-    def density(self, size: int, domain: Domain) -> Density:
+    @torch.no_grad()
+    def density(self, size: int) -> Density:
         """W = U_q (Λ_q − ψI)^½ and ψ = mean of the other eigenvalues; in the units of x, Jacobian included.
 
         References: Tipping & Bishop, Probabilistic Principal Component Analysis (1999), eq. 7-8.
         """
         D, q = len(self.mean), min(size, len(self.lam), len(self.mean) - 1)
-        model = LinearGaussian(Domain("real", (D,)), latent=size).double()
+        with keyed("baselines", "ppca", size):  # the constructor draws, and the caller's generator is not ours to move
+            model = LinearGaussian(Domain("real", (D,)), latent=size).double()
         psi = max((self.total - float(self.lam[:q].sum())) / (D - q), model.floor * self.total / D)
         model.least_psi.fill_(model.floor * self.total / D)
         model.W.zero_()[:, :q] = self.U[:, :q] * (self.lam[:q] - psi).clamp(min=0).sqrt()
@@ -367,8 +370,8 @@ def _mixture(
     plan = plan_mixture(cost, examples, operations, num_knobs=len(knobs), dequantised=dequantised)
 
     def fit(size: int, smoothing: float, start: int) -> Density:
-        model = Mixture(domain, num_components=size, smoothing=smoothing)
         with keyed("baselines", one, seed, size, start):
+            model = Mixture(domain, num_components=size, smoothing=smoothing)
             model.initialise(Batch(x[:START]))
         stages = [(plan.tries, plan.tried_rows), (plan.rounds if start else 0, plan.rows)]
         for rounds, rows in stages:
@@ -380,7 +383,7 @@ def _mixture(
         sizes=plan.sizes,
         knobs=knobs[: plan.num_knobs],
         fit=fit,
-        starts=plan.starts,
+        starts=lambda size: min(STARTS, plan.starts * plan.sizes[-1] // size),
         num_samples=plan.num_samples,
         phrase=lambda size: f"a mixture of {_count(size, one)}",
         remarks=_said(examples, plan.rows, plan.tried_rows),
@@ -406,8 +409,9 @@ class Cost:
 class Plan:
     """How a mixture is searched for.
 
-    Arguments: sizes; num_knobs, of those there are; tried_rows and tries, the examples and rounds of EM of a try; rows and rounds, those that follow
-    in a thorough fit; starts, how many thorough fits; num_samples K, or None.
+    Arguments: sizes; num_knobs, of those there are; tried_rows and tries, the examples and rounds of EM of a try; rows
+    and rounds, those that follow in a thorough fit; starts, how many of those at the largest size; num_samples K, or
+    None.
     """
 
     sizes: tuple[int, ...]
@@ -423,8 +427,9 @@ class Plan:
 def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs: int, dequantised: bool) -> Plan:
     """Two fifths of the operations for tries, as many for thorough fits, the rest for the test examples.
 
-    The largest sizes are given up until each is tried on 20 examples per component (or on all there are), but never
-    so many that fewer than five are left; then there are fewer rounds and knobs.
+    The largest sizes are given up until each is tried on 1500 examples and on 20 per component (or on all there are),
+    but never so many that fewer than five are left; then there are fewer rounds and knobs. A budget that is too small
+    for even that is overrun rather than met by a baseline that does not try.
     """
     N, sizes, part = len(examples.train), _sizes(examples), 0.4 * operations
     while True:
@@ -432,7 +437,7 @@ def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs
         each = [*sizes, *[sizes[-1]] * num_knobs]  # the knobs, and perhaps a neighbour, at the largest size
         judging = len(examples.valid) * (K or 1) * sum(map(cost.score, each))
         left = max(0.0, part - judging) / TRIES - sum(map(cost.fixed, each))
-        rows, wanted = int(left / sum(map(cost.round, each))), min(N, 20 * sizes[-1])
+        rows, wanted = int(left / sum(map(cost.round, each))), min(N, max(ENOUGH, 20 * sizes[-1]))
         if rows >= wanted or len(sizes) <= FEWEST:
             break
         sizes = sizes[:-1]
@@ -477,5 +482,9 @@ def _count(number: int, noun: str) -> str:
 
 def _said(examples: Examples, rows: int, tried_rows: int) -> tuple[str, ...]:
     """Which training examples were left out, in a phrase; nothing where none was."""
-    fitted = (f"fitted on {rows:,} of {examples.num_train:,} examples",) if rows < examples.num_train else ()
-    return (*fitted, f"size chosen on {tried_rows:,} of them") if tried_rows < rows else fitted
+    N, remarks = examples.num_train, []
+    if rows < N:
+        remarks.append(f"fitted on {rows:,} of {N:,} examples")
+    if tried_rows < rows:
+        remarks.append(f"size chosen on {tried_rows:,} of {N:,} examples")
+    return tuple(remarks)
