@@ -20,6 +20,7 @@ from .files import check_space, write_json
 from .findings import conclude
 from .judging import make_estimator, report_estimate
 from .models.base import Model
+from .ops import threads
 from .planning import Plan, memory, options_of, pick_device, resolve
 from .registry import describe, seeded
 from .run import CONFIG, RESULT, Run, check_new, check_writable, default_path, versions
@@ -217,8 +218,7 @@ def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]
 
 def carry_out(run: Run, problem: Any = None, model: Model | None = None) -> Iterator[Event]:
     """Train from wherever the directory stands, then judge, compare and report."""
-    with only_one(run.path), stop_requests() as stop:
-        torch.set_num_threads(run.train["threads"])
+    with only_one(run.path), stop_requests() as stop, threads(run.train["threads"]):
         data = _on(run.data, run.train["device"])
         trainer = Trainer(run, data, model, problem)
         yield from trainer.train(stop)

@@ -19,6 +19,7 @@ from .estimators.base import ROWS, evaluate
 from .judging import make_estimator
 from .models.base import Model
 from .objectives import Objective
+from .ops import threads
 from .train.loop import Problem, TrainState, fit
 from .train.stage import Stage
 from .train.validation import validate
@@ -27,6 +28,7 @@ DEFAULT_MINUTES = 10.0
 VALIDATIONS = 25
 REPORT_SECONDS = 8.0
 COMPILE_FROM = 240.0  # seconds of training that repay half a minute of compilation
+LARGE = 2e9  # floating-point operations per update from which threads and reduced precision matter
 BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04
 
 
@@ -61,11 +63,20 @@ def pick_device(name: str) -> str:
 
 
 def resolve(model: Model, data: Data, objective: Objective, options: TrainOptions, seed: int, started: float) -> Plan:
-    """Fix batch size, learning rate, precision, compilation and the number of steps.
+    """Fix batch size, learning rate, precision, threads, compilation and the number of steps.
 
     Arguments: model, initialised and on its device (left as it came); started, `time.perf_counter()` at the command's
     start. A budget in minutes becomes a number of steps after a short timed warm-up; nothing later reads the clock.
     """
+    batch = _batch_size(len(data.train)) if options.batch_size == "auto" else options.batch_size
+    large = flops_per_step(model, min(batch, len(data.train)) * objective.num_samples) > LARGE
+    with threads(torch.get_num_threads() if large else 1):  # a second thread costs a small model more than it brings
+        return _resolve(model, data, objective, options, seed, started, large)
+
+
+def _resolve(
+    model: Model, data: Data, objective: Objective, options: TrainOptions, seed: int, started: float, large: bool
+) -> Plan:
     size = len(data.train)
     batch = min(_batch_size(size) if options.batch_size == "auto" else options.batch_size, size)
     phase: dict[str, Any] = {
@@ -86,7 +97,7 @@ def resolve(model: Model, data: Data, objective: Objective, options: TrainOption
     minutes = options.minutes
     steps = options.steps or _steps_of_epochs(options.epochs, size, batch, model) or _default_steps(size, batch, model)
     probe = Probe(model, data, objective, phase, seed)
-    bf16, compiled, notes = _pick_speed(options, probe, minutes)
+    bf16, compiled, notes = _pick_speed(options, probe, minutes, large)
     per_step = probe.seconds_per_step(bf16, compiled)
     if (
         minutes is None
@@ -134,16 +145,16 @@ def _steps_of_epochs(epochs: int | None, size: int, batch: int, model: Model) ->
 def _default_steps(size: int, batch: int, model: Model) -> int:
     if model.solves == "all":
         return 60
-    return int(min(30_000, max(3_000, 300 * size / batch)))
+    return int(min(30_000, max(2_000, 100 * size / batch)))
 
 
-def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None) -> tuple[bool, Any, list[str]]:
+def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None, large: bool) -> tuple[bool, Any, list[str]]:
     """(bf16?, the compiled problem or None, what was decided)."""
     notes: list[str] = []
     if probe.model.solves == "all":
         return False, None, notes
     bf16 = options.precision == "bf16"
-    if options.precision == "auto" and probe.is_large:
+    if options.precision == "auto" and large:
         full, half = probe.seconds_per_step(False, None), probe.seconds_per_step(True, None)
         bf16 = half < 0.87 * full
         notes.append(
@@ -177,6 +188,13 @@ def _evaluation(model: Model, data: Data, probe: Probe, minutes: float | None, t
     return {"estimator": name, "num_samples": samples, "seconds": samples * per_sample}
 
 
+def flops_per_step(model: Model, rows: int) -> float:
+    """A rough count of one update: 6 per weight and row, weights of convolutions being used about 20 times."""
+    weights = sum(p.numel() for p in model.parameters())
+    reuse = 20 if any(isinstance(m, torch.nn.Conv2d) for m in model.modules()) else 1
+    return 6.0 * weights * reuse * rows
+
+
 class Probe:
     """Short timings on the real model and data; the model is left as it came."""
 
@@ -185,13 +203,6 @@ class Probe:
         names = Stage.__dataclass_fields__.keys() - {"objective", "parts"}
         self.stage = Stage(objective, **{k: v for k, v in (phase | {"steps": 10_000_000}).items() if k in names})
         self._timed: dict[tuple[bool, bool], float] = {}
-
-    @property
-    def is_large(self) -> bool:
-        """Whether one update is long enough (about 2 GFLOP) for reduced precision to matter."""
-        weights = sum(p.numel() for p in self.model.parameters())
-        reuse = 20 if any(isinstance(m, torch.nn.Conv2d) for m in self.model.modules()) else 1
-        return 6 * weights * reuse * self.stage.batch_size * self.stage.objective.num_samples > 2e9
 
     def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5) -> float:
         """The median time of an update, after three that are not counted."""
