@@ -253,13 +253,14 @@ class Guard:
     ) -> None:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        bad = ~(torch.isfinite(norm) & torch.isfinite(loss.detach()))
+        loss = loss.detach()
+        bad = ~(torch.isfinite(norm) & torch.isfinite(loss))
         self.finish(model)
         if not self.late and bad:
             raise self._story(loss, logs, step, model)
         torch._foreach_mul_(gradients, (self.clip / (norm + 1e-6)).clamp(max=1.0))
         if self.late:
-            self._pending = (bad, step, loss.detach(), logs)
+            self._pending = (bad, step, loss, logs)
             if isinstance(optimizer, torch.optim.Adamax):  # has no masked update: wait for the flag
                 self.finish(model)
             else:
