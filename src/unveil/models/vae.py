@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from ..batch import Batch
 from ..domain import Domain
@@ -181,6 +181,14 @@ class VAE(Model):
             raise RequestError(f"There is no part {part!r}; a VAE has 'p', 'q' and 'prior'.")
         return [p for module in modules[part] for p in module.parameters()]
 
+    @torch.no_grad()
+    def panels(self, batch: Batch) -> dict[str, Any]:
+        """The rate of each latent, KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products of normals."""
+        q, p = self.posterior(batch).distribution, self.prior(batch.y)
+        if not (_factorises(q) and _factorises(p)):
+            return {}
+        return {"kl_per_dimension": kl_divergence(q.base_dist, p.base_dist)}  # type: ignore[attr-defined]
+
     def _encode(self, batch: Batch) -> Tensor:
         x = (batch.x - self.centre) / self.spread
         if batch.observed is not None:
@@ -197,6 +205,10 @@ class VAE(Model):
     def _network_precision(self) -> torch.autocast:
         reduced = self.network_dtype != torch.float32
         return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=reduced)
+
+
+def _factorises(distribution: Distribution) -> bool:
+    return isinstance(distribution, Independent) and isinstance(distribution.base_dist, Normal)
 
 
 def default_network(domain: Domain) -> str:

@@ -1,0 +1,75 @@
+"""The picture of a model: which part turns what into what, and how many weights each has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..ops import keyed
+from .subject import Subject
+
+LONGEST = 24  # characters of a name that fit into a box
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Lines of text for each part of the picture.
+
+    Arguments: x, z, encoder, prior and decoder, lines each; exact, whether q(z|x) is p(z|x), computed from p; total,
+    the number of weights.
+    """
+
+    x: list[str]
+    z: list[str]
+    encoder: list[str]
+    prior: list[str]
+    decoder: list[str]
+    exact: bool
+    total: int
+
+
+def anatomy(subject: Subject) -> Anatomy:
+    """The parts of a model, from its description and from p, q and prior as every model states them."""
+    model, spec = subject.model, subject.run.config["model"]
+    count = {part: sum(p.numel() for p in model.parameters_of(part)) for part in ("p", "q", "prior")}
+    exact = not count["q"]
+    encoder = [*(_names(spec, ("encoder", "posterior")) or [_name(spec)]), _weights(count["q"])]
+    return Anatomy(
+        x=[_shape(subject.domain.shape) + ("" if subject.domain.is_image else " columns"), str(subject.domain)],
+        z=_latent(subject),
+        encoder=["computed from p(x, z)", "no weights of its own"] if exact else encoder,
+        prior=[*_names(spec, ("prior",)), _weights(count["prior"])],
+        decoder=[*(_names(spec, ("decoder", "likelihood")) or [_name(spec)]), _weights(count["p"] - count["prior"])],
+        exact=exact,
+        total=sum(p.numel() for p in model.parameters()),
+    )
+
+
+@torch.no_grad()
+def _latent(subject: Subject) -> list[str]:
+    """The shape of z per group; for a discrete z, the number of its values."""
+    if "shares" in subject.panels:
+        return [f"one of {len(subject.panels['shares'])}"]
+    batch = subject.test.batch(torch.zeros(1, dtype=torch.int64, device=subject.test.x.device))
+    with keyed("report", "anatomy"):
+        z, _ = subject.model.posterior(batch).draw(1)
+    return [f"{_shape(tuple(group.shape[2:]))} real numbers" for group in z[:3]] + ["…"] * (len(z) > 3)
+
+
+def _names(spec: dict[str, Any], slots: tuple[str, ...]) -> list[str]:
+    return [_name(spec[slot]) for slot in slots if isinstance(spec.get(slot), dict)]
+
+
+def _name(spec: dict[str, Any]) -> str:
+    name = str(spec.get("name") or spec["class"].rsplit(".", 1)[-1]).replace("_", " ")
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _weights(count: int) -> str:
+    return f"{count:,} weights" if count else "no weights of its own"

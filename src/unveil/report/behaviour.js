@@ -1,0 +1,105 @@
+"use strict";
+(() => {
+  const page = JSON.parse(document.getElementById("page-data").textContent);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const still = matchMedia("(pointer: coarse)").matches; // a finger scrolls the page and must not zoom a plot
+  const config = { displayModeBar: false, responsive: true };
+
+  const token = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+
+  // Colours that start with @ are the page's own; nothing but a "color" is looked at, so no text can be taken for one.
+  function themed(value, isColour = false) {
+    if (typeof value === "string") return isColour && value.startsWith("@") ? token(value.slice(1)) : value;
+    if (Array.isArray(value)) return value.map(item => themed(item, isColour));
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item, key === "color")]));
+  }
+
+  function axis(given) {
+    const line = token("line");
+    const title = given.title && { ...given.title, standoff: 12, font: { size: 13, color: token("soft") } };
+    const base = { gridcolor: line, zerolinecolor: token("muted"), linecolor: line, automargin: true, fixedrange: still };
+    return { ...base, ...given, title };
+  }
+
+  function layout(given) {
+    const font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: token("ink") };
+    const title = given.title ? { ...given.title, font: { ...font, color: token("soft") }, x: 0.02, xanchor: "left", y: 0.98, yanchor: "top" } : undefined;
+    return {
+      margin: { l: 54, r: 14, t: given.title ? 30 : 14, b: 42 },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", itemsizing: "constant" },
+      hoverlabel: { bgcolor: token("card"), bordercolor: token("line"), font },
+      dragmode: still ? false : "zoom",
+      ...themed(given),
+      font,
+      title,
+      xaxis: axis(themed(given.xaxis || {})),
+      yaxis: axis(themed(given.yaxis || {})),
+    };
+  }
+
+  const plots = [...document.querySelectorAll("[data-figure]")];
+  const draw = how => plots.forEach(plot => {
+    const figure = page.figures[plot.dataset.figure];
+    how(plot, themed(figure.data), layout(figure.layout), config);
+  });
+  draw(Plotly.newPlot);
+  dark.addEventListener("change", () => draw(Plotly.react));
+
+  const card = document.getElementById("hover");
+  const [thumbnail, label] = card.children;
+  const SHOWN = 96; // pixels of the longer side of a thumbnail
+
+  function showThumbnail(place) {
+    const { uri, columns, width, height } = page.sprite;
+    const factor = SHOWN / Math.max(width, height);
+    const [w, h] = [width * factor, height * factor];
+    Object.assign(thumbnail.style, {
+      width: w + "px",
+      height: h + "px",
+      backgroundImage: `url("${uri}")`,
+      backgroundSize: `${columns * w}px auto`,
+      backgroundPosition: `${-(place % columns) * w}px ${-Math.floor(place / columns) * h}px`,
+    });
+  }
+
+  function showCard(event) {
+    const point = event.points[0];
+    if (page.sprite) showThumbnail(point.customdata);
+    label.textContent = page.labels ? page.labels[point.customdata] : "";
+    card.hidden = !page.sprite && !page.labels;
+    const { clientX, clientY } = event.event;
+    const [w, h] = [card.offsetWidth, card.offsetHeight];
+    card.style.left = (clientX + 16 + w > innerWidth ? clientX - 16 - w : clientX + 16) + "px";
+    card.style.top = Math.min(Math.max(8, clientY - h / 2), innerHeight - h - 8) + "px";
+  }
+
+  const map = document.getElementById("plot-map");
+  if (map) {
+    map.on("plotly_hover", showCard);
+    map.on("plotly_unhover", () => { card.hidden = true; });
+    addEventListener("scroll", () => { card.hidden = true; }, { passive: true });
+  }
+
+  function select(node) {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const selection = getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+  }
+
+  document.querySelectorAll("[data-copy]").forEach(button => button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      select(source); // no permission to copy: the text is selected instead
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  }));
+})();

@@ -1,0 +1,42 @@
+"""The figures of a model of vectors: columns and pairs of columns, held-out data against samples."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..using import reconstruct, sample
+from . import figures
+from .subject import Subject
+from .views import held_out
+
+COLUMNS, PAIRED, MOST = 12, 3, 2000
+CLOUD = 500  # points of each kind in a pair scatter, at most
+
+
+def column_views(subject: Subject) -> tuple[dict[str, figures.Figure], list[str]]:
+    """Histograms, pair scatters and explained variance by name; and the names of the columns shown."""
+    data = held_out(subject, MOST)
+    samples = sample(subject.run, MOST)
+    names = column_names(subject)[:COLUMNS]
+    drawn = {f"column_{i}": figures.histogram(data[:, i], samples[:, i], name) for i, name in enumerate(names)}
+    for i, j in combinations(range(min(PAIRED, len(names))), 2):
+        as_many, both = min(CLOUD, len(data)), [i, j]
+        drawn[f"pair_{i}_{j}"] = figures.pair(data[:as_many, both], samples[:as_many, both], (names[i], names[j]))
+    if len(data) > 1:
+        x, means = reconstruct(subject.run, num_examples=MOST)
+        drawn["explained"] = figures.explained(names, explained(x, means)[: len(names)])
+    return drawn, names
+
+
+def column_names(subject: Subject) -> list[str]:
+    """The names of the columns, or their numbers from 0."""
+    return subject.info["columns"] or [f"column {i}" for i in range(subject.domain.num_dims)]
+
+
+def explained(x: NDArray[np.floating], means: NDArray[np.floating]) -> list[float]:
+    """1 − Σ(x − x̂)²/Σ(x − x̄)² of each column; 0 for a constant one."""
+    left, spread = ((x - means) ** 2).sum(0), ((x - x.mean(0)) ** 2).sum(0)
+    return [float(1 - a / b) if b > 0 else 0.0 for a, b in zip(left, spread, strict=True)]

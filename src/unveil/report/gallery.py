@@ -1,0 +1,96 @@
+"""Images for the page: arrays as PNG data URIs, small enough for the file they go into."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..domain import Domain
+from ..pictures import as_rgb, to_bytes
+
+Bytes = NDArray[np.uint8]  # [N, H, W, C]
+CRISP = 64  # images up to this side keep hard pixel edges when they are enlarged
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Turns x into uint8 images; real images run from `low` to `high`, the same for data and model."""
+
+    domain: Domain
+    low: float
+    high: float
+
+    @staticmethod
+    def of(domain: Domain, x: NDArray[np.floating]) -> Painter:
+        """The range of real images is that of the data x."""
+        return Painter(domain, float(x.min()), float(x.max()))
+
+    def __call__(self, x: NDArray[np.floating]) -> Bytes:
+        """x [..., *shape] → uint8 [N, H, W, C], every leading dimension laid flat."""
+        return to_bytes(x, self.domain, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """One picture that holds many thumbnails, row by row: its data URI, columns and size of a thumbnail in pixels."""
+
+    uri: str
+    columns: int
+    width: int
+    height: int
+
+
+def uris(images: Bytes, side: int) -> list[str]:
+    """Each image as a data URI, its longer side at most `side`."""
+    return [_uri(_png(_shrunk(image, side))) for image in images]
+
+
+def sprite(images: Bytes, side: int) -> Sprite:
+    """All images in one picture."""
+    small = np.stack([np.atleast_3d(np.asarray(_shrunk(image, side))) for image in images])
+    count, height, width, channels = small.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    sheet = np.zeros((rows * columns, height, width, channels), np.uint8)
+    sheet[:count] = small
+    sheet = sheet.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+    return Sprite(_uri(_png(_picture(sheet.reshape(rows * height, columns * width, channels)))), columns, width, height)
+
+
+def side_that_fits(images: Bytes, count: int, budget: int, sides: tuple[int, ...]) -> int:
+    """The largest of `sides` at which `count` images like these take at most `budget` characters; else the smallest."""
+    some = images[:: max(1, len(images) // 32)]
+    for side in sides:
+        if count * np.mean([len(uri) for uri in uris(some, side)]) <= budget:
+            return side
+    return sides[-1]
+
+
+def _picture(image: Bytes) -> Image.Image:
+    """An image [H, W, C]; grey stays grey, which takes a third of the space."""
+    return Image.fromarray(image[..., 0] if image.shape[-1] in (1, 2) else as_rgb(image))
+
+
+def _shrunk(image: Bytes, side: int) -> Image.Image:
+    picture = _picture(image)
+    longer = max(picture.size)
+    if longer <= side:
+        return picture
+    size = (max(1, round(picture.width * side / longer)), max(1, round(picture.height * side / longer)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -1,0 +1,86 @@
+"""What a report is about: a finished run, with its model and its held-out data on one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data import Split
+from ..domain import Domain
+from ..judging import ACTIVE_ROWS, posterior_moments
+from ..models.base import Model
+from ..ops import keyed
+from ..run import Run
+
+ROWS = 1000  # examples per pass through the encoder
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A finished run, ready to be looked at.
+
+    Arguments: run; result, its result.json; info, its data.json; model, in evaluation mode; test and valid, on the
+    model's device.
+    """
+
+    run: Run
+    result: dict[str, Any]
+    info: dict[str, Any]
+    model: Model
+    test: Split
+    valid: Split
+
+    @staticmethod
+    def of(run: Run) -> Subject:
+        """Read a run; a RequestError says what is missing from an unfinished one."""
+        result, device = run.result, run.train["device"]
+        data = run.data
+        return Subject(run, result, run.data_info, run.model, data.test.to(device), data.valid.to(device))
+
+    @property
+    def domain(self) -> Domain:
+        return self.test.domain
+
+    @property
+    def classes(self) -> list[str] | None:
+        """The name of each label code, where the data has labels."""
+        return self.info["classes"]
+
+    @cached_property
+    def moments(self) -> tuple[Tensor, Tensor] | None:
+        """Posterior means and standard deviations [N, D] of the test examples that active units are counted on."""
+        return posterior_moments(self.model, self.test.head(ACTIVE_ROWS), expected=True)
+
+    @cached_property
+    def panels(self) -> dict[str, Tensor]:
+        """What this family alone shows: values per test example, joined over the test set, and values per model."""
+        found = self._panels(0)
+        for first in range(ROWS, min(len(self.test), ACTIVE_ROWS), ROWS):
+            more = self._panels(first)
+            found |= {name: torch.cat([found[name], more[name]]) for name in PER_EXAMPLE & found.keys()}
+        return found
+
+    @torch.no_grad()
+    def _panels(self, first: int) -> dict[str, Tensor]:
+        rows = torch.arange(first, min(first + ROWS, len(self.test)), device=self.test.x.device)
+        with keyed("report", "panels", first):
+            return {name: value.cpu() for name, value in self.model.panels(self.test.batch(rows)).items()}
+
+    def label(self, split: Split, row: int) -> str | None:
+        """The name of the class of one example."""
+        return None if split.y is None or self.classes is None else self.classes[int(split.y[row])]
+
+
+PER_EXAMPLE = {"kl_per_dimension", "responsibilities"}  # the panels [B, …]; others describe the model
+
+
+def take(split: Split, rows: Tensor) -> Split:
+    """The examples at `rows` of a split, as a split."""
+    rows = rows.to(split.x.device)
+    y = None if split.y is None else split.y[rows]
+    grey = None if split.grey is None else split.grey[rows]
+    return replace(split, x=split.x[rows], y=y, rows=split.rows[rows], grey=grey)
