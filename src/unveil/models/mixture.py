@@ -56,7 +56,7 @@ class Mixture(Model):
     Hinton, A View of the EM Algorithm (1998), for EM as coordinate ascent on the bound.
 
     Arguments:
-        num_components: C.
+        num_components: C, the number of components.
         smoothing: s > 0, the examples that each component has seen beforehand (see above); by default half an example
             per value that a dimension can take (n/2 for levels(n)), and 1 for real x.
         floor: what keeps a component off a single example: the smallest variance relative to that of the column
