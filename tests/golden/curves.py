@@ -1,0 +1,76 @@
+"""Short trainings whose loss curves are kept as text. `python tests/golden/regenerate.py` writes them anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from unveil.data import Split, load
+from unveil.domain import Domain
+from unveil.models.base import Model
+from unveil.models.linear_gaussian import LinearGaussian
+from unveil.models.mixture import Mixture
+from unveil.models.vae import VAE
+from unveil.objectives import Elbo, Iwae, Objective
+from unveil.ops import keyed
+from unveil.train.loop import fit
+from unveil.train.stage import Stage
+
+FOLDER = Path(__file__).parent
+COLUMNS = ("bound", "rate", "distortion")
+
+
+def digits() -> Split:
+    return load("digits").train
+
+
+def real() -> Split:
+    """400 rows of two correlated latents, in float32."""
+    with keyed("golden"):
+        x = 3 + torch.randn(400, 2) @ torch.randn(2, 7) + 0.4 * torch.randn(400, 7)
+    return Split(x, None, Domain("real", (7,)), "none", torch.arange(400))
+
+
+def vae(domain: Domain) -> Model:
+    with keyed("golden weights"):
+        return VAE.build(domain, latent=6, width=48)
+
+
+def linear_gaussian(domain: Domain) -> Model:
+    with keyed("golden weights"):
+        return LinearGaussian(domain, latent=2, noise="diagonal")
+
+
+def mixture(domain: Domain) -> Model:
+    with keyed("golden weights"):
+        return Mixture(domain, num_components=5)
+
+
+Curve = list[tuple[float, ...]]
+CURVES: dict[str, tuple[Callable[[], Split], Callable[[Domain], Model], Objective, int]] = {
+    "vae-elbo": (digits, vae, Elbo(), 40),
+    "vae-iwae": (digits, vae, Iwae(num_samples=4), 40),
+    "linear_gaussian": (real, linear_gaussian, Elbo(num_samples=8), 6),
+    "mixture": (digits, mixture, Elbo(), 12),
+}
+
+
+def curve(name: str) -> Curve:
+    """One row per step: bound, rate and distortion, in nats."""
+    data, build, objective, steps = CURVES[name]
+    split = data()
+    stage = Stage(objective, steps=steps, batch_size=64, lr=3e-3, ema_half_life=500.0)
+    return [tuple(step[c] for c in COLUMNS) for step in fit(build(split.domain), split, stage, seed=1)]
+
+
+def read(name: str) -> Curve:
+    _, *lines = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return [tuple(map(float, line.split()[1:])) for line in lines]
+
+
+def write(name: str) -> None:
+    rows = [f"{i:4d} " + " ".join(f"{v:14.6f}" for v in row) for i, row in enumerate(curve(name), 1)]
+    header = "step " + " ".join(f"{c:>14}" for c in COLUMNS)
+    (FOLDER / f"{name}.txt").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
