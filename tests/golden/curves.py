@@ -50,7 +50,7 @@ def mixture(domain: Domain) -> Model:
 
 Curve = list[tuple[float, ...]]
 CURVES: dict[str, tuple[Callable[[], Split], Callable[[Domain], Model], Objective, int]] = {
-    "vae-elbo": (digits, vae, Elbo(), 40),
+    "vae-elbo": (digits, vae, Elbo(warmup=0.5), 40),
     "vae-iwae": (digits, vae, Iwae(num_samples=4), 40),
     "linear_gaussian": (real, linear_gaussian, Elbo(num_samples=8), 6),
     "mixture": (digits, mixture, Elbo(), 12),
@@ -61,7 +61,7 @@ def curve(name: str) -> Curve:
     """One row per step: bound, rate and distortion, in nats."""
     data, build, objective, steps = CURVES[name]
     split = data()
-    stage = Stage(objective, steps=steps, batch_size=64, lr=3e-3, ema_half_life=500.0)
+    stage = Stage(objective, steps=steps, batch_size=64, lr=1e-2, ema_half_life=500.0)
     return [tuple(step[c] for c in COLUMNS) for step in fit(build(split.domain), split, stage, seed=1)]
 
 
