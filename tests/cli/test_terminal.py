@@ -1,0 +1,121 @@
+"""What is shown while work goes on, in a terminal and elsewhere."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from unveil import terminal
+from unveil.console import speakable
+from unveil.events import Event, Finished, Phase, Progress, Validated
+from unveil.run import Run
+from unveil.terminal import Live, beside_bar, clock, follow, shrunk
+
+
+def progress(step: int, steps: int = 100) -> Progress:
+    return Progress(step, steps, -98.76, 12.3, 86.46, 41_000.0, 3700.0)
+
+
+def events(samples: np.ndarray | None) -> Iterator[Event]:
+    for step in range(1, 5):
+        yield progress(step)
+        yield Validated(step, 100, -100.0 / step, -100.0 / step, 9.5, samples)
+    yield Phase("test examples", 0, 1)
+    yield Finished(Run(Path("runs/one"), {}), ("It is good.",), ("unveil report runs/one --open",))
+
+
+def images(size: int = 8, channels: int = 1) -> np.ndarray:
+    return np.full((16, size, size, channels), 200, np.uint8)
+
+
+def console(**options: object) -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, force_terminal=True, width=100, **options), file  # type: ignore[arg-type]
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, samples: np.ndarray | None, **options: object) -> str:
+    found, file = console(**options)
+    monkeypatch.setattr(terminal, "is_terminal", lambda: True)
+    monkeypatch.setattr(terminal, "_console", lambda: found)
+    run = follow(events(samples), show=True)
+    assert run.path == Path("runs/one")
+    return file.getvalue()
+
+
+def test_a_terminal_shows_a_bar_validations_and_the_newest_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(monkeypatch, images(), color_system="truecolor", legacy_windows=False)
+    assert "bound -98.8  rate 12.3  distortion 86.5  41,000/s  1:01:40 left" in text
+    assert [line.count("▀") for line in text.splitlines() if "▀" in line] == [99] * 16, "4 rows of 4 lines, 99 wide"
+    assert text.count("\x1b[1A\x1b[2K") >= 12, "three of the four rows are taken back"
+    assert text.index("-25.00") < text.index("It is good.") < text.index("unveil report runs/one --open")
+    assert text.count("\x1b[?25l") <= text.count("\x1b[?25h"), "the cursor stays hidden"
+
+
+def test_without_colour_samples_are_shades(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = shown(monkeypatch, images(), color_system=None, legacy_windows=False)
+    assert "▓▓▓▓▓▓▓▓ ▓▓▓▓▓▓▓▓" in text and "▀" not in text
+
+
+def test_x_that_are_no_images_show_no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "▀" not in shown(monkeypatch, None, color_system="truecolor", legacy_windows=False)
+
+
+def test_elsewhere_there_are_plain_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    follow(events(images()), show=True)
+    out, err = capfd.readouterr()
+    assert out == "" and "\x1b" not in err and "\r" not in err
+    assert err.splitlines()[:2] == [
+        "step 1 of 100: validation bound -100.00, best -100.00, rate 9.50",
+        "step 2 of 100: validation bound -50.00, best -50.00, rate 9.50",
+    ]
+
+
+@pytest.mark.parametrize("show", [None, False])
+def test_a_library_is_silent_where_nobody_looks(show: bool | None, capfd: pytest.CaptureFixture[str]) -> None:
+    follow(events(images()), show=show)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_bar_is_drawn_at_most_ten_times_a_second() -> None:
+    found, file = console(color_system=None, legacy_windows=False)
+    live = Live(found)
+    live.progress(progress(1, 10**6))
+    drawn = file.getvalue().count("bound")
+    live.last_frame += 1000.0  # no time passes
+    for step in range(2, 2000):
+        live.progress(progress(step, 10**6))
+    assert file.getvalue().count("bound") == drawn
+    live.close()
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 200])
+def test_beside_the_bar_stands_what_fits(width: int) -> None:
+    text = beside_bar(progress(5), np.array([-98.76, 12.3, 86.46]), width)
+    assert len(text) <= width - terminal.LEAST_BAR and "bound -98.8" in text
+    assert ("until" in text) == (width >= 100)
+
+
+@pytest.mark.parametrize(
+    "shape", [(16, 8, 8, 1), (16, 28, 28, 1), (16, 64, 64, 3), (3, 100, 2, 1), (3, 1, 50, 4), (2, 33, 35, 1)]
+)
+@pytest.mark.parametrize("room", [40, 80, 200])
+def test_images_shrink_until_a_row_is_low(shape: tuple[int, ...], room: int) -> None:
+    small = shrunk(np.full(shape, 77, np.uint8), room)
+    assert small.shape[0] == shape[0] and small.shape[3] == shape[3] and small.shape[1] <= 2 * terminal.TALLEST
+    assert (small == 77).all()
+
+
+def test_times() -> None:
+    assert [clock(s) for s in (0, 75.2, 3700)] == ["0:00", "1:15", "1:01:40"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("utf-8", "8×8 ± ░ μ"), ("ascii", "8x8 +- . ?"), ("cp1252", "8x8 +- . ?")]
+)
+def test_text_is_written_in_what_a_stream_can_write(encoding: str, said: str) -> None:
+    assert speakable("8×8 ± ░ μ", io.TextIOWrapper(io.BytesIO(), encoding=encoding)) == said
