@@ -55,8 +55,8 @@ def baselines(found: Sequence[dict[str, Any]]) -> Figure:
     return _figure(
         [bar],
         90 + 48 * len(found),
-        xaxis=_axis("better by, in nats per example", zeroline=True),
-        yaxis={"automargin": True, "showgrid": False},
+        xaxis=_axis("nats better", zeroline=True),
+        yaxis={"showgrid": False, "ticksuffix": "  "},
         bargap=0.45,
     )
 

@@ -56,14 +56,15 @@ def _model_keys(run: Run) -> dict[str, Any] | None:
     alone = _built(Choices(names), run)
     keys: dict[str, Any] = {kind: name for kind, name in names.items() if name != DEFAULTS[kind]}
     parts = {kind: _part(spec, kind)["name"] for kind in PARTS if _part(spec, kind)}
-    changed = [
-        (kind, f"{kind}.{argument}", _found(spec, kind, argument))
-        for kind, argument in (name.split(".", 1) for name in keys_for({**names, **parts}))
-        if kind in ("model", *parts) and _found(spec, kind, argument) != _found(alone, kind, argument)
-    ]
-    named = {kind for kind, _, _ in changed} | {k for k, name in parts.items() if name != _part(alone, k).get("name")}
-    keys |= {kind: name for kind, name in parts.items() if kind in named}
-    keys |= {name: value for _, name, value in changed}
+    changed = {
+        key.name: _found(spec, key.name)
+        for key in keys_for({**names, **parts}).values()
+        if key.name.split(".")[0] in ("model", *parts)
+        and _found(spec, key.name) not in (_found(alone, key.name), key.default)
+    }
+    named = {name.split(".")[0] for name in changed}
+    keys |= {k: name for k, name in parts.items() if k in named or name != _part(alone, k).get("name")}
+    keys |= changed
     try:
         return keys if _built(choose(keys), run) == spec else None
     except RequestError:  # a choice that no key can say
@@ -80,8 +81,9 @@ def _has_own_parts(spec: Any) -> bool:
     return isinstance(spec, dict) and ("class" in spec or any(_has_own_parts(part) for part in spec.values()))
 
 
-def _found(spec: dict[str, Any], kind: str, argument: str) -> Any:
+def _found(spec: dict[str, Any], key: str) -> Any:
     """The value of a choice in a model's description; None where it has no such place."""
+    kind, argument = key.split(".", 1)
     home = spec if kind == "model" else _part(spec, kind)
     if argument in home or kind != "model":
         return home.get(argument)

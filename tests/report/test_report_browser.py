@@ -1,0 +1,133 @@
+"""The page in a browser without a network: no request, no error, no dialog, every plot drawn, names harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from report.conftest import HOSTILE
+from unveil.run import Run
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for a condition; playwright's own waiting would evaluate text in the page, which its policy forbids."""
+    for _ in range(100):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"never came true: {condition}")
+
+
+class Watched:
+    """A page and all that it did beyond showing itself."""
+
+    def __init__(self, page: Page, run: Run) -> None:
+        self.page, self.said = page, list[str]()
+        page.on("console", lambda message: self.said.append(f"console {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: self._requested(request.url))
+        self.own = (run.path / "report.html").resolve().as_uri()
+        page.goto(self.own)
+        page.wait_for_function(
+            "[...document.querySelectorAll('[data-figure]')].every(e => e.querySelector('.main-svg'))"
+        )
+
+    def _requested(self, url: str) -> None:
+        if url != self.own and not url.startswith("data:"):
+            self.said.append(f"request: {url}")
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+def opened(browser: Browser, run: Run, width: int = 1100, dark: bool = False) -> Watched:
+    context = browser.new_context(
+        offline=True, viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light"
+    )
+    return Watched(context.new_page(), run)
+
+
+@pytest.mark.parametrize("which", ["images", "vectors", "mixture"])
+def test_opens_in_silence_with_every_plot_drawn(which: str, browser: Browser, request: pytest.FixtureRequest) -> None:
+    watched = opened(browser, request.getfixturevalue(which))
+    page = watched.page
+    figures = page.locator("[data-figure]")
+    assert figures.count() >= 4
+    assert page.locator("[data-figure] canvas").count() == 0  # SVG alone, no WebGL
+    broken = page.evaluate("[...document.images].filter(i => !i.complete || !i.naturalWidth).length")
+    assert broken == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1100
+    assert watched.said == []
+    page.context.close()
+
+
+def test_names_are_shown_as_they_are_and_do_nothing(browser: Browser, images: Run) -> None:
+    watched = opened(browser, images)
+    page = watched.page
+    legend = page.locator("#plot-map .legendtext").all_text_contents()
+    assert HOSTILE[0] in legend and any("<b>bold</b> & %{x}" in text for text in legend)
+    assert page.locator("#plot-map .legend tspan[style*='bold']").count() == 0
+    assert page.evaluate("document.querySelectorAll('img[src=\"x\"]').length") == 0
+    assert watched.said == []
+    page.context.close()
+
+
+def test_pointing_at_the_map_shows_the_example(browser: Browser, images: Run) -> None:
+    watched = opened(browser, images)
+    page = watched.page
+    page.locator("#plot-map").scroll_into_view_if_needed()
+    box = page.locator("#plot-map .points path").first.bounding_box()
+    assert box is not None and page.locator("#hover").is_hidden()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#hover:not([hidden])")
+    assert page.locator("#hover .label").inner_text().split() in [name.split() for name in HOSTILE]
+    assert "data:image/png" in page.locator("#hover .thumbnail").evaluate("e => getComputedStyle(e).backgroundImage")
+    page.mouse.move(5, 5)
+    page.wait_for_selector("#hover", state="hidden")
+    assert watched.said == []
+    page.context.close()
+
+
+def test_plots_follow_a_change_to_dark_colours(browser: Browser, vectors: Run) -> None:
+    watched = opened(browser, vectors)
+    colour = "getComputedStyle(document.querySelector('#plot-bound .xtick text')).fill"
+    light = watched.page.evaluate(colour)
+    watched.page.emulate_media(color_scheme="dark")
+    until(watched.page, f"{colour} !== '{light}'")
+    assert watched.page.evaluate(colour) == "rgb(228, 233, 236)"
+    assert watched.said == []
+    watched.page.context.close()
+
+
+@pytest.mark.parametrize("which", ["images", "vectors"])
+def test_fits_a_phone(which: str, browser: Browser, request: pytest.FixtureRequest) -> None:
+    watched = opened(browser, request.getfixturevalue(which), width=380, dark=True)
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= 380
+    assert watched.said == []
+    watched.page.context.close()
+
+
+def test_scripts_that_are_not_the_pages_own_are_blocked(browser: Browser, mixture: Run) -> None:
+    watched = opened(browser, mixture)
+    watched.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"alert(1)\">')")
+    watched.page.wait_for_timeout(200)
+    assert not [said for said in watched.said if said.startswith("dialog")]
+    assert [said for said in watched.said if "Content Security Policy" in said]
+    watched.page.context.close()
+
+
+def test_the_command_can_be_copied(browser: Browser, mixture: Run) -> None:
+    watched = opened(browser, mixture)
+    watched.page.get_by_role("button", name="Copy").first.click()
+    until(watched.page, "['Copied', 'Selected'].includes(document.querySelector('[data-copy]').textContent)")
+    assert watched.page.locator("#command").inner_text().startswith("unveil fit ")
+    assert watched.said == []
+    watched.page.context.close()

@@ -1,0 +1,266 @@
+"""The page: what it shows, whose numbers it prints, and that names from data stay text."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from report.conftest import HOSTILE, fitted
+from unveil.errors import RequestError
+from unveil.estimators.base import evaluate
+from unveil.fitting import prepare
+from unveil.judging import make_estimator
+from unveil.report import write_report
+from unveil.report.page import best_step, content_policy, error, fixed, page, starts
+from unveil.report.subject import Subject
+from unveil.report.views import extremes
+from unveil.run import Run
+
+
+class Seen(HTMLParser):
+    """Tags with their attributes, the text, and the content of the data script."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.data = ""
+        self._inside = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = {"script": dict(attrs).get("type") or "script", "style": "style"}.get(tag, "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "application/json":
+            self.data += data
+        elif not self._inside:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+    @property
+    def sections(self) -> list[str | None]:
+        return [attrs.get("id") for tag, attrs in self.tags if tag in ("header", "section")]
+
+    @property
+    def page_data(self) -> Any:
+        return json.loads(self.data)
+
+
+def seen(run: Run) -> Seen:
+    return Seen((run.path / "report.html").read_text(encoding="utf-8"))
+
+
+def test_a_fit_writes_every_section_of_images_in_order(images: Run) -> None:
+    expected = "result baselines training samples reconstructions one-z paths map rates extremes picture made"
+    assert seen(images).sections == expected.split()
+
+
+def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
+    shown = seen(vectors)
+    assert shown.sections == [
+        "result",
+        "training",
+        "columns",
+        "reconstructions",
+        "map",
+        "rates",
+        "extremes",
+        "picture",
+        "made",
+    ]
+    figures = shown.page_data["figures"]
+    assert sum(name.startswith("column_") for name in figures) == 12
+    assert {"pair_0_1", "pair_0_2", "pair_1_2", "explained"} <= figures.keys()
+    assert figures["map"]["layout"]["xaxis"]["title"]["text"] == "z₁"
+    assert not [tag for tag, _ in shown.tags if tag == "img"]
+    assert "The first 12 of 14 columns" in shown.text
+
+
+def test_a_mixture_gets_components_in_the_place_of_a_map(mixture: Run) -> None:
+    shown = seen(mixture)
+    assert shown.sections == [
+        "result",
+        "training",
+        "samples",
+        "reconstructions",
+        "one-z",
+        "components",
+        "extremes",
+        "picture",
+        "made",
+    ]
+    assert "z is one of 4 components" in shown.text
+    shares = shown.page_data["figures"]["shares"]["data"][0]["y"]
+    assert len(shares) == 4 and sum(shares) == pytest.approx(1, abs=1e-3) and shares == sorted(shares, reverse=True)
+
+
+def test_a_linear_gaussian_model_has_variances_and_no_rates_of_its_coupled_dimensions(linear: Run) -> None:
+    shown = seen(linear)
+    assert "map" in shown.sections and "rates" in shown.sections
+    assert "variances" in shown.page_data["figures"] and "rates" not in shown.page_data["figures"]
+
+
+@pytest.mark.parametrize("which", ["images", "vectors", "mixture", "linear"])
+def test_printed_numbers_are_those_of_the_result(which: str, request: pytest.FixtureRequest) -> None:
+    run: Run = request.getfixturevalue(which)
+    text, result = seen(run).text, run.result
+    assert f"log p(x) {'=' if result['direction'] == 'exact' else '≥'} {fixed(result['log_px'])} nats" in text
+    assert f"± {error(result['stderr'])} over examples" in text
+    if result["direction"] != "exact":
+        assert f"± {error(result['stderr_mc'])} of the estimator" in text
+        assert f"K = {result['num_samples']} samples" in text
+    for name in ("elbo", "rate", "distortion"):
+        assert f"{name.replace('elbo', 'ELBO')} {fixed(result[name])}" in text
+    for sentence in result["sentences"]:
+        assert sentence in text
+    if result["bits_per_dim"] is not None:
+        assert f"bits per dimension {fixed(result['bits_per_dim'], 3)}" in text
+    if result["active_units"] is not None:
+        assert f"active units {result['active_units']} of" in text
+    for baseline in result["baselines"]:
+        assert f"{fixed(baseline['difference'])} ± {error(baseline['difference_stderr'])}" in text
+        assert f"{baseline['size']} of {len(baseline['tried'])} tried {fixed(baseline['log_px'])}" in text
+    assert run.data_info["sha256"] in text
+
+
+def test_rounding_is_one_way() -> None:
+    assert [fixed(v) for v in (-94.386, 1234.5, None, 0.0)] == ["−94.39", "1,234.50", "–", "0.00"]
+    assert fixed(2.12766, 3) == "2.128"
+    assert [error(v) for v in (0.0049, 0.005, 0.0, None)] == ["< 0.01", fixed(0.005), "0.00", "–"]
+
+
+def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: Run) -> None:
+    figures, result = seen(images).page_data["figures"], images.result
+    (rates,), (variances,) = figures["rates"]["data"], figures["variances"]["data"]
+    assert sum(rates["y"]) == pytest.approx(result["rate"], rel=1e-2)
+    assert rates["y"] == sorted(rates["y"], reverse=True)
+    assert sum(v > 0.01 for v in variances["y"]) == result["active_units"]
+    assert rates["marker"]["color"].count("@accent") == result["active_units"]
+
+
+def test_one_file_of_at_most_8_mb_that_names_no_other(images: Run) -> None:
+    html = (images.path / "report.html").read_text(encoding="utf-8")
+    assert len(html.encode()) <= 8_000_000
+    shown = Seen(html)
+    policy = next(attrs["content"] for _, attrs in shown.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'" and rules["img-src"] == "data:"
+    assert set(rules) == {"default-src", "script-src", "style-src", "img-src", "base-uri", "form-action"}
+    assert len(re.findall(r"'sha256-[\w+/=]{44}'", rules["script-src"])) == len(rules["script-src"].split()) == 2
+    sources = [attrs[name] for _, attrs in shown.tags for name in ("src", "href", "srcset") if name in attrs]
+    assert sources and all((source or "").startswith("data:image/png;base64,") for source in sources)
+    style = html.split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style and "@import" not in style
+
+
+def test_scripts_are_allowed_by_their_own_digest() -> None:
+    from markupsafe import Markup
+
+    assert "'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='" in content_policy([Markup("alert(1)")])
+
+
+@pytest.mark.parametrize("which", ["images", "vectors"])
+def test_hostile_class_names_stay_text(which: str, request: pytest.FixtureRequest) -> None:
+    run: Run = request.getfixturevalue(which)
+    html = (run.path / "report.html").read_text(encoding="utf-8")
+    shown = Seen(html)
+    assert "<img src=x" not in html and "<b>bold" not in html
+    assert not [attrs for _, attrs in shown.tags if any(name.startswith("on") for name in attrs)]
+    assert sum(tag == "script" for tag, _ in shown.tags) == 3
+    assert not set(shown.data) & set("<>&\u2028\u2029")
+    data = shown.page_data
+    assert set(data["labels"]) == set(HOSTILE)
+    legends = [trace["name"] for trace in data["figures"]["map"]["data"]]
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in legends
+    assert not [name for name in legends if set(name) & set("<>")]
+    assert "{{ 7 * 7 }} &lt;!-- @accent" in legends
+
+
+def test_a_hostile_path_and_source_stay_text(digits_file: str, tmp_path: Path) -> None:
+    run = fitted(
+        digits_file, tmp_path / "a <b onclick=x> & 'run'", model="mixture", model__num_components=2, train__steps=2
+    )
+    shown = seen(run)
+    assert not [tag for tag, _ in shown.tags if tag == "b"]
+    assert str(run.path) in shown.text
+    assert not [tag for tag, _ in Seen(run._repr_html_()).tags if tag == "b"]
+
+
+def test_the_same_run_gives_the_same_bytes(images: Run) -> None:
+    first = (images.path / "report.html").read_bytes()
+    torch.manual_seed(123)
+    again = Run.load(images.path)
+    assert write_report(again) == images.path / "report.html"
+    assert (images.path / "report.html").read_bytes() == first
+
+
+def test_a_report_draws_no_noise_of_the_caller(images: Run) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    page(images)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_an_unfinished_run_is_refused_with_the_remedy(digits_file: str, tmp_path: Path) -> None:
+    run = prepare(digits_file, out=tmp_path / "run", options={"train.steps": 3}).start()
+    with pytest.raises(RequestError, match="no result yet"):
+        write_report(run)
+    assert not (tmp_path / "run" / "report.html").exists()
+
+
+def test_extremes_are_those_of_the_whole_test_set(mixture: Run) -> None:
+    subject = Subject.of(mixture)
+    every, _ = evaluate(subject.model, subject.test, make_estimator("exact"))
+    order = every.log_px.argsort()
+    found = extremes(subject, 5)
+    assert found.least == order[:5].tolist() and found.most == order.flip(0)[:5].tolist()
+    assert found.least_log_px == pytest.approx(every.log_px[order[:5]].tolist())
+
+
+def test_screening_finds_the_extremes_of_a_larger_test_set(vectors: Run, tmp_path: Path) -> None:
+    run = fitted(np.random.default_rng(0).normal(size=(900, 3)), tmp_path / "run", train__steps=5, model__latent=2)
+    subject = Subject.of(run)
+    name, num_samples = run.config["evaluation"].values()
+    every, _ = evaluate(subject.model, subject.test, make_estimator(name, num_samples))
+    assert len(subject.test) == 90
+    found = extremes(subject, 12)
+    assert found.least == every.log_px.argsort()[:12].tolist()
+    assert set(found.most[:4]) <= set(every.log_px.argsort().flip(0)[:20].tolist())
+    assert found.least_log_px == sorted(found.least_log_px)
+    assert found.most_log_px == sorted(found.most_log_px, reverse=True)
+    assert found.least_log_px[0] == pytest.approx(float(every.log_px.min()), abs=0.5)
+
+
+def test_the_kept_step_is_the_best_of_the_last_phase(images: Run) -> None:
+    rows = [row for row in images.metrics if "valid_bound" in row]
+    assert best_step(images) == max(rows, key=lambda row: row["valid_bound"])["step"]
+    assert starts(images) == [0]
+    (mark,) = [t for t in seen(images).page_data["figures"]["bound"]["data"] if t["name"] == "weights kept"]
+    assert mark["x"] == [best_step(images)]
+    assert mark["y"] == [max(row["valid_bound"] for row in rows)]
+
+
+def test_colour_images_with_one_test_example(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (12, 6, 5, 3)).astype(np.uint8)
+    run = fitted(x, tmp_path / "run", train__steps=3, model__latent=1, train__batch_size=4)
+    shown = seen(run)
+    assert "extremes" not in shown.sections and "paths" not in shown.sections and "rates" not in shown.sections
+    assert shown.page_data["figures"]["map"]["layout"]["yaxis"]["title"]["text"] == "sd(z|x)"
+    assert "save it first" in shown.text
