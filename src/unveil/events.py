@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from .run import Run
 
@@ -15,11 +17,13 @@ class Progress:
 
     step: int
     steps: int
-    bound: float
-    rate: float
-    distortion: float
+    logs: Mapping[str, Tensor]
     examples_per_second: float
     seconds_left: float
+
+    def __getitem__(self, name: str) -> float:
+        """bound, rate or distortion of this update's batch, in nats; read from the device when asked for."""
+        return float(self.logs[name])
 
 
 @dataclass(frozen=True)

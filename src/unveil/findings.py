@@ -11,7 +11,8 @@ SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most"}
 
 def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     """`findings` (by code, each a sentence) and the three `sentences` that a fit ends with."""
-    findings = [f for f in (_collapsed(result), _overfitted(run, result), _unfinished(run), _weights(result)) if f]
+    checks = (_below(result), _collapsed(result), _overfitted(run), _unfinished(run), _weights(result))
+    findings = [found for found in checks if found]
     wrong = " ".join(f["sentence"] for f in findings) or "Nothing looks wrong in the numbers that were checked."
     return {"findings": findings, "sentences": [_value(result), _against_baselines(result), wrong]}
 
@@ -47,6 +48,17 @@ def _finding(code: str, sentence: str) -> dict[str, str]:
     return {"code": code, "sentence": sentence}
 
 
+def _below(result: dict[str, Any]) -> dict[str, str] | None:
+    better = [b for b in result["baselines"] if b["difference"] < -2 * (b["difference_stderr"] or 0.0)]
+    if not better:
+        return None
+    return _finding(
+        "below_baseline",
+        "A simple model explains these data better than this one: train longer with --epochs, or use a model that fits "
+        "few data, such as --model mixture.",
+    )
+
+
 def _collapsed(result: dict[str, Any]) -> dict[str, str] | None:
     if result["rate"] > 0.1 or result["direction"] == "exact":
         return None
@@ -57,18 +69,15 @@ def _collapsed(result: dict[str, Any]) -> dict[str, str] | None:
     )
 
 
-def _overfitted(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
-    training = [row["bound"] for row in run.metrics if "bound" in row][-5:]
+def _overfitted(run: Run) -> dict[str, str] | None:
     valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
-    if not training or not valid:
-        return None
-    gap, scale = sum(training) / len(training) - valid[-1], abs(max(valid))
-    if gap < max(3.0, 0.08 * scale):
+    if not valid or max(valid) - valid[-1] < max(1.0, 0.03 * abs(max(valid))):
         return None
     return _finding(
         "overfit",
-        f"The training bound ends {gap:.1f} nats above the validation bound: the model knows its training set too well "
-        "(the weights kept are the best by validation); try fewer steps, a smaller model.width, or more data.",
+        f"The validation bound fell {max(valid) - valid[-1]:.1f} nats below its best while training went on: the model "
+        "began to learn examples by heart (the weights kept are the best ones); fewer steps or a smaller model.width "
+        "may end higher.",
     )
 
 

@@ -18,7 +18,7 @@ from .estimators.base import evaluate
 from .events import Event, Finished, Phase
 from .files import check_space, write_json
 from .findings import conclude
-from .judging import make_estimator, report_estimate
+from .judging import RANKED, make_estimator, report_estimate
 from .models.base import Model
 from .ops import threads
 from .planning import Plan, memory, options_of, pick_device, resolve
@@ -192,7 +192,7 @@ def own_parts(model: Model) -> dict[str, Any]:
 def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]:
     """Three lines: what was picked and why, and what it will cost."""
     phase, seconds = config["phases"][-1], config["plan"]["seconds"]
-    sizes = f"{len(data.train):,} + {len(data.valid):,} + {len(data.test):,} examples (train, validation, test)"
+    sizes = f"{len(data.train):,} + {len(data.valid):,} + {len(data.test):,} examples (train, valid, test)"
     binarized = f", {data.binarization} binarization" if data.binarization else ""
     shape = "×".join(map(str, data.domain.shape))
     weights = sum(p.numel() for p in model.parameters())
@@ -204,7 +204,7 @@ def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]
     how = (
         f"{phase['steps']:,} passes in closed form"
         if model.solves == "all"
-        else f"{phase['steps']:,} steps of {phase['batch_size']} ({passes:,.0f} epochs){', ' + fast if fast else ''}"
+        else f"{phase['steps']:,} steps of {phase['batch_size']} ({passes:,.{0 if passes >= 10 else 1}f} epochs){', ' + fast if fast else ''}"
     )
     return (
         f"Data   {data.name}: {sizes}, {shape}, {data.domain}{binarized}",
@@ -278,7 +278,7 @@ def _judge(run: Run, data: Data) -> Iterator[Event]:
     chosen = run.config["evaluation"]
     judge = make_estimator(chosen["estimator"], chosen["num_samples"])
     yield Phase("validation examples", 0, 1)
-    valid, _ = evaluate(run.model, data.valid, judge, seed=0)
+    valid, _ = evaluate(run.model, data.valid.spread(RANKED), judge, seed=0)
     keep_validation_scores(run, valid.log_px)
     yield Phase("test examples", 0, 1)
     test, seconds = evaluate(run.model, data.test, judge, seed=0)
@@ -307,7 +307,7 @@ def _report(run: Run) -> Iterator[Event]:
     commands = (
         f"unveil report {run.path} --open",
         f"unveil evaluate {run.path} --estimator {chosen['estimator']}"
-        + (" --num-samples 1000" if chosen["num_samples"] else ""),
+        + (f" --num-samples {5 * chosen['num_samples']}" if chosen["num_samples"] else ""),
         f"unveil sample {run.path} -o samples.{'png' if run.domain.is_image else 'csv'}",
     )
     yield Finished(run, tuple(run.result["sentences"]), commands)

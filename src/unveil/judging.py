@@ -20,6 +20,7 @@ from .run import RESULT, Run, versions
 SPLITS = ("train", "valid", "test")
 ACTIVE = 0.01  # Burda et al. (2016), §5: a latent is active when Var_x(E_q[z|x]) exceeds this
 ACTIVE_ROWS = 10_000
+RANKED = 1000  # validation examples that are scored, for new ones to be ranked among
 
 
 def make_estimator(name: str, num_samples: int | None = None) -> Estimator:
@@ -178,5 +179,5 @@ def posterior_moments(model: Model, split: Split, *, expected: bool = False) -> 
 
 def active_units(model: Model, split: Split) -> int | None:
     """Burda's count: latents whose posterior mean varies over examples by more than 0.01."""
-    moments = posterior_moments(model, split.head(ACTIVE_ROWS), expected=True)
+    moments = posterior_moments(model, split.spread(ACTIVE_ROWS), expected=True)
     return None if moments is None or len(moments[0]) < 2 else int((moments[0].var(0) > ACTIVE).sum())

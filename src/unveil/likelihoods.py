@@ -162,7 +162,7 @@ class Gaussian(Likelihood):
         sigma: "learned" (with the weights), "solved" (closed form on training data, refreshed each epoch, then
             frozen) or a positive number (fixed, in the units of x).
         per_dim: one σ per dimension, or one for all; by default per dimension for vectors, one for images.
-        floor: the smallest σ, relative to a.
+        floor: the smallest σ, relative to the spread a of the data.
     """
 
     domains = ("real",)

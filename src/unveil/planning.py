@@ -16,7 +16,7 @@ from .config import TrainOptions
 from .data import Data
 from .errors import RequestError
 from .estimators.base import ROWS, evaluate
-from .judging import make_estimator
+from .judging import RANKED, make_estimator
 from .models.base import Model
 from .objectives import Objective
 from .ops import threads
@@ -177,7 +177,7 @@ def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None, larg
 
 def _evaluation(model: Model, data: Data, probe: Probe, minutes: float | None, training: float) -> dict[str, Any]:
     """The estimator of the result; K such that judging test and validation takes at most its share of the budget."""
-    rows = len(data.test) + len(data.valid)
+    rows = sum(ROWS * math.ceil(n / ROWS) for n in (len(data.test), min(len(data.valid), RANKED)))
     if "exact" in model.gives:
         return {"estimator": "exact", "num_samples": None, "seconds": 0.5}
     name = "iwae" if "log_w" in model.gives else "elbo"

@@ -127,10 +127,22 @@ def seeded(spec: Any, seed: int, parts: Mapping[str, Any] | None = None) -> Any:
         return rebuild(spec, parts)
 
 
+def _made(part: Any, key: str) -> Any:
+    if not isinstance(part, type):
+        return part
+    try:
+        return part()
+    except TypeError as error:
+        raise RequestError(
+            f"Your part {key!r} cannot be made without arguments ({error}).",
+            f"Give defaults to its constructor, or an object: Run.load(path, parts={{{key!r}: …}}).",
+        ) from error
+
+
 def _own_part(name: str, parts: Mapping[str, Any], slot: str) -> Any:
     for key in (slot, name, name.rsplit(".", 1)[-1]):
         if key in parts:
-            return parts[key]() if isinstance(parts[key], type) else parts[key]
+            return _made(parts[key], key)
     raise RequestError(
         f"This run holds a part of your own, {slot} = {name}, and loading a run imports nothing.",
         f"Give it: Run.load(path, parts={{{slot!r}: …}}) or --plugin my_parts.py.",

@@ -21,7 +21,9 @@ class StopRequests:
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         if self.signum is not None:  # asked twice: at once
-            raise KeyboardInterrupt
+            raise Interrupted(
+                "Stopped at once; what the last checkpoint holds is safe.", "Go on with: unveil resume RUN", signum
+            )
         self.signum = signum
         if self.waiting is not None:
             raise self.told(self.waiting)

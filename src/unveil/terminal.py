@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 SECONDS_PER_FRAME = 0.1
-SMOOTHING = 0.05  # share of the newest update in the numbers beside the bar
+SMOOTHING = 0.2  # share of the newest frame in the numbers beside the bar
 TALLEST = 16  # lines of a row of samples
 WANTED, SMALLEST = 4, 12  # images that should fit beside each other, and the pixels that they must keep for it
 LEAST_BAR = 12  # characters
@@ -176,12 +176,12 @@ class Live(Display):
             )  # commands stay whole
 
     def progress(self, event: Progress) -> None:
-        newest = np.array([event.bound, event.rate, event.distortion])
-        self.smooth = newest if self.smooth is None else self.smooth + SMOOTHING * (newest - self.smooth)
         now = time.monotonic()
         if now - self.last_frame < SECONDS_PER_FRAME and event.step < event.steps:
             return
         self.last_frame = now
+        newest = np.array([event[name] for name in ("bound", "rate", "distortion")])
+        self.smooth = newest if self.smooth is None else self.smooth + SMOOTHING * (newest - self.smooth)
         self.bar.start()
         self.bar.update(
             self.task,

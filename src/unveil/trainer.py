@@ -50,7 +50,7 @@ class Trainer:
         self.run, self.data, self.stage = run, data, run.stage()
         self.number, self.best = len(run.config["phases"]) - 1, Best()
         self.best_weights: dict[str, torch.Tensor] = {}
-        self.sums: dict[str, float] = {}
+        self.sums: dict[str, torch.Tensor] = {}  # on the device: reading a number would make an accelerator wait
         self.count, self.stopped, self.trained_seconds = 0, False, 0.0
         self.metrics = run.path / "metrics.jsonl"
         self.problem = problem
@@ -99,19 +99,17 @@ class Trainer:
 
     def _progress(self, step: Step, per_step: float) -> Progress:
         for name, value in step.logs.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+            self.sums[name] = value.double() + self.sums.get(name, 0.0)
         self.count += 1
         every = max(1, self.run.train["valid_every"] // LOGS_PER_VALIDATION)
         if step.number % every == 0:
-            self._log(step.number, {k: v / self.count for k, v in self.sums.items()})
+            self._log(step.number, {k: float(v) / self.count for k, v in self.sums.items()})
             self.sums, self.count = {}, 0
         size = len(self.data.train) if self.state.optimizer is None else self.stage.batch_size
         return Progress(
             step.number,
             self.stage.steps,
-            step.bound,
-            step["rate"],
-            step["distortion"],
+            step.logs,
             size / per_step,
             per_step * (self.stage.steps - step.number),
         )
@@ -141,7 +139,7 @@ class Trainer:
             "phase": self.number,
             "best_bound": self.best.bound,
             "since_best": self.best.since,
-            "sums": self.sums,
+            "sums": {k: float(v) for k, v in self.sums.items()},
             "count": self.count,
             "stopped": self.stopped,
             "metrics_bytes": self.metrics.stat().st_size,
@@ -177,7 +175,8 @@ class Trainer:
         self.state.load(found.tensors, found.step)
         self.best = Best(values["best_bound"], values["since_best"])
         self.best_weights = {k[5:]: v for k, v in found.tensors.items() if k.startswith("best/")}
-        self.sums, self.count, self.stopped = values["sums"], values["count"], values["stopped"]
+        self.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in values["sums"].items()}
+        self.count, self.stopped = values["count"], values["stopped"]
         self.trained_seconds = values["seconds"]
         with open(self.metrics, "a+b") as file:  # rows after the checkpoint are made again
             file.truncate(values["metrics_bytes"])

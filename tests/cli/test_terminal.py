@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from unveil import terminal
@@ -18,7 +19,8 @@ from unveil.terminal import Live, beside_bar, clock, follow, shrunk
 
 
 def progress(step: int, steps: int = 100) -> Progress:
-    return Progress(step, steps, -98.76, 12.3, 86.46, 41_000.0, 3700.0)
+    logs = {"bound": torch.tensor(-98.76), "rate": torch.tensor(12.3), "distortion": torch.tensor(86.46)}
+    return Progress(step, steps, logs, 41_000.0, 3700.0)
 
 
 def events(samples: np.ndarray | None) -> Iterator[Event]:

@@ -63,11 +63,12 @@ class Published:
         pinned = None if mirror else f"md5:{md5}"  # a mirror may have packed it anew; the decoded arrays decide
         folder = Path(os.environ.get("UNVEIL_CACHE") or pooch.os_cache("unveil")) / self.name
         download = pooch.HTTPDownloader(timeout=(4, 30))
+        pooch.get_logger().setLevel("WARNING")  # what is fetched is said once, by us
         for base in bases:
             try:
                 return Path(pooch.retrieve(base + file, pinned, file, folder, downloader=download))
             except (OSError, ValueError) as error:  # unreachable, refused, or another file than the pinned one
-                reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+                reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise RequestError(
             f"{self.name} is not in $UNVEIL_DATA ({os.environ.get('UNVEIL_DATA') or 'not set'}) and {bases[-1]}{file} "
             f"could not be fetched: {reason}.",

@@ -64,6 +64,12 @@ class Split:
         """The first `num_examples` examples (all, where there are fewer)."""
         return self._map(lambda held: held[:num_examples])
 
+    def spread(self, num_examples: int) -> Split:
+        """At most `num_examples` examples, evenly spread over the split (whose order may be that of the labels)."""
+        count = min(num_examples, len(self))
+        index = torch.arange(count, device=self.x.device) * len(self) // max(1, count)
+        return self._map(lambda held: held.index_select(0, index))
+
     def _labels(self, index: Tensor) -> Tensor | None:
         return None if self.y is None else self.y.index_select(0, index)
 
