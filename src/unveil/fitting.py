@@ -198,13 +198,14 @@ def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]
     weights = sum(p.numel() for p in model.parameters())
     story = f", {model.story}" if model.story else ""
     passes = phase["steps"] * phase["batch_size"] / len(data.train)
+    epochs = f"{passes:,.{0 if passes >= 10 else 1}f}"
     needed, free = memory()
     end = time.strftime("%H:%M:%S", time.localtime(time.time() + sum(seconds.values())))
     fast = ", ".join(["bf16"] * (phase["precision"] == "bf16") + ["compiled"] * phase["compile"])
     how = (
         f"{phase['steps']:,} passes in closed form"
         if model.solves == "all"
-        else f"{phase['steps']:,} steps of {phase['batch_size']} ({passes:,.{0 if passes >= 10 else 1}f} epochs){', ' + fast if fast else ''}"
+        else f"{phase['steps']:,} steps of {phase['batch_size']} ({epochs} epochs){', ' + fast if fast else ''}"
     )
     return (
         f"Data   {data.name}: {sizes}, {shape}, {data.domain}{binarized}",

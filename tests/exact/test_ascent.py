@@ -43,6 +43,18 @@ def test_alternating_encoder_and_decoder_climbs_to_the_closed_form_optimum(noise
     assert found[-1] == pytest.approx(optimum.log_prob(batch).mean().item(), abs=1e-6)
 
 
+@pytest.mark.parametrize("noise", ["isotropic", "diagonal"])
+def test_a_step_of_the_decoder_is_the_best_there_is_under_any_encoder(noise: str) -> None:
+    batch = Batch(real_rows(50))
+    model = linear_gaussian(batch.x, fitted=False, noise=noise, posterior="free")
+    with torch.no_grad():
+        for weight in model.parameters_of("q"):
+            weight.add_(0.3 * torch.randn_like(weight))
+    model.m_step(once(batch))
+    gradient = torch.autograd.grad(exact_terms(model, batch).elbo.mean(), model.parameters_of("p"))
+    assert max(g.abs().max() for g in gradient) < 1e-9
+
+
 def test_gradient_ascent_arrives_at_the_closed_form_optimum_and_not_above() -> None:
     batch = Batch(real_rows(200))
     model = linear_gaussian(batch.x, fitted=False)

@@ -59,7 +59,7 @@ def test_the_objectives_report_these_bounds() -> None:
 
 def test_the_analytic_kl_inside_the_log_mean_exp_exceeds_the_truth_by_nats() -> None:
     """log 1/K Σ_k p(x|z_k) e^{−KL} is none: with the exact posterior it is (1 − log 2)/2 per latent too high."""
-    x = real_rows(400, dims=60, latents=30)
+    x = real_rows(150, dims=60, latents=30)
     model = linear_gaussian(x, latent=30)
     with torch.no_grad():
         terms, truth = model.infer(Batch(x), 1000), model.log_prob(Batch(x))

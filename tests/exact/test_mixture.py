@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,6 +63,17 @@ def test_enumeration_is_exact_and_so_is_every_draw(kind: str) -> None:
     anywhere = (torch.randint(4, (5, 9)),)
     joint, log_q = model.joint(batch, anywhere), model.posterior(batch).log_prob(anywhere)
     close(joint.log_px_z + (joint.log_pz - log_q).sum(-1), truth.expand(5, 9))
+
+
+@KINDS
+def test_enumerated_under_any_q_the_bound_is_log_p(kind: str) -> None:
+    """log Σ_c q_c · p(x, c)/q_c = log p(x): the samples are weighed by q, not by 1/K."""
+    model, batch = fitted(kind, num=9)
+    log_q = torch.randn(4, 9).double().log_softmax(0)
+    terms = replace(model.enumerate(batch), log_qz_x=log_q.unsqueeze(-1), log_m=log_q)
+    close(terms.bound, by_hand(model, batch.x))
+    gap = (log_q.exp() * (log_q - model.posterior(batch).log_r.T)).sum(0)
+    close(terms.elbo + gap, by_hand(model, batch.x))
 
 
 @KINDS

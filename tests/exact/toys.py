@@ -66,6 +66,7 @@ def mixture(batch: Batch, kind: str, num_components: int = 4, **kwargs: float) -
 def with_gaps(batch: Batch, share: float = 0.4) -> Batch:
     """The batch with values missing at random, NaN or 10⁶ in their place: whoever reads one is found out."""
     observed = torch.rand(batch.x.shape) > share
+    observed.flatten(1)[:, 0] = True  # something is known of every example
     nonsense = torch.where(torch.rand(batch.x.shape) > 0.5, torch.nan, 1e6)
     return replace(batch, x=torch.where(observed, batch.x, nonsense), observed=observed)
 
