@@ -39,7 +39,7 @@ class Responsibilities(Posterior):
         self.log_r = log_r
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        z = (Categorical(logits=self.log_r, validate_args=False).sample((num_samples,)),)  # type: ignore[no-untyped-call]
+        z = (Categorical(logits=self.log_r, validate_args=False).sample((num_samples,)),)
         return z, self.log_prob(z)
 
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
@@ -127,7 +127,7 @@ class Mixture(Model):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """A temperature below 1 favours the frequent components: p(z) ∝ π^(1/T)."""
         p = Categorical(logits=self.log_pi / max(temperature, 1e-6), validate_args=False)
-        z = (p.sample((num_samples,)),)  # type: ignore[no-untyped-call]
+        z = (p.sample((num_samples,)),)
         return self.decode(z, y).sample(), z
 
     def panels(self, batch: Batch) -> dict[str, Any]:
