@@ -19,6 +19,7 @@ from unveil.objectives import BetaElbo, Elbo, Iwae, Loss, Objective
 from unveil.ops import keyed
 
 K, B, L = 3, 5, 2
+NAMES = ["elbo", "beta_elbo", "iwae"]
 BATCH = Batch(torch.zeros(B, 1))
 
 
@@ -74,7 +75,7 @@ def test_the_elbo_takes_the_closed_form_kl_where_there_is_one() -> None:
     torch.testing.assert_close(loss.bound, terms.log_px_z.mean(0) - kl.sum(-1).mean(0))
 
 
-@pytest.mark.parametrize("objective", [Elbo(num_samples=K), BetaElbo(num_samples=K), Iwae(num_samples=K)], ids=str)
+@pytest.mark.parametrize("objective", [Elbo(num_samples=K), BetaElbo(num_samples=K), Iwae(num_samples=K)], ids=NAMES)
 def test_penalties_are_added_to_the_loss_and_never_to_the_bound(objective: Objective) -> None:
     terms = random_terms(K, B)
     extra = torch.rand(B).double()
@@ -84,7 +85,7 @@ def test_penalties_are_added_to_the_loss_and_never_to_the_bound(objective: Objec
     assert torch.equal(loss.bound, plain.bound)
 
 
-@pytest.mark.parametrize("objective", [Elbo(num_samples=2), BetaElbo(num_samples=2), Iwae(num_samples=2)], ids=str)
+@pytest.mark.parametrize("objective", [Elbo(num_samples=2), BetaElbo(num_samples=2), Iwae(num_samples=2)], ids=NAMES)
 def test_z_is_enumerated_where_it_can_be_and_drawn_elsewhere(objective: Objective) -> None:
     drawn = Canned(random_terms(K, B))
     objective(drawn, BATCH)
