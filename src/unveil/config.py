@@ -80,6 +80,19 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
+class EvaluationOptions:
+    """How the result and scores are judged.
+
+    Arguments:
+        estimator: of log p(x); auto is exact where there is a closed form, else iwae.
+        num_samples: K; auto takes what a share of the budget allows.
+    """
+
+    estimator: str = "auto"
+    num_samples: int | Literal["auto"] = "auto"
+
+
+@dataclass(frozen=True)
 class Key:
     """One configuration key: its type and default from a signature, its meaning from the docstring."""
 
@@ -107,6 +120,10 @@ class Choices:
     @property
     def data(self) -> DataOptions:
         return DataOptions(**self.values.get("data", {}))
+
+    @property
+    def evaluation(self) -> EvaluationOptions:
+        return EvaluationOptions(**self.values.get("evaluation", {}))
 
     def model(self, domain: Domain) -> Model:
         """Build the model for a domain."""
@@ -170,6 +187,7 @@ def keys_for(names: Mapping[str, str], options: Mapping[str, Any] | None = None)
         "objective": lookup("objective", names["objective"]),
         "train": TrainOptions,
         "data": DataOptions,
+        "evaluation": EvaluationOptions,
     }
     sources |= {kind: lookup(kind, names[kind]) for kind in PARTS if kind in names}
     keys = {key.name: key for kind, source in sources.items() for key in _keys_of(source, kind)}
@@ -187,7 +205,7 @@ def all_keys() -> list[Key]:
         for name, cls in load_all(kind).items():
             source = _constructor(cls) if kind == "model" else cls
             found += [Key(k.name, k.type, k.default, f"({name}) {k.meaning}") for k in _keys_of(source, kind)]
-    for kind, source in (("data", DataOptions), ("train", TrainOptions)):
+    for kind, source in (("data", DataOptions), ("train", TrainOptions), ("evaluation", EvaluationOptions)):
         found += _keys_of(source, kind)
     return found
 
@@ -211,7 +229,7 @@ def _keys_of(source: Callable[..., Any], kind: str) -> list[Key]:
 
 
 def _is_options(source: type) -> bool:
-    return source in (TrainOptions, DataOptions)
+    return source in (TrainOptions, DataOptions, EvaluationOptions)
 
 
 def _meaning(text: str, name: str) -> str:

@@ -20,15 +20,11 @@ def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
 def _value(result: dict[str, Any]) -> str:
     how = f"{result['estimator'].upper()}-{result['num_samples']}" if result["num_samples"] else "closed form"
     error = f" ± {result['stderr']:.2f}" if result["stderr"] is not None else ""
-    bits = f" ({result['bits_per_dim']:.3f} bits per dimension)" if result["bits_per_dim"] is not None else ""
+    bits = f", {result['bits_per_dim']:.3f} bits per dimension" if result["bits_per_dim"] is not None else ""
     return (
         f"log p(x) is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
-        f"{result['num_examples']:,} test examples ({how}, from {_side(result)}){bits}."
+        f"{result['num_examples']:,} test examples ({how}{bits})."
     )
-
-
-def _side(result: dict[str, Any]) -> str:
-    return {"lower": "below", "upper": "above", "exact": "neither side"}[result["direction"]]
 
 
 def _against_baselines(result: dict[str, Any]) -> str:

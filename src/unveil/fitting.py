@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from .baselines import fit_baselines
-from .config import DEFAULTS, Choices, choose
+from .config import DEFAULTS, Choices, EvaluationOptions, choose
 from .data import Data, load
 from .errors import RequestError
 from .estimators.base import evaluate
@@ -114,7 +114,7 @@ def prepare(
     built, goal = _build(model, choices, data, seed, device), _objective(objective, choices)
     built.require(f"The objective {describe(goal).get('name', 'given')!r}", goal.needs)
     data = _on(data, device)
-    plan = resolve(built, data, goal, choices.train, seed, started)
+    plan = resolve(built, data, goal, choices.train, choices.evaluation, seed, started)
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
     config = _config(source, data, built, goal, choices, plan, seed)
     check_space(path, _bytes_on_disk(built))
@@ -262,9 +262,9 @@ def open_phase(run: Run, started: float, **budget: Any) -> None:
     asked = choose({f"train.{k}": v for k, v in budget.items() if v is not None}).train
     options = replace(options_of(run.train), epochs=asked.epochs, steps=asked.steps, minutes=asked.minutes)
     data = _on(run.data, run.train["device"])
-    plan = resolve(
-        run.model.train(), data, run.objective, options, run.config["seed"] + len(run.config["phases"]), started
-    )
+    judging = EvaluationOptions(**{k: v for k, v in run.config["evaluation"].items() if v is not None})
+    seed = run.config["seed"] + len(run.config["phases"])
+    plan = resolve(run.model.train(), data, run.objective, options, judging, seed, started)
     run.forget()
     config = run.config | {
         "phases": [*run.config["phases"], plan.phase],

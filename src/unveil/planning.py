@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import torch
 
-from .config import TrainOptions
+from .config import EvaluationOptions, TrainOptions
 from .data import Data
 from .errors import RequestError
 from .estimators.base import ROWS, evaluate
@@ -62,7 +62,15 @@ def pick_device(name: str) -> str:
     return name
 
 
-def resolve(model: Model, data: Data, objective: Objective, options: TrainOptions, seed: int, started: float) -> Plan:
+def resolve(
+    model: Model,
+    data: Data,
+    objective: Objective,
+    options: TrainOptions,
+    judging: EvaluationOptions,
+    seed: int,
+    started: float,
+) -> Plan:
     """Fix batch size, learning rate, precision, threads, compilation and the number of steps.
 
     Arguments: model, initialised and on its device (left as it came); started, `time.perf_counter()` at the command's
@@ -71,11 +79,18 @@ def resolve(model: Model, data: Data, objective: Objective, options: TrainOption
     batch = _batch_size(len(data.train)) if options.batch_size == "auto" else options.batch_size
     large = flops_per_step(model, min(batch, len(data.train)) * objective.num_samples) > LARGE
     with threads(torch.get_num_threads() if large else 1):  # a second thread costs a small model more than it brings
-        return _resolve(model, data, objective, options, seed, started, large)
+        return _resolve(model, data, objective, options, judging, seed, started, large)
 
 
 def _resolve(
-    model: Model, data: Data, objective: Objective, options: TrainOptions, seed: int, started: float, large: bool
+    model: Model,
+    data: Data,
+    objective: Objective,
+    options: TrainOptions,
+    judging: EvaluationOptions,
+    seed: int,
+    started: float,
+    large: bool,
 ) -> Plan:
     size = len(data.train)
     batch = min(_batch_size(size) if options.batch_size == "auto" else options.batch_size, size)
@@ -108,11 +123,11 @@ def _resolve(
         minutes = DEFAULT_MINUTES
         notes.append(f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it.")
     validation = probe.seconds_per_validation()
-    evaluation = _evaluation(model, data, probe, minutes, per_step * steps)
-    judging = evaluation.pop("seconds")
+    evaluation = _evaluation(judging, probe, minutes, per_step * steps)
+    judged = evaluation.pop("seconds")
     if minutes is not None:
         total = 60 * minutes
-        left = total * (1 - BASELINE_SHARE - SLACK) - judging - REPORT_SECONDS - (time.perf_counter() - started)
+        left = total * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - (time.perf_counter() - started)
         steps = max(VALIDATIONS, int((left - VALIDATIONS * validation) / per_step))
     phase |= {
         "steps": steps,
@@ -125,7 +140,7 @@ def _resolve(
     training = per_step * steps + validation * steps / phase["valid_every"]
     seconds = {
         "training": training,
-        "evaluation": judging,
+        "evaluation": judged,
         "baselines": max(2.0, min(BASELINE_SHARE * 60 * minutes if minutes else 0.15 * training, 60.0)),
         "report": REPORT_SECONDS,
     }
@@ -175,16 +190,20 @@ def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None, larg
     return bf16, compiled, notes
 
 
-def _evaluation(model: Model, data: Data, probe: Probe, minutes: float | None, training: float) -> dict[str, Any]:
+def _evaluation(asked: EvaluationOptions, probe: Probe, minutes: float | None, training: float) -> dict[str, Any]:
     """The estimator of the result; K such that judging test and validation takes at most its share of the budget."""
+    model, data = probe.model, probe.data
+    name = asked.estimator
+    if name == "auto":
+        name = "exact" if "exact" in model.gives else "iwae" if "log_w" in model.gives else "elbo"
+    model.require(f"The estimator {name!r}", make_estimator(name).needs)
+    if make_estimator(name).num_samples is None:
+        return {"estimator": name, "num_samples": None, "seconds": 0.5}
     rows = sum(ROWS * math.ceil(n / ROWS) for n in (len(data.test), min(len(data.valid), RANKED)))
-    if "exact" in model.gives:
-        return {"estimator": "exact", "num_samples": None, "seconds": 0.5}
-    name = "iwae" if "log_w" in model.gives else "elbo"
     per_sample = probe.seconds_per_sample(name) * rows
     allowed = EVALUATION_SHARE * 60 * minutes if minutes else max(10.0, 0.1 * training)
-    most = 500 if rows <= 5000 else 100
-    samples = int(min(most, max(10, allowed / per_sample)))
+    samples = int(min(500 if rows <= 5000 else 100, max(10, allowed / per_sample)))
+    samples = samples if asked.num_samples == "auto" else asked.num_samples
     return {"estimator": name, "num_samples": samples, "seconds": samples * per_sample}
 
 

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import fields
 from typing import Any
 
-from ..config import DEFAULTS, PARTS, Choices, DataOptions, TrainOptions, choose, keys_for
+from ..config import DEFAULTS, PARTS, Choices, DataOptions, EvaluationOptions, TrainOptions, choose, keys_for
 from ..errors import RequestError
 from ..ops import keyed
 from ..registry import describe
@@ -29,6 +29,7 @@ def repetition(run: Run) -> list[str] | None:
     config, first = run.config, run.config["phases"][0]
     keys |= _objective_keys(config) | _differing(DataOptions(), "data", config["data"])
     keys |= _differing(TrainOptions(), "train", {k: v for k, v in first.items() if k != "steps"})
+    keys |= _differing(EvaluationOptions(), "evaluation", {k: v for k, v in config["evaluation"].items() if v})
     flags = [f"--{kind} {keys.pop(kind)}" for kind in DEFAULTS if kind in keys]
     words = [
         f"unveil fit {shlex.quote(config['source']['where'])}",
