@@ -550,7 +550,7 @@ def test_validation_is_the_mean_over_every_example_once() -> None:
 
 def test_dropout_is_for_training_only() -> None:
     model, data = vae(dropout=0.5), split()
-    assert validate(model, data, Elbo()) == validate(model, data, Elbo())
+    assert validate(model.train(), data, Elbo()) == validate(vae(), data, Elbo())
     problem: Callable[..., tuple[Tensor, dict[str, Tensor]]] = Problem(model.train(), stage())
     with keyed("same"):
         first = problem(data.x, None, None, torch.tensor(0.5))[0]
