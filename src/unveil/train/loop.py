@@ -173,7 +173,7 @@ def fit(
     if model.solves == "all":
         yield from _solve_steps(state, data, seed)
     else:
-        yield from _gradient_steps(state, data, seed, bf16, problem or Problem(model, stage))
+        yield from _gradient_steps(state, data, seed, bf16, Problem(model, stage) if problem is None else problem)
 
 
 def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, problem: nn.Module) -> Iterator[Step]:
