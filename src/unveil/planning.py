@@ -98,7 +98,7 @@ def _resolve(
         "steps": 1,
         "batch_size": batch,
         "optimizer": options.optimizer,
-        "lr": min(2e-3, 1e-3 * math.sqrt(batch / 128)) if options.lr == "auto" else options.lr,
+        "lr": min(1.5e-3, 1e-3 * math.sqrt(batch / 128)) if options.lr == "auto" else options.lr,
         "schedule": options.schedule,
         "warmup": options.warmup,
         "weight_decay": 0.01 if options.weight_decay == "auto" else options.weight_decay,
@@ -160,7 +160,7 @@ def _steps_of_epochs(epochs: int | None, size: int, batch: int, model: Model) ->
 def _default_steps(size: int, batch: int, model: Model) -> int:
     if model.solves == "all":
         return 60
-    return int(min(30_000, max(2_000, 100 * size / batch)))
+    return int(min(30_000, max(1_200, 60 * size / batch)))
 
 
 def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None, large: bool) -> tuple[bool, Any, list[str]]:

@@ -1,23 +1,33 @@
-"""Multi-layer perceptrons for vectors, and for images seen as vectors."""
+"""Residual multi-layer perceptrons for vectors, and for small images seen as vectors."""
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..registry import register
 
 
+class ResidualLayers(nn.Module):
+    """h + W₂ silu(W₁ silu(h)), the last matrix starting small: depth that does not hide z from the output."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        with torch.no_grad():
+            self.second.weight.mul_(0.2)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.second(F.silu(self.first(F.silu(h))))
+
+
 def perceptron(in_features: int, width: int, depth: int) -> nn.Sequential:
-    """`depth` hidden layers of `width` SiLU units."""
-    sizes = [in_features, *[width] * depth]
-    layers: list[nn.Module] = []
-    for a, b in itertools.pairwise(sizes):
-        layers += [nn.Linear(a, b), nn.SiLU()]
-    return nn.Sequential(*layers)
+    """A linear map to `width`, `depth` residual blocks, SiLU."""
+    blocks = (ResidualLayers(width) for _ in range(depth))
+    return nn.Sequential(nn.Linear(in_features, width), *blocks, nn.SiLU())
 
 
 @register("encoder", "mlp")
