@@ -28,7 +28,7 @@ from unveil.ops import keyed, log_mean_exp
 
 def loose(x: Tensor) -> LinearGaussian:
     """A linear-Gaussian model at its optimum, whose q is near p(z|x) and not there."""
-    model = linear_gaussian(x, posterior="free")
+    model = linear_gaussian(x, inference="free")
     with torch.no_grad():
         model.b.add_(0.5 * model._q()[2].sum(-1))  # half a standard deviation off, and wider: weights of light tails
         model.log_L.add_(0.3 * torch.eye(2))

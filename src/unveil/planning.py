@@ -76,6 +76,9 @@ def resolve(
     Arguments: model, initialised and on its device (left as it came); started, `time.perf_counter()` at the command's
     start. A budget in minutes becomes a number of steps after a short timed warm-up; nothing later reads the clock.
     """
+    for name, value in (("valid_every", options.valid_every), ("batch_size", options.batch_size)):
+        if value != "auto" and value < 1:
+            raise RequestError(f"train.{name} is {value}; it takes a whole number from 1 upwards.")
     batch = _batch_size(len(data.train)) if options.batch_size == "auto" else options.batch_size
     large = flops_per_step(model, min(batch, len(data.train)) * objective.num_samples) > LARGE
     with threads(torch.get_num_threads() if large else 1):  # a second thread costs a small model more than it brings

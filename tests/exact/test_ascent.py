@@ -24,7 +24,7 @@ def elbo(model: LinearGaussian, batch: Batch) -> float:
 @pytest.mark.parametrize("noise", ["isotropic", "diagonal"])
 def test_alternating_encoder_and_decoder_climbs_to_the_closed_form_optimum(noise: str) -> None:
     batch = Batch(real_rows(200, spread=0.7))  # a loud signal slows EM: μ goes ψ/(ψ + W²) of its way
-    model = linear_gaussian(batch.x, fitted=False, noise=noise, posterior="free")
+    model = linear_gaussian(batch.x, fitted=False, noise=noise, inference="free")
     with torch.no_grad():  # μ, b and c start wrong as well
         model.mu.add_(1.0)
         model.b.add_(0.5)
@@ -46,7 +46,7 @@ def test_alternating_encoder_and_decoder_climbs_to_the_closed_form_optimum(noise
 @pytest.mark.parametrize("noise", ["isotropic", "diagonal"])
 def test_a_step_of_the_decoder_is_the_best_there_is_under_any_encoder(noise: str) -> None:
     batch = Batch(real_rows(50))
-    model = linear_gaussian(batch.x, fitted=False, noise=noise, posterior="free")
+    model = linear_gaussian(batch.x, fitted=False, noise=noise, inference="free")
     with torch.no_grad():
         for weight in model.parameters_of("q"):
             weight.add_(0.3 * torch.randn_like(weight))
@@ -73,7 +73,7 @@ def test_gradient_ascent_arrives_at_the_closed_form_optimum_and_not_above() -> N
 
 def test_with_theta_held_the_elbo_gains_what_the_kl_to_the_posterior_loses() -> None:
     batch = Batch(real_rows(9))
-    model = linear_gaussian(batch.x, fitted=False, posterior="free")
+    model = linear_gaussian(batch.x, fitted=False, inference="free")
 
     def both() -> tuple[Tensor, Tensor]:
         gap = kl(model.posterior(batch).distribution, model._exact(batch), method="closed").value

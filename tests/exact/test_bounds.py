@@ -28,7 +28,7 @@ def bound_over_all_subsets(terms: Terms, size: int, of: int) -> Tensor:
 
 def test_the_bounds_are_in_order_over_all_subsets_of_one_weight_set() -> None:
     x = real_rows(50).repeat(40, 1)  # 40 weight sets of each example
-    model = linear_gaussian(x, fitted=False, posterior="free")
+    model = linear_gaussian(x, fitted=False, inference="free")
     with torch.no_grad():
         terms, truth = model.infer(Batch(x), 10), model.log_prob(Batch(x))
     one, two, eight, ten = (bound_over_all_subsets(terms, size, 10) for size in (1, 2, 8, 10))
@@ -41,7 +41,7 @@ def test_the_bounds_are_in_order_over_all_subsets_of_one_weight_set() -> None:
 
 def test_the_objectives_report_these_bounds() -> None:
     x = real_rows(50)
-    model = linear_gaussian(x, fitted=False, posterior="free")
+    model = linear_gaussian(x, fitted=False, inference="free")
     torch.manual_seed(1)
     terms = model.infer(Batch(x), 8)
     torch.manual_seed(1)
@@ -71,7 +71,7 @@ def test_the_analytic_kl_inside_the_log_mean_exp_exceeds_the_truth_by_nats() -> 
 
 def test_the_sampled_bound_of_an_imperfect_q_stays_below_where_the_analytic_one_does_not() -> None:
     x = real_rows(400, dims=60, latents=30)
-    model = linear_gaussian(x, latent=30, posterior="free")
+    model = linear_gaussian(x, latent=30, inference="free")
     with torch.no_grad():
         model.log_L.add_(0.4 * torch.eye(30))  # a q that is too wide
         terms, truth = model.infer(Batch(x), 30), model.log_prob(Batch(x))

@@ -68,7 +68,7 @@ def test_the_gradient_of_log_w_is_that_of_log_p_whatever_z_was_drawn(noise: str)
 @pytest.mark.parametrize("gaps", [False, True])
 def test_elbo_plus_kl_to_the_posterior_is_log_p(noise: str, gaps: bool) -> None:
     x = real_rows(9)
-    model = linear_gaussian(x, fitted=False, noise=noise, posterior="free")
+    model = linear_gaussian(x, fitted=False, noise=noise, inference="free")
     batch = with_gaps(Batch(x)) if gaps else Batch(x)
     gap = kl(model.posterior(batch).distribution, model._exact(batch), method="closed").value
     assert gap.mean() > 0.5
@@ -77,7 +77,7 @@ def test_elbo_plus_kl_to_the_posterior_is_log_p(noise: str, gaps: bool) -> None:
 
 def test_the_expected_kl_is_the_mean_of_log_q_minus_log_p() -> None:
     x = real_rows(9)
-    model = linear_gaussian(x, fitted=False, posterior="free")
+    model = linear_gaussian(x, fitted=False, inference="free")
     sampled = exact_terms(model, Batch(x)).rate.mean(0)  # [B, 1]
     posterior = model.posterior(Batch(x))
     close(model.expected_kl(posterior), sampled)
@@ -214,7 +214,7 @@ def test_the_noise_keeps_its_floor() -> None:
 
 def test_the_held_parts_get_no_gradient() -> None:
     x = real_rows(9)
-    model = linear_gaussian(x, fitted=False, posterior="free")
+    model = linear_gaussian(x, fitted=False, inference="free")
     model.infer(Batch(x), 2, hold=frozenset({"p"})).log_w.sum().backward()
     assert all(w.grad is None for w in model.parameters_of("p"))
     assert all(w.grad is not None for w in model.parameters_of("q"))
@@ -223,7 +223,7 @@ def test_the_held_parts_get_no_gradient() -> None:
 @pytest.mark.parametrize("posterior", ["exact", "free"])
 def test_holding_q_holds_its_weights_and_not_z(posterior: str) -> None:
     x = real_rows(9)
-    q = linear_gaussian(x, fitted=False, posterior=posterior).posterior(Batch(x))
+    q = linear_gaussian(x, fitted=False, inference=posterior).posterior(Batch(x))
     (z,), log_q = q.draw(2)
     close(q.log_prob((z,), hold=True), log_q)
     assert not q.log_prob((z.detach(),), hold=True).requires_grad
@@ -255,7 +255,7 @@ def test_with_the_exact_q_held_the_gradient_is_that_of_log_p_of_x_and_z() -> Non
 
 def test_a_model_is_rebuilt_from_its_description_and_weights() -> None:
     x = real_rows(40).reshape(40, 2, 3)
-    model = linear_gaussian(x, noise="diagonal", posterior="free")
+    model = linear_gaussian(x, noise="diagonal", inference="free")
     again = rebuild(describe(model)).double()
     again.load_state_dict(model.state_dict())
     assert torch.equal(again.log_prob(Batch(x)), model.log_prob(Batch(x)))
@@ -265,7 +265,7 @@ def test_a_model_is_rebuilt_from_its_description_and_weights() -> None:
 def test_gives_says_what_the_built_model_can_do() -> None:
     x = real_rows(9)
     assert linear_gaussian(x).gives == {"log_w", "joint", "rsample", "kl", "exact"}
-    assert linear_gaussian(x, posterior="free").gives == {"log_w", "joint", "rsample", "kl", "exact", "split_q"}
+    assert linear_gaussian(x, inference="free").gives == {"log_w", "joint", "rsample", "kl", "exact", "split_q"}
 
 
 @pytest.mark.parametrize("name", ["exact", "iwae"])

@@ -161,7 +161,8 @@ class Model(nn.Module, ABC):
         """The terms of K posterior draws; `num_samples=None` enumerates z exactly.
 
         Arguments:
-            hold: ⊆ {"p", "q"}, the *weights* taken as constants; z still carries the gradient of the draw.
+            hold: ⊆ {"p", "q"}, the *weights* taken as constants; z still carries the gradient of the draw, and with
+                "q" held the rate is the sampled one.
             posterior: `self.posterior(batch)`, where the caller has it already (many draws from one encoding).
         """
         if num_samples is None:
@@ -171,7 +172,8 @@ class Model(nn.Module, ABC):
         if "q" in hold:
             log_q = posterior.log_prob(z, hold=True)
         with held(self.parameters_of("p")) if "p" in hold else contextlib.nullcontext():
-            terms, kl = self.joint(batch, z), self.expected_kl(posterior)
+            terms = self.joint(batch, z)
+            kl = None if "q" in hold else self.expected_kl(posterior)  # in closed form it would carry q's gradient
         return replace(terms, log_qz_x=log_q, kl=None if kl is None else expand_samples(kl, num_samples))
 
     def require(self, who: str, needs: Iterable[str]) -> None:

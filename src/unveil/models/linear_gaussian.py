@@ -47,7 +47,7 @@ class LinearGaussian(Model):
     Arguments:
         latent: Z, the number of latents.
         noise: "isotropic", one ψ for all dimensions (probabilistic PCA), or "diagonal" (factor analysis).
-        posterior: "exact", p(z|x) itself, which has no weights of its own; or "free", q(z|x) = N(A(x − c) + b, L Lᵀ)
+        inference: "exact", p(z|x) itself, which has no weights of its own; or "free", q(z|x) = N(A(x − c) + b, L Lᵀ)
             with weights A, b, L and the constant c = the training mean, to show the two alternating.
         floor: the smallest ψ, relative to the variance of x (of each column, for diagonal noise).
     """
@@ -63,7 +63,7 @@ class LinearGaussian(Model):
         *,
         latent: int = 8,
         noise: Literal["isotropic", "diagonal"] = "isotropic",
-        posterior: Literal["exact", "free"] = "exact",
+        inference: Literal["exact", "free"] = "exact",
         floor: float = 1e-6,
     ) -> None:
         super().__init__()
@@ -77,14 +77,14 @@ class LinearGaussian(Model):
         if not 0 < floor < 1:
             raise RequestError(f"model.floor is {floor}; it takes a share of the variance of x, between 0 and 1.")
         _one_of("noise", noise, ("isotropic", "diagonal"))
-        _one_of("posterior", posterior, ("exact", "free"))
-        self.domain, self.latent, self.noise, self.inference, self.floor = domain, latent, noise, posterior, floor
+        _one_of("inference", inference, ("exact", "free"))
+        self.domain, self.latent, self.noise, self.inference, self.floor = domain, latent, noise, inference, floor
         D, Z = domain.num_dims, latent
         self.W = nn.Parameter(torch.randn(D, Z) / math.sqrt(2 * Z))
         self.mu = nn.Parameter(torch.zeros(D))
         self.log_psi = nn.Parameter(torch.full((D if noise == "diagonal" else 1,), math.log(0.5)))  # above its floor
         self.register_buffer("least_psi", torch.full_like(self.log_psi, floor, requires_grad=False))
-        if posterior == "free":
+        if inference == "free":
             self.A, self.b = nn.Parameter(torch.randn(Z, D) / math.sqrt(D)), nn.Parameter(torch.zeros(Z))
             self.log_L = nn.Parameter(torch.zeros(Z, Z))  # below the diagonal L itself, on it log L
             self.register_buffer("c", torch.zeros(D))

@@ -130,7 +130,7 @@ class VAE(Model):
             if not hold:
                 return self.posterior_head(features)
             with held(self.parameters_of("q")):
-                return self.posterior_head(self._encode(batch))
+                return self.posterior_head(features.detach())
 
         return OneGroup(make)
 
