@@ -46,11 +46,15 @@ def judged(run: Run) -> Estimate:
 def iwae(w: dict[str, np.ndarray], x: np.ndarray, eps: np.ndarray) -> np.ndarray:
     """log 1/K Σ_k p(x, z_k)/q(z_k|x) [B] from the weights w, x [B, 8, 8] and standard normal eps [K, B, D]."""
 
+    def silu(a: np.ndarray) -> np.ndarray:
+        return a / (1 + np.exp(-a))
+
     def perceptron(name: str, h: np.ndarray) -> np.ndarray:
-        for layer in (0, 2):
-            a = h @ w[f"{name}.{layer}.weight"].T + w[f"{name}.{layer}.bias"]
-            h = a / (1 + np.exp(-a))
-        return h
+        h = h @ w[f"{name}.0.weight"].T + w[f"{name}.0.bias"]
+        for block in (1, 2):
+            a = silu(h) @ w[f"{name}.{block}.first.weight"].T + w[f"{name}.{block}.first.bias"]
+            h = h + silu(a) @ w[f"{name}.{block}.second.weight"].T + w[f"{name}.{block}.second.bias"]
+        return silu(h)
 
     features = perceptron("encoder.layers", ((x - w["centre"]) / w["spread"]).reshape(len(x), 64))
     head = features @ w["posterior_head.linear.weight"].T + w["posterior_head.linear.bias"]

@@ -222,13 +222,11 @@ def _keys_of(source: Callable[..., Any], kind: str) -> list[Key]:
     return [
         Key(f"{kind}.{p.name}", hints.get(p.name, str), p.default, _meaning(text, p.name))
         for p in inspect.signature(function).parameters.values()
-        if p.name not in HOMES
-        and (p.kind == p.KEYWORD_ONLY or (inspect.isclass(source) and _is_options(source)))
-        and p.name != "self"
+        if p.name != "self" and (_is_options(source) or (p.kind == p.KEYWORD_ONLY and p.name not in HOMES))
     ]
 
 
-def _is_options(source: type) -> bool:
+def _is_options(source: Callable[..., Any]) -> bool:
     return source in (TrainOptions, DataOptions, EvaluationOptions)
 
 

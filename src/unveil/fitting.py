@@ -28,7 +28,7 @@ from .signals import stop_requests
 from .train.checkpoint import only_one
 from .train.loop import initialise
 from .trainer import Trainer
-from .using import keep_validation_scores
+from .using import keep_scores
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,8 @@ def continue_fitting(run: Run, **budget: Any) -> Iterator[Event]:
     """The events of `resume`."""
     started = time.perf_counter()
     if any(value is not None for value in budget.values()):
-        open_phase(run, started, **budget)
+        with only_one(run.path):
+            open_phase(run, started, **budget)
     elif run.is_finished:
         raise RequestError(
             f"{run.path} is finished.", f"To train on: unveil resume {run.path} --epochs {_epochs_again(run)}"
@@ -280,9 +281,9 @@ def _judge(run: Run, data: Data) -> Iterator[Event]:
     judge = make_estimator(chosen["estimator"], chosen["num_samples"])
     yield Phase("validation examples", 0, 1)
     valid, _ = evaluate(run.model, data.valid.spread(RANKED), judge, seed=0)
-    keep_validation_scores(run, valid.log_px)
     yield Phase("test examples", 0, 1)
     test, seconds = evaluate(run.model, data.test, judge, seed=0)
+    keep_scores(run, valid.log_px, test.log_px)
     yield Phase("baselines", 0, 1)
     baselines = fit_baselines(data, seed=run.config["seed"], seconds=run.config["plan"]["seconds"]["baselines"])
     result = {

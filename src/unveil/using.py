@@ -22,7 +22,7 @@ from .ops import keyed
 from .run import Run
 
 CHUNK = 256  # rows per pass through the decoder
-SCORES = "validation.safetensors"  # log p(x) of the validation examples, to rank new ones among
+SCORES = "scores.safetensors"  # log p(x) of the judged examples: validation to rank new ones among, test to show
 
 
 @dataclass(frozen=True)
@@ -99,22 +99,22 @@ def score(run: Run, x: Any, *, seed: int = 0, progress: Callable[[int, int], Non
     """
     name, num_samples = scoring(run)
     estimate, _ = evaluate(run.model, given(run, x), make_estimator(name, num_samples), seed=seed, progress=progress)
-    log_px, reference = estimate.log_px.numpy(), validation_scores(run)
+    log_px, reference = estimate.log_px.numpy(), kept_scores(run, "valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
     return Scores(log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, name)
 
 
-def validation_scores(run: Run) -> np.ndarray:
-    """log p(x) [N] of the validation examples, kept with the run."""
+def kept_scores(run: Run, split: str) -> np.ndarray:
+    """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid"."""
     try:
-        return load_file(run.path / SCORES)["log_px"].numpy()
+        return load_file(run.path / SCORES)[split].numpy()
     except (OSError, KeyError, SafetensorError) as error:
         raise RequestError(f"{run.path} has no whole {SCORES}.", f"Finish it with: unveil resume {run.path}") from error
 
 
-def keep_validation_scores(run: Run, log_px: Tensor) -> None:
-    """Store log p(x) of the validation examples."""
-    write_atomic(run.path / SCORES, save({"log_px": log_px.contiguous()}))
+def keep_scores(run: Run, valid: Tensor, test: Tensor) -> None:
+    """Store log p(x) of the validation and test examples."""
+    write_atomic(run.path / SCORES, save({"valid": valid.contiguous(), "test": test.contiguous()}))
 
 
 @torch.no_grad()

@@ -154,7 +154,9 @@ def test_foreign_objects_are_refused_with_the_way_round():
     assert "to_dense" in refusal(load, torch.from_numpy(X[:, 0]).to_sparse())
 
 
-@pytest.mark.parametrize("source", [None, 3, 2.5, {"x": 1}, object(), (row for row in X)], ids=str)
+@pytest.mark.parametrize(
+    "source", [None, 3, 2.5, {"x": 1}, object(), (row for row in X)], ids=lambda source: type(source).__name__
+)
 def test_things_that_are_no_data(source):
     assert "give the name of a source" in refusal(load, source)
 

@@ -22,6 +22,7 @@ from unveil.report.page import best_step, content_policy, error, fixed, page, st
 from unveil.report.subject import Subject
 from unveil.report.views import extremes
 from unveil.run import Run
+from unveil.using import kept_scores
 
 
 class Seen(HTMLParser):
@@ -234,18 +235,11 @@ def test_extremes_are_those_of_the_whole_test_set(mixture: Run) -> None:
     assert found.least_log_px == pytest.approx(every.log_px[order[:5]].tolist())
 
 
-def test_screening_finds_the_extremes_of_a_larger_test_set(vectors: Run, tmp_path: Path) -> None:
-    run = fitted(np.random.default_rng(0).normal(size=(900, 3)), tmp_path / "run", train__steps=5, model__latent=2)
-    subject = Subject.of(run)
-    name, num_samples = run.config["evaluation"].values()
-    every, _ = evaluate(subject.model, subject.test, make_estimator(name, num_samples))
-    assert len(subject.test) == 90
-    found = extremes(subject, 12)
-    assert found.least == every.log_px.argsort()[:12].tolist()
-    assert set(found.most[:4]) <= set(every.log_px.argsort().flip(0)[:20].tolist())
-    assert found.least_log_px == sorted(found.least_log_px)
-    assert found.most_log_px == sorted(found.most_log_px, reverse=True)
-    assert found.least_log_px[0] == pytest.approx(float(every.log_px.min()), abs=0.5)
+def test_extremes_are_those_of_the_result(images: Run) -> None:
+    found, log_px = extremes(Subject.of(images), 1000), kept_scores(images, "test")
+    assert len(found.least) == len(log_px) // 2 and np.isclose(log_px.mean(), images.result["log_px"])
+    assert np.array_equal(log_px[found.least], np.sort(log_px)[: len(found.least)])
+    assert np.array_equal(log_px[found.most], np.sort(log_px)[::-1][: len(found.most)])
 
 
 def test_the_kept_step_is_the_best_of_the_last_phase(images: Run) -> None:

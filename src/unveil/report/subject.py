@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -76,11 +76,3 @@ class Subject:
 
 
 PER_EXAMPLE = {"kl_per_dimension", "responsibilities"}  # the panels [B, …]; others describe the model
-
-
-def take(split: Split, rows: Tensor) -> Split:
-    """The examples at `rows` of a split, as a split."""
-    rows = rows.to(split.x.device)
-    y = None if split.y is None else split.y[rows]
-    grey = None if split.grey is None else split.grey[rows]
-    return replace(split, x=split.x[rows], y=y, rows=split.rows[rows], grey=grey)

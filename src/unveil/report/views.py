@@ -9,14 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..estimators.base import evaluate
-from ..judging import make_estimator
 from ..ops import keyed
-from ..using import batch_x, posterior_z, scoring
-from .subject import Subject, take
+from ..using import batch_x, kept_scores, posterior_z
+from .subject import Subject
 
-CANDIDATES = 32  # examples on either side that a cheap ranking hands to the estimator of the result
-SCREENING = 1  # draw per example of the cheap ranking
 Array = NDArray[np.floating]
 
 
@@ -49,26 +45,12 @@ class Extremes:
 
 
 def extremes(subject: Subject, count: int) -> Extremes:
-    """The least and the most likely test examples, by the estimator of the result.
-
-    A ranking by the ELBO with one draw picks 32 candidates on either side, which the estimator then judges; on a test
-    set of at most 64 examples it judges them all.
-    """
-    name, num_samples = scoring(subject.run)
-    judge = make_estimator(name, num_samples)
-    order = torch.arange(len(subject.test))
-    if len(order) > 2 * CANDIDATES:
-        screen = judge if num_samples is None else make_estimator("elbo", SCREENING)
-        rough, _ = evaluate(subject.model, subject.test, screen)
-        order = rough.log_px.argsort(stable=True)
-        order = torch.cat([order[:CANDIDATES], order[-CANDIDATES:]])
-    judged, _ = evaluate(subject.model, take(subject.test, order), judge)
-    best = judged.log_px.argsort(stable=True)
-    count = min(count, len(order) // 2)
+    """The least and the most likely test examples, by log p(x) as it was judged for the result."""
+    log_px = torch.from_numpy(kept_scores(subject.run, "test"))
+    best = log_px.argsort(stable=True)
+    count = min(count, len(best) // 2)
     least, most = best[:count], best.flip(0)[:count]
-    return Extremes(
-        order[least].tolist(), judged.log_px[least].tolist(), order[most].tolist(), judged.log_px[most].tolist()
-    )
+    return Extremes(least.tolist(), log_px[least].tolist(), most.tolist(), log_px[most].tolist())
 
 
 def held_out(subject: Subject, num_examples: int) -> Array:
