@@ -163,7 +163,7 @@ def _steps_of_epochs(epochs: int | None, size: int, batch: int, model: Model) ->
 def _default_steps(size: int, batch: int, model: Model) -> int:
     if model.solves == "all":
         return 60
-    return int(min(30_000, max(1_200, 60 * size / batch)))
+    return int(min(30_000, max(1_500, 80 * size / batch)))
 
 
 def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None, large: bool) -> tuple[bool, Any, list[str]]:
