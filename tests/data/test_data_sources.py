@@ -90,6 +90,7 @@ def test_idx_round_trip(tmp_path, dtype, shape):
         gzip.compress(b"\0\0\x08\x01\0\0\0\x05abcdef"), gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12),
         idx_bytes(SMALL["x_train"])[:-20], idx_bytes(SMALL["x_train"])[:200],
     ],
+    ids=lambda content: f"{len(content)} bytes",
 )  # fmt: skip
 def test_broken_idx_is_refused(tmp_path, content):
     (tmp_path / "x.gz").write_bytes(content)
