@@ -78,8 +78,11 @@ def kill_once(folder: Path, span: float, rng: random.Random) -> tuple[str, int]:
 
 def trials(folder: Path, times: int, seed: int) -> list[int]:
     """The steps that resumed fits started from; a difference is told and counted as −1."""
+    child = forked(train, folder / "whole")
+    while not (folder / "whole" / "config.json").exists():
+        time.sleep(0.0005)
     start = time.perf_counter()
-    os.waitpid(forked(train, folder / "whole"), 0)
+    os.waitpid(child, 0)
     span, whole = time.perf_counter() - start, fingerprint(folder / "whole")
     rng, found = random.Random(seed), []
     while len(found) < times:
@@ -90,6 +93,8 @@ def trials(folder: Path, times: int, seed: int) -> list[int]:
         if not same:
             print(f"trial {len(found)} of worker {seed}: {what}, from step {step}, differs", flush=True)
         found.append(step if same else -1)
+        if len(found) % 20 == 0:
+            print(f"worker {seed}: {len(found)} kills, {sum(step >= 0 for step in found)} identical", flush=True)
     return found
 
 
