@@ -31,6 +31,13 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return f"Allowed: {', '.join(allowed)}." if allowed else "Nothing is allowed here."
 
 
+def positive(num_samples: int) -> int:
+    """`num_samples` itself, refused below 1."""
+    if num_samples < 1:
+        raise RequestError(f"num_samples is {num_samples}; it takes a whole number from 1 upwards.")
+    return num_samples
+
+
 class Interrupted(WorkError):
     """Stopped by a signal, after the checkpoint was saved (exit status 128 + signal)."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .batch import Batch
-from .errors import RequestError
+from .errors import RequestError, positive
 from .models.base import Model
 from .registry import register
 from .terms import Terms
@@ -100,7 +100,7 @@ class Elbo(Objective):
 
     def __init__(self, *, num_samples: int = 1, warmup: float = 0.1) -> None:
         _check_share("warmup", warmup)
-        self.num_samples, self.warmup = _positive(num_samples), warmup
+        self.num_samples, self.warmup = positive(num_samples), warmup
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         return _weighted(self.terms(model, batch), warmed(progress, self.warmup))
@@ -122,7 +122,7 @@ class BetaElbo(Objective):
         _check_share("warmup", warmup)
         if beta < 0:
             raise RequestError(f"objective.beta is {beta}; it takes a number from 0 upwards.")
-        self.beta, self.num_samples, self.warmup = beta, _positive(num_samples), warmup
+        self.beta, self.num_samples, self.warmup = beta, positive(num_samples), warmup
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         return _weighted(self.terms(model, batch), self.beta * warmed(progress, self.warmup))
@@ -141,16 +141,10 @@ class Iwae(Objective):
     needs = frozenset({"log_w", "rsample|enumerate"})
 
     def __init__(self, *, num_samples: int = 8) -> None:
-        self.num_samples = _positive(num_samples)
+        self.num_samples = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         terms = self.terms(model, batch)
         bound = terms.bound
         penalty = sum(terms.penalties.values(), torch.zeros_like(bound))
         return Loss(-bound + penalty, bound, torch.zeros((), device=bound.device), rate_and_distortion(terms))
-
-
-def _positive(num_samples: int) -> int:
-    if num_samples < 1:
-        raise RequestError(f"num_samples is {num_samples}; it takes a whole number from 1 upwards.")
-    return num_samples

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..errors import RequestError
+from ..errors import positive
 from ..models.base import Model
 from ..registry import register
 from .base import Estimate, Estimator, draws, summary_of
@@ -26,7 +26,7 @@ class ElboBound(Estimator):
     direction = "lower"
 
     def __init__(self, *, num_samples: int = 16) -> None:
-        self.num_samples: int = _positive(num_samples)
+        self.num_samples: int = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         if "enumerate" in model.gives:
@@ -58,7 +58,7 @@ class IwaeBound(Estimator):
     direction = "lower"
 
     def __init__(self, *, num_samples: int = 100) -> None:
-        self.num_samples: int = _positive(num_samples)
+        self.num_samples: int = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         total: dict[str, Tensor] = {}
@@ -97,9 +97,3 @@ def _stderr(value: Tensor) -> Tensor:
 def _add(total: dict[str, Tensor], more: dict[str, Tensor]) -> None:
     for name, value in more.items():
         total[name] = total[name] + value if name in total else value
-
-
-def _positive(num_samples: int) -> int:
-    if num_samples < 1:
-        raise RequestError(f"num_samples is {num_samples}; it takes a whole number from 1 upwards.")
-    return num_samples
