@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..domain import Domain
 from ..errors import RequestError, nearest
@@ -76,6 +76,8 @@ def load(
         rule=rule,
         notes=(*raw.notes, *notes),
         levels=0 if mode == "none" else found.levels,
+        columns=raw.columns,
+        resize=raw.resize,
     )
 
 
@@ -95,13 +97,14 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     Arguments:
         domain, binarization, seed, levels: those of the run's Data; levels 0 counts them in x.
     """
-    x = read(source).x
+    raw = replace(read(source), y=None, z=None)
+    x = raw.x
     _require_shape(x, domain)
     require_numbers(x)
     rows = np.arange(len(x))
     if domain.kind == "real":
         require_float32(x)
-        return _split(store(x, domain), None, domain, rows)
+        return _split(store(x, domain), raw, domain, rows)
     mode = binarization or "none"
     if mode not in MODES[1:]:
         raise RequestError(f"binarization came as {mode!r}.", nearest(mode, MODES[1:]))
@@ -110,8 +113,8 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
         v = _levels_of(x, grey)
         values = threshold(v, grey.levels) if mode == "threshold" else fixed(v, grey.levels, seed)
         kept = None if mode == "threshold" else v
-        return _split(values, None, domain, rows, levels=grey.levels, grey=kept)
-    return _split(_levels_of(x, domain), None, domain, rows)
+        return _split(values, raw, domain, rows, levels=grey.levels, grey=kept)
+    return _split(_levels_of(x, domain), raw, domain, rows)
 
 
 def split_rows(num_rows: int, num_test: int, seed: int) -> tuple[tuple[NDArray[np.int64], ...], str]:
@@ -139,37 +142,35 @@ def _splits(
 ) -> tuple[Split, Split, Split]:
     values = store(raw.x, found)
     if mode == "none":
-        train, valid, test = (_split(values[r], raw.y, found, r) for r in rows)
+        train, valid, test = (_split(values[r], raw, found, r) for r in rows)
         return train, valid, test
     binary, n = Domain("binary", found.shape), found.levels
     if mode == "threshold":
-        train, valid, test = (_split(threshold(values[r], n), raw.y, binary, r, levels=n) for r in rows)
+        train, valid, test = (_split(threshold(values[r], n), raw, binary, r, levels=n) for r in rows)
         return train, valid, test
     drawn = [
-        _split(fixed(values, n, seed, r), raw.y, binary, r, levels=n, grey=values[r])
+        _split(fixed(values, n, seed, r), raw, binary, r, levels=n, grey=values[r])
         for r in (rows if mode == "static" else rows[1:])
     ]
     if mode == "dynamic":
-        drawn = [_split(values[rows[0]], raw.y, binary, rows[0], "draw", levels=n), *drawn]
+        drawn = [_split(values[rows[0]], raw, binary, rows[0], "draw", levels=n), *drawn]
     return drawn[0], drawn[1], drawn[2]
 
 
 def _split(
     x: Array,
-    y: NDArray[np.int64] | None,
+    raw: Raw,
     domain: Domain,
     rows: NDArray[np.int64],
     binarize: str = "none",
     levels: int = 0,
     grey: Array | None = None,
 ) -> Split:
-    """A Split of x [N, …]; `y` are the labels of the whole source."""
-    labels = None if y is None else torch.from_numpy(y[rows])
-    return Split(torch.from_numpy(x), labels, domain, binarize, torch.from_numpy(rows), levels, _optional_tensor(grey))
-
-
-def _optional_tensor(array: Array | None) -> Tensor | None:
-    return None if array is None else torch.from_numpy(array)
+    """A Split of x [n, …], the `rows` of the whole source, whose labels, mask and known z are in `raw`."""
+    y, observed, z = (None if held is None else torch.from_numpy(held[rows]) for held in (raw.y, raw.observed, raw.z))
+    z = None if z is None else z.float()
+    kept = None if grey is None else torch.from_numpy(grey)
+    return Split(torch.from_numpy(x), y, domain, binarize, torch.from_numpy(rows), levels, kept, observed, z)
 
 
 def _require_shape(x: Array, domain: Domain) -> None:

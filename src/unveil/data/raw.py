@@ -28,6 +28,12 @@ class Raw:
         num_test: the number of rows at the end that are the source's own test split; 0 where it has none.
         binarization: what "auto" means for this source.
         notes: sentences for the user.
+        observed: [N, *shape] bool, False where x is not known (and holds 0); None where all of it is.
+        columns: the names of the columns of a table, or None.
+        frame: the data frame that x came from, as `frames.Frame`, or None.
+        z: [N, D] known latents, a row of NaN where they are not known; or None.
+        factors: known generative factors by name, [N] each, or None.
+        resize: what was done to the size of pictures, in a sentence, or None.
     """
 
     source: str
@@ -37,13 +43,23 @@ class Raw:
     num_test: int = 0
     binarization: str = "none"
     notes: tuple[str, ...] = ()
+    observed: NDArray[np.bool_] | None = None
+    columns: tuple[str, ...] | None = None
+    frame: Any = None
+    z: Array | None = None
+    factors: Mapping[str, Array] | None = None
+    resize: str | None = None
 
     @property
     def sha256(self) -> str:
-        """The fingerprint of x, labels and class names, whatever file they came from."""
+        """The fingerprint of x, its mask, labels, class names and known z, whatever file they came from."""
         parts = [digest(self.x)]
         if self.y is not None:
             parts += [digest(self.y), repr(self.classes)]
+        if self.observed is not None:
+            parts += ["observed", digest(self.observed)]
+        if self.z is not None:
+            parts += ["z", digest(self.z)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

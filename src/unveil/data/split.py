@@ -23,12 +23,14 @@ class Split:
 
     Arguments:
         x: [N, *shape], as stored: grey levels where every batch is a fresh draw, else what batches hold.
-        y: [N] int64 codes into `Data.classes`, or None.
+        y: [N] int64 codes into `Data.classes`, −1 where a label is not known; or None.
         domain: what `batch` hands out.
         binarize: "draw" (x ~ Bernoulli(v/(n−1)) afresh at each batch) or "none".
         rows: [N] int64, row numbers in the source's order (training rows before test rows).
         levels: n, the number of grey levels before binarization; 0 where nothing was binarized.
         grey: [N, *shape] uint8, the levels behind a fixed draw that x holds; None where x itself holds all there is.
+        observed: [N, *shape] bool, False where x is not known and holds 0; None where all of it is.
+        z: [N, D] float32 known latents, a row of NaN where they are not known; or None.
     """
 
     x: Tensor
@@ -38,6 +40,8 @@ class Split:
     rows: Tensor
     levels: int = 0
     grey: Tensor | None = None
+    observed: Tensor | None = None
+    z: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -46,7 +50,7 @@ class Split:
         """The examples at `index` [B] int64; a fresh draw takes its noise from torch's default generator."""
         index = index.to(self.x.device)
         x = self.x.index_select(0, index)
-        return Batch(draw(x, self.levels) if self.binarize == "draw" else x.float(), index, self._labels(index))
+        return self._batch(draw(x, self.levels) if self.binarize == "draw" else x.float(), index)
 
     def expected(self, index: Tensor) -> Batch:
         """Like `batch`, x being its mean over binarizations, v/(n−1): the input of an embedding, which is no draw."""
@@ -54,7 +58,7 @@ class Split:
         v = self.x if self.binarize == "draw" else self.grey
         if v is None:
             return self.batch(index)
-        return Batch(v.index_select(0, index).float() / (self.levels - 1), index, self._labels(index))
+        return self._batch(v.index_select(0, index).float() / (self.levels - 1), index)
 
     def to(self, device: torch.device | str) -> Split:
         """The same examples on another device."""
@@ -70,13 +74,14 @@ class Split:
         index = torch.arange(count, device=self.x.device) * len(self) // max(1, count)
         return self._map(lambda held: held.index_select(0, index))
 
-    def _labels(self, index: Tensor) -> Tensor | None:
-        return None if self.y is None else self.y.index_select(0, index)
+    def _batch(self, x: Tensor, index: Tensor) -> Batch:
+        y, observed, z = (None if t is None else t.index_select(0, index) for t in (self.y, self.observed, self.z))
+        return Batch(x, index, y, observed, None if z is None else (z,))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Split:
-        y = None if self.y is None else change(self.y)
-        grey = None if self.grey is None else change(self.grey)
-        return replace(self, x=change(self.x), y=y, rows=change(self.rows), grey=grey)
+        held = {name: getattr(self, name) for name in ("x", "y", "rows", "grey", "observed", "z")}
+        changed: dict[str, Any] = {name: change(tensor) for name, tensor in held.items() if tensor is not None}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ class Data:
         rule: how the splits were made, in a sentence.
         notes: sentences for the user: which domain was recognised and why, hints.
         levels: the number of grey levels before binarization, 0 where nothing was binarized.
+        columns: the names of the columns of a table, or None.
+        resize: what was done to the size of pictures, in a sentence, or None.
     """
 
     source: str
@@ -107,6 +114,13 @@ class Data:
     rule: str
     notes: tuple[str, ...] = ()
     levels: int = 0
+    columns: tuple[str, ...] | None = None
+    resize: str | None = None
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether any entry of the training examples is not observed."""
+        return self.train.observed is not None and not bool(self.train.observed.all())
 
     @property
     def name(self) -> str:
@@ -129,6 +143,6 @@ class Data:
             "binarization": self.binarization,
             "levels": self.levels,
             "classes": None if self.classes is None else list(self.classes),
-            "columns": None,
-            "resize": None,
+            "columns": None if self.columns is None else list(self.columns),
+            "resize": self.resize,
         }
