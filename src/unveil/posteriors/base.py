@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from .registry import register
+from ..registry import register
+
+Support = Literal["real", "binary", "one_hot"]
 
 
 class PosteriorHead(nn.Module, ABC):
-    """q(z|h) from features h [B, F]. Context: num_features, num_latents; keyword-only arguments are config keys."""
+    """q(z|h) from features h [B, F]. Context: num_features, num_latents; keyword-only arguments are config keys.
+
+    What is shown and stored of q(z|x) are the mean and standard deviation of its distribution; of one that has none in
+    closed form (a flow), a caller shows draws.
+
+    Attributes:
+        support: where z lives, which has to be the prior's: "real", "binary" {0, 1} or "one_hot".
+    """
+
+    support: ClassVar[Support] = "real"
 
     def __init__(self, num_features: int, num_latents: int) -> None:
         super().__init__()
