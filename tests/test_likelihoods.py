@@ -113,6 +113,11 @@ def rows(kind: str, num: int = 200) -> Tensor:
     return torch.binomial(torch.full((num, *domain.shape), domain.levels - 1.0), tilt.expand(num, *domain.shape))
 
 
+def solve(likelihood: Likelihood, x: Tensor, h: Tensor, observed: Tensor | None = None) -> None:
+    total, count = likelihood.statistic(x, likelihood(h), observed)
+    likelihood.finish_solving(total / count)
+
+
 # Moments and samples
 
 
@@ -175,7 +180,7 @@ def test_ten_times_x_costs_d_log_10(sigma: str, shape: tuple[int, ...]) -> None:
         large.initialise(10 * x)
         if sigma == "solved":
             for likelihood, value in ((small, x), (large, 10 * x)):
-                likelihood.finish_solving(likelihood.statistic(value, likelihood(h)))
+                solve(likelihood, value, h)
     fall = small(h).log_prob(x) - large(h).log_prob(10 * x)
     close(fall, 6 * math.log(10), 1e-3)
 
@@ -219,7 +224,7 @@ def test_a_solved_sigma_is_the_root_mean_squared_error(per_dim: bool) -> None:
     likelihood = Gaussian(domain, sigma="solved", per_dim=per_dim)
     with torch.no_grad():
         likelihood.initialise(x)
-        likelihood.finish_solving(likelihood.statistic(x, likelihood(h)))
+        solve(likelihood, x, h)
     p = likelihood(h)
     error = ((x - p.mean) / likelihood.scale) ** 2
     expected = (error.mean(0) if per_dim else error.mean().expand(6)).sqrt() * likelihood.scale

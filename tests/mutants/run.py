@@ -69,7 +69,7 @@ MUTANTS = (
     ),
     Mutant(
         "jacobian-dropped",
-        "likelihoods.py",
+        "likelihoods/real.py",
         "return (self.scale * (self.log_sigma.exp() + self.floor)).expand_as(like)",
         "return (self.log_sigma.exp() + self.floor).expand_as(like)",
         ("tests/test_likelihoods.py",),

@@ -1,0 +1,124 @@
+"""p(x|z): modules that turn decoder features into a distribution over x. Each names the domains it is a likelihood of.
+
+A Bernoulli on grey values, or a density on integers, is not a likelihood: the numbers would compare with nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ..distributions import EventSum
+from ..domain import Domain
+from ..errors import RequestError
+from ..registry import load_all
+
+
+class Likelihood(nn.Module, ABC):
+    """p(x|h) for decoder features h [..., P·D], P numbers per dimension of x.
+
+    Context: domain. Keyword-only arguments of a subclass are its config keys. `offset`, added to h, is the output bias:
+    it starts at the data mean, so that a decoder which says nothing already predicts the average example.
+    """
+
+    domains: ClassVar[tuple[str, ...]]
+    registered: ClassVar[tuple[str, str]]
+
+    def __init__(self, domain: Domain, params_per_dim: int) -> None:
+        super().__init__()
+        if domain.kind not in self.domains:
+            raise RequestError(
+                f"The likelihood {self.registered[1]!r} is one of {' or '.join(self.domains)} data and the data is "
+                f"{domain}; it fits {', '.join(fitting(domain))}.",
+            )
+        self.domain, self.params_per_dim = domain, params_per_dim
+        self.offset = nn.Parameter(torch.zeros(params_per_dim * domain.num_dims))
+
+    @property
+    def num_outputs(self) -> int:
+        """P·D, the size of the decoder's output."""
+        return self.params_per_dim * self.domain.num_dims
+
+    def forward(self, h: Tensor, observed: Tensor | None = None) -> EventSum:
+        """p(x|h) with batch shape h.shape[:-1]; what is not observed leaves log p before the sum."""
+        params = (h + self.offset).reshape(*h.shape[:-1], self.params_per_dim, *self.domain.shape)
+        base = self.each(*params.unbind(-1 - len(self.domain.shape)))
+        return EventSum(base, len(self.domain.shape), observed)
+
+    @abstractmethod
+    def each(self, *params: Tensor) -> Distribution:
+        """The elementwise distribution from P tensors [..., *shape]."""
+
+    @abstractmethod
+    def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
+        """Set `offset` (and scales) from the observed entries of training examples x [N, *shape]."""
+
+    @property
+    def solves(self) -> bool:
+        """Whether parameters have a closed form on training data, set by `statistic` and `finish_solving`."""
+        return False
+
+    def statistic(self, x: Tensor, p: Distribution, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(total [D], count [D]) over the observed entries of what the closed form needs the mean of.
+
+        Arguments: x and observed [B, *shape]; p with batch shape [K, B] or [B].
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no parameter in closed form")
+
+    def finish_solving(self, mean_statistic: Tensor) -> None:
+        """Set the closed-form parameters from the training mean of `statistic`, total/count [D]."""
+        raise NotImplementedError(f"{type(self).__name__} has no parameter in closed form")
+
+    def _set_offset(self, *values: Tensor) -> None:
+        with torch.no_grad():
+            self.offset.copy_(torch.stack([v.reshape(-1) for v in values]).reshape(-1))
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What the observed entries of each dimension say: count, mean and std (of one entry: 0), all [*shape]."""
+
+    count: Tensor
+    mean: Tensor
+    std: Tensor
+
+
+def moments(x: Tensor, observed: Tensor | None = None) -> Moments:
+    """The moments of the observed entries of x [N, *shape]; 0 in a dimension without any."""
+    if observed is None:
+        return Moments(torch.full_like(x[0], len(x)), x.mean(0), x.std(0))
+    count, wide = observed.sum(0), torch.where(observed, x, 0.0).double()
+    mean = wide.sum(0) / count.clamp(min=1)
+    total = torch.where(observed, (wide - mean) ** 2, 0.0).sum(0)
+    low = torch.where(observed, x, torch.inf).amin(0)
+    high = torch.where(observed, x, -torch.inf).amax(0)
+    std = torch.where(low < high, (total / (count - 1).clamp(min=1)).sqrt(), 0.0)  # exactly 0 where x is constant
+    return Moments(count.to(x.dtype), mean.to(x.dtype), std.to(x.dtype))
+
+
+def refuse_constant(found: Moments) -> None:
+    """A density of a column that never changes, or was never seen, has no maximum."""
+    for columns, what in (
+        ((found.count == 0), "have no observed value in training, so nothing can be learned about them; remove them"),
+        ((found.std == 0), "are constant, so a density of them has no bound; remove them (they hold no information)"),
+    ):
+        numbers = columns.nonzero().flatten().tolist()
+        if numbers:
+            raise RequestError(f"Column(s) {', '.join(map(str, numbers[:5]))} of x {what}.")
+
+
+def fitting(domain: Domain) -> list[str]:
+    """The names of the likelihoods that fit a domain."""
+    return [name for name, cls in load_all("likelihood").items() if domain.kind in cast(type[Likelihood], cls).domains]
+
+
+def default_likelihood(domain: Domain) -> str:
+    """The likelihood that `fit` picks: every level on its own up to 32 levels, a smooth one above."""
+    if domain.kind == "levels":
+        return "categorical" if domain.levels <= 32 else "discretized_logistic"
+    return {"binary": "bernoulli", "real": "gaussian"}[domain.kind]

@@ -1,0 +1,29 @@
+"""Binary x."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Bernoulli as TorchBernoulli
+from torch.distributions import Distribution
+
+from ..domain import Domain
+from ..registry import register
+from .base import Likelihood, moments
+
+
+@register("likelihood", "bernoulli")
+class Bernoulli(Likelihood):
+    """p(x_d = 1|h) = σ(h_d), for binary x."""
+
+    domains = ("binary",)
+
+    def __init__(self, domain: Domain) -> None:
+        super().__init__(domain, 1)
+
+    def each(self, *params: Tensor) -> Distribution:
+        return TorchBernoulli(logits=params[0], validate_args=False)
+
+    def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
+        seen = moments(x, observed)
+        self._set_offset(torch.logit((seen.mean * seen.count + 0.5) / (seen.count + 1)))
