@@ -25,6 +25,7 @@ class PosteriorHead(nn.Module, ABC):
     """
 
     support: ClassVar[Support] = "real"
+    registered: ClassVar[tuple[str, str]]
 
     def __init__(self, num_features: int, num_latents: int) -> None:
         super().__init__()

@@ -28,6 +28,7 @@ class Prior(nn.Module, ABC):
     support: ClassVar[Support] = "real"
     posterior: ClassVar[str] = "diagonal_gaussian"
     shares_encoder: ClassVar[bool] = False
+    registered: ClassVar[tuple[str, str]]
 
     def __init__(self, num_latents: int) -> None:
         super().__init__()
