@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import multivariate_normal, norm, poisson
 from torch import Tensor
 
 from unveil import baselines
@@ -247,3 +247,17 @@ def test_one_test_example_has_no_spread() -> None:
     b = Baseline("ppca", "pPCA with 1 component", np.array([-1.0]), "exact", None, 1, ((1, -3.0),), 0.5)
     found = b.compared_with(np.array([0.0]))
     assert found["difference"] == 1 and found["stderr"] is None and found["difference_stderr"] is None
+
+
+def test_counts_are_dequantised_and_unit_data_is_a_density() -> None:
+    rng = np.random.default_rng(0)
+    rate = np.array([2.0, 30.0, 900.0])
+    counts = load(rng.poisson(rate, (3000, 3)))
+    found = by_name(fit_baselines(counts, seconds=0.3))
+    truth = poisson(rate).logpmf(counts.test.x.numpy()).sum(-1)
+    assert str(counts.domain) == "count" and set(found) == {"ppca", "gaussian_mixture"}
+    for baseline in found.values():
+        assert baseline.direction == "lower" and baseline.num_samples and "dequantised" in baseline.description
+        assert -0.05 < truth.mean() - baseline.log_px.mean() < 1.5  # no Gaussian is a Poisson with rate 2
+    unit = load(rng.random((300, 3)), domain="unit")
+    assert {b.direction for b in fit_baselines(unit, seconds=0.1)} == {"exact"}

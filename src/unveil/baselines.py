@@ -99,10 +99,10 @@ def _stderr(value: NDArray[np.float64]) -> float | None:
 
 @torch.no_grad()
 def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[Baseline]:
-    """pPCA, a mixture of Gaussians and, for discrete x, a mixture of categoricals, each the best of its sizes.
+    """pPCA, a mixture of Gaussians and, for binary x and levels, one of categoricals, each the best of its sizes.
 
     Every choice is made on validation examples; the test split is read once, for the numbers. A mixture of Gaussians
-    is left out where a column of real x is constant: a density of it has no bound.
+    is left out where a column of real or unit x is constant: a density of it has no bound.
 
     Arguments:
         seed: of starts, subsets and dequantisation noise; torch's own generator stays as it is.
@@ -111,8 +111,9 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[B
     """
     examples = Examples.of(data, seed)
     shares = {"ppca": 0.1, "gaussian_mixture": 0.25, "categorical_mixture": 0.65}
-    if not data.domain.is_discrete:
+    if not data.domain.is_finite:
         shares = {"ppca": 0.25, "gaussian_mixture": 0.75}
+    if not data.domain.is_discrete:
         start = examples.train[:START].flatten(1)
         if bool((start == start[0]).all(0).any()):
             del shares["gaussian_mixture"]
@@ -454,7 +455,7 @@ def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs
 def _sizes(examples: Examples) -> list[int]:
     """Numbers of components for which there are examples enough, and memory."""
     N, domain = len(examples.train), examples.domain
-    cells = domain.num_dims * (domain.levels if domain.is_discrete else 1)
+    cells = domain.num_dims * (domain.levels if domain.is_finite else 1)
     most = max(N // 5, min(N, COMPONENTS[FEWEST - 1]))
     return [C for i, C in enumerate(COMPONENTS) if most >= C and (C * cells <= CELLS or i < FEWEST)]
 

@@ -1,4 +1,4 @@
-"""What kind of values x takes: binary, levels(n) or real. A likelihood names the domains it is a likelihood of."""
+"""What kind of values x takes: binary, levels(n), count, unit or real. A likelihood names the domains it is a likelihood of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import RequestError, nearest
 
-KINDS = ("binary", "levels", "real")
+KINDS = ("binary", "levels", "count", "unit", "real")
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Domain:
     """The set that one example x comes from.
 
     Arguments:
-        kind: "binary" (0 or 1), "levels" (integers 0 … num_levels − 1) or "real".
+        kind: "binary" (0 or 1), "levels" (integers 0 … num_levels − 1), "count" (integers from 0 upwards), "unit"
+            (numbers in [0, 1]) or "real".
         shape: the shape of one example: (D,) vectors, (H, W) or (H, W, C) images.
         num_levels: the number of levels; only for "levels".
     """
@@ -54,13 +55,18 @@ class Domain:
     @property
     def is_discrete(self) -> bool:
         """Whether log p(x) is the logarithm of a probability (and bits per dimension mean something)."""
-        return self.kind != "real"
+        return self.kind in ("binary", "levels", "count")
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether one dimension takes finitely many values, `levels` of them."""
+        return self.kind in ("binary", "levels")
 
     @property
     def levels(self) -> int:
         """The number of values that one dimension can take; 2 for binary."""
-        if self.kind == "real":
-            raise RequestError("Real data has no levels.")
+        if not self.is_finite:
+            raise RequestError(f"{self.kind.capitalize()} data has no levels.")
         return self.num_levels or 2
 
     def __str__(self) -> str:

@@ -18,13 +18,13 @@ PAPER = 255
 
 
 def to_bytes(x: np.ndarray, domain: Domain, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """x [N, H, W(, C)] in the data's units → uint8 [N, H, W, C]; real images run from `low` to `high`."""
+    """x [N, H, W(, C)] in the data's units → uint8 [N, H, W, C]; real images and counts run from `low` to `high`."""
     if not domain.is_image:
         raise RequestError(f"x of shape {domain.shape} is not an image; write .csv, .npy or .npz instead of a picture.")
     height, width, channels = domain.image_shape
     x = np.asarray(x, dtype=np.float64).reshape(-1, height, width, channels)
-    if domain.is_discrete:
-        low, high = 0.0, float(domain.levels - 1)
+    if domain.is_finite or domain.kind == "unit":
+        low, high = 0.0, float(domain.levels - 1) if domain.is_finite else 1.0
     else:
         low = float(x.min()) if low is None else low
         high = float(x.max()) if high is None else high

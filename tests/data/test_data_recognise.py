@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from unveil.data import load
+from unveil.data import load, prepare
+from unveil.domain import Domain
 from unveil.errors import RequestError
 
 RNG = np.random.default_rng(0)
@@ -25,12 +27,13 @@ BITS = RNG.integers(0, 2, (30, 6))
         (GREY.astype(np.int64), "levels(256)"), (SMALL.astype(np.float64), "levels(17)"),
         (SMALL.astype(np.float16), "levels(17)"), (REAL, "real"), (REAL.astype(np.float16), "real"),
         (SMALL - 3.0, "real"), (SMALL * 100.0, "real"), (GREY / 255, "real"), (GREY.astype(">u2"), "levels(256)"),
+        (SMALL * 100, "count"), (SMALL.astype(np.uint16) * 100, "count"), (RNG.random((30, 6)), "real"),
     ],
 )  # fmt: skip
 def test_recognised(x, wanted):
     data = load(x)
     assert str(data.domain) == wanted and data.domain.shape == x.shape[1:] and data.binarization is None
-    assert data.train.x.dtype.is_floating_point == (wanted == "real")
+    assert data.train.x.dtype.is_floating_point == (wanted in ("real", "count"))
     assert any(wanted in note for note in data.notes)
     back = np.concatenate([s.x.numpy() for s in (data.train, data.valid, data.test)])
     rows = np.concatenate([s.rows.numpy() for s in (data.train, data.valid, data.test)])
@@ -48,6 +51,9 @@ def test_hints():
     assert "x // 255" in said(np.where(GREY > 99, 255, 0).astype(np.uint8))
     assert "data.domain=real" in said(SMALL.astype(float))
     assert "no upper bound" in said(SMALL - 3.0)
+    assert "data.domain=real" in said(SMALL * 100)
+    assert "data.domain=count" in said(SMALL * 100.0) and "data.domain=count" not in said(SMALL - 3.0)
+    assert "data.domain=unit" in said(RNG.random((30, 6))) and "data.domain=unit" not in said(REAL)
     assert "transpose" in said(RNG.integers(0, 256, (20, 3, 8, 8), dtype=np.uint8))
     assert "transpose" not in said(RNG.integers(0, 256, (20, 8, 8, 3), dtype=np.uint8))
 
@@ -56,6 +62,12 @@ def test_explicit_domain():
     assert str(load(SMALL, domain="real").domain) == "real"
     assert str(load(SMALL - 5, domain="real").domain) == str(load(BITS == 1, domain="real").domain) == "real"
     assert str(load(SMALL, domain="levels").domain) == "levels(17)"
+    for x in (SMALL, SMALL * 100.0, GREY, BITS == 1):
+        data = load(x, domain="count")
+        assert str(data.domain) == "count" and data.domain.is_discrete and data.train.x.dtype == torch.float32
+    for x in (RNG.random((30, 6)), GREY / 255, BITS):
+        data = load(x, domain="unit")
+        assert str(data.domain) == "unit" and not data.domain.is_discrete and data.train.x.dtype == torch.float32
     assert str(load(SMALL, levels=32).domain) == "levels(32)"
     assert str(load(BITS, domain="levels").domain) == "levels(2)"
     assert str(load(BITS, domain="binary").domain) == "binary"
@@ -66,7 +78,16 @@ def test_explicit_domain():
     ("x", "options", "words"),
     [
         (SMALL - 5, {}, "data.domain=real"),
-        (SMALL * 100, {}, "data.domain=real"),
+        (SMALL * 100, {"levels": 20}, "data.domain=real"),
+        (SMALL.reshape(30, 2, 3) * 100, {}, "data.domain=count if they count something"),
+        (SMALL - 5, {"domain": "count"}, "outside count data, the integers from 0 to 16777216, the first -3 in row 0"),
+        (SMALL + 0.5, {"domain": "count"}, "180 values outside count data"),
+        (2**24 + SMALL, {}, "Give data.domain=real"),
+        (SMALL, {"domain": "unit"}, "outside unit data, the numbers from 0 to 1, the first 16"),
+        (REAL, {"domain": "unit"}, "Give data.domain=real, or leave data.domain out"),
+        (BITS, {"levels": 2, "domain": "count"}, "only levels have a number"),
+        (SMALL * 100, {"binarization": "dynamic"}, "x is count"),
+        (SMALL, {"binarization": "dynamic", "domain": "count"}, "data.domain=count was asked for"),
         (SMALL, {"domain": "binary"}, "data.binarization=dynamic"),
         (REAL, {"domain": "binary"}, "not integers"),
         (REAL, {"domain": "levels"}, "not integers"),
@@ -121,6 +142,26 @@ def test_refused_data(x, words):
     with pytest.raises(RequestError) as refusal:
         load(x)
     assert words in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_a_fitted_run_takes_what_is_in_its_domain_and_nothing_else():
+    count, unit = Domain("count", (6,)), Domain("unit", (6,))
+    assert prepare(SMALL * 100, count).x.dtype == prepare(BITS * 0.5, unit).x.dtype == torch.float32
+    for x, domain, words in (
+        (SMALL - 5, count, "outside this run's domain count, the integers from 0 to 16777216"),
+        (SMALL + 0.5, count, "180 values outside"),
+        (SMALL, unit, "outside this run's domain unit, the numbers from 0 to 1"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            prepare(x, domain)
+
+
+@pytest.mark.parametrize("kind", ["count", "unit", "real"])
+def test_what_has_no_levels_says_so_and_comes_back_from_json(kind):
+    domain = Domain(kind, (2, 3))
+    assert Domain.from_json(domain.to_json()) == domain and not domain.is_finite
+    with pytest.raises(RequestError, match=f"{kind.capitalize()} data has no levels"):
+        _ = domain.levels
 
 
 def test_constant_columns_and_large_offsets_that_float32_holds_are_fine():

@@ -15,9 +15,11 @@ from .binarize import MODES, fixed, threshold
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import (
+    VALUES,
     is_scaled,
     is_whole,
     recognise,
+    refuse_outside,
     refuse_where,
     require_enough,
     require_float32,
@@ -27,7 +29,7 @@ from .recognise import (
 )
 from .split import Data, Split
 
-KINDS = ("auto", "binary", "levels", "real")
+KINDS = ("auto", "binary", "levels", "count", "unit", "real")
 MAX_VALID = 5000
 
 
@@ -47,7 +49,8 @@ def load(
         y: [N] labels, integers or strings, in the source's order.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
             fixed draw of everything), "threshold", "none", or "auto": what the source is known by, else none.
-        domain: "auto", "binary", "levels" or "real"; asking for levels or real also switches "auto" binarization off.
+        domain: "auto", "binary", "levels", "count", "unit" or "real"; asking for any but binary also switches "auto"
+            binarization off.
         seed: of the splits and of every fixed draw; not the training seed.
         levels: n of levels(n), 0 to count them.
     """
@@ -104,6 +107,9 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     rows = np.arange(len(x))
     if domain.kind == "real":
         require_float32(x)
+        return _split(store(x, domain), raw, domain, rows)
+    if domain.kind in VALUES:
+        refuse_outside(x, domain.kind, f"this run's domain {domain}", "")
         return _split(store(x, domain), raw, domain, rows)
     mode = binarization or "none"
     if mode not in MODES[1:]:
@@ -210,7 +216,8 @@ def _require_grey(x: Array, found: Domain, mode: str) -> None:
     if found.kind == "binary":
         raise RequestError(f"data.binarization={mode} came for x that is binary already; leave it out, or say none.")
     way = "; x looks divided by 255, give np.rint(x * 255)" if is_scaled(x) else ""
-    why = "data.domain=real was asked for" if is_whole(x) and x.min() >= 0 and x.max() <= 255 else "x is real"
+    kind = found.kind
+    why = f"data.domain={kind} was asked for" if is_whole(x) and x.min() >= 0 and x.max() <= 255 else f"x is {kind}"
     raise RequestError(f"data.binarization={mode} needs grey levels, integers from 0 to at most 255, and {why}{way}.")
 
 

@@ -11,6 +11,8 @@ from .raw import Array
 
 MAX_LEVELS = 256
 FEW_LEVELS = 17  # uint8 up to 16 is a small scale of its own (digits); above, it is a picture with 256 levels
+MAX_COUNT = 2**24  # float32 holds every integer up to here
+VALUES = {"unit": "the numbers from 0 to 1", "count": f"the integers from 0 to {MAX_COUNT}"}
 PEEK = 1000  # rows looked at before the whole array is
 
 
@@ -49,7 +51,8 @@ def require_varied(x: Array, rows: NDArray[np.int64]) -> None:
 def recognise(x: Array, domain: str = "auto", levels: int = 0) -> tuple[Domain, tuple[str, ...]]:
     """The Domain of x [N, *shape] and the sentences that say why.
 
-    Integers 0 … 255, in whatever dtype, are binary where none is above 1, else levels; other floats are real.
+    Integers 0 … 255, in whatever dtype, are binary where none is above 1, else levels; other floats are real. Vectors
+    of integers that go on above 255 are counts. That x lies in [0, 1] is hinted at and never taken for granted.
 
     Arguments: `domain`, "auto" or the kind that the user asks for; `levels`, n of levels(n), 0 to count them.
     """
@@ -58,9 +61,16 @@ def recognise(x: Array, domain: str = "auto", levels: int = 0) -> tuple[Domain, 
     if domain == "real":
         _require_float32(x)
         return Domain("real", shape), ("x is taken as real, as asked.",)
+    if domain in VALUES:
+        refuse_outside(x, domain, f"{domain} data", "Give data.domain=real, or leave data.domain out.")
+        return Domain(domain, shape), (f"x is taken as {domain}, as asked.",)
     low, high = float(x.min()), float(x.max())
     whole = is_whole(x)
     asked = domain != "auto" or levels > 0
+    if not asked and x.dtype.kind in "iu" and len(shape) == 1 and low >= 0 and high >= MAX_LEVELS:
+        refuse_outside(x, "count", "count data", "Give data.domain=real.")
+        said = f"x is {x.dtype} and holds {int(low)} to {int(high)}: count; data.domain=real takes it as real."
+        return Domain("count", shape), (said,)
     if not (whole and low >= 0 and high < MAX_LEVELS):
         if asked or x.dtype.kind != "f":
             _refuse_as_levels(x, whole, low, high, domain if domain != "auto" else "levels")
@@ -82,8 +92,8 @@ def recognise(x: Array, domain: str = "auto", levels: int = 0) -> tuple[Domain, 
 
 
 def store(x: Array, domain: Domain) -> Array:
-    """x as it is kept: a C-contiguous copy, float32 for real, else uint8."""
-    return np.array(x, np.float32 if domain.kind == "real" else np.uint8, order="C")
+    """x as it is kept: a C-contiguous copy, uint8 where there are levels, else float32."""
+    return np.array(x, np.uint8 if domain.is_finite else np.float32, order="C")
 
 
 def is_whole(x: Array) -> bool:
@@ -107,6 +117,14 @@ def refuse_where(bad: NDArray[np.bool_], x: Array, what: str, remedy: str) -> No
         row, *place = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
         first = f"{x[(row, *place)]} in row {row}, position {place[0] if len(place) == 1 else tuple(place)}"
         raise RequestError(f"x holds {int(bad.sum())} values {what}, the first {first}.", remedy)
+
+
+def refuse_outside(x: Array, kind: str, whose: str, remedy: str) -> None:
+    """Refuse what is no unit or count data."""
+    bad = (x < 0) | (x > (1 if kind == "unit" else MAX_COUNT))
+    if kind == "count" and x.dtype.kind == "f":
+        bad |= x != np.rint(x)
+    refuse_where(bad, x, f"outside {whose}, {VALUES[kind]}", remedy)
 
 
 def require_float32(x: Array) -> None:
@@ -141,6 +159,7 @@ def _require_levels(domain: str, levels: int) -> None:
 def _refuse_as_levels(x: Array, whole: bool, low: float, high: float, kind: str) -> None:
     if whole:
         came, way = f"x holds integers from {low:.0f} to {high:.0f}", "Subtract the lowest, or give data.domain=real"
+        way += ", or data.domain=count if they count something" if low >= 0 else ""
     else:
         came, way = "x holds values that are not integers", "Give data.domain=real, or leave data.domain and levels out"
     scaled = " (x looks like grey levels divided by 255: multiply by 255 and round)" if is_scaled(x) else ""
@@ -157,7 +176,11 @@ def _hints(x: Array, whole: bool) -> tuple[str, ...]:
     if is_scaled(x):
         return ("x looks like grey levels divided by 255; np.rint(x * 255) makes it levels(256).",)
     if whole:
-        return ("x holds only integers, for which a density has no upper bound; shift them into 0 … 255 for levels.",)
+        count = ", or give data.domain=count if they count something" if x.min() >= 0 else ""
+        said = "x holds only integers, for which a density has no upper bound; shift them into 0 … 255 for levels"
+        return (f"{said}{count}.",)
+    if x.min() >= 0 and x.max() <= 1:
+        return ("x lies in [0, 1]; data.domain=unit gives it a density that does, too.", *_layout(x.shape[1:]))
     return _layout(x.shape[1:])
 
 

@@ -70,6 +70,11 @@ class Mixture(Model):
         self, domain: Domain, *, num_components: int = 20, smoothing: float | None = None, floor: float = 1e-3
     ) -> None:
         super().__init__()
+        if domain.kind not in COMPONENTS:
+            raise RequestError(
+                f"mixture has components for {', '.join(sorted(COMPONENTS))} data and x is {domain}.",
+                "Use the model 'vae', or give data.domain=real.",
+            )
         if num_components < 1:
             raise RequestError(f"model.num_components is {num_components}; it takes a whole number from 1 upwards.")
         if smoothing is None:
