@@ -104,6 +104,7 @@ def fit(
     model: Annotated[str | None, option("NAME", "Default vae.")] = None,
     objective: Annotated[str | None, option("NAME", "Default elbo.")] = None,
     latent: Annotated[str | None, option("D", "Number of latents.")] = None,
+    condition: Annotated[str | None, option("label", "Fit p(x|z, label).")] = None,
     epochs: Epochs = None,
     steps: Steps = None,
     minutes: Minutes = None,
@@ -120,7 +121,8 @@ def fit(
     from .terminal import follow
 
     flags = {
-        "model": model, "objective": objective, "model.latent": latent, "train.epochs": epochs, "train.steps": steps,
+        "model": model, "objective": objective, "model.latent": latent, "model.condition": condition,
+        "train.epochs": epochs, "train.steps": steps,
         "train.minutes": minutes, "seed": seed,
     }  # fmt: skip
     options = merged({name: value for name, value in flags.items() if value is not None}, keys or [])

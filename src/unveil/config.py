@@ -74,7 +74,7 @@ class DataOptions:
     """
 
     binarization: Literal["auto", "dynamic", "static", "threshold", "none"] = "auto"
-    domain: Literal["auto", "binary", "levels", "real"] = "auto"
+    domain: Literal["auto", "binary", "levels", "count", "unit", "real"] = "auto"
     levels: int = 0
     seed: int = 0
 
@@ -125,15 +125,17 @@ class Choices:
     def evaluation(self) -> EvaluationOptions:
         return EvaluationOptions(**self.values.get("evaluation", {}))
 
-    def model(self, domain: Domain) -> Model:
-        """Build the model for a domain."""
+    def model(self, domain: Domain, **context: Any) -> Model:
+        """Build the model for a domain; `context` is what else is known of the data, for a model that asks for it."""
         cls = lookup("model", self.names["model"])
+        asked = inspect.signature(_constructor(cls)).parameters
+        known = {name: value for name, value in context.items() if name in asked}
         parts = {
             kind: functools.partial(lookup(kind, self.names[kind]), **self.values.get(kind, {}))
             for kind in PARTS
             if kind in self.names
         }
-        return _constructor(cls)(domain, **self.values.get("model", {}), **parts)
+        return _constructor(cls)(domain, **known, **self.values.get("model", {}), **parts)
 
     def objective(self) -> Objective:
         """Build the objective."""

@@ -139,7 +139,8 @@ def _build(model: str | Model, choices: Choices, data: Data, seed: int, device: 
             f"The model is for {model.domain} x of shape {model.domain.shape} and the data is "
             f"{data.domain} of shape {data.domain.shape}; build it with domain=data.domain."
         )
-    built: Model = model if isinstance(model, Model) else seeded(describe(choices.model(data.domain)), seed)
+    known = {"num_classes": len(data.classes or ()), "has_missing": data.has_missing}
+    built: Model = model if isinstance(model, Model) else seeded(describe(choices.model(data.domain, **known)), seed)
     built = built.to(device)
     initialise(built, data.train, seed)
     return built

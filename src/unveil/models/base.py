@@ -10,17 +10,20 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
+from ..latents import JointDraw
 from ..terms import Terms, expand_samples
 
 REMEDIES = {
     "log_w": "it has no sampled log-weights; use the objective or estimator 'elbo'",
     "exact": "its log p(x) has no closed form; use the estimator 'iwae'",
-    "rsample": "its z cannot be reparametrised; use a model with a continuous z",
+    "rsample": "its z cannot be reparametrised; use the objective 'rloo', or a model with a continuous z",
+    "split_q": "its p and q share weights; use the objective 'iwae'",
+    "marginals": "its q(z_d|x) of a single latent is not known; use the objective 'beta_elbo'",
     "enumerate": "its z cannot be enumerated; use an estimator that samples, such as 'iwae'",
     "kl": "its KL has no closed form; use an objective with a sampled rate",
 }
@@ -36,6 +39,12 @@ class Posterior(ABC):
     @abstractmethod
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
         """log q(z_l|z_>l, x) [K, B, L]; `hold` takes the *weights* of q as constants, never z."""
+
+    def log_prob_each(self, z: tuple[Tensor, ...]) -> Tensor | None:
+        """log q(z_d|x) of every latent by itself [K, B, D], or None where these marginals are not known."""
+        return None
+
+    distribution: Distribution | None = None  # q(z|x) itself, where there is one
 
     @property
     def mean(self) -> tuple[Tensor, ...] | None:
@@ -55,12 +64,17 @@ class OneGroup(Posterior):
         make: builds the distribution; called with True, it takes the weights of q as constants.
     """
 
+    distribution: Distribution
+
     def __init__(self, make: Callable[[bool], Distribution]) -> None:
         self._make = make
         self.distribution = make(False)
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
         q = self.distribution
+        if isinstance(q, JointDraw):
+            z, log_q = q.rsample_and_log_prob((num_samples,))
+            return (z,), log_q.unsqueeze(-1)
         z = q.rsample((num_samples,)) if q.has_rsample else q.sample((num_samples,))
         return (z,), q.log_prob(z).unsqueeze(-1)
 
@@ -68,13 +82,35 @@ class OneGroup(Posterior):
         q = self._make(True) if hold else self.distribution
         return q.log_prob(z[0]).unsqueeze(-1)
 
-    @property
-    def mean(self) -> tuple[Tensor, ...]:
-        return (self.distribution.mean,)
+    def log_prob_each(self, z: tuple[Tensor, ...]) -> Tensor | None:
+        each = marginals(self.distribution)
+        return None if each is None else each.log_prob(z[0])
 
     @property
-    def stddev(self) -> tuple[Tensor, ...]:
-        return (self.distribution.stddev,)
+    def mean(self) -> tuple[Tensor, ...] | None:
+        try:
+            return (self.distribution.mean,)
+        except NotImplementedError:  # a flow's is an integral; what wants it can average draws
+            return None
+
+    @property
+    def stddev(self) -> tuple[Tensor, ...] | None:
+        try:
+            return (self.distribution.stddev,)
+        except NotImplementedError:
+            return None
+
+
+def marginals(q: Distribution) -> Distribution | None:
+    """The distribution of each latent by itself, batch shape [B, D], or None: what a model with the fact "marginals" has.
+
+    A factorised q has them as they are, a Gaussian with full covariance from the diagonal.
+    """
+    if isinstance(q, Independent) and not q.base_dist.event_shape:
+        return q.base_dist
+    if isinstance(q, MultivariateNormal):
+        return Normal(q.mean, q.variance.sqrt(), validate_args=False)
+    return None
 
 
 class Model(nn.Module, ABC):
@@ -83,7 +119,7 @@ class Model(nn.Module, ABC):
     Attributes:
         domain: what x is.
         groups: the names of the L latent groups, top last.
-        gives: facts of the built model, out of log_w, joint, rsample, split_q, kl, enumerate, exact.
+        gives: facts of the built model, out of log_w, joint, rsample, split_q, kl, marginals, enumerate, exact.
         solves: "nothing", "some" (a few parameters have a closed form, refreshed once an epoch) or "all" (a training
             step is one pass of exact coordinate ascent, such as EM, over the training set).
     """
@@ -123,6 +159,14 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """The parameters of "p" (prior and likelihood), "q" (inference) or "prior"."""
+
+    def draw_labels(self, num_samples: int) -> Tensor | None:
+        """Labels [N] from p(y) for a model that is conditioned on them, else None."""
+        return None
+
+    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        """z groups [N, …] from p(z)."""
+        return self.sample(num_samples, y)[1]
 
     def expected_kl(self, posterior: Posterior) -> Tensor | None:
         """KL(q_l‖p_l) per example and group [B, L] in closed form, or None."""

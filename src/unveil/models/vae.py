@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -15,13 +16,18 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
-from ..posteriors import DiagonalGaussian, PosteriorHead
+from ..nn.masking import join_mask, moments, shape_with_mask
+from ..posteriors import PosteriorHead
 from ..priors import Prior, StandardNormal
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .base import Model, OneGroup, held
+from .base import Model, OneGroup, Posterior, held
+from .labels import every_label, fold, label_marginal, log_label_prior, one_hot
 
 Network = Literal["auto", "mlp", "conv"]
+Condition = Literal["none", "label"]
+ENUMERABLE = 1024  # values of z that are summed over rather than sampled
+LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
 
 @register("model", "vae")
@@ -30,45 +36,71 @@ class VAE(Model):
 
     log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x)‖p(z))
 
-    References: Kingma & Welling, Auto-Encoding Variational Bayes (2014), eq. 3.
+    With C classes it is conditioned on the label y: p(x|y) = ∫ p(z) p(x|z, y) dz. Where a label is not observed it is
+    marginalised exactly (`models/labels.py`), and log p(x) = log Σ_y p(y) p(x|y), p(y) being the class frequencies.
+
+    Where z takes few values (a small discrete prior) all of them are summed over, and log p(x) is exact.
+
+    References: Kingma & Welling, Auto-Encoding Variational Bayes (2014), eq. 3; Sohn et al., Learning Structured Output
+    Representation using Deep Conditional Generative Models (2015).
 
     Arguments:
         prior: p(z).
-        encoder: any module from x [B, *shape], centred and scaled by the training data, to features [B, F].
-        posterior: the head from features to q(z|x).
-        decoder: any module from z [..., D] to the likelihood's features [..., P·D_x].
+        encoder: any module from x [B, *shape], centred and scaled by the training data, to features [B, F]; with
+            `sees_missing`, from x and the mask of what is observed, joined along the last dimension.
+        posterior: the head from features, and the label as C numbers where there is one, to q(z|x).
+        decoder: any module from z [..., S], and the label as C numbers, to the likelihood's features [..., P·D_x].
         likelihood: p(x|z); it knows the domain.
+        num_classes: C, or 0 without a condition.
+        sees_missing: whether the encoder is given the mask; without it, what is missing enters as the mean.
     """
 
-    summary = "one continuous latent group, an encoder and a decoder"
+    summary = "one latent group, an encoder and a decoder"
 
     centre: Tensor
     spread: Tensor
+    log_frequency: Tensor
 
     def __init__(
-        self, prior: Prior, encoder: nn.Module, posterior: PosteriorHead, decoder: nn.Module, likelihood: Likelihood
+        self,
+        prior: Prior,
+        encoder: nn.Module,
+        posterior: PosteriorHead,
+        decoder: nn.Module,
+        likelihood: Likelihood,
+        *,
+        num_classes: int = 0,
+        sees_missing: bool = False,
     ) -> None:
         super().__init__()
+        _require_same_support(prior, posterior)
+        self.num_classes, self.sees_missing = num_classes, sees_missing
         self.prior, self.encoder, self.posterior_head = prior, encoder, posterior
         self.decoder, self.likelihood = decoder, likelihood
         self.domain = likelihood.domain
         self.register_buffer("centre", torch.zeros(self.domain.shape))
         self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
+        if num_classes:
+            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
         self.solves = "some" if likelihood.solves else "nothing"
+        prior.attach(self.q, self.domain.shape)
         self._gives = self._facts()
 
     @classmethod
     def build(
         cls,
         domain: Domain,
+        num_classes: int = 0,
+        has_missing: bool = False,
         *,
         latent: int = 32,
         network: Network = "auto",
         width: int = 0,
         depth: int = 0,
         dropout: float = 0.0,
+        condition: Condition = "none",
         prior: Callable[..., Prior] = StandardNormal,
-        posterior: Callable[..., PosteriorHead] = DiagonalGaussian,
+        posterior: Callable[..., PosteriorHead] | None = None,
         likelihood: Callable[..., Likelihood] | None = None,
     ) -> VAE:
         """A VAE for a domain, from a few choices.
@@ -79,6 +111,9 @@ class VAE(Model):
             width: units per layer, or channels at the finest resolution; 0 picks by the size of x.
             depth: residual blocks (conv: per resolution); 0 picks.
             dropout: share of the encoder's inputs dropped while training (mlp).
+            condition: label gives p(x|z, y); rows without a label are marginalised over y.
+
+        Context: num_classes of the data's labels, has_missing entries of x.
         """
         if latent < 1:
             raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
@@ -94,10 +129,17 @@ class VAE(Model):
         if dropout and name != "mlp":
             raise RequestError(f"model.dropout={dropout} came for model.network={name!r}; only 'mlp' has it.")
         extra = {"dropout": dropout} if name == "mlp" else {}
+        if condition == "label" and num_classes < 2:
+            raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
+        classes = num_classes if condition == "label" else 0
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
-        encoder = lookup("encoder", name)(domain.shape, **sizes, **extra)
-        decoder = lookup("decoder", name)(latent, domain.shape, p_x.params_per_dim, **sizes)
-        return cls(prior(latent), encoder, posterior(encoder.num_features, latent), decoder, p_x)
+        p_z = prior(latent)
+        head = posterior or lookup("posterior", p_z.posterior)
+        seen = shape_with_mask(domain.shape) if has_missing else domain.shape
+        encoder = lookup("encoder", name)(seen, **sizes, **extra)
+        decoder = lookup("decoder", name)(p_z.num_values + classes, domain.shape, p_x.params_per_dim, **sizes)
+        q_z = head(encoder.num_features + classes, latent)
+        return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing)
 
     @property
     def gives(self) -> frozenset[str]:
@@ -113,6 +155,8 @@ class VAE(Model):
         with contextlib.suppress(NotImplementedError):  # no closed form is an answer, not a failure
             kl_divergence(q, self.prior())
             facts.add("kl")
+        if 0 < getattr(q, "num_support", 0) <= ENUMERABLE and not self.num_classes:
+            facts |= {"enumerate", "exact"}
         return frozenset(facts)
 
     @property
@@ -123,7 +167,21 @@ class VAE(Model):
             f"{self.prior.num_latents} latents"
         )
 
-    def posterior(self, batch: Batch) -> OneGroup:
+    # q(z|x), p(x, z) and their meeting
+
+    def q(self, x: Tensor) -> Distribution:
+        """q(z|x) of x [B, *shape] that is observed in full, of a model without a condition."""
+        return self.posterior_head(self._encode(Batch(x)))
+
+    def posterior(self, batch: Batch) -> Posterior:
+        if not self._misses_labels(batch):
+            return self._given_label(batch)
+        every = every_label(batch, self.num_classes)
+        given = self._given_label(every)
+        terms = super().infer(every, LABEL_DRAWS, posterior=given)
+        return label_marginal(given, terms, log_label_prior(batch, self.log_frequency))
+
+    def _given_label(self, batch: Batch) -> OneGroup:
         features = self._encode(batch)
 
         def make(hold: bool) -> Distribution:
@@ -135,41 +193,118 @@ class VAE(Model):
         return OneGroup(make)
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        log_px_z = self.likelihood(self._features(z[0]), batch.observed).log_prob(batch.x)
+        if not self._misses_labels(batch):
+            return self._joint_given_label(batch, z)
+        every = every_label(batch, self.num_classes)
+        terms = self._joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
+        log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
+        log_px_z = (terms.log_px_z.unflatten(1, log_py.shape) + log_py).logsumexp(1)
+        return Terms(log_px_z=log_px_z, log_pz=terms.log_pz[:, : len(batch)], z=z)
+
+    def _joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        log_px_z = self.likelihood(self._features(z[0], batch.y), batch.observed).log_prob(batch.x)
         return Terms(log_px_z=log_px_z, log_pz=self.prior(batch.y).log_prob(z[0]).unsqueeze(-1), z=z)
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        return self.likelihood(self._features(z[0]))
+    def infer(
+        self,
+        batch: Batch,
+        num_samples: int | None = 1,
+        hold: frozenset[str] = frozenset(),
+        posterior: Posterior | None = None,
+    ) -> Terms:
+        """As in `Model`; where labels are missing, K·C samples of (z, y) that `log_m` weighs by q*(y|x)/K.
 
-    def expected_kl(self, posterior: Any) -> Tensor | None:
-        if "kl" not in self._gives:
+        A given posterior is drawn from instead, with the label summed out of each density.
+        """
+        if num_samples is None or posterior is not None or not self._misses_labels(batch):
+            return super().infer(batch, num_samples, hold, posterior)
+        terms = super().infer(every_label(batch, self.num_classes), num_samples, hold)
+        return fold(terms, log_label_prior(batch, self.log_frequency))
+
+    def _misses_labels(self, batch: Batch) -> bool:
+        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
+        if self.num_classes and y is None:
+            raise RequestError("This model is p(x|z, y): decoding takes the labels y [B] beside z.")
+        return self.likelihood(self._features(z[0], y))
+
+    def expected_kl(self, posterior: Posterior) -> Tensor | None:
+        if "kl" not in self._gives or posterior.distribution is None:
             return None
         return kl_divergence(posterior.distribution, self.prior()).unsqueeze(-1)  # [B, 1]
+
+    # z of few values
+
+    def enumerate(self, batch: Batch) -> Terms:
+        """All M values of z, with the weights q(z|x)."""
+        if "enumerate" not in self._gives:
+            return super().enumerate(batch)
+        q = self.posterior_head(self._encode(batch))
+        support: Tensor = q.enumerate_support(expand=False)  # [M, S]
+        z = support.unsqueeze(1).expand(-1, len(batch), -1)
+        terms, log_q = self.joint(batch, (z,)), q.log_prob(z)  # [M, B]
+        return replace(terms, log_qz_x=log_q.unsqueeze(-1), log_m=log_q)
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """log p(x) = log Σ_z p(z) p(x|z), [B], for a z of few values."""
+        return super().log_prob(batch) if "exact" not in self._gives else self.enumerate(batch).bound
+
+    # generating
+
+    def draw_labels(self, num_samples: int) -> Tensor | None:
+        """Labels [N] by their frequency in the training data, for a model with a condition."""
+        if not self.num_classes:
+            return None
+        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
+
+    @torch.no_grad()
+    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        return (self.prior.draw(num_samples, y),)
 
     @torch.no_grad()
     def sample(
         self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        p = self.prior(y)
-        z = p.mean + temperature * (p.sample((num_samples,)) - p.mean)
+        y = self.draw_labels(num_samples) if y is None else y
+        z = self.prior.draw(num_samples, y, temperature)
         return self.decode((z,), y).sample(), (z,)
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
-        x = batch.x
-        self.centre.copy_(x.mean(0))
-        spread = x.std() if self.domain.is_image else x.std(0)
+        x, observed = batch.x, batch.observed
+        centre, spread = moments(x, observed, pooled=self.domain.is_image)
+        self.centre.copy_(centre)
         self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
-        self.likelihood.initialise(x)
+        self.likelihood.initialise(x, observed)
+        self.prior.initialise(x)
+        if self.num_classes:
+            self._count_labels(batch)
+
+    def _count_labels(self, batch: Batch) -> None:
+        if batch.y is None or not bool((batch.y >= 0).any()):
+            raise RequestError("model.condition=label came for data none of whose labels is observed.")
+        counts = torch.bincount(batch.y[batch.y >= 0], minlength=self.num_classes) + 1.0
+        self.log_frequency.copy_((counts / counts.sum()).log())
 
     @torch.no_grad()
     def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
-        total, count = torch.zeros(self.domain.num_dims, device=self.centre.device), 0
+        total = torch.zeros(self.domain.num_dims, device=self.centre.device)
+        count = torch.zeros_like(total)
         for batch in batches():
-            p = self.decode(self.posterior(batch).draw(1)[0])
-            total += len(batch) * self.likelihood.statistic(batch.x, p)
-            count += len(batch)
-        self.likelihood.finish_solving(total / count)
+            known = self._with_labels(batch)
+            p = self.decode(self.posterior(known).draw(1)[0], known.y)
+            more, seen = self.likelihood.statistic(batch.x, p, batch.observed)
+            total, count = total + more, count + seen
+        self.likelihood.finish_solving(total / count.clamp(min=1))
+
+    def _with_labels(self, batch: Batch) -> Batch:
+        """Missing labels drawn from q*(y|x)."""
+        if not self._misses_labels(batch):
+            return batch
+        marginal: Any = self.posterior(batch)
+        drawn = torch.distributions.Categorical(logits=marginal.log_qy.T).sample()
+        return replace(batch, y=drawn)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         modules: dict[str, list[nn.Module]] = {
@@ -177,6 +312,8 @@ class VAE(Model):
             "q": [self.encoder, self.posterior_head],
             "prior": [self.prior],
         }
+        if self.prior.shares_encoder:
+            modules["p"] += modules["q"]
         if part not in modules:
             raise RequestError(f"There is no part {part!r}; a VAE has 'p', 'q' and 'prior'.")
         return [p for module in modules[part] for p in module.parameters()]
@@ -185,22 +322,32 @@ class VAE(Model):
     def panels(self, batch: Batch) -> dict[str, Any]:
         """The rate of each latent, KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products of normals."""
         q, p = self.posterior(batch).distribution, self.prior(batch.y)
-        if not (_factorises(q) and _factorises(p)):
+        if q is None or not (_factorises(q) and _factorises(p)):
             return {}
         return {"kl_per_dimension": kl_divergence(q.base_dist, p.base_dist)}  # type: ignore[attr-defined]
 
     def _encode(self, batch: Batch) -> Tensor:
-        x = (batch.x - self.centre) / self.spread
-        if batch.observed is not None:
-            x = torch.where(batch.observed, x, torch.zeros_like(x))
+        """Features [B, F], with the label as C numbers after them."""
+        x, observed = (batch.x - self.centre) / self.spread, batch.observed
+        if observed is not None:
+            x = torch.where(observed, x, torch.zeros_like(x))
+        if self.sees_missing:
+            x = join_mask(x, torch.ones_like(x) if observed is None else observed.to(x.dtype))
         with self._network_precision():
             features = self.encoder(x)
-        return features.to(x.dtype)
+        return self._with_condition(features.to(x.dtype), batch.y)
 
-    def _features(self, z: Tensor) -> Tensor:
+    def _features(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         with self._network_precision():
-            h = self.decoder(z)
+            h = self.decoder(self._with_condition(z, y))
         return h.to(z.dtype)
+
+    def _with_condition(self, h: Tensor, y: Tensor | None) -> Tensor:
+        if not self.num_classes:
+            return h
+        assert y is not None
+        condition = one_hot(y, self.num_classes).to(h.dtype)
+        return torch.cat([h, condition.expand(*h.shape[:-1], self.num_classes)], -1)
 
     def _network_precision(self) -> torch.autocast:
         reduced = self.network_dtype != torch.float32
@@ -209,6 +356,15 @@ class VAE(Model):
 
 def _factorises(distribution: Distribution) -> bool:
     return isinstance(distribution, Independent) and isinstance(distribution.base_dist, Normal)
+
+
+def _require_same_support(prior: Prior, posterior: PosteriorHead) -> None:
+    if prior.support != posterior.support:
+        raise RequestError(
+            f"The prior {prior.registered[1]!r} is over {prior.support} z and the posterior "
+            f"{posterior.registered[1]!r} over {posterior.support} z; with this prior take the posterior "
+            f"{prior.posterior!r}."
+        )
 
 
 def default_network(domain: Domain) -> str:
