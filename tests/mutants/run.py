@@ -104,7 +104,7 @@ MUTANTS = (
     ),
     Mutant(
         "beta-ignored",
-        "objectives.py",
+        "objectives/elbo.py",
         "surrogate=distortion + beta * rate + penalty",
         "surrogate=distortion + rate + penalty",
         ("tests/test_objectives.py",),

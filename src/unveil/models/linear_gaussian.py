@@ -70,7 +70,14 @@ class LinearGaussian(Model):
         if domain.is_discrete:
             raise RequestError(
                 f"linear_gaussian is a density and x is {domain}: a density on integers is not a likelihood.",
-                "Use the model 'mixture' or 'vae', or add uniform noise to x (dequantise) and call it real.",
+                "Use the model 'mixture' or 'vae', or add uniform noise to x (dequantise) and call it real."
+                if domain.is_finite
+                else "Use the model 'vae', or give data.domain=real.",
+            )
+        if domain.kind != "real":
+            raise RequestError(
+                f"linear_gaussian is a density over all real numbers and x is {domain}.",
+                "Use the model 'vae', or give data.domain=real.",
             )
         if latent < 1:
             raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
@@ -91,7 +98,7 @@ class LinearGaussian(Model):
 
     @property
     def gives(self) -> frozenset[str]:
-        facts = {"log_w", "joint", "rsample", "kl", "exact"}
+        facts = {"log_w", "joint", "rsample", "kl", "marginals", "exact"}
         return frozenset(facts | ({"split_q"} if self.inference == "free" else set()))
 
     # p(x, z), p(x) and p(z|x)

@@ -166,7 +166,9 @@ def fit(
 
     Raises NonFinite before an update that would spoil the weights.
     """
-    model.require(f"The objective {stage.objective.registered[1]!r}", stage.objective.needs)
+    with keyed("check"):
+        stage.objective.check(model, data.batch(torch.arange(min(1, len(data)))))
+    stage.objective.prepare(len(data))
     if state is None:
         initialise(model, data, seed)
         state = TrainState(model, stage)

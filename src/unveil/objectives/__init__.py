@@ -1,0 +1,19 @@
+"""What is maximised: short functions of a model's terms. No objective knows which model it has."""
+
+from __future__ import annotations
+
+from .aggregate import BetaTcvae as BetaTcvae
+from .aggregate import Mmd as Mmd
+from .base import Loss as Loss
+from .base import Objective as Objective
+from .elbo import BetaElbo as BetaElbo
+from .elbo import Elbo as Elbo
+from .floors import FreeBits as FreeBits
+from .floors import MinRate as MinRate
+from .importance import Ciwae as Ciwae
+from .importance import Iwae as Iwae
+from .importance import Renyi as Renyi
+from .pathwise import Dreg as Dreg
+from .pathwise import Stl as Stl
+from .score import Rloo as Rloo
+from .score import WakeSleep as WakeSleep

@@ -1,0 +1,85 @@
+"""The rate is not pushed below a floor: against latents that carry nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..errors import positive
+from ..models.base import Model
+from ..registry import register
+from .base import Loss, Objective, check_cycles, check_from_zero, check_share, penalty, warmed, zero_like
+from .elbo import weighted
+
+
+@register("objective", "free_bits")
+class FreeBits(Objective):
+    """E_q[log p(x|z)] − β·Σ_l max(λ, KL_l): below λ nats a latent group costs nothing more, and gains nothing by less.
+
+    KL_l is the mean over the batch (then the sum is not per example), or that of each example. The reported bound is
+    the ELBO, without λ and β.
+
+    References: Kingma et al., Improved Variational Inference with Inverse Autoregressive Flow (2016), eq. 15.
+
+    Arguments:
+        floor: λ ≥ 0, nats per latent group.
+        batch_mean: whether KL_l is the mean over the batch (true, as in the paper) or of each example.
+        num_samples: K, draws per example.
+        warmup: share of the training (of each cycle) over which β grows from 0 to 1.
+        cycles: how many times β starts again from 0, at equal distances.
+    """
+
+    def __init__(
+        self,
+        *,
+        floor: float = 0.5,
+        batch_mean: bool = True,
+        num_samples: int = 1,
+        warmup: float = 0.1,
+        cycles: int = 1,
+    ) -> None:
+        check_share("warmup", warmup)
+        check_from_zero("floor", floor)
+        check_cycles(cycles)
+        self.floor, self.batch_mean, self.warmup, self.cycles = floor, batch_mean, warmup, cycles
+        self.num_samples = positive(num_samples)
+
+    def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
+        terms = self.terms(model, batch)
+        kl, distortion = terms.mean(terms.rate), terms.mean(terms.distortion)  # [B, L], [B]
+        surrogate, shared = distortion + penalty(terms), zero_like(distortion)
+        beta = warmed(progress, self.warmup, self.cycles)
+        if self.batch_mean:
+            shared = beta * kl.mean(0).clamp(min=self.floor).sum()
+        else:
+            surrogate = surrogate + beta * kl.clamp(min=self.floor).sum(-1)
+        logs = {"rate": kl.sum(-1).mean().detach(), "distortion": distortion.mean().detach()}
+        return Loss(surrogate, -(distortion + kl.sum(-1)), shared, logs)
+
+
+@register("objective", "min_rate")
+class MinRate(Objective):
+    """E_q[log p(x|z)] − max(δ, R), R the batch mean of the *total* rate Σ_l KL_l.
+
+    What it is: free bits for all groups together, on the batch mean; with one group the two agree. Where R < δ only the
+    distortion is minimised, so the rate rises until it is worth δ nats. It is not the δ-VAE of Razavi et al. (2019),
+    which holds R ≥ δ by its choice of distributions, nor the penalty γ·|R − C| of Burgess et al. (2018), which also
+    pulls a rate above C down. The reported bound is the ELBO.
+
+    References: Alemi et al., Fixing a Broken ELBO (2018), §2.3, on rates as targets.
+
+    Arguments:
+        rate: δ ≥ 0, nats per example.
+        num_samples: K, draws per example.
+    """
+
+    def __init__(self, *, rate: float = 0.5, num_samples: int = 1) -> None:
+        check_from_zero("rate", rate)
+        self.rate, self.num_samples = rate, positive(num_samples)
+
+    def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
+        terms = self.terms(model, batch)
+        loss = weighted(terms, 0.0)
+        total = terms.mean(terms.rate.sum(-1)).mean()
+        return Loss(loss.surrogate, loss.bound, torch.clamp(total, min=self.rate), loss.logs)
