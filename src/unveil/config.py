@@ -71,12 +71,16 @@ class DataOptions:
         domain: what the values are; auto recognises it and says so.
         levels: the number of levels; 0 counts them.
         seed: of the split and of the fixed draws; untouched by --seed.
+        label: the column of a table that is taken as labels.
+        drop: columns of a table that are left out, separated by commas.
     """
 
     binarization: Literal["auto", "dynamic", "static", "threshold", "none"] = "auto"
     domain: Literal["auto", "binary", "levels", "count", "unit", "real"] = "auto"
     levels: int = 0
     seed: int = 0
+    label: str = ""
+    drop: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..domain import Domain
 from ..errors import RequestError, nearest
 from .binarize import MODES, fixed, threshold
+from .frames import breaking, refuse_constant, refuse_empty
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import (
@@ -41,31 +42,41 @@ def load(
     domain: str = "auto",
     seed: int = 0,
     levels: int = 0,
+    label: str = "",
+    drop: str = "",
 ) -> Data:
     """Read a source, recognise its domain, split it, binarize it where asked.
 
     Arguments:
-        source: a name (`unveil list sources`), a path to .npy or .npz[:name], an array, a tensor, lists of numbers.
-        y: [N] labels, integers or strings, in the source's order.
+        source: a name (`unveil list sources`), a path to .npy, .npz[:name], .csv, .tsv, .parquet or .h5ad[:layers/…],
+            an array, a tensor, lists of numbers, a data frame. NaN and masked entries are not observed.
+        y: [N] labels, integers or strings, in the source's order; None, NaN or −1 where one is not known.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
             fixed draw of everything), "threshold", "none", or "auto": what the source is known by, else none.
         domain: "auto", "binary", "levels", "count", "unit" or "real"; asking for any but binary also switches "auto"
             binarization off.
         seed: of the splits and of every fixed draw; not the training seed.
         levels: n of levels(n), 0 to count them.
+        label: the column of a table that is taken as labels.
+        drop: columns of a table that are left out, separated by commas.
     """
     _require_choices(binarization, domain, seed)
-    raw = read(source, y)
+    raw = read(source, y, label=label, drop=drop)
     require_numbers(raw.x)
     require_enough(len(raw.x) - raw.num_test)
     rows, rule = split_rows(len(raw.x), raw.num_test, seed)
-    require_varied(raw.x, rows[0])
+    refuse_empty(raw, rows[0])
+    x = raw.known
+    require_varied(x, rows[0])
     mode = binarization
     if mode == "auto":
         mode = raw.binarization if domain in ("auto", "binary") and not levels else "none"
-    found, notes = recognise(raw.x, "auto" if mode != "none" and domain == "binary" else domain, levels)
+    found, notes = _recognised(x, raw, domain, mode, levels)
+    if raw.columns is not None and found.kind == "real":
+        refuse_constant(raw, rows[0])
+        notes = (*notes, *breaking(raw, rows[0]))
     if mode != "none":
-        _require_grey(raw.x, found, mode)
+        _require_grey(x, found, mode)
         notes = (*notes, _said(raw, mode, found, asked=binarization != "auto"))
     splits = _splits(raw, found, mode, seed, rows)
     return Data(
@@ -98,9 +109,10 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     `Split.expected` gives v/(n−1). Labels are not carried: their codes need not be those of the run.
 
     Arguments:
+        source: as of `load`, or a Raw that was read already.
         domain, binarization, seed, levels: those of the run's Data; levels 0 counts them in x.
     """
-    raw = replace(read(source), y=None, z=None)
+    raw = replace(source if isinstance(source, Raw) else read(source), y=None, z=None)
     x = raw.x
     _require_shape(x, domain)
     require_numbers(x)
@@ -115,7 +127,7 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     if mode not in MODES[1:]:
         raise RequestError(f"binarization came as {mode!r}.", nearest(mode, MODES[1:]))
     if mode != "none" and not bool(((x == 0) | (x == 1)).all()):
-        grey = _grey_domain(x, mode, levels)
+        grey = _grey_domain(raw.known, mode, levels)
         v = _levels_of(x, grey)
         values = threshold(v, grey.levels) if mode == "threshold" else fixed(v, grey.levels, seed)
         kept = None if mode == "threshold" else v
@@ -141,6 +153,14 @@ def split_rows(num_rows: int, num_test: int, seed: int) -> tuple[tuple[NDArray[n
         return (np.sort(order[size:]), np.sort(order[:size]), test), rule
     rule = f"80/10/10 by a permutation with data.seed={seed}"
     return (np.sort(order[2 * tenth :]), np.sort(order[:tenth]), np.sort(order[tenth : 2 * tenth])), rule
+
+
+def _recognised(x: Array, raw: Raw, domain: str, mode: str, levels: int) -> tuple[Domain, tuple[str, ...]]:
+    """The domain that was asked for, that the source is known by, or that x is recognised as."""
+    if domain == "auto" and mode == "none" and not levels and raw.domain != "auto":
+        found, _ = recognise(x, raw.domain)
+        return found, (f"x is taken as {raw.domain}; data.domain=KIND takes it otherwise.",)
+    return recognise(x, "auto" if mode != "none" and domain == "binary" else domain, levels)
 
 
 def _splits(
@@ -174,7 +194,7 @@ def _split(
 ) -> Split:
     """A Split of x [n, …], the `rows` of the whole source, whose labels, mask and known z are in `raw`."""
     y, observed, z = (None if held is None else torch.from_numpy(held[rows]) for held in (raw.y, raw.observed, raw.z))
-    z = None if z is None else z.float()
+    observed, z = None if observed is None or observed.all() else observed, None if z is None else z.float()
     kept = None if grey is None else torch.from_numpy(grey)
     return Split(torch.from_numpy(x), y, domain, binarize, torch.from_numpy(rows), levels, kept, observed, z)
 

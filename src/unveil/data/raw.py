@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -23,10 +24,10 @@ class Raw:
     Arguments:
         source: what `load` reads again: a name, an absolute path, or "array".
         x: [N, *shape], training rows before test rows.
-        y: [N] int64 codes into `classes`, or None.
+        y: [N] int64 codes into `classes`, −1 where a label is not known; or None.
         classes: label names, or None.
         num_test: the number of rows at the end that are the source's own test split; 0 where it has none.
-        binarization: what "auto" means for this source.
+        binarization: what data.binarization=auto means for this source.
         notes: sentences for the user.
         observed: [N, *shape] bool, False where x is not known (and holds 0); None where all of it is.
         columns: the names of the columns of a table, or None.
@@ -34,6 +35,7 @@ class Raw:
         z: [N, D] known latents, a row of NaN where they are not known; or None.
         factors: known generative factors by name, [N] each, or None.
         resize: what was done to the size of pictures, in a sentence, or None.
+        domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
     """
 
     source: str
@@ -49,6 +51,16 @@ class Raw:
     z: Array | None = None
     factors: Mapping[str, Array] | None = None
     resize: str | None = None
+    domain: str = "auto"
+
+    @property
+    def known(self) -> Array:
+        """x with a value that was observed in each place that was not: what may be looked at to see what x is."""
+        if self.observed is None or not self.observed.any():
+            return self.x
+        any_value = self.x.flat[int(self.observed.argmax())]
+        first = np.take_along_axis(self.x, self.observed.argmax(0)[None], 0)
+        return np.where(self.observed, self.x, np.where(self.observed.any(0), first, any_value))
 
     @property
     def sha256(self) -> str:
@@ -64,8 +76,9 @@ class Raw:
 
 
 def short_name(source: str) -> str:
-    """A name for directories and titles: "mnist", "x" for …/x.npz:images, "array"."""
-    return PurePath(source.split(".npz:")[0]).name.removesuffix(".npy").removesuffix(".npz")
+    """A name for directories and titles: "mnist", "x" for …/x.npz:images, "t" for …/t.csv, "array"."""
+    name = PurePath(re.split(r"(?<=\.npz|h5ad):", source)[0]).name
+    return re.sub(r"\.(npy|npz|csv|tsv|parquet|h5ad)$", "", name)
 
 
 def digest(array: Array) -> str:
@@ -86,7 +99,33 @@ def verify(arrays: Mapping[str, Array], digests: Mapping[str, str], where: str) 
 
 
 def encode_labels(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Labels [N], integers or strings, as int64 codes and the class names in sorted order."""
+    """Labels [N], integers or strings, as int64 codes and the class names in sorted order.
+
+    None, NaN and −1 (where no other label is negative, and there is more than that and 1) mean a label that is not
+    known, whose code is −1.
+    """
+    known = _known_labels(y)
+    if known.all() or not known.any():
+        return _encode(y)
+    codes = np.full(len(y), -1, np.int64)
+    codes[known], classes = _encode(y[known])
+    return codes, classes
+
+
+def _known_labels(y: Array) -> NDArray[np.bool_]:
+    if y.ndim != 1:
+        return np.ones(1, bool)
+    if y.dtype.kind == "O":
+        return np.array([value is not None and value == value for value in y.tolist()], bool)
+    known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
+    if y.dtype.kind in "if" and set(np.unique(y[known][y[known] < 0]).tolist()) == {-1}:
+        known &= (y != -1) if set(np.unique(y[known]).tolist()) != {-1, 1} else True
+    return known
+
+
+def _encode(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    if y.dtype.kind == "O" and y.size and all(isinstance(value, bool | int | float) for value in y.tolist()):
+        y = y.astype(np.float64)
     if y.dtype.kind == "O" and all(isinstance(value, str) for value in y.flat):
         y = y.astype(str)
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.rint(y)).all():

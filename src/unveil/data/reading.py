@@ -13,16 +13,16 @@ import torch
 from ..errors import RequestError, nearest
 from ..registry import load_all
 from .files import describe_shapes, npz_names, read_npy, read_npz, split_member
+from .frames import is_frame, read_frame
+from .h5ad import read_h5ad
 from .raw import Array, Raw, encode_labels
+from .tablefiles import SUFFIXES as TABLES
+from .tablefiles import read_table
 
 X_NAMES = ("x_train", "x", "X", "arr_0")
 Y_NAMES = ("y", "labels")
 PICKLED = "it can run code when it is opened, so it is never read; save the array with np.save"
 LATER = {
-    ".csv": "tables are not read yet; np.save('x.npy', pandas.read_csv(path).to_numpy())",
-    ".tsv": "tables are not read yet; np.save('x.npy', pandas.read_csv(path, sep='\\t').to_numpy())",
-    ".parquet": "tables are not read yet; np.save('x.npy', pandas.read_parquet(path).to_numpy())",
-    ".h5ad": "AnnData is not read yet; np.save('x.npy', adata.X.toarray())",
     ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
     ".mat": "MATLAB files are not read yet; np.save('x.npy', scipy.io.loadmat(path)[name])",
     ".zip": "archives are not read yet; unpack it and give an .npy or .npz file",
@@ -33,11 +33,8 @@ LATER = {
     ),
 }
 FOREIGN = {
-    "pandas": "data frames are not taken yet; give frame.to_numpy()",
-    "polars": "data frames are not taken yet; give frame.to_numpy()",
-    "pyarrow": "tables are not taken yet; give table.to_pandas().to_numpy()",
     "scipy": "sparse matrices are not taken yet; give matrix.toarray()",
-    "anndata": "AnnData is not taken yet; give adata.X.toarray()",
+    "anndata": "AnnData is taken from a file; give the path of its .h5ad, or adata.to_df()",
 }
 
 
@@ -49,15 +46,43 @@ class Source(Protocol):
     def read(self) -> Raw: ...
 
 
-def read(source: Any, y: Any = None) -> Raw:
-    """The decoded arrays of a source, with the user's own labels `y` [N] where they are given."""
-    raw = _read_named(str(source)) if isinstance(source, str | Path) else Raw("array", as_array(source))
+def read(source: Any, y: Any = None, *, label: str = "", drop: str = "", columns: Sequence[str] | None = None) -> Raw:
+    """The decoded arrays of a source, with the user's own labels `y` [N] where they are given.
+
+    Arguments: label, drop, columns: of a table, as of `frames.read_frame`.
+    """
+    raw = _with_mask(_read_any(source, label=label, drop=drop, columns=columns))
+    if label and raw.columns is None and columns is None:
+        raise RequestError(f"data.label={label} names a column, and x is no table; give labels as y=….")
+    if drop and raw.columns is None and columns is None:
+        raise RequestError(f"data.drop={drop} names columns, and x is no table.")
     if y is None:
         return raw
     codes, classes = encode_labels(_as_labels(y))
     if len(codes) != _length(raw.x):
         raise RequestError(f"{len(codes)} labels came for {_length(raw.x)} examples; give one per example.")
     return replace(raw, y=codes, classes=classes)
+
+
+def _read_any(source: Any, **table: Any) -> Raw:
+    if isinstance(source, str | Path):
+        return _read_named(str(source), **table)
+    if is_frame(source):
+        return read_frame(source, **table)
+    if isinstance(source, np.ma.MaskedArray):
+        return Raw("array", as_array(source.filled(0)), observed=~np.ma.getmaskarray(source))
+    return Raw("array", as_array(source))
+
+
+def _with_mask(raw: Raw) -> Raw:
+    """NaN is not observed: 0 in x, False in the mask."""
+    x, observed = raw.x, raw.observed
+    if x.dtype.kind == "f" and x.size and np.isnan(x.min()):
+        observed = ~np.isnan(x) if observed is None else observed & ~np.isnan(x)
+    if observed is None or observed.all():
+        return replace(raw, observed=None)
+    said = f"{1 - observed.mean():.1%} of the values of x are missing: these are not observed."
+    return replace(raw, x=np.where(observed, x, x.dtype.type(0)), observed=observed, notes=(*raw.notes, said))
 
 
 def as_array(x: Any) -> Array:
@@ -67,8 +92,6 @@ def as_array(x: Any) -> Array:
         raise RequestError(f"x came as {home}'s {type(x).__name__}: {FOREIGN[home]}.")
     if isinstance(x, torch.Tensor):
         return _from_tensor(x)
-    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
-        raise RequestError("x came with masked entries, not taken yet; give x.filled(value) or drop the rows.")
     if not isinstance(x, Sequence) and not hasattr(x, "__array__"):
         raise RequestError(
             f"x came as {type(x).__name__}; give the name of a source, a path, an array, a tensor or lists of numbers."
@@ -95,11 +118,13 @@ def _as_labels(y: Any) -> Array:
     return _from_tensor(y) if isinstance(y, torch.Tensor) else np.asarray(y)
 
 
-def _read_named(source: str) -> Raw:
+def _read_named(source: str, **table: Any) -> Raw:
     sources = load_all("source")
     if source in sources:
         return cast(Source, sources[source]()).read()
     file, member = split_member(source)
+    if file.lower().endswith(".h5ad") and Path(file).expanduser().is_file():
+        return read_h5ad(Path(file).expanduser().resolve(), member, **table)
     path = Path(file).expanduser()
     if not path.exists():
         _refuse_missing(source, path, list(sources))
@@ -110,8 +135,13 @@ def _read_named(source: str) -> Raw:
         )
     if path.suffix.lower() in LATER:
         raise RequestError(f"{source!r}: {LATER[path.suffix.lower()]}.")
+    if path.suffix.lower() in TABLES and path.is_file():
+        return read_table(path.resolve(), **table)
     if path.suffix not in (".npy", ".npz") or not path.is_file():
-        raise RequestError(f"{source!r} is not a file that can be read; allowed are .npy and .npz[:name].")
+        raise RequestError(
+            f"{source!r} is not a file that can be read; allowed are .npy, .npz[:name], .csv, .tsv, .parquet and "
+            ".h5ad[:layers/NAME]."
+        )
     path = path.resolve()
     return _read_archive(path, member) if path.suffix == ".npz" else Raw(str(path), read_npy(path))
 

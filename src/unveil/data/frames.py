@@ -1,0 +1,329 @@
+"""Data frames of any library: their numeric columns as x, and results as a frame of the same kind with the same index.
+
+What is missing (null or NaN) is not observed. Narwhals speaks to pandas, polars and pyarrow; none is imported before a
+table comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import RequestError, nearest
+from .raw import Array, Raw, encode_labels
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    AnyFrame = nw.DataFrame[Any]
+    AnySeries = nw.Series[Any]
+
+LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals")
+NAMED = 5  # columns that a sentence names
+ROWS = 5000  # rows that columns are judged by
+OFTEN = 0.2  # share of rows with one value from which on a column breaks a density
+DRAW = "draw"  # the column that numbers multiple imputations
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A data frame and the columns of it that are x, in the order of x.
+
+    Arguments: whole, all of it as it came; columns, by their names as text.
+    """
+
+    whole: AnyFrame
+    columns: tuple[str, ...]
+
+    def give(self, values: Mapping[str, Array]) -> Any:
+        """New columns [N] as a frame of the same library with the same index."""
+        nw = narwhals()
+        made = [self._series(name, column).to_frame() for name, column in values.items()]
+        native = nw.concat(made, how="horizontal").to_native()
+        if self.whole.implementation.is_pandas_like():
+            native.index = self.whole.to_native().index
+        return native
+
+    def filled(self, x: Array, observed: Array, whole: bool) -> Any:
+        """The whole frame as it came, with x [N, D] in its columns wherever they are not observed.
+
+        Arguments: whole, x is of whole numbers, so that columns of these keep their type.
+        """
+        names = _by_text(self.whole)
+        columns = {name: self.whole.get_column(names[name]) for name in self.columns}
+        changed = [
+            self._completed(name, column, x[:, i], observed[:, i], whole)
+            for i, (name, column) in enumerate(columns.items())
+            if not observed[:, i].all()
+        ]
+        return _renamed(_renamed(self.whole, list(names)).with_columns(*changed), self.whole.columns).to_native()
+
+    def stacked(self, draws: Sequence[Any]) -> Any:
+        """Multiple imputations below each other, numbered from 0 in a first column "draw"."""
+        nw = narwhals()
+        parts = [nw.from_native(native, eager_only=True) for native in draws]
+        numbers = [self._series(DRAW, np.full(len(part), i, np.int64)) for i, part in enumerate(parts)]
+        numbered = [p.with_columns(s).select(DRAW, *p.columns) for p, s in zip(parts, numbers, strict=True)]
+        return nw.concat(numbered).to_native()
+
+    def _completed(self, name: str, column: AnySeries, x: Array, observed: Array, whole: bool) -> AnySeries:
+        nw = narwhals()
+        made = self._series(name, np.where(observed, _numbers(column), x))
+        keeps = column.dtype == nw.Float32 or (whole and (column.dtype.is_integer() or column.dtype == nw.Boolean))
+        return made.cast(column.dtype) if keeps else made
+
+    def _series(self, name: str, values: Array) -> AnySeries:
+        made: AnySeries = narwhals().new_series(name, values, backend=self.whole.implementation)
+        return made
+
+
+def is_frame(x: Any) -> bool:
+    """Whether x is an object of a library of data frames."""
+    return type(x).__module__.split(".")[0] in LIBRARIES
+
+
+def narwhals() -> Any:
+    """The module, or what to install."""
+    try:
+        import narwhals
+    except ImportError as error:
+        raise RequestError("Tables need narwhals.", "pip install 'unveil[table]' brings it.") from error
+    return narwhals
+
+
+def read_frame(
+    native: Any, *, label: str = "", drop: str = "", columns: Sequence[str] | None = None, source: str = "array"
+) -> Raw:
+    """The numeric columns of a data frame in memory as x.
+
+    Arguments:
+        native: a pandas, polars or pyarrow frame.
+        label: the column of labels, "" for none.
+        drop: columns that are left out, separated by commas.
+        columns: those that a run was fitted on: exactly these are x, in this order; label and drop only say which
+            others are no surprise.
+        source: what `load` reads again.
+    """
+    whole = _eager(native)
+    names, index = _by_text(whole), _index_columns(whole)
+    if not names or not len(whole):
+        raise RequestError(f"The table has {len(whole)} rows and {len(names)} columns; it holds nothing.")
+    fitting = columns is None
+    others = [*index, *_listed(drop, names, fitting), *_named(label, names, fitting)]
+    chosen = [name for name in names if name not in others] if columns is None else list(columns)
+    _require_columns(chosen, names)
+    x = _matrix({name: whole.get_column(names[name]) for name in chosen})
+    y, classes = encode_labels(_labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
+    notes = ["The column without a name is taken as names of the rows, not as x."] if "" in index else []
+    if extra := [name for name in names if name not in (*chosen, *others)]:
+        notes.append(f"{listing(extra)} of the table {_are(extra)} not used: the run was fitted without.")
+    frame = Frame(whole, tuple(chosen))
+    return Raw(source, x, y, classes, notes=tuple(notes), columns=frame.columns, frame=frame, domain="real")
+
+
+def refuse_empty(raw: Raw, rows: Array) -> None:
+    """Refuse columns of x [N, D] that no training row holds a value of."""
+    if raw.observed is None or raw.x.ndim != 2:
+        return
+    empty = np.flatnonzero(~raw.observed[rows].any(0)).tolist()
+    if empty:
+        names = [str(i) if raw.columns is None else raw.columns[i] for i in empty]
+        way = "x[:, ~np.isnan(x).all(0)]" if raw.columns is None else _dropping(names)
+        has = "has" if len(names) == 1 else "have"
+        raise RequestError(f"{listing(names)} {has} no value in any training row.", f"Leave {_it(names)} out: {way}")
+
+
+def refuse_constant(raw: Raw, rows: Array) -> None:
+    """Refuse columns of a table with one value only in the training rows: a density of them has no bound."""
+    x, seen = _training(raw, rows)
+    low, high = np.where(seen, x, np.inf).min(0), np.where(seen, x, -np.inf).max(0)
+    names = [name for name, equal in zip(raw.columns or (), low == high, strict=True) if equal]
+    if names:
+        said = f"{listing(names)} {_are(names)} constant in the training rows"
+        raise RequestError(
+            f"{said}, so a density of {_it(names)} has no bound.", f"Leave {_it(names)} out: {_dropping(names)}"
+        )
+
+
+def breaking(raw: Raw, rows: Array) -> tuple[str, ...]:
+    """A sentence that names the columns that break a density, if there are any."""
+    x, seen = _training(raw, rows[:: -(-len(rows) // ROWS)])
+    names = [name for name, v, s in zip(raw.columns or (), x.T, seen.T, strict=True) if _breaks(v[s])]
+    if not names:
+        return ()
+    holds = "holds" if len(names) == 1 else "hold"
+    return (
+        f"{listing(names)} {holds} whole numbers, or one value in {OFTEN:.0%} of the rows: a density makes these as "
+        "likely as its smallest noise allows, so log p(x) says less about them; data.domain=count, levels or binary "
+        "takes a table of whole numbers otherwise.",
+    )
+
+
+def listing(names: Sequence[str]) -> str:
+    """ "Columns 'a', 'b'" for a sentence."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"Column{'s' if len(names) > 1 else ''} {', '.join(map(repr, names[:NAMED]))}{more}"
+
+
+def is_number(text: str) -> bool:
+    """Whether text is written as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# -- what is asked of a frame -----------------------------------------------------------------------------------------
+
+
+def _eager(native: Any) -> AnyFrame:
+    nw = narwhals()
+    same = "Two columns of the table have the same name; give each its own."
+    try:
+        frame = nw.from_native(native)
+    except nw.exceptions.DuplicateError as error:
+        raise RequestError(same) from error
+    except TypeError as error:
+        what = f"x came as {type(native).__module__.split('.')[0]}'s {type(native).__name__}"
+        raise RequestError(f"{what}; give a data frame, a column of one as frame[[name]].") from error
+    if isinstance(frame, nw.LazyFrame):
+        raise RequestError("x came as a lazy frame, which holds no rows yet; give frame.collect().")
+    if any(isinstance(name, tuple) for name in frame.columns):
+        raise RequestError("The columns of the table have names of several levels; join each into one name.")
+    if len(_by_text(frame)) < len(frame.columns):
+        raise RequestError(same)
+    return frame
+
+
+def _by_text(frame: AnyFrame) -> dict[str, Any]:
+    """Columns by their names as text, which those of pandas need not be."""
+    return {str(name): name for name in frame.columns}
+
+
+def _renamed(frame: AnyFrame, names: Sequence[Any]) -> AnyFrame:
+    if list(frame.columns) == list(names):
+        return frame
+    native = frame.to_native().copy()
+    native.columns = list(names)
+    return narwhals().from_native(native, eager_only=True)
+
+
+def _index_columns(frame: AnyFrame) -> list[str]:
+    """Columns that name rows: a nameless first one, as frame.to_csv() writes it, and what pandas keeps in .parquet."""
+    found = [name for name in frame.columns[:1] if name == ""]
+    return found + [name for name in frame.columns if str(name).startswith("__index_level_")]
+
+
+def _listed(text: str, names: Mapping[str, Any], strict: bool) -> list[str]:
+    wanted = [name.strip() for name in text.split(",")] if text.strip() else []
+    return [name for part in wanted for name in _named(part, names, strict, "data.drop")]
+
+
+def _named(name: str, names: Mapping[str, Any], strict: bool, key: str = "data.label") -> list[str]:
+    if name and name not in names and strict:
+        raise RequestError(f"{key} names a column {name!r}, which the table does not have.", nearest(name, names))
+    return [name] if name in names and name else []
+
+
+def _require_columns(wanted: Sequence[str], names: Mapping[str, Any]) -> None:
+    if not wanted:
+        raise RequestError("No column of the table is left to be x.")
+    if missing := [name for name in wanted if name not in names]:
+        lacks = listing(missing).replace("Column", "column", 1)
+        raise RequestError(f"The table lacks the {lacks} that the run was fitted on.", nearest(missing[0], names))
+
+
+# -- what a column holds ----------------------------------------------------------------------------------------------
+
+
+def _matrix(columns: Mapping[str, AnySeries]) -> Array:
+    """Numeric columns as x [N, D] float64, NaN where they are missing."""
+    wrong = {name: kind for name, series in columns.items() if (kind := _foreign_kind(series))}
+    if wrong:
+        _refuse_foreign(wrong)
+    x = np.stack([_numbers(series) for series in columns.values()], axis=1)
+    infinite = [name for name, bad in zip(columns, np.isinf(x).any(0), strict=True) if bad]
+    if infinite:
+        row = int(np.isinf(x).any(1).argmax())
+        remedy = "Make them missing (NaN), drop those rows, or put numbers there."
+        raise RequestError(f"{listing(infinite)} of the table: inf came, first in row {row}.", remedy)
+    return x
+
+
+def _refuse_foreign(wrong: Mapping[str, str]) -> None:
+    names = list(wrong)
+    said = f"{listing(names)} of the table {_are(names)} not numeric ({names[0]!r} holds {wrong[names[0]]})"
+    way = f"Leave {_it(names)} out: {_dropping(names)}"
+    if wrong[names[0]].startswith("dates"):
+        raise RequestError(f"{said}.", f"{way}; or give a number, such as the days since the first.")
+    raise RequestError(
+        f"{said}; categorical columns come later.",
+        f"{way}; or one-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels.",
+    )
+
+
+def _foreign_kind(series: AnySeries) -> str:
+    """What a column holds that are no numbers, "" for numbers."""
+    nw = narwhals()
+    kind = series.dtype
+    if kind.is_numeric() or kind == nw.Boolean or bool(series.is_null().all()):
+        return ""
+    if kind.is_temporal():
+        return "dates or times"
+    values = [value for value in series.to_list() if value is not None]
+    if kind == nw.Object and all(isinstance(value, bool | int | float) for value in values):
+        return ""
+    held = next((v for v in values if not isinstance(v, int | float | str) or not is_number(str(v))), None)
+    return "numbers as text" if held is None else f"{type(held).__name__}, such as {str(held)[:20]!r}"
+
+
+def _numbers(series: AnySeries) -> Array:
+    """A numeric column as float64 [N], NaN where it is missing."""
+    nw = narwhals()
+    if bool(series.is_null().all()):
+        return np.full(len(series), np.nan)
+    if series.dtype == nw.Object:
+        return np.array([np.nan if value is None else value for value in series.to_list()], np.float64)
+    return np.array(series.cast(nw.Float64).to_numpy(), np.float64)
+
+
+def _labels(series: AnySeries, name: str) -> Array:
+    """A column of labels, integers or text, None where it is missing."""
+    nw = narwhals()
+    if series.dtype.is_temporal() or series.dtype.is_nested():
+        raise RequestError(f"data.label={name} came as {series.dtype}; labels are integers or text.")
+    if isinstance(series.dtype, nw.Categorical | nw.Enum):
+        series = series.cast(nw.String)
+    found = np.empty(len(series), object)
+    found[:] = [None if value is None or value != value else value for value in series.to_list()]
+    if all(value is None for value in found):
+        raise RequestError(f"data.label={name} names a column that holds nothing.")
+    return found
+
+
+def _training(raw: Raw, rows: Array) -> tuple[Array, Array]:
+    """x [n, D] and what of it is observed."""
+    x = raw.x[rows]
+    return x, np.ones_like(x, bool) if raw.observed is None else raw.observed[rows]
+
+
+def _breaks(values: Array) -> bool:
+    """Whether one value comes often, or only whole numbers do."""
+    _, counts = np.unique(values, return_counts=True)
+    return bool(counts.max() >= OFTEN * len(values) or (values == np.rint(values)).all()) if len(values) else False
+
+
+def _dropping(names: Sequence[str]) -> str:
+    return f"data.drop={','.join(names[:NAMED])}{',…' if len(names) > NAMED else ''}"
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _it(names: Sequence[str]) -> str:
+    return "it" if len(names) == 1 else "them"

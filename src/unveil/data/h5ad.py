@@ -1,0 +1,139 @@
+"""AnnData files: X, a layer or an embedding of an .h5ad as x, a column of its obs as labels.
+
+References: The on-disk format of AnnData (https://anndata.readthedocs.io/en/stable/fileformat-prose.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import RequestError, nearest
+from .files import require_memory
+from .raw import Array, Raw, encode_labels
+
+PLACES = ("X", "layers/NAME", "obsm/NAME")
+
+
+def read_h5ad(
+    path: Path, member: str | None = None, *, label: str = "", drop: str = "", columns: Sequence[str] | None = None
+) -> Raw:
+    """The matrix `member` of an .h5ad file as x, dense; whole numbers from 0 up are counts.
+
+    Arguments:
+        path: the file.
+        member: "X" (where None), "layers/NAME" or "obsm/NAME".
+        label: a column of obs, taken as labels; "" for none.
+        drop: refused: variables are left out in AnnData itself.
+        columns: the names of variables that a run was fitted on, which these must be.
+    """
+    if drop:
+        raise RequestError("data.drop is for tables.", "Leave variables out in AnnData: adata[:, keep].write(path)")
+    place = member or "X"
+    with _opened(path) as file:
+        x = _matrix(_find(file, place, path), f"{path}:{place}")
+        names = None if place.startswith("obsm/") else _names(file)
+        labels = _column(file["obs"], label, path) if label and columns is None else None
+    if columns is not None and names is not None and tuple(columns) != names:
+        raise RequestError(f"The variables of {path} are not those of the run.", "Select them: adata[:, names]")
+    y, classes = (None, None) if labels is None else encode_labels(labels)
+    counts = bool(x.size) and bool((x >= 0).all() and (x == np.rint(x)).all())
+    held = "whole numbers from 0 up, which are counts" if counts else "real numbers"
+    notes = (f"x is {place} of {path.name}: {held}.",)
+    source = f"{path}:{member}" if member else str(path)
+    return Raw(source, x, y, classes, notes=notes, columns=names, domain="count" if counts else "real")
+
+
+def _find(file: Any, place: str, path: Path) -> Any:
+    folder, _, name = place.partition("/")
+    known = place == "X" or (folder in ("layers", "obsm") and name)
+    if not known:
+        raise RequestError(f"{path} was asked for {place!r}; allowed are {', '.join(PLACES)}.")
+    if place not in file:
+        there = [f"{group}/{key}" for group in ("layers", "obsm") if group in file for key in file[group]]
+        raise RequestError(f"{path} holds no {place}.", nearest(place, [*(["X"] * ("X" in file)), *there]))
+    return file[place]
+
+
+def _matrix(node: Any, where: str) -> Array:
+    """A dense dataset, or a sparse group as a dense array."""
+    import h5py
+
+    if isinstance(node, h5py.Dataset):
+        return _dense(node, where)
+    kind = node.attrs.get("encoding-type", "nothing known")
+    if kind not in ("csr_matrix", "csc_matrix"):
+        raise RequestError(f"{where} holds {kind}; allowed are dense arrays, csr_matrix and csc_matrix.")
+    rows, columns = (int(size) for size in node.attrs["shape"])
+    values = _dense(node["data"], where)
+    require_memory(rows * columns * values.dtype.itemsize, where)
+    return _scattered(values, _dense(node["indices"], where), _dense(node["indptr"], where), (rows, columns), kind)
+
+
+def _scattered(values: Array, indices: Array, starts: Array, shape: tuple[int, int], kind: str) -> Array:
+    """The dense [N, D] of compressed rows (or columns): indices[starts[i]:starts[i + 1]] are those of row i."""
+    across = shape if kind == "csr_matrix" else shape[::-1]
+    lengths = np.diff(starts)
+    whole = len(starts) == across[0] + 1 and len(values) == len(indices) and (lengths >= 0).all()
+    if not whole or starts[0] != 0 or starts[-1] != len(values) or (indices < 0).any() or (indices >= across[1]).any():
+        raise ValueError(f"the {kind} is damaged")
+    x = np.zeros(across, values.dtype)
+    x[np.repeat(np.arange(across[0]), lengths), indices] = values
+    return x if kind == "csr_matrix" else np.ascontiguousarray(x.T)
+
+
+def _dense(dataset: Any, where: str) -> Array:
+    if dataset.external or dataset.is_virtual:
+        raise RequestError(f"{where} keeps its values in another file, which is not followed; write it as one file.")
+    require_memory(dataset.size * dataset.dtype.itemsize, where)
+    return np.asarray(dataset[()])
+
+
+def _names(file: Any) -> tuple[str, ...] | None:
+    """The names of the variables, where each has its own."""
+    var = file["var"]
+    found = _texts(var[var.attrs["_index"]])
+    return tuple(found) if len(set(found)) == len(found) else None
+
+
+def _column(obs: Any, name: str, path: Path) -> Array:
+    import h5py
+
+    if name not in obs or name == obs.attrs.get("_index"):
+        raise RequestError(
+            f"data.label names a column {name!r}, which obs of {path} does not have.", nearest(name, obs)
+        )
+    node = obs[name]
+    if isinstance(node, h5py.Dataset):
+        return np.array(_texts(node), object) if node.dtype.kind in "OS" else np.asarray(node[()])
+    if "codes" in node:
+        held, codes = _column(node, "categories", path), np.asarray(node["codes"][()])
+        found = np.empty(len(codes), object)
+        found[:] = [held[code] if code >= 0 else None for code in codes]
+        return found
+    raise RequestError(f"data.label={name} came as {node.attrs.get('encoding-type')}; labels are integers or text.")
+
+
+def _texts(dataset: Any) -> list[str]:
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in dataset[()].tolist()]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The open file; what a missing reader or a damaged file raises becomes a sentence."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise RequestError("Files of AnnData need h5py.", "pip install 'unveil[h5ad]' brings it.") from error
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except RequestError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        what = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise RequestError(f"{path} cannot be read as .h5ad: {what}; write it again with adata.write().") from error

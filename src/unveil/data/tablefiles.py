@@ -1,0 +1,81 @@
+"""Files of tables: .csv, .tsv and .parquet, read by pyarrow with every surprise turned into a sentence."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import RequestError
+from .files import require_memory
+from .frames import is_number, read_frame
+from .raw import Raw
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SUFFIXES = (*SEPARATORS, ".parquet")
+
+
+def read_table(path: Path, *, label: str = "", drop: str = "", columns: Sequence[str] | None = None) -> Raw:
+    """The numeric columns of a file as x; arguments as of `read_frame`."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise RequestError("Tables in files need pyarrow.", "pip install 'unveil[table]' brings it.") from error
+    with _refusing(path):
+        table = _parquet(path) if path.suffix.lower() == ".parquet" else _text(path)
+    return read_frame(table, label=label, drop=drop, columns=columns, source=str(path))
+
+
+def _parquet(path: Path) -> Any:
+    import pyarrow.parquet
+
+    info = pyarrow.parquet.read_metadata(path)
+    require_memory(8 * info.num_rows * max(1, info.num_columns), str(path))
+    return pyarrow.parquet.read_table(path)
+
+
+def _text(path: Path) -> Any:
+    import pyarrow.csv
+
+    separator = SEPARATORS[path.suffix.lower()]
+    require_memory(2 * path.stat().st_size, str(path))
+    _require_header(path, separator)
+    return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter=separator))
+
+
+def _require_header(path: Path, separator: str) -> None:
+    """The first line names the columns: refuse numbers there (a row that would be lost), and another separator."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        names = next(csv.reader(stream, delimiter=separator), [])
+    wrong = next((other for other in ";\t," if other != separator and len(names) == 1 and other in names[0]), None)
+    if wrong is not None:
+        raise RequestError(
+            f"The first line of {path} is separated by {wrong!r} and {path.suffix} is read by {separator!r}.",
+            f"Read it with pandas.read_csv(path, sep={wrong!r}) and give the frame, or write it again.",
+        )
+    counted = [str(i) for i in range(len(names))]  # what pandas writes for an array without names
+    if names and [name for name in names if name] not in (counted, counted[:-1]) and all(map(is_number, names)):
+        raise RequestError(
+            f"The first line of {path} holds only numbers: {', '.join(names[:3])}.",
+            "Give it a first line with a name for each column.",
+        )
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn what a damaged or foreign file raises into a sentence."""
+    import pyarrow
+
+    try:
+        yield
+    except RequestError:
+        raise
+    except PermissionError:
+        raise RequestError(f"{str(path)!r} may not be read: no permission.") from None
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path} is not in UTF-8; write it again in that encoding.") from error
+    except (pyarrow.ArrowException, OSError, ValueError, csv.Error) as error:
+        what = (str(error) or type(error).__name__).splitlines()[0][:160]
+        raise RequestError(f"{path} cannot be read as {path.suffix}: {what}.") from error
