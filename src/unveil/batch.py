@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -14,9 +15,9 @@ class Batch:
     Arguments:
         x: [B, *shape] float, in the units of the data: 0/1, level numbers, or real values as given.
         index: [B] row numbers in the split (or in the array that was given).
-        y: [B] labels, or None.
+        y: [B] int64 labels, −1 where one is not known; or None.
         observed: [B, *shape] bool mask, True where x is known; None means all of it.
-        z: known latents, a tuple of groups, or None.
+        z: known latents, a tuple of groups [B, …] with NaN in the rows where they are not known; or None.
     """
 
     x: Tensor
@@ -27,3 +28,9 @@ class Batch:
 
     def __len__(self) -> int:
         return self.x.shape[0]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same examples on another device."""
+        index, y, observed = (None if t is None else t.to(device) for t in (self.index, self.y, self.observed))
+        z = None if self.z is None else tuple(group.to(device) for group in self.z)
+        return Batch(self.x.to(device), index, y, observed, z)

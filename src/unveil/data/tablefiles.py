@@ -42,7 +42,9 @@ def _text(path: Path) -> Any:
     separator = SEPARATORS[path.suffix.lower()]
     require_memory(2 * path.stat().st_size, str(path))
     _require_header(path, separator)
-    return pyarrow.csv.read_csv(path, parse_options=pyarrow.csv.ParseOptions(delimiter=separator))
+    parsing = pyarrow.csv.ParseOptions(delimiter=separator)
+    missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
+    return pyarrow.csv.read_csv(path, parse_options=parsing, convert_options=missing)
 
 
 def _require_header(path: Path, separator: str) -> None:

@@ -112,7 +112,7 @@ def _block(
     rows = torch.arange(first, first + ROWS).clamp(max=last - 1)
     with keyed("evaluate", seed, first):
         batch = split.batch(rows.to(split.x.device))
-        estimate = estimator(model, _to(batch, device))
+        estimate = estimator(model, batch.to(device))
     keep = last - first
     return replace(
         estimate,
@@ -120,11 +120,6 @@ def _block(
         stderr_mc=estimate.stderr_mc[:keep].double().cpu(),
         diagnostics={k: v[:keep].double().cpu() for k, v in estimate.diagnostics.items()},
     )
-
-
-def _to(batch: Batch, device: torch.device) -> Batch:
-    moved = {k: None if v is None else v.to(device) for k, v in (("x", batch.x), ("y", batch.y))}
-    return replace(batch, **moved)  # type: ignore[arg-type]
 
 
 def _joined(found: list[Estimate]) -> Estimate:
