@@ -1,4 +1,4 @@
-"""What kind of values x takes: binary, levels(n), count, unit or real. A likelihood names the domains it is a likelihood of."""
+"""What kind of values x takes: binary, levels(n), count, unit or real. A likelihood names the domains it is one of."""
 
 from __future__ import annotations
 

@@ -1,6 +1,20 @@
 """Distributions that torch lacks. All densities are complete, in nats."""
 
+from .continuous import ContinuousBernoulli, StudentT
+from .counts import NegativeBinomial, Poisson
 from .event import EventSum
-from .levels import DiscretizedLogistic, Levels
+from .levels import DiscretizedLogistic, Levels, OrderedLogistic
+from .mixtures import ColourLogisticMixture, DiscretizedLogisticMixture
 
-__all__ = ["DiscretizedLogistic", "EventSum", "Levels"]
+__all__ = [
+    "ColourLogisticMixture",
+    "ContinuousBernoulli",
+    "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
+    "EventSum",
+    "Levels",
+    "NegativeBinomial",
+    "OrderedLogistic",
+    "Poisson",
+    "StudentT",
+]

@@ -70,11 +70,7 @@ class DiscretizedLogistic(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         inverse = torch.exp(-self.log_scale)
         upper, lower = (value - self.loc + 0.5) * inverse, (value - self.loc - 0.5) * inverse
-        # log(σ(u) − σ(l)) = log σ(u) + log σ(−l) + log(1 − e^{l−u}); exact far into both tails
-        inside = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(-inverse))
-        log_p = torch.where(value <= 0, F.logsigmoid(upper), inside)
-        log_p = torch.where(value >= self.num_levels - 1, F.logsigmoid(-lower), log_p)
-        return log_p
+        return _log_between(lower, upper, inverse, value <= 0, value >= self.num_levels - 1)
 
     @property
     def mean(self) -> Tensor:
@@ -95,6 +91,71 @@ class DiscretizedLogistic(Distribution):
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
         with torch.no_grad():
             shape = self._extended_shape(sample_shape)
-            u = torch.rand(shape, device=self.loc.device, dtype=self.loc.dtype).clamp(1e-7, 1 - 1e-7)
-            x = self.loc + self.log_scale.exp() * (u.log() - torch.log1p(-u))
+            x = self.loc + self.log_scale.exp() * logistic_noise(shape, self.loc)
             return x.round().clamp(0, self.num_levels - 1)
+
+
+class OrderedLogistic(Distribution):
+    """P(x ≤ i) = σ(c_i − μ) for cut points c_0 < … < c_{n−2}: the level is where μ + logistic noise falls.
+
+    References: McCullagh, Regression Models for Ordinal Data (1980), §2.
+
+    Arguments: loc μ [..., *shape]; cuts c [*shape, n − 1], rising.
+    """
+
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
+
+    def __init__(self, loc: Tensor, cuts: Tensor) -> None:
+        self.loc, self.cuts = loc, cuts
+        super().__init__(loc.shape, validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        last = self.cuts.shape[-1]
+        upper, lower = self._cut(value.clamp(max=last - 1)), self._cut((value - 1).clamp(min=0))
+        first, final = value <= 0, value >= last
+        gap = torch.where(first | final, 1.0, upper - lower)  # unused there, and log 0 would spoil the gradient
+        return _log_between(lower - self.loc, upper - self.loc, gap, first, final)
+
+    def _cut(self, level: Tensor) -> Tensor:
+        """c_d,level of each dimension d, looked up."""
+        *shape, last = self.cuts.shape
+        first = last * torch.arange(self.cuts.numel() // last, device=level.device).reshape(shape)
+        return F.embedding(first + level.long(), self.cuts.reshape(-1, 1)).squeeze(-1)
+
+    @property
+    def mean(self) -> Tensor:
+        # E[x] = Σ_i P(x > i) = Σ_i σ(μ − c_i)
+        total = torch.zeros_like(self.loc)
+        for cut in self.cuts.unbind(-1):
+            total = total + torch.sigmoid(self.loc - cut)
+        return total
+
+    @property
+    def variance(self) -> Tensor:
+        # E[x²] = Σ_i (2i + 1) P(x > i)
+        total = torch.zeros_like(self.loc)
+        for i, cut in enumerate(self.cuts.unbind(-1)):
+            total = total + (2 * i + 1) * torch.sigmoid(self.loc - cut)
+        return total - self.mean**2
+
+    def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
+        with torch.no_grad():
+            place = self.loc + logistic_noise(self._extended_shape(sample_shape), self.loc)
+            level = torch.zeros_like(place)
+            for cut in self.cuts.unbind(-1):
+                level += place > cut
+            return level
+
+
+def logistic_noise(shape: Shape, like: Tensor) -> Tensor:
+    """Standard logistic draws."""
+    u = torch.rand(shape, device=like.device, dtype=like.dtype).clamp(1e-7, 1 - 1e-7)
+    return u.log() - torch.log1p(-u)
+
+
+def _log_between(lower: Tensor, upper: Tensor, gap: Tensor, first: Tensor, final: Tensor) -> Tensor:
+    """log(σ(u) − σ(l)) with gap u − l > 0; l is −∞ where `first`, u is ∞ where `final`."""
+    # σ(u) − σ(l) = σ(u) σ(−l) (1 − e^{l−u}): exact far into both tails
+    below, above = F.logsigmoid(upper), F.logsigmoid(-lower)
+    inside = below + above + torch.log(-torch.expm1(-gap))
+    return torch.where(final, above, torch.where(first, below, inside))

@@ -2,8 +2,25 @@
 
 from .base import Likelihood, default_likelihood, fitting
 from .bernoulli import Bernoulli
-from .levels import Categorical
-from .logistic import Logistic
-from .real import Gaussian
+from .counts import NegativeBinomialCounts, PoissonCounts
+from .levels import Categorical, Ordinal
+from .logistic import Logistic, LogisticMixture
+from .real import Gaussian, PredictedGaussian, StudentLikelihood
+from .unit import UnitBernoulli
 
-__all__ = ["Bernoulli", "Categorical", "Gaussian", "Likelihood", "Logistic", "default_likelihood", "fitting"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Gaussian",
+    "Likelihood",
+    "Logistic",
+    "LogisticMixture",
+    "NegativeBinomialCounts",
+    "Ordinal",
+    "PoissonCounts",
+    "PredictedGaussian",
+    "StudentLikelihood",
+    "UnitBernoulli",
+    "default_likelihood",
+    "fitting",
+]

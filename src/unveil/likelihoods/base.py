@@ -121,4 +121,9 @@ def default_likelihood(domain: Domain) -> str:
     """The likelihood that `fit` picks: every level on its own up to 32 levels, a smooth one above."""
     if domain.kind == "levels":
         return "categorical" if domain.levels <= 32 else "discretized_logistic"
-    return {"binary": "bernoulli", "real": "gaussian"}[domain.kind]
+    return {
+        "binary": "bernoulli",
+        "count": "negative_binomial",
+        "unit": "continuous_bernoulli",
+        "real": "gaussian",
+    }[domain.kind]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn import functional as F
 
-from ..distributions import Levels
+from ..distributions import Levels, OrderedLogistic
 from ..domain import Domain
 from ..registry import register
 from .base import Likelihood
@@ -27,6 +27,36 @@ class Categorical(Likelihood):
 
     def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
         self._set_offset(*frequencies(x, observed, self.domain.levels).log().unbind(-1))
+
+
+@register("likelihood", "ordinal")
+class Ordinal(Likelihood):
+    """P(x_d ≤ i|h) = σ(c_di − h_d) with cut points c_d0 < c_d1 < … that are learned: a cumulative logit; for levels(n).
+
+    The levels are in an order, and the distances between them are nobody's business but the data's. c_d0 = 0, as the
+    offset of h_d moves all of them.
+
+    References: McCullagh, Regression Models for Ordinal Data (1980), §2.
+    """
+
+    domains = ("levels",)
+    least = 1e-3  # between neighbouring cut points
+
+    def __init__(self, domain: Domain) -> None:
+        super().__init__(domain, 1)
+        self.log_gaps = nn.Parameter(torch.zeros(*domain.shape, domain.levels - 2))
+
+    def each(self, *params: Tensor) -> Distribution:
+        gaps = self.least + self.log_gaps.exp()
+        return OrderedLogistic(params[0], F.pad(gaps, (1, 0)).cumsum(-1))
+
+    def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
+        """Cut points where h = 0 gives each level its frequency."""
+        below = frequencies(x, observed, self.domain.levels).cumsum(-1)[..., :-1]
+        cuts = torch.logit(below.clamp(1e-6, 1 - 1e-6))
+        with torch.no_grad():
+            self.log_gaps.copy_((cuts.diff(dim=-1) - self.least).clamp(min=self.least).log())
+        self._set_offset(-cuts[..., 0])
 
 
 def frequencies(x: Tensor, observed: Tensor | None, num_levels: int) -> Tensor:

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
+from ..distributions import StudentT
 from ..domain import Domain
 from ..errors import RequestError
 from ..registry import register
 from .base import Likelihood, moments, refuse_constant
 
 
+class Standardised(Likelihood):
+    """A density of u = (x − m)/a, the data's mean m and spread a being part of the model.
+
+    log p(x) = log p(u) − Σ_d log a_d is in the units of x as given: multiply x by 10 and log p falls by D·log 10.
+    """
+
+    domains = ("real",)
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, domain: Domain, params_per_dim: int, floor: float) -> None:
+        super().__init__(domain, params_per_dim)
+        if not floor > 0:
+            raise RequestError(f"likelihood.floor is {floor}; it takes a positive number, in spreads of the data.")
+        self.floor = floor
+        self.register_buffer("centre", torch.zeros(domain.shape))
+        self.register_buffer("scale", torch.ones(domain.shape))
+
+    def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
+        seen = moments(x, observed)
+        if not self.domain.is_image:
+            refuse_constant(seen)
+            self.scale.copy_(seen.std)
+        else:
+            self.scale.fill_((x if observed is None else x[observed]).std())
+        self.centre.copy_(seen.mean)
+        self._set_offset(*[torch.zeros_like(self.centre)] * self.params_per_dim)
+
+
 @register("likelihood", "gaussian")
-class Gaussian(Likelihood):
+class Gaussian(Standardised):
     """p(x_d|h) = N(m_d + a_d h_d, (a_d σ_d)²): squared error is a likelihood only together with its σ.
 
     −log p = D/2 · log 2πσ² + ‖x − x̂‖²/2σ² at a = 1. The data's mean m and spread a are part of the model, so log p(x)
@@ -29,9 +60,6 @@ class Gaussian(Likelihood):
         floor: the smallest σ, relative to the spread a of the data.
     """
 
-    domains = ("real",)
-    centre: Tensor
-    scale: Tensor
     log_sigma: Tensor
 
     def __init__(
@@ -42,15 +70,11 @@ class Gaussian(Likelihood):
         per_dim: bool | None = None,
         floor: float = 1e-3,
     ) -> None:
-        super().__init__(domain, 1)
+        super().__init__(domain, 1, floor)
         if sigma not in ("learned", "solved") if isinstance(sigma, str) else sigma <= 0:
             raise RequestError(f"likelihood.sigma is {sigma!r}; it takes 'learned', 'solved' or a positive number.")
-        if not floor > 0:
-            raise RequestError(f"likelihood.floor is {floor}; it takes a positive number, in spreads of the data.")
-        self.sigma, self.floor = sigma, floor
+        self.sigma = sigma
         self.per_dim = not domain.is_image if per_dim is None else per_dim
-        self.register_buffer("centre", torch.zeros(domain.shape))
-        self.register_buffer("scale", torch.ones(domain.shape))
         start = torch.zeros(domain.shape if self.per_dim else (1,) * len(domain.shape))
         if sigma == "learned":
             self.log_sigma = nn.Parameter(start)
@@ -64,16 +88,6 @@ class Gaussian(Likelihood):
         if isinstance(self.sigma, float | int):
             return torch.full_like(like, float(self.sigma))
         return (self.scale * (self.log_sigma.exp() + self.floor)).expand_as(like)
-
-    def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
-        seen = moments(x, observed)
-        if not self.domain.is_image:
-            refuse_constant(seen)
-            self.scale.copy_(seen.std)
-        else:
-            self.scale.fill_((x if observed is None else x[observed]).std())
-        self.centre.copy_(seen.mean)
-        self._set_offset(torch.zeros_like(self.centre))
 
     @property
     def solves(self) -> bool:
@@ -92,3 +106,58 @@ class Gaussian(Likelihood):
         variance = mean_statistic.reshape(self.domain.shape) if self.per_dim else mean_statistic.mean()
         sigma = (variance.sqrt() - self.floor).clamp(min=1e-6)
         self.log_sigma.copy_(sigma.log().expand_as(self.log_sigma))
+
+
+@register("likelihood", "gaussian_predicted")
+class PredictedGaussian(Standardised):
+    """p(x_d|h) = N(m_d + a_d h_d, (a_d σ_d(h))²): the decoder says for each x how sure it is of each dimension.
+
+    σ(h) = floor + e^s, with s predicted and softly kept within ±5. Where training examples can be hit exactly, a
+    predicted σ goes to its floor there and the density follows it upwards: raise the floor if test log p falls behind.
+
+    References: Nix & Weigend, Estimating the mean and variance of the target probability distribution (1994).
+
+    Arguments:
+        floor: the smallest σ, relative to the spread a of the data.
+    """
+
+    def __init__(self, domain: Domain, *, floor: float = 1e-2) -> None:
+        super().__init__(domain, 2, floor)
+
+    def each(self, *params: Tensor) -> Distribution:
+        loc, log_sigma = params
+        sigma = self.floor + (5 * torch.tanh(log_sigma / 5)).exp()
+        return Normal(self.centre + self.scale * loc, self.scale * sigma, validate_args=False)
+
+
+@register("likelihood", "student_t")
+class StudentLikelihood(Standardised):
+    """p(x_d|h) = t_ν(x_d; m_d + a_d h_d, a_d σ_d): a Gaussian whose tails forgive an outlier.
+
+    σ_d and ν_d are learned with the weights, one per dimension; h says where the middle is.
+
+    References: Lange, Little & Taylor, Robust Statistical Modeling Using the t Distribution (1989).
+
+    Arguments:
+        df: ν, the degrees of freedom: "learned" (2 + e^f per dimension, so that there is a variance; f softly kept
+            within ±5) or a number above 1 (up to 2 the variance is infinite).
+        floor: the smallest σ, relative to the spread a of the data.
+    """
+
+    def __init__(self, domain: Domain, *, df: float | Literal["learned"] = "learned", floor: float = 1e-3) -> None:
+        super().__init__(domain, 1, floor)
+        if df != "learned" if isinstance(df, str) else not 1 < df < math.inf:
+            raise RequestError(f"likelihood.df is {df!r}; it takes 'learned' or a number above 1.")
+        self.df = df
+        self.log_sigma = nn.Parameter(torch.zeros(domain.shape))
+        if df == "learned":
+            self.log_df = nn.Parameter(torch.full(domain.shape, math.log(8.0)))
+
+    def each(self, *params: Tensor) -> Distribution:
+        sigma = self.scale * (self.floor + self.log_sigma.exp())
+        return StudentT(self._df(), self.centre + self.scale * params[0], sigma)
+
+    def _df(self) -> Tensor:
+        if self.df == "learned":
+            return 2 + (5 * torch.tanh(self.log_df / 5)).exp()
+        return torch.full_like(self.log_sigma, float(self.df))

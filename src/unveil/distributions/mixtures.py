@@ -1,0 +1,148 @@
+"""Mixtures of discretised logistics: per dimension, or per pixel with channels that depend on each other.
+
+The components come first in every tensor, so that a sum over them runs through memory in long strides.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical, Distribution, constraints
+
+from .event import Shape
+from .levels import DiscretizedLogistic
+
+
+class DiscretizedLogisticMixture(Distribution):
+    """P(x = i) = Σ_m π_m [σ((i + ½ − μ_m)/s_m) − σ((i − ½ − μ_m)/s_m)], each dimension on its own.
+
+    References: Salimans et al., PixelCNN++ (2017), eq. 1-2.
+
+    Arguments: logits of π, loc μ and log_scale log s [M, ...], in level units; num_levels n.
+    """
+
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
+
+    def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, num_levels: int) -> None:
+        self.log_pi, self.loc, self.log_scale = logits.log_softmax(0), loc, log_scale
+        self.num_levels = num_levels
+        super().__init__(logits.shape[1:], validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        log_pi, loc, log_scale = (_lifted(v, value) for v in (self.log_pi, self.loc, self.log_scale))
+        return (log_pi + DiscretizedLogistic(loc, log_scale, self.num_levels).log_prob(value)).logsumexp(0)
+
+    @property
+    def mean(self) -> Tensor:
+        return (self.log_pi.exp() * self._components.mean).sum(0)
+
+    @property
+    def variance(self) -> Tensor:
+        means = self._components.mean
+        pi = self.log_pi.exp()
+        return (pi * (self._components.variance + means**2)).sum(0) - (pi * means).sum(0) ** 2
+
+    @property
+    def _components(self) -> DiscretizedLogistic:
+        return DiscretizedLogistic(self.loc, self.log_scale, self.num_levels)
+
+    def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
+        with torch.no_grad():
+            m = _drawn(self.log_pi, sample_shape)
+            return DiscretizedLogistic(_pick(self.loc, m), _pick(self.log_scale, m), self.num_levels).sample()
+
+
+class ColourLogisticMixture(Distribution):
+    """A joint mixture over the C channels of a pixel, in which the mean of a channel depends on those before it:
+
+    P(x_1 … x_C) = Σ_m π_m Π_c P(x_c; μ_mc + Σ_{b<c} a_mcb (x_b − (n−1)/2), s_mc)
+
+    `log_prob` returns the terms of the chain log P(x_c|x_<c) [..., C], whose sum is the joint. A channel may therefore
+    go unobserved where those after it do too: what is left of the sum is an exact marginal.
+
+    References: Salimans et al., PixelCNN++ (2017), eq. 3.
+
+    Arguments: logits of π [M, ...]; loc μ and log_scale log s [C, M, ...]; coefficients a [C(C−1)/2, M, ...] in the
+    order a_21, a_31, a_32, …; num_levels n.
+    """
+
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
+
+    def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, coefficients: Tensor, num_levels: int) -> None:
+        self.log_pi, self.num_levels = logits.log_softmax(0), num_levels
+        self.loc, self.log_scale, self.coefficients = loc.unbind(0), log_scale.unbind(0), coefficients.unbind(0)
+        super().__init__((*logits.shape[1:], len(self.loc)), validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        x = value.unbind(-1)
+        log_p, joint = _lifted(self.log_pi, x[0]), []
+        for c in range(len(x)):
+            log_p = log_p + self._channel(c, x[:c], x[0]).log_prob(x[c])  # log π_m P(x_1 … x_c|m)
+            joint.append(log_p.logsumexp(0))  # log P(x_1 … x_c)
+        return torch.stack([joint[0], *(after - before for before, after in itertools.pairwise(joint))], -1)
+
+    def _channel(self, c: int, before: Sequence[Tensor], like: Tensor) -> DiscretizedLogistic:
+        """P(x_c|x_<c, m) of each component, for x of the shape of `like`."""
+        loc, log_scale = _lifted(self.loc[c], like), _lifted(self.log_scale[c], like)
+        for b, x in enumerate(before):
+            loc = loc + _lifted(self._a(c, b), like) * (x - (self.num_levels - 1) / 2)
+        return DiscretizedLogistic(loc, log_scale, self.num_levels)
+
+    def _a(self, c: int, b: int) -> Tensor:
+        return self.coefficients[c * (c - 1) // 2 + b]
+
+    @property
+    def mean(self) -> Tensor:
+        """Ancestral: of each component, a channel at the means of those before; exact where no bin cuts a tail off."""
+        pi = self.log_pi.exp()
+        return torch.stack([(pi * mean).sum(0) for mean, _ in self._moments()], -1)
+
+    @property
+    def variance(self) -> Tensor:
+        """As exact as `mean`."""
+        pi = self.log_pi.exp()
+        square = [(pi * (variance + mean**2)).sum(0) for mean, variance in self._moments()]
+        return torch.stack(square, -1) - self.mean**2
+
+    def _moments(self) -> list[tuple[Tensor, Tensor]]:
+        """(mean, variance) of each channel in each component; the noise of a channel moves those after it."""
+        means: list[Tensor] = []
+        own: list[Tensor] = []
+        moved: list[list[Tensor]] = []  # moved[c][b] = dx_c/dx_b
+        found = []
+        for c in range(len(self.loc)):
+            alone = self._channel(c, means, self.log_pi[0])
+            moved.append([torch.stack([self._a(c, d) * moved[d][b] for d in range(b, c)]).sum(0) for b in range(c)])
+            moved[c].append(torch.ones_like(alone.loc))
+            means.append(alone.mean)
+            own.append(alone.variance)
+            variance = torch.stack([m**2 * v for m, v in zip(moved[c], own, strict=True)]).sum(0)
+            found.append((means[c], variance))
+        return found
+
+    def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
+        with torch.no_grad():
+            m, x = _drawn(self.log_pi, sample_shape), list[Tensor]()
+            for c in range(len(self.loc)):
+                every = self._channel(c, x, m)
+                x.append(DiscretizedLogistic(_pick(every.loc, m), _pick(every.log_scale, m), self.num_levels).sample())
+            return torch.stack(x, -1)
+
+
+def _lifted(v: Tensor, like: Tensor) -> Tensor:
+    """v [M, ...] with room for the leading dimensions that `like` [*S, ...] has besides."""
+    return v.reshape(v.shape[0], *[1] * (like.dim() + 1 - v.dim()), *v.shape[1:])
+
+
+def _drawn(log_pi: Tensor, sample_shape: Shape) -> Tensor:
+    """Components m ~ π [*S, ...], from log π [M, ...]."""
+    return Categorical(logits=log_pi.movedim(0, -1), validate_args=False).sample(sample_shape)
+
+
+def _pick(v: Tensor, m: Tensor) -> Tensor:
+    """v [M, ...] at the components m [*S, ...]."""
+    return _lifted(v, m).expand(v.shape[0], *m.shape).gather(0, m.unsqueeze(0)).squeeze(0)
