@@ -307,5 +307,33 @@ def test_what_would_drive_the_noise_to_its_floor_is_named() -> None:
     with pytest.raises(RequestError, match="at least 2 examples"):
         linear_gaussian(x[:1])
     with pytest.raises(RequestError, match="not observed"):
-        model = linear_gaussian(real_rows(20))
-        model.solve(once(with_gaps(Batch(x))))
+        linear_gaussian(real_rows(20)).m_step(once(with_gaps(Batch(x))))
+    with pytest.raises(RequestError, match="inference=free needs every value"):
+        linear_gaussian(real_rows(20), inference="free").solve(once(with_gaps(Batch(x))))
+    with pytest.raises(RequestError, match="Column 1 of x has no value"):
+        linear_gaussian(x).solve(once(Batch(x, observed=torch.arange(6).expand(20, 6) != 1)))
+
+
+@BOTH
+def test_with_gaps_em_climbs_to_the_maximum(noise: str) -> None:
+    x = real_rows(300)
+    batch, model = with_gaps(Batch(x)), linear_gaussian(x, fitted=False, noise=noise)
+    last = first = model.log_prob(batch).mean().item()
+    for _ in range(40):
+        model.solve(once(batch))
+        found = model.log_prob(batch).mean().item()
+        assert found > last - 1e-9
+        last = found
+    assert last > first + 0.1
+    (-model.log_prob(batch).mean()).backward()
+    assert model.mu.grad is not None and float(model.mu.grad.abs().max()) < 1e-3  # nowhere to climb
+
+
+@BOTH
+def test_em_with_no_gaps_comes_to_the_closed_form(noise: str) -> None:
+    x = real_rows(300)
+    found, expected = linear_gaussian(x, fitted=False, noise=noise), linear_gaussian(x, noise=noise)
+    for _ in range(60):
+        found.solve(once(Batch(x, observed=torch.ones_like(x, dtype=torch.bool))))
+        expected.solve(once(Batch(x)))
+    close(found.log_prob(Batch(x)).mean(), expected.log_prob(Batch(x)).mean(), atol=1e-3)

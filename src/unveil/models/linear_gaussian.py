@@ -22,6 +22,7 @@ from ..terms import Terms
 from .base import Model, OneGroup, Posterior
 
 EM_ROUNDS = 20  # per pass over the data: a round costs D²·Z on the moments, which is nothing beside the pass
+GAPPY_ROUNDS = 5  # of EM where x has gaps: each is a pass over the data
 
 
 class Moments(NamedTuple):
@@ -39,10 +40,10 @@ class LinearGaussian(Model):
     p(z|x) = N(z; M⁻¹ Wᵀψ⁻¹(x − μ), M⁻¹)   with M = I + Wᵀψ⁻¹W
 
     The weights are stored as given (float32 by default); every density is computed in float64. The closed forms need
-    C [D, D], so D is hundreds or a few thousands.
+    C [D, D], so D is hundreds or a few thousands. Where x is not observed everywhere, its optimum is climbed by EM.
 
     References: Tipping & Bishop, Probabilistic Principal Component Analysis (1999), eq. 3–8; Rubin & Thayer, EM
-    Algorithms for ML Factor Analysis (1982).
+    Algorithms for ML Factor Analysis (1982); Liu, Rubin & Wu, Parameter Expansion to Accelerate EM (1998), for gaps.
 
     Arguments:
         latent: Z, the number of latents.
@@ -194,19 +195,25 @@ class LinearGaussian(Model):
 
         (At A = 0 it would stay: an encoder that ignores x teaches the decoder to ignore z, and the other way round.)
         """
-        moments = self._moments([batch])
-        variance = self._set_least_psi(moments)
+        mean, variance = self._columns(lambda: [batch])
+        self._set_least_psi(mean, variance)
         W = torch.randn_like(self.W) * (variance / (2 * self.latent)).sqrt().unsqueeze(-1)
-        self._set_theta(W, moments.mean, variance / 2)
+        self._set_theta(W, mean, variance / 2)
         if self.inference == "free":
-            self.c.copy_(moments.mean)
+            self.c.copy_(mean)
             self.A.copy_(torch.randn_like(self.A) / (len(variance) * variance.clamp(min=1e-24)).sqrt())
 
     @torch.no_grad()
     def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
-        """One pass over the data: the optimum for isotropic noise, `EM_ROUNDS` rounds of EM for diagonal noise."""
+        """One pass over the data: the optimum for isotropic noise, `EM_ROUNDS` rounds of EM for diagonal noise.
+
+        `GAPPY_ROUNDS` passes, a round of EM each, where x has gaps.
+        """
+        if next(iter(batches())).observed is not None:
+            self._solve_gappy(batches)
+            return
         moments = self._moments(batches())
-        self._set_least_psi(moments)
+        self._set_least_psi(moments.mean, moments.cov.diagonal())
         if self.noise == "isotropic":
             self._principal_components(moments)
         else:
@@ -230,6 +237,42 @@ class LinearGaussian(Model):
     def m_step(self, batches: Callable[[], Iterable[Batch]]) -> None:
         """With q held, the best θ = (W, μ, ψ) there is: one regression of x on the z that q infers."""
         self._maximise(self._moments(batches()))
+
+    def _solve_gappy(self, batches: Callable[[], Iterable[Batch]]) -> None:
+        if self.inference == "free":
+            raise RequestError(
+                "model.inference=free needs every value of x, and some are not observed.",
+                "Leave it out: the exact posterior knows what is observed of each example.",
+            )
+        mean, variance = self._columns(batches)
+        self._set_least_psi(mean, variance)
+        for _ in range(GAPPY_ROUNDS):
+            self._gappy_round(batches(), mean)
+
+    def _gappy_round(self, batches: Iterable[Batch], c: Tensor) -> None:
+        """One round of EM: each column's observed values (o = 1) regressed on z̃ = (z, 1), with z̃ expected given x.
+
+        w_d = G_d⁻¹ b_d and ψ_d = (Σ_n o (x − c)² − w_dᵀb_d) / Σ_n o, G_d = Σ_n o E[z̃z̃ᵀ], b_d = Σ_n o (x − c) E[z̃];
+        then z is brought back to N(0, I) from the mean and covariance that it was found to have over the examples.
+        """
+        D, Z = self.W.shape
+        zz, count, square = c.new_zeros(Z + 1, Z + 1), c.new_zeros(D), c.new_zeros(D)
+        G, b = c.new_zeros(D, (Z + 1) ** 2), c.new_zeros(D, Z + 1)
+        for batch in batches:
+            seen, x = self._centred(batch, c)
+            q = self._exact(batch)
+            mean = torch.nn.functional.pad(q.mean, (0, 1), value=1.0)  # E[z̃], [B, Z + 1]
+            second = mean.unsqueeze(-1) * mean.unsqueeze(-2)
+            second[:, :Z, :Z] += q.covariance_matrix
+            seen = seen.expand_as(x)
+            G, b, zz = G + seen.T @ second.flatten(1), b + x.T @ mean, zz + second.sum(0)
+            count, square = count + seen.sum(0), square + (x**2).sum(0)
+        w = torch.linalg.solve(G.reshape(D, Z + 1, Z + 1), b)  # [D, Z + 1]
+        error = square - (w * b).sum(-1)
+        zz = zz / zz[Z, Z]
+        centre, S = zz[Z, :Z], zz[:Z, :Z] - torch.outer(zz[Z, :Z], zz[Z, :Z])
+        psi = error / count if self.noise == "diagonal" else (error.sum() / count.sum()).expand_as(error)
+        self._set_theta(w[:, :Z] @ torch.linalg.cholesky(S), c + w[:, Z] + w[:, :Z] @ centre, psi)
 
     def _principal_components(self, moments: Moments) -> None:
         """W = U_q (Λ_q − ψI)^½ and ψ = mean of the discarded eigenvalues of C (Tipping & Bishop 1999, eq. 7–8).
@@ -271,10 +314,9 @@ class LinearGaussian(Model):
         for parameter, value in ((self.W, W), (self.mu, mu), (self.log_psi, above.log())):
             parameter.copy_(value)
 
-    def _set_least_psi(self, moments: Moments) -> Tensor:
-        """The floor of ψ, relative to the variance of x, which comes back [D]; refuses what would drive ψ there."""
-        variance = moments.cov.diagonal()
-        constant = (variance <= 1e-24 * moments.mean**2).nonzero().flatten().tolist()
+    def _set_least_psi(self, mean: Tensor, variance: Tensor) -> None:
+        """The floor of ψ, relative to the variance of x [D]; refuses what would drive ψ there."""
+        constant = (variance <= 1e-24 * mean**2).nonzero().flatten().tolist()
         if constant and (self.noise == "diagonal" or len(constant) == len(variance)):
             named = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
             raise RequestError(
@@ -282,7 +324,27 @@ class LinearGaussian(Model):
                 "Remove them (they hold no information), or share one noise: model.noise=isotropic.",
             )
         self.least_psi.copy_(self.floor * (variance if self.noise == "diagonal" else variance.mean()))
-        return variance
+
+    def _columns(self, batches: Callable[[], Iterable[Batch]]) -> tuple[Tensor, Tensor]:
+        """The mean and the variance [D] of what is observed of each column."""
+        if next(iter(batches())).observed is None:
+            moments = self._moments(batches())
+            return moments.mean, moments.cov.diagonal()
+        zero = torch.zeros_like(self.mu, dtype=torch.float64)
+        mean = self._mean(batches(), zero)
+        return mean, self._mean(batches(), mean, power=2)
+
+    def _mean(self, batches: Iterable[Batch], centre: Tensor, power: int = 1) -> Tensor:
+        """The mean of (x − centre)^power over what is observed of each column, [D]."""
+        count, total = torch.zeros_like(centre), torch.zeros_like(centre)
+        for batch in batches:
+            seen, delta = self._centred(batch, centre)
+            count, total = count + seen.expand_as(delta).sum(0), total + (delta**power).sum(0)
+        if bool((count < 1).any()):
+            raise RequestError(
+                f"Column {int((count < 1).nonzero()[0])} of x has no value in any example; leave it out."
+            )
+        return total / count
 
     def _moments(self, batches: Iterable[Batch]) -> Moments:
         """x̄ and C in float64, in one pass; sums are taken about the mean of the first batch, against cancellation."""
@@ -290,8 +352,8 @@ class LinearGaussian(Model):
         for batch in batches:
             if batch.observed is not None:
                 raise RequestError(
-                    "The closed form of linear_gaussian needs every value of x, and some are not observed.",
-                    "Fill them in, or climb the bound by gradient (objective 'elbo' takes masks).",
+                    "This closed form of linear_gaussian needs every value of x, and some are not observed.",
+                    "Use solve(), which climbs by EM where x has gaps.",
                 )
             x = batch.x.flatten(1).double()
             if not count:
