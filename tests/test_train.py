@@ -553,7 +553,7 @@ def test_dropout_is_for_training_only() -> None:
     assert validate(model.train(), data, Elbo()) == validate(vae(), data, Elbo())
     problem: Callable[..., tuple[Tensor, dict[str, Tensor]]] = Problem(model.train(), stage())
     with keyed("same"):
-        first = problem(data.x, None, None, torch.tensor(0.5))[0]
+        first = problem(data.x, None, None, None, torch.tensor(0.5))[0]
     model.eval()
     with keyed("same"):
-        assert problem(data.x, None, None, torch.tensor(0.5))[0] != first
+        assert problem(data.x, None, None, None, torch.tensor(0.5))[0] != first

@@ -38,6 +38,12 @@ class TrainOptions:
         clip: the largest gradient norm.
         ema_half_life: of the averaged weights, in examples; 0 keeps none; auto is 1 % of the training.
         patience: validations without a better bound before training stops; 0 never stops early.
+        plateau: validations without a better bound after which schedule=plateau halves the learning rate.
+        finish: objective of a last stage, such as iwae or dreg, from the best weights so far; none has no such stage.
+        finish_share: share of the steps that the finish takes.
+        prior_share: share of the steps, at the very end, in which the prior moves alone and all else is held.
+        encoder_steps: updates of the encoder alone before each update of everything (aggressive training).
+        aggressive_share: share of the main stage, from its start, that has such updates.
         valid_every: steps between validations (and checkpoints); auto makes about 25.
         precision: bf16 runs encoder and decoder in bfloat16 while training; densities and evaluation stay float32.
         compile: compile objective and model as one module; auto does where the run is long enough to repay it.
@@ -50,12 +56,18 @@ class TrainOptions:
     batch_size: int | Literal["auto"] = "auto"
     optimizer: Literal["adamw", "adam", "adamax"] = "adamw"
     lr: float | Literal["auto"] = "auto"
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
     warmup: float = 0.02
     weight_decay: float | Literal["auto"] = "auto"
     clip: float = 200.0
     ema_half_life: float | Literal["auto"] = "auto"
     patience: int = 10
+    plateau: int = 3
+    finish: str = "none"
+    finish_share: float = 0.25
+    prior_share: float = 0.0
+    encoder_steps: int = 0
+    aggressive_share: float = 0.2
     valid_every: int | Literal["auto"] = "auto"
     precision: Literal["auto", "float32", "bf16"] = "auto"
     compile: bool | Literal["auto"] = "auto"
@@ -73,6 +85,8 @@ class DataOptions:
         seed: of the split and of the fixed draws; untouched by --seed.
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas.
+        size: of images: cut to squares and resized to this; auto keeps those of one size up to 64, else takes 64.
+        skip_broken: leave out image files that cannot be read, instead of refusing.
     """
 
     binarization: Literal["auto", "dynamic", "static", "threshold", "none"] = "auto"
@@ -81,6 +95,8 @@ class DataOptions:
     seed: int = 0
     label: str = ""
     drop: str = ""
+    size: int | Literal["auto"] = "auto"
+    skip_broken: bool = False
 
 
 @dataclass(frozen=True)

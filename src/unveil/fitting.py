@@ -21,7 +21,7 @@ from .findings import conclude
 from .judging import RANKED, make_estimator, report_estimate
 from .models.base import Model
 from .ops import threads
-from .planning import Plan, memory, options_of, pick_device, resolve
+from .planning import Plan, Request, memory, options_of, pick_device, resolve
 from .registry import describe, seeded
 from .run import CONFIG, RESULT, Run, check_new, check_writable, default_path, versions
 from .signals import stop_requests
@@ -112,9 +112,9 @@ def prepare(
     device = pick_device(choices.train.device)
     data = load(source, y=y, **vars(choices.data))
     built, goal = _build(model, choices, data, seed, device), _objective(objective, choices)
-    built.require(f"The objective {describe(goal).get('name', 'given')!r}", goal.needs)
+    goal.check(built)
     data = _on(data, device)
-    plan = resolve(built, data, goal, choices.train, choices.evaluation, seed, started)
+    plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
     config = _config(source, data, built, goal, choices, plan, seed)
     check_space(path, _bytes_on_disk(built))
@@ -191,7 +191,7 @@ def own_parts(model: Model) -> dict[str, Any]:
 
 
 def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]:
-    """Three lines: what was picked and why, and what it will cost."""
+    """Three lines (and one for images): what was picked and why, and what it will cost."""
     phase, seconds = config["phases"][-1], config["plan"]["seconds"]
     sizes = f"{len(data.train):,} + {len(data.valid):,} + {len(data.test):,} examples (train, valid, test)"
     binarized = f", {data.binarization} binarization" if data.binarization else ""
@@ -209,6 +209,7 @@ def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]
         else f"{phase['steps']:,} steps of {phase['batch_size']} ({epochs} epochs){', ' + fast if fast else ''}"
     )
     return (
+        *([] if data.resize is None else [f"Read   {data.resize}"]),
         f"Data   {data.name}: {sizes}, {shape}, {data.domain}{binarized}",
         f"Model  {describe(model).get('name', 'model')}{story}, {weights:,} weights",
         f"Budget {how}; memory {needed:.1f} of {free:.1f} GB; about {sum(seconds.values()):.0f} s, until {end}",
@@ -266,7 +267,7 @@ def open_phase(run: Run, started: float, **budget: Any) -> None:
     data = _on(run.data, run.train["device"])
     judging = EvaluationOptions(**{k: v for k, v in run.config["evaluation"].items() if v is not None})
     seed = run.config["seed"] + len(run.config["phases"])
-    plan = resolve(run.model.train(), data, run.objective, options, judging, seed, started)
+    plan = resolve(Request(run.model.train(), data, run.objective, options, judging, seed, started))
     run.forget()
     config = run.config | {
         "phases": [*run.config["phases"], plan.phase],

@@ -20,6 +20,8 @@ from .judging import RANKED, make_estimator
 from .models.base import Model
 from .objectives import Objective
 from .ops import threads
+from .registry import rebuild
+from .staging import check_stages, plan_stages
 from .train.loop import Problem, TrainState, fit
 from .train.stage import Stage
 from .train.validation import validate
@@ -62,92 +64,142 @@ def pick_device(name: str) -> str:
     return name
 
 
-def resolve(
-    model: Model,
-    data: Data,
-    objective: Objective,
-    options: TrainOptions,
-    judging: EvaluationOptions,
-    seed: int,
-    started: float,
-) -> Plan:
-    """Fix batch size, learning rate, precision, threads, compilation and the number of steps.
+@dataclass(frozen=True)
+class Request:
+    """What a fit is asked to do.
 
-    Arguments: model, initialised and on its device (left as it came); started, `time.perf_counter()` at the command's
-    start. A budget in minutes becomes a number of steps after a short timed warm-up; nothing later reads the clock.
+    Arguments:
+        model: initialised and on its device; left as it came.
+        data: on the same device.
+        objective: of the main stage.
+        options: how to train, with what is left to be found as "auto".
+        judging: how the result is judged.
+        seed: of the order of examples and of all noise.
+        started: `time.perf_counter()` at the command's start.
     """
+
+    model: Model
+    data: Data
+    objective: Objective
+    options: TrainOptions
+    judging: EvaluationOptions
+    seed: int
+    started: float
+
+    @property
+    def batch_size(self) -> int:
+        size, asked = len(self.data.train), self.options.batch_size
+        return min(_batch_size(size) if asked == "auto" else asked, size)
+
+    @property
+    def has_budget(self) -> bool:
+        return any(b is not None for b in (self.options.minutes, self.options.steps, self.options.epochs))
+
+
+def resolve(request: Request) -> Plan:
+    """Fix stages, batch size, learning rate, precision, threads, compilation and the number of steps.
+
+    A budget in minutes becomes a number of steps after a short timed warm-up; nothing later reads the clock.
+    """
+    options, rows = request.options, request.batch_size * request.objective.num_samples
     for name, value in (("valid_every", options.valid_every), ("batch_size", options.batch_size)):
         if value != "auto" and value < 1:
             raise RequestError(f"train.{name} is {value}; it takes a whole number from 1 upwards.")
-    batch = _batch_size(len(data.train)) if options.batch_size == "auto" else options.batch_size
-    large = flops_per_step(model, min(batch, len(data.train)) * objective.num_samples) > LARGE
+    check_stages(options, request.model, request.data.train)
+    large = flops_per_step(request.model, rows) > LARGE
     with threads(torch.get_num_threads() if large else 1):  # a second thread costs a small model more than it brings
-        return _resolve(model, data, objective, options, judging, seed, started, large)
+        return _resolve(request, large)
 
 
-def _resolve(
-    model: Model,
-    data: Data,
-    objective: Objective,
-    options: TrainOptions,
-    judging: EvaluationOptions,
-    seed: int,
-    started: float,
-    large: bool,
-) -> Plan:
-    size = len(data.train)
-    batch = min(_batch_size(size) if options.batch_size == "auto" else options.batch_size, size)
-    phase: dict[str, Any] = {
-        "steps": 1,
-        "batch_size": batch,
-        "optimizer": options.optimizer,
-        "lr": min(1.5e-3, 1e-3 * math.sqrt(batch / 128)) if options.lr == "auto" else options.lr,
-        "schedule": options.schedule,
-        "warmup": options.warmup,
-        "weight_decay": 0.01 if options.weight_decay == "auto" else options.weight_decay,
-        "clip": options.clip,
-        "ema_half_life": 0.0,
-        "patience": options.patience,
-        "device": str(next(iter(model.buffers())).device) if list(model.buffers()) else "cpu",
-        "threads": torch.get_num_threads(),
-        "seed": seed,
-    }
-    minutes = options.minutes
-    steps = options.steps or _steps_of_epochs(options.epochs, size, batch, model) or _default_steps(size, batch, model)
-    probe = Probe(model, data, objective, phase, seed)
-    bf16, compiled, notes = _pick_speed(options, probe, minutes, large)
-    per_step = probe.seconds_per_step(bf16, compiled)
-    if (
-        minutes is None
-        and options.steps is None
-        and options.epochs is None
-        and per_step * steps > 60 * DEFAULT_MINUTES * 0.8
-    ):
+def _resolve(request: Request, large: bool) -> Plan:
+    phase, minutes = _chosen(request), request.options.minutes
+    probe = Probe(request.model, request.data, request.objective, phase, request.seed)
+    bf16, compiled, notes = _pick_speed(request.options, probe, minutes, large)
+    per_step = _seconds_per_step(request, phase, probe, bf16, compiled)
+    steps = _steps_asked(request)
+    if minutes is None and not request.has_budget and per_step * steps > 60 * DEFAULT_MINUTES * 0.8:
         minutes = DEFAULT_MINUTES
         notes.append(f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it.")
     validation = probe.seconds_per_validation()
-    evaluation = _evaluation(judging, probe, minutes, per_step * steps)
+    evaluation = _evaluation(request.judging, probe, minutes, per_step * steps)
     judged = evaluation.pop("seconds")
     if minutes is not None:
-        total = 60 * minutes
-        left = total * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - (time.perf_counter() - started)
+        passed = time.perf_counter() - request.started
+        left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed
         steps = max(VALIDATIONS, int((left - VALIDATIONS * validation) / per_step))
-    phase |= {
-        "steps": steps,
-        "ema_half_life": 0.01 * steps * batch if options.ema_half_life == "auto" else options.ema_half_life,
-        "valid_every": max(1, round(steps / VALIDATIONS)) if options.valid_every == "auto" else options.valid_every,
+    phase |= _of_steps(request, phase, steps) | {
         "precision": "bf16" if bf16 else "float32",
         "compile": compiled is not None,
     }
-    phase["valid_every"] = max(1, min(phase["valid_every"], steps))
-    training = per_step * steps + validation * steps / phase["valid_every"]
     seconds = {
-        "training": training,
+        "training": per_step * steps + validation * (steps / phase["valid_every"] + len(phase["stages"]) - 1),
         "evaluation": judged,
-        "baselines": max(2.0, min(BASELINE_SHARE * 60 * minutes if minutes else 0.15 * training, 60.0)),
         "report": REPORT_SECONDS,
     }
+    share = BASELINE_SHARE * 60 * minutes if minutes else 0.15 * seconds["training"]
+    seconds["baselines"] = max(2.0, min(share, 60.0))
     return Plan(phase, evaluation, {k: round(v, 2) for k, v in seconds.items()}, tuple(notes), compiled)
+
+
+KEPT = (  # as they were asked for
+    "optimizer", "schedule", "warmup", "clip", "patience", "plateau",
+    "finish", "finish_share", "prior_share", "encoder_steps", "aggressive_share",
+)  # fmt: skip
+
+
+def _chosen(request: Request) -> dict[str, Any]:
+    """What does not depend on the number of steps (which stands at 1)."""
+    options, model = request.options, request.model
+    return {name: getattr(options, name) for name in KEPT} | {
+        "steps": 1,
+        "batch_size": request.batch_size,
+        "lr": _learning_rate(request.batch_size) if options.lr == "auto" else options.lr,
+        "weight_decay": 0.01 if options.weight_decay == "auto" else options.weight_decay,
+        "ema_half_life": 0.0,
+        "device": str(next(iter(model.buffers())).device) if list(model.buffers()) else "cpu",
+        "threads": torch.get_num_threads(),
+        "seed": request.seed,
+    }
+
+
+def _of_steps(request: Request, phase: dict[str, Any], steps: int) -> dict[str, Any]:
+    """What follows from the number of steps."""
+    options = request.options
+    every = max(1, round(steps / VALIDATIONS)) if options.valid_every == "auto" else options.valid_every
+    average = 0.01 * steps * phase["batch_size"] if options.ema_half_life == "auto" else options.ema_half_life
+    return {
+        "steps": steps,
+        "ema_half_life": average,
+        "valid_every": max(1, min(every, steps)),
+        "stages": plan_stages(phase, request.objective, steps),
+    }
+
+
+def _seconds_per_step(request: Request, phase: dict[str, Any], probe: Probe, bf16: bool, compiled: Any) -> float:
+    """The mean over all stages; later ones are timed eagerly and taken to gain as much by compiling as the first."""
+    main = probe.seconds_per_step(bf16, compiled)
+    gain = main / probe.seconds_per_step(bf16, None) if compiled is not None else 1.0
+    stages = plan_stages(phase, request.objective, 1_000_000)
+    total = 0.0
+    for own in stages:
+        inner = own.get("encoder_steps", phase["encoder_steps"]) * phase["aggressive_share"]
+        seconds = main * (1 + inner)
+        if own["name"] != "main":
+            goal = rebuild(own["objective"])
+            other = Probe(request.model, request.data, goal, phase | own, request.seed)
+            seconds = gain * other.seconds_per_step(bf16, None, budget=0.5)
+        total += own["steps"] * seconds
+    return total / 1_000_000
+
+
+def _steps_asked(request: Request) -> int:
+    options, size, batch = request.options, len(request.data.train), request.batch_size
+    steps = options.steps or _steps_of_epochs(options.epochs, size, batch, request.model)
+    return steps or _default_steps(size, batch, request.model)
+
+
+def _learning_rate(batch: int) -> float:
+    return min(1.5e-3, 1e-3 * math.sqrt(batch / 128))
 
 
 def _batch_size(size: int) -> int:
@@ -222,8 +274,7 @@ class Probe:
 
     def __init__(self, model: Model, data: Data, objective: Objective, phase: dict[str, Any], seed: int) -> None:
         self.model, self.data, self.seed = model, data, seed
-        names = Stage.__dataclass_fields__.keys() - {"objective", "parts"}
-        self.stage = Stage(objective, **{k: v for k, v in (phase | {"steps": 10_000_000}).items() if k in names})
+        self.stage = Stage.of(objective, phase | {"steps": 10_000_000, "encoder_steps": 0})
         self._timed: dict[tuple[bool, bool], float] = {}
 
     def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5) -> float:

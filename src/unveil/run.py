@@ -114,10 +114,12 @@ class Run:
     def objective(self) -> Objective:
         return rebuild(self.config["objective"])
 
-    def stage(self) -> Stage:
-        """The stage of the current phase."""
-        names = Stage.__dataclass_fields__.keys() - {"objective", "parts"}
-        return Stage(self.objective, **{k: v for k, v in self.train.items() if k in names})
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the current phase, in order: what is written of each, over what holds for the whole phase."""
+        return tuple(
+            Stage.of(rebuild(own.get("objective", self.config["objective"])), self.train | own)
+            for own in self.train.get("stages", [{}])
+        )
 
     def new_model(self, seed: int = 0) -> Model:
         """The model as built, with the initial weights of a seed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -18,13 +19,14 @@ from .events import Event, Progress, Validated
 from .files import write_json
 from .judging import continuations
 from .models.base import Model
-from .ops import keyed
+from .ops import keyed, seed_of
 from .pictures import to_bytes
 from .run import Run
 from .signals import StopRequests
 from .train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_weights
 from .train.loop import NonFinite, Problem, Step, TrainState, initialise
 from .train.loop import fit as train
+from .train.stage import Stage
 from .train.validation import validate
 
 LOGS_PER_VALIDATION = 5
@@ -44,10 +46,16 @@ class Best:
 
 
 class Trainer:
-    """The training of one run: metrics, validations, checkpoints, early stopping."""
+    """The training of one run, stage after stage: metrics, validations, checkpoints, early stopping.
+
+    Each stage goes on from the best weights of the one before, with a new optimiser, learning rate and average; bounds
+    of two objectives cannot be compared, so "best" starts anew. Steps are counted over all stages as planned.
+    """
+
+    state: TrainState  # of the present stage
 
     def __init__(self, run: Run, data: Data, model: Model | None, problem: Any) -> None:
-        self.run, self.data, self.stage = run, data, run.stage()
+        self.run, self.data, self.stages, self.index = run, data, run.stages(), 0
         self.number, self.best = len(run.config["phases"]) - 1, Best()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.sums: dict[str, torch.Tensor] = {}  # on the device: reading a number would make an accelerator wait
@@ -57,32 +65,51 @@ class Trainer:
         self._restore(model)
 
     @property
-    def is_over(self) -> bool:
+    def stage(self) -> Stage:
+        """The present one."""
+        return self.stages[self.index]
+
+    @property
+    def stage_is_over(self) -> bool:
         return self.stopped or self.state.step >= self.stage.steps
+
+    @property
+    def is_over(self) -> bool:
+        return self.stage_is_over and self.index + 1 == len(self.stages)
+
+    @property
+    def made(self) -> int:
+        """The number of updates, over all stages as planned."""
+        return sum(stage.steps for stage in self.stages[: self.index]) + self.state.step
 
     def train(self, stop: StopRequests) -> Iterator[Event]:
         """Updates until the budget is spent, the bound stops improving, or a signal asks to stop."""
-        phase, begin, first = self.run.train, time.perf_counter(), self.state.step
-        if not self.is_over:
-            problem = self._problem(phase)
-            steps = train(
-                self.state.model,
-                self.data.train,
-                self.stage,
-                self.state,
-                seed=phase["seed"],
-                bf16=phase["precision"] == "bf16",
-                problem=problem,
-            )
-            before = self.trained_seconds
+        while not self.is_over:
+            if self.stage_is_over:
+                yield self._enter_next()
+            yield from self._train_stage(stop)
+        self._write_weights()
+
+    def _train_stage(self, stop: StopRequests) -> Iterator[Event]:
+        phase, begin, first, before = self.run.train, time.perf_counter(), self.state.step, self.trained_seconds
+        steps = train(
+            self.state.model,
+            self.data.train,
+            self.stage,
+            self.state,
+            seed=self._seed(),
+            bf16=phase["precision"] == "bf16",
+            problem=self._problem(phase),
+        )
+        with contextlib.closing(steps):
             try:
                 for step in steps:
                     elapsed = time.perf_counter() - begin
                     self.trained_seconds = before + elapsed
                     yield self._progress(step, elapsed / (step.number - first))
-                    if step.number % phase["valid_every"] == 0 or step.number == self.stage.steps:
+                    if self.made % phase["valid_every"] == 0 or step.number == self.stage.steps:
                         yield self._validate(step)
-                    if self.is_over:
+                    if self.stage_is_over:
                         break
                     if stop.signum is not None:
                         self._save()
@@ -90,7 +117,23 @@ class Trainer:
             except (NonFinite, KeyboardInterrupt):
                 self._save()
                 raise
-        self._write_weights()
+
+    def _seed(self) -> int:
+        """Of noise and order in this stage: none is met twice."""
+        seed: int = self.run.train["seed"]
+        return seed if self.index == 0 else seed_of("stage", seed, self.index)
+
+    def _enter_next(self) -> Validated:
+        """The next stage, from the best weights so far, which are judged by its objective first.
+
+        A function of the checkpoint at the end of the stage before, so nothing is saved here.
+        """
+        model = self.state.model
+        model.load_state_dict(self.best_weights)
+        self.index, self.problem = self.index + 1, None
+        self.state = TrainState(model, self.stage)
+        self.best, self.sums, self.count, self.stopped = Best(), {}, 0, False
+        return self._judged(self.state.average.model)
 
     def _problem(self, phase: dict[str, Any]) -> Any:
         if self.problem is not None or not phase["compile"]:
@@ -102,33 +145,39 @@ class Trainer:
             self.sums[name] = value.double() + self.sums.get(name, 0.0)
         self.count += 1
         every = max(1, self.run.train["valid_every"] // LOGS_PER_VALIDATION)
-        if step.number % every == 0:
-            self._log(step.number, {k: float(v) / self.count for k, v in self.sums.items()})
+        if self.made % every == 0:
+            self._log({k: float(v) / self.count for k, v in self.sums.items()})
             self.sums, self.count = {}, 0
         size = len(self.data.train) if self.state.optimizer is None else self.stage.batch_size
-        return Progress(
-            step.number,
-            self.stage.steps,
-            step.logs,
-            size / per_step,
-            per_step * (self.stage.steps - step.number),
-        )
+        left = self.num_steps - self.made
+        return Progress(self.made, self.num_steps, step.logs, size / per_step, per_step * left)
+
+    @property
+    def num_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
 
     def _validate(self, step: Step) -> Validated:
-        found = validate(step.model, self.data.valid, self.stage.objective)
-        better = self.best.take(found["bound"])
-        self._log(step.number, {f"valid_{k}": v for k, v in found.items()})
-        if better:
-            self.best_weights = {k: v.detach().clone() for k, v in step.model.state_dict().items()}
-        patience = self.run.train["patience"]
-        self.stopped = patience > 0 and self.best.since >= patience
+        found = self._judged(step.model)
+        phase, since = self.run.train, self.best.since
+        self.stopped = 0 < phase["patience"] <= since
+        if self.stage.schedule == "plateau" and since and since % phase["plateau"] == 0:
+            self.state.lr_factor /= 2
         self._save()
-        assert self.best.bound is not None
-        samples = sample_pictures(step.model, self.data.domain, step.number)
-        return Validated(step.number, self.stage.steps, found["bound"], self.best.bound, found["rate"], samples)
+        return found
 
-    def _log(self, step: int, values: dict[str, float]) -> None:
-        row = {"phase": self.number, "step": step, **values, "time": {"at": round(time.time(), 3)}}
+    def _judged(self, model: Model) -> Validated:
+        """The validation bound of a model, whose weights are kept where it is the best of the stage."""
+        found = validate(model, self.data.valid, self.stage.objective)
+        if self.best.take(found["bound"]):
+            self.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+        self._log({f"valid_{k}": v for k, v in found.items()})
+        assert self.best.bound is not None
+        samples = sample_pictures(model, self.data.domain, self.made)
+        return Validated(self.made, self.num_steps, found["bound"], self.best.bound, found["rate"], samples)
+
+    def _log(self, values: dict[str, float]) -> None:
+        where = {"phase": self.number, "stage": self.stage.name, "step": self.made}
+        row = {**where, **values, "time": {"at": round(time.time(), 3)}}
         with open(self.metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
@@ -137,6 +186,8 @@ class Trainer:
             os.fsync(file.fileno())
         values = {
             "phase": self.number,
+            "stage": self.index,
+            "lr_factor": self.state.lr_factor,
             "best_bound": self.best.bound,
             "since_best": self.best.since,
             "sums": {k: float(v) for k, v in self.sums.items()},
@@ -146,15 +197,16 @@ class Trainer:
             "seconds": self.trained_seconds,
         }
         tensors = self.state.tensors() | {f"best/{k}": v for k, v in self.best_weights.items()}
-        save_checkpoint(self.run.path / "state", Checkpoint(self.state.step, tensors, values))
+        save_checkpoint(self.run.path / "state", Checkpoint(self.made, tensors, values))
 
     def _restore(self, model: Model | None) -> None:
         found = load_checkpoint(self.run.path / "state")
         if found is not None and found.values["phase"] == self.number:
+            self.index = found.values.get("stage", 0)
             self.state = TrainState(self.run.new_model(), self.stage)
             self._take_up(found)
-            if self.state.step > 0 and not self.is_over:
-                _record_continuation(self.run, self.state.step)
+            if self.made > 0 and not self.is_over:
+                _record_continuation(self.run, self.made)
             return
         self.state = TrainState(self._first_model(model), self.stage)
         self._save()
@@ -172,7 +224,8 @@ class Trainer:
 
     def _take_up(self, found: Checkpoint) -> None:
         values = found.values
-        self.state.load(found.tensors, found.step)
+        first = self.made
+        self.state.load(found.tensors, found.step - first, values.get("lr_factor", 1.0))
         self.best = Best(values["best_bound"], values["since_best"])
         self.best_weights = {k[5:]: v for k, v in found.tensors.items() if k.startswith("best/")}
         self.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in values["sums"].items()}
@@ -201,5 +254,6 @@ def sample_pictures(model: Model, domain: Domain, step: int, count: int = 16) ->
     if not domain.is_image:
         return None
     with keyed("preview", 0):
-        _, z = model.sample(count)
-    return to_bytes(model.decode(z).mean.cpu().numpy(), domain)
+        y = model.draw_labels(count)
+        _, z = model.sample(count, y)
+    return to_bytes(model.decode(z, y).mean.cpu().numpy(), domain)

@@ -84,8 +84,8 @@ MUTANTS = (
     Mutant(
         "resume-from-zero",
         "trainer.py",
-        "self.state.load(found.tensors, found.step)",
-        "self.state.load(found.tensors, 0)",
+        "self.state.load(found.tensors, found.step - first,",
+        "self.state.load(found.tensors, 0,",
         ("tests/resume",),
     ),
     Mutant(

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..errors import RequestError
 from ..models.base import Model, Posterior
+from ..registry import describe
 from ..terms import Terms
 
 
@@ -57,7 +58,7 @@ class Objective(ABC):
 
         Arguments: example, any batch of the training data.
         """
-        name = self.registered[1]
+        name = describe(self).get("name", "given")
         model.require(f"The objective {name!r}", self.needs)
         if example is not None and example.z is not None and not self.takes_known_z:
             raise RequestError(

@@ -33,7 +33,7 @@ class FreeBits(Objective):
     def __init__(
         self,
         *,
-        floor: float = 0.5,
+        floor: float = 2.0,
         batch_mean: bool = True,
         num_samples: int = 1,
         warmup: float = 0.1,
@@ -74,7 +74,7 @@ class MinRate(Objective):
         num_samples: K, draws per example.
     """
 
-    def __init__(self, *, rate: float = 0.5, num_samples: int = 1) -> None:
+    def __init__(self, *, rate: float = 5.0, num_samples: int = 1) -> None:
         check_from_zero("rate", rate)
         self.rate, self.num_samples = rate, positive(num_samples)
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ..errors import WorkError
+from ..findings import SIGNS
 from ..run import Run
 from . import figures
 from .anatomy import anatomy
@@ -25,14 +26,13 @@ from .views import Extremes, extremes
 HERE = Path(__file__).parent
 MOST_BYTES = 8_000_000
 EXTREMES = 12
-SIDES = {"lower": "≥", "upper": "≤", "exact": "="}
 
 
 def page(run: Run) -> str:
     """The HTML of a finished run's report."""
     subject = Subject.of(run)
     found = _found(subject)
-    scripts = [_script(get_plotlyjs()), _script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
+    scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
     html = (
         environment()
         .get_template("template.html")
@@ -43,7 +43,7 @@ def page(run: Run) -> str:
             config=run.config,
             name=run.data.name,
             path=run.path,
-            side=SIDES[subject.result["direction"]],
+            side=SIGNS[subject.result["direction"]],
             domain=subject.domain,
             closed_form=subject.model.solves == "all",
             style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
@@ -87,7 +87,7 @@ def content_policy(scripts: list[Markup]) -> str:
     )
 
 
-def _script(source: str) -> Markup:
+def script(source: str) -> Markup:
     """JavaScript of a package, safe between <script> tags, with the line ends that a browser hashes."""
     if "</script" in source.lower() or "<!--" in source:
         raise WorkError("A script of the report would end its own element.")
@@ -139,9 +139,10 @@ def starts(run: Run) -> list[int]:
 
 
 def best_step(run: Run) -> int | None:
-    """The step whose weights were kept: the best validation bound of the last phase."""
+    """The step whose weights were kept: the best validation bound of the last phase's last stage."""
     last = len(run.config["phases"]) - 1
     rows = [row for row in run.metrics if "valid_bound" in row and row["phase"] == last]
+    rows = [row for row in rows if row.get("stage") == rows[-1].get("stage")]
     return starts(run)[-1] + max(rows, key=lambda row: row["valid_bound"])["step"] if rows else None
 
 

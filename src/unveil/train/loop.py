@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import functools
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,10 +12,10 @@ from torch import Tensor, nn
 
 from ..batch import Batch
 from ..data import Split
-from ..errors import WorkError
+from ..errors import RequestError, WorkError
 from ..models.base import Model, device_of
 from ..objectives import Loss
-from ..ops import keyed
+from ..ops import keyed, seed_of
 from .ema import Average
 from .stage import Stage
 
@@ -29,18 +30,18 @@ def initialise(model: Model, data: Split, seed: int) -> None:
     """The data-dependent start: once, on training examples, never on resume."""
     with keyed("initialise", seed), torch.no_grad():
         batch = data.batch(torch.randperm(len(data))[:10_000])
-        device = device_of(model)
-        model.initialise(replace(batch, x=batch.x.to(device)))
+        model.initialise(batch.to(device_of(model)))
 
 
 class TrainState:
-    """Everything that changes while training: weights, their average, the optimiser, the number of updates made.
+    """Everything that changes in a stage: weights, their average, the optimiser, the number of updates made.
 
     Noise and the order of the examples are functions of (seed, step), so they need no state of their own.
     """
 
     def __init__(self, model: Model, stage: Stage) -> None:
         self.model, self.stage, self.step = model, stage, 0
+        self.lr_factor = 1.0  # lowered by the caller, who validates
         gradient = model.solves != "all"
         self.average = Average(model, stage.ema_half_life if gradient else 0.0)
         self.optimizer = stage.make_optimizer(model) if gradient else None
@@ -54,9 +55,9 @@ class TrainState:
             found |= {f"optimizer/{name}/{slot}": value for slot, value in slots.items()}
         return {k: v.detach() for k, v in found.items()}
 
-    def load(self, tensors: Mapping[str, Tensor], step: int) -> None:
+    def load(self, tensors: Mapping[str, Tensor], step: int, lr_factor: float = 1.0) -> None:
         """Put a checkpoint back, bit by bit."""
-        self.step = step
+        self.step, self.lr_factor = step, lr_factor
         self.model.load_state_dict(_under(tensors, "model/"))
         if self.average.model is not self.model:
             self.average.model.load_state_dict(_under(tensors, "average/"))
@@ -110,8 +111,15 @@ class Problem(nn.Module):
         super().__init__()
         self.model, self.objective = model, stage.objective
 
-    def forward(self, x: Tensor, y: Tensor | None, observed: Tensor | None, progress: Tensor) -> tuple[Tensor, Any]:
-        loss: Loss = self.objective(self.model, Batch(x=x, y=y, observed=observed), progress)
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor | None,
+        observed: Tensor | None,
+        z: tuple[Tensor, ...] | None,
+        progress: Tensor,
+    ) -> tuple[Tensor, Any]:
+        loss: Loss = self.objective(self.model, Batch(x=x, y=y, observed=observed, z=z), progress)
         return loss.surrogate.mean() + loss.shared, {"bound": loss.bound.mean().detach(), **loss.logs}
 
 
@@ -130,17 +138,10 @@ def rows_of(step: int, batch_size: int, num_examples: int, seed: int) -> Tensor:
     return torch.cat(found) if len(found) > 1 else found[0]
 
 
-_last_permutation: dict[tuple[int, int, int], Tensor] = {}
-
-
+@functools.lru_cache(maxsize=4)
 def _permutation(num_examples: int, seed: int, epoch: int) -> Tensor:
-    key = (num_examples, seed, epoch)
-    if key not in _last_permutation:
-        with keyed("order", *key):
-            order = torch.randperm(num_examples)
-        _last_permutation.clear()
-        _last_permutation[key] = order
-    return _last_permutation[key]
+    with keyed("order", num_examples, seed, epoch):
+        return torch.randperm(num_examples)
 
 
 def fit(
@@ -152,7 +153,7 @@ def fit(
     seed: int = 0,
     bf16: bool = False,
     problem: nn.Module | None = None,
-) -> Iterator[Step]:
+) -> Generator[Step, None, None]:
     """Train for one stage, yielding after each update.
 
     Arguments:
@@ -163,6 +164,8 @@ def fit(
         seed: of the order of examples and of all noise.
         bf16: run encoder and decoder in bfloat16; densities and sums stay in float32.
         problem: a compiled `Problem` of the same model and objective; by default it is run eagerly.
+
+    Updates of q alone (`stage.encoder_steps`) take examples and noise of their own and count as part of the step.
 
     Raises NonFinite before an update that would spoil the weights.
     """
@@ -183,28 +186,42 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
     assert optimizer is not None
     parameters, device = stage.parameters(model), device_of(model)
     frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
+    not_q = _outside_q(model, stage)
     guard = Guard(parameters, stage.clip, device)
+    solves = model.solves == "some" and "p" in stage.parts
     solve_every = max(-(-len(data) // stage.batch_size), stage.steps // 50)
+
+    def update(step: int, inner: int | None = None) -> Mapping[str, Tensor]:
+        """The update after `step` finished ones, or (numbered `inner`) one of q alone before it."""
+        assert optimizer is not None
+        noise = seed if inner is None else seed_of("encoder", seed, inner)
+        progress = torch.tensor(stage.progress(step), device=device)
+        model.network_dtype = torch.bfloat16 if bf16 else torch.float32
+        with keyed("train", noise, step):
+            rows = rows_of(step, stage.batch_size, len(data), noise).to(data.x.device, non_blocking=True)
+            batch = data.batch(rows)
+            loss, logs = problem(batch.x, batch.y, batch.observed, batch.z, progress)
+            model.network_dtype = torch.float32  # whoever evaluates between two updates does so in float32
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        for p in not_q if inner is not None else ():
+            p.grad = None  # the optimiser passes it over
+        for group in optimizer.param_groups:
+            group["lr"] = stage.learning_rate(step) * state.lr_factor
+        guard.update(optimizer, loss, logs, step, model)
+        return logs
+
     model.train()
     for p in frozen:
         p.requires_grad_(False)
     try:
         while state.step < stage.steps:
             step = state.step
-            progress = torch.tensor(step / max(1, stage.steps), device=device)
-            model.network_dtype = torch.bfloat16 if bf16 else torch.float32
-            with keyed("train", seed, step):
-                rows = rows_of(step, stage.batch_size, len(data), seed).to(data.x.device, non_blocking=True)
-                batch = data.batch(rows)
-                loss, logs = problem(batch.x, batch.y, batch.observed, progress)
-                model.network_dtype = torch.float32  # whoever evaluates between two updates does so in float32
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-            for group in optimizer.param_groups:
-                group["lr"] = stage.learning_rate(step)
-            guard.update(optimizer, loss, logs, step, model)
+            for inner in range(stage.inner_steps(step)):
+                update(step, inner)
+            logs = update(step)
             state.step = step + 1
-            if model.solves == "some" and (state.step % solve_every == 0 or state.step == stage.steps):
+            if solves and (state.step % solve_every == 0 or state.step == stage.steps):
                 _solve(model, data, seed, state.step)
             state.average.update(step, stage.batch_size)  # takes over what was solved
             yield Step(state.step, state.step * stage.batch_size, logs, state)
@@ -213,6 +230,19 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
         model.network_dtype = torch.float32
         for p in frozen:
             p.requires_grad_(True)
+
+
+def _outside_q(model: Model, stage: Stage) -> list[nn.Parameter]:
+    """What an update of q alone leaves as it is; weights that p shares with q move."""
+    if not stage.encoder_steps:
+        return []
+    q = {id(p) for p in model.parameters_of("q")}
+    if not q:
+        raise RequestError(
+            f"train.encoder_steps is {stage.encoder_steps}, and q of this {type(model).__name__} has no weights of its "
+            "own; leave it out."
+        )
+    return [p for p in stage.parameters(model) if id(p) not in q]
 
 
 def _solve_steps(state: TrainState, data: Split, seed: int) -> Iterator[Step]:

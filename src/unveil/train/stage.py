@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -14,7 +15,7 @@ from ..models.base import Model
 from ..objectives import Objective
 
 OPTIMIZERS = ("adamw", "adam", "adamax")
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "constant", "plateau")
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,18 @@ class Stage:
         batch_size: examples per update.
         optimizer: "adamw", "adam" or "adamax".
         lr: the peak learning rate.
-        schedule: "cosine" (to zero) or "constant".
+        schedule: "cosine" (to zero), "constant", or "plateau": constant until the caller, who validates, halves
+            `TrainState.lr_factor`.
         warmup: share of the steps over which the learning rate rises from 0.
         weight_decay: decoupled, on matrices and kernels only (adamw).
         clip: the largest gradient norm; longer gradients are scaled down.
         ema_half_life: of the averaged weights, in examples, so that the batch size is free to change; 0 keeps none.
         parts: whose parameters move: "p", "q", "prior".
+        encoder_steps: updates of q alone before each full one, in the first `aggressive_share` of the steps (He et al.,
+            Lagging Inference Networks, 2019, algorithm 1, with a fixed number of inner updates).
+        aggressive_share: share of the steps that have such updates before them.
+        progress_from: what an objective sees as its progress at the first step; 1 where a stage before warmed it up.
+        name: for the curves.
     """
 
     objective: Objective
@@ -40,15 +47,19 @@ class Stage:
     batch_size: int = 128
     optimizer: Literal["adamw", "adam", "adamax"] = "adamw"
     lr: float = 1e-3
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
     warmup: float = 0.02
     weight_decay: float = 0.01
     clip: float = 200.0
     ema_half_life: float = 0.0
     parts: tuple[str, ...] = ("p", "q")
+    encoder_steps: int = 0
+    aggressive_share: float = 0.0
+    progress_from: float = 0.0
+    name: str = "main"
 
     def __post_init__(self) -> None:
-        for name, low in (("steps", 0), ("batch_size", 1)):
+        for name, low in (("steps", 0), ("batch_size", 1), ("encoder_steps", 0)):
             if getattr(self, name) < low:
                 raise RequestError(
                     f"train.{name} is {getattr(self, name)}; it takes a whole number from {low} upwards."
@@ -59,20 +70,35 @@ class Stage:
         for name in ("weight_decay", "ema_half_life"):
             if not getattr(self, name) >= 0:
                 raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a number from 0 upwards.")
-        if not 0 <= self.warmup <= 1:
-            raise RequestError(f"train.warmup is {self.warmup}; it takes a share of the steps from 0 to 1.")
+        for name in ("warmup", "aggressive_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a share of the steps from 0 to 1.")
         for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             if getattr(self, name) not in allowed:
                 raise RequestError(
                     f"There is no train.{name} {getattr(self, name)!r}.", nearest(getattr(self, name), allowed)
                 )
 
+    @classmethod
+    def of(cls, objective: Objective, options: Mapping[str, Any]) -> Stage:
+        """A stage from plain values, of which it takes those that it knows."""
+        known = {k: v for k, v in options.items() if k in cls.__dataclass_fields__ and k != "objective"}
+        return cls(objective, **known | {"parts": tuple(known.get("parts", cls.parts))})
+
     def learning_rate(self, step: int) -> float:
-        """The learning rate of the update after `step` finished ones."""
+        """The learning rate of the update after `step` finished ones (before the factor of a plateau)."""
         rise = min(1.0, (step + 1) / max(1.0, self.warmup * self.steps))
-        if self.schedule == "constant":
+        if self.schedule != "cosine":
             return self.lr * rise
         return self.lr * rise * 0.5 * (1 + math.cos(math.pi * step / max(1, self.steps)))
+
+    def progress(self, step: int) -> float:
+        """What the objective sees as progress after `step` finished updates."""
+        return self.progress_from + (1 - self.progress_from) * step / max(1, self.steps)
+
+    def inner_steps(self, step: int) -> int:
+        """The updates of q alone before the update after `step` finished ones."""
+        return self.encoder_steps if step < self.aggressive_share * self.steps else 0
 
     def make_optimizer(self, model: Model) -> torch.optim.Optimizer:
         """The optimiser over the stage's parts; weight decay leaves biases and scalars alone."""
