@@ -27,6 +27,7 @@ class FlowHead(PosteriorHead):
         self.gaussian = DiagonalGaussian(num_features, num_latents)
         self.context = nn.Linear(num_features, CONTEXT)
         self.flow = flow
+        self._composed = zuko().transforms.ComposedTransform
 
     def forward(self, features: Tensor) -> Distribution:
         normal = normal_factors(self.gaussian(features))
@@ -34,7 +35,7 @@ class FlowHead(PosteriorHead):
         zero = torch.zeros_like(normal.loc)
         noise = Independent(Normal(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
         flow, affine = self.flow(self.context(features)), AffineTransform(normal.loc, normal.scale, event_dim=1)
-        return Pushforward(noise, zuko().transforms.ComposedTransform(flow, affine))
+        return Pushforward(noise, self._composed(flow, affine))
 
 
 @register("posterior", "flow")
