@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
-import psutil
 from numpy.lib import format as npy
 
 from ..errors import RequestError, nearest
@@ -70,13 +69,14 @@ def read_npz(path: Path, names: list[str]) -> dict[str, Array]:
         return {name: _read_member(archive, members[name], f"{path}:{name}") for name in names}
 
 
-def require_memory(num_bytes: int, where: str) -> None:
+def require_memory(num_bytes: int, where: str, remedy: str = "give fewer rows, or a smaller dtype") -> None:
     """Refuse, before allocating, what free memory cannot hold."""
+    import psutil  # here, so that a packed model opens without it
+
     free = psutil.virtual_memory().available
     if num_bytes > free:
         raise RequestError(
-            f"{where} declares {_gigabytes(num_bytes)} and {_gigabytes(free)} of memory are free; give fewer rows, or "
-            "a smaller dtype."
+            f"{where} declares {_gigabytes(num_bytes)} and {_gigabytes(free)} of memory are free; {remedy}."
         )
 
 

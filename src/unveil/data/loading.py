@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..domain import Domain
 from ..errors import RequestError, nearest
 from .binarize import MODES, fixed, threshold
+from .folders import Pictures
 from .frames import breaking, refuse_constant, refuse_empty
 from .raw import Array, Raw, short_name
 from .reading import read
@@ -44,12 +45,15 @@ def load(
     levels: int = 0,
     label: str = "",
     drop: str = "",
+    size: int | Literal["auto"] = "auto",
+    skip_broken: bool = False,
 ) -> Data:
     """Read a source, recognise its domain, split it, binarize it where asked.
 
     Arguments:
-        source: a name (`unveil list sources`), a path to .npy, .npz[:name], .csv, .tsv, .parquet or .h5ad[:layers/…],
-            an array, a tensor, lists of numbers, a data frame. NaN and masked entries are not observed.
+        source: a name (`unveil list sources`), a folder of images, a path to .npy, .npz[:name], .csv, .tsv, .parquet or
+            .h5ad[:layers/…], an array, a tensor, lists of numbers, a data frame. NaN and masked entries are not
+            observed.
         y: [N] labels, integers or strings, in the source's order; None, NaN or −1 where one is not known.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
             fixed draw of everything), "threshold", "none", or "auto": what the source is known by, else none.
@@ -59,9 +63,11 @@ def load(
         levels: n of levels(n), 0 to count them.
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas.
+        size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
+        skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed)
-    raw = read(source, y, label=label, drop=drop)
+    raw = read(source, y, label=label, drop=drop, pictures=Pictures(size, skip_broken))
     require_numbers(raw.x)
     require_enough(len(raw.x) - raw.num_test)
     rows, rule = split_rows(len(raw.x), raw.num_test, seed)
@@ -92,6 +98,7 @@ def load(
         levels=0 if mode == "none" else found.levels,
         columns=raw.columns,
         resize=raw.resize,
+        factors=raw.factors,
     )
 
 
@@ -109,10 +116,11 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     `Split.expected` gives v/(n−1). Labels are not carried: their codes need not be those of the run.
 
     Arguments:
-        source: as of `load`, or a Raw that was read already.
+        source: as of `load`, or a Raw that was read already; images are brought to the run's shape.
         domain, binarization, seed, levels: those of the run's Data; levels 0 counts them in x.
     """
-    raw = replace(source if isinstance(source, Raw) else read(source), y=None, z=None)
+    found = source if isinstance(source, Raw) else read(source, pictures=Pictures(shape=domain.shape))
+    raw = replace(found, y=None, z=None)
     x = raw.x
     _require_shape(x, domain)
     require_numbers(x)

@@ -13,8 +13,10 @@ import torch
 from ..errors import RequestError, nearest
 from ..registry import load_all
 from .files import describe_shapes, npz_names, read_npy, read_npz, split_member
+from .folders import Pictures, read_pictures
 from .frames import is_frame, read_frame
 from .h5ad import read_h5ad
+from .images import SUFFIXES as IMAGES
 from .raw import Array, Raw, encode_labels
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table
@@ -27,10 +29,6 @@ LATER = {
     ".mat": "MATLAB files are not read yet; np.save('x.npy', scipy.io.loadmat(path)[name])",
     ".zip": "archives are not read yet; unpack it and give an .npy or .npz file",
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), PICKLED),
-    **dict.fromkeys(
-        (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"),
-        "images are not read yet; np.save('x.npy', np.stack([np.asarray(image) for image in images]))",
-    ),
 }
 FOREIGN = {
     "scipy": "sparse matrices are not taken yet; give matrix.toarray()",
@@ -46,12 +44,22 @@ class Source(Protocol):
     def read(self) -> Raw: ...
 
 
-def read(source: Any, y: Any = None, *, label: str = "", drop: str = "", columns: Sequence[str] | None = None) -> Raw:
+def read(
+    source: Any,
+    y: Any = None,
+    *,
+    label: str = "",
+    drop: str = "",
+    columns: Sequence[str] | None = None,
+    pictures: Pictures | None = None,
+) -> Raw:
     """The decoded arrays of a source, with the user's own labels `y` [N] where they are given.
 
-    Arguments: label, drop, columns: of a table, as of `frames.read_frame`.
+    Arguments: label, drop, columns: of a table, as of `frames.read_frame`; pictures: how images are read.
     """
-    raw = _with_mask(_read_any(source, label=label, drop=drop, columns=columns))
+    pictures = pictures or Pictures()
+    raw = _with_mask(_read_any(source, pictures, label=label, drop=drop, columns=columns))
+    pictures.require_use(raw.source, raw)
     if label and raw.columns is None and columns is None:
         raise RequestError(f"data.label={label} names a column, and x is no table; give labels as y=….")
     if drop and raw.columns is None and columns is None:
@@ -64,9 +72,9 @@ def read(source: Any, y: Any = None, *, label: str = "", drop: str = "", columns
     return replace(raw, y=codes, classes=classes)
 
 
-def _read_any(source: Any, **table: Any) -> Raw:
+def _read_any(source: Any, pictures: Pictures, **table: Any) -> Raw:
     if isinstance(source, str | Path):
-        return _read_named(str(source), **table)
+        return _read_named(str(source), pictures, **table)
     if is_frame(source):
         return read_frame(source, **table)
     if isinstance(source, np.ma.MaskedArray):
@@ -118,7 +126,7 @@ def _as_labels(y: Any) -> Array:
     return _from_tensor(y) if isinstance(y, torch.Tensor) else np.asarray(y)
 
 
-def _read_named(source: str, **table: Any) -> Raw:
+def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
     sources = load_all("source")
     if source in sources:
         return cast(Source, sources[source]()).read()
@@ -128,19 +136,16 @@ def _read_named(source: str, **table: Any) -> Raw:
     path = Path(file).expanduser()
     if not path.exists():
         _refuse_missing(source, path, list(sources))
-    if path.is_dir():
-        raise RequestError(
-            f"{source!r} is a directory; directories of images are not read yet. Save them as one array: "
-            "np.save('x.npy', np.stack([np.asarray(image) for image in images]))."
-        )
+    if path.is_dir() or (path.suffix.lower() in IMAGES and path.is_file()):
+        return read_pictures(path, pictures)
     if path.suffix.lower() in LATER:
         raise RequestError(f"{source!r}: {LATER[path.suffix.lower()]}.")
     if path.suffix.lower() in TABLES and path.is_file():
         return read_table(path.resolve(), **table)
     if path.suffix not in (".npy", ".npz") or not path.is_file():
         raise RequestError(
-            f"{source!r} is not a file that can be read; allowed are .npy, .npz[:name], .csv, .tsv, .parquet and "
-            ".h5ad[:layers/NAME]."
+            f"{source!r} is not a file that can be read; allowed are images (and folders of them), .npy, .npz[:name], "
+            ".csv, .tsv, .parquet and .h5ad[:layers/NAME]."
         )
     path = path.resolve()
     return _read_archive(path, member) if path.suffix == ".npz" else Raw(str(path), read_npy(path))

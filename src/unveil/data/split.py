@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..domain import Domain
 from .binarize import draw
-from .raw import short_name
+from .raw import Array, short_name
 
 FORMAT = "unveil-data-1"
 
@@ -100,6 +100,7 @@ class Data:
         levels: the number of grey levels before binarization, 0 where nothing was binarized.
         columns: the names of the columns of a table, or None.
         resize: what was done to the size of pictures, in a sentence, or None.
+        factors: known generative factors by name, [N] each in the source's order, or None.
     """
 
     source: str
@@ -116,6 +117,7 @@ class Data:
     levels: int = 0
     columns: tuple[str, ...] | None = None
     resize: str | None = None
+    factors: Mapping[str, Array] | None = None
 
     @property
     def has_missing(self) -> bool:

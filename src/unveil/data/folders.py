@@ -1,0 +1,322 @@
+"""A folder of pictures as it lies on the disk, as one array: found, checked, brought to one size, all of it said."""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RequestError
+from .files import require_memory
+from .images import SUFFIXES, Header, Unreadable, read_header, read_pixels
+from .raw import Array, Raw
+
+SIZE = 64  # of pictures that differ in size, or are larger
+SIZES = range(4, 4097)
+THREADS = 2
+HIDDEN = ("__macosx", "thumbs.db", "desktop.ini")
+SPLITS = {  # whether a folder of this name is the test split
+    "train": False, "training": False, "val": False, "valid": False, "validation": False,
+    "test": True, "testing": True,
+}  # fmt: skip
+BLOCK = 1000
+Name = tuple[str, ...]  # the parts of a path below the folder
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """How pictures are read.
+
+    Arguments:
+        size: they are cut to squares and resized to this; "auto" keeps pictures of one size up to 64, else takes 64.
+        skip_broken: leave out files that cannot be read, instead of refusing.
+        shape: of one example, (H, W) or (H, W, C), where a fitted run decides it; else None.
+    """
+
+    size: int | Literal["auto"] = "auto"
+    skip_broken: bool = False
+    shape: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size != "auto" and self.size not in SIZES:
+            raise RequestError(
+                f"data.size came as {self.size!r}; it is auto, or the side of a square, {SIZES[0]} to {SIZES[-1]}."
+            )
+
+    def require_use(self, source: str, found: Raw) -> None:
+        """Refuse options for pictures where the source was something else."""
+        if found.resize is None and (self.size != "auto" or self.skip_broken):
+            key = "data.skip_broken" if self.size == "auto" else "data.size"
+            raise RequestError(f"{key} came for {source}, which is no folder of images; leave it out.")
+
+
+@dataclass
+class Found:
+    """The files below a folder.
+
+    Arguments: images, their names; others, how many of every other suffix; links, how many were not followed.
+    """
+
+    images: list[Name] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    links: int = 0
+
+
+class Decoded(NamedTuple):
+    """The pictures that could be read.
+
+    Arguments: x [N, *shape]; rows [N], their places among the names; headers [N]; broken, the others by place.
+    """
+
+    x: Array
+    rows: list[int]
+    headers: list[Header]
+    broken: dict[int, Unreadable]
+
+
+def read_pictures(path: Path, how: Pictures) -> Raw:
+    """The pictures below a folder, or a single one, in the order of their names (those of `test/` last).
+
+    x is (N, H, W) where no picture has a colour, else (N, H, W, 3), uint8. Sub-folders are labels, and a picture
+    beside them has the label −1; a folder of `train/` and `test/` brings its own split.
+    """
+    path = path.resolve()
+    root, found = (path, find(path)) if path.is_dir() else (path.parent, Found([(path.name,)]))
+    if not found.images:
+        raise _no_images(path, found)
+    names, num_training, split = _in_splits(sorted(found.images))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks; what matters in them is checked here
+        decoded = _decode(path, [root.joinpath(*name) for name in names], how)
+    if decoded.broken and not (how.skip_broken and decoded.rows):
+        raise _broken(path, names, decoded.broken, how)
+    y, classes, labels = _labels([names[row][1 if split else 0 :] for row in decoded.rows])
+    left_out = (*_odd(found, decoded.headers), *_left_out(names, decoded.broken))
+    said = _sentence(path, decoded, (*split, labels, *left_out))
+    num_test = sum(row >= num_training for row in decoded.rows)
+    return Raw(str(path), decoded.x, y, classes, num_test, notes=(said,), resize=said)
+
+
+# -- finding ----------------------------------------------------------------------------------------------------------
+
+
+def find(root: Path) -> Found:
+    """The files below a folder, hidden ones left out.
+
+    A link to a file of this folder that is not found otherwise is followed; no other link is, so no picture counts
+    twice, nothing outside the folder is read, and a loop of folders is no trap.
+    """
+    found, links, folders = Found(), [], [root]
+    while folders:
+        for entry in _entries(folders.pop()):
+            name = Path(entry.path).relative_to(root).parts
+            if entry.name.startswith(".") or entry.name.lower() in HIDDEN:
+                continue
+            if entry.is_symlink():
+                links.append(name)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False) and _is_image(name):
+                found.images.append(name)
+            else:
+                found.others[Path(entry.name).suffix.lower()] += 1
+    _follow(root, sorted(links), found)
+    return found
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise RequestError(f"The folder {_shown(str(folder))} cannot be read: {error.strerror or error}.") from error
+
+
+def _follow(root: Path, links: Sequence[Name], found: Found) -> None:
+    known = {os.path.realpath(root.joinpath(*name)) for name in found.images} if links else set()
+    for name in links:
+        target = os.path.realpath(root.joinpath(*name))
+        inside = Path(target).is_relative_to(root) and os.path.isfile(target)
+        if inside and target not in known and _is_image(name):
+            known.add(target)
+            found.images.append(name)
+        else:
+            found.links += 1
+
+
+def _is_image(name: Name) -> bool:
+    return Path(name[-1]).suffix.lower() in SUFFIXES
+
+
+def _in_splits(names: list[Name]) -> tuple[list[Name], int, tuple[str, ...]]:
+    """The names with those of `test/` last, the number before those, and what to say."""
+    tops = sorted({name[0] if len(name) > 1 else "" for name in names})
+    if len(tops) < 2 or not {top.lower() for top in tops} <= SPLITS.keys():
+        return names, len(names), ()
+    training, test = ([n for n in names if SPLITS[n[0].lower()] is last] for last in (False, True))
+    if not (training and test):
+        return names, len(names), (f"{' and '.join(f'{top}/' for top in tops)} are read as one",)
+    others = " and ".join(f"{top}/" for top in tops if not SPLITS[top.lower()])
+    return training + test, len(training), (f"the test split is that of the folder ({len(test):,}), {others} the rest",)
+
+
+def _labels(names: Sequence[Name]) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None, str]:
+    """Codes [N], class names, and what to say: the first sub-folder of each name."""
+    classes = sorted({name[0] for name in names if len(name) > 1})
+    if len(classes) < 2:
+        return None, None, f"{'one sub-folder' if classes else 'no sub-folders'}, so no labels"
+    codes = {name: code for code, name in enumerate(classes)}
+    y = np.array([codes[name[0]] if len(name) > 1 else -1 for name in names], np.int64)
+    beside = f"; {(y < 0).sum():,} images beside them have no label" if (y < 0).any() else ""
+    listed = ", ".join(_shown(name) for name in classes[:5]) + (", …" if len(classes) > 5 else "")
+    return y, tuple(_shown(name) for name in classes), f"labels are the {len(classes):,} sub-folders ({listed}){beside}"
+
+
+# -- decoding ---------------------------------------------------------------------------------------------------------
+
+
+def _decode(path: Path, files: Sequence[Path], how: Pictures) -> Decoded:
+    """Every header, then, where the sizes and memory are fine, every picture."""
+    asked = _each(lambda i: read_header(files[i]), len(files))
+    headers = {i: header for i, header in enumerate(asked) if isinstance(header, Header)}
+    broken = {i: error for i, error in enumerate(asked) if isinstance(error, Unreadable)}
+    shape = _shape(path, list(headers.values()), how)
+    largest = max((header.width * header.height for header in headers.values()), default=0)
+    require_memory(len(headers) * math.prod(shape) + THREADS * 8 * largest, str(path), "give a smaller data.size")
+    rows = list(headers)
+    x = np.empty((len(rows), *shape), np.uint8)
+
+    def fill(i: int) -> None:
+        x[i] = read_pixels(files[rows[i]], shape)
+
+    failed = {i: error for i, error in enumerate(_each(fill, len(rows))) if isinstance(error, Unreadable)}
+    if failed:
+        x, rows = np.delete(x, list(failed), 0), [row for i, row in enumerate(rows) if i not in failed]
+        broken |= {list(headers)[i]: error for i, error in failed.items()}
+    x = x if how.shape else _without_colour(x)
+    return Decoded(x, rows, [headers[row] for row in rows], dict(sorted(broken.items())))
+
+
+def _each(function: Callable[[int], T], count: int) -> list[T | Unreadable]:
+    """function(0), function(1), … on a few threads (Pillow decodes without the interpreter's lock)."""
+
+    def attempt(i: int) -> T | Unreadable:
+        try:
+            return function(i)
+        except Unreadable as error:
+            return error
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(attempt, range(count)))
+
+
+def _shape(path: Path, headers: Sequence[Header], how: Pictures) -> tuple[int, ...]:
+    """(H, W) or (H, W, 3) of every example."""
+    if how.shape is None:
+        return *_size(headers, how), *(() if all(header.grey for header in headers) else (3,))
+    if len(how.shape) == 2 or how.shape[2:] in ((1,), (3,)):
+        return how.shape
+    sizes = ", ".join(map(str, how.shape))
+    raise RequestError(f"{path} came as images; this run takes (N, {sizes}), which images cannot be brought to.")
+
+
+def _size(headers: Sequence[Header], how: Pictures) -> tuple[int, int]:
+    """(H, W)."""
+    if how.size != "auto":
+        return how.size, how.size
+    sizes = {(header.height, header.width) for header in headers}
+    only = sizes.pop() if len(sizes) == 1 else (SIZE + 1, 0)
+    return only if max(only) <= SIZE else (SIZE, SIZE)
+
+
+def _without_colour(x: Array) -> Array:
+    """x [N, H, W] where the channels of [N, H, W, 3] are all equal."""
+    blocks = (x[i : i + BLOCK] for i in range(0, len(x), BLOCK))
+    if x.ndim == 4 and all((block == block[..., :1]).all() for block in blocks):
+        return np.ascontiguousarray(x[..., 0])
+    return x
+
+
+# -- what is said -----------------------------------------------------------------------------------------------------
+
+
+def _sentence(path: Path, decoded: Decoded, rest: Sequence[str]) -> str:
+    count, colour = len(decoded.x), "grey" if decoded.x.ndim == 3 else "in colour"
+    what = f"{count:,} image{'s' * (count != 1)} of {_shown(path.name)}, {_span(decoded.headers)}"
+    return "; ".join((f"{what}, {_done(decoded)}, {colour}", *rest)) + "."
+
+
+def _span(headers: Sequence[Header]) -> str:
+    widths, heights = ({getattr(header, side) for header in headers} for side in ("width", "height"))
+    return " and ".join(
+        f"{min(found)}{f' to {max(found)}' if len(found) > 1 else ''} {name}"
+        for found, name in ((widths, "wide"), (heights, "high"))
+    )
+
+
+def _done(decoded: Decoded) -> str:
+    height, width = decoded.x.shape[1:3]
+    if all((header.height, header.width) == (height, width) for header in decoded.headers):
+        return "kept as they are"
+    enlarged = sum(header.width < width or header.height < height for header in decoded.headers)
+    return f"cut to the middle and resized to {width}×{height}" + (f" ({enlarged:,} enlarged)" if enlarged else "")
+
+
+def _odd(found: Found, headers: Sequence[Header]) -> list[str]:
+    """What lay there besides, and was not taken."""
+    said = [f"{_listed_others(found)} ignored"] if found.others else []
+    said += [f"{found.links:,} symbolic links not followed"] if found.links else []
+    animated = sum(header.animated for header in headers)
+    return said + ([f"of {animated:,} with several frames the first was taken"] if animated else [])
+
+
+def _listed_others(found: Found) -> str:
+    kinds = found.others.most_common(4)
+    listed = ", ".join(f"{count:,} {_shown(suffix) or 'without suffix'}" for suffix, count in kinds[:3])
+    return f"{found.others.total():,} other files ({listed}{', …' if len(kinds) > 3 else ''})"
+
+
+def _left_out(names: Sequence[Name], broken: dict[int, Unreadable]) -> list[str]:
+    return [f"{len(broken):,} broken left out: {_three(names, broken)}"] if broken else []
+
+
+def _three(names: Sequence[Name], broken: dict[int, Unreadable]) -> str:
+    first = [f"{_shown('/'.join(names[i]))} ({error.reason})" for i, error in list(broken.items())[:3]]
+    return ", ".join(first) + (", …" if len(broken) > 3 else "")
+
+
+def _broken(path: Path, names: Sequence[Name], broken: dict[int, Unreadable], how: Pictures) -> RequestError:
+    remedies = sorted({error.remedy for error in broken.values() if error.remedy})
+    if len(broken) == len(names):
+        way = "" if remedies else "Give a folder with images that can be read."
+    elif how.shape is None:
+        way = "--skip-broken (data.skip_broken=true) leaves them out."
+    else:
+        way = "Take them out first: every picture has its row."
+    came = f"{len(broken):,} of {len(names):,} images in {_shown(str(path))} cannot be read"
+    return RequestError(f"{came}: {_three(names, broken)}.", " ".join(filter(None, (*remedies, way))))
+
+
+def _no_images(path: Path, found: Found) -> RequestError:
+    held = [_listed_others(found)] if found.others else []
+    held += [f"{found.links:,} symbolic links that lead nowhere or out of it"] if found.links else []
+    what = f"but {' and '.join(held)}" if held else "nothing at all"
+    return RequestError(
+        f"{_shown(str(path))} is a directory that holds no images, {what}.",
+        f"Images end in {', '.join(SUFFIXES)}; of arrays and tables give the file.",
+    )
+
+
+def _shown(text: str) -> str:
+    """A name as it can be printed and stored, whatever bytes it was made of."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,162 @@
+"""One picture file: what its header declares, checked before a pixel is decoded, and its pixels, brought to a shape."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError, features
+
+from .files import BROKEN
+from .raw import Array
+
+SUFFIXES = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif",
+)  # fmt: skip
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
+GREY = ("1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N")
+MAX_PIXELS = 100_000_000
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+AVIF = (b"avif", b"avis")
+ORIENTATION = 0x0112
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class Unreadable(ValueError):
+    """A file that is no whole picture: the reason, and a remedy where it is not the file's fault."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.remedy = reason, remedy
+
+
+class Header(NamedTuple):
+    """What a file declares of its picture, upright.
+
+    Arguments: width, height; grey, whether its mode has no colour; animated, whether other frames follow the first.
+    """
+
+    width: int
+    height: int
+    grey: bool
+    animated: bool
+
+
+def read_header(path: Path) -> Header:
+    """The header of a picture file, or Unreadable."""
+    with _opened(path) as image:
+        stored = image.size if image.format == "TIFF" or _orientation(image) < 5 else image.size[::-1]
+        animated = image.format != "MPO" and getattr(image, "is_animated", False)  # the rest of an MPO are previews
+        return Header(*stored, image.mode in GREY, animated)
+
+
+def read_pixels(path: Path, shape: tuple[int, ...]) -> Array:
+    """The picture, upright, on white, cut to the middle and resized: uint8, (H, W) and (H, W, 1) grey, (H, W, 3) RGB.
+
+    Bicubic with antialiasing; a JPEG is decoded at the smallest scale that is still twice as large as it needs to be.
+    """
+    height, width = shape[:2]
+    with _opened(path) as image:
+        image.draft(None, (2 * max(width, height),) * 2)
+        image.load()
+        upright = _on_white(_upright(image), "RGB" if shape[2:] == (3,) else "L")
+        fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC)
+        return np.asarray(fitted, np.uint8).reshape(shape)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file as a picture that is not decoded yet; whatever goes wrong with it becomes Unreadable."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(12)
+        formats = _formats(start[8:12] in HEIC and start[4:8] == b"ftyp")
+        with Image.open(path, formats=formats) as image:
+            _require_pixels(*image.size)
+            yield image
+    except Unreadable:
+        raise
+    except Image.DecompressionBombError:
+        raise Unreadable(f"declares more than {MAX_PIXELS // 10**6} megapixels") from None
+    except UnidentifiedImageError:
+        raise _unidentified(start) from None
+    except PermissionError:
+        raise Unreadable("no permission") from None
+    except BROKEN as error:
+        raise Unreadable((str(error) or type(error).__name__).splitlines()[0][:60]) from error
+
+
+def _require_pixels(width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise Unreadable(f"declares {width}×{height} pixels")
+    if width * height > MAX_PIXELS:
+        raise Unreadable(f"declares {width}×{height} pixels, more than {MAX_PIXELS // 10**6} megapixels")
+
+
+@functools.cache
+def _formats(heif: bool) -> tuple[str, ...]:
+    """The formats that are tried: no other decoder of the machine sees the file. HEIF is entered where it is met."""
+    Image.init()
+    if heif:
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError:
+            raise Unreadable("HEIC", "HEIC needs an extra: pip install 'unveil[heif]'.") from None
+        register_heif_opener()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _unidentified(start: bytes) -> Unreadable:
+    if not start:
+        return Unreadable("empty")
+    if start[4:8] == b"ftyp" and start[8:12] in AVIF and not features.check("avif"):
+        return Unreadable("AVIF", "AVIF needs a newer Pillow: pip install 'pillow>=11.3'.")
+    return Unreadable("not a picture that can be read")
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # asking a PNG decodes it; after `load` the answer is in `info`
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except BROKEN:  # damaged EXIF states no orientation; the picture itself may be whole
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The decoded picture as the camera was held; a TIFF is upright already, and then has no orientation left."""
+    turn = UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _on_white(image: Image.Image, mode: str) -> Image.Image:
+    """The picture as "L" or "RGB", what is transparent being white."""
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        image = _from_16_bits(image)
+    if image.mode in ("I", "F"):
+        raise Unreadable("32 bits a pixel, on a scale that it does not state")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(mode)
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    v = np.asarray(image).astype(np.uint32)
+    clear = image.info.get("transparency")
+    v = v if clear is None else np.where(v == clear, 65535, v)
+    return Image.fromarray(((v + 128) // 257).astype(np.uint8))
