@@ -26,15 +26,19 @@ _HOMES = {
     "VAE": "models.vae",
     "WorkError": "errors",
     "fit": "fitting",
+    "compare": "comparing",
     "kl": "divergence",
-    "load": "data",
+    "load": "packing",
+    "load_data": "data",
+    "pack": "packing",
 }
 __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
     from .batch import Batch as Batch
     from .data import Data as Data
-    from .data import load as load
+    from .comparing import compare as compare
+    from .data import load_data as load_data
     from .divergence import kl as kl
     from .domain import Domain as Domain
     from .errors import RequestError as RequestError
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
     from .objectives import BetaElbo as BetaElbo
     from .objectives import Elbo as Elbo
     from .objectives import Iwae as Iwae
+    from .packing import load as load
+    from .packing import pack as pack
     from .run import Run as Run
     from .terms import Terms as Terms
     from .train.stage import Stage as Stage

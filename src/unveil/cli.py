@@ -58,7 +58,7 @@ def output(name: str, formats: str) -> Any:
 
 
 RunPath = Annotated[Path, argument("RUN", "The directory of a run.")]
-Source = Annotated[str, argument("SOURCE", "A name (unveil list sources), x.npy or x.npz[:name].")]
+Source = Annotated[str, argument("SOURCE", "A name (unveil list sources), a folder of images, x.npy or x.npz[:name].")]
 OptionalSource = Annotated[str | None, argument("SOURCE", "New x; by default test examples.")]
 Plugin = Annotated[Path | None, option("FILE.py", "Your own parts; this file is run.")]
 Json = Annotated[bool, switch("--json", "One JSON object on standard output.")]
@@ -104,6 +104,8 @@ def fit(
     model: Annotated[str | None, option("NAME", "Default vae.")] = None,
     objective: Annotated[str | None, option("NAME", "Default elbo.")] = None,
     latent: Annotated[str | None, option("D", "Number of latents.")] = None,
+    size: Annotated[str | None, option("S", "Of images: S×S pixels.")] = None,
+    skip_broken: Annotated[bool, switch("--skip-broken", "Leave out broken images.")] = False,
     condition: Annotated[str | None, option("label", "Fit p(x|z, label).")] = None,
     epochs: Epochs = None,
     steps: Steps = None,
@@ -123,7 +125,7 @@ def fit(
     flags = {
         "model": model, "objective": objective, "model.latent": latent, "model.condition": condition,
         "train.epochs": epochs, "train.steps": steps,
-        "train.minutes": minutes, "seed": seed,
+        "train.minutes": minutes, "seed": seed, "data.size": size, "data.skip_broken": "true" if skip_broken else None,
     }  # fmt: skip
     options = merged({name: value for name, value in flags.items() if value is not None}, keys or [])
     number = whole(options.pop("seed", "0"), "--seed")
@@ -280,6 +282,55 @@ def report(
 ) -> None:
     """Write report.html again. One file that opens without a network; prints its path."""
     typer.echo(str(open_run(run, plugin).report(open=open)))
+
+
+@verb("unveil compare runs/digits-vae-1 runs/digits-vae-2 -o compare.html")
+def compare(
+    runs: Annotated[list[Path], argument("RUN RUN …", "Two or more runs on the same data.")],
+    out: Annotated[Path | None, option("FILE.html", "Table and curves as a page.", "-o", "--out")] = None,
+    csv: Annotated[Path | None, option("FILE.csv", "The table.")] = None,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Compare runs on the same data. One table, the differences paired example by example, and their curves."""
+    from .tables import check_target
+
+    for path, endings in ((out, (".html",)), (csv, (".csv",))):
+        if path is not None:
+            check_target(path, endings)
+    opened = [open_run(run, plugin) for run in runs]
+    from .comparing import compare as compare_runs
+
+    found = compare_runs(opened)
+    if csv is not None:
+        from .tables import write_records
+
+        write_records(csv, [row.columns() for row in found.rows])
+    if out is not None:
+        from .report.comparison import write_comparison
+
+        write_comparison(found, out)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        from .console import print_comparison
+
+        print_comparison(found)
+
+
+@verb("unveil pack runs/digits-vae-1 -o digits-model")
+def pack(
+    run: RunPath,
+    out: Annotated[Path, option("DIR", "A new folder.", "-o", "--out")],
+    plugin: Plugin = None,
+) -> None:
+    """Pack a fitted model for use elsewhere. unveil.load(DIR) then needs torch, numpy and safetensors alone."""
+    found = open_run(run, plugin)
+    from .packing import pack as pack_run
+
+    path = pack_run(found, out)
+    size = sum(file.stat().st_size for file in path.iterdir())
+    typer.echo(f"{size / 1e6:.1f} MB in {path}; in Python: unveil.load({str(path)!r})")
 
 
 @verb("unveil list objectives", name="list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -13,13 +13,18 @@ from rich.text import Text
 
 from .errors import RequestError
 
+if TYPE_CHECKING:
+    from .comparing import Comparison, Row
+
 ASCII = str.maketrans(
     {
         "░": ".", "▒": ":", "▓": "*", "█": "#", "×": "x", "±": "+-", "−": "-", "–": "-", "—": "-", "…": "...",
+        "▁": "_", "▂": "_", "▃": "-", "▄": "-", "▅": "=", "▆": "=", "▇": "#",
         "≤": "<=", "≥": ">=", "→": "->", "·": ".", "σ": "sigma", "β": "beta", "α": "alpha", 
         "√": "sqrt ", "Σ": "sum ", "‖": "||",
     }
 )  # fmt: skip
+BLOCKS = "▁▂▃▄▅▆▇█"
 WIDE = 1000  # characters, where no terminal says its width
 
 
@@ -154,3 +159,33 @@ def _number(value: float | None, form: str) -> str:
 
 def _error(value: float | None, digits: int = 2) -> str:
     return "" if value is None else f" ± {value:.{digits}f}"
+
+
+# -- a comparison -----------------------------------------------------------------------------------------------------
+
+
+def print_comparison(found: Comparison) -> None:
+    """The runs as a table, the best first, and what to keep in mind."""
+    print_rows(
+        [_compared(row) for row in found.rows], ("run", "model", "objective", "log p(x)", "behind", "how", "training")
+    )
+    for remark in found.remarks:
+        print(f"\n{speakable(remark, sys.stdout)}")
+
+
+def _compared(row: Row) -> tuple[str, ...]:
+    from .findings import SIGNS
+
+    values, result = row.columns(), row.result
+    behind = "" if row.stderr is None else f"{-row.difference:.2f}{_error(row.stderr)}"
+    log_px = f"{SIGNS[result['direction']]} {result['log_px']:.2f}"
+    return row.name, values["model"], values["objective"], log_px, behind, method(result), sparkline(row.curve[1])
+
+
+def sparkline(values: Sequence[float], width: int = 16) -> str:
+    """A curve as a word of blocks: "▁▄▆▇███"."""
+    if not values:
+        return ""
+    kept = [values[i * (len(values) - 1) // max(1, width - 1)] for i in range(min(width, len(values)))]
+    low, high = sorted(kept)[len(kept) // 10], max(kept)
+    return "".join(BLOCKS[round(7 * min(1.0, max(0.0, (v - low) / (high - low or 1.0))))] for v in kept)

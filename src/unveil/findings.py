@@ -7,6 +7,7 @@ from typing import Any
 from .run import Run
 
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most"}
+SIGNS = {"lower": "≥", "exact": "=", "upper": "≤"}
 
 
 def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:

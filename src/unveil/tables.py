@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from csv import DictWriter
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +67,15 @@ def csv(columns: Columns) -> bytes:
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     lines = [",".join(columns), *(",".join(map(repr, row)) for row in rows)]
     return ("\n".join(lines) + "\n").encode()
+
+
+def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of named values as .csv; text is quoted where it has to be, and what is None stays empty."""
+    buffer = io.StringIO()
+    writer = DictWriter(buffer, fieldnames=list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    write_atomic(path, buffer.getvalue().encode())
 
 
 def parquet(columns: Columns) -> bytes:

@@ -139,8 +139,9 @@ def sample(
 
 
 def _sample_chunk(run: Run, count: int, temperature: float, mean: bool) -> Tensor:
-    x, z = run.model.sample(count, temperature=temperature)
-    return run.model.decode(z).mean if mean else x
+    y = run.model.draw_labels(count)
+    x, z = run.model.sample(count, y, temperature)
+    return run.model.decode(z, y).mean if mean else x
 
 
 def _chunks(count: int) -> Iterator[int]:
@@ -152,8 +153,8 @@ def _chunks(count: int) -> Iterator[int]:
 def reconstruct(run: Run, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to the first test examples."""
     split = run.data.test.head(num_examples).to(run.train["device"]) if x is None else given(run, x).head(num_examples)
-    z = posterior_z(run, split)
-    return batch_x(split), run.model.decode(z).mean.cpu().numpy()
+    z, y = posterior_z(run, split), likely_labels(run, split)
+    return batch_x(split), run.model.decode(z, y).mean.cpu().numpy()
 
 
 @torch.no_grad()
@@ -173,11 +174,13 @@ def interpolate(
     if len(source) < 2:
         raise RequestError("An interpolation needs at least two examples.")
     pairs = min(num_paths, len(source) // 2)
-    z = posterior_z(run, source.head(2 * pairs).to(run.train["device"]))
+    split = source.head(2 * pairs).to(run.train["device"])
+    z, y = posterior_z(run, split), likely_labels(run, split)
     share = torch.linspace(0, 1, num_steps, device=device_of(run.model))
     path = _slerp if spherical else _straight
     steps = tuple(path(g[:pairs], g[pairs:], share).flatten(0, 1) for g in z)
-    decoded = run.model.decode(steps).mean
+    labels = None if y is None else y[:pairs].repeat_interleave(num_steps)
+    decoded = run.model.decode(steps, labels).mean
     return decoded.reshape(pairs, num_steps, *run.domain.shape).cpu().numpy()
 
 
@@ -192,6 +195,33 @@ def _slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     t = share.reshape(1, -1, *(1,) * (a.ndim - 1))
     weights = torch.sin((1 - t) * angle), torch.sin(t * angle)
     return (weights[0] * a.unsqueeze(1) + weights[1] * b.unsqueeze(1)) / torch.sin(angle)
+
+
+@torch.no_grad()
+def decode(run: Run, z: Any, y: Any = None) -> np.ndarray:
+    """E[x|z] [N, *shape] of latents z [N, D], as `encode` gives them; labels y [N] for a model conditioned on them."""
+    device = device_of(run.model)
+    given_z = torch.as_tensor(np.asarray(z), dtype=torch.float32, device=device)
+    labels = None if y is None else torch.as_tensor(np.asarray(y), dtype=torch.int64, device=device)
+    if given_z.ndim != 2:
+        raise RequestError(f"z came with the shape {tuple(given_z.shape)}; it must be (N, D), a row per example.")
+    width = run.model.draw_prior(1)[0].shape[-1]
+    if given_z.shape[1] != width:
+        raise RequestError(f"z came with {given_z.shape[1]} columns; this model has {width} latents.")
+    found = [
+        run.model.decode((given_z[i : i + CHUNK],), None if labels is None else labels[i : i + CHUNK]).mean
+        for i in range(0, len(given_z), CHUNK)
+    ]
+    return torch.cat(found).cpu().numpy() if found else np.zeros((0, *run.domain.shape), np.float32)
+
+
+@torch.no_grad()
+def likely_labels(run: Run, split: Split) -> Tensor | None:
+    """The label of each example of a (small) split, the likeliest where it is not known; None without a condition."""
+    if run.model.draw_labels(1) is None:
+        return None
+    batch = split.batch(torch.arange(len(split), device=split.x.device))
+    return run.model.label(batch)
 
 
 def posterior_z(run: Run, split: Split) -> tuple[Tensor, ...]:

@@ -5,4 +5,6 @@ from __future__ import annotations
 from .loading import load, prepare, read_array
 from .split import Data, Split
 
-__all__ = ["Data", "Split", "load", "prepare", "read_array"]
+load_data = load  # its name one floor up, where `unveil.load` opens a packed model
+
+__all__ = ["Data", "Split", "load", "load_data", "prepare", "read_array"]

@@ -164,6 +164,10 @@ class Model(nn.Module, ABC):
         """Labels [N] from p(y) for a model that is conditioned on them, else None."""
         return None
 
+    def label(self, batch: Batch) -> Tensor | None:
+        """The label [B] of each example, the likeliest where it is not observed, for a model conditioned on labels."""
+        return None
+
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
         """z groups [N, …] from p(z)."""
         return self.sample(num_samples, y)[1]

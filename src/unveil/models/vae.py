@@ -259,6 +259,16 @@ class VAE(Model):
         return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
 
     @torch.no_grad()
+    def label(self, batch: Batch) -> Tensor | None:
+        """argmax_y q*(y|x) ∝ p(y) exp ELBO(x, y), [B], where the label is not observed."""
+        if not self.num_classes:
+            return None
+        if not self._misses_labels(batch):
+            return batch.y
+        marginal: Any = self.posterior(batch)
+        return marginal.log_qy.argmax(0)
+
+    @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
         return (self.prior.draw(num_samples, y),)
 

@@ -21,14 +21,19 @@ def column_views(subject: Subject) -> tuple[dict[str, figures.Figure], list[str]
     data = held_out(subject, MOST)
     samples = sample(subject.run, MOST)
     names = column_names(subject)[:COLUMNS]
-    drawn = {f"column_{i}": figures.histogram(data[:, i], samples[:, i], name) for i, name in enumerate(names)}
+    drawn = {f"column_{i}": figures.histogram(_known(data[:, i]), samples[:, i], name) for i, name in enumerate(names)}
     for i, j in combinations(range(min(PAIRED, len(names))), 2):
         as_many, both = min(CLOUD, len(data)), [i, j]
-        drawn[f"pair_{i}_{j}"] = figures.pair(data[:as_many, both], samples[:as_many, both], (names[i], names[j]))
+        known = data[~np.isnan(data[:, both]).any(1)]
+        drawn[f"pair_{i}_{j}"] = figures.pair(known[:as_many, both], samples[:as_many, both], (names[i], names[j]))
     if len(data) > 1:
-        x, means = reconstruct(subject.run, num_examples=MOST)
-        drawn["explained"] = figures.explained(names, explained(x, means)[: len(names)])
+        means = reconstruct(subject.run, num_examples=MOST)[1]
+        drawn["explained"] = figures.explained(names, explained(data, means)[: len(names)])
     return drawn, names
+
+
+def _known(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    return values[~np.isnan(values)]
 
 
 def column_names(subject: Subject) -> list[str]:
@@ -37,6 +42,9 @@ def column_names(subject: Subject) -> list[str]:
 
 
 def explained(x: NDArray[np.floating], means: NDArray[np.floating]) -> list[float]:
-    """1 − Σ(x − x̂)²/Σ(x − x̄)² of each column; 0 for a constant one."""
-    left, spread = ((x - means) ** 2).sum(0), ((x - x.mean(0)) ** 2).sum(0)
+    """1 − Σ(x − x̂)²/Σ(x − x̄)² of each column, over what is observed; 0 for a constant one."""
+    known = ~np.isnan(x)
+    count = np.maximum(known.sum(0), 1)
+    mean = np.where(known, x, 0).sum(0) / count
+    left, spread = (np.where(known, (x - m) ** 2, 0).sum(0) for m in (means, mean))
     return [float(1 - a / b) if b > 0 else 0.0 for a, b in zip(left, spread, strict=True)]

@@ -5,13 +5,14 @@ Text goes through `plain`, for plotly reads a little HTML in labels; only SVG tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..comparing import Comparison
 from ..judging import ACTIVE
 from .latents import Dimensions, Map
 
@@ -80,6 +81,41 @@ def curve(metrics: Sequence[dict[str, Any]], name: str, starts: Sequence[int], b
         xaxis=_axis("step", zeroline=False),
         yaxis=_axis("nats per example", zeroline=False, **(_visible(train[1], valid[1]) if name == "bound" else {})),
         showlegend=name == "bound",
+    )
+
+
+def overlaid(curves: Mapping[str, tuple[list[int], list[float]]]) -> Figure:
+    """The validation bound of several runs, {name: (steps, bounds)}, over each other."""
+    traces = [
+        _line(plain(name), xy, class_colour(i, len(curves)), 2.2, mode="lines+markers", marker={"size": 4})
+        for i, (name, xy) in enumerate(curves.items())
+    ]
+    visible = _visible(*(bounds for _, bounds in curves.values()))
+    return _figure(
+        traces,
+        420,
+        xaxis=_axis("step", zeroline=False),
+        yaxis=_axis("nats per example", zeroline=False, **visible),
+        showlegend=True,
+    )
+
+
+def rate_distortion(found: Comparison) -> Figure:
+    """A point per run: what z carries against what it leaves to be told."""
+    names = [row.name for row in found.rows]
+    points = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [row.result["rate"] for row in found.rows],
+        "y": [row.result["distortion"] for row in found.rows],
+        "text": [plain(name) for name in names],
+        "textposition": "top center",
+        "cliponaxis": False,
+        "marker": {"size": 11, "color": [class_colour(i, len(names)) for i in range(len(names))]},
+        "hovertemplate": "%{text}: rate %{x:.2f}, distortion %{y:.2f}<extra></extra>",
+    }
+    return _figure(
+        [points], 360, xaxis=_axis("rate, nats", zeroline=False), yaxis=_axis("distortion, nats", zeroline=False)
     )
 
 

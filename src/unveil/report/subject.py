@@ -72,7 +72,8 @@ class Subject:
 
     def label(self, split: Split, row: int) -> str | None:
         """The name of the class of one example."""
-        return None if split.y is None or self.classes is None else self.classes[int(split.y[row])]
+        code = -1 if split.y is None or self.classes is None else int(split.y[row])
+        return None if code < 0 or self.classes is None else self.classes[code]
 
 
 PER_EXAMPLE = {"kl_per_dimension", "responsibilities"}  # the panels [B, …]; others describe the model

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..ops import keyed
-from ..using import batch_x, kept_scores, posterior_z
+from ..using import batch_x, kept_scores, likely_labels, posterior_z
 from .subject import Subject
 
 Array = NDArray[np.floating]
@@ -19,7 +19,8 @@ Array = NDArray[np.floating]
 @torch.no_grad()
 def one_z_many_x(subject: Subject, num_examples: int, num_draws: int) -> tuple[Array, Array]:
     """E[x|z] [N, *shape] and draws x ~ p(x|z) [N, S, *shape], at the posterior mean z of each of N test examples."""
-    p = subject.model.decode(posterior_z(subject.run, subject.test.head(num_examples)))
+    split = subject.test.head(num_examples)
+    p = subject.model.decode(posterior_z(subject.run, split), likely_labels(subject.run, split))
     with keyed("report", "one z"):
         draws = p.sample(torch.Size((num_draws,)))
     return _array(p.mean), _array(draws.movedim(0, 1))
@@ -29,9 +30,10 @@ def one_z_many_x(subject: Subject, num_examples: int, num_draws: int) -> tuple[A
 def one_x_many_z(subject: Subject, num_examples: int, num_draws: int) -> tuple[Array, Array]:
     """x [N, *shape] and E[x|z] at draws z ~ q(z|x) [N, S, *shape]."""
     split = subject.test.head(num_examples)
+    y = likely_labels(subject.run, split)
     with keyed("report", "one x"):
         z, _ = subject.model.posterior(split.batch(torch.arange(len(split), device=split.x.device))).draw(num_draws)
-    return batch_x(split), _array(subject.model.decode(z).mean.movedim(0, 1))
+    return batch_x(split), _array(subject.model.decode(z, y).mean.movedim(0, 1))
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,10 @@ def extremes(subject: Subject, count: int) -> Extremes:
 
 
 def held_out(subject: Subject, num_examples: int) -> Array:
-    """x of the first test examples."""
-    return batch_x(subject.test.head(num_examples))
+    """x of the first test examples, NaN where it is not observed."""
+    split = subject.test.head(num_examples)
+    x = batch_x(split)
+    return x if split.observed is None else np.where(split.observed.cpu().numpy(), x, np.nan)
 
 
 def _array(value: Tensor) -> Array:

@@ -1,0 +1,38 @@
+"""The page of a comparison: one table, and the validation curves over each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ..comparing import Comparison
+from ..files import write_atomic
+from ..findings import SIGNS
+from . import figures
+from .page import HERE, content_policy, environment, script
+
+
+def write_comparison(found: Comparison, path: Path) -> Path:
+    """Write the page of a comparison and return its path; one file, which opens without a network."""
+    write_atomic(path, comparison_page(found).encode())
+    return path
+
+
+def comparison_page(found: Comparison) -> str:
+    """The HTML of a comparison."""
+    scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
+    curves = {row.name: row.curve for row in found.rows if row.curve[0]}
+    return (
+        environment()
+        .get_template("comparison.html")
+        .render(
+            comparison=found,
+            sides=SIGNS,
+            figures={"curves": figures.overlaid(curves), "rates": figures.rate_distortion(found)},
+            style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
+            scripts=scripts,
+            policy=content_policy(scripts),
+        )
+    )
