@@ -16,7 +16,7 @@ import torch
 
 from unveil.config import choose
 from unveil.data import Split
-from unveil.domain import Domain
+from unveil.domain import KINDS, Domain
 from unveil.errors import RequestError
 from unveil.estimators.base import Estimator, evaluate
 from unveil.models.base import Model
@@ -25,7 +25,7 @@ from unveil.registry import load_all
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 
-DOMAINS = [Domain("binary", (3,)), Domain("levels", (3,), 4), Domain("real", (3,))]
+DOMAINS = [Domain(kind, (3,), 4 if kind == "levels" else None) for kind in KINDS]
 
 
 def refusals() -> dict[str, str]:
@@ -57,7 +57,7 @@ def _models() -> Iterator[tuple[str, Model, Domain]]:
 
 def _split(domain: Domain) -> Split:
     x = torch.randint(2, (20, 3)) + (0.1 * torch.randn(20, 3) if domain.kind == "real" else 0)
-    return Split(x if domain.kind == "real" else x.to(torch.uint8), None, domain, "none", torch.arange(20))
+    return Split(x.to(torch.uint8 if domain.is_finite else torch.float32), None, domain, "none", torch.arange(20))
 
 
 def _needs() -> Iterator[tuple[str, Callable[[], Any]]]:

@@ -75,7 +75,7 @@ class ColourLogisticMixture(Distribution):
     def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, coefficients: Tensor, num_levels: int) -> None:
         self.log_pi, self.num_levels = logits.log_softmax(0), num_levels
         self.loc, self.log_scale, self.coefficients = loc.unbind(0), log_scale.unbind(0), coefficients.unbind(0)
-        super().__init__((*logits.shape[1:], len(self.loc)), validate_args=False)
+        super().__init__(torch.Size((*logits.shape[1:], len(self.loc))), validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
         x = value.unbind(-1)
