@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from contracts.variants import LATENTS, B, K, Variant, batch_of, models, models_with
+from contracts.variants import B, K, Variant, batch_of, models, models_with
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.models.base import Model
@@ -19,6 +19,7 @@ from unveil.registry import describe, load_all, rebuild
 from unveil.terms import Terms
 from unveil.train.checkpoint import load_weights, save_weights
 
+COMPONENTS = 200  # the most that a mixture of this battery has
 EACH = pytest.mark.parametrize("variant", models())
 
 
@@ -42,7 +43,7 @@ def with_gaps(batch: Batch, filler: float = torch.nan) -> Batch:
 
 def is_countable(domain: Domain) -> bool:
     """Whether all x can be written down."""
-    return domain.is_discrete and domain.levels**domain.num_dims <= 20_000
+    return domain.kind in ("binary", "levels") and domain.levels**domain.num_dims <= 20_000
 
 
 def test_each_registered_model_is_among_those_tested() -> None:
@@ -82,25 +83,36 @@ def test_samples_are_in_the_domain(variant: Variant) -> None:
     x, _ = variant.build().sample(50)
     assert x.dtype == torch.float32 and torch.isfinite(x).all()
     if variant.domain.is_discrete:
-        assert torch.equal(x, x.round()) and x.min() >= 0 and x.max() <= variant.domain.levels - 1
+        assert torch.equal(x, x.round()) and x.min() >= 0
+    if variant.domain.kind in ("binary", "levels"):
+        assert x.max() <= variant.domain.levels - 1
+    if variant.domain.kind == "unit":
+        assert x.min() >= 0 and x.max() <= 1
 
 
 @EACH
 def test_no_temperature_is_no_spread_of_z(variant: Variant) -> None:
     model = variant.build()
-    _, cold = model.sample(50, temperature=1e-6)
-    _, warm = model.sample(50)
-    assert all(c.double().std(0).max() < 1e-4 for c in cold)
-    assert all(w.double().std(0).min() > 0.1 for w in warm)
+    _, cold = model.sample(2000, temperature=1e-6)
+    _, warm = model.sample(2000)
+    for c, w in zip(cold, warm, strict=True):
+        assert (
+            len(c.double().round(decimals=3).unique(dim=0)) <= 2 * COMPONENTS
+        )  # one or, of a mixture, one each (rounding splits some)
+        assert w.double().std(0).min() > 0.02
 
 
-@pytest.mark.parametrize("variant", models_with("rsample"))
+def has_moments(variant: Variant) -> bool:
+    return variant.build().posterior(batch_of(variant.domain)).mean is not None
+
+
+@pytest.mark.parametrize("variant", [p for p in models_with("rsample") if has_moments(p.values[0])])
 def test_moments_of_the_posterior_are_those_of_its_draws(variant: Variant) -> None:
     posterior = variant.build().posterior(batch_of(variant.domain))
     (z,), _ = posterior.draw(4000)
     assert posterior.mean is not None and posterior.stddev is not None
     mean, stddev = posterior.mean[0], posterior.stddev[0]
-    assert mean.shape == stddev.shape == (B, LATENTS)
+    assert mean.shape == stddev.shape == z.shape[1:]
     assert ((z.mean(0) - mean).abs() < 6 * stddev / 4000**0.5).all()
     torch.testing.assert_close(z.std(0), stddev, rtol=0.1, atol=0)
 
@@ -165,7 +177,7 @@ def test_the_numbers_of_an_example_do_not_depend_on_its_neighbours(variant: Vari
 @EACH
 def test_what_is_not_observed_changes_nothing(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)
-    other = 0.0 if variant.domain.is_discrete else 1e6
+    other = 1e6 if variant.domain.kind == "real" else 0.0
     first, second = infer(model, with_gaps(batch)), infer(model, with_gaps(batch, other))
     assert torch.isfinite(first.log_w).all()
     for name in ("log_px_z", "log_qz_x", "log_w", "elbo"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -61,13 +61,14 @@ class OneGroup(Posterior):
     """The posterior of a model with one latent group, from a torch distribution with batch shape [B].
 
     Arguments:
-        make: builds the distribution; called with True, it takes the weights of q as constants.
+        make: builds the distribution; called with True, it takes what q was made from as constant.
+        weights: of q that the distribution itself may still read (a flow's); held with the rest.
     """
 
     distribution: Distribution
 
-    def __init__(self, make: Callable[[bool], Distribution]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[bool], Distribution], weights: Sequence[nn.Parameter] = ()) -> None:
+        self._make, self._weights = make, weights
         self.distribution = make(False)
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
@@ -79,8 +80,10 @@ class OneGroup(Posterior):
         return (z,), q.log_prob(z).unsqueeze(-1)
 
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
-        q = self._make(True) if hold else self.distribution
-        return q.log_prob(z[0]).unsqueeze(-1)
+        if not hold:
+            return self.distribution.log_prob(z[0]).unsqueeze(-1)
+        with held(self._weights):
+            return self._make(True).log_prob(z[0]).unsqueeze(-1)
 
     def log_prob_each(self, z: tuple[Tensor, ...]) -> Tensor | None:
         each = marginals(self.distribution)

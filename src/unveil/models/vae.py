@@ -21,7 +21,7 @@ from ..posteriors import PosteriorHead
 from ..priors import Prior, StandardNormal
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .base import Model, OneGroup, Posterior, held
+from .base import Model, OneGroup, Posterior
 from .labels import every_label, fold, label_marginal, log_label_prior, one_hot
 
 Network = Literal["auto", "mlp", "conv"]
@@ -183,14 +183,9 @@ class VAE(Model):
 
     def _given_label(self, batch: Batch) -> OneGroup:
         features = self._encode(batch)
-
-        def make(hold: bool) -> Distribution:
-            if not hold:
-                return self.posterior_head(features)
-            with held(self.parameters_of("q")):
-                return self.posterior_head(features.detach())
-
-        return OneGroup(make)
+        return OneGroup(
+            lambda hold: self.posterior_head(features.detach() if hold else features), self.parameters_of("q")
+        )
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         if not self._misses_labels(batch):
