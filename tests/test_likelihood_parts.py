@@ -271,7 +271,7 @@ def test_the_negative_binomial_starts_at_the_spread_of_the_data() -> None:
 def test_a_count_never_seen_keeps_some_probability() -> None:
     for name in ("poisson", "negative_binomial"):
         likelihood = started(name, Domain("count", (1,)), torch.zeros(50, 1))
-        assert -20 < float(likelihood(torch.zeros(1)).log_prob(torch.ones(1))) < -2
+        assert -20 < likelihood(torch.zeros(1)).log_prob(torch.ones(1)).item() < -2
 
 
 # Levels
@@ -305,12 +305,12 @@ def test_few_levels_are_enough_to_train_on(name: str, num_levels: int) -> None:
     batch = Batch(torch.randint(num_levels, (30, 1)).expand(30, 4).float())
     model.initialise(batch)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    before = float(model.infer(batch).elbo.mean())
+    before = model.infer(batch).elbo.mean().item()
     for _ in range(40):
         optimizer.zero_grad()
         (-model.infer(batch).elbo.mean()).backward()
         optimizer.step()
-    assert float(model.infer(batch).elbo.mean()) > before
+    assert model.infer(batch).elbo.mean().item() > before
 
 
 # Mixtures of logistics, and colour
