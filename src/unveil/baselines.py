@@ -102,13 +102,16 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[B
     """pPCA, a mixture of Gaussians and, for binary x and levels, one of categoricals, each the best of its sizes.
 
     Every choice is made on validation examples; the test split is read once, for the numbers. A mixture of Gaussians
-    is left out where a column of real or unit x is constant: a density of it has no bound.
+    is left out where a column of real or unit x is constant: a density of it has no bound. All are left out where x has
+    gaps: filled in, it would be other data.
 
     Arguments:
         seed: of starts, subsets and dequantisation noise; torch's own generator stays as it is.
         seconds: for all of them together, turned into numbers of examples, rounds and draws by fixed costs; no clock
             is read but to report what it took.
     """
+    if any(split.observed is not None for split in (data.train, data.valid, data.test)):
+        return []
     examples = Examples.of(data, seed)
     shares = {"ppca": 0.1, "gaussian_mixture": 0.25, "categorical_mixture": 0.65}
     if not data.domain.is_finite:

@@ -58,7 +58,9 @@ def output(name: str, formats: str) -> Any:
 
 
 RunPath = Annotated[Path, argument("RUN", "The directory of a run.")]
-Source = Annotated[str, argument("SOURCE", "A name (unveil list sources), a folder of images, x.npy or x.npz[:name].")]
+Source = Annotated[
+    str, argument("SOURCE", "A name (unveil list sources), a folder of images, x.npy, x.npz[:name] or t.csv.")
+]
 OptionalSource = Annotated[str | None, argument("SOURCE", "New x; by default test examples.")]
 Plugin = Annotated[Path | None, option("FILE.py", "Your own parts; this file is run.")]
 Json = Annotated[bool, switch("--json", "One JSON object on standard output.")]
@@ -200,6 +202,7 @@ def score(
 
     with counting("examples") as progress:
         scores = found.score(source, seed=number, progress=progress)
+    remarked(scores.notes)
     columns = scores.columns()
     write_table(out, columns, {name: columns[name] for name in ("log_px", "stderr", "percentile", "row")})
     typer.echo(f"{len(scores.log_px):,} scores in {out}")
@@ -212,8 +215,37 @@ def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> N
 
     check_target(out, TABLES, source)
     z = open_run(run, plugin).encode(source)
+    remarked(z.notes)
     write_table(out, z.columns(), {"mean": z.mean, "stddev": z.stddev})
     typer.echo(f"{len(z.mean):,} encodings of {z.mean.shape[1]} latents in {out}")
+
+
+@verb("unveil impute runs/t-vae-1 t.csv -o full.csv")
+def impute(
+    run: RunPath,
+    source: Source,
+    out: Annotated[Path, output("full.csv", ".parquet, .npz, .npy")],
+    draws: Annotated[str, option("M", "Imputations, numbered in a column draw.", show_default=True)] = "1",
+    mean: Annotated[bool, switch("--mean", "The mean of what is missing, not a draw.")] = False,
+    num_samples: Annotated[str | None, option("K", "Draws of z per row; 1000, images 200.")] = None,
+    seed: Seed = "0",
+    plugin: Plugin = None,
+) -> None:
+    """Fill in what is missing of x. Draws from p(x_missing|x_observed); what is observed stays as it is."""
+    from .tables import TABLES, check_target, write_completed
+
+    check_target(out, TABLES, source)
+    count = None if num_samples is None else whole(num_samples, "--num-samples", 1)
+    numbers = {"draws": whole(draws, "--draws", 1), "seed": whole(seed, "--seed")}
+    opened = open_run(run, plugin)
+    from .imputing import complete
+    from .terminal import counting
+
+    with counting("rows") as progress:
+        found = complete(opened, source, num_samples=count, mean=mean, progress=progress, **numbers)
+    write_completed(out, found)
+    remarked(found.notes)
+    typer.echo(f"{len(found.raw.x):,} rows in {out}, {len(found.rows):,} of them completed")
 
 
 @verb("unveil sample runs/digits-vae-1 -o grid.png -n 100")
@@ -445,6 +477,13 @@ def show_run(run: Run, as_json: bool) -> None:
         print_json({"format": run.result["format"], "run": str(run.path)} | run.result)
     else:
         typer.echo(str(run.path / "report.html"))
+
+
+def remarked(notes: Sequence[str]) -> None:
+    """What there is to say of a result, on standard error."""
+    from .console import say
+
+    say(notes)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
 
 
@@ -29,6 +30,15 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     if close:
         return f"Did you mean {close[0]!r}?"
     return f"Allowed: {', '.join(allowed)}." if allowed else "Nothing is allowed here."
+
+
+def remark(notes: Iterable[str], up: int = 3) -> None:
+    """Sentences for whoever called, as warnings.
+
+    Arguments: up, the number of calls between here and the user's own code.
+    """
+    for note in notes:
+        warnings.warn(note, stacklevel=up + 1)
 
 
 def positive(num_samples: int) -> int:

@@ -22,13 +22,17 @@ def _value(result: dict[str, Any]) -> str:
     how = f"{result['estimator'].upper()}-{result['num_samples']}" if result["num_samples"] else "closed form"
     error = f" ± {result['stderr']:.2f}" if result["stderr"] is not None else ""
     bits = f", {result['bits_per_dim']:.3f} bits per dimension" if result["bits_per_dim"] is not None else ""
+    share = result.get("observed", 1.0)
+    part = "" if share == 1 else f" of the observed part of x ({share:.1%})"
     return (
-        f"log p(x) is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
+        f"log p(x){part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
         f"{result['num_examples']:,} test examples ({how}{bits})."
     )
 
 
 def _against_baselines(result: dict[str, Any]) -> str:
+    if result.get("observed", 1.0) < 1 and not result["baselines"]:
+        return "The simple baselines are left out: they take x without gaps, and parts of it are missing."
     if not result["baselines"]:
         return "There was no simple baseline to compare with."
     best = max(result["baselines"], key=lambda b: b["log_px"])

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .data import Split, prepare
+from .data import Split, prepare, read_new
+from .data.raw import Raw
 from .errors import RequestError
 from .estimators.base import Estimate, Estimator, evaluate
 from .files import finite, read_json
@@ -81,21 +82,34 @@ def evaluate_run(
 def _choose(run: Run, data: Any, split: str) -> tuple[Split, str, str]:
     if data is None:
         return getattr(run.data, split), run.data.source, split
-    info = run.data_info
-    found = prepare(data, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"])
+    found, _ = new_split(run, data)
     return found, data if isinstance(data, str) else "array", "given"
+
+
+def new_split(run: Run, x: Any) -> tuple[Split, Raw]:
+    """New x in the run's domain, every row in the source's order, and what it was read as; columns go by name."""
+    info, options = run.data_info, run.config["data"]
+    table = {name: options.get(name, "") for name in ("label", "drop")}
+    raw = read_new(x, run.domain, columns=info["columns"], **table)
+    return prepare(raw, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"]), raw
+
+
+def observed_share(split: Split) -> float:
+    """The share of the values of x that are observed."""
+    return 1.0 if split.observed is None else float(split.observed.double().mean())
 
 
 def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate) -> dict[str, Any]:
     """The shared fields of result.json and `evaluate --json`, from one estimate."""
     info, log_px = run.data_info, estimate.log_px
-    count = len(log_px)
+    count, observed = len(log_px), observed_share(split)
     found = estimate.diagnostics
     report = {
         "format": RESULT,
         "binarization": info["binarization"],
         "data_sha256": info["sha256"],
         "num_examples": count,
+        "observed": observed,
         "estimator": judge.registered[1],
         "direction": estimate.direction,
         "num_samples": judge.num_samples,
@@ -108,7 +122,7 @@ def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate
         "distortion": float(found["distortion"].mean()),
         "kl_per_group": [float(v) for v in found["kl"].mean(0)],
         "active_units": active_units(run.model, split),
-        "bits_per_dim": bits_per_dim(run, float(log_px.mean())),
+        "bits_per_dim": bits_per_dim(run, float(log_px.mean()), observed),
         "device": run.train["device"],
         "threads": torch.get_num_threads(),
         "precision": "float32",
@@ -147,10 +161,10 @@ def _stderr_of_mean(value: Tensor) -> float | None:
     return float(value.std() / math.sqrt(len(value))) if len(value) > 1 else None
 
 
-def bits_per_dim(run: Run, log_px: float) -> float | None:
-    """−log₂ p(x)/D for discrete x; None for real x."""
+def bits_per_dim(run: Run, log_px: float, observed: float = 1.0) -> float | None:
+    """−log₂ p(x)/D for discrete x, D counting what is observed; None for real x, and where nothing is."""
     domain = run.domain
-    return -log_px / (domain.num_dims * math.log(2)) if domain.is_discrete else None
+    return -log_px / (domain.num_dims * observed * math.log(2)) if domain.is_discrete and observed else None
 
 
 def continuations(run: Run) -> list[dict[str, Any]]:

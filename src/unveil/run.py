@@ -170,7 +170,7 @@ class Run:
         return evaluate_run(self, **options)
 
     def encode(self, x: Any) -> Any:
-        """Posterior mean and standard deviation of x, [N, D] each; see `unveil.using.encode`."""
+        """Posterior mean and standard deviation of x, [N, D] each (a frame for a frame); see `unveil.using.encode`."""
         from .using import encode
 
         return encode(self, x)
@@ -180,6 +180,12 @@ class Run:
         from .using import score
 
         return score(self, x, **options)
+
+    def impute(self, x: Any, **options: Any) -> Any:
+        """x with what is missing drawn from p(x_missing|x_observed), as it came; see `unveil.imputing.impute`."""
+        from .imputing import impute
+
+        return impute(self, x, **options)
 
     def sample(self, num_samples: int = 64, **options: Any) -> np.ndarray:
         """New x from the model, [N, *shape]; see `unveil.using.sample`."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from csv import DictWriter
+from csv import DictWriter, writer
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from .domain import Domain
 from .errors import RequestError
 from .files import check_output, write_atomic
 from .pictures import PAPER, to_bytes, write_grid
+
+if TYPE_CHECKING:
+    from .imputing import Completed
 
 TABLES = (".csv", ".npz", ".npy", ".parquet")
 ARRAYS = (".png", ".npz", ".npy", ".csv")
@@ -69,6 +72,31 @@ def csv(columns: Columns) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def write_frame(path: Path, table: Any) -> None:
+    """Write a table of pyarrow as .csv (what is null stays empty) or .parquet."""
+    if path.suffix.lower() == ".parquet":
+        buffer = io.BytesIO()
+        _parquet().write_table(table, buffer)
+        write_atomic(path, buffer.getvalue())
+    else:
+        columns = (_texts(column.to_pylist()) for column in table.columns)
+        text = io.StringIO()
+        rows = writer(text, lineterminator="\n")
+        rows.writerow(table.column_names)
+        rows.writerows(zip(*columns, strict=True))
+        write_atomic(path, text.getvalue().encode())
+
+
+def _texts(values: list[Any]) -> list[Any]:
+    return [None if value != value else value for value in values]
+
+
+def _parquet() -> Any:
+    import pyarrow.parquet
+
+    return pyarrow.parquet
+
+
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     """Rows of named values as .csv; text is quoted where it has to be, and what is None stays empty."""
     buffer = io.StringIO()
@@ -81,10 +109,9 @@ def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
 def parquet(columns: Columns) -> bytes:
     """A Parquet file."""
     import pyarrow
-    import pyarrow.parquet
 
     buffer = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), buffer)
+    _parquet().write_table(pyarrow.table(dict(columns)), buffer)
     return buffer.getvalue()
 
 
@@ -115,6 +142,17 @@ def write_x(path: Path, x: np.ndarray, domain: Domain) -> None:
         write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
     else:
         write_table(path, flat("x", x), {"x": x})
+
+
+def write_completed(path: Path, found: Completed) -> None:
+    """Write x with its gaps filled in: a table as it came, arrays with a column x_i per value; M draws numbered."""
+    if found.raw.frame is not None and path.suffix.lower() in (".csv", ".parquet"):
+        write_frame(path, found.native())
+        return
+    x = found.arrays()
+    draws, rows = len(found.values), len(found.raw.x)
+    which = {} if draws == 1 else {"draw": np.repeat(np.arange(draws), rows)}
+    write_table(path, which | flat("x", x.reshape(draws * rows, *found.raw.x.shape[1:])), {"x": x})
 
 
 def write_pairs(path: Path, x: np.ndarray, again: np.ndarray, domain: Domain) -> None:

@@ -12,16 +12,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from .data import Split, prepare
-from .errors import RequestError
-from .estimators.base import evaluate
+from .data import Split
+from .data.frames import is_frame
+from .data.raw import Raw
+from .errors import RequestError, remark
+from .estimators.base import ROWS, evaluate
 from .files import write_atomic
-from .judging import make_estimator, posterior_moments
+from .judging import make_estimator, new_split, posterior_moments
 from .models.base import device_of
 from .ops import keyed
 from .run import Run
 
 CHUNK = 256  # rows per pass through the decoder
+DRAWS = 64  # of z, where its posterior has no mean in closed form
 SCORES = "scores.safetensors"  # log p(x) of the judged examples: validation to rank new ones among, test to show
 
 
@@ -31,6 +34,7 @@ class Encoding:
 
     mean: np.ndarray
     stddev: np.ndarray
+    notes: tuple[str, ...] = ()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.mean, dtype=dtype, copy=copy)
@@ -54,6 +58,7 @@ class Scores:
     percentile: np.ndarray
     direction: str
     estimator: str
+    notes: tuple[str, ...] = ()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.log_px, dtype=dtype, copy=copy)
@@ -66,23 +71,54 @@ class Scores:
 
 def given(run: Run, x: Any) -> Split:
     """New x in the run's domain, on the run's device; every row, in the source's order."""
-    info = run.data_info
-    split = prepare(x, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"])
-    return split.to(run.train["device"])
+    return given_as(run, x)[0]
 
 
-def encode(run: Run, x: Any) -> Encoding:
-    """The posterior mean and standard deviation of x: never a random draw under the name of an embedding.
+def given_as(run: Run, x: Any) -> tuple[Split, Raw]:
+    """As `given`, and what x was read as."""
+    split, raw = new_split(run, x)
+    return split.to(run.train["device"]), raw
 
-    Grey images of a binarized run enter as pixel probabilities, the mean over binarizations.
+
+def encode(run: Run, x: Any) -> Any:
+    """The posterior mean and standard deviation of x as an `Encoding`: never a random draw under the name of one.
+
+    Where the posterior has no mean in closed form it is that of 64 draws, always the same. Grey images of a binarized
+    run enter as pixel probabilities, the mean over binarizations. A data frame gives a frame of the same kind and
+    index with the columns z_0 … and z_0_sd ….
     """
-    moments = posterior_moments(run.model, given(run, x), expected=True)
+    split, raw = given_as(run, x)
+    moments = posterior_moments(run.model, split, expected=True) or _drawn_moments(run, split)
     if moments is None:
         raise RequestError(
             f"The latents of a {run.config['model']['name']} have no posterior mean to encode x as.",
             "Use a model with continuous latents, such as vae or linear_gaussian.",
         )
-    return Encoding(moments[0].numpy(), moments[1].numpy())
+    return _as_it_came(x, raw, Encoding(moments[0].numpy(), moments[1].numpy(), raw.ignored))
+
+
+@torch.no_grad()
+def _drawn_moments(run: Run, split: Split) -> tuple[Tensor, Tensor] | None:
+    """Means and standard deviations [N, D] of 64 draws per row, keyed by blocks of rows; None for a z of names."""
+    means, stddevs = [], []
+    for first in range(0, len(split), ROWS):
+        rows = torch.arange(first, first + ROWS, device=split.x.device).clamp(max=len(split) - 1)
+        with keyed("encode", first):
+            z, _ = run.model.posterior(split.expected(rows)).draw(DRAWS)
+        if not all(group.is_floating_point() for group in z):
+            return None
+        flat = torch.cat([group.flatten(2) for group in z], 2)[:, : len(split) - first]  # [64, B, D]
+        means.append(flat.mean(0).cpu())
+        stddevs.append(flat.std(0).cpu())
+    return torch.cat(means), torch.cat(stddevs)
+
+
+def _as_it_came(x: Any, raw: Raw, found: Encoding | Scores) -> Any:
+    """What was found, as a frame where x came as one."""
+    if not is_frame(x):
+        return found
+    remark(found.notes, up=4)
+    return raw.frame.give({name: column for name, column in found.columns().items() if name != "row"})
 
 
 def scoring(run: Run) -> tuple[str, int | None]:
@@ -91,17 +127,20 @@ def scoring(run: Run) -> tuple[str, int | None]:
     return chosen["estimator"], chosen["num_samples"]
 
 
-def score(run: Run, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Scores:
-    """log p(x) of every row with its error and its percentile among the validation examples.
+def score(run: Run, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Any:
+    """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
 
     The noise is keyed by seed and row, so two calls give equal numbers. A high log p(x) does not prove that x belongs:
-    simple images can be likelier than any training image.
+    simple images can be likelier than any training image. Of a row with gaps it is log p of the observed part, which
+    is not to be ranked among rows of which more is observed. A data frame gives a frame of the same kind and index.
     """
     name, num_samples = scoring(run)
-    estimate, _ = evaluate(run.model, given(run, x), make_estimator(name, num_samples), seed=seed, progress=progress)
+    split, raw = given_as(run, x)
+    estimate, _ = evaluate(run.model, split, make_estimator(name, num_samples), seed=seed, progress=progress)
     log_px, reference = estimate.log_px.numpy(), kept_scores(run, "valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
-    return Scores(log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, name)
+    found = Scores(log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, name, raw.ignored)
+    return _as_it_came(x, raw, found)
 
 
 def kept_scores(run: Run, split: str) -> np.ndarray:

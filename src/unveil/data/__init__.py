@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .loading import load, prepare, read_array
+from .loading import load, prepare, read_array, read_new
 from .split import Data, Split
 
 load_data = load  # its name one floor up, where `unveil.load` opens a packed model
 
-__all__ = ["Data", "Split", "load", "load_data", "prepare", "read_array"]
+__all__ = ["Data", "Split", "load", "load_data", "prepare", "read_array", "read_new"]

@@ -32,11 +32,24 @@ DRAW = "draw"  # the column that numbers multiple imputations
 class Frame:
     """A data frame and the columns of it that are x, in the order of x.
 
-    Arguments: whole, all of it as it came; columns, by their names as text.
+    Arguments: whole, all of it as it came; columns, by their names as text; ignored, those that a run does not know.
     """
 
     whole: AnyFrame
     columns: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns, also those that are not x."""
+        return tuple(map(str, self.whole.columns))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say where columns of a new table are not used."""
+        if not self.ignored:
+            return ()
+        return (f"{listing(self.ignored)} of the table {_are(self.ignored)} not used: the run was fitted without.",)
 
     def give(self, values: Mapping[str, Array]) -> Any:
         """New columns [N] as a frame of the same library with the same index."""
@@ -118,9 +131,7 @@ def read_frame(
     x = _matrix({name: whole.get_column(names[name]) for name in chosen})
     y, classes = encode_labels(_labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
     notes = ["The column without a name is taken as names of the rows, not as x."] if "" in index else []
-    if extra := [name for name in names if name not in (*chosen, *others)]:
-        notes.append(f"{listing(extra)} of the table {_are(extra)} not used: the run was fitted without.")
-    frame = Frame(whole, tuple(chosen))
+    frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in (*chosen, *others)))
     return Raw(source, x, y, classes, notes=tuple(notes), columns=frame.columns, frame=frame, domain="real")
 
 
@@ -225,8 +236,13 @@ def _listed(text: str, names: Mapping[str, Any], strict: bool) -> list[str]:
 
 def _named(name: str, names: Mapping[str, Any], strict: bool, key: str = "data.label") -> list[str]:
     if name and name not in names and strict:
-        raise RequestError(f"{key} names a column {name!r}, which the table does not have.", nearest(name, names))
+        raise RequestError(f"{key} names a column {name!r}, which the table does not have.", _near(name, names))
     return [name] if name in names and name else []
+
+
+def _near(name: str, names: Mapping[str, Any]) -> str:
+    said = nearest(name, names)
+    return said if len(said) < 200 else f"It has {len(names)} columns, none of them near."
 
 
 def _require_columns(wanted: Sequence[str], names: Mapping[str, Any]) -> None:
@@ -234,7 +250,7 @@ def _require_columns(wanted: Sequence[str], names: Mapping[str, Any]) -> None:
         raise RequestError("No column of the table is left to be x.")
     if missing := [name for name in wanted if name not in names]:
         lacks = listing(missing).replace("Column", "column", 1)
-        raise RequestError(f"The table lacks the {lacks} that the run was fitted on.", nearest(missing[0], names))
+        raise RequestError(f"The table lacks the {lacks} that the run was fitted on.", _near(missing[0], names))
 
 
 # -- what a column holds ----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -108,6 +109,16 @@ def read_array(source: Any) -> tuple[Array, NDArray[np.int64] | None, tuple[str,
     return raw.x, raw.y, raw.classes, short_name(raw.source)
 
 
+def read_new(
+    source: Any, domain: Domain, *, columns: Sequence[str] | None = None, label: str = "", drop: str = ""
+) -> Raw:
+    """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
+
+    Arguments: columns, label, drop, of the run, whatever order and company the columns come in now.
+    """
+    return read(source, label=label, drop=drop, columns=columns, pictures=Pictures(shape=domain.shape))
+
+
 def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: int = 0, *, levels: int = 0) -> Split:
     """New x for a fitted run: every row of the source, in its order, in the run's domain, or a refusal.
 
@@ -119,7 +130,7 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
         source: as of `load`, or a Raw that was read already; images are brought to the run's shape.
         domain, binarization, seed, levels: those of the run's Data; levels 0 counts them in x.
     """
-    found = source if isinstance(source, Raw) else read(source, pictures=Pictures(shape=domain.shape))
+    found = source if isinstance(source, Raw) else read_new(source, domain)
     raw = replace(found, y=None, z=None)
     x = raw.x
     _require_shape(x, domain)

@@ -54,6 +54,11 @@ class Raw:
     domain: str = "auto"
 
     @property
+    def ignored(self) -> tuple[str, ...]:
+        """Sentences on columns of a new table that the run it is for was fitted without."""
+        return () if self.frame is None else self.frame.notes
+
+    @property
     def known(self) -> Array:
         """x with a value that was observed in each place that was not: what may be looked at to see what x is."""
         if self.observed is None or not self.observed.any():
