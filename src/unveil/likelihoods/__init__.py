@@ -1,6 +1,6 @@
 """p(x|z). A new likelihood is one class in a file of this folder."""
 
-from .base import Likelihood, default_likelihood, fitting
+from .base import Likelihood, default_likelihood, fitting, moments
 from .bernoulli import Bernoulli
 from .counts import NegativeBinomialCounts, PoissonCounts
 from .levels import Categorical, Ordinal
@@ -23,4 +23,5 @@ __all__ = [
     "UnitBernoulli",
     "default_likelihood",
     "fitting",
+    "moments",
 ]
