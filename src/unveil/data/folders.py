@@ -177,7 +177,7 @@ def _labels(names: Sequence[Name]) -> tuple[NDArray[np.int64] | None, tuple[str,
         return None, None, f"{'one sub-folder' if classes else 'no sub-folders'}, so no labels"
     codes = {name: code for code, name in enumerate(classes)}
     y = np.array([codes[name[0]] if len(name) > 1 else -1 for name in names], np.int64)
-    beside = f"; {(y < 0).sum():,} images beside them have no label" if (y < 0).any() else ""
+    beside = f"; {_many(int((y < 0).sum()), 'image')} beside them without a label" if (y < 0).any() else ""
     listed = ", ".join(_shown(name) for name in classes[:5]) + (", …" if len(classes) > 5 else "")
     return y, tuple(_shown(name) for name in classes), f"labels are the {len(classes):,} sub-folders ({listed}){beside}"
 
@@ -252,7 +252,7 @@ def _without_colour(x: Array) -> Array:
 
 def _sentence(path: Path, decoded: Decoded, rest: Sequence[str]) -> str:
     count, colour = len(decoded.x), "grey" if decoded.x.ndim == 3 else "in colour"
-    what = f"{count:,} image{'s' * (count != 1)} of {_shown(path.name)}, {_span(decoded.headers)}"
+    what = f"{_many(count, 'image')} of {_shown(path.name)}, {_span(decoded.headers)}"
     return "; ".join((f"{what}, {_done(decoded)}, {colour}", *rest)) + "."
 
 
@@ -275,7 +275,7 @@ def _done(decoded: Decoded) -> str:
 def _odd(found: Found, headers: Sequence[Header]) -> list[str]:
     """What lay there besides, and was not taken."""
     said = [f"{_listed_others(found)} ignored"] if found.others else []
-    said += [f"{found.links:,} symbolic links not followed"] if found.links else []
+    said += [f"{_many(found.links, 'symbolic link')} not followed"] if found.links else []
     animated = sum(header.animated for header in headers)
     return said + ([f"of {animated:,} with several frames the first was taken"] if animated else [])
 
@@ -283,7 +283,7 @@ def _odd(found: Found, headers: Sequence[Header]) -> list[str]:
 def _listed_others(found: Found) -> str:
     kinds = found.others.most_common(4)
     listed = ", ".join(f"{count:,} {_shown(suffix) or 'without suffix'}" for suffix, count in kinds[:3])
-    return f"{found.others.total():,} other files ({listed}{', …' if len(kinds) > 3 else ''})"
+    return f"{_many(found.others.total(), 'other file')} ({listed}{', …' if len(kinds) > 3 else ''})"
 
 
 def _left_out(names: Sequence[Name], broken: dict[int, Unreadable]) -> list[str]:
@@ -291,7 +291,7 @@ def _left_out(names: Sequence[Name], broken: dict[int, Unreadable]) -> list[str]
 
 
 def _three(names: Sequence[Name], broken: dict[int, Unreadable]) -> str:
-    first = [f"{_shown('/'.join(names[i]))} ({error.reason})" for i, error in list(broken.items())[:3]]
+    first = [f"{_shown('/'.join(names[i]))} ({_shown(error.reason)})" for i, error in list(broken.items())[:3]]
     return ", ".join(first) + (", …" if len(broken) > 3 else "")
 
 
@@ -309,7 +309,7 @@ def _broken(path: Path, names: Sequence[Name], broken: dict[int, Unreadable], ho
 
 def _no_images(path: Path, found: Found) -> RequestError:
     held = [_listed_others(found)] if found.others else []
-    held += [f"{found.links:,} symbolic links that lead nowhere or out of it"] if found.links else []
+    held += [f"{_many(found.links, 'symbolic link')} to nowhere or out of it"] if found.links else []
     what = f"but {' and '.join(held)}" if held else "nothing at all"
     return RequestError(
         f"{_shown(str(path))} is a directory that holds no images, {what}.",
@@ -320,3 +320,7 @@ def _no_images(path: Path, found: Found) -> RequestError:
 def _shown(text: str) -> str:
     """A name as it can be printed and stored, whatever bytes it was made of."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
