@@ -227,7 +227,7 @@ def impute(
     out: Annotated[Path, output("full.csv", ".parquet, .npz, .npy")],
     draws: Annotated[str, option("M", "Imputations, numbered in a column draw.", show_default=True)] = "1",
     mean: Annotated[bool, switch("--mean", "The mean of what is missing, not a draw.")] = False,
-    num_samples: Annotated[str | None, option("K", "Draws of z per row; 1000, images 200.")] = None,
+    num_samples: Annotated[str | None, option("K", "Draws of z per row; 500, images 100.")] = None,
     seed: Seed = "0",
     plugin: Plugin = None,
 ) -> None:

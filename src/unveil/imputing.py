@@ -23,7 +23,7 @@ from .ops import keyed
 from .run import Run
 
 FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents
-VECTORS, IMAGES = 1000, 200  # K by default
+VECTORS, IMAGES = 500, 100  # K by default
 DECODED = 4096  # rows that one pass through the decoder holds
 
 
@@ -87,7 +87,7 @@ def impute(
 
     Arguments:
         x: an array, a masked array, a data frame, or a path to one.
-        num_samples: K; by default 1,000 for vectors and 200 for images.
+        num_samples: K; by default 500 for vectors and 100 for images.
         draws: M, the number of independent imputations: [M, N, *shape], or a frame with a column "draw".
         mean: give E[x_missing|x_observed] = Σ_k w_k E[x|z_k] instead, which has the least squared error and is no draw.
         seed: of the draws; noise is keyed by it and by blocks of 128 rows with gaps.

@@ -51,8 +51,8 @@ def fill(folder: Path) -> None:
         "wide": np.zeros((60, 11), np.uint8),
         "real": real,
     }
-    arrays["nan"], arrays["inf"] = real.copy(), real.copy()
-    arrays["nan"][3, 1], arrays["inf"][2, 0] = np.nan, np.inf
+    arrays["unknown"], arrays["inf"] = real.copy(), real.copy()
+    arrays["unknown"][:, 1], arrays["inf"][2, 0] = np.nan, np.inf
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     np.save(folder / "pickled.npy", np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
@@ -126,17 +126,19 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "empty": (["fit", "empty.npy"], ["0"]),
     "one example": (["fit", "one.npy"], ["1", "10"]),
     "constant": (["fit", "constant.npy"], ["identical"]),
-    "nan": (["fit", "nan.npy"], ["nan", "row 3", "position 1"]),
-    "inf": (["fit", "inf.npy"], ["inf"]),
+    "nan": (["fit", "unknown.npy"], ["Column '1'", "no value"]),
+    "inf": (["fit", "inf.npy"], ["inf", "row 2", "position 0"]),
     "pickled": (["fit", "pickled.npy"], ["object"]),
     "rank 1": (["fit", "rank1.npy"], ["x[:, None]"]),
     "rank 5": (["fit", "rank5.npy"], ["(20, 2, 2, 2, 2)"]),
     "zero size": (["fit", "zero.npy"], ["(60, 0)"]),
     "integers": (["fit", "integers.npy"], ["data.domain=real"]),
     "complex": (["fit", "complex.npy"], ["complex"]),
-    "csv": (["fit", "table.csv"], ["csv", "np.save"]),
-    "parquet": (["fit", "table.parquet"], ["parquet"]),
-    "h5ad": (["fit", "table.h5ad"], ["h5ad"]),
+    "csv": (["fit", "table.csv"], ["1 examples", "10"]),
+    "parquet": (["fit", "table.parquet"], ["cannot be read as .parquet"]),
+    "h5ad": (["fit", "table.h5ad"], ["cannot be read as .h5ad"]),
+    "no such column": (["fit", "table.csv", "data.label=z"], ["'z'", "a, b"]),
+    "columns of no table": (["fit", "good.npy", "data.drop=a"], ["no table"]),
     "folder": (["fit", "pictures"], ["pictures"]),
     "lying npz": (["fit", "lying.npz"], ["lying.npz"]),
     "cut": (["fit", "cut.npy"], ["cut.npy"]),

@@ -16,6 +16,7 @@ from unveil.run import Run
 
 FIELDS = {
     "format", "source", "split", "binarization", "data_sha256", "num_examples", "estimator", "direction", "num_samples",
+    "observed",
     "log_px", "log_px_sum", "stderr", "stderr_mc", "elbo", "rate", "distortion", "kl_per_group", "active_units",
     "bits_per_dim", "seconds", "seed", "device", "threads", "precision", "versions", "continuations",
 }  # fmt: skip

@@ -117,9 +117,9 @@ def test_own_test_split_of_an_npz(tmp_path):
 @pytest.mark.parametrize(
     ("file", "way"),
     [
-        ("a.csv", "to_numpy"), ("a.tsv", "to_numpy"), ("a.parquet", "to_numpy"), ("a.h5ad", "toarray"),
-        ("a.png", "np.stack"), ("a.JPG", "np.stack"), ("a.pkl", "np.save"), ("a.pt", "np.save"), ("a.zip", "unpack it"),
-        ("a.txt", ".npz"),
+        ("a.csv", "only numbers"), ("a.tsv", "sep=','"), ("a.parquet", "as .parquet"), ("a.h5ad", "as .h5ad"),
+        ("a.png", "not a picture"), ("a.JPG", "not a picture"), ("a.pkl", "np.save"), ("a.pt", "np.save"),
+        ("a.zip", "unpack it"), ("a.txt", ".npz"),
     ],
 )  # fmt: skip
 def test_other_files_are_refused_with_the_way_round(tmp_path, file, way):
@@ -128,7 +128,7 @@ def test_other_files_are_refused_with_the_way_round(tmp_path, file, way):
 
 
 def test_directories_and_missing_names(tmp_path):
-    assert "np.stack" in refusal(load, str(tmp_path))
+    assert "directory that holds no images" in refusal(load, str(tmp_path))
     assert "Did you mean 'mnist'?" in refusal(load, "mnits")
     assert "no file" in refusal(load, "nowhere.npy") and "digits" in refusal(load, "some/where")
     assert "no source and no file 'zzzzzzzz'" in refusal(load, "zzzzzzzz")
@@ -147,9 +147,7 @@ def test_no_permission_is_a_sentence(tmp_path, monkeypatch):
 
 
 def test_foreign_objects_are_refused_with_the_way_round():
-    pandas = pytest.importorskip("pandas", reason="pandas is not installed: data frames were not tried")
     sparse = pytest.importorskip("scipy.sparse", reason="scipy is not installed: sparse matrices were not tried")
-    assert "to_numpy" in refusal(load, pandas.DataFrame(X[:, 0]))
     assert "toarray" in refusal(load, sparse.csr_matrix(X[:, 0]))
     assert "to_dense" in refusal(load, torch.from_numpy(X[:, 0]).to_sparse())
 
@@ -165,7 +163,6 @@ def test_arrays_of_the_wrong_kind():
     assert "Python objects" in refusal(load, np.array([[1, None]] * 20, dtype=object))
     assert "different lengths" in refusal(load, [[1, 2], [3]] * 10)
     assert "different lengths" in refusal(load, (X, np.arange(40)))
-    assert "masked" in refusal(load, np.ma.masked_equal(X, 3))
     assert "complex" in refusal(load, X.astype(complex))
     assert "real numbers" in refusal(load, [["a", "b"]] * 20)
     assert "real numbers" in refusal(load, np.zeros((20, 2), "datetime64[s]"))

@@ -130,7 +130,7 @@ def with_value(value, dtype=float):
         (REAL[:9], "9 examples; at least 10"),
         (np.zeros((30, 5)), "identical"),
         (np.tile(REAL[:1], (30, 1)), "identical"),
-        (with_value(np.nan), "2 values that are not finite numbers, the first nan in row 7, position (1, 2)"),
+        (with_value(np.inf), "2 values that are not finite numbers, the first inf in row 7, position (1, 2)"),
         (with_value(np.inf), "the first inf in row 7"),
         (with_value(-np.inf, np.float32), "the first -inf in row 7"),
         (np.float64(3), "came with the shape ()"),

@@ -182,7 +182,7 @@ BINARY, LEVELS17, REAL = (Domain("binary", (4, 4)), Domain("levels", (4, 4), 17)
         (GREY.reshape(200, 16), REAL, None, "x.reshape(-1, 4, 4)"),
         (GREY[:, :3], REAL, None, "takes (N, 4, 4)"),
         (GREY[:0], REAL, None, "holds nothing"),
-        (np.where(GREY == 7, np.nan, GREY), REAL, None, "not finite"),
+        (np.where(GREY == 7, np.inf, GREY), REAL, None, "not finite"),
         (GREY * 1e300, REAL, None, "float32"),
         (np.float32(3), REAL, None, "shape ()"),
     ],
