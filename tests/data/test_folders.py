@@ -15,7 +15,8 @@ from PIL import Image
 
 from unveil.cli import main
 from unveil.data import load, prepare, read_array
-from unveil.data.folders import Pictures, find, read_pictures
+from unveil.data.filetree import find
+from unveil.data.folders import Pictures, read_pictures
 from unveil.data.images import ORIENTATION, SUFFIXES, read_header, read_pixels
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -348,7 +349,7 @@ def test_what_memory_cannot_hold_is_refused(tmp_path, monkeypatch):
     free = psutil.virtual_memory()._replace(available=5_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     said = refusal(load, tmp_path)
-    assert "of memory are free; give a smaller data.size" in said
+    assert "of memory are free; give fewer images, or a smaller data.size" in said
 
 
 def test_heic_names_its_extra(tmp_path, monkeypatch):

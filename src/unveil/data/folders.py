@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import RequestError
 from .files import require_memory
+from .filetree import Found, Name, find, in_splits, labels_of, many, shown
 from .images import SUFFIXES, Header, Unreadable, read_header, read_pixels
 from .raw import Array, Raw
 
 SIZE = 64  # of pictures that differ in size, or are larger
 SIZES = range(4, 4097)
 THREADS = 2
-HIDDEN = ("__macosx", "thumbs.db", "desktop.ini")
-SPLITS = {  # whether a folder of this name is the test split
-    "train": False, "training": False, "val": False, "valid": False, "validation": False,
-    "test": True, "testing": True,
-}  # fmt: skip
 BLOCK = 1000
-Name = tuple[str, ...]  # the parts of a path below the folder
 T = TypeVar("T")
 
 
@@ -48,7 +40,7 @@ class Pictures:
     shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.size != "auto" and self.size not in SIZES:
+        if self.size != "auto" and not (isinstance(self.size, int) and self.size in SIZES):
             raise RequestError(
                 f"data.size came as {self.size!r}; it is auto, or the side of a square, {SIZES[0]} to {SIZES[-1]}."
             )
@@ -58,18 +50,6 @@ class Pictures:
         if found.resize is None and (self.size != "auto" or self.skip_broken):
             key = "data.skip_broken" if self.size == "auto" else "data.size"
             raise RequestError(f"{key} came for {source}, which is no folder of images; leave it out.")
-
-
-@dataclass
-class Found:
-    """The files below a folder.
-
-    Arguments: images, their names; others, how many of every other suffix; links, how many were not followed.
-    """
-
-    images: list[Name] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
-    links: int = 0
 
 
 class Decoded(NamedTuple):
@@ -94,92 +74,17 @@ def read_pictures(path: Path, how: Pictures) -> Raw:
     root, found = (path, find(path)) if path.is_dir() else (path.parent, Found([(path.name,)]))
     if not found.images:
         raise _no_images(path, found)
-    names, num_training, split = _in_splits(sorted(found.images))
+    names, num_training, split = in_splits(sorted(found.images))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks; what matters in them is checked here
         decoded = _decode(path, [root.joinpath(*name) for name in names], how)
     if decoded.broken and not (how.skip_broken and decoded.rows):
         raise _broken(path, names, decoded.broken, how)
-    y, classes, labels = _labels([names[row][1 if split else 0 :] for row in decoded.rows])
+    y, classes, labels = labels_of([names[row][1 if split else 0 :] for row in decoded.rows])
     left_out = (*_odd(found, decoded.headers), *_left_out(names, decoded.broken))
     said = _sentence(path, decoded, (*split, labels, *left_out))
     num_test = sum(row >= num_training for row in decoded.rows)
     return Raw(str(path), decoded.x, y, classes, num_test, notes=(said,), resize=said)
-
-
-# -- finding ----------------------------------------------------------------------------------------------------------
-
-
-def find(root: Path) -> Found:
-    """The files below a folder, hidden ones left out.
-
-    A link to a file of this folder that is not found otherwise is followed; no other link is, so no picture counts
-    twice, nothing outside the folder is read, and a loop of folders is no trap.
-    """
-    found, links, folders = Found(), [], [root]
-    while folders:
-        for entry in _entries(folders.pop()):
-            name = Path(entry.path).relative_to(root).parts
-            if entry.name.startswith(".") or entry.name.lower() in HIDDEN:
-                continue
-            if entry.is_symlink():
-                links.append(name)
-            elif entry.is_dir(follow_symlinks=False):
-                folders.append(Path(entry.path))
-            elif entry.is_file(follow_symlinks=False) and _is_image(name):
-                found.images.append(name)
-            else:
-                found.others[Path(entry.name).suffix.lower()] += 1
-    _follow(root, sorted(links), found)
-    return found
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError as error:
-        raise RequestError(f"The folder {_shown(str(folder))} cannot be read: {error.strerror or error}.") from error
-
-
-def _follow(root: Path, links: Sequence[Name], found: Found) -> None:
-    known = {os.path.realpath(root.joinpath(*name)) for name in found.images} if links else set()
-    for name in links:
-        target = os.path.realpath(root.joinpath(*name))
-        inside = Path(target).is_relative_to(root) and os.path.isfile(target)
-        if inside and target not in known and _is_image(name):
-            known.add(target)
-            found.images.append(name)
-        else:
-            found.links += 1
-
-
-def _is_image(name: Name) -> bool:
-    return Path(name[-1]).suffix.lower() in SUFFIXES
-
-
-def _in_splits(names: list[Name]) -> tuple[list[Name], int, tuple[str, ...]]:
-    """The names with those of `test/` last, the number before those, and what to say."""
-    tops = sorted({name[0] if len(name) > 1 else "" for name in names})
-    if len(tops) < 2 or not {top.lower() for top in tops} <= SPLITS.keys():
-        return names, len(names), ()
-    training, test = ([n for n in names if SPLITS[n[0].lower()] is last] for last in (False, True))
-    if not (training and test):
-        return names, len(names), (f"{' and '.join(f'{top}/' for top in tops)} are read as one",)
-    others = " and ".join(f"{top}/" for top in tops if not SPLITS[top.lower()])
-    return training + test, len(training), (f"the test split is that of the folder ({len(test):,}), {others} the rest",)
-
-
-def _labels(names: Sequence[Name]) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None, str]:
-    """Codes [N], class names, and what to say: the first sub-folder of each name."""
-    classes = sorted({name[0] for name in names if len(name) > 1})
-    if len(classes) < 2:
-        return None, None, f"{'one sub-folder' if classes else 'no sub-folders'}, so no labels"
-    codes = {name: code for code, name in enumerate(classes)}
-    y = np.array([codes[name[0]] if len(name) > 1 else -1 for name in names], np.int64)
-    beside = f"; {_many(int((y < 0).sum()), 'image')} beside them without a label" if (y < 0).any() else ""
-    listed = ", ".join(_shown(name) for name in classes[:5]) + (", …" if len(classes) > 5 else "")
-    return y, tuple(_shown(name) for name in classes), f"labels are the {len(classes):,} sub-folders ({listed}){beside}"
 
 
 # -- decoding ---------------------------------------------------------------------------------------------------------
@@ -192,7 +97,8 @@ def _decode(path: Path, files: Sequence[Path], how: Pictures) -> Decoded:
     broken = {i: error for i, error in enumerate(asked) if isinstance(error, Unreadable)}
     shape = _shape(path, list(headers.values()), how)
     largest = max((header.width * header.height for header in headers.values()), default=0)
-    require_memory(len(headers) * math.prod(shape) + THREADS * 8 * largest, str(path), "give a smaller data.size")
+    remedy = "give fewer images" + ("" if how.shape else ", or a smaller data.size")
+    require_memory(len(headers) * math.prod(shape) + THREADS * 8 * largest, str(path), remedy)
     rows = list(headers)
     x = np.empty((len(rows), *shape), np.uint8)
 
@@ -252,7 +158,7 @@ def _without_colour(x: Array) -> Array:
 
 def _sentence(path: Path, decoded: Decoded, rest: Sequence[str]) -> str:
     count, colour = len(decoded.x), "grey" if decoded.x.ndim == 3 else "in colour"
-    what = f"{_many(count, 'image')} of {_shown(path.name)}, {_span(decoded.headers)}"
+    what = f"{many(count, 'image')} of {shown(path.name)}, {_span(decoded.headers)}"
     return "; ".join((f"{what}, {_done(decoded)}, {colour}", *rest)) + "."
 
 
@@ -275,15 +181,15 @@ def _done(decoded: Decoded) -> str:
 def _odd(found: Found, headers: Sequence[Header]) -> list[str]:
     """What lay there besides, and was not taken."""
     said = [f"{_listed_others(found)} ignored"] if found.others else []
-    said += [f"{_many(found.links, 'symbolic link')} not followed"] if found.links else []
+    said += [f"{many(found.links, 'symbolic link')} not followed"] if found.links else []
     animated = sum(header.animated for header in headers)
     return said + ([f"of {animated:,} with several frames the first was taken"] if animated else [])
 
 
 def _listed_others(found: Found) -> str:
     kinds = found.others.most_common(4)
-    listed = ", ".join(f"{count:,} {_shown(suffix) or 'without suffix'}" for suffix, count in kinds[:3])
-    return f"{_many(found.others.total(), 'other file')} ({listed}{', …' if len(kinds) > 3 else ''})"
+    listed = ", ".join(f"{count:,} {shown(suffix) or 'without suffix'}" for suffix, count in kinds[:3])
+    return f"{many(found.others.total(), 'other file')} ({listed}{', …' if len(kinds) > 3 else ''})"
 
 
 def _left_out(names: Sequence[Name], broken: dict[int, Unreadable]) -> list[str]:
@@ -291,7 +197,7 @@ def _left_out(names: Sequence[Name], broken: dict[int, Unreadable]) -> list[str]
 
 
 def _three(names: Sequence[Name], broken: dict[int, Unreadable]) -> str:
-    first = [f"{_shown('/'.join(names[i]))} ({_shown(error.reason)})" for i, error in list(broken.items())[:3]]
+    first = [f"{shown('/'.join(names[i]))} ({shown(error.reason)})" for i, error in list(broken.items())[:3]]
     return ", ".join(first) + (", …" if len(broken) > 3 else "")
 
 
@@ -303,24 +209,15 @@ def _broken(path: Path, names: Sequence[Name], broken: dict[int, Unreadable], ho
         way = "--skip-broken (data.skip_broken=true) leaves them out."
     else:
         way = "Take them out first: every picture has its row."
-    came = f"{len(broken):,} of {len(names):,} images in {_shown(str(path))} cannot be read"
+    came = f"{len(broken):,} of {len(names):,} images in {shown(str(path))} cannot be read"
     return RequestError(f"{came}: {_three(names, broken)}.", " ".join(filter(None, (*remedies, way))))
 
 
 def _no_images(path: Path, found: Found) -> RequestError:
     held = [_listed_others(found)] if found.others else []
-    held += [f"{_many(found.links, 'symbolic link')} to nowhere or out of it"] if found.links else []
+    held += [f"{many(found.links, 'symbolic link')} to nowhere or out of it"] if found.links else []
     what = f"but {' and '.join(held)}" if held else "nothing at all"
     return RequestError(
-        f"{_shown(str(path))} is a directory that holds no images, {what}.",
+        f"{shown(str(path))} is a directory that holds no images, {what}.",
         f"Images end in {', '.join(SUFFIXES)}; of arrays and tables give the file.",
     )
-
-
-def _shown(text: str) -> str:
-    """A name as it can be printed and stored, whatever bytes it was made of."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -1,0 +1,116 @@
+"""The images below a folder: which files they are, which of them are the test split, and their labels."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RequestError
+from .images import SUFFIXES
+
+HIDDEN = ("__macosx", "thumbs.db", "desktop.ini")
+SPLITS = {  # whether a folder of this name is the test split
+    "train": False, "training": False, "val": False, "valid": False, "validation": False,
+    "test": True, "testing": True,
+}  # fmt: skip
+Name = tuple[str, ...]  # the parts of a path below the folder
+
+
+@dataclass
+class Found:
+    """The files below a folder.
+
+    Arguments: images, their names; others, how many of every other suffix; links, how many were not followed.
+    """
+
+    images: list[Name] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    links: int = 0
+
+
+def find(root: Path) -> Found:
+    """The files below a folder, hidden ones left out.
+
+    A link to a file of this folder that is not found otherwise is followed; no other link is, so no picture counts
+    twice, nothing outside the folder is read, and a loop of folders is no trap.
+    """
+    found, links, folders = Found(), [], [root]
+    while folders:
+        for entry in _entries(folders.pop()):
+            name = Path(entry.path).relative_to(root).parts
+            if entry.name.startswith(".") or entry.name.lower() in HIDDEN:
+                continue
+            if entry.is_symlink():
+                links.append(name)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(Path(entry.path))
+            elif entry.is_file(follow_symlinks=False) and _is_image(name):
+                found.images.append(name)
+            else:
+                found.others[Path(entry.name).suffix.lower()] += 1
+    _follow(root, sorted(links), found)
+    return found
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise RequestError(f"The folder {shown(str(folder))} cannot be read: {error.strerror or error}.") from error
+
+
+def _follow(root: Path, links: Sequence[Name], found: Found) -> None:
+    known = {os.path.realpath(root.joinpath(*name)) for name in found.images} if links else set()
+    for name in links:
+        target = os.path.realpath(root.joinpath(*name))
+        inside = Path(target).is_relative_to(root) and os.path.isfile(target)
+        if inside and target not in known and _is_image(name):
+            known.add(target)
+            found.images.append(name)
+        else:
+            found.links += 1
+
+
+def _is_image(name: Name) -> bool:
+    return Path(name[-1]).suffix.lower() in SUFFIXES
+
+
+def in_splits(names: list[Name]) -> tuple[list[Name], int, tuple[str, ...]]:
+    """The names with those of `test/` last, the number before those, and what to say."""
+    tops = sorted({name[0] if len(name) > 1 else "" for name in names})
+    if len(tops) < 2 or not {top.lower() for top in tops} <= SPLITS.keys():
+        return names, len(names), ()
+    training, test = ([n for n in names if SPLITS[n[0].lower()] is last] for last in (False, True))
+    if not (training and test):
+        return names, len(names), (f"{' and '.join(f'{top}/' for top in tops)} are read as one",)
+    others = " and ".join(f"{top}/" for top in tops if not SPLITS[top.lower()])
+    return training + test, len(training), (f"the test split is that of the folder ({len(test):,}), {others} the rest",)
+
+
+def labels_of(names: Sequence[Name]) -> tuple[NDArray[np.int64] | None, tuple[str, ...] | None, str]:
+    """Codes [N], class names, and what to say: the first sub-folder of each name."""
+    classes = sorted({name[0] for name in names if len(name) > 1})
+    if len(classes) < 2:
+        return None, None, f"{'one sub-folder' if classes else 'no sub-folders'}, so no labels"
+    codes = {name: code for code, name in enumerate(classes)}
+    y = np.array([codes[name[0]] if len(name) > 1 else -1 for name in names], np.int64)
+    beside = f"; {many(int((y < 0).sum()), 'image')} beside them without a label" if (y < 0).any() else ""
+    listed = ", ".join(shown(name) for name in classes[:5]) + (", …" if len(classes) > 5 else "")
+    return y, tuple(shown(name) for name in classes), f"labels are the {len(classes):,} sub-folders ({listed}){beside}"
+
+
+def shown(text: str) -> str:
+    """A name as it can be printed and stored, whatever bytes it was made of."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def many(count: int, what: str) -> str:
+    """ "1 image", "2,000 images"."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
