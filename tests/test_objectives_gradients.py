@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.models.base import Model, OneGroup
 from unveil.models.linear_gaussian import LinearGaussian
+from unveil.models.vae import VAE
 from unveil.objectives import Dreg, Elbo, Iwae, Loss, Objective, Rloo, Stl, WakeSleep
 from unveil.ops import keyed
 from unveil.terms import Terms
@@ -182,6 +184,14 @@ def test_dreg_needs_p_and_q_apart_where_there_are_two_groups() -> None:
     model.groups = ("z1", "z2")
     with pytest.raises(RequestError, match=r"'dreg' needs split_q.*share weights; use the objective 'iwae'"):
         Dreg().check(model)
+
+
+def test_dreg_refuses_examples_whose_label_is_missing() -> None:
+    batch = Batch(torch.randn(6, 4), y=torch.tensor([0, 1, 2, 0, 1, -1]))
+    model = VAE.build(Domain("real", (4,)), 3, latent=2, width=8, depth=1, condition="label")
+    with pytest.raises(RequestError, match=r"label is missing.*use 'iwae'"):
+        Dreg()(model, batch)
+    assert torch.isfinite(Dreg()(model, replace(batch, y=batch.y.abs())).surrogate).all()  # type: ignore[union-attr]
 
 
 # Compiled

@@ -6,6 +6,7 @@ from .aggregate import BetaTcvae as BetaTcvae
 from .aggregate import Mmd as Mmd
 from .base import Loss as Loss
 from .base import Objective as Objective
+from .base import rate_and_distortion as rate_and_distortion
 from .elbo import BetaElbo as BetaElbo
 from .elbo import Elbo as Elbo
 from .floors import FreeBits as FreeBits

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..errors import RequestError
 from ..models.base import Model, Posterior
 from ..registry import register
 from ..terms import Terms
@@ -72,7 +73,8 @@ def rate_in_three(terms: Terms, posterior: Posterior, num_examples: int = 0) -> 
     assert terms.log_qz_x is not None
     pairs = (terms.z[0][0].unsqueeze(1),)  # z_i beside every x_j: [B, 1, D] against [B]
     log_each = posterior.log_prob_each(pairs)
-    assert log_each is not None, "checked by needs"
+    if log_each is None:
+        raise RequestError("beta_tcvae came with examples whose label is missing, where q(z_d|x) is not known.")
     own = _log_shares(len(log_each), num_examples, log_each)
     log_qz = (posterior.log_prob(pairs).sum(-1) + own).logsumexp(1)  # [B]
     log_product = (log_each + own.unsqueeze(-1)).logsumexp(1).sum(-1)  # [B]
@@ -115,7 +117,7 @@ class Mmd(Objective):
         self.alpha, self.weight, self.kernel = alpha, weight, kernel
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
-        terms = model.infer(batch, 1)
+        terms = model.infer(batch, 1, posterior=model.posterior(batch))  # one z, whether the label is known or not
         loss = weighted(terms, 1 - self.alpha)
         z = torch.cat([group[0].flatten(1) for group in terms.z], -1)  # [B, D]
         with torch.no_grad():

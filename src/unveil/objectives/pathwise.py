@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 from torch import Tensor
 
 from ..batch import Batch
-from ..errors import positive
+from ..errors import RequestError, positive
 from ..models.base import Model
 from ..registry import register
 from .base import Loss, Objective, log_joint, penalty, rate_and_distortion, zero_like
@@ -72,10 +71,11 @@ class Dreg(Objective):
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         terms = model.infer(batch, self.num_samples, hold=HELD)
+        if terms.log_m is not None:
+            raise RequestError("dreg came with examples whose label is missing, which it cannot sum over; use 'iwae'.")
         log_w = terms.log_w.double()
-        share = log_w.detach() if terms.log_m is None else log_w.detach() + terms.log_m.detach()
-        share = share.softmax(0)  # w̃, [K, B]
-        free = replace(model.joint(batch, tuple(z.detach() for z in terms.z)), penalties={})
+        share = log_w.detach().softmax(0)  # w̃, [K, B]
+        free = model.joint(batch, tuple(z.detach() for z in terms.z))
         surrogate = (share * log_joint(free) + share**2 * log_w).sum(0)
         bound = terms.bound.detach()
         return Loss(-surrogate + penalty(terms), bound, zero_like(bound), rate_and_distortion(terms))
