@@ -70,8 +70,8 @@ MUTANTS = (
     Mutant(
         "jacobian-dropped",
         "likelihoods/real.py",
-        "return (self.scale * (self.log_sigma.exp() + self.floor)).expand_as(like)",
-        "return (self.log_sigma.exp() + self.floor).expand_as(like)",
+        "return (self.scale * ((self.pace * self.log_sigma).exp() + self.floor)).expand_as(like)",
+        "return ((self.pace * self.log_sigma).exp() + self.floor).expand_as(like)",
         ("tests/test_likelihoods.py",),
     ),
     Mutant(

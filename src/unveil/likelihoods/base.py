@@ -19,6 +19,9 @@ from ..errors import RequestError
 from ..registry import load_all
 
 
+PACE = 10.0  # Adam moves a number by about lr a step: one that all examples share is learned ten times as fast
+
+
 class Likelihood(nn.Module, ABC):
     """p(x|h) for decoder features h [..., P·D], P numbers per dimension of x.
 

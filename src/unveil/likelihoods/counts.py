@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 from ..distributions import NegativeBinomial, Poisson
 from ..domain import Domain
 from ..registry import register
-from .base import Likelihood, moments
+from .base import PACE, Likelihood, moments
 
 REACH = 20.0  # |log mean| stays below: e²⁰ is past every count that float32 holds
 
@@ -47,10 +47,10 @@ class NegativeBinomialCounts(Likelihood):
 
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain, 1)
-        self.log_size = nn.Parameter(torch.zeros(domain.shape))
+        self.size = nn.Parameter(torch.zeros(domain.shape))
 
     def each(self, *params: Tensor) -> Distribution:
-        log_size = 10 * torch.tanh(self.log_size / 10)  # beyond r = e^10 there is nothing left to disperse
+        log_size = 10 * torch.tanh(PACE * self.size / 10)  # beyond e^10 there is nothing left to disperse
         return NegativeBinomial(REACH * torch.tanh(params[0] / REACH), log_size)
 
     def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
@@ -59,7 +59,7 @@ class NegativeBinomialCounts(Likelihood):
         seen = moments(x, observed)
         size = seen.mean.clamp(min=1e-3) ** 2 / (seen.std**2 - seen.mean).clamp(min=1e-6)
         with torch.no_grad():
-            self.log_size.copy_(10 * torch.atanh(size.log().clamp(-5, 5) / 10))
+            self.size.copy_(10 / PACE * torch.atanh(size.log().clamp(-5, 5) / 10))
 
 
 def _log_mean(x: Tensor, observed: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from ..distributions import Levels, OrderedLogistic
 from ..domain import Domain
 from ..registry import register
-from .base import Likelihood
+from .base import PACE, Likelihood
 
 
 @register("likelihood", "categorical")
@@ -44,10 +44,10 @@ class Ordinal(Likelihood):
 
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain, 1)
-        self.gaps = nn.Parameter(torch.zeros(*domain.shape, domain.levels - 2))  # before softplus
+        self.gaps = nn.Parameter(torch.zeros(*domain.shape, domain.levels - 2))  # before softplus, over PACE
 
     def each(self, *params: Tensor) -> Distribution:
-        gaps = self.least + F.softplus(self.gaps)
+        gaps = self.least + F.softplus(PACE * self.gaps)
         return OrderedLogistic(params[0], F.pad(gaps, (1, 0)).cumsum(-1))
 
     def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
@@ -55,7 +55,7 @@ class Ordinal(Likelihood):
         below = frequencies(x, observed, self.domain.levels).cumsum(-1)[..., :-1]
         cuts = torch.logit(below.clamp(1e-6, 1 - 1e-6))
         with torch.no_grad():
-            self.gaps.copy_((cuts.diff(dim=-1) - self.least).clamp(min=self.least).expm1().log())
+            self.gaps.copy_((cuts.diff(dim=-1) - self.least).clamp(min=self.least).expm1().log() / PACE)
         self._set_offset(-cuts[..., 0])
 
 

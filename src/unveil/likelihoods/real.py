@@ -13,7 +13,7 @@ from ..distributions import StudentT
 from ..domain import Domain
 from ..errors import RequestError
 from ..registry import register
-from .base import Likelihood, moments, refuse_constant
+from .base import PACE, Likelihood, moments, refuse_constant
 
 
 class Standardised(Likelihood):
@@ -73,7 +73,7 @@ class Gaussian(Standardised):
         super().__init__(domain, 1, floor)
         if sigma not in ("learned", "solved") if isinstance(sigma, str) else sigma <= 0:
             raise RequestError(f"likelihood.sigma is {sigma!r}; it takes 'learned', 'solved' or a positive number.")
-        self.sigma = sigma
+        self.sigma, self.pace = sigma, PACE if sigma == "learned" else 1.0
         self.per_dim = not domain.is_image if per_dim is None else per_dim
         start = torch.zeros(domain.shape if self.per_dim else (1,) * len(domain.shape))
         if sigma == "learned":
@@ -87,7 +87,7 @@ class Gaussian(Standardised):
     def _stddev(self, like: Tensor) -> Tensor:
         if isinstance(self.sigma, float | int):
             return torch.full_like(like, float(self.sigma))
-        return (self.scale * (self.log_sigma.exp() + self.floor)).expand_as(like)
+        return (self.scale * ((self.pace * self.log_sigma).exp() + self.floor)).expand_as(like)
 
     @property
     def solves(self) -> bool:
@@ -149,15 +149,15 @@ class StudentLikelihood(Standardised):
         if df != "learned" if isinstance(df, str) else not 1 < df < math.inf:
             raise RequestError(f"likelihood.df is {df!r}; it takes 'learned' or a number above 1.")
         self.df = df
-        self.log_sigma = nn.Parameter(torch.zeros(domain.shape))
+        self.log_sigma = nn.Parameter(torch.zeros(domain.shape))  # over PACE, as log_df
         if df == "learned":
-            self.log_df = nn.Parameter(torch.full(domain.shape, math.log(8.0)))
+            self.log_df = nn.Parameter(torch.full(domain.shape, math.log(8.0) / PACE))
 
     def each(self, *params: Tensor) -> Distribution:
-        sigma = self.scale * (self.floor + self.log_sigma.exp())
+        sigma = self.scale * (self.floor + (PACE * self.log_sigma).exp())
         return StudentT(self._df(), self.centre + self.scale * params[0], sigma)
 
     def _df(self) -> Tensor:
         if self.df == "learned":
-            return 2 + (5 * torch.tanh(self.log_df / 5)).exp()
+            return 2 + (5 * torch.tanh(PACE * self.log_df / 5)).exp()
         return torch.full_like(self.log_sigma, float(self.df))
