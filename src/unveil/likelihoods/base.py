@@ -18,7 +18,6 @@ from ..domain import Domain
 from ..errors import RequestError
 from ..registry import load_all
 
-
 PACE = 10.0  # Adam moves a number by about lr a step: one that all examples share is learned ten times as fast
 
 
