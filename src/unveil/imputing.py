@@ -199,7 +199,7 @@ def _said(num_rows: int, ess: np.ndarray | None, num_samples: int, scale: int) -
     if not num_rows:
         return ("Nothing is missing of x; it came back as it is.",)
     notes = []
-    if ess is not None and (share := float((ess < min(FEW, num_samples)).mean())) >= 0.01 and num_samples > 1:
+    if ess is not None and (share := float((ess < min(FEW, num_samples / 2)).mean())) >= 0.01:
         notes.append(
             f"In {math.ceil(100 * share)} % of the rows with gaps fewer than {FEW:g} of {num_samples} samples carry "
             "the weight; a larger num_samples makes their imputations surer."

@@ -15,10 +15,14 @@ from .files import check_output, write_atomic
 
 GAP = 2  # pixels between images
 PAPER = 255
+UNKNOWN = 128  # what is not observed
 
 
 def to_bytes(x: np.ndarray, domain: Domain, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """x [N, H, W(, C)] in the data's units → uint8 [N, H, W, C]; real images and counts run from `low` to `high`."""
+    """x [N, H, W(, C)] in the data's units → uint8 [N, H, W, C]; NaN is grey.
+
+    Arguments: low, high: what is black and white in real images and counts; by default their range.
+    """
     if not domain.is_image:
         raise RequestError(f"x of shape {domain.shape} is not an image; write .csv, .npy or .npz instead of a picture.")
     height, width, channels = domain.image_shape
@@ -26,9 +30,10 @@ def to_bytes(x: np.ndarray, domain: Domain, low: float | None = None, high: floa
     if domain.is_finite or domain.kind == "unit":
         low, high = 0.0, float(domain.levels - 1) if domain.is_finite else 1.0
     else:
-        low = float(x.min()) if low is None else low
-        high = float(x.max()) if high is None else high
-    return np.clip(255 * (x - low) / max(high - low, 1e-12), 0, 255).round().astype(np.uint8)
+        low = float(np.nanmin(x)) if low is None else low
+        high = float(np.nanmax(x)) if high is None else high
+    shades = np.clip(255 * (x - low) / max(high - low, 1e-12), 0, 255).round()
+    return np.where(np.isnan(x), UNKNOWN, shades).astype(np.uint8)
 
 
 def tile(images: np.ndarray, columns: int) -> np.ndarray:

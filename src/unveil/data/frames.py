@@ -86,6 +86,8 @@ class Frame:
         nw = narwhals()
         made = self._series(name, np.where(observed, _numbers(column), x))
         keeps = column.dtype == nw.Float32 or (whole and (column.dtype.is_integer() or column.dtype == nw.Boolean))
+        if keeps and self.whole.implementation.is_pandas_like():  # whose types are more than those of narwhals
+            made = nw.from_native(made.to_native().astype(column.to_native().dtype), series_only=True)
         return made.cast(column.dtype) if keeps else made
 
     def _series(self, name: str, values: Array) -> AnySeries:

@@ -29,7 +29,7 @@ class Painter:
     @staticmethod
     def of(domain: Domain, x: NDArray[np.floating]) -> Painter:
         """The range of real images is that of the data x."""
-        return Painter(domain, float(x.min()), float(x.max()))
+        return Painter(domain, float(np.nanmin(x)), float(np.nanmax(x)))
 
     def __call__(self, x: NDArray[np.floating]) -> Bytes:
         """x [..., *shape] → uint8 [N, H, W, C], every leading dimension laid flat."""
