@@ -99,30 +99,28 @@ class ColourLogisticMixture(Distribution):
     def mean(self) -> Tensor:
         """Ancestral: of each component, a channel at the means of those before; exact where no bin cuts a tail off."""
         pi = self.log_pi.exp()
-        return torch.stack([(pi * mean).sum(0) for mean, _ in self._moments()], -1)
+        return torch.stack([(pi * mean).sum(0) for mean in self._means()], -1)
 
     @property
     def variance(self) -> Tensor:
-        """As exact as `mean`."""
-        pi = self.log_pi.exp()
-        square = [(pi * (variance + mean**2)).sum(0) for mean, variance in self._moments()]
-        return torch.stack(square, -1) - self.mean**2
-
-    def _moments(self) -> list[tuple[Tensor, Tensor]]:
-        """(mean, variance) of each channel in each component; the noise of a channel moves those after it."""
-        means: list[Tensor] = []
+        """As exact as `mean`: the noise of a channel moves those after it by moved[c][b] = dx_c/dx_b."""
+        pi, means, found = self.log_pi.exp(), self._means(), []
         own: list[Tensor] = []
-        moved: list[list[Tensor]] = []  # moved[c][b] = dx_c/dx_b
-        found = []
-        for c in range(len(self.loc)):
-            alone = self._channel(c, means, self.log_pi[0])
-            moved.append([torch.stack([self._a(c, d) * moved[d][b] for d in range(b, c)]).sum(0) for b in range(c)])
-            moved[c].append(torch.ones_like(alone.loc))
-            means.append(alone.mean)
-            own.append(alone.variance)
+        moved: list[list[Tensor]] = []
+        for c, mean in enumerate(means):
+            own.append(self._channel(c, means[:c], mean[0]).variance)
+            by = [torch.stack([self._a(c, d) * moved[d][b] for d in range(b, c)]).sum(0) for b in range(c)]
+            moved.append([*by, torch.ones_like(mean)])
             variance = torch.stack([m**2 * v for m, v in zip(moved[c], own, strict=True)]).sum(0)
-            found.append((means[c], variance))
-        return found
+            found.append((pi * (variance + mean**2)).sum(0) - (pi * mean).sum(0) ** 2)
+        return torch.stack(found, -1)
+
+    def _means(self) -> list[Tensor]:
+        """The mean of each channel in each component, C times [M, ...]."""
+        means: list[Tensor] = []
+        for c in range(len(self.loc)):
+            means.append(self._channel(c, means, self.log_pi[0]).mean)
+        return means
 
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
         with torch.no_grad():
