@@ -15,9 +15,9 @@ from PIL import Image
 
 from unveil.cli import main
 from unveil.data import load, prepare, read_array
-from unveil.data.filetree import find
-from unveil.data.folders import Pictures, read_pictures
-from unveil.data.images import ORIENTATION, SUFFIXES, read_header, read_pixels
+from unveil.data.filetree import SUFFIXES, Pictures, find
+from unveil.data.folders import read_pictures
+from unveil.data.images import ORIENTATION, read_header, read_pixels
 from unveil.domain import Domain
 from unveil.errors import RequestError
 

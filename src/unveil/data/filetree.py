@@ -1,4 +1,7 @@
-"""The images below a folder: which files they are, which of them are the test split, and their labels."""
+"""The images below a folder: which files they are, how they are to be read, which are the test split, their labels.
+
+Pillow is not needed here, and so not by a packed model.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,52 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RequestError
-from .images import SUFFIXES
+from .raw import Raw
 
+SUFFIXES = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif",
+)  # fmt: skip
+SIZES = range(4, 4097)
 HIDDEN = ("__macosx", "thumbs.db", "desktop.ini")
 SPLITS = {  # whether a folder of this name is the test split
     "train": False, "training": False, "val": False, "valid": False, "validation": False,
     "test": True, "testing": True,
 }  # fmt: skip
 Name = tuple[str, ...]  # the parts of a path below the folder
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """How pictures are read.
+
+    Arguments:
+        size: they are cut to squares and resized to this; "auto" keeps pictures of one size up to 64, else takes 64.
+        skip_broken: leave out files that cannot be read, instead of refusing.
+        shape: of one example, (H, W) or (H, W, C), where a fitted run decides it; else None.
+    """
+
+    size: int | Literal["auto"] = "auto"
+    skip_broken: bool = False
+    shape: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size != "auto" and not (isinstance(self.size, int) and self.size in SIZES):
+            raise RequestError(
+                f"data.size came as {self.size!r}; it is auto, or the side of a square, {SIZES[0]} to {SIZES[-1]}."
+            )
+
+    def require_use(self, source: str, found: Raw) -> None:
+        """Refuse options for pictures where the source was something else."""
+        if found.resize is None and (self.size != "auto" or self.skip_broken):
+            key = "data.skip_broken" if self.size == "auto" else "data.size"
+            raise RequestError(f"{key} came for {source}, which is no folder of images; leave it out.")
 
 
 @dataclass

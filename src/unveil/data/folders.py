@@ -6,50 +6,21 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from ..errors import RequestError
 from .files import require_memory
-from .filetree import Found, Name, find, in_splits, labels_of, many, shown
-from .images import SUFFIXES, Header, Unreadable, read_header, read_pixels
+from .filetree import SUFFIXES, Found, Name, Pictures, find, in_splits, labels_of, many, shown
+from .images import Header, Unreadable, read_header, read_pixels
 from .raw import Array, Raw
 
 SIZE = 64  # of pictures that differ in size, or are larger
-SIZES = range(4, 4097)
 THREADS = 2
 BLOCK = 1000
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """How pictures are read.
-
-    Arguments:
-        size: they are cut to squares and resized to this; "auto" keeps pictures of one size up to 64, else takes 64.
-        skip_broken: leave out files that cannot be read, instead of refusing.
-        shape: of one example, (H, W) or (H, W, C), where a fitted run decides it; else None.
-    """
-
-    size: int | Literal["auto"] = "auto"
-    skip_broken: bool = False
-    shape: tuple[int, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.size != "auto" and not (isinstance(self.size, int) and self.size in SIZES):
-            raise RequestError(
-                f"data.size came as {self.size!r}; it is auto, or the side of a square, {SIZES[0]} to {SIZES[-1]}."
-            )
-
-    def require_use(self, source: str, found: Raw) -> None:
-        """Refuse options for pictures where the source was something else."""
-        if found.resize is None and (self.size != "auto" or self.skip_broken):
-            key = "data.skip_broken" if self.size == "auto" else "data.size"
-            raise RequestError(f"{key} came for {source}, which is no folder of images; leave it out.")
 
 
 class Decoded(NamedTuple):

@@ -14,10 +14,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from .files import BROKEN
 from .raw import Array
 
-SUFFIXES = (
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif",
-)  # fmt: skip
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
 GREY = ("1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N")
 MAX_PIXELS = 100_000_000

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..domain import Domain
 from ..errors import RequestError, nearest
 from .binarize import MODES, fixed, threshold
-from .folders import Pictures
+from .filetree import Pictures
 from .frames import breaking, refuse_constant, refuse_empty
 from .raw import Array, Raw, short_name
 from .reading import read

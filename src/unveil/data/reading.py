@@ -13,10 +13,10 @@ import torch
 from ..errors import RequestError, nearest
 from ..registry import load_all
 from .files import describe_shapes, npz_names, read_npy, read_npz, split_member
-from .folders import Pictures, read_pictures
+from .filetree import SUFFIXES as IMAGES
+from .filetree import Pictures
 from .frames import is_frame, read_frame
 from .h5ad import read_h5ad
-from .images import SUFFIXES as IMAGES
 from .raw import Array, Raw, encode_labels
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table
@@ -137,6 +137,8 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
     if not path.exists():
         _refuse_missing(source, path, list(sources))
     if path.is_dir() or (path.suffix.lower() in IMAGES and path.is_file()):
+        from .folders import read_pictures
+
         return read_pictures(path, pictures)
     if path.suffix.lower() in LATER:
         raise RequestError(f"{source!r}: {LATER[path.suffix.lower()]}.")

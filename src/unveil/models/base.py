@@ -105,7 +105,7 @@ class OneGroup(Posterior):
 
 
 def marginals(q: Distribution) -> Distribution | None:
-    """The distribution of each latent by itself, batch shape [B, D], or None: what a model with the fact "marginals" has.
+    """The distribution of each latent by itself, batch shape [B, D]; None without the fact "marginals".
 
     A factorised q has them as they are, a Gaussian with full covariance from the diagonal.
     """

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
@@ -112,6 +111,8 @@ def check_names(path: Path, found: Mapping[str, torch.Tensor], wanted: Mapping[s
 @contextlib.contextmanager
 def only_one(run: Path) -> Iterator[None]:
     """Keep a second process out of a run while this one writes in it."""
+    from filelock import FileLock, Timeout  # here, so that a packed model opens without it
+
     lock = FileLock(run / ".lock")
     try:
         lock.acquire(timeout=0)
