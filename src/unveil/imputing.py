@@ -24,6 +24,7 @@ from .run import Run
 
 FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents
 VECTORS, IMAGES = 500, 100  # K by default
+FEWEST = 100  # resampled z that a mean is taken over, at least
 DECODED = 4096  # rows that one pass through the decoder holds
 
 
@@ -89,7 +90,8 @@ def impute(
         x: an array, a masked array, a data frame, or a path to one.
         num_samples: K; by default 500 for vectors and 100 for images.
         draws: M, the number of independent imputations: [M, N, *shape], or a frame with a column "draw".
-        mean: give E[x_missing|x_observed] = Σ_k w_k E[x|z_k] instead, which has the least squared error and is no draw.
+        mean: give E[x_missing|x_observed] = Σ_k w_k E[x|z_k] instead, which has the least squared error and is no draw;
+            the sum is over a quarter of the z_k, resampled by w.
         seed: of the draws; noise is keyed by it and by blocks of 128 rows with gaps.
     """
     found = complete(run, x, num_samples=num_samples, draws=draws, mean=mean, seed=seed)
@@ -167,11 +169,25 @@ def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: b
     z, log_w = _weighted(model, batch, num_samples)
     w = log_w.double().softmax(0)  # [K, B]
     ess = 1 / (w**2).sum(0)
-    if mean:
-        return _mean(model, batch, z, w).unsqueeze(0), ess
-    k = torch.multinomial(w.T, num_draws, replacement=True).T  # [M, B]
-    chosen = tuple(torch.take_along_dim(g, k.reshape(*k.shape, *(1,) * (g.ndim - 2)), 0) for g in z)
-    return model.decode(chosen, batch.y).sample(), ess
+    if not mean:
+        k = torch.multinomial(w.T, num_draws, replacement=True).T  # [M, B]
+        return model.decode(_picked(z, k), batch.y).sample(), ess
+    kept = max(FEWEST, len(w) // 4)
+    if kept < len(w) and "enumerate" not in model.gives:
+        z, w = _picked(z, _evenly(w, kept)), torch.full_like(w[:kept], 1 / kept)
+    return _mean(model, batch, z, w).unsqueeze(0), ess
+
+
+def _picked(z: tuple[Tensor, ...], k: Tensor) -> tuple[Tensor, ...]:
+    """The draws numbered k [M, B] of each example."""
+    return tuple(torch.take_along_dim(g, k.reshape(*k.shape, *(1,) * (g.ndim - 2)), 0) for g in z)
+
+
+def _evenly(w: Tensor, count: int) -> Tensor:
+    """Numbers [count, B] of draws resampled by their weights w [K, B], at even steps from one uniform start."""
+    place = (torch.arange(count, device=w.device) + torch.rand(w.shape[1], 1, device=w.device)) / count  # [B, count]
+    k = torch.searchsorted(w.T.cumsum(1).contiguous(), place.to(w.dtype))
+    return k.clamp(max=len(w) - 1).T
 
 
 def _weighted(model: Model, batch: Batch, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
