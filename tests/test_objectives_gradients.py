@@ -207,8 +207,8 @@ def test_compiled_gradients_are_the_eager_ones() -> None:
     found = json.loads(done.stdout)
     assert found.keys() == {"stl", "dreg"}
     for name, said in found.items():
-        assert said["compiled"] < 1e-5 * said["largest"], name
-        assert said["free"] > 0.05 * said["largest"] and said["still_free"], name
+        assert said["compiled"] < 1e-6 * said["largest"] and said["free"] > 0.1, name
+        assert said["free"] > 1e4 * said["compiled"] and said["still_free"], name
 
 
 # Without a path

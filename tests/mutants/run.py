@@ -110,6 +110,20 @@ MUTANTS = (
         ("tests/test_objectives.py",),
     ),
     Mutant(
+        "dreg-weight-not-squared",
+        "objectives/pathwise.py",
+        "share**2 * log_w",
+        "share * log_w",
+        ("tests/test_objectives_gradients.py",),
+    ),
+    Mutant(
+        "rloo-keeps-its-own-draw",
+        "objectives/score.py",
+        "(log_w.sum(0) - log_w) / (K - 1)",
+        "log_w.sum(0) / K",
+        ("tests/test_objectives_gradients.py",),
+    ),
+    Mutant(
         "x-through-bf16",
         "models/vae.py",
         ".log_prob(batch.x)",
