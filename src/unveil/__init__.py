@@ -36,8 +36,8 @@ __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
     from .batch import Batch as Batch
-    from .data import Data as Data
     from .comparing import compare as compare
+    from .data import Data as Data
     from .data import load_data as load_data
     from .divergence import kl as kl
     from .domain import Domain as Domain

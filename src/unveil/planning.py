@@ -29,6 +29,7 @@ from .train.validation import validate
 DEFAULT_MINUTES = 10.0
 VALIDATIONS = 25
 REPORT_SECONDS = 8.0
+PROBED = 1.0  # seconds that timing the estimator may take, about
 COMPILE_FROM = 240.0  # seconds of training that repay half a minute of compilation
 LARGE = 2e9  # floating-point operations per update from which threads and reduced precision matter
 BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04
@@ -314,11 +315,10 @@ class Probe:
 
     def seconds_per_sample(self, estimator: str) -> float:
         """Of one draw for one example."""
-        samples = 32
-        judge = make_estimator(estimator, samples)
         split = self.data.valid.head(ROWS)
-        evaluate(self.model, split, judge)
-        _, seconds = evaluate(self.model, split, judge)
+        _, first = evaluate(self.model, split, make_estimator(estimator, 1))  # encodes once, as many samples do
+        samples = max(1, min(32, int(PROBED / first)))
+        _, seconds = evaluate(self.model, split, make_estimator(estimator, samples))
         return seconds / (samples * ROWS)
 
 

@@ -22,7 +22,7 @@ class ElboBound(Estimator):
     Arguments: num_samples K.
     """
 
-    needs = frozenset({"rsample|enumerate"})
+    needs = frozenset({"log_w|rsample|enumerate"})
     direction = "lower"
 
     def __init__(self, *, num_samples: int = 16) -> None:
@@ -54,7 +54,7 @@ class IwaeBound(Estimator):
     Arguments: num_samples K.
     """
 
-    needs = frozenset({"log_w", "rsample|enumerate"})
+    needs = frozenset({"log_w"})
     direction = "lower"
 
     def __init__(self, *, num_samples: int = 100) -> None:

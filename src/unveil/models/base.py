@@ -21,6 +21,7 @@ from ..terms import Terms, expand_samples
 REMEDIES = {
     "log_w": "it has no sampled log-weights; use the objective or estimator 'elbo'",
     "exact": "its log p(x) has no closed form; use the estimator 'iwae'",
+    "pathwise": "its draws carry no exact gradient; use the objective 'elbo' or, for discrete z, 'rloo'",
     "rsample": "its z cannot be reparametrised; use the objective 'rloo', or a model with a continuous z",
     "split_q": "its p and q share weights; use the objective 'iwae'",
     "marginals": "its q(z_d|x) of a single latent is not known; use the objective 'beta_elbo'",
@@ -122,7 +123,8 @@ class Model(nn.Module, ABC):
     Attributes:
         domain: what x is.
         groups: the names of the L latent groups, top last.
-        gives: facts of the built model, out of log_w, joint, rsample, split_q, kl, marginals, enumerate, exact.
+        gives: facts of the built model, out of log_w, joint, rsample, pathwise (z with an exact gradient), split_q, kl,
+            marginals, enumerate, exact.
         solves: "nothing", "some" (a few parameters have a closed form, refreshed once an epoch) or "all" (a training
             step is one pass of exact coordinate ascent, such as EM, over the training set).
     """

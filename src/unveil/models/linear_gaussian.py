@@ -99,7 +99,7 @@ class LinearGaussian(Model):
 
     @property
     def gives(self) -> frozenset[str]:
-        facts = {"log_w", "joint", "rsample", "kl", "marginals", "exact"}
+        facts = {"log_w", "joint", "rsample", "pathwise", "kl", "marginals", "exact"}
         return frozenset(facts | ({"split_q"} if self.inference == "free" else set()))
 
     # p(x, z), p(x) and p(z|x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -21,12 +22,12 @@ from ..posteriors import PosteriorHead
 from ..priors import Prior, StandardNormal
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .base import Model, OneGroup, Posterior
+from .base import Model, OneGroup, Posterior, marginals
 from .labels import every_label, fold, label_marginal, log_label_prior, one_hot
 
 Network = Literal["auto", "mlp", "conv"]
 Condition = Literal["none", "label"]
-ENUMERABLE = 1024  # values of z that are summed over rather than sampled
+SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
 
@@ -134,7 +135,7 @@ class VAE(Model):
         classes = num_classes if condition == "label" else 0
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
         p_z = prior(latent)
-        head = posterior or lookup("posterior", p_z.posterior)
+        head = posterior or functools.partial(lookup("posterior", p_z.posterior), **p_z.for_posterior)
         seen = shape_with_mask(domain.shape) if has_missing else domain.shape
         encoder = lookup("encoder", name)(seen, **sizes, **extra)
         decoder = lookup("decoder", name)(p_z.num_values + classes, domain.shape, p_x.params_per_dim, **sizes)
@@ -148,15 +149,25 @@ class VAE(Model):
     @torch.no_grad()
     def _facts(self) -> frozenset[str]:
         facts = {"log_w", "joint"}
-        q = self.posterior_head(torch.zeros(1, self.posterior_head.num_features))
-        facts |= {"rsample"} if q.has_rsample else set()
+        q, p = self.posterior_head(torch.zeros(1, self.posterior_head.num_features)), self.prior()
+        if q.event_shape != p.event_shape:
+            raise RequestError(
+                f"The prior's z has {p.event_shape[0]} values and the posterior's {q.event_shape[0]}; give both the "
+                "same number of latents and of categories."
+            )
+        if q.has_rsample:  # straight through, a discrete z has a gradient, but a relaxed one
+            facts |= {"rsample", "pathwise"} if self.posterior_head.support == "real" else {"rsample"}
         if not {id(p) for p in self.parameters_of("p")} & {id(p) for p in self.parameters_of("q")}:
             facts.add("split_q")
         with contextlib.suppress(NotImplementedError):  # no closed form is an answer, not a failure
-            kl_divergence(q, self.prior())
+            kl_divergence(q, p)
             facts.add("kl")
-        if 0 < getattr(q, "num_support", 0) <= ENUMERABLE and not self.num_classes:
-            facts |= {"enumerate", "exact"}
+        if marginals(q) is not None:
+            facts.add("marginals")
+        if not self.num_classes:
+            num_values = getattr(q, "num_support", math.inf)
+            facts |= {"exact"} if num_values <= JUDGED else set()
+            facts |= {"enumerate"} if num_values <= SUMMED else set()
         return frozenset(facts)
 
     @property
@@ -233,7 +244,7 @@ class VAE(Model):
 
     def enumerate(self, batch: Batch) -> Terms:
         """All M values of z, with the weights q(z|x)."""
-        if "enumerate" not in self._gives:
+        if "exact" not in self._gives:
             return super().enumerate(batch)
         q = self.posterior_head(self._encode(batch))
         support: Tensor = q.enumerate_support(expand=False)  # [M, S]

@@ -56,7 +56,8 @@ def spline_couplings(num_features: int, context: int = 0, *, num_transforms: int
     """y_a = x_a, y_b = a monotone rational-quadratic spline of x_b whose knots depend on x_a (neural spline flow)."""
     if bins < 2:
         raise RequestError(f"bins is {bins}; it takes a whole number from 2 upwards.")
-    univariate = {"univariate": _Spline, "shapes": [(bins,), (bins,), (bins - 1,)]}
+    kept_out = torch.compiler.disable(_bend), torch.compiler.disable(_unbend)  # here: it imports the compiler
+    univariate = {"univariate": partial(_Spline, *kept_out), "shapes": [(bins,), (bins,), (bins - 1,)]}
     return _couplings(num_features, context, num_transforms, width, univariate)
 
 
@@ -91,29 +92,29 @@ class _Spline(Transform):
     bijective = True
     sign = 1
 
-    def __init__(self, widths: Tensor, heights: Tensor, derivatives: Tensor) -> None:
+    def __init__(
+        self, bend: Callable[..., Any], unbend: Callable[..., Any], widths: Tensor, heights: Tensor, derivatives: Tensor
+    ) -> None:
         super().__init__()
-        self.knots = (widths, heights, derivatives)
+        self.bend, self.unbend, self.knots = bend, unbend, (widths, heights, derivatives)
 
     def _call(self, x: Tensor) -> Tensor:
-        return _bend(x, *self.knots)[0]
+        return self.bend(x, *self.knots)[0]
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return _unbend(y, *self.knots)
+        return self.unbend(y, *self.knots)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return _bend(x, *self.knots)[1]
+        return self.bend(x, *self.knots)[1]
 
     def call_and_ladj(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return _bend(x, *self.knots)
+        return self.bend(x, *self.knots)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _bend(x: Tensor, *knots: Tensor) -> tuple[Tensor, Tensor]:
     return zuko().transforms.MonotonicRQSTransform(*knots, bound=REACH).call_and_ladj(x)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _unbend(y: Tensor, *knots: Tensor) -> Tensor:
     return zuko().transforms.MonotonicRQSTransform(*knots, bound=REACH).inv(y)
 

@@ -32,7 +32,7 @@ class Stl(Objective):
         bound: the mean over K draws (elbo), or the importance-weighted bound with its biased gradient (iwae).
     """
 
-    needs = frozenset({"log_w", "rsample"})
+    needs = frozenset({"log_w", "pathwise"})
 
     def __init__(self, *, num_samples: int = 1, bound: Literal["elbo", "iwae"] = "elbo") -> None:
         self.num_samples, self.bound = positive(num_samples), bound
@@ -59,7 +59,7 @@ class Dreg(Objective):
         num_samples: K ≥ 1, draws per example.
     """
 
-    needs = frozenset({"log_w", "rsample"})
+    needs = frozenset({"log_w", "pathwise"})
 
     def __init__(self, *, num_samples: int = 8) -> None:
         self.num_samples = positive(num_samples)

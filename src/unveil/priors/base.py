@@ -42,6 +42,11 @@ class Prior(nn.Module, ABC):
         """S, the size of z as the decoder sees it."""
         return self.num_latents
 
+    @property
+    def for_posterior(self) -> dict[str, int]:
+        """Arguments that the picked posterior head must share with this prior."""
+        return {}
+
     def attach(self, infer: Callable[[Tensor], Distribution], shape: tuple[int, ...]) -> None:
         """Called once by the model, with q(z|x) as a bound method of x [C, *shape] in data units, and that shape."""
 

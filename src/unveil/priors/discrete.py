@@ -55,6 +55,10 @@ class CategoricalPrior(Prior):
     def num_values(self) -> int:
         return self.logits.numel()
 
+    @property
+    def for_posterior(self) -> dict[str, int]:
+        return {"num_categories": self.logits.shape[1]}
+
     def forward(self, y: Tensor | None = None) -> Distribution:
         return OneHots(self.logits)
 

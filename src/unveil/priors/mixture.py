@@ -23,7 +23,7 @@ class GaussianMixture(Prior):
     References: Dilokthanakul et al., Deep Unsupervised Clustering with Gaussian Mixture VAEs (2016).
 
     Arguments:
-        num_components: C.
+        num_components: C, the number of components.
     """
 
     def __init__(self, num_latents: int, *, num_components: int = 32) -> None:

@@ -27,7 +27,7 @@ class Vamp(Prior):
     References: Tomczak & Welling, VAE with a VampPrior (2018), eq. 9.
 
     Arguments:
-        num_components: C.
+        num_components: C, the number of components.
         learned_weights: learn w, instead of 1/C each.
     """
 
