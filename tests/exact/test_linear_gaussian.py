@@ -265,7 +265,9 @@ def test_a_model_is_rebuilt_from_its_description_and_weights() -> None:
 def test_gives_says_what_the_built_model_can_do() -> None:
     x = real_rows(9)
     assert linear_gaussian(x).gives == {"log_w", "joint", "rsample", "pathwise", "kl", "marginals", "exact"}
-    assert linear_gaussian(x, inference="free").gives == {"log_w", "joint", "rsample", "kl", "exact", "split_q"}
+    assert linear_gaussian(x, inference="free").gives == {
+        "log_w", "joint", "rsample", "pathwise", "kl", "marginals", "exact", "split_q",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["exact", "iwae"])
