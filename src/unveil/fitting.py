@@ -18,7 +18,7 @@ from .estimators.base import evaluate
 from .events import Event, Finished, Phase
 from .files import check_space, write_json
 from .findings import conclude
-from .judging import RANKED, make_estimator, report_estimate
+from .judging import RANKED, condition, make_estimator, report_estimate
 from .models.base import Model
 from .ops import threads
 from .planning import Plan, Request, memory, options_of, pick_device, resolve
@@ -62,7 +62,7 @@ def fit(source: Any, *, show: bool | None = None, **options: Any) -> Run:
     Arguments:
         source: a name ("digits", "mnist"), a path to .npy or .npz[:name], an array or a tensor.
         show: progress on standard error; by default where that is a terminal.
-        options: as for `prepare`: out, model, objective, seed, y, parts, and any key of `unveil list keys` with its
+        options: as for `prepare`: out, model, objective, seed, y, z, and any key of `unveil list keys` with its
             dot as a double underscore (`model__latent=16`), or short: latent, epochs, steps, minutes.
 
     Example:
@@ -83,6 +83,7 @@ def prepare(
     objective: Any = "elbo",
     seed: int = 0,
     y: Any = None,
+    z: Any = None,
     options: Mapping[str, Any] | None = None,
     started: float | None = None,
     **keys: Any,
@@ -95,7 +96,8 @@ def prepare(
         model: a name, or a model built by hand from parts.
         objective: a name, or an Objective.
         seed: of initial weights, order of examples and noise.
-        y: [N] labels.
+        y: [N] labels; None, NaN or −1 where one is not known.
+        z: [N, D] known latents, NaN in the rows where they are not known; see the objective elbo.
         options: {"model.latent": 16, …}; `keys` are the same with a double underscore for the dot.
         started: `time.perf_counter()` when the command began, for --minutes.
     """
@@ -110,13 +112,14 @@ def prepare(
         raise RequestError("A model built by hand came with options for building one; give either.")
     check_writable(Path("runs")) if out is None else check_new(Path(out))
     device = pick_device(choices.train.device)
-    data = load(source, y=y, **vars(choices.data))
+    data = load(source, y=y, z=z, **vars(choices.data))
     built, goal = _build(model, choices, data, seed, device), _objective(objective, choices)
-    goal.check(built)
+    goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
     data = _on(data, device)
     plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
-    config = _config(source, data, built, goal, choices, plan, seed)
+    kind = "named" if isinstance(source, str | Path) and y is None and z is None else "memory"
+    config = _config(kind, data, built, goal, choices, plan, seed)
     check_space(path, _bytes_on_disk(built))
     lines = explain(data, built, config)
     parts = own_parts(built)
@@ -155,9 +158,8 @@ def _on(data: Data, device: str) -> Data:
 
 
 def _config(
-    source: Any, data: Data, model: Model, objective: Any, choices: Choices, plan: Plan, seed: int
+    kind: str, data: Data, model: Model, objective: Any, choices: Choices, plan: Plan, seed: int
 ) -> dict[str, Any]:
-    kind = "memory" if not isinstance(source, str | Path) else "named"
     return {
         "format": CONFIG,
         "versions": versions(),
@@ -282,10 +284,15 @@ def _judge(run: Run, data: Data) -> Iterator[Event]:
     chosen = run.config["evaluation"]
     judge = make_estimator(chosen["estimator"], chosen["num_samples"])
     yield Phase("validation examples", 0, 1)
-    valid, _ = evaluate(run.model, data.valid.spread(RANKED), judge, seed=0)
+    ranked = data.valid.spread(RANKED)
+    valid, _ = evaluate(run.model, ranked, judge, seed=0)
     yield Phase("test examples", 0, 1)
     test, seconds = evaluate(run.model, data.test, judge, seed=0)
-    keep_scores(run, valid.log_px, test.log_px)
+    if condition(run.model, ranked) == "none":
+        keep_scores(run, valid.log_px, test.log_px)
+    else:  # new x come without labels, and are to be ranked among numbers of the same meaning
+        unlabelled, _ = evaluate(run.model, replace(ranked, y=None), judge, seed=0)
+        keep_scores(run, unlabelled.log_px, test.log_px)
     yield Phase("baselines", 0, 1)
     baselines = fit_baselines(data, seed=run.config["seed"], seconds=run.config["plan"]["seconds"]["baselines"])
     result = {

@@ -60,12 +60,15 @@ class Run:
         return cls(path, config, parts=parts, data=data)
 
     @classmethod
-    def load(cls, path: Path | str, *, parts: Mapping[str, Any] | None = None, data: Any = None) -> Run:
+    def load(
+        cls, path: Path | str, *, parts: Mapping[str, Any] | None = None, data: Any = None, y: Any = None, z: Any = None
+    ) -> Run:
         """Open a run.
 
         Arguments:
             parts: brings the user's own classes back, by slot or class name; a run names them and imports nothing.
             data: the array the run was fitted on, for a run that was fitted on one in memory.
+            y, z: its labels and known latents, where the run was given any.
         """
         path = Path(path)
         if not (path / "config.json").is_file():
@@ -73,7 +76,7 @@ class Run:
             raise RequestError(f"{path} {what}.", _nearby_runs(path))
         run = cls(path, read_json(path / "config.json", CONFIG), parts=parts)
         if data is not None:
-            run._data = run.read(data)
+            run._data = run.read(data, y, z)
         return run
 
     # -- what is stored ------------------------------------------------------------------------------------------
@@ -91,6 +94,12 @@ class Run:
     @property
     def domain(self) -> Domain:
         return Domain.from_json(self.data_info["domain"])
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The names of the columns of the table that the run was fitted on, or None."""
+        found: list[str] | None = self.data_info.get("columns")
+        return found
 
     @property
     def is_finished(self) -> bool:
@@ -145,14 +154,15 @@ class Run:
             if source["kind"] == "memory":
                 raise RequestError(
                     f"{self.path} was fitted on an array in memory, which a run does not keep.",
-                    "Save the array and give --data x.npz, or open the run with Run.load(path, data=x).",
+                    "Save the array and give --data x.npz, or open the run with Run.load(path, data=x), with y=… and "
+                    "z=… where it was given them.",
                 )
             self._data = self.read(source["where"])
         return self._data
 
-    def read(self, source: Any) -> Data:
+    def read(self, source: Any, y: Any = None, z: Any = None) -> Data:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
-        data = load(source, **self.config["data"])
+        data = load(source, y=y, z=z, **self.config["data"])
         if data.sha256 != self.data_info["sha256"]:
             raise RequestError(f"The data of {self.path} has changed: its fingerprint differs from data.json.")
         return data

@@ -40,6 +40,7 @@ def load(
     source: Any,
     *,
     y: Any = None,
+    z: Any = None,
     binarization: str = "auto",
     domain: str = "auto",
     seed: int = 0,
@@ -56,6 +57,7 @@ def load(
             .h5ad[:layers/…], an array, a tensor, lists of numbers, a data frame. NaN and masked entries are not
             observed.
         y: [N] labels, integers or strings, in the source's order; None, NaN or −1 where one is not known.
+        z: [N, D] known latents, NaN in the rows where they are not known.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
             fixed draw of everything), "threshold", "none", or "auto": what the source is known by, else none.
         domain: "auto", "binary", "levels", "count", "unit" or "real"; asking for any but binary also switches "auto"
@@ -68,7 +70,7 @@ def load(
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed)
-    raw = read(source, y, label=label, drop=drop, pictures=Pictures(size, skip_broken))
+    raw = read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken))
     require_numbers(raw.x)
     require_enough(len(raw.x) - raw.num_test)
     rows, rule = split_rows(len(raw.x), raw.num_test, seed)

@@ -23,6 +23,7 @@ from .tablefiles import read_table
 
 X_NAMES = ("x_train", "x", "X", "arr_0")
 Y_NAMES = ("y", "labels")
+Z_NAME = "z"
 PICKLED = "it can run code when it is opened, so it is never read; save the array with np.save"
 LATER = {
     ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
@@ -47,13 +48,14 @@ class Source(Protocol):
 def read(
     source: Any,
     y: Any = None,
+    z: Any = None,
     *,
     label: str = "",
     drop: str = "",
     columns: Sequence[str] | None = None,
     pictures: Pictures | None = None,
 ) -> Raw:
-    """The decoded arrays of a source, with the user's own labels `y` [N] where they are given.
+    """The decoded arrays of a source, with the user's own labels `y` [N] and known latents `z` where they are given.
 
     Arguments: label, drop, columns: of a table, as of `frames.read_frame`; pictures: how images are read.
     """
@@ -64,6 +66,8 @@ def read(
         raise RequestError(f"data.label={label} names a column, and x is no table; give labels as y=….")
     if drop and raw.columns is None and columns is None:
         raise RequestError(f"data.drop={drop} names columns, and x is no table.")
+    if z is not None:
+        raw = replace(raw, z=_as_known_z(z, _length(raw.x)))
     if y is None:
         return raw
     codes, classes = encode_labels(_as_labels(y))
@@ -126,6 +130,23 @@ def _as_labels(y: Any) -> Array:
     return _from_tensor(y) if isinstance(y, torch.Tensor) else np.asarray(y)
 
 
+def _as_known_z(z: Any, num_examples: int) -> Array:
+    """Known latents as float32 [N, D], whose rows of NaN are not known."""
+    found = np.asarray(as_array(z))
+    if found.ndim != 2 or found.dtype.kind not in "biuf" or not found.size:
+        raise RequestError(
+            f"Known latents z came as {found.dtype} of shape {found.shape}; they are numbers [N, D], a row per "
+            "example, NaN where they are not known."
+        )
+    if len(found) != num_examples:
+        raise RequestError(f"{len(found)} rows of known latents z came for {num_examples} examples; give one for each.")
+    if np.isinf(found).any():
+        raise RequestError("Known latents z hold inf; give numbers, or NaN where they are not known.")
+    if np.isnan(found).any(1).all():
+        raise RequestError("No row of the known latents z is known (each holds NaN); leave z out.")
+    return found.astype(np.float32)
+
+
 def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
     sources = load_all("source")
     if source in sources:
@@ -172,7 +193,8 @@ def _read_archive(path: Path, member: str | None) -> Raw:
     x = np.concatenate(list(parts.values())) if split else parts[name]
     notes = (f"x is {' followed by '.join(wanted)} of {path.name}.",)
     found = Raw(f"{path}:{member}" if member else str(path), x, num_test=len(parts["x_test"]) if split else 0)
-    return _with_labels(replace(found, notes=notes), path, _label_names(wanted, names), strict=member is None)
+    found = _with_labels(replace(found, notes=notes), path, _label_names(wanted, names), strict=member is None)
+    return _with_known_z(found, path) if member is None and Z_NAME in names and name != Z_NAME else found
 
 
 def _pick(path: Path, names: list[str]) -> str:
@@ -208,6 +230,17 @@ def _with_labels(raw: Raw, path: Path, names: list[str], strict: bool) -> Raw:
             f"{path} holds {len(codes)} labels ({said}) for {_length(raw.x)} examples; {path.name}:NAME takes x alone."
         )
     return replace(raw, notes=(*raw.notes, f"{said} was not taken as labels: it has {len(codes)} rows."))
+
+
+def _with_known_z(raw: Raw, path: Path) -> Raw:
+    """Known latents that lie beside x; what cannot be them is left out and the user is told."""
+    try:
+        z = _as_known_z(read_npz(path, [Z_NAME])[Z_NAME], _length(raw.x))
+    except RequestError as error:
+        return replace(raw, notes=(*raw.notes, f"{Z_NAME} was not taken as known latents: {error}"))
+    count = int((~np.isnan(z).any(1)).sum())
+    said = f"Known latents are {Z_NAME}: {z.shape[1]} of {count:,} examples; {path.name}:NAME takes x alone."
+    return replace(raw, z=z, notes=(*raw.notes, said))
 
 
 def _length(x: Array) -> int:

@@ -64,6 +64,8 @@ class Objective(ABC):
             raise RequestError(
                 f"The data has known latents z, and the objective {name!r} would not look at them; use 'elbo'."
             )
+        if example is not None and example.z is not None:
+            require_known_z(model, example.z)
 
     def prepare(self, num_examples: int) -> None:  # noqa: B027 (most objectives have nothing to prepare)
         """Called once by the loop, with the number of training examples."""
@@ -73,6 +75,23 @@ class Objective(ABC):
         if "enumerate" in model.gives:
             return model.infer(batch, None)
         return model.infer(batch, self.num_samples, posterior=posterior)
+
+
+def require_known_z(model: Model, z: tuple[Tensor, ...]) -> None:
+    """Refuse known latents [B, D] that are none of this model's, or that it would not learn from."""
+    if model.solves == "all":
+        raise RequestError(
+            f"The data has known latents z, and a {type(model).__name__} that is solved in closed form would not look "
+            "at them; use --model vae, or leave z out."
+        )
+    with torch.no_grad():
+        own = [group.shape[1:] for group in model.draw_prior(1)]
+    if own != [group.shape[1:] for group in z]:
+        widths = " and ".join("×".join(map(str, shape)) or "1" for shape in own)
+        raise RequestError(
+            f"The known latents z have {z[0].shape[1]} columns and the model has {widths} latents; give "
+            f"model.latent={z[0].shape[1]}, or leave z out."
+        )
 
 
 def rate_and_distortion(terms: Terms) -> dict[str, Tensor]:
