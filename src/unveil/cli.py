@@ -264,7 +264,7 @@ def sample(
     from .tables import write_x
 
     x = found.sample(count, temperature=spread, seed=number, mean=mean)
-    write_x(out, x, found.domain)
+    write_x(out, x, found.domain, found.columns)
     typer.echo(f"{len(x):,} samples in {out}")
 
 
@@ -282,7 +282,7 @@ def reconstruct(
     from .tables import write_pairs
 
     x, again = found.reconstruct(source, num_examples=count)
-    write_pairs(out, x, again, found.domain)
+    write_pairs(out, x, again, found.domain, found.columns)
     typer.echo(f"{len(x):,} reconstructions in {out}")
 
 
@@ -302,7 +302,7 @@ def interpolate(
     from .tables import write_paths
 
     x = found.interpolate(source, spherical=spherical, **sizes)
-    write_paths(out, x, found.domain)
+    write_paths(out, x, found.domain, found.columns)
     typer.echo(f"{len(x):,} paths of {x.shape[1]} steps in {out}")
 
 

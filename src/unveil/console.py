@@ -126,20 +126,22 @@ def method(result: Mapping[str, Any]) -> str:
 
 def print_result(result: Mapping[str, Any]) -> None:
     """A small table of a judged bound, and a sentence."""
-    from .findings import SIDES
+    from .findings import SIDES, quantity
 
     print_rows([row for row in _result_rows(result) if row[1]])
     part = "examples" if result["split"] == "given" else f"examples of the {result['split']} split"
     text = (
-        f"log p(x) is {SIDES[result['direction']]} {result['log_px']:.2f}{_error(result['stderr'])} nats per example: "
-        f"{method(result)} on {result['num_examples']:,} {part} of {result['source']}."
+        f"{quantity(result)} is {SIDES[result['direction']]} {result['log_px']:.2f}{_error(result['stderr'])} nats per "
+        f"example: {method(result)} on {result['num_examples']:,} {part} of {result['source']}."
     )
     print(f"\n{speakable(text, sys.stdout)}")
 
 
 def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    from .findings import quantity
+
     return [
-        ("log p(x)", f"{result['log_px']:.3f}{_error(result['stderr'], 3)} nats"),
+        (quantity(result), f"{result['log_px']:.3f}{_error(result['stderr'], 3)} nats"),
         ("error of the estimator", _number(result["stderr_mc"], "{:.4f} nats")),
         ("bits per dimension", _number(result["bits_per_dim"], "{:.4f}")),
         ("ELBO", _number(result["elbo"], "{:.3f} nats")),

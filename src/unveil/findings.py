@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from .models.mixture import COMPONENTS
 from .run import Run
 
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most"}
@@ -12,10 +14,15 @@ SIGNS = {"lower": "≥", "exact": "=", "upper": "≤"}
 
 def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     """`findings` (by code, each a sentence) and the three `sentences` that a fit ends with."""
-    checks = (_below(result), _collapsed(result), _overfitted(run), _unfinished(run), _weights(result))
+    checks = (_below(run, result), _collapsed(result), _overfitted(run), _unfinished(run), _weights(result))
     findings = [found for found in checks if found]
     wrong = " ".join(f["sentence"] for f in findings) or "Nothing looks wrong in the numbers that were checked."
     return {"findings": findings, "sentences": [_value(result), _against_baselines(result), wrong]}
+
+
+def quantity(result: Mapping[str, Any]) -> str:
+    """What log_px of a result is of: log p(x), or log p(x|label) of a model that was given the labels."""
+    return "log p(x|label)" if result.get("condition") == "label" else "log p(x)"
 
 
 def _value(result: dict[str, Any]) -> str:
@@ -25,7 +32,7 @@ def _value(result: dict[str, Any]) -> str:
     share = result.get("observed", 1.0)
     part = "" if share == 1 else f" of the observed part of x ({share:.1%})"
     return (
-        f"log p(x){part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
+        f"{quantity(result)}{part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
         f"{result['num_examples']:,} test examples ({how}{bits})."
     )
 
@@ -40,8 +47,10 @@ def _against_baselines(result: dict[str, Any]) -> str:
     verb = "better" if gain > 0 else "worse"
     sure = "" if error is not None and abs(gain) > 3 * error else ", which is within three standard errors"
     give_or_take = "" if error is None else f" ± {error:.2f}"
+    told = "; the baselines state log p(x), without the label" if quantity(result) != "log p(x)" else ""
     return (
-        f"That is {abs(gain):.2f}{give_or_take} nats {verb} than the best simple baseline, {best['description']}{sure}."
+        f"That is {abs(gain):.2f}{give_or_take} nats {verb} than the best simple baseline, "
+        f"{best['description']}{sure}{told}."
     )
 
 
@@ -49,14 +58,15 @@ def _finding(code: str, sentence: str) -> dict[str, str]:
     return {"code": code, "sentence": sentence}
 
 
-def _below(result: dict[str, Any]) -> dict[str, str] | None:
+def _below(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
     better = [b for b in result["baselines"] if b["difference"] < -2 * (b["difference_stderr"] or 0.0)]
     if not better:
         return None
+    takes = run.domain.kind in COMPONENTS and run.config["model"].get("name") != "mixture"
+    other = ", or use a model that fits few data, such as --model mixture" if takes else ""
     return _finding(
         "below_baseline",
-        "A simple model explains these data better than this one: train longer with --epochs, or use a model that fits "
-        "few data, such as --model mixture.",
+        f"A simple model explains these data better than this one: train longer with --epochs{other}.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -80,8 +80,8 @@ def impute(
     """x with what is missing of it (NaN, null, masked) drawn from p(x_missing|x_observed); the rest as it came.
 
     z_k ~ q(z|x_observed) with weights w_k ∝ p(x_observed, z_k) / q(z_k|x_observed) stands for p(z|x_observed): z is
-    resampled by w, then x_missing drawn from p(x|z). That is exact as K → ∞, or where z can be summed over. A model
-    conditioned on labels takes the likeliest label of each row as known.
+    resampled by w, then x_missing drawn from p(x|z). That is exact as K → ∞, or where z can be summed over. With a
+    model conditioned on labels each draw comes with its own label, y ~ p(y|x_observed, z).
 
     References: Mattei & Frellsen, MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets (2019,
     https://arxiv.org/abs/1812.02633), eq. 10–12.
@@ -148,7 +148,6 @@ def _impute_rows(
         index = torch.from_numpy(rows[np.minimum(np.arange(first, first + ROWS), len(rows) - 1)])
         with keyed("impute", seed, first):
             batch = split.batch(index).to(device_of(model))
-            batch = replace(batch, y=model.label(batch))
             x, ess = _block(model, batch, num_samples, num_draws, mean)
         keep = min(ROWS, len(rows) - first)
         found.append(x[:, :keep].cpu().numpy())
@@ -171,7 +170,8 @@ def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: b
     ess = 1 / (w**2).sum(0)
     if not mean:
         k = torch.multinomial(w.T, num_draws, replacement=True).T  # [M, B]
-        return model.decode(_picked(z, k), batch.y).sample(), ess
+        z = _picked(z, k)
+        return model.decode(z, model.draw_label(batch, z)).sample(), ess
     kept = max(FEWEST, len(w) // 4)
     if kept < len(w) and "enumerate" not in model.gives:
         z, w = _picked(z, _evenly(w, kept)), torch.full_like(w[:kept], 1 / kept)
@@ -205,7 +205,8 @@ def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tenso
     """Σ_k w_k E[x|z_k], [B, *shape]."""
     chunk, total = max(1, DECODED // len(batch)), torch.zeros(())
     for first in range(0, len(w), chunk):
-        x = model.decode(tuple(g[first : first + chunk] for g in z), batch.y).mean  # [k, B, *shape]
+        some = tuple(g[first : first + chunk] for g in z)
+        x = model.decode(some, model.draw_label(batch, some)).mean  # [k, B, *shape]
         part = w[first : first + chunk].to(x.dtype)
         total = total + torch.einsum("kb,kb...->b...", part, x)
     return total

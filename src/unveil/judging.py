@@ -99,6 +99,12 @@ def observed_share(split: Split) -> float:
     return 1.0 if split.observed is None else float(split.observed.double().mean())
 
 
+def condition(model: Model, split: Split) -> str:
+    """ "label" where log p(x|label) is judged; a model conditioned on labels sums over them where none is observed."""
+    given = split.y is not None and bool((split.y >= 0).any())
+    return "label" if given and model.draw_labels(1) is not None else "none"
+
+
 def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate) -> dict[str, Any]:
     """The shared fields of result.json and `evaluate --json`, from one estimate."""
     info, log_px = run.data_info, estimate.log_px
@@ -110,6 +116,7 @@ def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate
         "data_sha256": info["sha256"],
         "num_examples": count,
         "observed": observed,
+        "condition": condition(run.model, split),
         "estimator": judge.registered[1],
         "direction": estimate.direction,
         "num_samples": judge.num_samples,

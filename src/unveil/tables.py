@@ -24,6 +24,7 @@ TABLES = (".csv", ".npz", ".npy", ".parquet")
 ARRAYS = (".png", ".npz", ".npy", ".csv")
 PER_ROW = 8  # pairs beside each other
 Columns = Mapping[str, np.ndarray]  # name → [N]
+Names = Sequence[str] | None
 Arrays = Mapping[str, np.ndarray]  # name → [N, …]
 
 
@@ -68,8 +69,13 @@ def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
 def csv(columns: Columns) -> bytes:
     """Comma-separated text; every number has as many digits as it takes to read the same one back."""
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    lines = [",".join(columns), *(",".join(map(repr, row)) for row in rows)]
+    lines = [",".join(map(_quoted, columns)), *(",".join(map(repr, row)) for row in rows)]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _quoted(name: str) -> str:
+    """A name as a cell of .csv."""
+    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\r\n') else name
 
 
 def write_frame(path: Path, table: Any) -> None:
@@ -136,12 +142,12 @@ def check_picture(path: Path, domain: Domain) -> None:
         raise RequestError(f"{path.name} would be a picture, and {shape}; write .npz, .npy or .csv.")
 
 
-def write_x(path: Path, x: np.ndarray, domain: Domain) -> None:
-    """Write x [N, *shape] as a square grid, or as arrays with a column x_i per value."""
+def write_x(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> None:
+    """Write x [N, *shape] as a square grid, or as arrays with a column per value: the table's own `names`, or x_i."""
     if path.suffix.lower() == ".png":
         write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
     else:
-        write_table(path, flat("x", x), {"x": x})
+        write_table(path, flat("x", x, names), {"x": x})
 
 
 def write_completed(path: Path, found: Completed) -> None:
@@ -155,17 +161,19 @@ def write_completed(path: Path, found: Completed) -> None:
     write_table(path, which | flat("x", x.reshape(draws * rows, *found.raw.x.shape[1:])), {"x": x})
 
 
-def write_pairs(path: Path, x: np.ndarray, again: np.ndarray, domain: Domain) -> None:
+def write_pairs(path: Path, x: np.ndarray, again: np.ndarray, domain: Domain, names: Names = None) -> None:
     """Write x [N, *shape] and its reconstruction: each x above its own, or as arrays (.npy: the reconstruction)."""
     if path.suffix.lower() == ".png":
         columns = min(PER_ROW, len(x))
         both = to_bytes(np.concatenate([x, again]), domain)  # together, so that both have one grey scale
         write_grid(path, interleaved(both[: len(x)], both[len(x) :], columns), columns)
     else:
-        write_table(path, flat("x", x) | flat("reconstruction", again), {"reconstruction": again, "x": x})
+        again_names = None if names is None else [f"reconstruction of {name}" for name in names]
+        both_flat = flat("x", x, names) | flat("reconstruction", again, again_names)
+        write_table(path, both_flat, {"reconstruction": again, "x": x})
 
 
-def write_paths(path: Path, x: np.ndarray, domain: Domain) -> None:
+def write_paths(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> None:
     """Write interpolations [P, S, *shape]: a path per row, or as arrays (.csv: with the columns path and step)."""
     paths, steps = x.shape[:2]
     flattened = x.reshape(paths * steps, *domain.shape)
@@ -173,13 +181,15 @@ def write_paths(path: Path, x: np.ndarray, domain: Domain) -> None:
         write_grid(path, to_bytes(flattened, domain), columns=steps)
     else:
         where = {"path": np.repeat(np.arange(paths), steps), "step": np.tile(np.arange(steps), paths)}
-        write_table(path, where | flat("x", flattened), {"x": x})
+        own = None if names is not None and where.keys() & set(names) else names
+        write_table(path, where | flat("x", flattened, own), {"x": x})
 
 
-def flat(name: str, x: np.ndarray) -> dict[str, np.ndarray]:
-    """x [N, …] as columns name_0 … name_(D−1), each [N]."""
+def flat(name: str, x: np.ndarray, names: Names = None) -> dict[str, np.ndarray]:
+    """x [N, …] as columns name_0 … name_(D−1), each [N], or with `names` of their own."""
     values = x.reshape(len(x), -1)
-    return {f"{name}_{i}": values[:, i] for i in range(values.shape[1])}
+    own = [f"{name}_{i}" for i in range(values.shape[1])] if names is None else names
+    return {own[i]: values[:, i] for i in range(values.shape[1])}
 
 
 def interleaved(above: np.ndarray, below: np.ndarray, columns: int) -> np.ndarray:

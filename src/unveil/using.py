@@ -132,7 +132,8 @@ def score(run: Run, x: Any, *, seed: int = 0, progress: Callable[[int, int], Non
 
     The noise is keyed by seed and row, so two calls give equal numbers. A high log p(x) does not prove that x belongs:
     simple images can be likelier than any training image. Of a row with gaps it is log p of the observed part, which
-    is not to be ranked among rows of which more is observed. A data frame gives a frame of the same kind and index.
+    is not to be ranked among rows of which more is observed. Labels are not read: a model conditioned on them sums over
+    them. A data frame gives a frame of the same kind and index.
     """
     name, num_samples = scoring(run)
     split, raw = given_as(run, x)

@@ -173,6 +173,10 @@ class Model(nn.Module, ABC):
         """The label [B] of each example, the likeliest where it is not observed, for a model conditioned on labels."""
         return None
 
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
+        """The labels that go with z [K, B, …]: observed ones [B], or draws from p(y|x, z) [K, B]; None without any."""
+        return None
+
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
         """z groups [N, …] from p(z)."""
         return self.sample(num_samples, y)[1]

@@ -201,11 +201,15 @@ class VAE(Model):
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         if not self._misses_labels(batch):
             return self._joint_given_label(batch, z)
-        every = every_label(batch, self.num_classes)
-        terms = self._joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
+        terms = self._joint_of_each_label(batch, z)
         log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
         log_px_z = (terms.log_px_z.unflatten(1, log_py.shape) + log_py).logsumexp(1)
         return Terms(log_px_z=log_px_z, log_pz=terms.log_pz[:, : len(batch)], z=z)
+
+    def _joint_of_each_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        """[K, C·B]: the same z with every label."""
+        every = every_label(batch, self.num_classes)
+        return self._joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
 
     def _joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         log_px_z = self.likelihood(self._features(z[0], batch.y), batch.observed).log_prob(batch.x)
@@ -273,6 +277,15 @@ class VAE(Model):
             return batch.y
         marginal: Any = self.posterior(batch)
         return marginal.log_qy.argmax(0)
+
+    @torch.no_grad()
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
+        """y ∼ p(y|x, z) ∝ p(y) p(x|z, y) [K, B] where the label is not observed."""
+        if not self._misses_labels(batch):
+            return batch.y if self.num_classes else None
+        log_p = self._joint_of_each_label(batch, z).log_px_z.unflatten(1, (self.num_classes, -1))  # [K, C, B]
+        logits = (log_p + log_label_prior(batch, self.log_frequency)).movedim(1, -1)
+        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
 
     @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:

@@ -155,9 +155,10 @@ def latent_map(found: Map, classes: Sequence[str] | None) -> Figure:
     everyone = torch.arange(len(codes))
     if len(names) <= MOST_CLASSES:
         groups = [(name, everyone[codes == code], colours[code]) for code, name in enumerate(names)]
+        groups.append(("not labelled", everyone[codes < 0], "@muted"))
         traces = [_points(found.xy, rows, name, colour) for name, rows, colour in groups if len(rows)]
     else:
-        traces = [_points(found.xy, everyone, "", [colours[code] for code in codes.tolist()])]
+        traces = [_points(found.xy, everyone, "", ["@muted" if code < 0 else colours[code] for code in codes.tolist()])]
     return _figure(
         traces,
         560,

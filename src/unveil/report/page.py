@@ -12,7 +12,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ..errors import WorkError
-from ..findings import SIGNS
+from ..findings import SIGNS, quantity
 from ..run import Run
 from . import figures
 from .anatomy import anatomy
@@ -43,6 +43,7 @@ def page(run: Run) -> str:
             config=run.config,
             name=run.data.name,
             path=run.path,
+            quantity=quantity(subject.result),
             side=SIGNS[subject.result["direction"]],
             domain=subject.domain,
             closed_form=subject.model.solves == "all",
@@ -124,10 +125,10 @@ def _found(subject: Subject) -> dict[str, Any]:
 
 
 def _labels(subject: Subject, points: Map | None) -> list[str] | None:
-    """The class of every point of the map."""
+    """The class of every point of the map, "" where it is not known."""
     if points is None or points.codes is None or subject.classes is None:
         return None
-    return [subject.classes[code] for code in points.codes.tolist()]
+    return ["" if code < 0 else subject.classes[code] for code in points.codes.tolist()]
 
 
 def starts(run: Run) -> list[int]:
