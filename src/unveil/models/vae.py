@@ -75,6 +75,11 @@ class VAE(Model):
     ) -> None:
         super().__init__()
         _require_same_support(prior, posterior)
+        if num_classes and prior.shares_encoder:
+            raise RequestError(
+                f"The prior {prior.registered[1]!r} is made of q(z|x), which in a model conditioned on labels takes a "
+                "label, too; choose another, such as prior=mixture."
+            )
         self.num_classes, self.sees_missing = num_classes, sees_missing
         self.prior, self.encoder, self.posterior_head = prior, encoder, posterior
         self.decoder, self.likelihood = decoder, likelihood
