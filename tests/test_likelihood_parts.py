@@ -19,7 +19,7 @@ from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian, Likelihood, LogisticMixture, Ordinal, PredictedGaussian, StudentLikelihood
 from unveil.likelihoods.base import moments
 from unveil.models.vae import VAE
-from unveil.registry import load_all
+from unveil.registry import load_all, lookup
 
 DOMAINS = {
     "binary": Domain("binary", (6,)),
@@ -427,3 +427,17 @@ def test_the_wrong_formula_for_grey_values_is_refused_with_the_right_one() -> No
         load_all("likelihood")["continuous_bernoulli"](DOMAINS["binary"])
     with pytest.raises(RequestError, match=r"the data is count; it fits negative_binomial, poisson"):
         Gaussian(DOMAINS["count"])
+
+
+def test_a_refusal_says_how_the_data_can_be_taken_otherwise() -> None:
+    for name, domain, way in (
+        ("poisson", Domain("levels", (3,), 59), "data.domain=count"),
+        ("continuous_bernoulli", Domain("real", (3,)), "data.domain=unit"),
+        ("student_t", Domain("levels", (3,), 4), "data.domain=real"),
+    ):
+        with pytest.raises(RequestError) as refused:
+            lookup("likelihood", name)(domain)
+        assert way in str(refused.value.hint)
+    with pytest.raises(RequestError) as refused:
+        lookup("likelihood", "poisson")(Domain("real", (3,)))
+    assert not refused.value.hint

@@ -20,6 +20,13 @@ from ..registry import load_all
 
 PACE = 10.0  # Adam moves a number by about lr a step: one that all examples share is learned ten times as fast
 
+RETAKEN = {  # where what was recognised can be taken otherwise
+    "count": "Integers that count something are counts with data.domain=count.",
+    "unit": "Numbers from 0 to 1 are unit data with data.domain=unit.",
+    "real": "Any numbers are real data with data.domain=real.",
+}
+TAKEN_FOR = {"count": ("binary", "levels"), "unit": ("real", "binary"), "real": ("binary", "levels", "count", "unit")}
+
 
 class Likelihood(nn.Module, ABC):
     """p(x|h) for decoder features h [..., P·D], P numbers per dimension of x.
@@ -37,6 +44,7 @@ class Likelihood(nn.Module, ABC):
             raise RequestError(
                 f"The likelihood {self.registered[1]!r} is one of {' or '.join(self.domains)} data and the data is "
                 f"{domain}; it fits {', '.join(fitting(domain))}.",
+                " ".join(RETAKEN[kind] for kind in self.domains if domain.kind in TAKEN_FOR.get(kind, ())),
             )
         self.domain, self.params_per_dim = domain, params_per_dim
         self.offset = nn.Parameter(torch.zeros(params_per_dim * domain.num_dims))
