@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unveil.data import load, prepare, read_new
-from unveil.data.frames import Frame
+from unveil.data.frames import Frame, read_frame
 from unveil.data.reading import read
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -357,3 +357,12 @@ def test_damaged_or_foreign_matrices_are_refused(cells_file: Path, damage: str) 
         else:
             file["X"].create_dataset(damage, data=values * 7)
     assert ("another file" if damage == "data" else "damaged") in refusal(cells_file)
+
+
+def test_a_column_of_a_run_that_holds_text_now_is_not_to_be_dropped() -> None:
+    frame = pd.DataFrame({"a": [1.5, 2.5], "b": ["x", "y"]})
+    with pytest.raises(
+        RequestError, match=r"'b' of the table is not numeric .* the run was fitted on numbers"
+    ) as found:
+        read_frame(frame, columns=["a", "b"])
+    assert "data.drop" not in str(found.value)

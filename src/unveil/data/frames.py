@@ -130,7 +130,7 @@ def read_frame(
     others = [*index, *_listed(drop, names, fitting), *_named(label, names, fitting)]
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
-    x = _matrix({name: whole.get_column(names[name]) for name in chosen})
+    x = _matrix({name: whole.get_column(names[name]) for name in chosen}, fitting)
     y, classes = encode_labels(_labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
     notes = ["The column without a name is taken as names of the rows, not as x."] if "" in index else []
     frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in (*chosen, *others)))
@@ -258,11 +258,11 @@ def _require_columns(wanted: Sequence[str], names: Mapping[str, Any]) -> None:
 # -- what a column holds ----------------------------------------------------------------------------------------------
 
 
-def _matrix(columns: Mapping[str, AnySeries]) -> Array:
+def _matrix(columns: Mapping[str, AnySeries], fitting: bool) -> Array:
     """Numeric columns as x [N, D] float64, NaN where they are missing."""
     wrong = {name: kind for name, series in columns.items() if (kind := _foreign_kind(series))}
     if wrong:
-        _refuse_foreign(wrong)
+        _refuse_foreign(wrong, fitting)
     x = np.stack([_numbers(series) for series in columns.values()], axis=1)
     infinite = [name for name, bad in zip(columns, np.isinf(x).any(0), strict=True) if bad]
     if infinite:
@@ -272,9 +272,13 @@ def _matrix(columns: Mapping[str, AnySeries]) -> Array:
     return x
 
 
-def _refuse_foreign(wrong: Mapping[str, str]) -> None:
+def _refuse_foreign(wrong: Mapping[str, str], fitting: bool) -> None:
     names = list(wrong)
     said = f"{listing(names)} of the table {_are(names)} not numeric ({names[0]!r} holds {wrong[names[0]]})"
+    if not fitting:
+        raise RequestError(
+            f"{said}, and the run was fitted on numbers there.", "Give numbers, NaN where there are none."
+        )
     way = f"Leave {_it(names)} out: {_dropping(names)}"
     if wrong[names[0]].startswith("dates"):
         raise RequestError(f"{said}.", f"{way}; or give a number, such as the days since the first.")
