@@ -69,13 +69,17 @@ def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
 def csv(columns: Columns) -> bytes:
     """Comma-separated text; every number has as many digits as it takes to read the same one back."""
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    lines = [",".join(map(_quoted, columns)), *(",".join(map(repr, row)) for row in rows)]
+    lines = [",".join(map(_quoted, columns)), *(",".join(map(_cell, row)) for row in rows)]
     return ("\n".join(lines) + "\n").encode()
 
 
 def _quoted(name: str) -> str:
     """A name as a cell of .csv."""
     return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\r\n') else name
+
+
+def _cell(value: Any) -> str:
+    return _quoted(value) if isinstance(value, str) else repr(value)
 
 
 def write_frame(path: Path, table: Any) -> None:

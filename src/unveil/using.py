@@ -30,19 +30,24 @@ SCORES = "scores.safetensors"  # log p(x) of the judged examples: validation to 
 
 @dataclass(frozen=True)
 class Encoding:
-    """The posterior of each row: mean [N, D] and standard deviation [N, D]; as an array it is the mean."""
+    """The posterior of each row: mean [N, D] and standard deviation [N, D]; as an array it is the mean.
+
+    Arguments: files, of a folder of pictures, the path of each row's.
+    """
 
     mean: np.ndarray
     stddev: np.ndarray
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.mean, dtype=dtype, copy=copy)
 
     def columns(self) -> dict[str, np.ndarray]:
-        """z_0 … and z_0_sd …, for a table."""
+        """z_0 … and z_0_sd …, for a table; of pictures in a folder after the column file."""
         names = range(self.mean.shape[1])
-        return {f"z_{i}": self.mean[:, i] for i in names} | {f"z_{i}_sd": self.stddev[:, i] for i in names}
+        z = {f"z_{i}": self.mean[:, i] for i in names} | {f"z_{i}_sd": self.stddev[:, i] for i in names}
+        return _file_column(self.files) | z
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Scores:
     """One number per row, in the source's order.
 
     Arguments: log_px [N] nats; stderr [N], the estimator's own error; percentile [N], the share of validation examples
-    (in %) that are less likely; direction and estimator say what log_px is.
+    (in %) that are less likely; direction and estimator say what log_px is; files, of a folder of pictures, the path of
+    each row's.
     """
 
     log_px: np.ndarray
@@ -59,6 +65,7 @@ class Scores:
     direction: str
     estimator: str
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.log_px, dtype=dtype, copy=copy)
@@ -66,7 +73,12 @@ class Scores:
     def columns(self) -> dict[str, np.ndarray]:
         """For a table."""
         rows = np.arange(len(self.log_px))
-        return {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
+        numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
+        return _file_column(self.files) | numbers
+
+
+def _file_column(files: tuple[str, ...] | None) -> dict[str, np.ndarray]:
+    return {} if files is None else {"file": np.array(files, dtype=object)}
 
 
 def given(run: Run, x: Any) -> Split:
@@ -94,7 +106,7 @@ def encode(run: Run, x: Any) -> Any:
             f"The latents of a {run.config['model']['name']} have no posterior mean to encode x as.",
             "Use a model with continuous latents, such as vae or linear_gaussian.",
         )
-    return _as_it_came(x, raw, Encoding(moments[0].numpy(), moments[1].numpy(), raw.ignored))
+    return _as_it_came(x, raw, Encoding(moments[0].numpy(), moments[1].numpy(), raw.ignored, raw.files))
 
 
 @torch.no_grad()
@@ -140,7 +152,7 @@ def score(run: Run, x: Any, *, seed: int = 0, progress: Callable[[int, int], Non
     estimate, _ = evaluate(run.model, split, make_estimator(name, num_samples), seed=seed, progress=progress)
     log_px, reference = estimate.log_px.numpy(), kept_scores(run, "valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
-    found = Scores(log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, name, raw.ignored)
+    found = Scores(log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, name, raw.ignored, raw.files)
     return _as_it_came(x, raw, found)
 
 

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -504,3 +505,17 @@ def test_whole_pictures_of_every_format_are_read(tmp_path):
                          ("WEBP", "webp"), ("PPM", "ppm"), ("JPEG2000", "jp2")]:  # fmt: skip
         (tmp_path / f"x.{suffix}").write_bytes(encoded(kind, 0))
     assert len(read_array(tmp_path)[0]) == 8
+
+
+def test_embeddings_and_scores_of_a_folder_name_its_files(tmp_path):
+    fill(tmp_path / "photos" / "a, b", 6)
+    fill(tmp_path / "photos" / "c", 6)
+    run, source = str(tmp_path / "run"), str(tmp_path / "photos")
+    assert main(["fit", source, "--steps", "2", "--out", run, "model.width=8", "model.latent=2"]) == 0
+    for verb in ("encode", "score"):
+        assert main([verb, run, source, "-o", str(tmp_path / "t.csv")]) == 0
+        assert main([verb, run, source, "-o", str(tmp_path / "t.parquet")]) == 0
+        found = pd.read_csv(tmp_path / "t.csv")
+        assert found["file"].tolist() == sorted(found["file"]) and len(found) == 12
+        assert all((tmp_path / "photos" / name).is_file() for name in found["file"])
+        assert pd.read_parquet(tmp_path / "t.parquet")["file"].equals(found["file"])

@@ -55,7 +55,8 @@ def read_pictures(path: Path, how: Pictures) -> Raw:
     left_out = (*_odd(found, decoded.headers), *_left_out(names, decoded.broken))
     said = _sentence(path, decoded, (*split, labels, *left_out))
     num_test = sum(row >= num_training for row in decoded.rows)
-    return Raw(str(path), decoded.x, y, classes, num_test, notes=(said,), resize=said)
+    files = tuple("/".join(names[row]) for row in decoded.rows)
+    return Raw(str(path), decoded.x, y, classes, num_test, notes=(said,), files=files, resize=said)
 
 
 # -- decoding ---------------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ class Raw:
         frame: the data frame that x came from, as `frames.Frame`, or None.
         z: [N, D] known latents, a row of NaN where they are not known; or None.
         factors: known generative factors by name, [N] each, or None.
+        files: of a folder, the path of each picture below it, [N]; or None.
         resize: what was done to the size of pictures, in a sentence, or None.
         domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
     """
@@ -50,6 +51,7 @@ class Raw:
     frame: Any = None
     z: Array | None = None
     factors: Mapping[str, Array] | None = None
+    files: tuple[str, ...] | None = None
     resize: str | None = None
     domain: str = "auto"
 
