@@ -131,7 +131,7 @@ class VAE(Model):
         name = default_network(domain) if network == "auto" else network
         if name == "conv" and not domain.is_image:
             raise RequestError(f"model.network 'conv' needs images and x has the shape {domain.shape}; use 'mlp'.")
-        sizes = {"width": width or default_width(domain, name), "depth": depth or (2 if name == "mlp" else 1)}
+        sizes = {"width": width or default_width(domain, name), "depth": depth or default_depth(domain, name)}
         if dropout and name != "mlp":
             raise RequestError(f"model.dropout={dropout} came for model.network={name!r}; only 'mlp' has it.")
         extra = {"dropout": dropout} if name == "mlp" else {}
@@ -404,6 +404,11 @@ def _require_same_support(prior: Prior, posterior: PosteriorHead) -> None:
 def default_network(domain: Domain) -> str:
     """Convolutions for images of more than 1,024 values; below, an MLP sees ten times more of them in ten minutes."""
     return "conv" if domain.is_image and domain.num_dims > 1024 else "mlp"
+
+
+def default_depth(domain: Domain, network: str) -> int:
+    """Two residual blocks for images seen as vectors; one for tables, which are small and overfitted by a second."""
+    return 2 if network == "mlp" and domain.is_image else 1
 
 
 def default_width(domain: Domain, network: str) -> int:

