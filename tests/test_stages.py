@@ -297,3 +297,12 @@ def test_known_latents_that_a_finish_would_ignore_are_refused() -> None:
     check_stages(TrainOptions(), vae(), data)
     with pytest.raises(RequestError, match="'iwae' would not look at them"):
         check_stages(TrainOptions(finish="iwae"), vae(), data)
+
+
+def test_patience_waits_for_the_warm_ups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound that only falls stops training at a quarter of it, not after the first few validations."""
+    _worse_and_worse(monkeypatch)
+    run = started(tmp_path / "run", patience=1, steps=80, valid_every=2)
+    trained(run)
+    judged = [row["step"] for row in run.metrics if "valid_bound" in row]
+    assert judged == list(range(2, 21, 2))

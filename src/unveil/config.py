@@ -37,7 +37,7 @@ class TrainOptions:
         weight_decay: decoupled, on matrices and kernels only.
         clip: the largest gradient norm.
         ema_half_life: of the averaged weights, in examples; 0 keeps none; auto is 1 % of the training.
-        patience: validations without a better bound before training stops; 0 never stops early.
+        patience: validations without a better bound before training stops, from its first quarter on; 0 never does.
         plateau: validations without a better bound after which schedule=plateau halves the learning rate.
         finish: objective of a last stage, such as iwae or dreg, from the best weights so far; none has no such stage.
         finish_share: share of the steps that the finish takes.

@@ -30,6 +30,7 @@ from .train.stage import Stage
 from .train.validation import validate
 
 LOGS_PER_VALIDATION = 5
+SETTLED = 0.25  # share of a stage before which patience stops nothing: warm-ups let the bound dip first
 
 
 @dataclass
@@ -159,7 +160,8 @@ class Trainer:
     def _validate(self, step: Step) -> Validated:
         found = self._judged(step.model)
         phase, since = self.run.train, self.best.since
-        self.stopped = 0 < phase["patience"] <= since
+        settled = self.state.step >= SETTLED * self.stage.steps
+        self.stopped = settled and 0 < phase["patience"] <= since
         if self.stage.schedule == "plateau" and since and since % phase["plateau"] == 0:
             self.state.lr_factor /= 2
         self._save()
