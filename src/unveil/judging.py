@@ -15,6 +15,7 @@ from .errors import RequestError
 from .estimators.base import Estimate, Estimator, evaluate
 from .files import finite, read_json
 from .models.base import Model
+from .ops import keyed
 from .registry import lookup
 from .run import RESULT, Run, versions
 
@@ -190,7 +191,8 @@ def posterior_moments(model: Model, split: Split, *, expected: bool = False) -> 
     model.eval()
     for first in range(0, len(split), 1024):
         rows = torch.arange(first, min(first + 1024, len(split)), device=split.x.device)
-        posterior = model.posterior(split.expected(rows) if expected else split.batch(rows))
+        with keyed("moments", first):  # a label that is not known is inferred from draws
+            posterior = model.posterior(split.expected(rows) if expected else split.batch(rows))
         if posterior.mean is None or posterior.stddev is None:
             return None
         means.append(torch.cat([m.flatten(1) for m in posterior.mean], 1).cpu())

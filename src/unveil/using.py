@@ -272,14 +272,15 @@ def likely_labels(run: Run, split: Split) -> Tensor | None:
     """The label of each example of a (small) split, the likeliest where it is not known; None without a condition."""
     if run.model.draw_labels(1) is None:
         return None
-    batch = split.batch(torch.arange(len(split), device=split.x.device))
-    return run.model.label(batch)
+    with keyed("label", 0):
+        return run.model.label(split.batch(torch.arange(len(split), device=split.x.device)))
 
 
 def posterior_z(run: Run, split: Split) -> tuple[Tensor, ...]:
     """The posterior mean per group [N, …] of every example of a (small) split; one draw where z has no mean."""
     rows = torch.arange(len(split), device=split.x.device)
-    posterior = run.model.posterior(split.batch(rows))
+    with keyed("posterior", 0):
+        posterior = run.model.posterior(split.batch(rows))
     if posterior.mean is not None:
         return posterior.mean
     with keyed("reconstruct", 0):

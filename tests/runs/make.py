@@ -41,7 +41,7 @@ def images(rng: np.random.Generator) -> np.ndarray:
 
 RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "vae": (images, SMALL),
-    "vae-conv": (images, SMALL | {"model.network": "conv"}),
+    "vae-conv": (images, SMALL | {"model.network": "conv", "model.width": 2}),
     "vae-vamp": (binary, SMALL | {"prior": "vamp", "prior.num_components": 5}),
     "vae-realnvp": (real, SMALL | {"prior": "realnvp", "prior.num_transforms": 2, "prior.width": 8}),
     "vae-discrete": (binary, SMALL | {"prior": "bernoulli"}),
