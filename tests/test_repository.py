@@ -38,7 +38,7 @@ def tracked() -> list[Path]:
 
 
 def _texts(tracked: list[Path]) -> dict[Path, str]:
-    readable = (path for path in tracked if path.suffix not in (".png", ".npz", ".gz", ".woff2"))
+    readable = (path for path in tracked if path.suffix not in (".png", ".npz", ".gz", ".woff2", ".safetensors"))
     return {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in readable}
 
 
