@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ..data import Split
 from ..errors import WorkError
 from ..findings import SIGNS, quantity
 from ..run import Run
@@ -179,10 +180,17 @@ def _table(subject: Subject, found: Extremes) -> list[dict[str, Any]]:
                     "row": int(subject.test.rows[place]),
                     "label": subject.label(subject.test, place),
                     "log_px": log_px,
-                    "values": [f"{v:.4g}" for v in subject.test.x[place].flatten()[:6].tolist()],
+                    "values": _first_values(subject.test, place),
                 }
                 for place, log_px in zip(places, values, strict=True)
             ],
         }
         for title, places, values in sides
     ]
+
+
+def _first_values(split: Split, place: int) -> list[str]:
+    """The first values of one example; a dash where it is not observed."""
+    values = split.x[place].flatten()[:6].tolist()
+    seen = [True] * len(values) if split.observed is None else split.observed[place].flatten()[:6].tolist()
+    return [f"{v:.4g}" if known else "–" for v, known in zip(values, seen, strict=True)]
