@@ -20,8 +20,8 @@ from unveil.registry import load_all, lookup
 
 F, B, D = 5, 3, 4
 FLOWS = ["flow", "iaf"]
-CONTINUOUS = ["diagonal_gaussian", "full_gaussian", *FLOWS]
-DISCRETE = ["bernoulli", "categorical"]
+CONTINUOUS = [name for name, cls in load_all("posterior").items() if cls.support == "real"]  # type: ignore[attr-defined]
+DISCRETE = [name for name in load_all("posterior") if name not in CONTINUOUS]
 
 
 def moved(name: str, num_latents: int = D, by: float = 0.2, **keys: Any) -> PosteriorHead:
@@ -38,8 +38,9 @@ def features() -> Tensor:
     return torch.randn(B, F).double()
 
 
-def test_every_head_is_tested_here() -> None:
-    assert set(load_all("posterior")) == {*CONTINUOUS, *DISCRETE}
+def test_no_head_is_missed() -> None:
+    assert {*FLOWS, "diagonal_gaussian", "full_gaussian"} <= set(CONTINUOUS)
+    assert {"bernoulli", "categorical"} <= set(DISCRETE)
 
 
 @pytest.mark.parametrize("name", [*CONTINUOUS, *DISCRETE])

@@ -23,10 +23,10 @@ from unveil.priors import Prior, StandardNormal
 from unveil.priors.vamp import Vamp
 from unveil.registry import load_all, lookup
 
-SMALL: dict[str, Any] = {"num_components": 5, "width": 16, "num_categories": 3, "num_transforms": 3}
+SMALL: dict[str, Any] = {"num_components": 5, "width": 16, "num_categories": 3, "num_transforms": 3, "df": 40.0}
 FLOWS = ["autoregressive_gaussian", "neural_spline", "realnvp"]
-CONTINUOUS = ["gaussian", "mixture", "standard_normal", "vamp", *FLOWS]
-DISCRETE = ["bernoulli", "categorical"]
+CONTINUOUS = [name for name, cls in load_all("prior").items() if cls.support == "real"]  # type: ignore[attr-defined]
+DISCRETE = [name for name in load_all("prior") if name not in CONTINUOUS]
 
 
 class Toy(nn.Module):
@@ -68,8 +68,9 @@ def grid(num_latents: int) -> tuple[Tensor, float]:
     return torch.cartesian_prod(*[axis] * num_latents).reshape(-1, num_latents), (axis[1] - axis[0]) ** num_latents
 
 
-def test_every_prior_is_tested_here() -> None:
-    assert set(load_all("prior")) == {*CONTINUOUS, *DISCRETE}
+def test_no_prior_is_missed() -> None:
+    assert {*FLOWS, "gaussian", "mixture", "standard_normal", "vamp"} <= set(CONTINUOUS)
+    assert {"bernoulli", "categorical"} <= set(DISCRETE)
 
 
 @pytest.mark.parametrize("num_latents", [1, 2])
@@ -219,7 +220,7 @@ def test_samples_and_examples_come_before_the_event(name: str) -> None:
 def test_every_parameter_has_a_gradient_and_comes_back_from_a_state(name: str) -> None:
     prior = moved(name, 4)
     z = prior.draw(6)
-    if name != "standard_normal":
+    if list(prior.parameters()):
         prior().log_prob(z).sum().backward()
     assert [k for k, p in prior.named_parameters() if p.grad is None or not p.grad.any()] == []
     before = prior().log_prob(z).detach()
