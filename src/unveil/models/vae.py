@@ -16,8 +16,8 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
-from ..likelihoods import Likelihood, default_likelihood
-from ..nn.masking import join_mask, moments, shape_with_mask
+from ..likelihoods import Likelihood, default_likelihood, moments
+from ..nn.masking import join_mask, shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior, StandardNormal
 from ..registry import describe, lookup, register
@@ -307,8 +307,9 @@ class VAE(Model):
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         x, observed = batch.x, batch.observed
-        centre, spread = moments(x, observed, pooled=self.domain.is_image)
-        self.centre.copy_(centre)
+        seen = moments(x, observed)
+        spread = (x if observed is None else x[observed]).std() if self.domain.is_image else seen.std
+        self.centre.copy_(seen.mean)
         self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
         self.likelihood.initialise(x, observed)
         self.prior.initialise(x)
