@@ -14,7 +14,7 @@ import torch
 
 from .errors import RequestError
 from .files import check_space, read_json, write_atomic, write_json
-from .run import CONFIG, DATA, Run, check_new
+from .run import CONFIG, DATA, Run, check_writable
 from .using import SCORES, Encoding, Scores, decode, encode, sample, score
 
 PACK = "unveil-pack-1"
@@ -29,7 +29,9 @@ def pack(run: Run | Path | str, out: Path | str) -> Path:
     run, out = run if isinstance(run, Run) else Run.load(run), Path(out)
     if not run.is_finished:
         raise RequestError(f"{run.path} is not finished.", f"First: unveil resume {run.path}")
-    check_new(out)
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise RequestError(f"{out} is not empty, and nothing is overwritten.", "Choose another -o.")
+    check_writable(out)
     tensors = {name: (run.path / name).read_bytes() for name in (WEIGHTS, SCORES)}
     check_space(out, sum(map(len, tensors.values())))
     out.mkdir(parents=True, exist_ok=True)

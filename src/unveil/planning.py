@@ -256,6 +256,8 @@ def _evaluation(asked: EvaluationOptions, probe: Probe, minutes: float | None, t
     if make_estimator(name).num_samples is None:
         return {"estimator": name, "num_samples": None, "seconds": 0.5}
     rows = sum(ROWS * math.ceil(n / ROWS) for n in (len(data.test), min(len(data.valid), RANKED)))
+    if model.draw_labels(1) is not None:  # validation is ranked with every label, too
+        rows += ROWS * math.ceil(min(len(data.valid), RANKED) / ROWS) * len(data.classes or ())
     per_sample = probe.seconds_per_sample(name) * rows
     allowed = EVALUATION_SHARE * 60 * minutes if minutes else max(10.0, 0.1 * training)
     samples = int(min(500 if rows <= 5000 else 100, max(10, allowed / per_sample)))

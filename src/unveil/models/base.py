@@ -22,7 +22,7 @@ REMEDIES = {
     "log_w": "it has no sampled log-weights; use the objective or estimator 'elbo'",
     "exact": "its log p(x) has no closed form; use the estimator 'iwae'",
     "pathwise": "its draws carry no exact gradient; use the objective 'elbo' or, for discrete z, 'rloo'",
-    "rsample": "its z cannot be reparametrised; use the objective 'rloo', or a model with a continuous z",
+    "rsample": "its z cannot be reparametrised; use the objective 'rloo', posterior.relaxation=gumbel or a real z",
     "split_q": "its p and q share weights; use the objective 'iwae'",
     "marginals": "its q(z_d|x) of a single latent is not known; use the objective 'beta_elbo'",
     "enumerate": "its z cannot be enumerated; use an estimator that samples, such as 'iwae'",
