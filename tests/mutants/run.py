@@ -148,12 +148,14 @@ def apply(mutant: Mutant, tree: Path) -> None:
     path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
 
 
-def passes(tree: Path, tests: tuple[str, ...]) -> bool:
+def passes(tree: Path, tests: tuple[str, ...], show: bool = False) -> bool:
     environment = os.environ | {"PYTHONPATH": str(tree / "src"), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, 1):  # not a red test: pytest could not run
         sys.exit(f"pytest ended with status {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    if show and done.returncode:
+        print(done.stdout[-3000:], file=sys.stderr)
     return done.returncode == 0
 
 
@@ -166,7 +168,7 @@ def main(names: list[str]) -> int:
         sound = Path(folder) / "sound"
         copy_tree(sound)
         for tests in sorted({m.tests for m in chosen}):
-            if not passes(sound, tests):
+            if not passes(sound, tests, show=True):
                 sys.exit(f"{' '.join(tests)} fails without any fault; mend that first")
         for mutant in chosen:
             tree, start = Path(folder) / mutant.name, time.perf_counter()
