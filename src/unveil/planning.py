@@ -319,8 +319,9 @@ class Probe:
     def seconds_per_sample(self, estimator: str) -> float:
         """Of one draw for one example."""
         split = self.data.valid.head(ROWS)
-        _, first = evaluate(self.model, split, make_estimator(estimator, 1))  # encodes once, as many samples do
-        samples = max(1, min(32, int(PROBED / first)))
+        evaluate(self.model, split, make_estimator(estimator, 1))  # the first of all is slow, and says nothing
+        _, one = evaluate(self.model, split, make_estimator(estimator, 1))
+        samples = max(1, min(32, int(PROBED / one)))
         _, seconds = evaluate(self.model, split, make_estimator(estimator, samples))
         return seconds / (samples * ROWS)
 
