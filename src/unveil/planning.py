@@ -118,7 +118,7 @@ def _resolve(request: Request, large: bool) -> Plan:
     bf16, compiled, notes = _pick_speed(request.options, probe, minutes, large)
     per_step = _seconds_per_step(request, phase, probe, bf16, compiled)
     steps = _steps_asked(request)
-    if minutes is None and not request.has_budget and per_step * steps > 60 * DEFAULT_MINUTES * 0.8:
+    if not request.has_budget and per_step * steps > 60 * DEFAULT_MINUTES * 0.8:
         minutes = DEFAULT_MINUTES
         notes.append(f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it.")
     validation = probe.seconds_per_validation()

@@ -32,6 +32,8 @@ def comparison_page(found: Comparison) -> str:
             sides=SIGNS,
             figures={"curves": figures.overlaid(curves), "rates": figures.rate_distortion(found)},
             style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
+            sprite=None,
+            labels=None,
             scripts=scripts,
             policy=content_policy(scripts),
         )
