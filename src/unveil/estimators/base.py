@@ -72,6 +72,22 @@ def summary_of(terms: Terms) -> dict[str, Tensor]:
     return {"elbo": -(distortion + rate.sum(-1)), "rate": rate.sum(-1), "distortion": distortion, "kl": rate}
 
 
+def bound_parts(model: Model, batch: Batch, num_samples: int = 16) -> dict[str, Tensor]:
+    """elbo, rate, distortion [B] and kl [B, L] as means over K draws, or exactly where z can be enumerated."""
+    if "enumerate" in model.gives:
+        return summary_of(model.enumerate(batch))
+    total: dict[str, Tensor] = {}
+    for terms in draws(model, batch, num_samples):
+        add(total, summary_of(terms))
+    return {name: value / num_samples for name, value in total.items()}
+
+
+def add(total: dict[str, Tensor], more: dict[str, Tensor]) -> None:
+    """Add `more` to the sums in `total`, name by name."""
+    for name, value in more.items():
+        total[name] = total[name] + value if name in total else value
+
+
 @torch.no_grad()
 def evaluate(
     model: Model,

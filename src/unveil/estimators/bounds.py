@@ -11,7 +11,7 @@ from ..batch import Batch
 from ..errors import positive
 from ..models.base import Model
 from ..registry import register
-from .base import Estimate, Estimator, draws, summary_of
+from .base import Estimate, Estimator, add, draws, summary_of
 from .psis import pareto_k
 
 
@@ -36,7 +36,7 @@ class ElboBound(Estimator):
         each = []
         for terms in draws(model, batch, self.num_samples):
             each.append((terms.log_px_z - terms.rate.sum(-1)).double())
-            _add(total, summary_of(terms))
+            add(total, summary_of(terms))
         found = {k: v / self.num_samples for k, v in total.items()}
         return Estimate(found["elbo"], _stderr(torch.cat(each)), "lower", found)
 
@@ -65,7 +65,7 @@ class IwaeBound(Estimator):
         weights = []
         for terms in draws(model, batch, self.num_samples):
             weights.append(terms.log_w.double())
-            _add(total, summary_of(terms))
+            add(total, summary_of(terms))
         log_w = torch.cat(weights)  # [K, B]
         log_px = torch.logsumexp(log_w, 0) - math.log(len(log_w))
         relative = (log_w - log_px).exp()
@@ -92,8 +92,3 @@ def _stderr(value: Tensor) -> Tensor:
     if len(value) == 1:
         return torch.full_like(value[0], math.nan)
     return value.std(0) / math.sqrt(len(value))
-
-
-def _add(total: dict[str, Tensor], more: dict[str, Tensor]) -> None:
-    for name, value in more.items():
-        total[name] = total[name] + value if name in total else value

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, Transform
 
 from ..batch import Batch
 from ..domain import Domain
@@ -105,6 +105,35 @@ class OneGroup(Posterior):
             return None
 
 
+class Coordinates:
+    """The space in which samplers and grids move, of one batch: z = T(u). Here T is the identity."""
+
+    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """z groups [K, B, …] and log|det ∂z/∂u| [K, B], of u groups [K, B, …]."""
+        return u, u[0].new_zeros(u[0].shape[:2])
+
+    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """u groups [K, B, …] of z groups [K, B, …]."""
+        return z
+
+
+class OneTransform(Coordinates):
+    """z = T(u) of a single latent group.
+
+    Arguments: transform: T, with events [D].
+    """
+
+    def __init__(self, transform: Transform) -> None:
+        self.transform = transform
+
+    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        z = self.transform(u[0])
+        return (z,), self.transform.log_abs_det_jacobian(u[0], z)
+
+    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (self.transform.inv(z[0]),)
+
+
 def marginals(q: Distribution) -> Distribution | None:
     """The distribution of each latent by itself, batch shape [B, D]; None without the fact "marginals".
 
@@ -192,6 +221,14 @@ class Model(nn.Module, ABC):
     def log_prob(self, batch: Batch) -> Tensor:
         """Exact log p(x) [B], for a model that gives "exact"."""
         raise NotImplementedError(f"{type(self).__name__} has no closed-form log p(x)")
+
+    def true_posterior(self, batch: Batch) -> Posterior | None:
+        """p(z|x) itself where it has a closed form (or is a sum over few values of z), else None."""
+        return None
+
+    def coordinates(self, batch: Batch) -> Coordinates:
+        """The space in which samplers and grids move; where z is real. By default z itself."""
+        return Coordinates()
 
     def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
         """Set the parameters that have a closed form given everything else (coordinate ascent on the bound).

@@ -128,6 +128,9 @@ class LinearGaussian(Model):
         q = self._exact if self.inference == "exact" else self._free
         return OneGroup(lambda hold: q(batch, hold))
 
+    def true_posterior(self, batch: Batch) -> OneGroup:
+        return OneGroup(lambda hold: self._exact(batch, hold))
+
     def expected_kl(self, posterior: Posterior) -> Tensor:
         """KL(N(m, S)‖N(0, I)) = ½ (tr S + ‖m‖² − Z − log det S), [B, 1]."""
         assert isinstance(posterior, OneGroup) and isinstance(posterior.distribution, MultivariateNormal)

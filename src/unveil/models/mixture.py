@@ -109,6 +109,9 @@ class Mixture(Model):
     def posterior(self, batch: Batch) -> Responsibilities:
         return Responsibilities((self.log_pi + self._log_px_c(batch)).log_softmax(-1))
 
+    def true_posterior(self, batch: Batch) -> Responsibilities:
+        return self.posterior(batch)
+
     def enumerate(self, batch: Batch) -> Terms:
         """K = C samples, the values of z, with the weights m_c = p(z = c|x)."""
         z = torch.arange(self.num_components, device=self.logits.device).unsqueeze(-1).expand(-1, len(batch))  # [C, B]

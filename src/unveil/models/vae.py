@@ -22,7 +22,7 @@ from ..posteriors import PosteriorHead
 from ..priors import Prior, StandardNormal
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .base import Model, OneGroup, Posterior, marginals
+from .base import Coordinates, Model, OneGroup, OneTransform, Posterior, marginals
 from .labels import every_label, fold, label_marginal, log_label_prior, one_hot
 
 Network = Literal["auto", "mlp", "conv"]
@@ -243,6 +243,9 @@ class VAE(Model):
         if self.num_classes and y is None:
             raise RequestError("This model is p(x|z, y): decoding takes the labels y [B] beside z.")
         return self.likelihood(self._features(z[0], y))
+
+    def coordinates(self, batch: Batch) -> Coordinates:
+        return OneTransform(self.prior.base(batch.y)[1])
 
     def expected_kl(self, posterior: Posterior) -> Tensor | None:
         if "kl" not in self._gives or posterior.distribution is None:
