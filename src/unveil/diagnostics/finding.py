@@ -1,0 +1,31 @@
+"""What a diagnosis says: a code, a sentence with its number, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..files import finite
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that looks wrong.
+
+    Arguments: code, in snake_case; sentence, what was measured, with its number; number, that number; remedy, what to
+    do about it.
+    """
+
+    code: str
+    sentence: str
+    number: float
+    remedy: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "code": self.code,
+            "sentence": self.sentence,
+            "number": finite(self.number),
+            "remedy": self.remedy,
+        }
