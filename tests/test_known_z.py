@@ -56,7 +56,7 @@ def test_an_archive_brings_known_latents_beside_x(tmp_path: Path, capsys: pytest
     assert "Known latents are z: 2 of 100 examples" in capsys.readouterr().out
     data = unveil.load_data(tmp_path / "x.npz")
     assert data.train.z is not None and np.array_equal(
-        data.train.z.numpy(), KNOWN[data.train.rows.numpy()], equal_nan=True
+        data.train.z[0].numpy(), KNOWN[data.train.rows.numpy()], equal_nan=True
     )
     assert main(words) == 0
     assert "known_z" in Run.load(tmp_path / "run").metrics[0]

@@ -195,6 +195,22 @@ def choose(options: Mapping[str, Any]) -> Choices:
     return Choices(names, values)
 
 
+def estimator_keys() -> list[Key]:
+    """Every key of every estimator, for `unveil list estimators`."""
+    found = [(name, key) for name, cls in load_all("estimator").items() for key in _keys_of(cls, "estimator")]
+    return [Key(key.name, key.type, key.default, f"({name}) {key.meaning}") for name, key in found]
+
+
+def estimator_arguments(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The constructor arguments of the named estimator, from `{"estimator.num_distributions": "500", …}`."""
+    allowed = {key.name: key for key in _keys_of(lookup("estimator", name), "estimator")}
+    for option in options:
+        if option not in allowed:
+            told = nearest(option, allowed) if allowed else "It has none."
+            raise RequestError(f"There is no key {option!r} for the estimator {name!r}.", told)
+    return {option.split(".", 1)[1]: parse(allowed[option], value) for option, value in options.items()}
+
+
 def _check_parts_taken(names: Mapping[str, str]) -> None:
     taken = inspect.signature(_constructor(lookup("model", names["model"]))).parameters
     for kind in PARTS:

@@ -15,6 +15,7 @@ from .errors import RequestError
 
 if TYPE_CHECKING:
     from .comparing import Comparison, Row
+    from .config import Key
 
 ASCII = str.maketrans(
     {
@@ -74,6 +75,11 @@ def print_parts(kind: str) -> None:
     from .registry import load_all
 
     print_rows([(name, _first_line(cls)) for name, cls in load_all(kind).items()])
+    if kind == "estimator":
+        from .config import estimator_keys
+
+        print("\nKEY=VALUE of unveil evaluate (--num-samples is estimator.num_samples):\n")
+        _print_keys(estimator_keys())
 
 
 def _first_line(cls: type) -> str:
@@ -84,7 +90,11 @@ def print_keys() -> None:
     """Every key with its type, default and meaning."""
     from .config import all_keys
 
-    rows = [(key.name, key.type_name, _default(key.default), key.meaning) for key in all_keys()]
+    _print_keys(all_keys())
+
+
+def _print_keys(keys: Sequence[Key]) -> None:
+    rows = [(key.name, key.type_name, _default(key.default), key.meaning) for key in keys]
     print_rows(rows, ("key", "type", "default", "meaning"))
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .batch import Batch
+from .config import estimator_arguments
 from .data import Split, prepare, read_new
 from .data.raw import Raw
 from .errors import RequestError
-from .estimators.base import Estimate, Estimator, evaluate
+from .estimators.base import ROWS, Estimate, Estimator, evaluate
 from .files import finite, read_json
 from .models.base import Model
 from .ops import keyed
@@ -25,13 +28,21 @@ ACTIVE_ROWS = 10_000
 RANKED = 1000  # validation examples that are scored, for new ones to be ranked among
 
 
-def make_estimator(name: str, num_samples: int | None = None) -> Estimator:
-    """The named estimator; `num_samples` only where it takes one."""
+def make_estimator(name: str, num_samples: int | None = None, options: Mapping[str, Any] | None = None) -> Estimator:
+    """The named estimator.
+
+    Arguments: num_samples, only where it takes one; options, {"estimator.KEY": value} as on the command line.
+    """
     cls = lookup("estimator", name)
+    arguments = estimator_arguments(name, options or {})
     if num_samples is None:
-        return cls()
+        return cls(**arguments)
+    if arguments.get("num_samples", num_samples) != num_samples:
+        raise RequestError(
+            f"estimator.num_samples came as {arguments['num_samples']} and --num-samples as {num_samples}; give one."
+        )
     try:
-        return cls(num_samples=num_samples)
+        return cls(**arguments | {"num_samples": num_samples})
     except TypeError as error:
         raise RequestError(f"The estimator {name!r} draws no samples; leave --num-samples out.") from error
 
@@ -43,6 +54,8 @@ def evaluate_run(
     split: str = "test",
     estimator: str | None = None,
     num_samples: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    simulate: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -54,20 +67,17 @@ def evaluate_run(
         split: "train", "valid" or "test".
         estimator: a name of `unveil list estimators`; by default that of the run's own result.
         num_samples: K; by default as in the run's own result, or the estimator's default.
+        options: {"estimator.KEY": value}, other arguments of the estimator.
+        simulate: judge so many x drawn from the model itself, whose z are known, instead of any data.
         limit: only the first so many examples; said in the result.
         seed: of the draws.
     """
-    if split not in SPLITS:
-        raise RequestError(f"There is no split {split!r}; a run has {', '.join(SPLITS)}.")
-    if limit is not None and limit < 1:
-        raise RequestError(f"limit is {limit}; it takes a whole number from 1 upwards.")
     own = run.config["evaluation"]
     estimator = own["estimator"] if estimator is None else estimator
-    if num_samples is None and estimator == own["estimator"]:
+    if num_samples is None and estimator == own["estimator"] and "estimator.num_samples" not in (options or {}):
         num_samples = own["num_samples"]
-    judge = make_estimator(estimator, num_samples)
-    chosen, source, name = _choose(run, data, split)
-    chosen = chosen.to(run.train["device"])
+    judge = make_estimator(estimator, num_samples, options)
+    chosen, source, name = choose_split(run, data, split, simulate, limit, seed)
     estimate, seconds = evaluate(run.model, chosen, judge, seed=seed, limit=limit, progress=progress)
     kept = chosen if limit is None else chosen.head(limit)
     return {
@@ -80,11 +90,53 @@ def evaluate_run(
     }
 
 
-def _choose(run: Run, data: Any, split: str) -> tuple[Split, str, str]:
+def choose_split(
+    run: Run,
+    data: Any = None,
+    split: str = "test",
+    simulate: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> tuple[Split, str, str]:
+    """What is to be judged, on the run's device, with its source and its name; arguments as for `evaluate_run`.
+
+    Its z are exact draws from p(z|x) where x is simulated, and left out elsewhere: known latents of real x are not.
+    """
+    if split not in SPLITS:
+        raise RequestError(f"There is no split {split!r}; a run has {', '.join(SPLITS)}.")
+    for name, count in (("limit", limit), ("simulate", simulate)):
+        if count is not None and count < 1:
+            raise RequestError(f"{name} is {count}; it takes a whole number from 1 upwards.")
+    if data is not None and simulate is not None:
+        raise RequestError("Both data and a number of x to simulate came; give one of them.")
+    if simulate is not None:
+        return simulated(run, simulate, seed), "the model itself", "simulated"
     if data is None:
-        return getattr(run.data, split), run.data.source, split
-    found, _ = new_split(run, data)
-    return found, data if isinstance(data, str) else "array", "given"
+        found, source, name = getattr(run.data, split), run.data.source, split
+    else:
+        found, source, name = new_split(run, data)[0], data if isinstance(data, str) else "array", "given"
+    return replace(found, z=None).to(run.train["device"]), source, name
+
+
+@torch.no_grad()
+def simulated(run: Run, count: int, seed: int = 0) -> Split:
+    """x drawn from p(x, z) with the z behind each: an exact draw from p(z|x). Labels, of a model given them, from p(y).
+
+    The numbers do not depend on `count`: noise is drawn in blocks of 128.
+    """
+    blocks = [_simulated_block(run, seed, first) for first in range(0, count, ROWS)]
+    x = torch.cat([block.x for block in blocks])
+    y = None if blocks[0].y is None else torch.cat([block.y for block in blocks if block.y is not None])
+    z = tuple(torch.cat(groups) for groups in zip(*(block.z for block in blocks if block.z is not None), strict=True))
+    rows = torch.arange(len(x), device=x.device)
+    return Split(x, y, run.domain, "none", rows, z=z).head(count)
+
+
+def _simulated_block(run: Run, seed: int, first: int) -> Batch:
+    with keyed("simulate", seed, first):
+        y = run.model.draw_labels(ROWS)
+        x, z = run.model.sample(ROWS, y)
+    return Batch(x, y=y, z=z)
 
 
 def new_split(run: Run, x: Any) -> tuple[Split, Raw]:
@@ -139,6 +191,7 @@ def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate
     }
     if "khat" in found:
         report |= _weights_health(found)
+    report |= judge.summary(estimate)
     return report | {"why": _why_null(report)}
 
 

@@ -24,7 +24,7 @@ from .registry import rebuild, seeded
 from .train.checkpoint import load_weights
 from .train.stage import Stage
 
-CONFIG, DATA, RESULT = "unveil-run-1", "unveil-data-1", "unveil-result-1"
+CONFIG, DATA, RESULT, DIAGNOSIS = "unveil-run-1", "unveil-data-1", "unveil-result-1", "unveil-diagnosis-1"
 
 
 class Run:
@@ -114,6 +114,12 @@ class Run:
         return read_json(self.path / "result.json", RESULT)
 
     @property
+    def diagnosis(self) -> dict[str, Any] | None:
+        """diagnosis.json, as `unveil diagnose` wrote it, or None."""
+        path = self.path / "diagnosis.json"
+        return read_json(path, DIAGNOSIS) if path.is_file() else None
+
+    @property
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""
         path = self.path / "metrics.jsonl"
@@ -178,6 +184,12 @@ class Run:
         from .judging import evaluate_run
 
         return evaluate_run(self, **options)
+
+    def diagnose(self, **options: Any) -> dict[str, Any]:
+        """Bracket, gap, islands, collapse, quality and structure; see `unveil.diagnosing.diagnose_run`."""
+        from .diagnosing import diagnose_run
+
+        return diagnose_run(self, **options)
 
     def encode(self, x: Any) -> Any:
         """Posterior mean and standard deviation of x, [N, D] each (a frame for a frame); see `unveil.using.encode`."""

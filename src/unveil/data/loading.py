@@ -215,9 +215,9 @@ def _split(
 ) -> Split:
     """A Split of x [n, …], the `rows` of the whole source, whose labels, mask and known z are in `raw`."""
     y, observed, z = (None if held is None else torch.from_numpy(held[rows]) for held in (raw.y, raw.observed, raw.z))
-    observed, z = None if observed is None or observed.all() else observed, None if z is None else z.float()
+    observed, known = None if observed is None or observed.all() else observed, None if z is None else (z.float(),)
     kept = None if grey is None else torch.from_numpy(grey)
-    return Split(torch.from_numpy(x), y, domain, binarize, torch.from_numpy(rows), levels, kept, observed, z)
+    return Split(torch.from_numpy(x), y, domain, binarize, torch.from_numpy(rows), levels, kept, observed, known)
 
 
 def _require_shape(x: Array, domain: Domain) -> None:

@@ -30,7 +30,7 @@ class Split:
         levels: n, the number of grey levels before binarization; 0 where nothing was binarized.
         grey: [N, *shape] uint8, the levels behind a fixed draw that x holds; None where x itself holds all there is.
         observed: [N, *shape] bool, False where x is not known and holds 0; None where all of it is.
-        z: [N, D] float32 known latents, a row of NaN where they are not known; or None.
+        z: known latents, a tuple of groups [N, …], a row of NaN where they are not known; or None.
     """
 
     x: Tensor
@@ -41,7 +41,7 @@ class Split:
     levels: int = 0
     grey: Tensor | None = None
     observed: Tensor | None = None
-    z: Tensor | None = None
+    z: tuple[Tensor, ...] | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -75,13 +75,14 @@ class Split:
         return self._map(lambda held: held.index_select(0, index))
 
     def _batch(self, x: Tensor, index: Tensor) -> Batch:
-        y, observed, z = (None if t is None else t.index_select(0, index) for t in (self.y, self.observed, self.z))
-        return Batch(x, index, y, observed, None if z is None else (z,))
+        y, observed = (None if t is None else t.index_select(0, index) for t in (self.y, self.observed))
+        z = None if self.z is None else tuple(group.index_select(0, index) for group in self.z)
+        return Batch(x, index, y, observed, z)
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Split:
-        held = {name: getattr(self, name) for name in ("x", "y", "rows", "grey", "observed", "z")}
+        held = {name: getattr(self, name) for name in ("x", "y", "rows", "grey", "observed")}
         changed: dict[str, Any] = {name: change(tensor) for name, tensor in held.items() if tensor is not None}
-        return replace(self, **changed)
+        return replace(self, **changed, z=None if self.z is None else tuple(map(change, self.z)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -52,6 +52,10 @@ class Estimator(ABC):
 
     @abstractmethod
     def __call__(self, model: Model, batch: Batch) -> Estimate: ...
+
+    def summary(self, estimate: Estimate) -> dict[str, Any]:
+        """What a result says beyond the fields that every estimate has, as plain values."""
+        return {}
 
 
 def draws(model: Model, batch: Batch, num_samples: int) -> Iterator[Terms]:

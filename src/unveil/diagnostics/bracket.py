@@ -1,0 +1,152 @@
+"""log p(x) of the same examples by every estimator that the model allows: bounds that close in on one truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..data import Split
+from ..estimators.base import Estimate, Estimator, evaluate
+from ..files import finite
+from ..models.base import Model
+from ..ops import keyed
+from ..registry import lookup
+from .finding import Finding
+
+LADDER = (10, 100, 1000)  # K of IWAE: how fast it climbs shows how far q is from the posterior
+MOST_GRID = 3  # dimensions of z that a grid can cover
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One estimate of the mean of log p(x) over the examples, in nats.
+
+    Arguments: name, to print; estimator and num_samples; direction, "lower", "upper" or "exact"; log_px and its
+    stderr_mc (examples fixed); strict, whether its side holds in expectation for these x.
+    """
+
+    name: str
+    estimator: str
+    num_samples: int | None
+    direction: str
+    log_px: float
+    stderr_mc: float
+    strict: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return vars(self) | {"log_px": finite(self.log_px), "stderr_mc": finite(self.stderr_mc)}
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """Estimates of the mean log p(x) over the same examples, from the loosest bound to the tightest.
+
+    Arguments: num_examples; rows; words, what the sides are worth.
+    """
+
+    num_examples: int
+    rows: tuple[Rung, ...]
+    words: tuple[str, ...]
+
+    @property
+    def lower(self) -> Rung:
+        """The highest of the bounds from below (a closed form is one)."""
+        return max((row for row in self.rows if row.direction != "upper"), key=lambda row: row.log_px)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "num_examples": self.num_examples,
+            "rows": [row.to_json() for row in self.rows],
+            "words": list(self.words),
+        }
+
+    def findings(self) -> list[Finding]:
+        """`loose_bound`: the IWAE bound of the longest K is far below what annealing or a grid finds."""
+        ladder = [row for row in self.rows if row.estimator == "iwae"]
+        better = [row for row in self.rows if row.estimator in ("ais", "quadrature", "exact")]
+        if not ladder or not better:
+            return []
+        short = better[-1].log_px - ladder[-1].log_px
+        if short < max(0.5, 4 * math.hypot(better[-1].stderr_mc, ladder[-1].stderr_mc)):
+            return []
+        sentence = (
+            f"{ladder[-1].name} stays {short:.2f} nats below {better[-1].name}: with so few samples importance "
+            "weighting understates log p(x) of this model."
+        )
+        remedy = "Quote the estimator ais or sandwich in place of iwae, or raise --num-samples and watch it climb."
+        return [Finding("loose_bound", sentence, short, remedy)]
+
+
+def bracket(model: Model, split: Split, *, seed: int = 0, progress: Callable[[str], None] | None = None) -> Bracket:
+    """Every bound that the model allows, on every example of the split.
+
+    Arguments: split, a few hundred examples at most, whose z (if any) is an exact draw from p(z|x): see the estimator
+    sandwich; seed, of all noise; progress, told the name of what begins.
+    """
+    rows: list[Rung] = []
+    words: list[str] = []
+    for name, judge in _estimators(model):
+        if progress is not None:
+            progress(name)
+        estimate, _ = evaluate(model, split, judge, seed=seed)
+        rows += _rungs(name, judge, estimate)
+        words += judge.summary(estimate).get("words", [])
+    return Bracket(len(split), tuple(rows), tuple(words))
+
+
+def _estimators(model: Model) -> Iterator[tuple[str, Estimator]]:
+    """From the loosest to the tightest."""
+    if model.gives & {"log_w", "rsample", "enumerate"}:
+        yield "ELBO", lookup("estimator", "elbo")(num_samples=64)
+    if "log_w" in model.gives and "enumerate" not in model.gives:
+        for count in LADDER:
+            yield f"IWAE-{count:,}", lookup("estimator", "iwae")(num_samples=count)
+    if {"joint", "pathwise", "log_w"} <= model.gives:
+        yield "AIS", lookup("estimator", "sandwich")()
+    if "exact" in model.gives:
+        yield "exact", lookup("estimator", "exact")()
+    elif can_be_gridded(model):
+        yield "quadrature", lookup("estimator", "quadrature")()
+
+
+def can_be_gridded(model: Model) -> bool:
+    """Whether z is real and of few enough dimensions for a grid."""
+    return {"joint", "pathwise"} <= model.gives and num_dims(model) <= MOST_GRID
+
+
+@torch.no_grad()
+def num_dims(model: Model) -> int:
+    """The dimensions of z, all groups together."""
+    with keyed("dimensions"):
+        z = model.draw_prior(1, model.draw_labels(1))
+    return sum(group[0].numel() for group in z)
+
+
+def _rungs(name: str, judge: Estimator, estimate: Estimate) -> Iterator[Rung]:
+    kind = judge.registered[1]
+    below = kind if kind != "sandwich" else "ais"
+    yield _rung(name, below, judge.num_samples, estimate.direction, estimate.log_px, estimate.stderr_mc)
+    if kind == "sandwich":
+        found = estimate.diagnostics
+        strict = bool((found["strict"] > 0.5).all())
+        values = found["upper"], found["upper_stderr_mc"]
+        yield _rung("reverse AIS", kind, judge.num_samples, "upper", *values, strict=strict)
+
+
+def _rung(
+    name: str,
+    estimator: str,
+    num_samples: int | None,
+    direction: str,
+    log_px: torch.Tensor,
+    stderr_mc: torch.Tensor,
+    strict: bool = True,
+) -> Rung:
+    error = float((stderr_mc**2).sum().sqrt()) / len(log_px)
+    return Rung(name, estimator, num_samples, direction, float(log_px.mean()), error, strict)
