@@ -37,6 +37,7 @@ class Raw:
         files: of a folder, the path of each picture below it, [N]; or None.
         resize: what was done to the size of pictures, in a sentence, or None.
         domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
+        together: [N] integers; rows with the same number stay in one split; None where every row is its own.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Raw:
     files: tuple[str, ...] | None = None
     resize: str | None = None
     domain: str = "auto"
+    together: NDArray[np.int64] | None = None
 
     @property
     def ignored(self) -> tuple[str, ...]:
