@@ -124,5 +124,5 @@ def test_a_block_is_decoded_in_pieces_of_a_fixed_size(monkeypatch: pytest.Monkey
         return infer(batch, num_samples, **rest)  # type: ignore[arg-type]
 
     model.infer = spied  # type: ignore[method-assign,assignment]
-    evaluate(model, split_of(variant.domain, 10), load_all("estimator")["iwae"](num_samples=70))
-    assert sizes == [32, 32, 6] and base.DECODED // base.ROWS == 32
+    evaluate(model, split_of(variant.domain, 10), load_all("estimator")["iwae"](num_samples=38))
+    assert sizes == [16, 16, 6] and base.DECODED // base.ROWS == 16

@@ -19,7 +19,7 @@ from ..ops import keyed
 from ..terms import Terms
 
 ROWS = 128  # examples per block: the unit that noise is keyed by
-DECODED = 4096  # rows that one pass through the decoder holds (examples × samples): small enough for the cache
+DECODED = 2048  # rows that one pass through the decoder holds (examples × samples): small enough for the cache
 
 
 @dataclass(frozen=True)
