@@ -1,0 +1,261 @@
+"""The posteriors of all examples together, q(z) = 1/N Σ_n q(z|x_n), beside the prior: the rate cut in two, and islands.
+
+rate = E_n[KL(q(z|x_n)‖p(z))] = I_q(x; z) + KL(q(z)‖p(z))
+
+I_q(x; z) = E_n E_q(z|x_n)[log q(z|x_n) − log q(z)] is what z tells of which example it came from. N examples hold
+log N nats of that at most, and less than there is of it well below that: it then still rises with N.
+
+References: Hoffman & Johnson, ELBO Surgery: yet another way to carve up the variational evidence lower bound (2016).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data import Split
+from ..errors import RequestError
+from ..files import finite
+from ..latents import Pushforward
+from ..models.base import Model, Posterior, device_of
+from ..ops import keyed
+from .finding import Finding
+from .islands import hole_share, marginal_kl, two_sample_auc
+
+ROWS = 128  # examples per block: the unit that noise is keyed by
+DRAWS = 2000  # of q(z) where the examples are fewer than that; else one of each
+CHUNK = 2**21  # values of z beside examples that one evaluation of q holds
+INVERTED = 256  # examples where q is a flow, which a density has to invert: N² times
+NEAR_CAP = 0.2  # nats below log N from which the mutual information is only "at least"
+RISING = 0.05  # nats, from half of the examples to all of them, above which it is only that, too
+AUC, MARGINAL = 0.9, 0.5
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """What q(z) of N examples is beside p(z); in nats.
+
+    Arguments:
+        num_examples: N.
+        rate: E_n[KL(q(z|x_n)‖p(z))], and rate_stderr.
+        information: I_q(x; z), and information_stderr.
+        kl: KL(q(z)‖p(z)) = rate − information, and kl_stderr.
+        cap: log N, the most that the mutual information can be.
+        capped: whether it is that, but for 0.2 nat: then it is at least `information`, and the KL at most `kl`.
+        rising: by how much `information` is above that from half of the examples; 0 where N is plenty, log 2 at the cap.
+        kl_per_dim: KL(q(z_d)‖p(z_d)) in bins, from draws; in the prior's base space, where it has one.
+        spread_per_dim: the standard deviation of q(z_d) over that of p(z_d).
+        auc: of a classifier that tells draws of q(z) from draws of p(z) on held-out examples, and auc_stderr.
+        holes: the share of draws of p(z) where q(z) has almost no mass (1 % in a match), and holes_stderr.
+        fewer: why fewer examples were looked at than asked for; "" where they were not.
+    """
+
+    num_examples: int
+    rate: float
+    rate_stderr: float
+    information: float
+    information_stderr: float
+    kl: float
+    kl_stderr: float
+    cap: float
+    capped: bool
+    rising: float
+    kl_per_dim: tuple[float, ...]
+    spread_per_dim: tuple[float, ...]
+    auc: float
+    auc_stderr: float
+    holes: float
+    holes_stderr: float
+    fewer: str = ""
+
+    @property
+    def words(self) -> str:
+        """The rate and its two parts in a sentence."""
+        short = self.capped or self.rising > RISING
+        least, most = ("at least ", "at most ") if short else ("", "")
+        why = f" (it still rises by {self.rising:.2f} from half of the examples to all of them)" if short else ""
+        if self.capped:
+            why = f" ({self.num_examples:,} examples cannot show more than log N = {self.cap:.2f})"
+        return (
+            f"Of the rate of {self.rate:.2f} nats, {least}{self.information:.2f} ± {self.information_stderr:.2f} are "
+            f"mutual information of x and z{why}, and {most}{self.kl:.2f} ± {self.kl_stderr:.2f} the distance of all "
+            "posteriors together from the prior."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        plain = {k: finite(v) if isinstance(v, float) else v for k, v in vars(self).items()}
+        each = {k: [finite(v) for v in getattr(self, k)] for k in ("kl_per_dim", "spread_per_dim")}
+        return plain | each | {"words": self.words}
+
+    def findings(self) -> list[Finding]:
+        """`islands`: q(z) is not where p(z) is, by its marginals and by the classifier."""
+        worst = max(self.kl_per_dim)
+        if worst < MARGINAL or not self.auc - 2 * self.auc_stderr > AUC:
+            return []
+        off, D = sum(v >= MARGINAL for v in self.kl_per_dim), len(self.kl_per_dim)
+        sentence = (
+            f"The codes of held-out examples lie elsewhere than the prior draws z: a classifier tells the two apart "
+            f"with an AUC of {self.auc:.3f} ± {self.auc_stderr:.3f} (0.5 is a match), {off} of {D} dimensions differ "
+            f"by {MARGINAL} nat or more (the worst by {worst:.1f}), and {100 * self.holes:.0f} % of the prior's draws "
+            "lie where there are no codes, so samples show what the decoder never learned."
+        )
+        remedy = (
+            "Give the rate its full weight (objective.beta=1 or more, its warm-up over well before the end), or let "
+            "the prior come to the codes: prior=mixture, vamp or realnvp, with train.prior_share=0.2 for it to catch "
+            "up."
+        )
+        return [Finding("islands", sentence, self.auc, remedy)]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Some examples, with K draws of each and as many of the prior.
+
+    Arguments:
+        posteriors: q(z|x_n) block by block, with the size of each block.
+        z, prior: groups [K, n, …], draws of q(z|x_n) and of p(z).
+        u, base: [K, n, D], the same draws in the prior's base space, the groups flattened and joined.
+        log_q: log q(z|x_n) at z, [K, n].
+        rate: KL(q(z|x_n)‖p(z)), [n], in closed form or from the draws.
+    """
+
+    posteriors: tuple[tuple[Posterior, int], ...]
+    z: tuple[Tensor, ...]
+    prior: tuple[Tensor, ...]
+    u: Tensor
+    base: Tensor
+    log_q: Tensor
+    rate: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rate)
+
+    def log_sum(self, z: tuple[Tensor, ...]) -> Tensor:
+        """log Σ_n q(z|x_n) at z (groups [K, N, …]), [K, N], float64."""
+        flat = tuple(g.flatten(0, 1) for g in z)
+        total = torch.stack([_log_sum(q, size, flat) for q, size in self.posteriors]).logsumexp(0)
+        return total.unflatten(0, z[0].shape[:2])
+
+
+def _log_sum(posterior: Posterior, size: int, z: tuple[Tensor, ...]) -> Tensor:
+    """[M], of one block of examples at z (groups [M, …])."""
+    step = max(1, CHUNK // (size * sum(g[0].numel() for g in z)))
+    found = []
+    for first in range(0, len(z[0]), step):
+        part = (g[first : first + step].unsqueeze(1) for g in z)
+        spread = tuple(g.expand(-1, size, *g.shape[2:]) for g in part)  # every z beside every example
+        found.append(posterior.log_prob(spread).double().sum(-1).logsumexp(1))
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def aggregate(model: Model, split: Split, *, seed: int = 0, limit: int = 2000) -> Aggregate:
+    """q(z) of held-out examples, evenly spread over the split, beside p(z).
+
+    The density of every draw under every q is computed: N² of them, in blocks.
+
+    Arguments: seed, of the draws; limit, the most examples to look at.
+    """
+    model.require("The aggregate posterior", {"log_w"})
+    held_out = split.spread(limit)
+    held_out, fewer = _affordable(model, held_out)
+    if len(held_out) < 4:
+        raise RequestError(f"The aggregate posterior of {len(held_out)} examples came; it takes at least 4.")
+    training = model.training
+    model.eval()
+    halves = _encode(model, held_out, 0, seed), _encode(model, held_out, 1, seed)
+    model.train(training)
+    return _compared(halves, fewer, seed)
+
+
+def _affordable(model: Model, split: Split) -> tuple[Split, str]:
+    """Fewer examples where a density under another example's q inverts a flow."""
+    posterior = model.posterior(split.batch(torch.arange(min(1, len(split)))).to(device_of(model)))
+    if len(split) <= INVERTED or not isinstance(posterior.distribution, Pushforward):
+        return split, ""
+    why = f"{INVERTED} examples instead of {len(split):,}, because q is a flow that each density inverts"
+    return split.spread(INVERTED), why
+
+
+def _encode(model: Model, split: Split, half: int, seed: int) -> Encoded:
+    """The even (0) or odd (1) examples."""
+    rows = torch.arange(half, len(split), 2, device=split.x.device)
+    num_draws = max(1, DRAWS // len(split))
+    found = [
+        _encode_block(model, split, part, num_draws, ("aggregate", seed, half, i))
+        for i, part in enumerate(rows.split(ROWS))
+    ]
+    return Encoded(
+        tuple(q for block in found for q in block.posteriors),
+        _side_by_side(*(block.z for block in found)),
+        _side_by_side(*(block.prior for block in found)),
+        torch.cat([block.u for block in found], 1),
+        torch.cat([block.base for block in found], 1),
+        torch.cat([block.log_q for block in found], 1),
+        torch.cat([block.rate for block in found]),
+    )
+
+
+def _side_by_side(*z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Groups [K, n, …] of several blocks of examples, joined."""
+    return tuple(torch.cat(groups, 1) for groups in zip(*z, strict=True))
+
+
+def _encode_block(model: Model, split: Split, rows: Tensor, num_draws: int, key: tuple[int | str, ...]) -> Encoded:
+    with keyed(*key):
+        batch = split.batch(rows).to(device_of(model))
+        posterior = model.posterior(batch)
+        z, log_q = posterior.draw(num_draws)
+        drawn = [model.draw_prior(len(batch), model.label(batch)) for _ in range(num_draws)]
+        prior = tuple(torch.stack(groups) for groups in zip(*drawn, strict=True))
+        kl = model.expected_kl(posterior)
+        rate = (log_q - model.joint(batch, z).log_pz).mean(0) if kl is None else kl  # [n, L]
+    space = model.coordinates(batch)
+    u, base = (torch.cat([g.flatten(2).double() for g in space.to_u(each)], -1) for each in (_wide(z), _wide(prior)))
+    return Encoded(((posterior, len(batch)),), z, prior, u, base, log_q.double().sum(-1), rate.double().sum(-1))
+
+
+def _wide(z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Groups of integers [K, n] as [K, n, 1]."""
+    return tuple(g.unsqueeze(-1) if g.ndim == 2 else g for g in z)
+
+
+def _compared(halves: tuple[Encoded, Encoded], fewer: str, seed: int) -> Aggregate:
+    N = sum(map(len, halves))
+    under = [[by.log_sum(of.z) for by in halves] for of in halves]  # log Σ_n q(z|x_n) [K, n] at z of a half, by a half
+    log_qz = [torch.logaddexp(*sums) - math.log(N) for sums in under]
+    by_own_half = [under[i][i] - math.log(len(half)) for i, half in enumerate(halves)]
+    rate = torch.cat([half.rate for half in halves])
+    information = torch.cat([(half.log_q - log_q).mean(0) for half, log_q in zip(halves, log_qz, strict=True)])
+    rising = torch.cat([(own - log_q).mean(0) for own, log_q in zip(by_own_half, log_qz, strict=True)])
+    u, base = ([getattr(half, name).flatten(0, 1) for half in halves] for name in ("u", "base"))
+    fresh = under[1][0].flatten(), under[0][1].flatten()
+    prior = _side_by_side(halves[0].prior, halves[1].prior)
+    holes = hole_share(fresh, (halves[0].log_sum(prior).flatten(), halves[1].log_sum(prior).flatten()))
+    auc = two_sample_auc((halves[0].u, halves[1].u), (halves[0].base, halves[1].base), seed)
+    return Aggregate(
+        N,
+        *_mean(rate),
+        *_mean(information),
+        *_mean(rate - information),
+        cap=math.log(N),
+        capped=float(information.mean()) > math.log(N) - NEAR_CAP,
+        rising=float(rising.mean()),
+        kl_per_dim=tuple(marginal_kl(torch.cat(u), torch.cat(base)).tolist()),
+        spread_per_dim=tuple((torch.cat(u).std(0) / torch.cat(base).std(0)).tolist()),
+        auc=auc[0],
+        auc_stderr=auc[1],
+        holes=holes[0],
+        holes_stderr=holes[1],
+        fewer=fewer,
+    )
+
+
+def _mean(value: Tensor) -> tuple[float, float]:
+    """The mean over examples [N] and its standard error."""
+    return float(value.mean()), float(value.std() / math.sqrt(len(value)))

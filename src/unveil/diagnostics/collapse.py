@@ -1,0 +1,250 @@
+"""Whether the decoder uses z: the likelihood with each example's own z beside that with another example's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..data import Split
+from ..errors import RequestError
+from ..files import finite
+from ..models.base import Model, Posterior, device_of
+from ..ops import keyed
+from .finding import Finding
+
+ROWS = 128  # examples per block: the unit that noise is keyed by
+DRAWS = 4  # of z for each example
+SMALL = 0.1  # nats per example: a drop, or a rate, below this is next to nothing
+INACTIVE = 0.01  # nats that a latent tells of x, and variance of its mean over examples, below which it is dead
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """What z is worth to the decoder; in nats per example.
+
+    Arguments:
+        num_examples: how many were looked at.
+        own: E_q[log p(x|z)] with z ∼ q(z|x).
+        shuffled: the same with z of another example.
+        drop: own − shuffled, and drop_stderr, over the pairs.
+        drop_per_group: the drop where the z of one group alone is another example's.
+        rate: KL(q(z|x)‖p(z)).
+        information_per_dim: ½ log Var[z_d] − E_x[log σ_d(x)], the rate of a latent against the best Gaussian prior for
+            it; or None where q has no mean and standard deviation.
+        active: the latents that are not dead; or None.
+        since: the training step from which on the rate stayed below 0.1 nat; or None, where it did not at the end.
+        num_steps: the last training step there is a rate of; or None.
+    """
+
+    num_examples: int
+    own: float
+    shuffled: float
+    drop: float
+    drop_stderr: float
+    drop_per_group: tuple[float, ...]
+    rate: float
+    information_per_dim: tuple[float, ...] | None
+    active: int | None
+    since: int | None
+    num_steps: int | None
+
+    @property
+    def words(self) -> str:
+        """The drop in a sentence."""
+        units = "" if self.active is None else f" {self.active} of {len(self.information_per_dim or ())} latents vary."
+        return (
+            f"With the z of another example, log p(x|z) falls from {self.own:.2f} by {self.drop:.2f} ± "
+            f"{self.drop_stderr:.2f} nats.{units}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        each = self.information_per_dim
+        return {k: finite(v) if isinstance(v, float) else v for k, v in vars(self).items()} | {
+            "drop_per_group": [finite(v) for v in self.drop_per_group],
+            "information_per_dim": None if each is None else [finite(v) for v in each],
+            "words": self.words,
+        }
+
+    def findings(self) -> list[Finding]:
+        """`collapse`: x is as likely with another example's z. (Dead latents are none: most healthy VAEs have some.)"""
+        if self.drop >= SMALL:
+            return []
+        when = "" if self.since is None else f" since step {self.since:,} of {self.num_steps:,}"
+        sentence = (
+            f"z carries next to nothing: with the z of another example log p(x|z) falls by only {self.drop:.3f} ± "
+            f"{self.drop_stderr:.3f} nats, and the rate is {self.rate:.3f} nats{when}."
+        )
+        remedy = (
+            "If objective.beta is above 1, lower it. Else train again with objective.warmup=0.5, --objective free_bits "
+            "or train.encoder_steps=5; if z then stays alive and the bound is no better, these x can be explained "
+            "without it."
+        )
+        return [Finding("collapse", sentence, self.drop, remedy)]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Examples with K draws each: z, groups [K, n, …]; rate and own [n]; mean and stddev [n, D], or None."""
+
+    batch: Batch
+    z: tuple[Tensor, ...]
+    own: Tensor
+    rate: Tensor
+    moments: tuple[Tensor, Tensor] | None
+
+
+@torch.no_grad()
+def collapse(
+    model: Model, split: Split, *, metrics: Sequence[Mapping[str, Any]] = (), seed: int = 0, limit: int = 1000
+) -> Collapse:
+    """What z is worth on held-out examples, evenly spread over the split.
+
+    Arguments:
+        metrics: the rows of a run's metrics.jsonl, to tell since when.
+        seed: of the draws and of who gets whose z.
+        limit: the most examples to look at.
+    """
+    held_out = split.spread(limit)
+    if len(held_out) < 2:
+        raise RequestError(f"{len(held_out)} examples came; to give one the z of another takes at least 2.")
+    training = model.training
+    model.eval()
+    rows = torch.arange(len(held_out), device=held_out.x.device).split(ROWS)
+    blocks = [_encode(model, held_out, part, ("collapse", seed, i)) for i, part in enumerate(rows)]
+    z = tuple(torch.cat(groups, 1) for groups in zip(*(block.z for block in blocks), strict=True))
+    with keyed("collapse", seed, "order"):
+        order = derangement(len(held_out)).to(z[0].device)
+    own = torch.cat([block.own for block in blocks])
+    foreign = tuple(g[:, order] for g in z)
+    shuffled = _log_likelihood(model, blocks, foreign)
+    alone = [own - _log_likelihood(model, blocks, _replaced(z, l, foreign[l])) for l in range(len(z))]
+    model.train(training)
+    since, num_steps = rate_gone_since(metrics)
+    return Collapse(
+        len(own),
+        float(own.mean()),
+        float(shuffled.mean()),
+        float((own - shuffled).mean()),
+        float((own - shuffled).std() / math.sqrt(len(own))),
+        tuple(float(drop.mean()) for drop in alone),
+        float(torch.cat([block.rate for block in blocks]).mean()),
+        *_activity(blocks),
+        since,
+        num_steps,
+    )
+
+
+def derangement(count: int) -> Tensor:
+    """A random cycle through all of 0 … count − 1, [count]: nobody keeps its own place."""
+    cycle = torch.randperm(count)
+    order = torch.empty_like(cycle)
+    order[cycle] = cycle.roll(1)
+    return order
+
+
+def _encode(model: Model, split: Split, rows: Tensor, key: tuple[int | str, ...]) -> _Block:
+    with keyed(*key):
+        batch = split.batch(rows).to(device_of(model))
+        posterior = model.posterior(batch)
+        z, log_q = posterior.draw(DRAWS)
+    terms, kl = model.joint(batch, z), model.expected_kl(posterior)
+    rate = (log_q - terms.log_pz).mean(0) if kl is None else kl  # [n, L]
+    return _Block(batch, z, terms.log_px_z.double().mean(0), rate.double().sum(-1), _moments(posterior))
+
+
+def _moments(posterior: Posterior) -> tuple[Tensor, Tensor] | None:
+    mean, stddev = posterior.mean, posterior.stddev
+    return None if mean is None or stddev is None else (_joined(mean), _joined(stddev))
+
+
+def _joined(groups: tuple[Tensor, ...]) -> Tensor:
+    return torch.cat([g.flatten(1).double() for g in groups], 1)  # [n, D]
+
+
+def _log_likelihood(model: Model, blocks: Sequence[_Block], z: tuple[Tensor, ...]) -> Tensor:
+    """E[log p(x_n|z_n)] over the draws z, groups [K, N, …]; [N]."""
+    found, first = [], 0
+    for block in blocks:
+        last = first + len(block.batch)
+        terms = model.joint(block.batch, tuple(g[:, first:last] for g in z))
+        found.append(terms.log_px_z.double().mean(0))
+        first = last
+    return torch.cat(found)
+
+
+def _replaced(z: tuple[Tensor, ...], place: int, group: Tensor) -> tuple[Tensor, ...]:
+    return (*z[:place], group, *z[place + 1 :])
+
+
+def _activity(blocks: Sequence[_Block]) -> tuple[tuple[float, ...] | None, int | None]:
+    """What each latent tells of x, and how many are not dead."""
+    known = [block.moments for block in blocks if block.moments is not None]
+    if not known:
+        return None, None
+    mean, stddev = (torch.cat(each) for each in zip(*known, strict=True))
+    between = mean.var(0, correction=0)
+    information = 0.5 * ((stddev**2).mean(0) + between).log() - stddev.log().mean(0)  # [D]
+    dead = (information < INACTIVE) & (between < INACTIVE)
+    return tuple(information.tolist()), int((~dead).sum())
+
+
+def rate_gone_since(metrics: Sequence[Mapping[str, Any]]) -> tuple[int | None, int | None]:
+    """(the step of the first of the last rows whose rate is below 0.1 nat, the last step), over all phases.
+
+    Arguments: metrics, rows with "step" (from 0 in each "phase") and "valid_rate" or, where no row has that, "rate".
+    """
+    name = "valid_rate" if any("valid_rate" in row for row in metrics) else "rate"
+    since, before, last, phase = None, 0, 0, None
+    for row in metrics:
+        if row.get("phase") != phase:
+            before, phase = before + last, row.get("phase")
+        last = row["step"]
+        if name in row:
+            low = row[name] < SMALL
+            since = (before + last if since is None else since) if low else None
+    return since, before + last if metrics else None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a collapse was.
+
+    Arguments: kind, "optimum", "failed_optimisation" or "undecided"; sentence, why.
+    """
+
+    kind: Literal["optimum", "failed_optimisation", "undecided"]
+    sentence: str
+
+
+def verdict(collapsed_bound: float, live_bound: float, live_rate: float, stderr: float) -> Verdict:
+    """Whether a model collapsed because that is best, or because training lost the way.
+
+    It is trained again from a start whose z is alive. Where it falls back and its bound is no better, z is of no use
+    for these x: the collapse is the optimum. Where z stays alive and the bound is higher, training had failed.
+
+    References: Lucas et al., Don't Blame the ELBO! A Linear VAE Perspective on Posterior Collapse (2019); He et al.,
+    Lagging Inference Networks and Posterior Collapse (2019).
+
+    Arguments:
+        collapsed_bound: on validation examples, in nats.
+        live_bound, live_rate: on the same examples, after the training from a live z.
+        stderr: of the difference of the two bounds.
+    """
+    gain, alive = live_bound - collapsed_bound, live_rate >= SMALL
+    better = gain > 2 * stderr
+    measured = f"it ends with a rate of {live_rate:.2f} nats and a bound {gain:+.2f} ± {stderr:.2f} nats away"
+    story = f"Trained again from a live z, {measured} from the collapsed one: "
+    if alive and better:
+        return Verdict("failed_optimisation", story + "z stays alive and pays, so it was the training that failed.")
+    if alive:
+        return Verdict("undecided", story + "z stays alive and gains nothing.")
+    if better:
+        return Verdict("undecided", story + "z falls silent again, and yet the bound is higher; train longer.")
+    return Verdict("optimum", story + "z falls silent again, so these x are best explained without it.")
