@@ -102,15 +102,20 @@ def _blocks(
     return torch.cat(found)
 
 
-def _means(model: Model, batch: Batch) -> Tensor:
+def group_means(model: Model, batch: Batch) -> tuple[Tensor, ...]:
+    """E[z_l|x] under q of each group, [B, …], or the mean of 64 draws where q states none."""
     posterior = model.posterior(batch)
     if posterior.mean is not None:
-        return torch.cat([group.flatten(1) for group in posterior.mean], 1)
+        return posterior.mean
+    return tuple(group.float().mean(0) for group in posterior.draw(DRAWS)[0])
+
+
+def _means(model: Model, batch: Batch) -> Tensor:
     values = _integers(model, batch)
-    if values is not None:
-        assert values.log_m is not None
-        return values.log_m.exp().T  # q(z = m|x), [B, M]
-    return torch.cat([group.float().mean(0).flatten(1) for group in posterior.draw(DRAWS)[0]], 1)
+    if values is None:
+        return torch.cat([group.flatten(1) for group in group_means(model, batch)], 1)
+    assert values.log_m is not None
+    return values.log_m.exp().T  # q(z = m|x), [B, M]
 
 
 def _draw(model: Model, batch: Batch) -> Tensor:
