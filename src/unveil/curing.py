@@ -146,8 +146,8 @@ class Cured:
     def _choice(self) -> str:
         if self.chosen is None:
             return (
-                "None is clearly better than the fit as it was (by more than two standard errors of the difference, and "
-                f"{WORTH} nat)."
+                "None is clearly better than the fit as it was (by more than two standard errors of the difference "
+                f"and {WORTH} nat)."
             )
         best = next(tried for tried in self.tried if tried.name == self.chosen)
         return (

@@ -85,6 +85,11 @@ class Sweep:
     before: Point
     seconds: float
 
+    @property
+    def best(self) -> Point:
+        """The refit with the highest ELBO."""
+        return max(self.points, key=lambda point: point.judged.elbo)
+
     def to_json(self) -> dict[str, Any]:
         """The object of `--json`."""
         plain = ("run", "source", "steps", "own_steps", "seed", "num_examples")
@@ -105,12 +110,11 @@ class Sweep:
 
     def lines(self) -> list[str]:
         """What to say below the table."""
-        best = max(self.points, key=lambda point: point.judged.elbo)
         marked = {mark: [p.name for p in self.points if mark in p.marks] for mark in ("islands", "collapse")}
         return [
             f"Each β is a new fit of {self.steps:,} steps from seed {self.seed} (the run made {self.own_steps:,}), "
             f"judged on {self.num_examples:,} validation examples; no test example was looked at.",
-            f"The ELBO is highest at β = {best.name}: {best.judged.elbo:.2f} nats.",
+            f"The ELBO is highest at β = {self.best.name}: {self.best.judged.elbo:.2f} nats.",
             _ends("Islands, where codes lie apart from what the prior draws,", marked["islands"]),
             _ends("Collapse, where the decoder does as well with another example's z,", marked["collapse"]),
         ]
