@@ -144,7 +144,14 @@ def print_result(result: Mapping[str, Any]) -> None:
         f"{quantity(result)} is {SIDES[result['direction']]} {result['log_px']:.2f}{_error(result['stderr'])} nats per "
         f"example: {method(result)} on {result['num_examples']:,} {part} of {result['source']}."
     )
-    print(f"\n{speakable(text, sys.stdout)}")
+    print_lines(["", text, *result.get("words", [])])
+    print_lines([f"{found['code']}: {found['sentence']}" for found in result.get("findings", [])])
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output."""
+    for line in lines:
+        print(speakable(line, sys.stdout))
 
 
 def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -153,6 +160,9 @@ def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (quantity(result), f"{result['log_px']:.3f}{_error(result['stderr'], 3)} nats"),
         ("error of the estimator", _number(result["stderr_mc"], "{:.4f} nats")),
+        ("upper side", _number(result.get("upper"), "{:.3f} nats")),
+        ("gap between the sides", _gap_row(result)),
+        ("accepted proposals", _number(result.get("accepted"), "{:.0%}")),
         ("bits per dimension", _number(result["bits_per_dim"], "{:.4f}")),
         ("ELBO", _number(result["elbo"], "{:.3f} nats")),
         ("rate", _number(result["rate"], "{:.3f} nats")),
@@ -163,6 +173,13 @@ def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("binarization", result["binarization"] or ""),
         ("seconds", f"{result['seconds']:.1f}"),
     ]
+
+
+def _gap_row(result: Mapping[str, Any]) -> str:
+    if "gap" not in result:
+        return ""
+    spread = f"median {result['gap_median']:.4f}, 99th percentile {result['gap_p99']:.4f}"
+    return f"{result['gap']:.4f}{_error(result['gap_stderr'], 4)} nats, {spread}"
 
 
 def _number(value: float | None, form: str) -> str:
@@ -201,3 +218,48 @@ def sparkline(values: Sequence[float], width: int = 16) -> str:
     kept = [values[i * (len(values) - 1) // max(1, width - 1)] for i in range(min(width, len(values)))]
     low, high = sorted(kept)[len(kept) // 10], max(kept)
     return "".join(BLOCKS[round(7 * min(1.0, max(0.0, (v - low) / (high - low or 1.0))))] for v in kept)
+
+
+# -- a diagnosis ------------------------------------------------------------------------------------------------------
+
+
+def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
+    """The bracket as a table, what else was measured, and the findings with their remedies."""
+    print_lines([f"{found['num_examples']:,} {found['split']} examples of {found['source']}", ""])
+    if found["bracket"]:
+        print_rows([_rung(row) for row in found["bracket"]["rows"]], ("log p(x)", "", "nats", "error", ""))
+        print_lines(["", *found["bracket"]["words"]])
+    if found["gap"]:
+        print_lines(["", *_gap(found["gap"])])
+    if found["aggregate"]:
+        print_lines(["", _rate(found["aggregate"])])
+    print_lines(["", *(f"{name} was left out: {why}" for name, why in found["why"].items())])
+    for finding in found["findings"]:
+        print_lines([f"{finding['code']}: {finding['sentence']} {finding['remedy']}"])
+    if not found["findings"]:
+        print_lines(found["sentences"])
+    print_lines(["", f"{page} shows it: How good is it, really"])
+
+
+def _rung(row: Mapping[str, Any]) -> tuple[str, ...]:
+    from .findings import SIGNS
+
+    value, error = (_number(row[name], "{:.3f}") for name in ("log_px", "stderr_mc"))
+    return row["name"], SIGNS[row["direction"]], value, f"± {error}", "" if row["strict"] else "heuristic"
+
+
+def _gap(gap: Mapping[str, Any]) -> list[str]:
+    amortisation, approximation = gap["amortisation"], gap["approximation"]
+    return [
+        f"Amortisation gap {amortisation['mean']:.2f} ± {amortisation['stderr']:.2f}, approximation gap "
+        f"{approximation['mean']:.2f} ± {approximation['stderr']:.2f} nats.",
+        gap["advice"],
+    ]
+
+
+def _rate(found: Mapping[str, Any]) -> str:
+    capped = f" (at least: {found['num_examples']:,} examples cap it at {found['cap']:.2f})" if found["capped"] else ""
+    return (
+        f"Rate {found['rate']:.2f} = mutual information {found['mutual_information']:.2f}{capped} + aggregate to prior "
+        f"{found['marginal_kl']:.2f} nats."
+    )

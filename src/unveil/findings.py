@@ -14,7 +14,7 @@ SIGNS = {"lower": "≥", "exact": "=", "upper": "≤"}
 
 def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     """`findings` (by code, each a sentence) and the three `sentences` that a fit ends with."""
-    checks = (_below(run, result), _collapsed(result), _overfitted(run), _unfinished(run), _weights(result))
+    checks = (_below(run, result), _collapsed(run, result), _overfitted(run), _unfinished(run), _weights(result))
     findings = [found for found in checks if found]
     wrong = " ".join(f["sentence"] for f in findings) or "Nothing looks wrong in the numbers that were checked."
     return {"findings": findings, "sentences": [_value(result), _against_baselines(result), wrong]}
@@ -70,13 +70,13 @@ def _below(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
     )
 
 
-def _collapsed(result: dict[str, Any]) -> dict[str, str] | None:
+def _collapsed(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
     if result["rate"] > 0.1 or result["direction"] == "exact":
         return None
     return _finding(
         "collapse",
         f"The latents carry {result['rate']:.2f} nats, next to nothing: the model has collapsed; "
-        "try objective.warmup=0.3 or a smaller train.lr.",
+        f"unveil diagnose {run.path} --cure tries remedies.",
     )
 
 
@@ -108,5 +108,5 @@ def _weights(result: dict[str, Any]) -> dict[str, str] | None:
     return _finding(
         "heavy_weights",
         f"For {100 * share:.0f} % of the examples a few importance weights dominate (k̂ > 0.7): the bound holds, but "
-        "log p(x) may be noticeably higher and its error larger than stated; use a larger --num-samples.",
+        "log p(x) may be noticeably higher and its error larger than stated; judge it with --estimator sandwich.",
     )

@@ -314,11 +314,9 @@ def _report(run: Run) -> Iterator[Event]:
     """report.html, and what to say at the end."""
     yield Phase("report", 0, 1)
     run.report()
-    chosen = run.config["evaluation"]
     commands = (
         f"unveil report {run.path} --open",
-        f"unveil evaluate {run.path} --estimator {chosen['estimator']}"
-        + (f" --num-samples {5 * chosen['num_samples']}" if chosen["num_samples"] else ""),
+        f"unveil diagnose {run.path}",
         f"unveil sample {run.path} -o samples.{'png' if run.domain.is_image else 'csv'}",
     )
     yield Finished(run, tuple(run.result["sentences"]), commands)

@@ -63,6 +63,24 @@ def counting(what: str, show: bool = True) -> Iterator[Callable[[int, int], None
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def naming(show: bool = True) -> Iterator[Callable[..., None]]:
+    """A line that names what is being done: gives a function of (name), or of (name, done, total)."""
+    if not (show and is_terminal()):
+        yield _unshown
+        return
+    with _console().status("") as status:
+
+        def tell(name: str, done: int | None = None, total: int | None = None) -> None:
+            status.update(name if done is None else f"{name} {done:,}/{total:,}")
+
+        yield tell
+
+
+def _unshown(name: str, done: int | None = None, total: int | None = None) -> None:
+    """Progress where nobody watches."""
+
+
 def is_terminal() -> bool:
     """Whether standard error is a terminal that can move its cursor."""
     return sys.stderr is not None and sys.stderr.isatty() and not _console().is_dumb_terminal

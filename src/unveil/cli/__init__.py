@@ -1,0 +1,75 @@
+"""The command line: each verb is one library call, and everything heavy is imported inside the verbs."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import typer
+
+from . import making, judging, using, listing  # isort: skip (the order of the help)
+from .app import app
+from .failures import Terminated, failure
+from .shared import load_plugin
+
+__all__ = ["app", "judging", "listing", "load_plugin", "main", "making", "using"]
+
+
+@contextmanager
+def sigterm_stops() -> Iterator[None]:
+    """Meet SIGTERM with an exception, so that files are closed and the exit status says so."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command line and return its exit status.
+
+    Arguments: arguments, without the program's name; default those of this process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug, as_json = "--debug" in words, "--json" in words
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        with sigterm_stops():
+            return carry_out([word for word in words if word != "--debug"])
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it says nothing either
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        told = failure(error)
+        told.tell(as_json)
+        return told.exit
+
+
+def carry_out(words: list[str]) -> int:
+    """Parse and run; `typer`'s own handler is not used, since it knows neither our errors nor our exit statuses."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("unveil", words) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as end:
+        return end.exit_code
+    return 0

@@ -1,0 +1,77 @@
+"""The application and what every verb's signature is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+KINDS = (
+    "models", "objectives", "estimators", "priors", "posteriors", "likelihoods", "encoders", "decoders", "sources",
+)  # fmt: skip
+HELP = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(  # plain help: markup would swallow the brackets of E[x|z] and x.npz[:name]
+    name="unveil", add_completion=False, context_settings=HELP, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+
+
+def verb(example: str, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Enter a function as a verb, with an example under its help."""
+    return app.command(epilog=f"Example: {example}", context_settings=HELP, **settings)
+
+
+def argument(metavar: str, help: str) -> Any:
+    return typer.Argument(metavar=metavar, help=help, show_default=False)
+
+
+def option(metavar: str, help: str, *names: str, **settings: Any) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help, **{"show_default": False} | settings)
+
+
+def switch(name: str, help: str) -> Any:
+    return typer.Option(name, help=help)
+
+
+def output(name: str, formats: str) -> Any:
+    return option("FILE", f"{name}, or {formats}.", "-o", "--out")
+
+
+RunPath = Annotated[Path, argument("RUN", "The directory of a run.")]
+Source = Annotated[
+    str, argument("SOURCE", "A name (unveil list sources), a folder of images, x.npy, x.npz[:name] or t.csv.")
+]
+OptionalSource = Annotated[str | None, argument("SOURCE", "New x; by default test examples.")]
+Plugin = Annotated[Path | None, option("FILE.py", "Your own parts; this file is run.")]
+Json = Annotated[bool, switch("--json", "One JSON object on standard output.")]
+Epochs = Annotated[str | None, option("N", "Train for N passes over the data.")]
+Steps = Annotated[str | None, option("N", "Train for N updates.")]
+Minutes = Annotated[str | None, option("M", "End within about M minutes.")]
+Seed = Annotated[str, option("N", "Of everything random.", show_default=True)]
+Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
+Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        from .. import __version__
+
+        typer.echo(f"unveil {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="Start with: unveil demo. The word --debug, anywhere, shows where an error came from.",
+)
+def unveil(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train, judge and use deep latent-variable models: variational auto-encoders and their relatives."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())

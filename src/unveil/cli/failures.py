@@ -1,0 +1,81 @@
+"""The one place where errors end: an exit status, a sentence, a hint."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import Any
+
+import typer
+
+from ..errors import Interrupted, RequestError, WorkError, nearest
+from .shared import print_json
+
+ERROR = "unveil-error-1"
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer shows only its descendants
+
+
+class Failure:
+    """What to tell of an error: exit status, a sentence, a hint."""
+
+    def __init__(self, exit: int, message: str, hint: str = "") -> None:
+        self.exit, self.message, self.hint = exit, " ".join(message.split()), " ".join(hint.split())
+
+    def tell(self, as_json: bool) -> None:
+        from ..console import say
+
+        say(filter(None, (f"Error: {self.message}", self.hint)))
+        if as_json:
+            print_json({"format": ERROR, "error": {"exit": self.exit, "message": self.message, "hint": self.hint}})
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came where nothing else was listening for it."""
+
+
+def failure(error: BaseException) -> Failure:
+    """The exit status and the words for any error."""
+    match error:
+        case RequestError():
+            return Failure(2, error.message, error.hint)
+        case Interrupted():
+            return Failure(128 + error.signum, error.message, error.hint)
+        case WorkError():
+            return Failure(1, error.message, error.hint)
+        case Terminated():
+            return Failure(128 + signal.SIGTERM, "Stopped by SIGTERM.")
+        case KeyboardInterrupt() | typer.Abort():
+            return Failure(130, "Stopped by Ctrl-C.")
+        case UsageError():
+            return usage_failure(error)
+        case OSError() if error.errno == errno.ENOSPC:
+            return Failure(1, f"There is no space left on the disk{of_file(error)}.", "Make room and try again.")
+        case PermissionError() | FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
+            return Failure(2, f"{error.strerror}{of_file(error)}.")
+        case _ if is_memory(error):
+            return Failure(1, "There is not enough memory.", "Try a smaller train.batch_size or model.width.")
+    told = f"{type(error).__name__}: {error}".rstrip(": .")
+    return Failure(1, f"Something unexpected happened: {told[:300]}.", "The same command with --debug shows where.")
+
+
+def of_file(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch says so in words."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(s in str(error) for s in ("out of memory", "can't allocate memory"))
+    )
+
+
+def usage_failure(error: Any) -> Failure:
+    """A command line that does not parse, with the nearest option or command."""
+    context, wrong = error.ctx, getattr(error, "option_name", "")
+    here = context.command_path if context is not None else "unveil"
+    if wrong and type(error).__name__ == "NoSuchOption" and context is not None:
+        names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
+        near = nearest(wrong, [*names, "--debug"])
+        hint = f"{near} " if near.startswith("Did you mean") else ""
+        return Failure(2, f"{here} has no option {wrong}.", f"{hint}All of them: {here} --help")
+    return Failure(2, error.format_message(), f"How it is used: {here} --help")

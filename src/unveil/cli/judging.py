@@ -1,0 +1,204 @@
+"""The verbs that judge runs: evaluate, diagnose, score, compare, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import RequestError
+from .app import Json, Plugin, RunPath, Seed, Source, Table, argument, option, switch, verb
+from .shared import merged, open_run, positive, print_json, refuse_beside, remarked, whole
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+
+@verb("unveil evaluate runs/digits-vae-1 --estimator sandwich --simulate 500")
+def evaluate(
+    run: RunPath,
+    keys: Annotated[list[str] | None, argument("KEY=VALUE", "estimator.KEY=…: unveil list estimators.")] = None,
+    data: Annotated[str | None, option("SOURCE", "Judge these x instead of a split.")] = None,
+    split: Annotated[str, option("NAME", "train, valid or test.", show_default=True)] = "test",
+    simulate: Annotated[str | None, option("N", "Judge N x that the model itself makes up, with their z.")] = None,
+    estimator: Annotated[str | None, option("NAME", "unveil list estimators; default the run's own.")] = None,
+    num_samples: Annotated[str | None, option("K", "Draws, or chains, per example.")] = None,
+    limit: Annotated[str | None, option("N", "Only the first N examples.")] = None,
+    gap: Annotated[bool, switch("--gap", "Where the ELBO loses: family of q or encoder.")] = False,
+    audit: Annotated[bool, switch("--audit", "log p(x) = ELBO + KL(q||p(z|x)), each by itself.")] = False,
+    seed: Seed = "0",
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a run on held-out data. Gives log p(x) in nats per example, with its side and its errors."""
+    number: dict[str, Any] = {
+        "limit": None if limit is None else whole(limit, "--limit", 1),
+        "seed": whole(seed, "--seed"),
+        "simulate": None if simulate is None else whole(simulate, "--simulate", 1),
+    }
+    draws = None if num_samples is None else whole(num_samples, "--num-samples", 1)
+    options = merged({}, keys or [])
+    if gap or audit:
+        refuse_beside("--gap" if gap else "--audit", audit=gap and audit, estimator=estimator, num_samples=draws)
+        refuse_beside("--gap" if gap else "--audit", keys=options)
+    found = open_run(run, plugin)
+    if gap or audit:
+        from ..console import print_lines
+        from ..diagnosing import audit_of, gap_of
+
+        told = (gap_of if gap else audit_of)(found, data=data, split=split, **number)
+        print_json(told) if as_json else print_lines(told["lines"])
+        return
+    from ..console import print_result
+    from ..terminal import counting
+
+    asked = {"estimator": estimator, "num_samples": draws, "options": options}
+    with counting("examples") as progress:
+        result = found.evaluate(data=data, split=split, progress=progress, **asked, **number)
+    print_json(result) if as_json else print_result(result)
+
+
+@verb("unveil diagnose runs/digits-vae-1")
+def diagnose(
+    run: RunPath,
+    cure: Annotated[bool, switch("--cure", "Try remedies on a short budget; before and after.")] = False,
+    sweep: Annotated[str | None, option("beta", "Refit along beta: the rate-distortion curve.")] = None,
+    out: Annotated[Path | None, option("FILE.html", "The curve as a page, with --sweep.", "-o", "--out")] = None,
+    steps: Annotated[str | None, option("N", "Updates of each refit.")] = None,
+    minutes: Annotated[str | None, option("M", "For all refits together.")] = None,
+    limit: Annotated[str | None, option("N", "Examples of bracket and gap; 100.")] = None,
+    seed: Seed = "0",
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Look for what is wrong. Brackets log p(x), splits the gap, looks for collapse and islands; updates the report."""
+    if cure and sweep is not None:
+        raise RequestError("Both --cure and --sweep came; give one of them.")
+    if not (cure or sweep is not None):
+        refuse_beside("a plain diagnosis", steps=steps, minutes=minutes)
+    if sweep is None:
+        refuse_beside("a diagnosis without --sweep", out=out)
+    number, count = whole(seed, "--seed"), None if limit is None else whole(limit, "--limit", 1)
+    budget = {
+        "steps": None if steps is None else whole(steps, "--steps", 1),
+        "minutes": None if minutes is None else positive(minutes, "--minutes"),
+    }
+    if cure or sweep is not None:
+        refuse_beside("--cure" if cure else "--sweep", limit=count)
+    if out is not None:
+        from ..tables import check_target
+
+        check_target(out, (".html",))
+    found = open_run(run, plugin)
+    if cure:
+        show_cure(found, as_json, seed=number, **budget)
+    elif sweep is not None:
+        show_sweep(found, sweep, out, as_json, seed=number, **budget)
+    else:
+        show_diagnosis(found, as_json, limit=count, seed=number)
+
+
+def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
+    """Measure, keep and print what a run is worth, and put it into its report."""
+    from ..console import print_diagnosis
+    from ..terminal import naming
+
+    with naming() as progress:
+        found = run.diagnose(progress=progress, **options)
+    path = run.report()
+    print_json(found) if as_json else print_diagnosis(found, path)
+
+
+def show_cure(run: Run, as_json: bool, **options: Any) -> None:
+    """Try remedies and print the table of before and after."""
+    from ..console import print_lines
+    from ..curing import cure
+    from ..terminal import naming
+
+    with naming() as progress:
+        found = cure(run, progress=progress, **options)
+    print_json(found.to_json()) if as_json else print_lines(found.lines())
+
+
+def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: Any) -> None:
+    """Refit along one key and print, or draw, the curve."""
+    from ..console import print_lines
+    from ..sweeping import sweep
+    from ..terminal import naming
+
+    with naming() as progress:
+        found = sweep(run, name, progress=progress, **options)
+    if out is not None:
+        from ..report.sweep import write_sweep
+
+        write_sweep(found, out)
+    print_json(found.to_json()) if as_json else print_lines(found.lines())
+
+
+@verb("unveil score runs/digits-vae-1 new.npz -o scores.csv")
+def score(
+    run: RunPath,
+    source: Source,
+    out: Table,
+    seed: Seed = "0",
+    plugin: Plugin = None,
+) -> None:
+    """Give every x its log p(x). With its error and its percentile among validation examples, a row per example."""
+    from ..tables import TABLES, check_target, write_table
+
+    check_target(out, TABLES, source)
+    number = whole(seed, "--seed")
+    found = open_run(run, plugin)
+    from ..terminal import counting
+
+    with counting("examples") as progress:
+        scores = found.score(source, seed=number, progress=progress)
+    remarked(scores.notes)
+    columns = scores.columns()
+    write_table(out, columns, {name: columns[name] for name in ("log_px", "stderr", "percentile", "row")})
+    typer.echo(f"{len(scores.log_px):,} scores in {out}")
+
+
+@verb("unveil compare runs/digits-vae-1 runs/digits-vae-2 -o compare.html")
+def compare(
+    runs: Annotated[list[Path], argument("RUN RUN …", "Two or more runs on the same data.")],
+    out: Annotated[Path | None, option("FILE.html", "Table and curves as a page.", "-o", "--out")] = None,
+    csv: Annotated[Path | None, option("FILE.csv", "The table.")] = None,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Compare runs on the same data. One table, the differences paired example by example, and their curves."""
+    from ..tables import check_target
+
+    for path, endings in ((out, (".html",)), (csv, (".csv",))):
+        if path is not None:
+            check_target(path, endings)
+    opened = [open_run(run, plugin) for run in runs]
+    from ..comparing import compare as compare_runs
+
+    found = compare_runs(opened)
+    if csv is not None:
+        from ..tables import write_records
+
+        write_records(csv, [row.columns() for row in found.rows])
+    if out is not None:
+        from ..report.comparison import write_comparison
+
+        write_comparison(found, out)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        from ..console import print_comparison
+
+        print_comparison(found)
+
+
+@verb("unveil report runs/digits-vae-1 --open")
+def report(
+    run: RunPath,
+    open: Annotated[bool, switch("--open", "Open it in the browser.")] = False,
+    plugin: Plugin = None,
+) -> None:
+    """Write report.html again. One file that opens without a network; prints its path."""
+    typer.echo(str(open_run(run, plugin).report(open=open)))

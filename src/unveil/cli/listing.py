@@ -1,0 +1,31 @@
+"""The verb list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from ..errors import RequestError, nearest
+from .app import KINDS, Plugin, argument, verb
+from .shared import load_plugin
+
+
+@verb("unveil list objectives", name="list")
+def list_(
+    kind: Annotated[str | None, argument("KIND", f"{', '.join(KINDS)}, runs or keys.")] = None,
+    plugin: Plugin = None,
+) -> None:
+    """List parts, runs or keys. Without KIND, the names of everything there is to choose from."""
+    if kind is not None and kind not in (*KINDS, "runs", "keys"):
+        raise RequestError(f"There is no list of {kind!r}.", nearest(kind, (*KINDS, "runs", "keys")))
+    load_plugin(plugin)
+    from .. import console
+
+    if kind is None:
+        console.print_overview(KINDS)
+    elif kind == "runs":
+        console.print_runs(Path("runs"))
+    elif kind == "keys":
+        console.print_keys()
+    else:
+        console.print_parts(kind.removesuffix("s"))

@@ -1,0 +1,105 @@
+"""The verbs that make runs: fit, resume, demo; and pack."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .app import Epochs, Json, Minutes, Plugin, RunPath, Source, Steps, argument, option, switch, verb
+from .shared import load_plugin, merged, open_run, print_json, whole
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+
+@verb("unveil fit mnist --minutes 10 model.latent=40")
+def fit(
+    source: Source,
+    keys: Annotated[list[str] | None, argument("KEY=VALUE", "Any key of: unveil list keys.")] = None,
+    out: Annotated[Path | None, option("RUN", "Directory; default runs/SOURCE-MODEL-N.")] = None,
+    model: Annotated[str | None, option("NAME", "Default vae.")] = None,
+    objective: Annotated[str | None, option("NAME", "Default elbo.")] = None,
+    latent: Annotated[str | None, option("D", "Number of latents.")] = None,
+    size: Annotated[str | None, option("S", "Of images: S×S pixels.")] = None,
+    skip_broken: Annotated[bool, switch("--skip-broken", "Leave out broken images.")] = False,
+    condition: Annotated[str | None, option("label", "Fit p(x|z, label).")] = None,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    seed: Annotated[str | None, option("N", "Of weights, order, noise.", show_default="0")] = None,
+    plugin: Plugin = None,
+    dry_run: Annotated[bool, switch("--dry-run", "Print what would be done; write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a model to data. Makes a run: weights, result, report."""
+    started = time.perf_counter()
+    load_plugin(plugin)
+    from ..console import say
+    from ..fitting import prepare
+    from ..terminal import follow
+
+    flags = {
+        "model": model, "objective": objective, "model.latent": latent, "model.condition": condition,
+        "train.epochs": epochs, "train.steps": steps,
+        "train.minutes": minutes, "seed": seed, "data.size": size, "data.skip_broken": "true" if skip_broken else None,
+    }  # fmt: skip
+    options = merged({name: value for name, value in flags.items() if value is not None}, keys or [])
+    number = whole(options.pop("seed", "0"), "--seed")
+    fitting = prepare(source, out=out, seed=number, options=options, started=started)
+    if dry_run:
+        say(fitting.lines)
+        print_json(fitting.config)
+    else:
+        show_run(follow(fitting, show=True), as_json)
+
+
+@verb("unveil resume runs/digits-vae-1 --epochs 50")
+def resume(
+    run: RunPath,
+    epochs: Epochs = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    data: Annotated[str | None, option("SOURCE", "The data, if it was an array in memory.")] = None,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run. From where it was stopped, or, with a new budget, from its best weights."""
+    parts = load_plugin(plugin)
+    from ..fitting import resume as resume_run
+
+    budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    show_run(resume_run(run, show=True, data=data, parts=parts, **budget), as_json)
+
+
+@verb("unveil demo")
+def demo() -> None:
+    """Fit the embedded handwritten digits. With every default, in about a minute."""
+    from ..fitting import fit as fit_source
+
+    show_run(fit_source("digits", show=True), as_json=False)
+
+
+@verb("unveil pack runs/digits-vae-1 -o digits-model")
+def pack(
+    run: RunPath,
+    out: Annotated[Path, option("DIR", "A new folder.", "-o", "--out")],
+    plugin: Plugin = None,
+) -> None:
+    """Pack a fitted model for use elsewhere. unveil.load(DIR) then needs torch, numpy and safetensors alone."""
+    found = open_run(run, plugin)
+    from ..packing import pack as pack_run
+
+    path = pack_run(found, out)
+    size = sum(file.stat().st_size for file in path.iterdir())
+    typer.echo(f"{size / 1e6:.1f} MB in {path}; in Python: unveil.load({str(path)!r})")
+
+
+def show_run(run: Run, as_json: bool) -> None:
+    """What a fit prints on standard output: its result as JSON, or where the report is."""
+    if as_json:
+        print_json({"format": run.result["format"], "run": str(run.path)} | run.result)
+    else:
+        typer.echo(str(run.path / "report.html"))

@@ -1,0 +1,109 @@
+"""The verbs that use runs: encode, impute, sample, reconstruct, interpolate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .app import OptionalSource, Picture, Plugin, RunPath, Seed, Source, Table, option, output, switch, verb
+from .shared import open_run, open_to_draw, positive, remarked, whole
+
+
+@verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
+def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> None:
+    """Embed x. Gives the posterior mean and standard deviation of every latent (.npy: the mean)."""
+    from ..tables import TABLES, check_target, write_table
+
+    check_target(out, TABLES, source)
+    z = open_run(run, plugin).encode(source)
+    remarked(z.notes)
+    write_table(out, z.columns(), {"mean": z.mean, "stddev": z.stddev})
+    typer.echo(f"{len(z.mean):,} encodings of {z.mean.shape[1]} latents in {out}")
+
+
+@verb("unveil impute runs/t-vae-1 t.csv -o full.csv")
+def impute(
+    run: RunPath,
+    source: Source,
+    out: Annotated[Path, output("full.csv", ".parquet, .npz, .npy")],
+    draws: Annotated[str, option("M", "Imputations, numbered in a column draw.", show_default=True)] = "1",
+    mean: Annotated[bool, switch("--mean", "The mean of what is missing, not a draw.")] = False,
+    num_samples: Annotated[str | None, option("K", "Draws of z per row; 500, images 100.")] = None,
+    seed: Seed = "0",
+    plugin: Plugin = None,
+) -> None:
+    """Fill in what is missing of x. Draws from p(x_missing|x_observed); what is observed stays as it is."""
+    from ..tables import TABLES, check_target, write_completed
+
+    check_target(out, TABLES, source)
+    count = None if num_samples is None else whole(num_samples, "--num-samples", 1)
+    numbers = {"draws": whole(draws, "--draws", 1), "seed": whole(seed, "--seed")}
+    opened = open_run(run, plugin)
+    from ..imputing import complete
+    from ..terminal import counting
+
+    with counting("rows") as progress:
+        found = complete(opened, source, num_samples=count, mean=mean, progress=progress, **numbers)
+    write_completed(out, found)
+    remarked(found.notes)
+    typer.echo(f"{len(found.raw.x):,} rows in {out}, {len(found.rows):,} of them completed")
+
+
+@verb("unveil sample runs/digits-vae-1 -o grid.png -n 100")
+def sample(
+    run: RunPath,
+    out: Picture,
+    num_samples: Annotated[str, option("N", "How many.", "-n", "--num-samples", show_default=True)] = "64",
+    temperature: Annotated[str, option("T", "Scales the spread of p(z).", show_default=True)] = "1.0",
+    seed: Seed = "0",
+    mean: Annotated[bool, switch("--mean", "The mean of p(x|z) instead of a draw from it.")] = False,
+    plugin: Plugin = None,
+) -> None:
+    """Draw new x from a run."""
+    count, number, spread = whole(num_samples, "-n", 1), whole(seed, "--seed"), positive(temperature, "--temperature")
+    found = open_to_draw(run, out, plugin)
+    from ..tables import write_x
+
+    x = found.sample(count, temperature=spread, seed=number, mean=mean)
+    write_x(out, x, found.domain, found.columns)
+    typer.echo(f"{len(x):,} samples in {out}")
+
+
+@verb("unveil reconstruct runs/digits-vae-1 -o pairs.png")
+def reconstruct(
+    run: RunPath,
+    out: Picture,
+    source: OptionalSource = None,
+    num_examples: Annotated[str, option("N", "How many.", "-n", "--num-examples", show_default=True)] = "16",
+    plugin: Plugin = None,
+) -> None:
+    """Show x and its reconstruction. That is E[x|z] at the posterior mean z, below each x."""
+    count = whole(num_examples, "-n", 1)
+    found = open_to_draw(run, out, plugin, source)
+    from ..tables import write_pairs
+
+    x, again = found.reconstruct(source, num_examples=count)
+    write_pairs(out, x, again, found.domain, found.columns)
+    typer.echo(f"{len(x):,} reconstructions in {out}")
+
+
+@verb("unveil interpolate runs/digits-vae-1 -o paths.png --spherical")
+def interpolate(
+    run: RunPath,
+    out: Picture,
+    source: OptionalSource = None,
+    num_paths: Annotated[str, option("N", "How many pairs.", "-n", "--num-paths", show_default=True)] = "8",
+    num_steps: Annotated[str, option("S", "Points along each path.", show_default=True)] = "10",
+    spherical: Annotated[bool, switch("--spherical", "Along the great circle, not the line.")] = False,
+    plugin: Plugin = None,
+) -> None:
+    """Decode paths between examples. In straight lines between their posterior means, or great circles."""
+    sizes = {"num_paths": whole(num_paths, "-n", 1), "num_steps": whole(num_steps, "--num-steps", 2)}
+    found = open_to_draw(run, out, plugin, source)
+    from ..tables import write_paths
+
+    x = found.interpolate(source, spherical=spherical, **sizes)
+    write_paths(out, x, found.domain, found.columns)
+    typer.echo(f"{len(x):,} paths of {x.shape[1]} steps in {out}")
