@@ -1,0 +1,196 @@
+"""log p(x) by annealing: from below, and from both sides."""
+
+from __future__ import annotations
+
+import math
+import typing
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..errors import RequestError, nearest, positive
+from ..models.base import Model, held
+from ..ops import keyed, log_mean_exp
+from ..registry import register
+from . import base
+from .annealing import Path, Plan, Start, Tally, forward, parts_of, reverse
+from .base import Estimate, Estimator, bound_parts
+from .pilot import TARGET, pilot
+
+ERRORS = 4.0  # standard errors that chance is allowed
+
+
+class Annealing:
+    """One batch on its path: the plan from the pilot, then passes, each with a noise stream of its own.
+
+    Arguments: settings, C, T, L and where the path begins.
+    """
+
+    def __init__(self, model: Model, batch: Batch, settings: AnnealedEstimator) -> None:
+        self.num_chains, self.leapfrog, self.rows = settings.num_samples, settings.leapfrog, len(batch)
+        self._stream = int(torch.randint(2**62, ()))
+        self.path, self.tally = Path(model, batch, settings.start), Tally()
+        with keyed("pilot", self._stream):
+            self.plan: Plan = pilot(self.path, self.num_chains, settings.num_distributions, self.leapfrog)
+
+    def forward(self, name: str) -> tuple[Tensor, Tensor]:
+        """log w [C, B] and the final u [C, B, D] of chains from f0."""
+        with keyed(name, self._stream):
+            found = [forward(self.path, self.plan, count, self.leapfrog, self.tally) for count in self._counts()]
+        return torch.cat([log_w for log_w, _ in found]), torch.cat([u for _, u in found])
+
+    def reverse(self) -> tuple[Tensor, Tensor, Tensor]:
+        """log w [C, B] of chains from p(z|x), the drift [B] of the first moves, and where z was known [B]."""
+        known, strict = self.path.known()
+        u = known.expand(self.num_chains, -1, -1)
+        if not bool(strict.all()):
+            u = torch.where(strict.unsqueeze(-1), u, self._resampled())
+        with keyed("reverse", self._stream):
+            parts = u.split(list(self._counts()))
+            found = [reverse(self.path, self.plan, part, self.leapfrog, self.tally) for part in parts]
+        drift = sum(len(part) * moved for part, (_, moved) in zip(parts, found, strict=True)) / self.num_chains
+        return torch.cat([log_w for log_w, _ in found]), torch.where(strict, drift, math.nan), strict
+
+    def _resampled(self) -> Tensor:
+        """Ends of other forward chains, drawn by their weights: nearly draws of p(z|x), [C, B, D]."""
+        log_w, u = self.forward("start of the way back")
+        with keyed("resample", self._stream):
+            which = torch.multinomial(log_w.softmax(0).T, self.num_chains, replacement=True).T  # [C, B]
+        return u.take_along_dim(which.unsqueeze(-1), 0)
+
+    def _counts(self) -> typing.Iterator[int]:
+        return parts_of(self.num_chains, max(1, base.DECODED // self.rows))
+
+
+class AnnealedEstimator(Estimator):
+    """What both estimators are given."""
+
+    needs = frozenset({"joint", "pathwise", "log_w"})
+    direction = "lower"
+    num_samples: int
+
+    def __init__(
+        self, *, num_samples: int = 16, num_distributions: int = 200, leapfrog: int = 5, start: Start = "posterior"
+    ) -> None:
+        for name, value in (("num_distributions", num_distributions), ("leapfrog", leapfrog)):
+            if value < 1:
+                raise RequestError(f"{name} is {value}; it takes a whole number from 1 upwards.")
+        if start not in typing.get_args(Start):
+            raise RequestError(f"There is no start {start!r} of a path.", nearest(start, typing.get_args(Start)))
+        self.num_samples = positive(num_samples)
+        self.num_distributions, self.leapfrog, self.start = num_distributions, leapfrog, start
+
+
+@register("estimator", "ais")
+class Ais(AnnealedEstimator):
+    """log 1/C Σ_c w_c over chains that anneal from q(z|x) to p(z|x): a lower bound in expectation.
+
+    `stderr_mc` is sd(w)/(√C·mean w). Temperatures and step sizes come from pilot chains with their own noise and are
+    then constants. Diagnostics: ess, the effective number of chains; accepted and acceptance, the actual and the
+    expected share of accepted proposals, with the standard error of their difference, and the share aimed at.
+
+    References: Neal, Annealed Importance Sampling (2001); Wu et al., On the Quantitative Analysis of Decoder-Based
+    Generative Models (2017).
+
+    Arguments:
+        num_samples: C, the chains of each example.
+        num_distributions: T, the temperatures of each chain.
+        leapfrog: L, the steps of each transition; every one costs a gradient of log p(x, z).
+        start: where the path begins, at q(z|x) or at p(z).
+    """
+
+    @torch.no_grad()
+    def __call__(self, model: Model, batch: Batch) -> Estimate:
+        with held(model.parameters()):
+            found = Annealing(model, batch, self)
+            log_w, _ = found.forward("forward")
+            return _lower(log_w, bound_parts(model, batch), found.tally)
+
+
+@register("estimator", "sandwich")
+class Sandwich(AnnealedEstimator):
+    """log p(x) between two sides: annealing forward from below, and backward from above.
+
+    lower = log 1/C Σ_c w_c,   upper = −log 1/C Σ_c 1/w'_c,   w' of chains that start at a draw of p(z|x) and go back
+
+    The upper side is strict (in expectation) for x that was simulated from the model, whose own z the batch holds: it
+    is that draw. Elsewhere the way back starts at ends of other forward chains, and the upper side is heuristic: what
+    these have not found is missing from both sides. All chains of the way back share one z, so `upper_stderr_mc` says
+    nothing of the error from that draw.
+
+    Diagnostics, beside those of `ais` (counted over both ways): upper, upper_stderr_mc, strict (1 or 0), and drift, the
+    mean change of log p(x, z) over moves at β = 1 from the exact z, which is 0 in expectation for a correct sampler
+    (NaN where z is not known). `broken` reads them.
+
+    References: Grosse, Ghahramani & Adams, Sandwiching the Marginal Likelihood Using Bidirectional Monte Carlo (2015);
+    Wu et al., On the Quantitative Analysis of Decoder-Based Generative Models (2017).
+
+    Arguments:
+        num_samples: C, the chains of each example, each way.
+        num_distributions: T, the temperatures of each chain.
+        leapfrog: L, the steps of each transition; every one costs a gradient of log p(x, z).
+        start: where the path begins, at q(z|x) or at p(z).
+    """
+
+    @torch.no_grad()
+    def __call__(self, model: Model, batch: Batch) -> Estimate:
+        with held(model.parameters()):
+            found = Annealing(model, batch, self)
+            log_w, _ = found.forward("forward")
+            log_w_back, drift, strict = found.reverse()
+            lower = _lower(log_w, bound_parts(model, batch), found.tally)
+        upper = -log_mean_exp(-log_w_back)
+        both = {"upper": upper, "upper_stderr_mc": _stderr(-log_w_back), "strict": strict.double(), "drift": drift}
+        return replace(lower, diagnostics=lower.diagnostics | both)
+
+
+def broken(estimate: Estimate) -> list[str]:
+    """What shows that the sampler behind an estimate of `ais` or `sandwich` is wrong, in sentences; empty in health.
+
+    Each compares a mean over examples with what a correct sampler makes of it, and allows 4 standard errors.
+    """
+    found, sentences = estimate.diagnostics, []
+    if "accepted" in found:
+        off = (found["accepted"] - found["acceptance"]).mean()
+        chance = found["acceptance_stderr"].square().mean().sqrt() / math.sqrt(len(estimate.log_px))
+        if abs(off) > ERRORS * chance + 1e-6:
+            sentences.append(
+                f"{found['accepted'].mean():.1%} of the proposals were accepted where {found['acceptance'].mean():.1%} "
+                f"should have been (off by {abs(off):.2g}, standard error {chance:.2g}): the accept step is wrong."
+            )
+    strict = found["strict"] > 0 if "strict" in found else torch.zeros(0, dtype=torch.bool)
+    if int(strict.sum()) < 2:
+        return sentences
+    drift, error = _mean_and_error(found["drift"][strict])
+    if abs(drift) > ERRORS * error + 1e-6:
+        sentences.append(
+            f"Moves that should leave p(z|x) as it is changed log p(x, z) by {drift:+.3f} nats on average "
+            f"(standard error {error:.3f}): the sampler, or the simulation of x, is wrong."
+        )
+    crossed, error = _mean_and_error((estimate.log_px - found["upper"])[strict])
+    if crossed > ERRORS * error + 1e-6:
+        sentences.append(
+            f"The lower side is above the upper side by {crossed:.3f} nats on average (standard error {error:.3f}), "
+            "on x whose z is exact: the sampler, or the simulation of x, is wrong."
+        )
+    return sentences
+
+
+def _lower(log_w: Tensor, parts: dict[str, Tensor], tally: Tally) -> Estimate:
+    relative = log_w.softmax(0)
+    own = {"ess": 1 / relative.square().sum(0), "target_acceptance": torch.full_like(log_w[0], TARGET)}
+    return Estimate(log_mean_exp(log_w), _stderr(log_w), "lower", parts | own | tally.shares())
+
+
+def _stderr(log_w: Tensor) -> Tensor:
+    """Of log 1/C Σ_c w_c by the delta method, sd(w)/(√C·mean w); one chain cannot tell."""
+    relative = (log_w - log_mean_exp(log_w)).exp()
+    if len(log_w) == 1:
+        return torch.full_like(log_w[0], math.nan)
+    return relative.std(0) / math.sqrt(len(log_w))
+
+
+def _mean_and_error(value: Tensor) -> tuple[float, float]:
+    return float(value.mean()), float(value.std() / math.sqrt(len(value)))

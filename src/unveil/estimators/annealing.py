@@ -1,0 +1,201 @@
+"""The path from f0 to p(x, z), and what passes along it: forward from a draw of f0, and back from one of p(z|x)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..errors import RequestError
+from ..models.base import Model
+from .hmc import Kernel, Moved, Point, transition
+
+Start = Literal["posterior", "prior"]
+SCALE_DRAWS = 64  # draws that the scale of each coordinate is taken from
+STAYING = 10  # moves at β = 1 before the way back
+
+
+class Path:
+    """log f_β(u) = (1−β) log f0(u) + β log p(x, z(u)), with f0 = q(z|x) or p(z), over the groups of u joined.
+
+    u are the model's own coordinates, z = T(u); both densities are of u, and hold log|det ∂z/∂u|. x is encoded once.
+
+    Arguments:
+        model: with its weights held; gradients are taken of u alone.
+        batch: B examples; its z is handed out by `known`, and read nowhere else.
+        start: f0, "posterior" or "prior".
+    """
+
+    def __init__(self, model: Model, batch: Batch, start: Start) -> None:
+        self.model, self.batch, self.start = model, replace(batch, z=None), start
+        self._z = batch.z
+        self.posterior, self.coordinates = model.posterior(batch), model.coordinates(batch)
+        groups = self.coordinates.to_u(self.posterior.draw(1)[0])
+        self.shapes = [group.shape[2:] for group in groups]
+        self.dtype = groups[0].dtype
+
+    def at(self, u: Tensor) -> Point:
+        """Both log densities and their gradients at u [C, B, D]."""
+        with torch.enable_grad():
+            u = u.detach().requires_grad_()
+            log_f0, log_f1 = self._densities(u)
+            (slope0,) = torch.autograd.grad(log_f0.sum(), u, retain_graph=True)
+            (slope1,) = torch.autograd.grad(log_f1.sum(), u)
+        return Point(u.detach(), log_f0.detach(), log_f1.detach(), slope0, slope1)
+
+    def _densities(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        z, log_det = self.coordinates.to_z(self._split(u))
+        terms = self.model.joint(self.batch, z)
+        log_pz = terms.log_pz.sum(-1) + log_det
+        log_f0 = log_pz if self.start == "prior" else self.posterior.log_prob(z).sum(-1) + log_det
+        return log_f0, terms.log_px_z + log_pz
+
+    def draw(self, num_chains: int) -> Tensor:
+        """u ∼ f0, [C, B, D]."""
+        return self._draw_prior(num_chains) if self.start == "prior" else self._draw_posterior(num_chains)
+
+    def scales(self) -> tuple[Tensor, Tensor]:
+        """The standard deviation of each coordinate under f0 and under q(z|x), [B, D] each."""
+        s1 = _spread(self._draw_posterior(SCALE_DRAWS))
+        return (_spread(self._draw_prior(SCALE_DRAWS)) if self.start == "prior" else s1), s1
+
+    def known(self) -> tuple[Tensor, Tensor]:
+        """u [1, B, D] of the z that the batch holds, 0 where it is not known, and where it is [B].
+
+        An x that was simulated together with this z makes it an exact draw of p(z|x).
+        """
+        size = sum(shape.numel() for shape in self.shapes)
+        if self._z is None:
+            x = self.batch.x
+            return x.new_zeros(1, len(x), size, dtype=self.dtype), x.new_zeros(len(x), dtype=torch.bool)
+        z = self._join(tuple(group.unsqueeze(0).to(self.dtype) for group in self._z))
+        if z.shape[-1] != size:
+            raise RequestError(f"The known z has {z.shape[-1]} values and the model's {size}; simulate x with z anew.")
+        finite = torch.isfinite(z).all(-1)
+        u = self._join(self.coordinates.to_u(self._split(torch.where(finite.unsqueeze(-1), z, 0.0))))
+        return u, finite[0]
+
+    def _draw_posterior(self, num_chains: int) -> Tensor:
+        return self._join(self.coordinates.to_u(self.posterior.draw(num_chains)[0]))
+
+    def _draw_prior(self, num_chains: int) -> Tensor:
+        y = None if self.batch.y is None else self.batch.y.clamp(min=0).repeat(num_chains)
+        z = self.model.draw_prior(num_chains * len(self.batch), y)
+        groups = tuple(group.unflatten(0, (num_chains, -1)) for group in z)
+        return self._join(self.coordinates.to_u(groups)).to(self.dtype)
+
+    def _join(self, groups: tuple[Tensor, ...]) -> Tensor:
+        return torch.cat([group.flatten(2) for group in groups], -1)
+
+    def _split(self, u: Tensor) -> tuple[Tensor, ...]:
+        parts = u.split([shape.numel() for shape in self.shapes], -1)
+        return tuple(part.unflatten(-1, shape) for part, shape in zip(parts, self.shapes, strict=True))
+
+
+def _spread(u: Tensor) -> Tensor:
+    return u.std(0).clamp(min=1e-6)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a pass takes as constant: the temperatures, the step size at each, and the scale of u.
+
+    Arguments:
+        betas: β_0 = 0 < … < β_T = 1 of each example, [T+1, B].
+        steps: ε at each, [T+1, B].
+        scale0, scale1: the standard deviation of u under f0 and under q(z|x), [B, D].
+    """
+
+    betas: Tensor
+    steps: Tensor
+    scale0: Tensor
+    scale1: Tensor
+
+    def kernel(self, t: int) -> Kernel:
+        beta = self.betas[t]
+        return Kernel(beta, self.steps[t], scale_at(beta, self.scale0, self.scale1))
+
+
+def scale_at(beta: Tensor, scale0: Tensor, scale1: Tensor) -> Tensor:
+    """s with 1/s² = (1−β)/s0² + β/s1², [B, D]."""
+    precision = torch.lerp(scale0**-2, scale1**-2, beta.to(scale0.dtype).unsqueeze(-1))
+    return precision.rsqrt()
+
+
+class Tally:
+    """Counts transitions: how many of the chains of each example [B] moved, and how many should have."""
+
+    def __init__(self) -> None:
+        self._count, self._sums = 0, torch.zeros(())
+
+    def add(self, moved: Moved) -> None:
+        share = moved.expected.double()
+        each = torch.stack([moved.accepted.double(), share, share * (1 - share)])  # [3, C, B]
+        self._count, self._sums = self._count + each.shape[1], self._sums + each.sum(1)
+
+    def shares(self) -> dict[str, Tensor]:
+        """accepted and acceptance, actual and expected, and the standard error of their difference; NaN without any."""
+        if not self._count:
+            return {}
+        accepted, expected, variance = self._sums / self._count
+        return {"accepted": accepted, "acceptance": expected, "acceptance_stderr": (variance / self._count).sqrt()}
+
+
+def forward(path: Path, plan: Plan, num_chains: int, leapfrog: int, tally: Tally) -> tuple[Tensor, Tensor]:
+    """Chains from f0 to p(x, z): log w [C, B] in float64, and where they end, u [C, B, D].
+
+    log w = Σ_{t=1..T} (β_t − β_{t−1}) [log f1 − log f0](u_{t−1}),   u_0 ∼ f0,   u_t ∼ K_t(u_{t−1})
+
+    with K_t invariant for f_{β_t}, so that E[w] = p(x).
+
+    References: Neal, Annealed Importance Sampling (2001), eq. 4–6.
+    """
+    here = path.at(path.draw(num_chains))
+    log_w = torch.zeros_like(here.log_ratio)
+    last = len(plan.betas) - 1
+    for t in range(1, last + 1):
+        log_w += (plan.betas[t] - plan.betas[t - 1]) * here.log_ratio
+        if t < last:
+            here = _move(path, plan.kernel(t), here, leapfrog, tally)
+    return log_w, here.u
+
+
+def reverse(path: Path, plan: Plan, u: Tensor, leapfrog: int, tally: Tally) -> tuple[Tensor, Tensor]:
+    """The forward chains backwards, from u [C, B, D]: log w [C, B] of each, and the drift at β = 1, [B].
+
+    Started at a draw of p(z|x), u_T → K_T → u_{T−1} → K_{T−1} → … → K_1 → u_0 has the law of a forward chain read
+    backwards, but for the weight: P_forward(u_0 … u_T) · w = p(x) · P_reverse(u_0 … u_T), since every K_t is reversible
+    with respect to f_{β_t}. So E_reverse[1/w] = 1/p(x), with the same sum for log w. K_T, which leaves p(z|x) as it is,
+    is applied several times; the drift is the mean change of log p(x, z) over these moves, 0 in expectation.
+
+    References: Grosse, Ghahramani & Adams, Sandwiching the Marginal Likelihood Using Bidirectional Monte Carlo (2015),
+    §3; Wu et al., On the Quantitative Analysis of Decoder-Based Generative Models (2017), §3.2.
+    """
+    start = here = path.at(u)
+    last = len(plan.betas) - 1
+    for _ in range(STAYING):
+        here = _move(path, plan.kernel(last), here, leapfrog, tally)
+    drift = (here.log_f1.double() - start.log_f1.double()).mean(0)
+    log_w = torch.zeros_like(here.log_ratio)
+    for t in range(last, 0, -1):
+        log_w += (plan.betas[t] - plan.betas[t - 1]) * here.log_ratio
+        if t > 1:
+            here = _move(path, plan.kernel(t - 1), here, leapfrog, tally)
+    return log_w, drift
+
+
+def _move(path: Path, kernel: Kernel, here: Point, leapfrog: int, tally: Tally) -> Point:
+    moved = transition(path.at, here, kernel, leapfrog)
+    tally.add(moved)
+    return moved.point
+
+
+def parts_of(count: int, size: int) -> Iterator[int]:
+    """`count` in parts of at most `size`."""
+    while count > 0:
+        yield min(count, size)
+        count -= size
