@@ -67,7 +67,7 @@ def seen(run: Run) -> Seen:
 
 
 def test_a_fit_writes_every_section_of_images_in_order(images: Run) -> None:
-    expected = "result baselines training samples reconstructions one-z paths map rates extremes picture made"
+    expected = "result baselines training samples reconstructions one-z paths map rates extremes evidence picture made"
     assert seen(images).sections == expected.split()
 
 
@@ -81,6 +81,7 @@ def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
         "map",
         "rates",
         "extremes",
+        "evidence",
         "picture",
         "made",
     ]
@@ -102,6 +103,7 @@ def test_a_mixture_gets_components_in_the_place_of_a_map(mixture: Run) -> None:
         "one-z",
         "components",
         "extremes",
+        "evidence",
         "picture",
         "made",
     ]

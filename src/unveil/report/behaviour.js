@@ -7,12 +7,14 @@
 
   const token = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 
-  // Colours that start with @ are the page's own; nothing but a "color" is looked at, so no text can be taken for one.
+  // Colours that start with @ are the page's own; nothing but what holds colours is looked at, so no text can be
+  // taken for one.
+  const colours = new Set(["color", "fillcolor", "colorscale"]);
   function themed(value, isColour = false) {
     if (typeof value === "string") return isColour && value.startsWith("@") ? token(value.slice(1)) : value;
     if (Array.isArray(value)) return value.map(item => themed(item, isColour));
     if (value === null || typeof value !== "object") return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item, key === "color")]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, themed(item, colours.has(key))]));
   }
 
   function axis(given) {

@@ -18,9 +18,11 @@ from ..run import Run
 from . import figures
 from .anatomy import anatomy
 from .columns import column_views
+from .evidence import evidence
 from .images import image_views
 from .latents import Map, dimensions, latent_map
 from .repeat import judgement, repetition
+from .rounding import error, fixed
 from .subject import Subject
 from .views import Extremes, extremes
 
@@ -69,16 +71,6 @@ def environment() -> Environment:
     return made
 
 
-def fixed(value: float | None, digits: int = 2) -> str:
-    """A number as every sentence of a result prints it, with a minus sign; a missing one is a dash."""
-    return "–" if value is None else f"{value:,.{digits}f}".replace("-", "−")
-
-
-def error(value: float | None) -> str:
-    """A standard error as `fixed` prints it; one that would come out as 0.00 is said to be below 0.01."""
-    return "< 0.01" if value is not None and 0 < value < 0.005 else fixed(value)
-
-
 def content_policy(scripts: list[Markup]) -> str:
     """Nothing from anywhere: inline style, data: images, and of scripts only these, each by its SHA-256."""
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
@@ -109,6 +101,8 @@ def _found(subject: Subject) -> dict[str, Any]:
         drawn |= more
     if points is not None:
         drawn["map"] = figures.latent_map(points, subject.classes)
+    known = evidence(subject)
+    drawn |= known.figures
     if subject.result["baselines"]:
         drawn["baselines"] = figures.baselines(subject.result["baselines"])
     return {
@@ -118,6 +112,7 @@ def _found(subject: Subject) -> dict[str, Any]:
         "figures": drawn,
         "dimensions": dimensions(subject),
         "extremes": _table(subject, likely),
+        "evidence": known,
         "anatomy": anatomy(subject),
         "commands": repetition(subject.run),
         "judgement": judgement(subject.run),

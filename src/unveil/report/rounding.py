@@ -1,0 +1,13 @@
+"""Numbers as every sentence of a report prints them."""
+
+from __future__ import annotations
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    """A number as every sentence of a result prints it, with a minus sign; a missing one is a dash."""
+    return "–" if value is None else f"{value:,.{digits}f}".replace("-", "−")
+
+
+def error(value: float | None) -> str:
+    """A standard error as `fixed` prints it; one that would come out as 0.00 is said to be below 0.01."""
+    return "< 0.01" if value is not None and 0 < value < 0.005 else fixed(value)
