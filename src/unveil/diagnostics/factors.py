@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 Factor = NDArray[Any]
 BINS = 20  # Locatello et al. (2019), appendix C, for the mutual information of a continuous code
 VALUES = 50  # a factor of more is binned, too
-TREES, DEPTH = 20, 12
+TREES, DEPTH = 10, 12
 
 
 @dataclass(frozen=True)

@@ -59,13 +59,13 @@ def probe_of(hits: dict[str, Correct]) -> Probe:
 
 
 def linear_hits(train: Array, y_train: Array, test: Array, y_test: Array) -> Correct:
-    """Whether logistic regression (ridge penalty ½‖w‖², 200 steps of L-BFGS) is right, [N]."""
+    """Whether logistic regression (ridge penalty ½‖w‖², 100 steps of L-BFGS) is right, [N]."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():  # a probe that could be a little better is a probe
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return _hits(LogisticRegression(max_iter=200, tol=1e-3), train, y_train, test, y_test)
+        return _hits(LogisticRegression(max_iter=100, tol=1e-3), train, y_train, test, y_test)
 
 
 def knn_hits(train: Array, y_train: Array, test: Array, y_test: Array) -> Correct:

@@ -148,8 +148,8 @@ def _codes(model: Model, train: Split, test: Split) -> dict[str, tuple[Array, Ar
     raw = flat_x(train)
     x = [filled(part, raw) for part in (raw, flat_x(test))]
     z = [posterior_means(model, split) for split in (train, test)]
-    linear = [ppca_codes(x[0], part, z[0].shape[1]) for part in x]
-    pairs = {"z": z, "ppca": linear, "x": x}
+    linear = ppca_codes(x[0], torch.cat(x), z[0].shape[1]).split([len(train), len(test)])
+    pairs = {"z": z, "ppca": list(linear), "x": x}
     return {name: (pair[0].numpy(), pair[1].numpy()) for name, pair in pairs.items()}
 
 
