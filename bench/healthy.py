@@ -46,8 +46,8 @@ def table() -> np.ndarray:
 
 
 def independent() -> np.ndarray:
-    """1,500 rows of 8 columns that have nothing to do with each other: p(x|z) explains them without z."""
-    return np.random.default_rng(0).normal(size=(1500, 8)).astype(np.float32)
+    """4,000 rows of 8 columns that have nothing to do with each other: p(x|z) explains them without z."""
+    return np.random.default_rng(0).normal(size=(4000, 8)).astype(np.float32)
 
 
 VAE = {"model.width": 128}
@@ -58,6 +58,7 @@ CASES = {
     "digits_2": Case(lambda: "digits", VAE | {"model.latent": 2}),
     "digits_vamp": Case(lambda: "digits", VAE | {"prior": "vamp", "prior.num_components": 50}),
     "digits_realnvp": Case(lambda: "digits", VAE | {"prior": "realnvp", "model.latent": 8}),
+    "mnist": Case(lambda: "mnist", {"model.network": "mlp"}),
     "moons": Case(lambda: "moons", VAE | {"model.latent": 2}),
     "shapes": Case(lambda: "shapes", VAE | {"model.network": "mlp", "model.latent": 8}, 1000),
     "table": Case(table, VAE | {"model.latent": 3}),
@@ -65,7 +66,7 @@ CASES = {
     "ppca": Case(table, {"model": "linear_gaussian", "model.latent": 3}, 1),
     "mixture": Case(lambda: "digits", {"model": "mixture"}, 30),
     "beta_50": Case(lambda: "digits", VAE | {"objective": "beta_elbo", "objective.beta": 50.0}, finding="collapse"),
-    "independent": Case(independent, VAE | {"model.latent": 4}, finding="collapse"),
+    "independent": Case(independent, {"model.width": 16, "model.latent": 2}, finding="collapse"),
     "beta_0": Case(lambda: "digits", NO_RATE | {"objective.beta": 0.0}, finding="islands"),
     "beta_0.001": Case(lambda: "digits", NO_RATE, finding="islands"),
     "beta_0.001_8": Case(lambda: "digits", NO_RATE | {"model.latent": 8}, finding="islands"),

@@ -20,7 +20,8 @@ from .finding import Finding
 
 ROWS = 128  # examples per block: the unit that noise is keyed by
 DRAWS = 4  # of z for each example
-SMALL = 0.1  # nats per example: a drop, or a rate, below this is next to nothing
+DROP = 0.5  # nats per example below which the drop is next to nothing
+RATE = 0.25  # and the rate: where z tells little, the drop is twice the rate
 INACTIVE = 0.01  # nats that a latent tells of x, and variance of its mean over examples, below which it is dead
 
 
@@ -38,7 +39,7 @@ class Collapse:
         information_per_dim: ½ log Var[z_d] − E_x[log σ_d(x)], the rate of a latent against the best Gaussian prior for
             it; or None where q has no mean and standard deviation.
         active: the latents that are not dead; or None.
-        since: the training step from which on the rate stayed below 0.1 nat; or None, where it did not at the end.
+        since: the training step from which on the rate stayed below 0.25 nat; or None, where it did not at the end.
         num_steps: the last training step there is a rate of; or None.
     """
 
@@ -74,7 +75,7 @@ class Collapse:
 
     def findings(self) -> list[Finding]:
         """`collapse`: x is as likely with another example's z. (Dead latents are none: most healthy VAEs have some.)"""
-        if self.drop >= SMALL:
+        if self.drop >= DROP:
             return []
         when = "" if self.since is None else f" since step {self.since:,} of {self.num_steps:,}"
         sentence = (
@@ -196,7 +197,7 @@ def _activity(blocks: Sequence[_Block]) -> tuple[tuple[float, ...] | None, int |
 
 
 def rate_gone_since(metrics: Sequence[Mapping[str, Any]]) -> tuple[int | None, int | None]:
-    """(the step of the first of the last rows whose rate is below 0.1 nat, the last step), over all phases.
+    """(the step of the first of the last rows whose rate is below 0.25 nat, the last step), over all phases.
 
     Arguments: metrics, rows with "step" (from 0 in each "phase") and "valid_rate" or, where no row has that, "rate".
     """
@@ -207,7 +208,7 @@ def rate_gone_since(metrics: Sequence[Mapping[str, Any]]) -> tuple[int | None, i
             before, phase = before + last, row.get("phase")
         last = row["step"]
         if name in row:
-            low = row[name] < SMALL
+            low = row[name] < RATE
             since = (before + last if since is None else since) if low else None
     return since, before + last if metrics else None
 
@@ -237,7 +238,7 @@ def verdict(collapsed_bound: float, live_bound: float, live_rate: float, stderr:
         live_bound, live_rate: on the same examples, after the training from a live z.
         stderr: of the difference of the two bounds.
     """
-    gain, alive = live_bound - collapsed_bound, live_rate >= SMALL
+    gain, alive = live_bound - collapsed_bound, live_rate >= RATE
     better = gain > 2 * stderr
     measured = f"it ends with a rate of {live_rate:.2f} nats and a bound {gain:+.2f} ± {stderr:.2f} nats away"
     story = f"Trained again from a live z, {measured} from the collapsed one: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 BINS = 20  # of equal prior mass; an island that lies outside of all prior draws counts log 20 = 3.0 nats
-HOLE = 0.01  # the share of fresh draws of q(z) itself that would be said to lie in holes
+HOLE = 0.01  # the share of q(z)'s own draws that would be said to lie in holes
 
 Array = NDArray[np.float64]
 
@@ -45,12 +46,29 @@ def _log_shares(which: Tensor, num_bins: int) -> Tensor:
     return ((count + 0.5) / (len(which) + 0.5 * num_bins)).log()
 
 
-def two_sample_auc(q: tuple[Tensor, Tensor], p: tuple[Tensor, Tensor], seed: int = 0) -> tuple[float, float]:
-    """(AUC, standard error) of a classifier that tells draws of q(z) from draws of p(z).
+@dataclass(frozen=True)
+class Separation:
+    """How well a classifier tells draws of q(z) from draws of p(z) on examples that it was not fitted on.
 
-    AUC = P(score of a draw of q > score of a draw of p): ½ where nothing tells them apart, 1 where everything does. The
-    classifier is fitted on one half of the examples and tested on the other, then the other way round. Boosted trees
-    see what a comparison of means and variances does not: rings, gaps, correlations.
+    Arguments:
+        auc: P(score of a draw of q > score of a draw of p): ½ where nothing tells them apart, 1 where everything does;
+            and auc_stderr.
+        holes: the share of draws of p(z) that look less like q(z) than 99 % of its own draws do: 1 % in a match; and
+            holes_stderr.
+    """
+
+    auc: float
+    auc_stderr: float
+    holes: float
+    holes_stderr: float
+
+
+def separation(q: tuple[Tensor, Tensor], p: tuple[Tensor, Tensor], seed: int = 0) -> Separation:
+    """A classifier is fitted on draws of one half of the examples and tested on the other, then the other way round.
+
+    Boosted trees see what a comparison of means and variances does not: rings, gaps, correlations. Their score ranks z
+    by q(z)/p(z), so a hole is where the prior draws and hardly an example has its code. (The density q(z) itself would
+    not do: from N examples with narrow posteriors it is as small at a fresh code as it is in a hole.)
 
     References: Lopez-Paz & Oquab, Revisiting Classifier Two-Sample Tests (2017); DeLong et al., Comparing the Areas
     under Two or More Correlated ROC Curves (1988), eq. 5, for the error.
@@ -59,20 +77,29 @@ def two_sample_auc(q: tuple[Tensor, Tensor], p: tuple[Tensor, Tensor], seed: int
         q, p: for each half [K, n, D], K draws of each of n examples, and as many of the prior.
         seed: of the classifier.
     """
-    found = [_fit_and_test((q[i], p[i]), (q[1 - i], p[1 - i]), seed) for i in (0, 1)]
-    return sum(auc for auc, _ in found) / 2, math.hypot(*(error for _, error in found)) / 2
+    scores = [_scores((q[i], p[i]), (q[1 - i], p[1 - i]), seed) for i in (0, 1)]
+    areas = [area(*pair) for pair in scores]
+    holes = float(np.mean([hole_share(*pair) for pair in scores]))
+    num_prior = sum(len(of_p) for _, of_p in scores)
+    return Separation(
+        sum(auc for auc, _ in areas) / 2,
+        math.hypot(*(error for _, error in areas)) / 2,
+        holes,
+        math.sqrt(holes * (1 - holes) / num_prior),
+    )
 
 
-def _fit_and_test(fit: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> tuple[float, float]:
+def _scores(fit: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> tuple[Array, Array]:
+    """Log-odds of q against p [K, n] at the draws of q, and [K·n] at those of p."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     classifier = HistGradientBoostingClassifier(
         max_iter=100, max_leaf_nodes=8, min_samples_leaf=10, early_stopping=False, random_state=seed
     )
-    rows, is_q = _flat(fit[0]), len(fit[0].flatten(0, 1))
-    classifier.fit(np.concatenate([rows, _flat(fit[1])]), np.arange(len(rows) + len(_flat(fit[1]))) < is_q)
-    q, p = (classifier.decision_function(_flat(z)).reshape(z.shape[:2]) for z in test)
-    return area(q, p.ravel())
+    q, p = map(_flat, fit)
+    classifier.fit(np.concatenate([q, p]), np.arange(len(q) + len(p)) < len(q))
+    of_q, of_p = (classifier.decision_function(_flat(z)) for z in test)
+    return of_q.reshape(test[0].shape[:2]), of_p
 
 
 def _flat(z: Tensor) -> Array:
@@ -93,15 +120,6 @@ def _share_below(a: Array, b: Array) -> Array:
     return (np.searchsorted(b, a, "left") + np.searchsorted(b, a, "right")) / (2 * len(b))
 
 
-def hole_share(log_q_fresh: tuple[Tensor, Tensor], log_q_prior: tuple[Tensor, Tensor]) -> tuple[float, float]:
-    """(share, standard error) of prior draws where q(z) is below its 1st percentile over fresh draws of its own.
-
-    A match has 1 %.
-
-    Arguments:
-        log_q_fresh: log q(z) under one half of the examples at draws of the other half, both ways round.
-        log_q_prior: under either half, at draws [M] of the prior.
-    """
-    pairs = zip(log_q_fresh, log_q_prior, strict=True)
-    share = sum(float((prior < fresh.quantile(HOLE)).double().mean()) for fresh, prior in pairs) / 2
-    return share, math.sqrt(share * (1 - share) / len(log_q_prior[0]))
+def hole_share(q: Array, p: Array) -> float:
+    """The share of the scores p [m] below the 1st percentile of the scores q [K, n]."""
+    return float((p < np.quantile(q, HOLE)).mean())
