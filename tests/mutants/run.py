@@ -130,6 +130,27 @@ MUTANTS = (
         ".log_prob(batch.x.bfloat16().float())",
         ("tests/test_train.py",),
     ),
+    Mutant(
+        "reverse-ais-with-forward-weights",
+        "estimators/ais.py",
+        "upper = -log_mean_exp(-log_w_back)",
+        "upper = log_mean_exp(log_w_back)",
+        ("tests/test_ais.py",),
+    ),
+    Mutant(
+        "pilot-saw-z",
+        "estimators/pilot.py",
+        "here = path.at(path.draw(CHAINS))",
+        "here = path.at(path.known()[0].expand(CHAINS, -1, -1))",
+        ("tests/test_ais.py",),
+    ),
+    Mutant(
+        "every-proposal-accepted",
+        "estimators/hmc.py",
+        "return torch.rand_like(gain) < gain.exp()",
+        "return torch.rand_like(gain) < 2",
+        ("tests/test_ais.py",),
+    ),
 )
 
 

@@ -22,6 +22,25 @@ from .pilot import TARGET, pilot
 ERRORS = 4.0  # standard errors that chance is allowed
 
 
+class AnnealedEstimator(Estimator):
+    """What both estimators are given."""
+
+    needs = frozenset({"joint", "pathwise", "log_w"})
+    direction = "lower"
+    num_samples: int
+
+    def __init__(
+        self, *, num_samples: int = 16, num_distributions: int = 200, leapfrog: int = 3, start: Start = "posterior"
+    ) -> None:
+        for name, value in (("num_distributions", num_distributions), ("leapfrog", leapfrog)):
+            if value < 1:
+                raise RequestError(f"{name} is {value}; it takes a whole number from 1 upwards.")
+        if start not in typing.get_args(Start):
+            raise RequestError(f"There is no start {start!r} of a path.", nearest(start, typing.get_args(Start)))
+        self.num_samples = positive(num_samples)
+        self.num_distributions, self.leapfrog, self.start = num_distributions, leapfrog, start
+
+
 class Annealing:
     """One batch on its path: the plan from the pilot, then passes, each with a noise stream of its own.
 
@@ -48,7 +67,7 @@ class Annealing:
         if not bool(strict.all()):
             u = torch.where(strict.unsqueeze(-1), u, self._resampled())
         with keyed("reverse", self._stream):
-            parts = u.split(list(self._counts()))
+            parts = u.split(self._counts())
             found = [reverse(self.path, self.plan, part, self.leapfrog, self.tally) for part in parts]
         drift = sum(len(part) * moved for part, (_, moved) in zip(parts, found, strict=True)) / self.num_chains
         return torch.cat([log_w for log_w, _ in found]), torch.where(strict, drift, math.nan), strict
@@ -60,27 +79,8 @@ class Annealing:
             which = torch.multinomial(log_w.softmax(0).T, self.num_chains, replacement=True).T  # [C, B]
         return u.take_along_dim(which.unsqueeze(-1), 0)
 
-    def _counts(self) -> typing.Iterator[int]:
+    def _counts(self) -> list[int]:
         return parts_of(self.num_chains, max(1, base.DECODED // self.rows))
-
-
-class AnnealedEstimator(Estimator):
-    """What both estimators are given."""
-
-    needs = frozenset({"joint", "pathwise", "log_w"})
-    direction = "lower"
-    num_samples: int
-
-    def __init__(
-        self, *, num_samples: int = 16, num_distributions: int = 200, leapfrog: int = 5, start: Start = "posterior"
-    ) -> None:
-        for name, value in (("num_distributions", num_distributions), ("leapfrog", leapfrog)):
-            if value < 1:
-                raise RequestError(f"{name} is {value}; it takes a whole number from 1 upwards.")
-        if start not in typing.get_args(Start):
-            raise RequestError(f"There is no start {start!r} of a path.", nearest(start, typing.get_args(Start)))
-        self.num_samples = positive(num_samples)
-        self.num_distributions, self.leapfrog, self.start = num_distributions, leapfrog, start
 
 
 @register("estimator", "ais")
@@ -121,8 +121,8 @@ class Sandwich(AnnealedEstimator):
     nothing of the error from that draw.
 
     Diagnostics, beside those of `ais` (counted over both ways): upper, upper_stderr_mc, strict (1 or 0), and drift, the
-    mean change of log p(x, z) over moves at β = 1 from the exact z, which is 0 in expectation for a correct sampler
-    (NaN where z is not known). `broken` reads them.
+    mean change of log p(x, z), cut at ±20 nats, over moves at β = 1 from the exact z: 0 in expectation for a correct
+    sampler, NaN where z is not known. `broken` reads them.
 
     References: Grosse, Ghahramani & Adams, Sandwiching the Marginal Likelihood Using Bidirectional Monte Carlo (2015);
     Wu et al., On the Quantitative Analysis of Decoder-Based Generative Models (2017).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,6 +15,7 @@ from .hmc import Kernel, Moved, Point, transition
 
 Start = Literal["posterior", "prior"]
 SCALE_DRAWS = 64  # draws that the scale of each coordinate is taken from
+FURTHEST = 20.0  # nats at which a change of log p(x, z) is cut
 STAYING = 10  # moves at β = 1 before the way back
 
 
@@ -170,7 +170,9 @@ def reverse(path: Path, plan: Plan, u: Tensor, leapfrog: int, tally: Tally) -> t
     Started at a draw of p(z|x), u_T → K_T → u_{T−1} → K_{T−1} → … → K_1 → u_0 has the law of a forward chain read
     backwards, but for the weight: P_forward(u_0 … u_T) · w = p(x) · P_reverse(u_0 … u_T), since every K_t is reversible
     with respect to f_{β_t}. So E_reverse[1/w] = 1/p(x), with the same sum for log w. K_T, which leaves p(z|x) as it is,
-    is applied several times; the drift is the mean change of log p(x, z) over these moves, 0 in expectation.
+    is applied several times; the drift is the mean change of log p(x, z) over these moves. Where both ends have the law
+    p(z|x) they may be exchanged, so the change is symmetric about 0, and its mean is 0 also when it is cut at ±20 nats,
+    without which a sampler that flies off would hide behind the spread of its numbers.
 
     References: Grosse, Ghahramani & Adams, Sandwiching the Marginal Likelihood Using Bidirectional Monte Carlo (2015),
     §3; Wu et al., On the Quantitative Analysis of Decoder-Based Generative Models (2017), §3.2.
@@ -179,7 +181,7 @@ def reverse(path: Path, plan: Plan, u: Tensor, leapfrog: int, tally: Tally) -> t
     last = len(plan.betas) - 1
     for _ in range(STAYING):
         here = _move(path, plan.kernel(last), here, leapfrog, tally)
-    drift = (here.log_f1.double() - start.log_f1.double()).mean(0)
+    drift = (here.log_f1.double() - start.log_f1.double()).clamp(-FURTHEST, FURTHEST).mean(0)
     log_w = torch.zeros_like(here.log_ratio)
     for t in range(last, 0, -1):
         log_w += (plan.betas[t] - plan.betas[t - 1]) * here.log_ratio
@@ -194,8 +196,6 @@ def _move(path: Path, kernel: Kernel, here: Point, leapfrog: int, tally: Tally) 
     return moved.point
 
 
-def parts_of(count: int, size: int) -> Iterator[int]:
+def parts_of(count: int, size: int) -> list[int]:
     """`count` in parts of at most `size`."""
-    while count > 0:
-        yield min(count, size)
-        count -= size
+    return [min(size, count - done) for done in range(0, count, size)]

@@ -29,7 +29,8 @@ def pilot(path: Path, num_chains: int, num_distributions: int, leapfrog: int) ->
 
     Arguments: num_chains and num_distributions, C and T of the pass; they set how much a pilot may cost.
     """
-    count = max(FEWEST, int(SHARE * num_chains * num_distributions / CHAINS) - WARM)
+    affordable = int(SHARE * num_chains * num_distributions / CHAINS) - WARM
+    count = max(min(FEWEST, num_distributions), affordable)
     coarse = _coarse(path, count)
     log_steps, variances, (scale0, scale1) = _walk(path, coarse, leapfrog)
     speed = (0.5 * _smooth(variances.clamp(min=1e-12).log())).exp()

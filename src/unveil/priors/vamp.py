@@ -21,8 +21,9 @@ class Vamp(Prior):
     """p(z) = Σ_c w_c q(z|u_c) with learned inputs u_c, started from training examples.
 
     The aggregate posterior (1/N) Σ_n q(z|x_n), the best p(z) for a bound, with C inputs for N. In evaluation the
-    components are computed once for the weights they came from; wherever there may be a gradient, at every call. The
-    inputs are not kept inside the range of the data. q of another family than diagonal Gaussians costs memory N·C·D.
+    components are computed once for the weights they came from; wherever weights may have a gradient, at every call.
+    The inputs are not kept inside the range of the data. q of another family than diagonal Gaussians costs memory
+    N·C·D.
 
     References: Tomczak & Welling, VAE with a VampPrior (2018), eq. 9.
 
@@ -77,14 +78,21 @@ class Vamp(Prior):
     def _components(self) -> Distribution:
         if self._infer is None:
             raise RequestError("The prior 'vamp' is made of a model's q(z|x); build it as a part of a model.")
-        if self.training or torch.is_grad_enabled():
+        if self.training or (torch.is_grad_enabled() and self._learns()):
             return self._infer(self.inputs)
         state = self._state()
         if self._kept is None or self._kept[0] != state:
             self._kept = (state, self._infer(self.inputs))
         return self._kept[1]
 
+    def _learns(self) -> bool:
+        """Whether any weight of the model may be given a gradient; those of a sampler are held, and z alone has one."""
+        return any(p.requires_grad for p in self._model.parameters())
+
     def _state(self) -> tuple[tuple[int, int], ...]:
         """Where each tensor of the model lies and how often it was written: any change of weights changes it."""
-        model = cast(nn.Module, cast(MethodType, self._infer).__self__)
-        return tuple((t.data_ptr(), t._version) for t in (*model.parameters(), *model.buffers()))
+        return tuple((t.data_ptr(), t._version) for t in (*self._model.parameters(), *self._model.buffers()))
+
+    @property
+    def _model(self) -> nn.Module:
+        return cast(nn.Module, cast(MethodType, self._infer).__self__)
