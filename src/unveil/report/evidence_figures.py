@@ -26,19 +26,18 @@ def bracket(rows: Sequence[Mapping[str, Any]], what: str) -> Figure:
 
     Arguments: rows, with a log_px that is a number, from the loosest bound to the tightest; what they are bounds on.
     """
-    low, high = enclosed(rows)
-    left, right = _room([row["log_px"] for row in rows], high)
+    left, right = _room(rows)
+    low, high = (end if side is None else side for end, side in zip((left, right), enclosed(rows), strict=True))
     shade = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
-    shapes = [shade | {"fillcolor": "@wash", "x0": low, "x1": right if high is None else high}]
+    shapes = [shade | {"fillcolor": "@wash", "x0": low, "x1": high}]
     shapes += [_line(row["log_px"], "@ink", dash="solid") for row in rows if row["direction"] == "exact"]
-    middle = ((right if high is None else high) + low) / 2
-    said = {"text": "the truth", "x": middle, "yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False}
+    said = {"text": "the truth", "x": (low + high) / 2, "yref": "paper", "y": 1, "yanchor": "bottom"}
     return {
         "data": [_rung(row) for row in rows],
         "layout": {
             "height": 88 + 40 * len(rows),
             "shapes": shapes,
-            "annotations": [said | {"font": {"color": "@accent", "size": 13}}],
+            "annotations": [said | {"showarrow": False, "font": {"color": "@accent", "size": 13}}],
             "margin": {"l": 20, "r": 20, "t": 30, "b": 42},
             "xaxis": {"title": {"text": f"{plain(what)}, nats per example"}, "range": [left, right], "zeroline": False},
             "yaxis": {"autorange": "reversed", "showgrid": False, "ticksuffix": EDGE, "type": "category"},
@@ -47,25 +46,28 @@ def bracket(rows: Sequence[Mapping[str, Any]], what: str) -> Figure:
     }
 
 
-def enclosed(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float | None]:
-    """From the highest bound from below to the lowest from above (None without one); an exact value is both.
+def enclosed(rows: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
+    """From the highest bound from below to the lowest from above, None without one; an exact value is both.
 
     Sides that cross by their noise are put in order.
     """
-    exact = [row["log_px"] for row in rows if row["direction"] == "exact"]
+    exact, below, above = (
+        [row["log_px"] for row in rows if row["direction"] == side] for side in ("exact", "lower", "upper")
+    )
     if exact:
         return exact[0], exact[0]
-    low = max((row["log_px"] for row in rows if row["direction"] == "lower"), default=-np.inf)
-    high = min((row["log_px"] for row in rows if row["direction"] == "upper"), default=np.inf)
-    if not np.isfinite(low):
-        low = high
-    return (low, None) if not np.isfinite(high) else (min(low, high), max(low, high))
+    if not below or not above:
+        return max(below, default=None), min(above, default=None)
+    low, high = sorted((max(below), min(above)))
+    return low, high
 
 
-def _room(values: Sequence[float], high: float | None) -> tuple[float, float]:
-    """A range that leaves room at both ends, more of it on a side without a bound."""
+def _room(rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """A range with room at both ends, more of it on a side without a bound."""
+    values, (low, high) = [row["log_px"] for row in rows], enclosed(rows)
     span = max(values) - min(values) or 1.0
-    return min(values) - 0.08 * span, max(values) + (0.2 if high is None else 0.08) * span
+    before, after = (0.2 if side is None else 0.08 for side in (low, high))
+    return min(values) - before * span, max(values) + after * span
 
 
 def _rung(row: Mapping[str, Any]) -> Figure:
