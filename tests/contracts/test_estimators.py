@@ -18,6 +18,9 @@ from unveil.registry import load_all
 ROWS = 140  # a block and a bit
 NAMES = list(load_all("estimator"))
 FEW = {"num_samples": 4}
+SIZES = {"quadrature": {"latent": 1}}  # a grid covers z of few dimensions
+CHEAP = {"quadrature": {"tolerance": 0.1, "max_evaluations": 1500}, "local": {"steps": 2, "batch_samples": 2}}
+CHEAP |= dict.fromkeys(("ais", "sandwich"), {"num_distributions": 2, "leapfrog": 1})
 
 
 def cases() -> list[object]:
@@ -34,13 +37,18 @@ EACH = pytest.mark.parametrize(("variant", "name"), cases())
 
 def estimator(name: str) -> Estimator:
     cls = load_all("estimator")[name]
-    return cls(**FEW) if cls().num_samples is not None else cls()
+    few = FEW if cls().num_samples is not None else {}
+    return cls(**few | CHEAP.get(name, {}))  # type: ignore[no-any-return]
+
+
+def built(variant: Variant, name: str) -> Model:
+    return variant.build(**SIZES.get(name, {}))
 
 
 def judged(variant: Variant, name: str, model: Model | None = None, **options: int) -> Estimate:
     with keyed("split"):
         split = split_of(variant.domain, ROWS)
-    return evaluate(model or variant.build(), split, estimator(name), **options)[0]  # type: ignore[arg-type]
+    return evaluate(model or built(variant, name), split, estimator(name), **options)[0]  # type: ignore[arg-type]
 
 
 def test_each_registered_estimator_meets_a_model() -> None:
@@ -55,7 +63,7 @@ def test_an_estimate_has_a_value_per_example(variant: Variant, name: str) -> Non
     assert found.direction in ("lower", "upper", "exact") and found.direction == estimator(name).direction
     assert (found.stderr_mc >= 0).all()
     assert {"elbo", "rate", "distortion", "kl"} <= found.diagnostics.keys()
-    assert found.diagnostics["kl"].shape == (ROWS, len(variant.build().groups))
+    assert found.diagnostics["kl"].shape == (ROWS, len(built(variant, name).groups))
     torch.testing.assert_close(found.diagnostics["kl"].sum(-1), found.diagnostics["rate"])
     elbo = -(found.diagnostics["rate"] + found.diagnostics["distortion"])
     torch.testing.assert_close(found.diagnostics["elbo"], elbo)
@@ -63,7 +71,7 @@ def test_an_estimate_has_a_value_per_example(variant: Variant, name: str) -> Non
 
 @EACH
 def test_estimates_do_not_depend_on_limit_or_on_what_ran_before(variant: Variant, name: str) -> None:
-    model = variant.build()
+    model = built(variant, name)
     whole = judged(variant, name, model)
     for limit in (1, 17, 128, 133):
         part = judged(variant, name, model, limit=limit)
@@ -76,7 +84,7 @@ def test_estimates_do_not_depend_on_limit_or_on_what_ran_before(variant: Variant
 
 @EACH
 def test_estimates_depend_on_the_seed_and_leave_the_callers_noise_alone(variant: Variant, name: str) -> None:
-    model = variant.build()
+    model = built(variant, name)
     before = torch.random.get_rng_state()
     first, second = judged(variant, name, model, seed=0), judged(variant, name, model, seed=1)
     assert torch.equal(before, torch.random.get_rng_state())
@@ -86,7 +94,7 @@ def test_estimates_depend_on_the_seed_and_leave_the_callers_noise_alone(variant:
 
 @EACH
 def test_a_model_is_judged_in_evaluation_mode_and_put_back(variant: Variant, name: str) -> None:
-    model = variant.build().train()
+    model = built(variant, name).train()
     seen: list[bool] = []
     posterior = model.posterior
 
@@ -102,7 +110,7 @@ def test_a_model_is_judged_in_evaluation_mode_and_put_back(variant: Variant, nam
 @pytest.mark.parametrize("name", NAMES)
 def test_the_rows_of_a_split_are_each_judged_once_and_in_order(name: str) -> None:
     variant = next(p.values[0] for p in cases() if p.values[1] == name)  # type: ignore[attr-defined]
-    split, model = split_of(variant.domain, ROWS), variant.build()
+    split, model = split_of(variant.domain, ROWS), built(variant, name)
     done: list[tuple[int, int]] = []
     whole, seconds = evaluate(model, split, estimator(name), progress=lambda a, b: done.append((a, b)))
     assert done == [(128, ROWS), (ROWS, ROWS)] and seconds > 0
