@@ -18,6 +18,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from contracts.variants import DOMAINS, batch_of, split_of
 from exact import toys
+from exact.simulated import StoredHierarchy, simulated
 from unveil.config import choose
 from unveil.data import Split, load
 from unveil.diagnostics.aggregate import AUC, MARGINAL, Aggregate, _encode, aggregate
@@ -34,13 +35,12 @@ from unveil.train.stage import Stage
 # -- the rate cut in two ----------------------------------------------------------------------------------------------
 
 
-def simulated(gain: float, num: int) -> tuple[LinearGaussian, Split]:
-    """x from a linear-Gaussian model of two latents itself, so that the aggregate of p(z|x) over x ∼ p(x) *is* p(z)."""
+def linear(gain: float, num: int) -> tuple[LinearGaussian, Split]:
+    """A model of two latents, and x from the model itself: the aggregate of p(z|x) over x ∼ p(x) *is* p(z)."""
     model = toys.linear_gaussian(toys.real_rows(100), fitted=False)
     with torch.no_grad():
         model.W.mul_(gain)
-    x, _ = model.sample(num)
-    return model, Split(x.float(), None, model.domain, "none", torch.arange(num))
+    return model, simulated(model, num)
 
 
 def information(model: LinearGaussian) -> float:
@@ -50,7 +50,7 @@ def information(model: LinearGaussian) -> float:
 
 
 def test_the_exact_posterior_over_simulated_x_has_the_closed_forms() -> None:
-    model, split = simulated(0.5, 2000)
+    model, split = linear(0.5, 2000)
     found, truth = aggregate(model, split), information(model)
     assert truth > 0.3
     assert found.information == pytest.approx(truth, abs=4 * found.information_stderr)
@@ -63,7 +63,7 @@ def test_the_exact_posterior_over_simulated_x_has_the_closed_forms() -> None:
 
 
 def test_few_examples_cannot_show_more_than_their_logarithm() -> None:
-    model, split = simulated(50.0, 40)
+    model, split = linear(50.0, 40)
     found = aggregate(model, split)
     assert found.rate > 2 * math.log(40) and found.cap == math.log(40)
     assert found.information <= found.cap + 1e-6 and found.capped
@@ -72,9 +72,18 @@ def test_few_examples_cannot_show_more_than_their_logarithm() -> None:
 
 
 def test_below_the_cap_the_words_still_say_when_examples_are_too_few() -> None:
-    model, split = simulated(2.0, 60)
+    model, split = linear(2.0, 60)
     found = aggregate(model, split)
     assert not found.capped and "still rises by" in found.words and "at least" in found.words
+
+
+def test_several_groups_are_joined() -> None:
+    model = StoredHierarchy(off=0.0, wider=1.0)  # q is p(z|x)
+    with torch.no_grad():
+        model.W.mul_(0.2)
+    found = aggregate(model, simulated(model, 1500))
+    assert len(found.kl_per_dim) == sum(model.latents) and found.auc == pytest.approx(0.5, abs=4 * found.auc_stderr)
+    assert abs(found.kl) < 4 * math.hypot(found.kl_stderr, found.rate_stderr)
 
 
 def test_a_mixtures_parts_are_those_of_its_responsibilities() -> None:
