@@ -190,7 +190,7 @@ class _Cure:
 
     def carried_out(self, steps: int | None, minutes: float | None, started: float) -> Cured:
         bench, run = self.bench, self.bench.run
-        revived = [self.trials[0]] * self.collapsed  # costs as much as the control
+        revived = 2 * [self.trials[0]] * self.collapsed  # costs as much as two controls
         self.steps = bench.steps_of([*self.trials, *revived], steps, minutes)
         self.count = Count(self.progress, self.steps * len([*self.trials, *revived]))
         tried = self._tried()
@@ -238,15 +238,18 @@ class _Cure:
     def _verdict(self, control: Judged) -> Verdict:
         """Whether the plain objective, from weights with a live encoder, falls back to what the run came to.
 
-        The control, of equal budget, stands for the collapsed model where it has collapsed, too.
+        The control stands for the collapsed model where it has collapsed, too.
         """
-        name, gentle = "from a live encoder", {"lr": min(ALIVE_LR, self.bench.phase["lr"])}
-        first, bench = self.steps // 2, self.bench
+        bench, name, gentle = self.bench, "from a live z", {"lr": min(ALIVE_LR, self.bench.phase["lr"])}
         alive = Trial(name, BetaElbo(beta=ALIVE_BETA, warmup=0.0), train=gentle, keep="last")
         plain = Trial(name, Elbo(warmup=0.0), train=gentle, keep="last")
-        model, _ = bench.fitted(alive, first, self.count)
+        model, _ = bench.fitted(alive, self.steps, self.count)
+        if bench.judged(model).has_collapsed:
+            self.count.made += self.steps
+            why = f"No z came alive in {self.steps:,} steps in which the rate cost next to nothing; give more --steps."
+            return Verdict("undecided", why)
         again = seed_of("stage", bench.seed, 1)
-        model, _ = bench.fitted(plain, self.steps - first, self.count, model=model, seed=again)
+        model, _ = bench.fitted(plain, self.steps, self.count, model=model, seed=again)
         live, dead = bench.judged(model), control if control.has_collapsed else bench.before
         _, stderr = paired(live.each_elbo, dead.each_elbo)
         found, beta = verdict(dead.elbo, live.elbo, live.rate, stderr), bench.run.config["objective"].get("beta", 1.0)

@@ -64,8 +64,8 @@ def _free(bench: Bench) -> Trial:
         raise RequestError(f"The objective is {spec['name']!r} already; what is left is a higher floor.")
     kept = {name: spec[name] for name in ("num_samples", "warmup", "cycles") if name in spec}
     objective = FreeBits(floor=free_nats(model) / len(model.groups), **kept)
-    described = describe(objective)
-    return Trial(FREE, objective, {"objective": described["name"], **objective_keys(described)})
+    said = {"objective": "free_bits", **objective_keys(describe(objective)), "objective.floor": objective.floor}
+    return Trial(FREE, objective, said)
 
 
 def free_nats(model: Model) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .config import TrainOptions
-from .diagnostics.collapse import SMALL, collapse
+from .diagnostics.collapse import collapse
 from .errors import RequestError
 from .estimators.base import Estimator, evaluate
 from .files import finite
@@ -84,7 +84,8 @@ class Judged:
         log_px: the mean of the estimate; stderr, of that mean.
         elbo, rate, distortion: ELBO = −(rate + distortion).
         active_units: latents whose posterior mean varies (Burda et al., 2016), or None where q has no mean.
-        drop: by how much the bound falls when z is shuffled between examples.
+        drop: by how much the bound falls when z is shuffled between examples; has_collapsed, whether that is
+            next to nothing.
         each: [N] the estimate of each example; each_elbo, [N] its ELBO.
     """
 
@@ -95,18 +96,15 @@ class Judged:
     distortion: float
     active_units: int | None
     drop: float
+    has_collapsed: bool
     each: NDArray[np.float64] = field(repr=False)
     each_elbo: NDArray[np.float64] = field(repr=False)
-
-    @property
-    def has_collapsed(self) -> bool:
-        """Whether the decoder does as well with another example's z."""
-        return self.drop < SMALL
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, without those of each example."""
         names = ("log_px", "stderr", "elbo", "rate", "distortion", "active_units", "drop")
-        return {name: finite(getattr(self, name)) for name in names} | {"active_units": self.active_units}
+        exact = {"active_units": self.active_units, "has_collapsed": self.has_collapsed}
+        return {name: finite(getattr(self, name)) for name in names} | exact
 
 
 def paired(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
@@ -234,6 +232,7 @@ class Bench:
     def judged(self, model: Model) -> Judged:
         """What a model comes to on the validation examples, by the same draws for every model."""
         estimate, _ = evaluate(model, self.valid, self.judge, seed=0)
+        worth = collapse(model, self.valid, seed=0)
         found = {name: estimate.diagnostics[name] for name in ("elbo", "rate", "distortion")}
         each = estimate.log_px.numpy()
         return Judged(
@@ -241,7 +240,8 @@ class Bench:
             stderr=paired(each, np.zeros_like(each))[1],
             **{name: float(value.mean()) for name, value in found.items()},
             active_units=active_units(model, self.valid),
-            drop=collapse(model, self.valid, seed=0).drop,
+            drop=worth.drop,
+            has_collapsed=bool(worth.findings()),
             each=each,
             each_elbo=found["elbo"].numpy(),
         )

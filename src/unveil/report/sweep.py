@@ -10,7 +10,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ..diagnostics.aggregate import AUC
-from ..diagnostics.collapse import SMALL
+from ..diagnostics.collapse import DROP
 from ..files import write_atomic
 from ..sweeping import Point, Sweep
 from .figures import Figure
@@ -82,7 +82,7 @@ def curve(found: Sweep) -> Figure:
 def drops(points: Sequence[Point]) -> Figure:
     """What a foreign z costs, per β, and the line below which that is next to nothing."""
     values = [max(point.judged.drop, 1e-3) for point in points]
-    return _bars(points, values, SMALL, {"title": {"text": "nats per example"}, "type": "log", "dtick": 1})
+    return _bars(points, values, DROP, {"title": {"text": "nats per example"}, "type": "log", "dtick": 1})
 
 
 def apart(points: Sequence[Point]) -> Figure:
