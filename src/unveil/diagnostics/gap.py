@@ -1,0 +1,253 @@
+"""What a bound lacks, and why: log p(x) − ELBO = approximation gap + amortisation gap, per example."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data import Split
+from ..errors import RequestError
+from ..estimators.base import Estimate, Estimator, evaluate
+from ..estimators.local import NEEDS, family_of
+from ..estimators.local_families import FAMILIES, FamilyName
+from ..estimators.renyi import RenyiBound
+from ..files import finite
+from ..models.base import Model, device_of
+from ..ops import keyed
+from ..registry import lookup
+from .finding import Finding
+
+NATS, SHARE = 1.0, 0.02  # a part is large above both one nat and 2 % of |ELBO|
+GRID = 3  # most latents that a grid covers
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """log p(x) − ELBO of B examples in two parts, in nats.
+
+    amortisation  = ELBO of a local q of the encoder's family − ELBO of the encoder: what one network for all costs.
+    approximation = log p(x) − ELBO of that local q: what the family costs.
+
+    An unfinished fit of the local q moves some of the first to the second; noise makes single examples negative.
+
+    References: Cremer, Li & Duvenaud, Inference Suboptimality in Variational Autoencoders (2018), eq. 4–6.
+
+    Arguments:
+        log_px: [B], log p(x) or a bound on it from below.
+        log_px_estimator: which one it is.
+        side: "exact", or "lower" where log_px is a bound from below, and with it the approximation gap.
+        elbo: [B], of the encoder.
+        local: {family: ELBO [B] of a local q}: of the encoder's family first, and of the families that hold it.
+        encoder: the family of the encoder's q.
+    """
+
+    log_px: Tensor
+    log_px_estimator: str
+    side: str
+    elbo: Tensor
+    local: dict[str, Tensor] = field(repr=False)
+    encoder: str
+
+    @property
+    def family(self) -> str:
+        """The family of the local q that splits the gap."""
+        return next(iter(self.local))
+
+    @property
+    def local_elbo(self) -> Tensor:
+        """[B]."""
+        return self.local[self.family]
+
+    @property
+    def amortisation(self) -> Tensor:
+        """[B]."""
+        return self.local_elbo - self.elbo
+
+    @property
+    def approximation(self) -> Tensor:
+        """[B]."""
+        return self.log_px - self.local_elbo
+
+    @property
+    def advice(self) -> str:
+        """One sentence: what to do about the larger part."""
+        amortisation, approximation = (float(part.mean()) for part in (self.amortisation, self.approximation))
+        if not (self._is_large(amortisation) or self._is_large(approximation)):
+            return "Both gaps are small: the encoder is as good as it gets, and what is left to gain is in the model."
+        if amortisation >= approximation:
+            return f"Most of the gap is amortisation: {self._for_amortisation()}."
+        return f"Most of the gap is the family of q: {self._for_approximation()}."
+
+    def findings(self) -> list[Finding]:
+        """amortisation_gap and approximation_gap, for a part above 1 nat and 2 % of |ELBO| by two standard errors."""
+        found = []
+        mean, error = _mean_and_error(self.amortisation)
+        if self._is_large(mean - 2 * error):
+            sentence = f"The encoder's q is {mean:.2f} nats per example worse than the best {_named(self.family)}."
+            found.append(Finding("amortisation_gap", sentence, mean, _sentence(self._for_amortisation())))
+        mean, error = _mean_and_error(self.approximation)
+        if self._is_large(mean - 2 * error):
+            sentence = f"The best {_named(self.family)} lacks {self._at_least}{mean:.2f} nats per example of log p(x)."
+            found.append(Finding("approximation_gap", sentence, mean, _sentence(self._for_approximation())))
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers: means over the examples, their standard errors, and each example."""
+        parts = {"amortisation": self.amortisation, "approximation": self.approximation}
+        means = {
+            name: dict(zip(("mean", "stderr"), map(finite, _mean_and_error(each)), strict=True))
+            for name, each in parts.items()
+        }
+        return {
+            "num_examples": len(self.elbo),
+            "log_px": finite(float(self.log_px.mean())),
+            "log_px_estimator": self.log_px_estimator,
+            "side": self.side,
+            "elbo": finite(float(self.elbo.mean())),
+            "local_elbo": finite(float(self.local_elbo.mean())),
+            "family": self.family,
+            "amortisation": means["amortisation"],
+            "approximation": means["approximation"] | {"side": self.side},
+            "by_family": {name: finite(float(elbo.mean())) for name, elbo in self.local.items()},
+            "per_example": {name: [finite(value) for value in each.tolist()] for name, each in parts.items()},
+            "advice": self.advice,
+        }
+
+    def lines(self) -> list[str]:
+        """A table to read."""
+        source = f"log p(x), {self.log_px_estimator}" + ("" if self.side == "exact" else " (from below)")
+        richer = [(f"ELBO, local {_named(name)}", elbo) for name, elbo in self.local.items()]
+        rows = [(source, self.log_px), *reversed(richer), ("ELBO, encoder", self.elbo)]
+        rows += [
+            (f"approximation gap{', at least' if self._at_least else ''}", self.approximation),
+            ("amortisation gap", self.amortisation),
+        ]
+        width = max(len(name) for name, _ in rows)
+        table = [
+            f"{name:<{width}}  {mean:10.3f} ± {error:.3f}"
+            for name, (mean, error) in ((n, _mean_and_error(v)) for n, v in rows)
+        ]
+        return [f"{len(self.elbo)} examples, nats per example", *table, *self._remark(), self.advice]
+
+    def _remark(self) -> list[str]:
+        if self.encoder != "flow":
+            return []
+        return [
+            "The encoder's q is a flow (or has no name); the local one is a flow of its own, not of the same family."
+        ]
+
+    @property
+    def _at_least(self) -> str:
+        return "" if self.side == "exact" else "at least "
+
+    def _is_large(self, nats: float) -> bool:
+        return nats > max(NATS, SHARE * abs(float(self.elbo.mean())))
+
+    def _for_amortisation(self) -> str:
+        return "take a wider or deeper encoder (model.width, model.depth), train.encoder_steps=1 or more steps"
+
+    def _for_approximation(self) -> str:
+        if self.encoder == "flow":
+            return "take a richer flow (posterior.num_transforms, posterior.width)"
+        best, full = (float(self.local[name].mean()) for name in ("flow", "full"))
+        if self.encoder == "mean_field" and full - float(self.local_elbo.mean()) > 0.5 * (
+            best - float(self.local_elbo.mean())
+        ):
+            return "take posterior=full_gaussian, or posterior=flow or iaf"
+        return "take posterior=flow or posterior=iaf"
+
+
+def gap(
+    model: Model,
+    split: Split,
+    *,
+    seed: int = 0,
+    limit: int | None = 100,
+    estimator: Estimator | None = None,
+    num_samples: int = 256,
+    steps: int = 150,
+    progress: Progress | None = None,
+) -> Gap:
+    """The gap of the first examples of a split, in two parts.
+
+    All parts see the same x: a fresh binarization is keyed by the seed, as is the noise of each part.
+
+    Arguments:
+        limit: how many examples.
+        estimator: of log p(x), exact or from below; None picks the closed form, a grid for z of up to 3 dimensions, or
+            annealed importance sampling.
+        num_samples: draws that each ELBO is judged on.
+        steps: of each local fit.
+        progress: called with (part, done, total).
+    """
+    model.require("The gap", NEEDS)
+    found = _First(model, split, seed, limit, progress)
+    own, latents = _of_encoder(model, split, seed)
+    source = _source(model, latents) if estimator is None else _known_side(estimator)
+    log_px = found("log p(x)", source)
+    elbo = found(
+        "encoder", RenyiBound(alpha=1.0, num_samples=num_samples)
+    )  # E[log w], which a good q leaves no noise in
+    local: dict[str, Tensor] = {}
+    for name in FAMILIES[FAMILIES.index(own) :]:
+        family = "auto" if name == own else name
+        fit = lookup("estimator", "local")(family=family, num_samples=num_samples, steps=steps)
+        local[name] = found(name, fit).log_px
+    side = "exact" if log_px.direction == "exact" else "lower"
+    return Gap(log_px.log_px, source.registered[1], side, elbo.log_px, local, own)
+
+
+class _First:
+    """Evaluates the first examples of a split, always with the same x."""
+
+    def __init__(self, model: Model, split: Split, seed: int, limit: int | None, progress: Progress | None) -> None:
+        self._model, self._split, self._seed, self._limit, self._progress = model, split, seed, limit, progress
+
+    def __call__(self, part: str, estimator: Estimator) -> Estimate:
+        told = self._progress
+        each = None if told is None else lambda done, total: told(part, done, total)
+        return evaluate(self._model, self._split, estimator, seed=self._seed, limit=self._limit, progress=each)[0]
+
+
+@torch.no_grad()
+def _of_encoder(model: Model, split: Split, seed: int) -> tuple[FamilyName, int]:
+    """The family of the encoder's q and the number of latents."""
+    with keyed("gap", seed):
+        posterior = model.posterior(split.batch(torch.zeros(1, dtype=torch.int64)).to(device_of(model)))
+        z, _ = posterior.draw(1)
+    return family_of(posterior.distribution), sum(group[0, 0].numel() for group in z)
+
+
+def _source(model: Model, latents: int) -> Estimator:
+    name = "exact" if "exact" in model.gives else "quadrature" if latents <= GRID else "ais"
+    made: Estimator = lookup("estimator", name)()
+    return made
+
+
+def _known_side(estimator: Estimator) -> Estimator:
+    if estimator.direction not in ("exact", "lower"):
+        raise RequestError(
+            f"The gap came with the estimator {estimator.registered[1]!r}, which bounds log p(x) from above; take "
+            "an exact one or one from below, such as ais."
+        )
+    return estimator
+
+
+def _mean_and_error(value: Tensor) -> tuple[float, float]:
+    """Over examples; one cannot tell its error."""
+    error = float(value.std()) / math.sqrt(len(value)) if len(value) > 1 else math.nan
+    return float(value.mean()), error
+
+
+def _named(family: str) -> str:
+    return {"mean_field": "mean-field q", "full": "Gaussian q with full covariance", "flow": "flow q"}[family]
+
+
+def _sentence(clause: str) -> str:
+    return clause[0].upper() + clause[1:] + "."
