@@ -18,6 +18,7 @@ from .subject import Subject
 from .views import held_out
 
 Found = Mapping[str, Any]
+FAMILIES = {"mean_field": "mean-field Gaussian", "full": "Gaussian with full covariance", "flow": "flow"}
 SIDE = 96  # pixels of the x beside its posteriors
 
 
@@ -188,8 +189,8 @@ def _gap(part: Found, what: str, figures: dict[str, Figure]) -> dict[str, Any]:
             "gap_approximation": "Approximation gap per example",
         }
     first, second = part["amortisation"], part["approximation"]
-    total = part["log_px"] - part["elbo"]
-    least = ", at least, since log p(x) is itself a bound from below here" if part.get("side") == "lower" else ""
+    total = None if None in (part["log_px"], part["elbo"]) else part["log_px"] - part["elbo"]
+    least = ", the latter at least: log p(x) is a bound from below here" if part["side"] == "lower" else ""
     return {
         "lead": f"{what} − ELBO = KL(q(z|x) ‖ p(z|x)), and it has two causes. The amortisation gap is what the encoder "
         "loses against the best q of its own family, fitted to each x alone; the approximation gap what even that q "
@@ -197,10 +198,16 @@ def _gap(part: Found, what: str, figures: dict[str, Figure]) -> dict[str, Any]:
         "figures": drawn,
         "words": (
             f"{what} − ELBO is {fixed(total)} nats: {_mean(first)} by amortisation and {_mean(second)} by the family "
-            f"({str(part['family']).replace('_', ' ')}) of q{least}.",
-            *([part["advice"]] if part.get("advice") else []),
+            f"of q ({FAMILIES[part['family']]}){least}.",
+            f"The ELBO is {fixed(part['elbo'])} at the encoder's q, and at a q fitted to each x alone {_local(part)}.",
+            part["advice"],
         ),
     }
+
+
+def _local(part: Found) -> str:
+    """The ELBO of local fits, family by family."""
+    return ", ".join(f"{fixed(elbo)} ({FAMILIES[name]})" for name, elbo in part["by_family"].items())
 
 
 def _mean(part: Found) -> str:
@@ -219,6 +226,7 @@ def _rate(part: Found, figures: dict[str, Figure]) -> dict[str, Any]:
         "figures": drawn,
         "words": (
             *_words(part),
+            *filter(None, [part["fewer"]]),
             f"A classifier tells codes of held-out x from draws of p(z) with an AUC of {fixed(part['auc'], 3)} "
             f"± {fixed(part['auc_stderr'], 3)} (0.5 is a match), and {_percent(part['holes'])} of the draws of p(z) "
             "lie where hardly any code does (1 % in a match).",
