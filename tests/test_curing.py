@@ -77,6 +77,7 @@ def test_a_collapsed_run_gets_a_cure_that_is_alive(collapsed: Run, tmp_path: Pat
     assert said["num_examples"] == len(collapsed.data.valid) and said["estimator"] == "iwae"
     assert [len(row) for row in found.rows()] == 5 * [len(HEADS)]
     assert any("Best: free bits" in line for line in found.lines())
+    assert "once the array is saved" in found.advice and found.advice in found.lines()
     check_command(found.command, free)
 
 
@@ -95,7 +96,7 @@ def test_collapse_that_is_the_optimum_is_told_from_failed_training(noise: Run) -
     found = cure(noise, steps=150)
     assert found.before.has_collapsed and found.verdict is not None
     assert found.verdict.kind == "optimum" and found.verdict.sentence in found.lines()
-    assert found.chosen is None and found.command is None
+    assert found.chosen is None and found.command is None and found.advice == ""
     assert any("None is clearly better" in line for line in found.lines())
 
 

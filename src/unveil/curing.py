@@ -85,8 +85,9 @@ class Cured:
         left_out: remedies that could not be tried.
         chosen: the name of the best remedy, where it is clearly better than the control.
         verdict: whether collapse is the optimum or failed optimisation; None for a run that has not collapsed.
-        command: `unveil fit …` with the chosen remedy at the run's full budget; None where nothing was chosen, or the
-            model was built by hand.
+        command: `unveil fit …` with the chosen remedy at the run's full budget; None where nothing was chosen, or no
+            command makes the run.
+        advice: how to fit with the chosen remedy, in a sentence before the command; "" where nothing was chosen.
         further: remedies that take another model or more than a short budget.
         seconds: of everything.
     """
@@ -105,6 +106,7 @@ class Cured:
     chosen: str | None
     verdict: Verdict | None
     command: str | None
+    advice: str
     further: tuple[str, ...]
     seconds: float
 
@@ -121,6 +123,7 @@ class Cured:
             "chosen": self.chosen,
             "verdict": None if self.verdict is None else {"kind": self.verdict.kind, "sentence": self.verdict.sentence},
             "command": self.command,
+            "advice": self.advice,
             "further": list(self.further),
             "seconds": round(self.seconds, 3),
         }
@@ -139,7 +142,7 @@ class Cured:
             self._choice(),
             *(f"Not tried: {left.name}. {left.reason}" for left in self.left_out),
             *([] if self.verdict is None else [self.verdict.sentence]),
-            *([] if self.command is None else [f"At the full budget:\n{self.command}"]),
+            *filter(None, (self.advice, self.command)),
             "Further remedies: " + "; ".join(self.further) + ".",
         ]
 
@@ -197,6 +200,7 @@ class _Cure:
         best = max(tried, key=lambda t: t.judged.log_px)
         chosen = best if best.is_better else None
         verdict = self._verdict(tried[0].judged) if self.collapsed else None
+        command = None if chosen is None else _command(run, chosen.keys, bench.own_steps)
         return Cured(
             run=str(run.path),
             steps=self.steps,
@@ -211,7 +215,8 @@ class _Cure:
             left_out=tuple(self.left_out),
             chosen=None if chosen is None else chosen.name,
             verdict=verdict,
-            command=None if chosen is None else _command(run, chosen.keys, bench.own_steps),
+            command=command,
+            advice="" if chosen is None else _advice(run, chosen.keys, command),
             further=further_remedies(run),
             seconds=time.perf_counter() - started,
         )
@@ -260,6 +265,16 @@ class _Cure:
 
 
 def _command(run: Run, change: Mapping[str, Any], steps: int) -> str | None:
-    """The fit of a run with some choices changed; None for a model that was built by hand."""
+    """The fit of a run with some choices changed; None for a run that no command makes."""
     keys = keys_of(run)
     return None if keys is None else fit_command(run, keys_with(keys, change), steps)
+
+
+def _advice(run: Run, change: Mapping[str, Any], command: str | None) -> str:
+    if command is None:
+        said = ", ".join(f"{name.replace('.', '__')}={value!r}" for name, value in change.items())
+        return f"To fit it with that at the full budget, in Python: unveil.fit(…, {said}), all else as for this run."
+    if run.config["source"]["kind"] == "memory":
+        where = run.config["source"]["where"]
+        return f"With that at the full budget, once the array is saved and its file named in the place of “{where}”:"
+    return "With that at the full budget:"
