@@ -64,7 +64,7 @@ def decoded_paths(model: Model, test: Split, scale: Tensor, *, seed: int = 0) ->
         ends = test.expected(rows).to(device_of(model))
         z, y = group_means(model, ends), model.label(ends)
     label = None if y is None else y[:count]
-    straight, spherical = (_measured(_means(model, z, label, way), scale) for way in (line, sphere))
+    straight, spherical = (evenness(walk(model, z, label, way), scale) for way in (line, sphere))
     return None if straight is None or spherical is None else Paths(*straight, *spherical)
 
 
@@ -82,8 +82,8 @@ def sphere(z0: Tensor, z1: Tensor, t: Tensor) -> Tensor:
     return torch.where(sine > 1e-3, arc, line(z0, z1, t))
 
 
-def _means(model: Model, z: tuple[Tensor, ...], y: Tensor | None, way: Way) -> Tensor:
-    """E[x|z_t] [T, B, D_x], a point of every path at a time."""
+def walk(model: Model, z: tuple[Tensor, ...], y: Tensor | None, way: Way) -> Tensor:
+    """E[x|z_t] [T, B, D_x] between the first B rows of z (groups of 2B) and the others; a t of every path at a time."""
     count, found = len(z[0]) // 2, []
     for t in torch.linspace(0, 1, STEPS + 1):
         at = t.to(z[0]).reshape(1, 1, 1)
@@ -92,7 +92,7 @@ def _means(model: Model, z: tuple[Tensor, ...], y: Tensor | None, way: Way) -> T
     return torch.stack(found)
 
 
-def _measured(means: Tensor, scale: Tensor) -> tuple[float, float] | None:
+def evenness(means: Tensor, scale: Tensor) -> tuple[float, float] | None:
     """The medians of jump and length over the paths [T, B, D_x] that lead anywhere."""
     u = means / scale
     step, whole = (u[1:] - u[:-1]).norm(dim=-1), (u[-1] - u[0]).norm(dim=-1)  # [T − 1, B], [B]
