@@ -1,0 +1,76 @@
+"""log p(x) by brute force: p(x|z) averaged over draws of z that know nothing of x."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..errors import positive
+from ..models.base import Model
+from ..registry import register
+from .base import DECODED, Estimate, Estimator, bound_parts
+
+
+@register("estimator", "prior")
+class PriorAverage(Estimator):
+    """log 1/K Σ_k p(x|z_k) with z_k ~ p(z): a lower bound in expectation, and a warning.
+
+    It needs no q(z|x), and it fails where z has more than a few dimensions or x says much about z: no draw of p(z)
+    then falls where p(z|x) is, and the average is that of the luckiest of K bad draws. What one sees is log p(x) tens
+    or hundreds of nats below any other estimate, rising as K grows, with ess near 1, while `stderr_mc` stays at about
+    one nat or below: an error computed from the draws knows nothing of what they all missed. It is kept to be compared
+    with.
+
+    `stderr_mc` is the delta-method error sd(w)/(√K·mean w) with w = p(x|z_k), which cannot exceed 1. Diagnostics: ess,
+    the effective number of samples (Σw)²/Σw².
+
+    References: Burda et al., Importance Weighted Autoencoders (2016), eq. 8 with q(z|x) = p(z); Wu et al., On the
+    Quantitative Analysis of Decoder-Based Generative Models (2017), §2.2.
+
+    Arguments:
+        num_samples: K, draws of z per example.
+    """
+
+    needs = frozenset({"joint", "log_w|rsample|enumerate"})
+    direction = "lower"
+
+    def __init__(self, *, num_samples: int = 1000) -> None:
+        self.num_samples: int = positive(num_samples)
+
+    def __call__(self, model: Model, batch: Batch) -> Estimate:
+        log_p = torch.cat([_chunk(model, batch, count) for count in _counts(self.num_samples, len(batch))])  # [K, B]
+        log_px = torch.logsumexp(log_p, 0) - math.log(len(log_p))
+        relative = (log_p - log_px).exp()
+        ess = relative.sum(0) ** 2 / (relative**2).sum(0)
+        return Estimate(log_px, _stderr(relative), "lower", bound_parts(model, batch) | {"ess": ess})
+
+
+def prior_draws(model: Model, batch: Batch, num_samples: int) -> tuple[Tensor, ...]:
+    """z groups [K, B, …] from p(z), or p(z|y) with y where it is known."""
+    size = num_samples * len(batch)
+    y = model.draw_labels(size)
+    if y is not None and batch.y is not None:
+        known = batch.y.repeat(num_samples)
+        y = torch.where(known < 0, y, known)
+    return tuple(group.unflatten(0, (num_samples, len(batch))) for group in model.draw_prior(size, y))
+
+
+def _chunk(model: Model, batch: Batch, num_samples: int) -> Tensor:
+    """log p(x|z) [K, B]."""
+    return model.joint(batch, prior_draws(model, batch, num_samples)).log_px_z.double()
+
+
+def _counts(num_samples: int, rows: int) -> list[int]:
+    """K in chunks that one pass through the decoder holds."""
+    chunk = max(1, DECODED // rows)
+    return [min(chunk, num_samples - done) for done in range(0, num_samples, chunk)]
+
+
+def _stderr(relative: Tensor) -> Tensor:
+    """Of the mean of K weights [K, B], relative to it; one draw cannot tell."""
+    if len(relative) == 1:
+        return torch.full_like(relative[0], math.nan)
+    return relative.std(0) / math.sqrt(len(relative))
