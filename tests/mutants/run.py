@@ -131,6 +131,13 @@ MUTANTS = (
         ("tests/test_train.py",),
     ),
     Mutant(
+        "shuffled-z-compared-with-itself",
+        "diagnostics/collapse.py",
+        "foreign = tuple(g[:, order] for g in z)",
+        "foreign = tuple(g[:, order.sort().values] for g in z)",
+        ("tests/test_collapse.py",),
+    ),
+    Mutant(
         "reverse-ais-with-forward-weights",
         "estimators/ais.py",
         "upper = -log_mean_exp(-log_w_back)",
