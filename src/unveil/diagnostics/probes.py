@@ -99,8 +99,6 @@ def clearly_below(one: Probe, other: Probe, margin: float, errors: float = 3.0) 
     return is_below("linear") and is_below("knn")
 
 
-
-
 def _hits(classifier: Any, train: Array, y_train: Array, test: Array, y_test: Array) -> Correct:
     if len(np.unique(y_train)) == 1:
         return np.asarray(y_test == y_train[0])

@@ -62,7 +62,7 @@ class Structure:
         num_train, num_test: the examples that probes are fitted and judged on.
         labels: accuracy of a linear probe and of k-NN; None without labels, or where the model is told the label.
         majority: the accuracy of the most frequent training label; None without labels.
-        near: trustworthiness and continuity against x, of "z" and "ppca"; None below 20 test examples.
+        near: trustworthiness and continuity against x, of "z" and "ppca"; None below 40 test examples.
         paths: smoothness of decoded paths; None where z is not real.
         order: accuracy for which of two known digits is above (½ by chance); None where x is no pair.
         tree: agreement of distances with groups and subgroups; None where there are none.
