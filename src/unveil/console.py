@@ -148,6 +148,12 @@ def print_result(result: Mapping[str, Any]) -> None:
     print_lines([f"{found['code']}: {found['sentence']}" for found in result.get("findings", [])])
 
 
+def print_tried(rows: Sequence[Sequence[str]], heads: Sequence[str], lines: Iterable[str]) -> None:
+    """Refits as a table, and what to say below it."""
+    print_rows(rows, heads)
+    print_lines(["", *lines])
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Lines on standard output."""
     for line in lines:

@@ -68,7 +68,7 @@ def diagnose(
     steps: Annotated[str | None, option("N", "Updates of each refit.")] = None,
     minutes: Annotated[str | None, option("M", "For all refits together.")] = None,
     limit: Annotated[str | None, option("N", "Examples of bracket and gap; 100.")] = None,
-    seed: Seed = "0",
+    seed: Annotated[str | None, option("N", "Of all noise; default 0, of refits the run's own.")] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +79,10 @@ def diagnose(
         refuse_beside("a plain diagnosis", steps=steps, minutes=minutes)
     if sweep is None:
         refuse_beside("a diagnosis without --sweep", out=out)
-    number, count = whole(seed, "--seed"), None if limit is None else whole(limit, "--limit", 1)
+    number, count = (
+        None if seed is None else whole(seed, "--seed"),
+        None if limit is None else whole(limit, "--limit", 1),
+    )
     budget = {
         "steps": None if steps is None else whole(steps, "--steps", 1),
         "minutes": None if minutes is None else positive(minutes, "--minutes"),
@@ -96,7 +99,7 @@ def diagnose(
     elif sweep is not None:
         show_sweep(found, sweep, out, as_json, seed=number, **budget)
     else:
-        show_diagnosis(found, as_json, limit=count, seed=number)
+        show_diagnosis(found, as_json, limit=count, seed=number or 0)
 
 
 def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
@@ -112,19 +115,19 @@ def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
 
 def show_cure(run: Run, as_json: bool, **options: Any) -> None:
     """Try remedies and print the table of before and after."""
-    from ..console import print_lines
-    from ..curing import cure
+    from ..console import print_tried
+    from ..curing import HEADS, cure
     from ..terminal import naming
 
     with naming() as progress:
         found = cure(run, progress=progress, **options)
-    print_json(found.to_json()) if as_json else print_lines(found.lines())
+    print_json(found.to_json()) if as_json else print_tried(found.rows(), HEADS, found.lines())
 
 
 def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: Any) -> None:
     """Refit along one key and print, or draw, the curve."""
-    from ..console import print_lines
-    from ..sweeping import sweep
+    from ..console import print_tried
+    from ..sweeping import HEADS, sweep
     from ..terminal import naming
 
     with naming() as progress:
@@ -133,7 +136,7 @@ def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: 
         from ..report.sweep import write_sweep
 
         write_sweep(found, out)
-    print_json(found.to_json()) if as_json else print_lines(found.lines())
+    print_json(found.to_json()) if as_json else print_tried(found.rows(), HEADS, found.lines())
 
 
 @verb("unveil score runs/digits-vae-1 new.npz -o scores.csv")
