@@ -122,7 +122,7 @@ class Quality:
             "coverage": "of held-out x have a sample near them",
         }[name]
         remedy = {
-            "precision": "Look for islands first; then train longer, or give z a prior that fits q (prior=vamp, realnvp).",
+            "precision": "Look for islands first; then train longer, or fit the prior to q (prior=vamp or realnvp).",
             "coverage": "Look for collapse first; then train longer, or with more latents (model.latent).",
         }[name]
         sentence = f"{value:.0%} {meaning}, and {reference:.0%} for training x in place of samples ({self.features})."
