@@ -110,7 +110,7 @@ class Aggregate:
             "lie where there are no codes, so samples show what the decoder never learned."
         )
         remedy = (
-            "Give the rate its full weight (--objective elbo, or objective.beta=1 or more where there is one), or let the "
+            "Give the rate its full weight (--objective elbo, or objective.beta=1 or more), or let the "
             "prior come to the codes: prior=mixture, vamp or realnvp, with train.prior_share=0.2 for it to catch up."
         )
         return [Finding("islands", sentence, self.auc, remedy)]
