@@ -81,9 +81,13 @@ def _model_keys(run: Run) -> dict[str, Any] | None:
 
 
 def _built(choices: Choices, run: Run) -> Any:
-    """The description of the model that choices build on this run's domain."""
+    """The description of the model that choices build on this run's domain, with what else was known of its data."""
+    known = {
+        "num_classes": len(run.data_info["classes"] or ()),
+        "has_missing": bool(run.config["model"].get("sees_missing")),
+    }
     with keyed("report", "repeat"):
-        return describe(choices.model(run.domain))
+        return describe(choices.model(run.domain, **known))
 
 
 def _has_own_parts(spec: Any) -> bool:
@@ -96,6 +100,8 @@ def _found(spec: dict[str, Any], key: str) -> Any:
     home = spec if kind == "model" else _part(spec, kind)
     if argument in home or kind != "model":
         return home.get(argument)
+    if argument == "condition":
+        return "label" if spec.get("num_classes") else "none"
     slot, name = HELD_IN.get(argument, ("", ""))
     return _part(spec, slot).get(name)
 

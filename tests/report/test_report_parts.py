@@ -84,6 +84,18 @@ def test_the_command_says_every_choice_and_no_clock(digits_file: str, tmp_path: 
     assert again["model"] == run.config["model"] and again["objective"] == run.config["objective"]
 
 
+def test_a_model_that_was_given_labels_or_gaps_has_a_command_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3))
+    x[::4, 1] = np.nan
+    table = "\n".join(["a,b,c,kind", *(f"{a},{'' if b != b else b},{c},{i % 2}" for i, (a, b, c) in enumerate(x))])
+    (tmp_path / "t.csv").write_text(table + "\n")
+    options = {"model.condition": "label", "data.label": "kind", "train.steps": 3}
+    run = prepare(str(tmp_path / "t.csv"), out=tmp_path / "run", options=options).start()
+    assert run.config["model"]["num_classes"] == 2 and run.config["model"]["sees_missing"]
+    assert config_again(run, tmp_path / "again")["model"] == run.config["model"]
+
+
 def said_keys(said: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in said.items() if name not in ("steps", "seed")}
 
