@@ -178,9 +178,8 @@ def aggregate(model: Model, split: Split, *, seed: int = 0, limit: int = 2000) -
 
 def _affordable(model: Model, split: Split) -> tuple[Split, int, str]:
     """Examples, draws of each and why they are fewer: a density under another example's q may have to invert a flow."""
-    first = split.batch(torch.arange(1, device=split.x.device)).to(device_of(model))
-    with keyed("aggregate", "first"):  # a label that is not known is inferred from draws
-        posterior = model.posterior(first)
+    with keyed("aggregate", "first"):  # x may be a fresh draw, and a label that is not known is inferred from draws
+        posterior = model.posterior(split.batch(torch.arange(1, device=split.x.device)).to(device_of(model)))
     if not isinstance(posterior.distribution, Pushforward):
         return split, max(1, DRAWS // len(split)), ""
     if len(split) <= INVERTED:
