@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contracts.variants import Variant, models, split_of
-from unveil.estimators import base
+from unveil.estimators import annealing, base, pilot
 from unveil.estimators.base import Estimate, Estimator, evaluate
 from unveil.models.base import Model
 from unveil.ops import keyed
@@ -20,7 +20,14 @@ NAMES = list(load_all("estimator"))
 FEW = {"num_samples": 4}
 SIZES = {"quadrature": {"latent": 1}}  # a grid covers z of few dimensions
 CHEAP = {"quadrature": {"tolerance": 0.1, "max_evaluations": 1500}, "local": {"steps": 2, "batch_samples": 2}}
-CHEAP |= dict.fromkeys(("ais", "sandwich"), {"num_distributions": 2, "leapfrog": 1})
+CHEAP |= {name: {"num_distributions": 2, "leapfrog": 1} for name in ("ais", "sandwich")}
+
+
+@pytest.fixture(autouse=True)
+def _short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is promised does not hang on how long a pilot looks, and flows are slow."""
+    for module, name, value in ((pilot, "CHAINS", 2), (pilot, "WARM", 2), (annealing, "STAYING", 1)):
+        monkeypatch.setattr(module, name, value)
 
 
 def cases() -> list[object]:
