@@ -36,6 +36,7 @@ REACH = 4.0  # the box reaches so many times as far as the farthest draw
 FINE, COARSE = {1: 8, 2: 5, 3: 4}, {1: 5, 2: 3, 3: 3}  # points per dimension of a cell, by D
 MATTERS = 1e-4  # share of p(x) above which a cell is halved into cells of the fine rule
 SWEEPS = 4  # over the directions, to the top of a quadratic surface
+ROUNDED = 8.0  # rounding of log p(x, z), in units of the last place of log p(x): sums cancel, 1/σ magnifies
 LARGEST = 1e6  # relative error above which one is as good as another
 
 
@@ -43,8 +44,12 @@ LARGEST = 1e6  # relative error above which one is as good as another
 class Frame:
     """u = m + L v of each example.
 
-    Arguments: mean m [B, D]; root L [B, D, D]; groups, the shapes of the groups of z; dtype of z; hull [B, D], the
-    farthest draw of q or p in v; prior_spread [B, D], of the prior in v.
+    Arguments:
+        mean, root: m [B, D] and L [B, D, D].
+        groups, dtype: the shapes of the groups of z, and its type.
+        q, p: draws of q(z|x) and of p(z), as v [M, B, D].
+        hull: [B, D], the farthest of them in each direction.
+        prior_spread: [B, D], the standard deviation of p(z), as v.
     """
 
     mean: Tensor
@@ -151,7 +156,7 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
     """log ∫ p(x, z) dz by halving, round after round, the cells that err most.
 
     Arguments: tolerance, the error to reach, relative to p(x); max_evaluations of p(x, z) per example, after which the
-        error that is left is reported as it is.
+        error that is left is reported as it is. So is what lies within the rounding of the model's own arithmetic.
     """
     frame = frame_of(model, batch)
     cells = first_cells(frame)
@@ -161,7 +166,7 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
     while True:
         log_px = _log_sum(leaves.log_value, leaves.cells.row, len(batch))
         error = _relative(leaves, log_px)
-        chosen = _to_split(leaves, error, tolerance, max_evaluations - used)
+        chosen = _to_split(leaves, _curable(leaves, error, log_px, frame.dtype), tolerance, max_evaluations - used)
         if not len(chosen):
             break
         leaves, cells, cost = _refined(model, batch, frame, leaves, chosen, log_px)
@@ -171,7 +176,7 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
 
 
 @torch.no_grad()
-def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-4, max_evaluations: int = 100_000) -> Grid:
+def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_evaluations: int = 100_000) -> Grid:
     """p(x, z), and so p(z|x), on the points of an adaptive grid over z of up to three dimensions.
 
     Arguments: tolerance and max_evaluations as in `integrate`.
@@ -484,6 +489,13 @@ def _together(leaves: Leaves, kept: Tensor, more: Leaves) -> Leaves:
 def _relative(leaves: Leaves, log_px: Tensor) -> Tensor:
     """The error of each cell relative to p(x), [C]."""
     return (leaves.log_error - log_px[leaves.cells.row]).exp().clamp(max=LARGEST)
+
+
+def _curable(leaves: Leaves, error: Tensor, log_px: Tensor, dtype: torch.dtype) -> Tensor:
+    """The errors [C] that are more than the rounding of log p(x, z), which no halving takes away; else 0."""
+    row = leaves.cells.row
+    rounding = ROUNDED * torch.finfo(dtype).eps * log_px.abs()[row]
+    return torch.where(error > rounding * (leaves.log_value - log_px[row]).exp(), error, 0.0)
 
 
 def _chunks(cells: Cells) -> Iterator[Tensor]:
