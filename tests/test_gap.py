@@ -142,7 +142,8 @@ def stated(
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        pytest.param(stated(0.9, 0.9), "Both gaps are small", id="small"),
+        pytest.param(stated(0.45, 0.45), "Both gaps are small", id="small"),
+        pytest.param(stated(0.9, 0.1), "Most of the gap is amortisation", id="no finding yet"),
         pytest.param(stated(3, 2), "model.width", id="amortisation"),
         pytest.param(stated(2, 3), "posterior=full_gaussian", id="correlated"),
         pytest.param(stated(2, 3, full=0.1), "take posterior=flow or posterior=iaf", id="bent"),

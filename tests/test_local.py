@@ -64,7 +64,7 @@ def wide_of_the_truth(x: Tensor) -> LinearGaussian:
 
 @pytest.mark.parametrize("alpha", [0.3, 0.7])
 def test_renyi_meets_its_closed_form(alpha: float) -> None:
-    """L_α = log p(x) − D_α(q‖p(z|x)), D_α = ½ [m'Λ_α m − log det Λ_α/(1−α) …] of two Gaussians."""
+    """L_α = log p(x) − D_α(q‖p(z|x)) for K → ∞."""
     batch = Batch(real_rows(40))
     model = wide_of_the_truth(batch.x)
     with keyed("renyi", 0), torch.no_grad():
@@ -78,7 +78,7 @@ def test_renyi_meets_its_closed_form(alpha: float) -> None:
 
 
 def renyi_divergence(alpha: float, q: MultivariateNormal, p: MultivariateNormal) -> Tensor:
-    """½ α δᵀS⁻¹δ + [(1−α) log det Σ_q + α log det Σ_p − log det S]/(2(1−α)) · −1 …, S = (1−α) Σ_q + α Σ_p."""
+    """½ α δᵀS⁻¹δ + ½ [log det S − (1−α) log det Σ_q − α log det Σ_p]/(1−α), S = (1−α) Σ_q + α Σ_p (Gil et al. 2013)."""
     S = (1 - alpha) * q.covariance_matrix + alpha * p.covariance_matrix
     delta = (q.mean - p.mean).unsqueeze(-1)
     distance = (delta.mT @ torch.linalg.solve(S, delta)).squeeze(-1).squeeze(-1)

@@ -22,7 +22,8 @@ from ..ops import keyed
 from ..registry import lookup
 from .finding import Finding
 
-NATS, SHARE = 1.0, 0.02  # a part is large above both one nat and 2 % of |ELBO|
+LARGE = 1.0, 0.02  # a part is a finding above both 1 nat and 2 % of |ELBO|
+WORTH = 0.5, 0.005  # and worth advice above both half a nat and 0.5 %
 GRID = 3  # most latents that a grid covers
 Progress = Callable[[str, int, int], None]
 
@@ -78,7 +79,7 @@ class Gap:
     def advice(self) -> str:
         """One sentence: what to do about the larger part."""
         amortisation, approximation = (float(part.mean()) for part in (self.amortisation, self.approximation))
-        if not (self._is_large(amortisation) or self._is_large(approximation)):
+        if not self._exceeds(max(amortisation, approximation), WORTH):
             return "Both gaps are small: the encoder is as good as it gets, and what is left to gain is in the model."
         if amortisation >= approximation:
             return f"Most of the gap is amortisation: {self._for_amortisation()}."
@@ -88,11 +89,11 @@ class Gap:
         """amortisation_gap and approximation_gap, for a part above 1 nat and 2 % of |ELBO| by two standard errors."""
         found = []
         mean, error = _mean_and_error(self.amortisation)
-        if self._is_large(mean - 2 * error):
+        if self._exceeds(mean - 2 * error, LARGE):
             sentence = f"The encoder's q is {mean:.2f} nats per example worse than the best {_named(self.family)}."
             found.append(Finding("amortisation_gap", sentence, mean, _sentence(self._for_amortisation())))
         mean, error = _mean_and_error(self.approximation)
-        if self._is_large(mean - 2 * error):
+        if self._exceeds(mean - 2 * error, LARGE):
             sentence = f"The best {_named(self.family)} lacks {self._at_least}{mean:.2f} nats per example of log p(x)."
             found.append(Finding("approximation_gap", sentence, mean, _sentence(self._for_approximation())))
         return found
@@ -146,8 +147,9 @@ class Gap:
     def _at_least(self) -> str:
         return "" if self.side == "exact" else "at least "
 
-    def _is_large(self, nats: float) -> bool:
-        return nats > max(NATS, SHARE * abs(float(self.elbo.mean())))
+    def _exceeds(self, value: float, bar: tuple[float, float]) -> bool:
+        nats, share = bar
+        return value > max(nats, share * abs(float(self.elbo.mean())))
 
     def _for_amortisation(self) -> str:
         return "take a wider or deeper encoder (model.width, model.depth), train.encoder_steps=1 or more steps"
