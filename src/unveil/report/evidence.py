@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -97,8 +98,8 @@ def _measured(found: Found | None) -> str | None:
     if found is None:
         return None
     return (
-        f"Measured on {found['num_examples']:,} examples of the {found['split']} split of {found['source']}, "
-        f"seed {found['seed']}, in {found['seconds']:,.0f} seconds."
+        f"Measured on the {found['split']} split of {found['source']}, the bracket and the gap on "
+        f"{found['num_examples']:,} examples of it; seed {found['seed']}, {found['seconds']:,.0f} seconds."
     )
 
 
@@ -158,7 +159,8 @@ def _between(rows: list[Found]) -> str:
         return f"The tightest bound is {_named(one)}, from {side}; nothing here bounds it from the other side."
     kind = "" if above.get("strict", True) else ", a heuristic side on these x"
     if above["log_px"] < below["log_px"]:
-        return f"The sides, {_named(below)} and {_named(above)}{kind}, meet within their noise."
+        crossed = "meet within their noise" if _noise(above, below) else "cross by more than their noise: one is wrong"
+        return f"The sides, {_named(below)} and {_named(above)}{kind}, {crossed}."
     return (
         f"The truth lies between {_named(below)} from below and {_named(above)} from above{kind}: "
         f"{fixed(above['log_px'] - below['log_px'])} nats apart."
@@ -175,7 +177,15 @@ def _named(row: Found) -> str:
 
 def _apart(exact: Found, below: Found) -> str:
     apart = exact["log_px"] - below["log_px"]
-    return f"{fixed(apart)} nats below it" if apart >= 0.005 else "level with it within its noise"
+    if _noise(exact, below):
+        return "level with it within its noise"
+    return f"{fixed(apart)} nats below it" if apart > 0 else f"{fixed(-apart)} nats above it, more than its noise"
+
+
+def _noise(one: Found, other: Found) -> bool:
+    """Whether two estimates differ by no more than three standard errors, or by what two digits do not show."""
+    errors = math.hypot(*(row.get("stderr_mc") or 0 for row in (one, other)))
+    return bool(abs(one["log_px"] - other["log_px"]) <= max(0.005, 3 * errors))
 
 
 def _gap(part: Found, what: str, figures: dict[str, Figure]) -> dict[str, Any]:
