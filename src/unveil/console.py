@@ -237,8 +237,13 @@ def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
         print_lines(["", *found["bracket"]["words"]])
     if found["gap"]:
         print_lines(["", *_gap(found["gap"])])
-    if found["aggregate"]:
-        print_lines(["", _rate(found["aggregate"])])
+    for part in ("aggregate", "collapse"):
+        if found[part]:
+            print_lines(["", found[part]["words"]])
+    if found["quality"]:
+        print_lines(["", *_quality(found["quality"])])
+    if found["structure"] and found["structure"]["labels"]:
+        print_lines(["", _labels(found["structure"]["labels"])])
     print_lines(["", *(f"{name} was left out: {why}" for name, why in found["why"].items())])
     for finding in found["findings"]:
         print_lines([f"{finding['code']}: {finding['sentence']} {finding['remedy']}"])
@@ -263,9 +268,13 @@ def _gap(gap: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _rate(found: Mapping[str, Any]) -> str:
-    capped = f" (at least: {found['num_examples']:,} examples cap it at {found['cap']:.2f})" if found["capped"] else ""
-    return (
-        f"Rate {found['rate']:.2f} = mutual information {found['mutual_information']:.2f}{capped} + aggregate to prior "
-        f"{found['marginal_kl']:.2f} nats."
-    )
+def _quality(found: Mapping[str, Any]) -> list[str]:
+    names = ("precision", "recall", "density", "coverage")
+    pairs = ", ".join(f"{name} {found['samples'][name]:.2f} ({found['reference'][name]:.2f})" for name in names)
+    return [f"Samples against held-out x, in brackets training x: {pairs}.", f"Distances in: {found['features']}."]
+
+
+def _labels(found: Mapping[str, Any]) -> str:
+    names = {"z": "z", "ppca": "pPCA codes of the same size", "x": "x itself"}
+    told = ", ".join(f"{100 * found[name]['knn']:.0f} % from {words}" for name, words in names.items() if name in found)
+    return f"Nearest neighbours tell the label: {told}."

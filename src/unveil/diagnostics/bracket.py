@@ -130,7 +130,7 @@ def num_dims(model: Model) -> int:
 
 def _rungs(name: str, judge: Estimator, estimate: Estimate) -> Iterator[Rung]:
     kind = judge.registered[1]
-    below = kind if kind != "sandwich" else "ais"
+    below = "ais" if kind == "sandwich" else kind
     yield _rung(name, below, judge.num_samples, estimate.direction, estimate.log_px, estimate.stderr_mc)
     if kind == "sandwich":
         found = estimate.diagnostics

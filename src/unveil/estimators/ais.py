@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import typing
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError, nearest, positive
+from ..files import finite
 from ..models.base import Model, held
 from ..ops import keyed, log_mean_exp
 from ..registry import register
@@ -20,6 +22,11 @@ from .base import Estimate, Estimator, bound_parts
 from .pilot import TARGET, pilot
 
 ERRORS = 4.0  # standard errors that chance is allowed
+STRICT = "Both sides hold in expectation: every x was drawn from the model together with its z."
+HEURISTIC = (
+    "The lower side holds in expectation. The upper side is heuristic: nobody has an exact draw of p(z|x) for these x, "
+    "and what the chains have not found is missing from both sides."
+)
 
 
 class AnnealedEstimator(Estimator):
@@ -40,6 +47,12 @@ class AnnealedEstimator(Estimator):
         self.num_samples = positive(num_samples)
         self.num_distributions, self.leapfrog, self.start = num_distributions, leapfrog, start
 
+    def summary(self, estimate: Estimate) -> dict[str, Any]:
+        """How the sampler did: effective chains, accepted proposals, and what shows that it is wrong."""
+        found = estimate.diagnostics
+        told = {name: finite(float(found[name].mean())) for name in ("ess", "accepted", "acceptance") if name in found}
+        return told | {"findings": [{"code": "broken_sampler", "sentence": wrong} for wrong in broken(estimate)]}
+
 
 class Annealing:
     """One batch on its path: the plan from the pilot, then passes, each with a noise stream of its own.
@@ -50,7 +63,6 @@ class Annealing:
     def __init__(self, model: Model, batch: Batch, settings: AnnealedEstimator) -> None:
         self.num_chains, self.leapfrog, self.rows = settings.num_samples, settings.leapfrog, len(batch)
         self._stream = int(torch.randint(2**62, ()))
-        _keep_pages()
         self.path, self.tally = Path(model, batch, settings.start), Tally()
         with keyed("pilot", self._stream):
             self.plan: Plan = pilot(self.path, self.num_chains, settings.num_distributions, self.leapfrog)
@@ -82,14 +94,6 @@ class Annealing:
 
     def _counts(self) -> list[int]:
         return parts_of(self.num_chains, max(1, base.DECODED // self.rows))
-
-
-def _keep_pages() -> None:
-    """Has glibc keep what is freed: it gives back to the system, page by page, what is larger than any block before.
-
-    Every gradient frees what it needed and asks for it again; the page faults were a fifth of its time.
-    """
-    torch.empty(30 * 2**20, dtype=torch.uint8)  # just below 32 MiB, above which nothing is kept
 
 
 @register("estimator", "ais")
@@ -153,6 +157,22 @@ class Sandwich(AnnealedEstimator):
         upper = -log_mean_exp(-log_w_back)
         both = {"upper": upper, "upper_stderr_mc": _stderr(-log_w_back), "strict": strict.double(), "drift": drift}
         return replace(lower, diagnostics=lower.diagnostics | both)
+
+    def summary(self, estimate: Estimate) -> dict[str, Any]:
+        """Both sides, the gap between them, what each is strict for, and how the sampler did."""
+        lower, upper = estimate.log_px, estimate.diagnostics["upper"]
+        gap, strict = upper - lower, bool((estimate.diagnostics["strict"] > 0.5).all())
+        return {
+            "lower": float(lower.mean()),
+            "upper": finite(float(upper.mean())),
+            "gap": finite(float(gap.mean())),
+            "gap_stderr": finite(float(gap.std() / math.sqrt(len(gap)))) if len(gap) > 1 else None,
+            "gap_median": finite(float(gap.median())),
+            "gap_p99": finite(float(gap.quantile(0.99))),
+            "strict": {"lower": True, "upper": strict},
+            "words": [STRICT if strict else HEURISTIC],
+            **super().summary(estimate),
+        }
 
 
 def broken(estimate: Estimate) -> list[str]:
