@@ -1,6 +1,6 @@
 """What judging costs and what it finds: the one-layer VAE 784-200-200-50 of the literature, on dynamic MNIST.
 
-Usage: python bench/evidence.py fit       trains it (40,000 steps of 256) into runs/evidence, and one with 2-D z
+Usage: python bench/evidence.py fit       trains it (40,000 steps of 256), and one with 2-D z (15,000), into runs/
        python bench/evidence.py           measures, one after the other, each in a process of its own:
            sandwich    BDMC on 1,000 images simulated by the model: mean gap, seconds
            iwae        IWAE-5000 on all 10,000 test images: seconds
@@ -32,7 +32,7 @@ from unveil.priors import StandardNormal
 
 RUNS = Path("runs")
 FULL, FLAT = RUNS / "evidence", RUNS / "evidence-2d"
-LATENTS = {FULL: 50, FLAT: 2}
+LATENTS, STEPS = {FULL: 50, FLAT: 2}, {FULL: 40_000, FLAT: 15_000}
 COMMAND = ("--plugin", __file__, "--json")
 
 
@@ -75,7 +75,7 @@ class PlainDecoder2(PlainDecoder):
 DECODERS = {50: PlainDecoder50, 2: PlainDecoder2}
 
 
-def fit(path: Path, steps: int = 40_000) -> Run:
+def fit(path: Path) -> Run:
     """The run, trained unless it is there."""
     if (path / "result.json").is_file():
         return Run.load(path, parts={"encoder": PlainEncoder, "decoder": DECODERS[LATENTS[path]]})
@@ -89,7 +89,7 @@ def fit(path: Path, steps: int = 40_000) -> Run:
         DECODERS[latent](),
         Bernoulli(data.domain),
     )
-    return unveil.fit("mnist", model=model, steps=steps, train__batch_size=256, out=path, show=True)
+    return unveil.fit("mnist", model=model, steps=STEPS[path], train__batch_size=256, out=path, show=True)
 
 
 def judged(path: Path, *words: str) -> dict[str, Any]:
