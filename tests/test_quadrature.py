@@ -17,7 +17,8 @@ from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.estimators.bounds import IwaeBound
 from unveil.estimators.brute_force import PriorAverage
-from unveil.estimators.grid import DRAWS, first_cells, frame_of, integrate, posterior_grid
+from unveil.estimators.cells import DRAWS, first_cells, frame_of
+from unveil.estimators.grid import integrate, posterior_grid
 from unveil.estimators.quadrature import Quadrature
 from unveil.models.base import Model, OneGroup
 from unveil.models.linear_gaussian import LinearGaussian

@@ -19,7 +19,8 @@ from ..divergence import kl
 from ..errors import positive
 from ..estimators.base import DECODED, ROWS
 from ..estimators.bounds import IwaeBound
-from ..estimators.grid import DIMS, Grid, posterior_grid
+from ..estimators.cells import DIMS
+from ..estimators.grid import Grid, posterior_grid
 from ..files import finite
 from ..models.base import Model, Posterior, device_of
 from ..ops import keyed

@@ -11,79 +11,23 @@ References: Genz & Malik, An adaptive algorithm for numerical integration over a
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..errors import RequestError
 from ..models.base import Model
 from .base import DECODED
-from .brute_force import prior_draws
+from .cells import Cells, Frame, cut, first_cells, frame_of
+from .rules import FINE, Rule, hidden, rule_for
 
-DIMS = 3  # of z, at most
-DRAWS = 64  # of q and of p, per example, that say where a grid must look
-CORE = 1.5  # half the width of the innermost cells, in standard deviations of q
-BODY = 1.5  # half the greatest width where the prior has its draws, in standard deviations of the prior
-REACH = 4.0  # the box reaches so many times as far as the farthest draw
-FINE, COARSE = {1: 8, 2: 5, 3: 4}, {1: 5, 2: 3, 3: 3}  # points per dimension of a cell, by D
 MATTERS = 1e-4  # share of p(x) above which a cell is halved into cells of the fine rule
-SWEEPS = 4  # over the directions, to the top of a quadratic surface
 ROUNDED = 8.0  # rounding of log p(x, z), in units of the last place of log p(x): sums cancel, 1/σ magnifies
 LARGEST = 1e6  # relative error above which one is as good as another
-
-
-@dataclass(frozen=True)
-class Frame:
-    """u = m + L v of each example.
-
-    Arguments:
-        mean, root: m [B, D] and L [B, D, D].
-        groups, dtype: the shapes of the groups of z, and its type.
-        q, p: draws of q(z|x) and of p(z), as v [M, B, D].
-        hull: [B, D], the farthest of them in each direction.
-        prior_spread: [B, D], the standard deviation of p(z), as v.
-    """
-
-    mean: Tensor
-    root: Tensor
-    groups: tuple[torch.Size, ...]
-    dtype: torch.dtype
-    q: Tensor
-    p: Tensor
-    hull: Tensor
-    prior_spread: Tensor
-
-    @property
-    def log_det(self) -> Tensor:
-        """log|det L|, [B]."""
-        return self.root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-
-
-@dataclass(frozen=True)
-class Cells:
-    """C boxes in v.
-
-    Arguments: row [C], the example; centre, half [C, D]; fine [C], whether it takes the finer rule.
-    """
-
-    row: Tensor
-    centre: Tensor
-    half: Tensor
-    fine: Tensor
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-    def at(self, index: Tensor) -> Cells:
-        return Cells(self.row[index], self.centre[index], self.half[index], self.fine[index])
 
 
 @dataclass(frozen=True)
@@ -190,82 +134,6 @@ def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_e
     return Grid(row, z, log_weight, log_joint, log_px, found.stderr, found.evaluations)
 
 
-# Where to look
-
-
-def frame_of(model: Model, batch: Batch) -> Frame:
-    """The box of each example, from draws of q(z|x) and of p(z)."""
-    z_q = model.posterior(batch).draw(DRAWS)[0]
-    groups, dtype = tuple(g.shape[2:] for g in z_q), z_q[0].dtype
-    require_few(sum(math.prod(shape) for shape in groups))
-    coordinates, z_p = model.coordinates(batch), tuple(g.to(dtype) for g in prior_draws(model, batch, DRAWS))
-    u_q, u_p = (_joined(coordinates.to_u(z)) for z in (z_q, z_p))  # [M, B, D]
-    mean = u_q.mean(0)
-    root = _root(u_q - mean, u_p.flatten(0, 1).std(0))
-    q, p = (_solve(root, u - mean) for u in (u_q, u_p))
-    everywhere = _solve(root, u_p.flatten(0, 1).unsqueeze(1) - mean)  # the prior's draws of all examples, seen by each
-    hull = torch.maximum(everywhere.abs().amax(0), q.abs().amax(0))
-    return Frame(mean, root, groups, dtype, q, p, hull, everywhere.std(0))
-
-
-def require_few(num_dims: int, who: str = "quadrature") -> None:
-    """Refuse what no grid can cover."""
-    if num_dims > DIMS:
-        raise RequestError(
-            f"{who} lays grids over z of up to {DIMS} dimensions, and this model's z has {num_dims}.",
-            "Use the estimator ais or sandwich.",
-        )
-
-
-def first_cells(frame: Frame) -> Cells:
-    """The cells to begin with: CORE·3^k wide, those that hold draws cut in three until they are as fine as the draws.
-
-    Nothing is evaluated here.
-    """
-    levels = (REACH * frame.hull / CORE).clamp(min=1).log() / math.log(3)
-    half = CORE * 3 ** levels.ceil().clamp(min=1)
-    cells = Cells(
-        torch.arange(len(half), device=half.device), torch.zeros_like(half), half, torch.ones_like(half[:, 0]) > 0
-    )
-    done = []
-    while len(cells):
-        cut = _wanted(frame, cells)  # [C, D]
-        whole = ~cut.any(-1)
-        done.append(cells.at(whole))
-        cells = _cut(cells.at(~whole), cut[~whole], 3)
-    row, centre, half = (torch.cat([getattr(c, name) for c in done]) for name in ("row", "centre", "half"))
-    return Cells(row, centre, half, (half <= CORE * 1.01).all(-1))
-
-
-def _wanted(frame: Frame, cells: Cells) -> Tensor:
-    """Which sides of a cell are too long for the draws that it holds, [C, D]."""
-
-    def holds(draws: Tensor) -> Tensor:  # [M, B, D] → [C, 1]
-        inside = (draws[:, cells.row] - cells.centre).abs() <= cells.half
-        return inside.all(-1).any(0).unsqueeze(-1)
-
-    body = BODY * frame.prior_spread[cells.row].clamp(min=CORE / BODY)
-    return (holds(frame.q) & (cells.half > CORE * 1.01)) | (holds(frame.p) & (cells.half > body * 1.01))
-
-
-def _joined(groups: tuple[Tensor, ...]) -> Tensor:
-    """Groups [K, B, …] → [K, B, D] in float64."""
-    return torch.cat([g.flatten(2) for g in groups], -1).double()
-
-
-def _root(delta: Tensor, spread: Tensor) -> Tensor:
-    """L [B, D, D] with L Lᵀ the covariance of draws [M, B, D], kept off zero relative to the prior's spread [D]."""
-    covariance = torch.einsum("mbd,mbe->bde", delta, delta) / (len(delta) - 1)
-    least = (1e-5 * spread.clamp(min=1e-30)).square()
-    return torch.linalg.cholesky(covariance + torch.diag(least))
-
-
-def _solve(root: Tensor, delta: Tensor) -> Tensor:
-    """L⁻¹ δ for δ [M, B or 1, D]."""
-    inverse = torch.linalg.solve_triangular(root, torch.eye(root.shape[-1]).to(root).expand_as(root), upper=False)
-    return torch.einsum("bde,mbe->mbd", inverse, delta)
-
-
 # What a cell holds
 
 
@@ -277,9 +145,9 @@ def _measured(model: Model, batch: Batch, frame: Frame, cells: Cells) -> tuple[L
         part = cells.at(index)
         rule, log_half = _rule_of(part), part.half.log().sum(-1)
         log_f, *_ = _density(model, batch, frame, part)  # [C, N]
-        hidden, splits[index] = _hidden(log_f, rule)
+        unseen, splits[index] = hidden(log_f, rule)
         log_value[index] = torch.logsumexp(log_f + rule.log_weight, -1) + log_half
-        log_error[index] = hidden + log_half + part.half.shape[-1] * math.log(2)
+        log_error[index] = unseen + log_half + part.half.shape[-1] * math.log(2)
         cost[index] = log_f.shape[-1]
     return Leaves(cells, log_value, log_error, splits), cost
 
@@ -321,103 +189,11 @@ def _points(model: Model, batch: Batch, frame: Frame, cells: Cells) -> Points:
     return Points(row.flatten(), log_weight.flatten(), (log_f - log_det).flatten(), tuple(each))
 
 
-def _hidden(log_f: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
-    """log of the most that f may be between the points of a cell [C], and the directions in which it varies [C, D].
-
-    A quadratic surface is laid through log f; the bound is the highest it gets within the cell, plus twice the largest
-    miss. −∞ where that is no more than was seen at the points.
-    """
-    top = log_f.amax(-1, keepdim=True)
-    relative = (log_f - top).clamp(min=-1e6).nan_to_num(nan=0.0)
-    surface = relative @ rule.fit.T  # [C, T]
-    miss = (relative - surface @ rule.basis.T).abs().amax(-1)
-    bound = _peak(surface, rule) + 2 * miss
-    variation = surface.abs() @ rule.varies.T  # [C, D]
-    most = variation.amax(-1, keepdim=True)
-    splits = variation >= 0.15 * most
-    return torch.where(bound > 2, bound + top.squeeze(-1), -torch.inf), splits
-
-
-def _peak(surface: Tensor, rule: Rule) -> Tensor:
-    """The highest that quadratic surfaces [C, T] get in [−1, 1]^D.
-
-    From the best point of a lattice upwards, along one direction after the other.
-    """
-    D = rule.points.shape[-1]
-    v = rule.corners[(surface @ rule.lattice.T).argmax(-1)]  # [C, D]
-    for d in [*range(D)] * SWEEPS:
-        tried = [v.index_copy(-1, torch.tensor([d], device=v.device), x) for x in _stationary(surface, v, d)]
-        height = torch.stack([(surface * _monomials(x)).sum(-1) for x in (v, *tried)])  # [4, C]
-        v = torch.stack([v, *tried])[height.argmax(0), torch.arange(len(v), device=v.device)]
-    return (surface * _monomials(v)).sum(-1)
-
-
-def _stationary(surface: Tensor, v: Tensor, d: int) -> list[Tensor]:
-    """Where along direction d a quadratic through v may be highest: at both ends and where it is flat, [C, 1] each."""
-    one = torch.ones_like(v[:, :1])
-    up, down, zero = (v.index_fill(-1, torch.tensor([d], device=v.device), x) for x in (1.0, -1.0, 0.0))
-    at_up, at_down, at_zero = ((surface * _monomials(x)).sum(-1, keepdim=True) for x in (up, down, zero))
-    curvature, slope = (at_up + at_down) / 2 - at_zero, (at_up - at_down) / 2
-    flat = torch.where(curvature < 0, -slope / (2 * curvature), 0.0).clamp(-1, 1)
-    return [one, -one, flat]
-
-
 def _rows(batch: Batch, row: Tensor) -> Batch:
     """The batch whose rows are examples `row`."""
     x, y, observed = (None if t is None else t.index_select(0, row) for t in (batch.x, batch.y, batch.observed))
     assert x is not None
     return Batch(x, y=y, observed=observed)
-
-
-# Rules
-
-
-@dataclass(frozen=True)
-class Rule:
-    """N Gauss–Legendre points in [−1, 1]^D, and quadratic surfaces through them.
-
-    Arguments: points [N, D]; log_weight [N]; basis [N, T], the T monomials up to degree 2 at the points; fit [T, N],
-    its pseudo-inverse; corners [S, D], points that reach the corners, and lattice [S, T], the monomials there;
-    varies [D, T], whether a monomial varies along a direction.
-    """
-
-    points: Tensor
-    log_weight: Tensor
-    basis: Tensor
-    fit: Tensor
-    corners: Tensor
-    lattice: Tensor
-    varies: Tensor
-
-
-def _rule_of(cells: Cells) -> Rule:
-    """That of cells which all have the same."""
-    return _rule(cells.half.shape[-1], bool(cells.fine[0]), cells.half.device)
-
-
-@functools.cache
-def _rule(num_dims: int, fine: bool, device: torch.device) -> Rule:
-    nodes, weights = np.polynomial.legendre.leggauss((FINE if fine else COARSE)[num_dims])
-    points = _product(torch.from_numpy(nodes), num_dims)
-    log_weight = _product(torch.from_numpy(weights).log(), num_dims).sum(-1)
-    corners = _product(torch.linspace(-1, 1, 5).double(), num_dims)
-    basis, lattice = _monomials(points), _monomials(corners)
-    pairs = list(itertools.combinations_with_replacement(range(num_dims), 2))
-    terms = [(), *((d,) for d in range(num_dims)), *pairs]
-    varies = torch.tensor([[1.0 if d in term else 0.0 for term in terms] for d in range(num_dims)]).double()
-    fit = torch.linalg.pinv(basis)
-    return Rule(*(t.to(device) for t in (points, log_weight, basis, fit, corners, lattice, varies)))
-
-
-def _product(values: Tensor, num_dims: int) -> Tensor:
-    """All D-tuples of values [n], [n^D, D]."""
-    return torch.cartesian_prod(*[values] * num_dims).reshape(-1, num_dims)
-
-
-def _monomials(v: Tensor) -> Tensor:
-    """1, v_d and v_d v_e for d ≤ e, [N, T]."""
-    pairs = itertools.combinations_with_replacement(range(v.shape[-1]), 2)
-    return torch.stack([torch.ones_like(v[:, 0]), *v.unbind(-1), *(v[:, d] * v[:, e] for d, e in pairs)], -1)
 
 
 # Rounds
@@ -443,8 +219,8 @@ def _refined(
     parents = leaves.cells.at(chosen)
     splits = leaves.splits[chosen]
     matters = leaves.log_value[chosen] - log_px[parents.row] > math.log(MATTERS)  # else it is only searched
-    cells = _cut(replace(parents, fine=matters), splits, 2)
-    family = _cut(replace(parents, row=torch.arange(len(parents), device=chosen.device)), splits, 2).row
+    cells = cut(replace(parents, fine=matters), splits, 2)
+    family = cut(replace(parents, row=torch.arange(len(parents), device=chosen.device)), splits, 2).row
     children, cost = _measured(model, batch, frame, cells)
     together = _log_sum(children.log_value, family, len(parents))
     off = _log_difference(together, leaves.log_value[chosen])
@@ -452,29 +228,6 @@ def _refined(
     children = replace(children, log_error=torch.logaddexp(children.log_error, share))
     kept = torch.ones(len(leaves.cells), dtype=torch.bool, device=chosen.device).index_fill(0, chosen, False)
     return _together(leaves, kept, children), cells, cost
-
-
-def _cut(cells: Cells, sides: Tensor, pieces: int) -> Cells:
-    """Each cell in `pieces` equal parts along each of its sides [C, D] that are marked."""
-    row, centre, half, fine = cells.row, cells.centre, cells.half, cells.fine
-    for d in range(sides.shape[-1]):
-        marked = sides[:, d]
-        step = half[marked, d] / pieces
-        moves = [2 * i - pieces + 1 for i in range(pieces)]
-        index = torch.cat([(~marked).nonzero().squeeze(-1), *[marked.nonzero().squeeze(-1)] * pieces])
-        shift = torch.cat([torch.zeros_like(half[~marked, d]), *(step * move for move in moves)])
-        scale = torch.ones_like(shift)
-        scale[(~marked).sum() :] = 1 / pieces
-        row, centre, half, fine, sides = (
-            row[index],
-            centre[index].clone(),
-            half[index].clone(),
-            fine[index],
-            sides[index],
-        )
-        centre[:, d] += shift
-        half[:, d] *= scale
-    return Cells(row, centre, half, fine)
 
 
 def _together(leaves: Leaves, kept: Tensor, more: Leaves) -> Leaves:
@@ -496,6 +249,11 @@ def _curable(leaves: Leaves, error: Tensor, log_px: Tensor, dtype: torch.dtype) 
     row = leaves.cells.row
     rounding = ROUNDED * torch.finfo(dtype).eps * log_px.abs()[row]
     return torch.where(error > rounding * (leaves.log_value - log_px[row]).exp(), error, 0.0)
+
+
+def _rule_of(cells: Cells) -> Rule:
+    """That of cells which all have the same."""
+    return rule_for(cells.half.shape[-1], bool(cells.fine[0]), cells.half.device)
 
 
 def _chunks(cells: Cells) -> Iterator[Tensor]:
