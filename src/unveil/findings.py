@@ -26,7 +26,8 @@ def quantity(result: Mapping[str, Any]) -> str:
 
 
 def _value(result: dict[str, Any]) -> str:
-    how = f"{result['estimator'].upper()}-{result['num_samples']}" if result["num_samples"] else "closed form"
+    name, samples = result["estimator"], result["num_samples"]
+    how = f"{name.upper()}-{samples}" if samples else {"exact": "closed form"}.get(name, name)
     error = f" ± {result['stderr']:.2f}" if result["stderr"] is not None else ""
     bits = f", {result['bits_per_dim']:.3f} bits per dimension" if result["bits_per_dim"] is not None else ""
     share = result.get("observed", 1.0)

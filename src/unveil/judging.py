@@ -207,7 +207,7 @@ def _weights_health(found: dict[str, Tensor]) -> dict[str, Any]:
 def _why_null(report: dict[str, Any]) -> dict[str, str]:
     reasons = {
         "bits_per_dim": "x is real-valued: its log density has no bits",
-        "num_samples": "a closed form",
+        "num_samples": "the estimator draws no samples",
         "stderr": "one example has no spread",
         "stderr_mc": "one draw cannot tell its own error",
         "active_units": "the latents have no posterior mean",
