@@ -127,6 +127,10 @@ class OneTransform(Coordinates):
         self.transform = transform
 
     def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        both = getattr(self.transform, "call_and_ladj", None)  # zuko's have it: one pass of the network instead of two
+        if both is not None:
+            z, log_det = both(u[0])
+            return (z,), log_det
         z = self.transform(u[0])
         return (z,), self.transform.log_abs_det_jacobian(u[0], z)
 
