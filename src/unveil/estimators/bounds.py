@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -12,7 +10,7 @@ from ..errors import positive
 from ..models.base import Model
 from ..registry import register
 from .base import Estimate, Estimator, add, draws, summary_of
-from .psis import pareto_k
+from .weights import Moments, Weights
 
 
 @register("estimator", "elbo")
@@ -33,12 +31,12 @@ class ElboBound(Estimator):
             found = summary_of(model.enumerate(batch))
             return Estimate(found["elbo"], torch.zeros_like(found["elbo"]), "lower", found)
         total: dict[str, Tensor] = {}
-        each = []
+        each = Moments()
         for terms in draws(model, batch, self.num_samples):
-            each.append((terms.log_px_z - terms.rate.sum(-1)).double())
+            each.add(terms.log_px_z - terms.rate.sum(-1))
             add(total, summary_of(terms))
         found = {k: v / self.num_samples for k, v in total.items()}
-        return Estimate(found["elbo"], _stderr(torch.cat(each)), "lower", found)
+        return Estimate(found["elbo"], each.stderr, "lower", found)
 
 
 @register("estimator", "iwae")
@@ -62,16 +60,13 @@ class IwaeBound(Estimator):
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         total: dict[str, Tensor] = {}
-        weights = []
+        weights = Weights(self.num_samples)
         for terms in draws(model, batch, self.num_samples):
-            weights.append(terms.log_w.double())
+            weights.add(terms.log_w)
             add(total, summary_of(terms))
-        log_w = torch.cat(weights)  # [K, B]
-        log_px = torch.logsumexp(log_w, 0) - math.log(len(log_w))
-        relative = (log_w - log_px).exp()
-        found = {k: v / len(log_w) for k, v in total.items()}
-        found |= {"ess": relative.sum(0) ** 2 / (relative**2).sum(0), "khat": pareto_k(log_w)}
-        return Estimate(log_px, _stderr(relative), "lower", found)
+        found = {k: v / self.num_samples for k, v in total.items()}
+        found |= {"ess": weights.ess, "khat": weights.khat}
+        return Estimate(weights.log_mean, weights.stderr, "lower", found)
 
 
 @register("estimator", "exact")
@@ -85,10 +80,3 @@ class Exact(Estimator):
         terms = model.infer(batch, None if "enumerate" in model.gives else 1)
         log_px = model.log_prob(batch).double()
         return Estimate(log_px, torch.zeros_like(log_px), "exact", summary_of(terms))
-
-
-def _stderr(value: Tensor) -> Tensor:
-    """Of the mean over K draws [K, B] → [B]; one draw cannot tell."""
-    if len(value) == 1:
-        return torch.full_like(value[0], math.nan)
-    return value.std(0) / math.sqrt(len(value))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -12,6 +10,7 @@ from ..errors import positive
 from ..models.base import Model
 from ..registry import register
 from .base import DECODED, Estimate, Estimator, bound_parts
+from .weights import Weights
 
 
 @register("estimator", "prior")
@@ -41,11 +40,10 @@ class PriorAverage(Estimator):
         self.num_samples: int = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
-        log_p = torch.cat([_chunk(model, batch, count) for count in _counts(self.num_samples, len(batch))])  # [K, B]
-        log_px = torch.logsumexp(log_p, 0) - math.log(len(log_p))
-        relative = (log_p - log_px).exp()
-        ess = relative.sum(0) ** 2 / (relative**2).sum(0)
-        return Estimate(log_px, _stderr(relative), "lower", bound_parts(model, batch) | {"ess": ess})
+        weights = Weights(self.num_samples)
+        for count in _counts(self.num_samples, len(batch)):
+            weights.add(_chunk(model, batch, count))
+        return Estimate(weights.log_mean, weights.stderr, "lower", bound_parts(model, batch) | {"ess": weights.ess})
 
 
 def prior_draws(model: Model, batch: Batch, num_samples: int) -> tuple[Tensor, ...]:
@@ -67,10 +65,3 @@ def _counts(num_samples: int, rows: int) -> list[int]:
     """K in chunks that one pass through the decoder holds."""
     chunk = max(1, DECODED // rows)
     return [min(chunk, num_samples - done) for done in range(0, num_samples, chunk)]
-
-
-def _stderr(relative: Tensor) -> Tensor:
-    """Of the mean of K weights [K, B], relative to it; one draw cannot tell."""
-    if len(relative) == 1:
-        return torch.full_like(relative[0], math.nan)
-    return relative.std(0) / math.sqrt(len(relative))

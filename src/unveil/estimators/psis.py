@@ -18,17 +18,24 @@ def pareto_k(log_w: Tensor) -> Tensor:
 
     Arguments: log_w [K, B]. Returns [B].
     """
-    num_samples = log_w.shape[0]
-    size = math.ceil(min(0.2 * num_samples, 3 * math.sqrt(num_samples)))
+    size = tail_size(len(log_w))
+    return pareto_k_of(log_w.double().topk(min(size + 1, len(log_w)), 0).values, size).to(log_w.dtype)
+
+
+def tail_size(num_samples: int) -> int:
+    """M = min(K/5, 3√K), rounded up: the weights that are called the tail."""
+    return math.ceil(min(0.2 * num_samples, 3 * math.sqrt(num_samples)))
+
+
+def pareto_k_of(top: Tensor, size: int) -> Tensor:
+    """k̂ [B] of the `size` largest log-weights; top [size + 1, B] holds them in falling order, and the next one."""
     if size < 5:
-        return torch.full_like(log_w[0], math.nan)
-    ordered = log_w.double().sort(0).values
-    ordered = ordered - ordered[-1]
-    cutoff = ordered[-size - 1]
-    excess = ordered[-size:].exp() - cutoff.exp()  # [M, B], ascending
+        return torch.full_like(top[0], math.nan)
+    ordered = (top - top[0]).flip(0)
+    cutoff = ordered[0]
+    excess = ordered[1:].exp() - cutoff.exp()  # [M, B], ascending
     shape = _fit_generalised_pareto(excess.clamp(min=torch.finfo(excess.dtype).tiny))
-    flat = ordered[-1] - cutoff < 1e-12
-    return torch.where(flat, torch.full_like(shape, -math.inf), shape).to(log_w.dtype)
+    return torch.where(cutoff > -1e-12, torch.full_like(shape, -math.inf), shape)
 
 
 def _fit_generalised_pareto(x: Tensor) -> Tensor:

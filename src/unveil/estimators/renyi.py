@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
 from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError, positive
 from ..models.base import Model
-from ..ops import log_mean_exp
 from ..registry import register
 from .base import Estimate, Estimator, add, draws, summary_of
-from .psis import pareto_k
+from .weights import Moments, Weights
 
 
 @register("estimator", "renyi")
@@ -47,28 +43,38 @@ class RenyiBound(Estimator):
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         total: dict[str, Tensor] = {}
-        weights = []
+        weights, bound = Weights(self.num_samples), RenyiMean(self.alpha, self.num_samples)
         for terms in draws(model, batch, self.num_samples):
-            weights.append(terms.log_w.double())
+            weights.add(terms.log_w)
+            bound.add(terms.log_w)
             add(total, summary_of(terms))
-        log_w = torch.cat(weights)  # [K, B]
-        log_px, stderr = renyi(log_w, self.alpha)
-        w = (log_w - log_w.max(0).values).exp()
-        found = {k: v / len(log_w) for k, v in total.items()}
-        found |= {"ess": w.sum(0) ** 2 / (w**2).sum(0), "khat": pareto_k(log_w)}
-        return Estimate(log_px, stderr, "lower", found)
+        found = {k: v / self.num_samples for k, v in total.items()}
+        found |= {"ess": weights.ess, "khat": weights.khat}
+        return Estimate(bound.value, bound.stderr, "lower", found)
 
 
-def renyi(log_w: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-    """L_α and its error, [B] each, of log-weights [K, B]."""
-    if alpha == 1:
-        return log_w.mean(0), _stderr(log_w)
-    log_v = (1 - alpha) * log_w
-    log_mean = log_mean_exp(log_v)
-    return log_mean / (1 - alpha), _stderr((log_v - log_mean).exp()) / (1 - alpha)
+class RenyiMean:
+    """L_α and its error, [B] each, from chunks of log-weights [k, B].
 
+    Arguments: alpha; num_samples, K.
+    """
 
-def _stderr(value: Tensor) -> Tensor:
-    """Of the mean over K draws [K, B] → [B]; one draw cannot tell."""
-    spread = value.std(0, correction=min(1, len(value) - 1)) / math.sqrt(len(value))
-    return spread if len(value) > 1 else torch.full_like(spread, math.nan)
+    def __init__(self, alpha: float, num_samples: int) -> None:
+        self._alpha, self._logs, self._powers = alpha, Moments(), Weights(num_samples)
+
+    def add(self, log_w: Tensor) -> None:
+        """Take in a chunk."""
+        if self._alpha == 1:
+            self._logs.add(log_w)
+        else:
+            self._powers.add((1 - self._alpha) * log_w.double())
+
+    @property
+    def value(self) -> Tensor:
+        """1/(1−α) log 1/K Σ_k w_k^{1−α}, or the mean of log w at α = 1."""
+        return self._logs.mean if self._alpha == 1 else self._powers.log_mean / (1 - self._alpha)
+
+    @property
+    def stderr(self) -> Tensor:
+        """By the delta method."""
+        return self._logs.stderr if self._alpha == 1 else self._powers.stderr / (1 - self._alpha)
