@@ -63,11 +63,11 @@ def off(found: Tensor, truth: Tensor, error: Tensor) -> Tensor:
 # Against closed forms
 
 
-@pytest.mark.parametrize("start", ["posterior", "prior"])
+@pytest.mark.parametrize("start", ["posterior", "prior", "adapted"])
 def test_both_sides_hit_the_closed_form(start: str) -> None:
     model = loose(real_rows(60))
     batch = simulated(model, 60)
-    many = {**FEW, "num_distributions": 20 if start == "posterior" else 120}
+    many = {**FEW, "num_distributions": {"prior": 120, "posterior": 20, "adapted": 60}[start]}
     found, truth = Sandwich(**many, start=start)(model, batch), model.log_prob(batch).detach()
     upper, error = found.diagnostics["upper"], found.diagnostics["upper_stderr_mc"]
     for side, stderr in ((found.log_px, found.stderr_mc), (upper, error)):
@@ -82,12 +82,12 @@ def test_with_few_temperatures_each_side_is_on_its_own_side_and_its_mean_weight_
     model = loose(real_rows(200))
     batch = simulated(model, 400)
     truth = model.log_prob(batch).detach()
-    one = Sandwich(num_samples=1, num_distributions=2, leapfrog=2)(model, batch)
+    one = Sandwich(num_samples=1, num_distributions=2, leapfrog=2, start="posterior")(model, batch)
     lower, upper = one.log_px - truth, one.diagnostics["upper"] - truth
     for gap in (-lower, upper):
         assert gap.mean() > 4 * gap.std() / math.sqrt(400)
     assert one.stderr_mc.isnan().all() and one.diagnostics["upper_stderr_mc"].isnan().all()
-    many = Sandwich(num_samples=200, num_distributions=3, leapfrog=2)(model, batch)
+    many = Sandwich(num_samples=200, num_distributions=3, leapfrog=2, start="posterior")(model, batch)
     for side in (many.log_px, many.diagnostics["upper"]):
         assert (side - truth).mean().abs() < 0.02, (side - truth).mean()
 
@@ -95,19 +95,19 @@ def test_with_few_temperatures_each_side_is_on_its_own_side_and_its_mean_weight_
 def test_an_exact_posterior_leaves_nothing_to_anneal() -> None:
     model = linear_gaussian(real_rows(40))
     batch = simulated(model, 40)
-    found = Sandwich(num_samples=3, num_distributions=4, leapfrog=2)(model, batch)
+    found = Sandwich(num_samples=3, num_distributions=4, leapfrog=2, start="posterior")(model, batch)
     truth = model.log_prob(batch).detach()
     for side in (found.log_px, found.diagnostics["upper"]):
         torch.testing.assert_close(side, truth, rtol=0, atol=1e-9)
     torch.testing.assert_close(found.diagnostics["ess"], torch.full_like(truth, 3))
 
 
-@pytest.mark.parametrize("start", ["posterior", "prior"])
+@pytest.mark.parametrize("start", ["posterior", "prior", "adapted"])
 def test_a_hierarchy_of_two_groups_hits_its_closed_form(start: str) -> None:
     model = Hierarchy()
     batch = simulated(model, 40)
     truth = model.log_prob(batch).detach()
-    many = {**FEW, "num_distributions": 25 if start == "posterior" else 150}
+    many = {**FEW, "num_distributions": 150 if start == "prior" else 25}
     found = Sandwich(**many, start=start)(model, batch)
     for side in (found.log_px, found.diagnostics["upper"]):
         assert (side - truth).mean().abs() < 0.05, (side - truth).mean()
@@ -124,7 +124,7 @@ def test_importance_weights_of_a_hierarchy_hit_its_closed_form() -> None:
     assert (truth - found.diagnostics["elbo"]).mean() > expected_kl_floor(model)
 
 
-@pytest.mark.parametrize("start", ["posterior", "prior"])
+@pytest.mark.parametrize("start", ["posterior", "prior", "adapted"])
 def test_a_vae_agrees_with_a_grid(start: str) -> None:
     model = small_vae(latent=1)
     x = model.sample(30)[0]
@@ -169,7 +169,7 @@ def test_what_is_not_observed_is_not_read() -> None:
     batch = with_gaps(Batch(real_rows(30)), 0.3)
     found = Ais(num_samples=3, num_distributions=4, leapfrog=2, start="prior")(model, batch)
     assert torch.isfinite(found.log_px).all()
-    exact = Ais(num_samples=3, num_distributions=4, leapfrog=2)(model, batch)
+    exact = Ais(num_samples=3, num_distributions=4, leapfrog=2, start="posterior")(model, batch)
     torch.testing.assert_close(exact.log_px, model.log_prob(batch).detach(), rtol=0, atol=1e-9)
 
 
@@ -216,7 +216,7 @@ def test_a_pilot_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(annealing.Path, "at", counted)
     batch = simulated(model, 4)
     with torch.no_grad():
-        run = Annealing(model, batch, Ais(num_samples=16, num_distributions=200, leapfrog=5))
+        run = Annealing(model, batch, Ais(num_samples=16, num_distributions=200, leapfrog=5, start="posterior"))
         cost = sum(rows)
         run.forward("forward")
     assert sum(rows) - cost == 16 * (199 * 5 + 1)  # L gradients a transition, and not one more

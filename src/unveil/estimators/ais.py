@@ -37,7 +37,7 @@ class AnnealedEstimator(Estimator):
     num_samples: int
 
     def __init__(
-        self, *, num_samples: int = 16, num_distributions: int = 200, leapfrog: int = 3, start: Start = "posterior"
+        self, *, num_samples: int = 16, num_distributions: int = 200, leapfrog: int = 3, start: Start = "auto"
     ) -> None:
         for name, value in (("num_distributions", num_distributions), ("leapfrog", leapfrog)):
             if value < 1:
@@ -65,6 +65,7 @@ class Annealing:
         self._stream = int(torch.randint(2**62, ()))
         self.path, self.tally = Path(model, batch, settings.start), Tally()
         with keyed("pilot", self._stream):
+            self.path.adapt()
             self.plan: Plan = pilot(self.path, self.num_chains, settings.num_distributions, self.leapfrog)
 
     def forward(self, name: str) -> tuple[Tensor, Tensor]:
@@ -111,7 +112,9 @@ class Ais(AnnealedEstimator):
         num_samples: C, the chains of each example.
         num_distributions: T, the temperatures of each chain.
         leapfrog: L, the steps of each transition; every one costs a gradient of log p(x, z).
-        start: where the path begins, at q(z|x) or at p(z).
+        start: where the path begins: posterior, at q(z|x); prior, at p(z); adapted, at kernels that importance sampling
+            lays over p(z|x), also over modes that q misses, with jumps between them at every temperature; auto,
+            adapted where z has at most three dimensions, else posterior.
     """
 
     @torch.no_grad()
@@ -144,7 +147,9 @@ class Sandwich(AnnealedEstimator):
         num_samples: C, the chains of each example, each way.
         num_distributions: T, the temperatures of each chain.
         leapfrog: L, the steps of each transition; every one costs a gradient of log p(x, z).
-        start: where the path begins, at q(z|x) or at p(z).
+        start: where the path begins: posterior, at q(z|x); prior, at p(z); adapted, at kernels that importance sampling
+            lays over p(z|x), also over modes that q misses, with jumps between them at every temperature; auto,
+            adapted where z has at most three dimensions, else posterior.
     """
 
     @torch.no_grad()

@@ -11,32 +11,45 @@ from torch import Tensor
 from ..batch import Batch
 from ..errors import RequestError
 from ..models.base import Model
-from .hmc import Kernel, Moved, Point, transition
+from . import base
+from .adapted import Kernels, adapt, wide
+from .hmc import Kernel, Moved, Point, accepts, transition
 
-Start = Literal["posterior", "prior"]
+Start = Literal["auto", "posterior", "prior", "adapted"]
+FEW = 3  # dimensions of z in which "auto" adapts the start: there kernels find every mode
 SCALE_DRAWS = 64  # draws that the scale of each coordinate is taken from
 FURTHEST = 20.0  # nats at which a change of log p(x, z) is cut
 STAYING = 10  # moves at β = 1 before the way back
 
 
 class Path:
-    """log f_β(u) = (1−β) log f0(u) + β log p(x, z(u)), with f0 = q(z|x) or p(z), over the groups of u joined.
+    """log f_β(u) = (1−β) log f0(u) + β log p(x, z(u)), f0 = q(z|x), p(z) or `Kernels`, over the groups of u joined.
 
     u are the model's own coordinates, z = T(u); both densities are of u, and hold log|det ∂z/∂u|. x is encoded once.
 
     Arguments:
         model: with its weights held; gradients are taken of u alone.
         batch: B examples; its z is handed out by `known`, and read nowhere else.
-        start: f0, "posterior" or "prior".
+        start: f0, "posterior", "prior", "adapted" (to p(z|x), by `adapt`, which the caller's noise now pays for), or
+            "auto": adapted where z has at most three dimensions, else the posterior.
     """
 
+    kernels: Kernels | None = None
+
     def __init__(self, model: Model, batch: Batch, start: Start) -> None:
-        self.model, self.batch, self.start = model, replace(batch, z=None), start
+        self.model, self.batch = model, replace(batch, z=None)
         self._z = batch.z
         self.posterior, self.coordinates = model.posterior(batch), model.coordinates(batch)
         groups = self.coordinates.to_u(self.posterior.draw(1)[0])
         self.shapes = [group.shape[2:] for group in groups]
         self.dtype = groups[0].dtype
+        few = sum(shape.numel() for shape in self.shapes) <= FEW
+        self.start = start if start != "auto" else "adapted" if few else "posterior"
+
+    def adapt(self) -> None:
+        """Lay kernels over p(z|x), where the start is adapted."""
+        if self.start == "adapted":
+            self.kernels = adapt(wide(self._draw_prior(SCALE_DRAWS)), self._draw_adapted, self._three)
 
     def at(self, u: Tensor) -> Point:
         """Both log densities and their gradients at u [C, B, D]."""
@@ -48,18 +61,38 @@ class Path:
         return Point(u.detach(), log_f0.detach(), log_f1.detach(), slope0, slope1)
 
     def _densities(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """log f0 and log f1 [C, B]."""
+        log_f1, log_q, log_p = self._three(u)
+        if self.kernels is not None:
+            return self.kernels.log_prob(u, log_q, log_p), log_f1
+        return (log_p if self.start == "prior" else log_q), log_f1
+
+    def _three(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """log p(x, u), log q(u|x) (which a path from the prior does not need) and log p(u), [C, B] each."""
+        parts = [self._at_once(part) for part in u.split(max(1, base.DECODED // u.shape[1]))]
+        log_f1, log_q, log_p = (torch.cat(each) for each in zip(*parts, strict=True))
+        return log_f1, log_q, log_p
+
+    def _at_once(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         z, log_det = self.coordinates.to_z(self._split(u))
         terms = self.model.joint(self.batch, z)
-        log_pz = terms.log_pz.sum(-1) + log_det
-        log_f0 = log_pz if self.start == "prior" else self.posterior.log_prob(z).sum(-1) + log_det
-        return log_f0, terms.log_px_z + log_pz
+        log_p = terms.log_pz.sum(-1) + log_det
+        log_q = log_p if self.start == "prior" else self.posterior.log_prob(z).sum(-1) + log_det
+        return terms.log_px_z + log_p, log_q, log_p
 
     def draw(self, num_chains: int) -> Tensor:
         """u ∼ f0, [C, B, D]."""
+        if self.kernels is not None:
+            return self._draw_adapted(self.kernels, num_chains)
         return self._draw_prior(num_chains) if self.start == "prior" else self._draw_posterior(num_chains)
+
+    def _draw_adapted(self, kernels: Kernels, num_chains: int) -> Tensor:
+        return kernels.draw(self._draw_posterior(num_chains), self._draw_prior(num_chains))
 
     def scales(self) -> tuple[Tensor, Tensor]:
         """The standard deviation of each coordinate under f0 and under q(z|x), [B, D] each."""
+        if self.kernels is not None:
+            return self.kernels.scale, self.kernels.scale
         s1 = _spread(self._draw_posterior(SCALE_DRAWS))
         return (_spread(self._draw_prior(SCALE_DRAWS)) if self.start == "prior" else s1), s1
 
@@ -180,20 +213,39 @@ def reverse(path: Path, plan: Plan, u: Tensor, leapfrog: int, tally: Tally) -> t
     start = here = path.at(u)
     last = len(plan.betas) - 1
     for _ in range(STAYING):
-        here = _move(path, plan.kernel(last), here, leapfrog, tally)
+        here = _move(path, plan.kernel(last), here, leapfrog, tally, back=True)
     drift = (here.log_f1.double() - start.log_f1.double()).clamp(-FURTHEST, FURTHEST).mean(0)
     log_w = torch.zeros_like(here.log_ratio)
     for t in range(last, 0, -1):
         log_w += (plan.betas[t] - plan.betas[t - 1]) * here.log_ratio
         if t > 1:
-            here = _move(path, plan.kernel(t - 1), here, leapfrog, tally)
+            here = _move(path, plan.kernel(t - 1), here, leapfrog, tally, back=True)
     return log_w, drift
 
 
-def _move(path: Path, kernel: Kernel, here: Point, leapfrog: int, tally: Tally) -> Point:
+def _move(path: Path, kernel: Kernel, here: Point, leapfrog: int, tally: Tally, back: bool = False) -> Point:
+    """K_t, or on the way back its reversal. Where the start is adapted: a step of HMC, then a jump; or jump, then step.
+
+    Each of the two is reversible with respect to f_β; of two in a row, the reversal is the two in the other order.
+    """
+    if back:
+        here = _jump(path, kernel, here)
     moved = transition(path.at, here, kernel, leapfrog)
     tally.add(moved)
-    return moved.point
+    return moved.point if back else _jump(path, kernel, moved.point)
+
+
+def _jump(path: Path, kernel: Kernel, here: Point) -> Point:
+    """An independent proposal u' ∼ f0, accepted with probability min(1, (w(u')/w(u))^β), w = f1/f0 (Hastings, 1970).
+
+    Since f_β/f0 = w^β, that leaves f_β invariant. It takes chains from one mode to another; only an adapted f0 lies
+    near enough to f1 for it to be accepted.
+    """
+    if path.kernels is None:
+        return here
+    there = path.at(path.draw(len(here.u)))
+    gain = kernel.beta * (there.log_ratio - here.log_ratio)
+    return there.where(accepts(torch.where(gain.isnan(), -torch.inf, gain)), here)
 
 
 def parts_of(count: int, size: int) -> list[int]:
