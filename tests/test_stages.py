@@ -293,7 +293,7 @@ def test_stages_that_cannot_be_are_refused(train: dict[str, Any], said: str) -> 
 
 
 def test_known_latents_that_a_finish_would_ignore_are_refused() -> None:
-    data = replace(split(), z=torch.zeros(120, 2))
+    data = replace(split(), z=(torch.zeros(120, 2),))
     check_stages(TrainOptions(), vae(), data)
     with pytest.raises(RequestError, match="'iwae' would not look at them"):
         check_stages(TrainOptions(finish="iwae"), vae(), data)

@@ -11,8 +11,16 @@ import torch
 
 from cli.commands import Call, Done
 from unveil.cli import main
-from unveil.estimators import hmc
+from unveil.estimators import adapted, hmc
 from unveil.run import Run
+
+
+@pytest.fixture(autouse=True)
+def _short_adaptation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two dimensions and one mode need few draws."""
+    for name, value in (("FIRST", 256), ("DRAWS", 128), ("ROUNDS", 3), ("KERNELS", 32), ("FEWEST", 16.0)):
+        monkeypatch.setattr(adapted, name, value)
+
 
 FEW = ("estimator.num_distributions=60", "--num-samples", "8")
 
@@ -24,7 +32,7 @@ def gaussian(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     np.save(folder / "x.npy", rng.normal(size=(400, 3)) @ rng.normal(size=(3, 6)) + 0.3 * rng.normal(size=(400, 6)))
     path = folder / "run"
-    words = ("fit", str(folder / "x.npy"), "--model", "linear_gaussian", "--latent", "3", "--out", str(path))
+    words = ("fit", str(folder / "x.npy"), "--model", "linear_gaussian", "--latent", "2", "--out", str(path))
     assert main(words) == 0
     return path
 

@@ -145,7 +145,7 @@ def test_list_names_what_there_is(call: Call) -> None:
         "posteriors": "diagonal_gaussian", "likelihoods": "bernoulli", "encoders": "mlp", "decoders": "conv",
         "sources": "digits",
     }.items():  # fmt: skip
-        lines = dict(line.split("  ", 1) for line in call("list", kind).out.splitlines())
+        lines = dict(line.split("  ", 1) for line in call("list", kind).out.split("\n\n")[0].splitlines())
         assert lines[name].strip(), f"{name} is listed without a word about it"
 
 

@@ -22,8 +22,8 @@ CONSISTENT = {  # what they come to as K or T grows is log p(x): here far enough
     "prior": {"num_samples": 4000},
     "iwae": {"num_samples": 2000},
     "renyi": {"num_samples": 2000, "alpha": 0.0},
-    "ais": {"num_samples": 16, "num_distributions": 60},
-    "sandwich": {"num_samples": 16, "num_distributions": 60},
+    "ais": {"num_samples": 16, "num_distributions": 60, "start": "posterior"},
+    "sandwich": {"num_samples": 16, "num_distributions": 60, "start": "posterior"},
     "quadrature": {},
     "exact": {},
 }
@@ -99,7 +99,7 @@ def test_both_sides_of_a_sandwich_close_on_the_truth() -> None:
     with keyed("rows", 0):
         x, z = model.sample(ROWS)
     split = Split(x, None, Domain("real", tuple(x.shape[1:])), "none", torch.arange(ROWS), z=z)
-    found, _ = evaluate(model, split, lookup("estimator", "sandwich")(num_samples=16, num_distributions=60), seed=3)
+    found, _ = evaluate(model, split, lookup("estimator", "sandwich")(**CONSISTENT["sandwich"]), seed=3)
     truth = model.log_prob(Batch(x.double())).detach()
     for side, sign in ((found.log_px, 1.0), (found.diagnostics["upper"], -1.0)):
         off = sign * (side - truth)

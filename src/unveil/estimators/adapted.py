@@ -15,6 +15,7 @@ FEWEST = 64.0  # effective draws that a round must leave; with fewer the weights
 WIDE = 2.5  # standard deviations of p(z): the width of the first kernel
 LEAST = 0.02  # share of each part: what the kernels have missed is still drawn from q(z|x) and p(z)
 EM_ROUNDS = 10  # for the shares, in each round
+HELD = 2**21  # numbers that are held at once while densities of kernels are taken
 HALVINGS = 20  # of the interval in which the tempering is searched
 
 
@@ -44,10 +45,17 @@ class Kernels:
 
     def parts(self, u: Tensor, log_q: Tensor, log_p: Tensor) -> Tensor:
         """The log densities of the three parts, [3, C, B]."""
-        off = (u.unsqueeze(0) - self.centre.unsqueeze(1)) / self.width.unsqueeze(1)  # [M, C, B, D]
-        size = -0.5 * math.log(2 * math.pi) * u.shape[-1] - math.log(len(self.centre))
-        each = size - 0.5 * off.square().sum(-1) - self.width.log().sum(-1).unsqueeze(1)
-        return torch.stack([torch.logsumexp(each, 0), log_q, log_p])
+        own = torch.cat([self._log_own(part) for part in u.split(max(1, HELD // self.centre.numel()))])
+        return torch.stack([own, log_q, log_p])
+
+    def _log_own(self, u: Tensor) -> Tensor:
+        """log 1/M Σ_m N(u; c_m, diag s_m²), [C, B]."""
+        size = 0.5 * math.log(2 * math.pi) * u.shape[-1] + math.log(len(self.centre))
+        each = -(self.width.log().sum(-1) + size).unsqueeze(1)  # [M, 1, B]
+        for d in range(u.shape[-1]):
+            off = (u[..., d] - self.centre[..., d].unsqueeze(1)) / self.width[..., d].unsqueeze(1)  # [M, C, B]
+            each = each - 0.5 * off.square()
+        return torch.logsumexp(each, 0)
 
     @property
     def scale(self) -> Tensor:

@@ -20,6 +20,7 @@ from ..terms import Terms, expand_samples
 
 REMEDIES = {
     "log_w": "it has no sampled log-weights; use the objective or estimator 'elbo'",
+    "joint": "its p(x, z) cannot be asked for at a given z; use the estimator 'elbo'",
     "exact": "its log p(x) has no closed form; use the estimator 'iwae'",
     "pathwise": "its draws carry no exact gradient; use the objective 'elbo' or, for discrete z, 'rloo'",
     "rsample": "its z cannot be reparametrised; use the objective 'rloo', posterior.relaxation=gumbel or a real z",
