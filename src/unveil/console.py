@@ -139,10 +139,11 @@ def print_result(result: Mapping[str, Any]) -> None:
     from .findings import SIDES, quantity
 
     print_rows([row for row in _result_rows(result) if row[1]])
-    part = "examples" if result["split"] == "given" else f"examples of the {result['split']} split"
+    named = {"given": "examples of", "simulated": "examples made up by"}
+    part = named.get(result["split"], f"examples of the {result['split']} split of")
     text = (
         f"{quantity(result)} is {SIDES[result['direction']]} {result['log_px']:.2f}{_error(result['stderr'])} nats per "
-        f"example: {method(result)} on {result['num_examples']:,} {part} of {result['source']}."
+        f"example: {method(result)} on {result['num_examples']:,} {part} {result['source']}."
     )
     print_lines(["", text, *result.get("words", [])])
     print_lines([f"{found['code']}: {found['sentence']}" for found in result.get("findings", [])])
@@ -234,7 +235,7 @@ def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
     print_lines([f"{found['num_examples']:,} {found['split']} examples of {found['source']}", ""])
     if found["bracket"]:
         print_rows([_rung(row) for row in found["bracket"]["rows"]], ("log p(x)", "", "nats", "error", ""))
-        print_lines(["", *found["bracket"]["words"]])
+        print_lines(["", *found["bracket"]["words"]] if found["bracket"]["words"] else [])
     if found["gap"]:
         print_lines(["", *_gap(found["gap"])])
     for part in ("aggregate", "collapse"):
