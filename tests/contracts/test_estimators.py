@@ -134,7 +134,7 @@ def test_the_rows_of_a_split_are_each_judged_once_and_in_order(name: str) -> Non
 
 
 def test_a_block_is_decoded_in_pieces_of_a_fixed_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """32 draws of 128 rows at a time: what is held does not grow with K, and every draw is counted."""
+    """16 draws of 128 rows at a time: what is held does not grow with K, and every draw is counted."""
     sizes: list[int] = []
     variant = next(p.values[0] for p in cases() if p.values[1] == "iwae" and "rsample" in p.values[0].gives)  # type: ignore[attr-defined]
     model = variant.build()
