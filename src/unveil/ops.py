@@ -22,6 +22,12 @@ def log_mean_exp(log_w: Tensor, dim: int = 0, log_m: Tensor | None = None) -> Te
     return torch.logsumexp(log_w + log_m.double(), dim)
 
 
+def mean_and_error(value: Tensor) -> tuple[float, float]:
+    """The mean over examples [N] and its standard error; one example cannot tell, and gives NaN."""
+    error = float(value.std()) / math.sqrt(len(value)) if len(value) > 1 else math.nan
+    return float(value.mean()), error
+
+
 def sum_event(x: Tensor, event_ndim: int) -> Tensor:
     """Sum over the last `event_ndim` dimensions (never a mean)."""
     return x.sum(dim=tuple(range(-event_ndim, 0))) if event_ndim else x

@@ -21,8 +21,8 @@ from ..data import Split
 from ..errors import RequestError
 from ..files import finite
 from ..latents import Pushforward
-from ..models.base import Model, Posterior, device_of
-from ..ops import keyed
+from ..models.base import Model, Posterior, device_of, evaluating
+from ..ops import keyed, mean_and_error
 from .finding import Finding
 from .islands import marginal_kl, separation
 
@@ -169,11 +169,9 @@ def aggregate(model: Model, split: Split, *, seed: int = 0, limit: int = 2000) -
     held_out = split.spread(limit)
     if len(held_out) < 4:
         raise RequestError(f"The aggregate posterior of {len(held_out)} examples came; it takes at least 4.")
-    training = model.training
-    model.eval()
-    held_out, num_draws, fewer = _affordable(model, held_out)
-    halves = _encode(model, held_out, 0, num_draws, seed), _encode(model, held_out, 1, num_draws, seed)
-    model.train(training)
+    with evaluating(model):
+        held_out, num_draws, fewer = _affordable(model, held_out)
+        halves = _encode(model, held_out, 0, num_draws, seed), _encode(model, held_out, 1, num_draws, seed)
     return _compared(halves, fewer, seed)
 
 
@@ -237,9 +235,9 @@ def _compared(halves: tuple[Encoded, Encoded], fewer: str, seed: int) -> Aggrega
     apart = separation((halves[0].u, halves[1].u), (halves[0].base, halves[1].base), seed)
     return Aggregate(
         N,
-        *_mean(rate),
-        *_mean(information),
-        *_mean(rate - information),
+        *mean_and_error(rate),
+        *mean_and_error(information),
+        *mean_and_error(rate - information),
         cap=math.log(N),
         capped=float(information.mean()) > math.log(N) - NEAR_CAP,
         rising=float(rising.mean()),
@@ -248,8 +246,3 @@ def _compared(halves: tuple[Encoded, Encoded], fewer: str, seed: int) -> Aggrega
         **vars(apart),
         fewer=fewer,
     )
-
-
-def _mean(value: Tensor) -> tuple[float, float]:
-    """The mean over examples [N] and its standard error."""
-    return float(value.mean()), float(value.std() / math.sqrt(len(value)))

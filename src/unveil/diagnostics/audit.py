@@ -17,7 +17,7 @@ from ..batch import Batch
 from ..data import Split
 from ..divergence import kl
 from ..errors import positive
-from ..estimators.base import DECODED, ROWS
+from ..estimators.base import DECODED, ROWS, draws
 from ..estimators.bounds import IwaeBound
 from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
@@ -280,9 +280,7 @@ def _by_construction(model: Model, batch: Batch, elbo: Term, num_samples: int) -
 def _elbo(model: Model, batch: Batch, posterior: Posterior, num_samples: int) -> Term:
     """E_q[log p(x|z)] − KL(q(z|x)‖p(z)) from fresh draws, the KL in closed form where it has one."""
     each = []
-    chunk = max(1, DECODED // len(batch))
-    for done in range(0, num_samples, chunk):
-        terms = model.infer(batch, min(chunk, num_samples - done), posterior=posterior)
+    for terms in draws(model, batch, num_samples, posterior):
         each.append(terms.log_px_z.double() - terms.rate.double().sum(-1))
     value = torch.cat(each)  # [K, B]
     return Term(value.mean(0), _stderr(value), f"{num_samples:,} draws of q(z|x)")

@@ -11,6 +11,7 @@ import torch
 
 from ..data import Split
 from ..estimators.base import Estimate, Estimator, evaluate
+from ..estimators.cells import DIMS
 from ..files import finite
 from ..models.base import Model
 from ..ops import keyed
@@ -18,7 +19,6 @@ from ..registry import lookup
 from .finding import Finding
 
 LADDER = (10, 100, 1000)  # K of IWAE: how fast it climbs shows how far q is from the posterior
-MOST_GRID = 3  # dimensions of z that a grid can cover
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _estimators(model: Model) -> Iterator[tuple[str, Estimator]]:
 
 def can_be_gridded(model: Model) -> bool:
     """Whether z is real and of few enough dimensions for a grid."""
-    return {"joint", "pathwise"} <= model.gives and num_dims(model) <= MOST_GRID
+    return {"joint", "pathwise"} <= model.gives and num_dims(model) <= DIMS
 
 
 @torch.no_grad()

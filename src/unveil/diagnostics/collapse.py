@@ -14,7 +14,7 @@ from ..batch import Batch
 from ..data import Split
 from ..errors import RequestError
 from ..files import finite
-from ..models.base import Model, Posterior, device_of
+from ..models.base import Model, Posterior, device_of, evaluating
 from ..ops import keyed
 from .finding import Finding
 
@@ -121,18 +121,16 @@ def collapse(
     held_out = split.spread(limit)
     if len(held_out) < 2:
         raise RequestError(f"{len(held_out)} examples came; to give one the z of another takes at least 2.")
-    training = model.training
-    model.eval()
-    rows = torch.arange(len(held_out), device=held_out.x.device).split(ROWS)
-    blocks = [_encode(model, held_out, part, ("collapse", seed, i)) for i, part in enumerate(rows)]
-    z = tuple(torch.cat(groups, 1) for groups in zip(*(block.z for block in blocks), strict=True))
-    with keyed("collapse", seed, "order"):
-        order = derangement(len(held_out)).to(z[0].device)
-    own = torch.cat([block.own for block in blocks])
-    foreign = tuple(g[:, order] for g in z)
-    shuffled = _log_likelihood(model, blocks, foreign)
-    alone = [own - _log_likelihood(model, blocks, _replaced(z, l, foreign[l])) for l in range(len(z))]
-    model.train(training)
+    with evaluating(model):
+        rows = torch.arange(len(held_out), device=held_out.x.device).split(ROWS)
+        blocks = [_encode(model, held_out, part, ("collapse", seed, i)) for i, part in enumerate(rows)]
+        z = tuple(torch.cat(groups, 1) for groups in zip(*(block.z for block in blocks), strict=True))
+        with keyed("collapse", seed, "order"):
+            order = derangement(len(held_out)).to(z[0].device)
+        own = torch.cat([block.own for block in blocks])
+        foreign = tuple(g[:, order] for g in z)
+        shuffled = _log_likelihood(model, blocks, foreign)
+        alone = [own - _log_likelihood(model, blocks, _replaced(z, l, foreign[l])) for l in range(len(z))]
     since, num_steps = rate_gone_since(metrics)
     return Collapse(
         len(own),

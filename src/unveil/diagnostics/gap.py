@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,18 +12,18 @@ from torch import Tensor
 from ..data import Split
 from ..errors import RequestError
 from ..estimators.base import Estimate, Estimator, evaluate
+from ..estimators.cells import DIMS
 from ..estimators.local import NEEDS, family_of
 from ..estimators.local_families import FAMILIES, FamilyName
 from ..estimators.renyi import RenyiBound
 from ..files import finite
 from ..models.base import Model, device_of
-from ..ops import keyed
+from ..ops import keyed, mean_and_error
 from ..registry import lookup
 from .finding import Finding
 
 LARGE = 1.0, 0.02  # a part is a finding above both 1 nat and 2 % of |ELBO|
 WORTH = 0.5, 0.005  # and worth advice above both half a nat and 0.5 %
-GRID = 3  # most latents that a grid covers
 Progress = Callable[[str, int, int], None]
 
 
@@ -88,11 +87,11 @@ class Gap:
     def findings(self) -> list[Finding]:
         """amortisation_gap and approximation_gap, for a part above 1 nat and 2 % of |ELBO| by two standard errors."""
         found = []
-        mean, error = _mean_and_error(self.amortisation)
+        mean, error = mean_and_error(self.amortisation)
         if self._exceeds(mean - 2 * error, LARGE):
             sentence = f"The encoder's q is {mean:.2f} nats per example worse than the best {_named(self.family)}."
             found.append(Finding("amortisation_gap", sentence, mean, _sentence(self._for_amortisation())))
-        mean, error = _mean_and_error(self.approximation)
+        mean, error = mean_and_error(self.approximation)
         if self._exceeds(mean - 2 * error, LARGE):
             sentence = f"The best {_named(self.family)} lacks {self._at_least}{mean:.2f} nats per example of log p(x)."
             found.append(Finding("approximation_gap", sentence, mean, _sentence(self._for_approximation())))
@@ -102,7 +101,7 @@ class Gap:
         """Plain numbers: means over the examples, their standard errors, and each example."""
         parts = {"amortisation": self.amortisation, "approximation": self.approximation}
         means = {
-            name: dict(zip(("mean", "stderr"), map(finite, _mean_and_error(each)), strict=True))
+            name: dict(zip(("mean", "stderr"), map(finite, mean_and_error(each)), strict=True))
             for name, each in parts.items()
         }
         return {
@@ -132,7 +131,7 @@ class Gap:
         width = max(len(name) for name, _ in rows)
         table = [
             f"{name:<{width}}  {mean:10.3f} ± {error:.3f}"
-            for name, (mean, error) in ((n, _mean_and_error(v)) for n, v in rows)
+            for name, (mean, error) in ((n, mean_and_error(v)) for n, v in rows)
         ]
         return [f"{len(self.elbo)} examples, nats per example", *table, *self._remark(), self.advice]
 
@@ -227,7 +226,7 @@ def _of_encoder(model: Model, split: Split, seed: int) -> tuple[FamilyName, int]
 
 
 def _source(model: Model, latents: int) -> Estimator:
-    name = "exact" if "exact" in model.gives else "quadrature" if latents <= GRID else "ais"
+    name = "exact" if "exact" in model.gives else "quadrature" if latents <= DIMS else "ais"
     made: Estimator = lookup("estimator", name)()
     return made
 
@@ -239,12 +238,6 @@ def _known_side(estimator: Estimator) -> Estimator:
             "an exact one or one from below, such as ais."
         )
     return estimator
-
-
-def _mean_and_error(value: Tensor) -> tuple[float, float]:
-    """Over examples; one cannot tell its error."""
-    error = float(value.std()) / math.sqrt(len(value)) if len(value) > 1 else math.nan
-    return float(value.mean()), error
 
 
 def _named(family: str) -> str:

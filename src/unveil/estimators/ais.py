@@ -14,11 +14,10 @@ from ..batch import Batch
 from ..errors import RequestError, nearest, positive
 from ..files import finite
 from ..models.base import Model, held
-from ..ops import keyed, log_mean_exp
+from ..ops import keyed, log_mean_exp, mean_and_error
 from ..registry import register
-from . import base
-from .annealing import Path, Plan, Start, Tally, forward, parts_of, reverse
-from .base import Estimate, Estimator, bound_parts
+from .annealing import Path, Plan, Start, Tally, forward, reverse
+from .base import Estimate, Estimator, bound_parts, in_parts
 from .pilot import TARGET, pilot
 
 ERRORS = 4.0  # standard errors that chance is allowed
@@ -71,7 +70,10 @@ class Annealing:
     def forward(self, name: str) -> tuple[Tensor, Tensor]:
         """log w [C, B] and the final u [C, B, D] of chains from f0."""
         with keyed(name, self._stream):
-            found = [forward(self.path, self.plan, count, self.leapfrog, self.tally) for count in self._counts()]
+            found = [
+                forward(self.path, self.plan, count, self.leapfrog, self.tally)
+                for count in in_parts(self.num_chains, self.rows)
+            ]
         return torch.cat([log_w for log_w, _ in found]), torch.cat([u for _, u in found])
 
     def reverse(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -81,7 +83,7 @@ class Annealing:
         if not bool(strict.all()):
             u = torch.where(strict.unsqueeze(-1), u, self._resampled())
         with keyed("reverse", self._stream):
-            parts = u.split(self._counts())
+            parts = u.split(in_parts(self.num_chains, self.rows))
             found = [reverse(self.path, self.plan, part, self.leapfrog, self.tally) for part in parts]
         drift = sum(len(part) * moved for part, (_, moved) in zip(parts, found, strict=True)) / self.num_chains
         return torch.cat([log_w for log_w, _ in found]), torch.where(strict, drift, math.nan), strict
@@ -92,9 +94,6 @@ class Annealing:
         with keyed("resample", self._stream):
             which = torch.multinomial(log_w.softmax(0).T, self.num_chains, replacement=True).T  # [C, B]
         return u.take_along_dim(which.unsqueeze(-1), 0)
-
-    def _counts(self) -> list[int]:
-        return parts_of(self.num_chains, max(1, base.DECODED // self.rows))
 
 
 @register("estimator", "ais")
@@ -197,13 +196,13 @@ def broken(estimate: Estimate) -> list[str]:
     strict = found["strict"] > 0 if "strict" in found else torch.zeros(0, dtype=torch.bool)
     if int(strict.sum()) < 2:
         return sentences
-    drift, error = _mean_and_error(found["drift"][strict])
+    drift, error = mean_and_error(found["drift"][strict])
     if abs(drift) > ERRORS * error + 1e-6:
         sentences.append(
             f"Moves that should leave p(z|x) as it is changed log p(x, z) by {drift:+.3f} nats on average "
             f"(standard error {error:.3f}): the sampler, or the simulation of x, is wrong."
         )
-    crossed, error = _mean_and_error((estimate.log_px - found["upper"])[strict])
+    crossed, error = mean_and_error((estimate.log_px - found["upper"])[strict])
     if crossed > ERRORS * error + 1e-6:
         sentences.append(
             f"The lower side is above the upper side by {crossed:.3f} nats on average (standard error {error:.3f}), "
@@ -224,7 +223,3 @@ def _stderr(log_w: Tensor) -> Tensor:
     if len(log_w) == 1:
         return torch.full_like(log_w[0], math.nan)
     return relative.std(0) / math.sqrt(len(log_w))
-
-
-def _mean_and_error(value: Tensor) -> tuple[float, float]:
-    return float(value.mean()), float(value.std() / math.sqrt(len(value)))

@@ -246,8 +246,3 @@ def _jump(path: Path, kernel: Kernel, here: Point) -> Point:
     there = path.at(path.draw(len(here.u)))
     gain = kernel.beta * (there.log_ratio - here.log_ratio)
     return there.where(accepts(torch.where(gain.isnan(), -torch.inf, gain)), here)
-
-
-def parts_of(count: int, size: int) -> list[int]:
-    """`count` in parts of at most `size`."""
-    return [min(size, count - done) for done in range(0, count, size)]

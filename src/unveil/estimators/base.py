@@ -14,7 +14,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..data import Split
 from ..errors import WorkError
-from ..models.base import Model, device_of
+from ..models.base import Model, Posterior, device_of, evaluating
 from ..ops import keyed
 from ..terms import Terms
 
@@ -58,14 +58,17 @@ class Estimator(ABC):
         return {}
 
 
-def draws(model: Model, batch: Batch, num_samples: int) -> Iterator[Terms]:
-    """The terms of K draws in chunks of a fixed size; x is encoded once."""
-    posterior = model.posterior(batch)
-    chunk, done = max(1, DECODED // len(batch)), 0
-    while done < num_samples:
-        count = min(chunk, num_samples - done)
+def draws(model: Model, batch: Batch, num_samples: int, posterior: Posterior | None = None) -> Iterator[Terms]:
+    """The terms of K draws in chunks of a fixed size; x is encoded once, here or by the caller."""
+    posterior = model.posterior(batch) if posterior is None else posterior
+    for count in in_parts(num_samples, len(batch)):
         yield model.infer(batch, count, posterior=posterior)
-        done += count
+
+
+def in_parts(num_samples: int, rows: int) -> list[int]:
+    """K samples of so many examples in parts that one pass through the decoder holds."""
+    size = max(1, DECODED // rows)
+    return [min(size, num_samples - done) for done in range(0, num_samples, size)]
 
 
 def summary_of(terms: Terms) -> dict[str, Tensor]:
@@ -109,15 +112,13 @@ def evaluate(
     """
     model.require(f"The estimator {estimator.registered[1]!r}", estimator.needs)
     count = len(split) if limit is None else min(limit, len(split))
-    device, training, start = device_of(model), model.training, time.perf_counter()
-    model.eval()
+    device, start, found = device_of(model), time.perf_counter(), []
     _keep_pages()
-    found = []
-    for first in range(0, count, ROWS):
-        found.append(_block(model, split, estimator, seed, first, min(first + ROWS, count), device))
-        if progress is not None:
-            progress(min(first + ROWS, count), count)
-    model.train(training)
+    with evaluating(model):
+        for first in range(0, count, ROWS):
+            found.append(_block(model, split, estimator, seed, first, min(first + ROWS, count), device))
+            if progress is not None:
+                progress(min(first + ROWS, count), count)
     estimate = _joined(found)
     if not torch.isfinite(estimate.log_px).all():
         row = int((~torch.isfinite(estimate.log_px)).nonzero()[0])

@@ -9,7 +9,7 @@ from ..batch import Batch
 from ..errors import positive
 from ..models.base import Model
 from ..registry import register
-from .base import DECODED, Estimate, Estimator, bound_parts
+from .base import Estimate, Estimator, bound_parts, in_parts
 from .weights import Weights
 
 
@@ -41,7 +41,7 @@ class PriorAverage(Estimator):
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         weights = Weights(self.num_samples)
-        for count in _counts(self.num_samples, len(batch)):
+        for count in in_parts(self.num_samples, len(batch)):
             weights.add(_chunk(model, batch, count))
         return Estimate(weights.log_mean, weights.stderr, "lower", bound_parts(model, batch) | {"ess": weights.ess})
 
@@ -59,9 +59,3 @@ def prior_draws(model: Model, batch: Batch, num_samples: int) -> tuple[Tensor, .
 def _chunk(model: Model, batch: Batch, num_samples: int) -> Tensor:
     """log p(x|z) [K, B]."""
     return model.joint(batch, prior_draws(model, batch, num_samples)).log_px_z.double()
-
-
-def _counts(num_samples: int, rows: int) -> list[int]:
-    """K in chunks that one pass through the decoder holds."""
-    chunk = max(1, DECODED // rows)
-    return [min(chunk, num_samples - done) for done in range(0, num_samples, chunk)]

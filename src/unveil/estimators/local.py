@@ -14,11 +14,10 @@ from torch.nn import functional as F
 from ..batch import Batch
 from ..errors import RequestError, positive
 from ..latents import normal_factors
-from ..models.base import Coordinates, Model, Posterior, held
+from ..models.base import Coordinates, Model, Posterior, evaluating, held
 from ..ops import keyed
 from ..registry import register
-from . import base
-from .base import Estimate, Estimator, bound_parts
+from .base import Estimate, Estimator, bound_parts, in_parts
 from .local_families import FAMILIES, FamilyName, LocalFamily, family_at
 from .local_fitting import Flat, Target, at_the_mode, better, climb, pairs
 
@@ -108,7 +107,7 @@ def fit_local(
         batch_samples: draws per step.
     """
     model.require("A local posterior", NEEDS)
-    with _evaluating(model):
+    with evaluating(model):
         q, flat = _started(model, batch, family, start, steps)
         climb(Target(model, batch, flat), q, steps, positive(batch_samples))
     return LocalPosterior(q.requires_grad_(False), flat)
@@ -170,9 +169,8 @@ class Local(Estimator):
 @torch.no_grad()
 def judged(model: Model, batch: Batch, q: Posterior, num_samples: int) -> Iterator[tuple[Tensor, Tensor]]:
     """−log p(x|z) and log q(z|x) − log p(z) of fresh draws, [k, B] each, in chunks of a fixed size."""
-    chunk = max(1, base.DECODED // len(batch))
-    for first in range(0, num_samples, chunk):
-        z, log_q = q.draw(min(chunk, num_samples - first))
+    for count in in_parts(num_samples, len(batch)):
+        z, log_q = q.draw(count)
         terms = model.joint(batch, z)
         yield -terms.log_px_z.double(), (log_q.double() - terms.log_pz.double()).sum(-1)
 
@@ -219,13 +217,3 @@ def _check_size(name: str, u: Tensor) -> None:
             f"The family {name!r} holds a {latents} × {latents} matrix for each of {rows} examples at once, which is "
             "too much memory; use mean_field."
         )
-
-
-@contextlib.contextmanager
-def _evaluating(model: Model) -> Iterator[None]:
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -302,6 +302,17 @@ def held(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
             p.requires_grad_(True)
 
 
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block, and whatever it was before after it."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
 def device_of(module: nn.Module) -> torch.device:
     """The device of a module's first parameter or buffer."""
     for tensor in (*module.parameters(), *module.buffers()):
