@@ -22,7 +22,7 @@ from ..estimators.bounds import IwaeBound
 from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
 from ..files import finite
-from ..models.base import Model, Posterior, device_of
+from ..models.base import Model, Posterior, device_of, evaluating
 from ..ops import keyed
 from .finding import Finding
 
@@ -168,15 +168,13 @@ def audit(model: Model, split: Split, *, seed: int = 0, limit: int | None = 100,
     positive(num_samples)
     model.require("The audit", {"joint", "log_w|enumerate"})
     count = len(split) if limit is None else min(limit, len(split))
-    training = model.training
-    model.eval()
     found = []
-    for first in range(0, count, ROWS):
-        last = min(first + ROWS, count)
-        rows = torch.arange(first, first + ROWS).clamp(max=last - 1).to(split.x.device)
-        with keyed("audit", seed, first):
-            found.append(_kept(_block(model, split.batch(rows).to(device_of(model)), num_samples), last - first))
-    model.train(training)
+    with evaluating(model):
+        for first in range(0, count, ROWS):
+            last = min(first + ROWS, count)
+            rows = torch.arange(first, first + ROWS).clamp(max=last - 1).to(split.x.device)
+            with keyed("audit", seed, first):
+                found.append(_kept(_block(model, split.batch(rows).to(device_of(model)), num_samples), last - first))
     return _judged(found)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..models.base import Model, device_of
+from ..models.base import Model, device_of, evaluating
 from ..ops import keyed
 from ..terms import Terms
 
@@ -91,14 +91,13 @@ def _blocks(
 ) -> Tensor:
     """`code` of every example; the last block is filled up before anything is drawn for it."""
     count = len(split) if limit is None else min(limit, len(split))
-    training, found = model.training, []
-    model.eval()
-    for first in range(0, count, ROWS):
-        last = min(first + ROWS, count)
-        rows = torch.arange(first, first + ROWS).clamp(max=last - 1).to(split.x.device)
-        with keyed(*key, first):
-            found.append(code(model, batch_of(rows).to(device_of(model)))[: last - first].float().cpu())
-    model.train(training)
+    found = []
+    with evaluating(model):
+        for first in range(0, count, ROWS):
+            last = min(first + ROWS, count)
+            rows = torch.arange(first, first + ROWS).clamp(max=last - 1).to(split.x.device)
+            with keyed(*key, first):
+                found.append(code(model, batch_of(rows).to(device_of(model)))[: last - first].float().cpu())
     return torch.cat(found)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..data import Split
 from ..errors import RequestError
 from ..files import finite
-from ..models.base import Model
+from ..models.base import Model, evaluating
 from ..ops import keyed
 from .codes import filled, flat_x
 from .finding import Finding
@@ -174,12 +174,11 @@ def quality(model: Model, train: Split, test: Split, *, seed: int = 0, num_sampl
 
 def draw_samples(model: Model, num_samples: int, seed: int = 0) -> Tensor:
     """x [N, *shape] from the model, labels by their frequency where it has them; sample i is the same whatever N is."""
-    drawn, training = [], model.training
-    model.eval()
-    for first in range(0, num_samples, CHUNK):
-        with keyed("quality", seed, first):
-            drawn.append(model.sample(CHUNK, model.draw_labels(CHUNK))[0].float().cpu())
-    model.train(training)
+    drawn = []
+    with evaluating(model):
+        for first in range(0, num_samples, CHUNK):
+            with keyed("quality", seed, first):
+                drawn.append(model.sample(CHUNK, model.draw_labels(CHUNK))[0].float().cpu())
     return torch.cat(drawn)[:num_samples]
 
 
