@@ -19,6 +19,7 @@ HELD_IN = {  # where the description of a model built from choices keeps a choic
     "width": ("encoder", "width"),
     "depth": ("encoder", "depth"),
     "dropout": ("encoder", "dropout"),
+    "activation": ("encoder", "activation"),
 }
 
 
@@ -65,11 +66,15 @@ def _model_keys(run: Run) -> dict[str, Any] | None:
     alone = _built(Choices(names), run)
     keys: dict[str, Any] = {kind: name for kind, name in names.items() if name != DEFAULTS[kind]}
     parts = {kind: _part(spec, kind)["name"] for kind in PARTS if _part(spec, kind)}
-    changed = {
-        key.name: _found(spec, key.name)
+    held = {
+        key: _found(spec, key.name)
         for key in keys_for({**names, **parts}).values()
         if key.name.split(".")[0] in ("model", *parts)
-        and _found(spec, key.name) not in (_found(alone, key.name), key.default)
+    }
+    changed = {  # None: this kind of network has no such choice
+        key.name: value
+        for key, value in held.items()
+        if value is not None and value not in (_found(alone, key.name), key.default)
     }
     named = {name.split(".")[0] for name in changed}
     keys |= {k: name for k, name in parts.items() if k in named or name != _part(alone, k).get("name")}
