@@ -7,8 +7,6 @@ Usage: python bench/evidence.py fit       trains it (40,000 steps of 256), and o
            ais         AIS with 1,000 distributions on the first 1,000 of them, paired with IWAE-5000
            quadrature  the 2-D model: |quadrature − AIS| over 200 test images
        Seconds are those of the estimator; peak memory is the whole process. An idle machine, all its cores.
-
-On the command line the runs open with --plugin bench/evidence.py, since the plain networks are not the library's.
 """
 
 from __future__ import annotations
@@ -21,81 +19,27 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
-from torch import Tensor, nn
 
 import unveil
-from unveil import VAE, Run
-from unveil.likelihoods import Bernoulli
-from unveil.posteriors import DiagonalGaussian
-from unveil.priors import StandardNormal
+from unveil import Run
 
 RUNS = Path("runs")
 FULL, FLAT = RUNS / "evidence", RUNS / "evidence-2d"
 LATENTS, STEPS = {FULL: 50, FLAT: 2}, {FULL: 40_000, FLAT: 15_000}
-COMMAND = ("--plugin", __file__, "--json")
-
-
-class PlainEncoder(nn.Module):
-    """784-200-200, tanh."""
-
-    num_features = 200
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(784, 200), nn.Tanh(), nn.Linear(200, 200), nn.Tanh())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x.flatten(1))
-
-
-class PlainDecoder(nn.Module):
-    """D-200-200-784, tanh."""
-
-    def __init__(self, latent: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(latent, 200), nn.Tanh(), nn.Linear(200, 200), nn.Tanh(), nn.Linear(200, 784)
-        )
-
-    def forward(self, z: Tensor) -> Tensor:
-        return self.layers(z)
-
-
-class PlainDecoder50(PlainDecoder):
-    def __init__(self) -> None:
-        super().__init__(50)
-
-
-class PlainDecoder2(PlainDecoder):
-    def __init__(self) -> None:
-        super().__init__(2)
-
-
-DECODERS = {50: PlainDecoder50, 2: PlainDecoder2}
 
 
 def fit(path: Path) -> Run:
     """The run, trained unless it is there."""
     if (path / "result.json").is_file():
-        return Run.load(path, parts={"encoder": PlainEncoder, "decoder": DECODERS[LATENTS[path]]})
-    latent = LATENTS[path]
-    data = unveil.load_data("mnist")
-    torch.manual_seed(0)
-    model = VAE(
-        StandardNormal(latent),
-        PlainEncoder(),
-        DiagonalGaussian(200, latent),
-        DECODERS[latent](),
-        Bernoulli(data.domain),
-    )
-    return unveil.fit("mnist", model=model, steps=STEPS[path], train__batch_size=256, out=path, show=True)
+        return Run.load(path)
+    keys = {"model.network": "plain", "model.latent": LATENTS[path], "train.batch_size": 256}
+    return unveil.fit("mnist", steps=STEPS[path], options=keys, out=path, show=True)
 
 
 def judged(path: Path, *words: str) -> dict[str, Any]:
     """`unveil evaluate` in a process of its own: its JSON, with seconds and peak memory of the whole process."""
     start, peak = time.perf_counter(), 0
-    command = [sys.executable, "-m", "unveil", "evaluate", str(path), *words, *COMMAND]
+    command = [sys.executable, "-m", "unveil", "evaluate", str(path), *words, "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     watched = psutil.Process(process.pid)
     while process.poll() is None:
