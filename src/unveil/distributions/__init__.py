@@ -1,5 +1,6 @@
 """Distributions that torch lacks. All densities are complete, in nats."""
 
+from .binary import BinarySum
 from .continuous import ContinuousBernoulli, StudentT
 from .counts import NegativeBinomial, Poisson
 from .event import EventSum
@@ -7,6 +8,7 @@ from .levels import DiscretizedLogistic, Levels, OrderedLogistic
 from .mixtures import ColourLogisticMixture, DiscretizedLogisticMixture
 
 __all__ = [
+    "BinarySum",
     "ColourLogisticMixture",
     "ContinuousBernoulli",
     "DiscretizedLogistic",

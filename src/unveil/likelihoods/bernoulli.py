@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli as TorchBernoulli
 from torch.distributions import Distribution
 
+from ..distributions import BinarySum
 from ..domain import Domain
 from ..registry import register
 from .base import Likelihood, moments
@@ -20,6 +21,9 @@ class Bernoulli(Likelihood):
 
     def __init__(self, domain: Domain) -> None:
         super().__init__(domain, 1)
+
+    def forward(self, h: Tensor, observed: Tensor | None = None) -> BinarySum:
+        return BinarySum(h, self.offset, self.domain.shape, observed)
 
     def each(self, *params: Tensor) -> Distribution:
         return TorchBernoulli(logits=params[0], validate_args=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -286,12 +287,14 @@ class Guard:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         loss = loss.detach()
-        bad = ~(torch.isfinite(norm) & torch.isfinite(loss))
+        factor = (self.clip / (norm + 1e-6)).clamp(max=1.0)
         self.finish(model)
-        if not self.late and bad:
+        if not self.late and not (math.isfinite(norm) and math.isfinite(loss)):
             raise self._story(loss, logs, step, model)
-        torch._foreach_mul_(gradients, (self.clip / (norm + 1e-6)).clamp(max=1.0))
+        if self.late or factor < 1:  # a pass over all gradients
+            torch._foreach_mul_(gradients, factor)
         if self.late:
+            bad = ~(torch.isfinite(norm) & torch.isfinite(loss))
             self._pending = (bad, step, loss, logs)
             if isinstance(optimizer, torch.optim.Adamax):  # has no masked update: wait for the flag
                 self.finish(model)
