@@ -14,12 +14,12 @@ from types import FrameType
 
 import typer
 
-from . import making, judging, using, listing  # isort: skip (the order of the help)
+from . import making, judging, using, reproducing, listing  # isort: skip (the order of the help)
 from .app import app
 from .failures import Terminated, failure
 from .shared import load_plugin
 
-__all__ = ["app", "judging", "listing", "load_plugin", "main", "making", "using"]
+__all__ = ["app", "judging", "listing", "load_plugin", "main", "making", "reproducing", "using"]
 
 
 @contextmanager
