@@ -78,6 +78,19 @@ def test_the_networks_of_burda_et_al_have_their_sizes() -> None:
     assert objective.registered == ("objective", "iwae") and objective.num_samples == 50
 
 
+def test_the_page_of_recipes_has_every_number() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    for name in PUBLISHED:
+        found = RECIPES[name]
+        (row,) = (line for line in rows if f"`{name}`" in line)
+        assert f"| {found.goal.nll:.2f} |" in row and f"{budget_words(found.options)} of" in row, name
+        assert f"of {found.options['train.batch_size']}, about {found.hours:g} h" in row, name
+    for name in LADDER:
+        start, goal = f"| {RECIPES[name].options['train.minutes']:g} |", f" {RECIPES[name].goal.nll:.2f} |"
+        assert any(line.startswith(start) and goal in line for line in rows), name
+
+
 # Budgets
 
 
