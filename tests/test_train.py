@@ -23,7 +23,7 @@ from unveil.models.vae import VAE
 from unveil.objectives import Elbo, Iwae, Loss
 from unveil.ops import keyed
 from unveil.priors import LearnedGaussian
-from unveil.train.ema import Average
+from unveil.train.ema import Average, interval
 from unveil.train.loop import Guard, NonFinite, Problem, Step, TrainState, fit, initialise, rows_of
 from unveil.train.stage import Stage
 from unveil.train.validation import validate
@@ -164,6 +164,30 @@ def test_the_average_follows_its_formula() -> None:
     for name, p in average.model.named_parameters():
         torch.testing.assert_close(p.double(), expected[name], rtol=1e-4, atol=1e-4)
         assert not p.requires_grad
+
+
+def test_a_long_average_takes_in_every_eighth_step_what_eight_would_have() -> None:
+    """The closed form, and within a hundredth of the spread of the weights what every step would have given."""
+    size, half_life = 32, 32 * 400.0
+    assert [interval(h, 32) for h in (1.0, 32 * 31.0, 32 * 32.0, half_life, 1e9)] == [1, 1, 2, 8, 8]
+    live = vae()
+    average, offset = Average(live, half_life), live.likelihood.offset
+    start = average.model.likelihood.offset.double()
+    closed, each = start.clone(), start.clone()
+    for step in range(4000):
+        with torch.no_grad():
+            offset.add_(0.05 * torch.randn_like(offset))
+        average.update(step, size)
+        keep = min(0.5 ** (size / half_life), (1 + step) / (10 + step))
+        each = keep * each + (1 - keep) * offset.detach().double()
+        if step % 8 == 7:
+            taken = (step + 1) // 8
+            keep = min(0.5 ** (8 * size / half_life), taken / (9 + taken))
+            closed = keep * closed + (1 - keep) * offset.detach().double()
+    found = average.model.likelihood.offset.double()
+    torch.testing.assert_close(found, closed, rtol=1e-4, atol=1e-4)
+    spread = 0.05 * (400 / math.log(2) / 2) ** 0.5  # of θ − θ̄, θ being a random walk
+    torch.testing.assert_close(found, each, rtol=0, atol=0.02 * spread)
 
 
 def test_half_of_the_weight_is_gone_after_a_half_life_whatever_the_batch_size() -> None:
@@ -433,7 +457,7 @@ def test_a_solved_sigma_is_refreshed_once_an_epoch(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "adamax"])
-@pytest.mark.parametrize("half_life", [0.0, 100.0])
+@pytest.mark.parametrize("half_life", [0.0, 100.0, 3200.0])  # the last is taken in every 6th step
 def test_a_state_put_back_goes_on_bit_by_bit(optimizer: str, half_life: float) -> None:
     chosen, data = stage(20, optimizer=optimizer, ema_half_life=half_life), split()
     whole, bounds = vae(), []

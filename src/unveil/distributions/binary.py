@@ -38,15 +38,16 @@ class BinarySum(EventSum):
     def log_prob(self, value: Tensor) -> Tensor:
         num_dims = len(self.event_shape)
         observed = None if self.observed is None else self.observed.flatten(-num_dims)
-        density: Tensor = Density.apply(self.h, self.offset, value.flatten(-num_dims), observed)
+        x = value.flatten(-num_dims)
+        density: Tensor = Density.apply(self.h, self.offset, x, observed)  # type: ignore[no-untyped-call]
         return density
 
 
 class Density(torch.autograd.Function):
-    """Σ_d x_d l_d − log(1 + e^{l_d}) [..., ], l = h + offset, in the offset's dtype whatever that of h.
+    """Σ_d x_d l_d − log(1 + e^{l_d}) [...], l = h + offset, in the offset's dtype whatever that of h.
 
-    ∂/∂l_d = x_d − σ(l_d), for which σ is computed anew: what is kept until then is h, as the network left it. Elementwise
-    work is half of a small network's step, and this is a third of what autograd makes of the same formula.
+    ∂/∂l_d = x_d − σ(l_d), for which σ is computed anew: what is kept until then is h, as the network left it. Fewer
+    passes over [..., D] than autograd makes of the same formula.
     """
 
     @staticmethod
