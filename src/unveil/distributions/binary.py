@@ -11,6 +11,7 @@ from torch.distributions import Bernoulli, Distribution
 from torch.nn import functional as F
 
 from .event import EventSum
+from .products import log_of_products
 
 
 class BinarySum(EventSum):
@@ -39,6 +40,10 @@ class BinarySum(EventSum):
         num_dims = len(self.event_shape)
         observed = None if self.observed is None else self.observed.flatten(-num_dims)
         x = value.flatten(-num_dims)
+        if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+            judged = log_of_products(self.h, self.offset, x, observed)
+            if judged is not None:
+                return judged
         density: Tensor = Density.apply(self.h, self.offset, x, observed)  # type: ignore[no-untyped-call]
         return density
 
