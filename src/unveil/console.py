@@ -169,6 +169,7 @@ def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("error of the estimator", _number(result["stderr_mc"], "{:.4f} nats")),
         ("upper side", _number(result.get("upper"), "{:.3f} nats")),
         ("gap between the sides", _gap_row(result)),
+        ("changed by bf16", _precision_row(result.get("precision_difference"))),
         ("accepted proposals", _number(result.get("accepted"), "{:.0%}")),
         ("bits per dimension", _number(result["bits_per_dim"], "{:.4f}")),
         ("ELBO", _number(result["elbo"], "{:.3f} nats")),
@@ -187,6 +188,13 @@ def _gap_row(result: Mapping[str, Any]) -> str:
         return ""
     spread = f"median {result['gap_median']:.4f}, 99th percentile {result['gap_p99']:.4f}"
     return f"{result['gap']:.4f}{_error(result['gap_stderr'], 4)} nats, {spread}"
+
+
+def _precision_row(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    share = f"on {found['num_examples']:,} examples, at most {found['max_abs']:.4f}"
+    return f"{found['mean']:+.4f}{_error(found['stderr'], 4)} nats {share}"
 
 
 def _number(value: float | None, form: str) -> str:

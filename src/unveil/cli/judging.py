@@ -25,6 +25,7 @@ def evaluate(
     estimator: Annotated[str | None, option("NAME", "unveil list estimators; default the run's own.")] = None,
     num_samples: Annotated[str | None, option("K", "Draws, or chains, per example.")] = None,
     limit: Annotated[str | None, option("N", "Only the first N examples.")] = None,
+    precision: Annotated[str | None, option("NAME", "float32, or bf16 in the decoder, with what it changes.")] = None,
     gap: Annotated[bool, switch("--gap", "Where the ELBO loses: family of q or encoder.")] = False,
     audit: Annotated[bool, switch("--audit", "log p(x) = ELBO + KL(q||p(z|x)), each by itself.")] = False,
     seed: Seed = "0",
@@ -41,7 +42,7 @@ def evaluate(
     options = merged({}, keys or [])
     if gap or audit:
         refuse_beside("--gap" if gap else "--audit", audit=gap and audit, estimator=estimator, num_samples=draws)
-        refuse_beside("--gap" if gap else "--audit", keys=options)
+        refuse_beside("--gap" if gap else "--audit", keys=options, precision=precision)
     found = open_run(run, plugin)
     if gap or audit:
         from ..console import print_lines
@@ -53,7 +54,7 @@ def evaluate(
     from ..console import print_result
     from ..terminal import counting
 
-    asked = {"estimator": estimator, "num_samples": draws, "options": options}
+    asked = {"estimator": estimator, "num_samples": draws, "options": options, "precision": precision or "float32"}
     with counting("examples") as progress:
         result = found.evaluate(data=data, split=split, progress=progress, **asked, **number)
     print_json(result) if as_json else print_result(result)

@@ -72,7 +72,7 @@ class Annealing:
         with keyed(name, self._stream):
             found = [
                 forward(self.path, self.plan, count, self.leapfrog, self.tally)
-                for count in in_parts(self.num_chains, self.rows)
+                for count in in_parts(self.path.model, self.num_chains, self.rows)
             ]
         return torch.cat([log_w for log_w, _ in found]), torch.cat([u for _, u in found])
 
@@ -83,7 +83,7 @@ class Annealing:
         if not bool(strict.all()):
             u = torch.where(strict.unsqueeze(-1), u, self._resampled())
         with keyed("reverse", self._stream):
-            parts = u.split(in_parts(self.num_chains, self.rows))
+            parts = u.split(in_parts(self.path.model, self.num_chains, self.rows))
             found = [reverse(self.path, self.plan, part, self.leapfrog, self.tally) for part in parts]
         drift = sum(len(part) * moved for part, (_, moved) in zip(parts, found, strict=True)) / self.num_chains
         return torch.cat([log_w for log_w, _ in found]), torch.where(strict, drift, math.nan), strict

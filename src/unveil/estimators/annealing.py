@@ -69,7 +69,7 @@ class Path:
 
     def _three(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """log p(x, u), log q(u|x) (which a path from the prior does not need) and log p(u), [C, B] each."""
-        parts = [self._at_once(part) for part in u.split(max(1, base.DECODED // u.shape[1]))]
+        parts = [self._at_once(part) for part in u.split(max(1, base.rows_at_once(self.model) // u.shape[1]))]
         log_f1, log_q, log_p = (torch.cat(each) for each in zip(*parts, strict=True))
         return log_f1, log_q, log_p
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,13 +14,16 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..errors import WorkError
-from ..models.base import Model, Posterior, device_of, evaluating
+from ..errors import RequestError, WorkError
+from ..models.base import Model, Posterior, decoding_in, device_of, evaluating
 from ..ops import keyed
 from ..terms import Terms
+from .widths import widest
 
 ROWS = 128  # examples per block: the unit that noise is keyed by
-DECODED = 2048  # rows that one pass through the decoder holds (examples × samples): small enough for the cache
+DECODED = 2048  # most rows that one pass through the decoder holds (examples × samples): small enough for the cache
+HELD = 2**24  # bytes of the widest layer in one pass: from twice as many, memory goes back to the system each time
+PRECISIONS = ("float32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,13 @@ class Estimate:
 class Estimator(ABC):
     """A function (model, batch) → Estimate that draws its noise from torch's default generator.
 
-    Attributes: needs, what the model must give; num_samples K, or None for a closed form.
+    Attributes: needs, what the model must give; num_samples K, or None for a closed form; plain_draws, whether z is
+    drawn from q(z|x) or p(z) alone, so that the decoder has no part in where z lies.
     """
 
     needs: ClassVar[frozenset[str]]
     direction: ClassVar[str]
+    plain_draws: ClassVar[bool] = False
     registered: ClassVar[tuple[str, str]]
     num_samples: int | None = None
 
@@ -60,15 +66,27 @@ class Estimator(ABC):
 
 def draws(model: Model, batch: Batch, num_samples: int, posterior: Posterior | None = None) -> Iterator[Terms]:
     """The terms of K draws in chunks of a fixed size; x is encoded once, here or by the caller."""
-    posterior = model.posterior(batch) if posterior is None else posterior
-    for count in in_parts(num_samples, len(batch)):
+    if posterior is None:
+        with decoding_in(model, "float32"):  # q(y|x) of labels that are missing is made of decoded draws
+            posterior = model.posterior(batch)
+    for count in in_parts(model, num_samples, len(batch)):
         yield model.infer(batch, count, posterior=posterior)
 
 
-def in_parts(num_samples: int, rows: int) -> list[int]:
+def in_parts(model: Model, num_samples: int, rows: int) -> list[int]:
     """K samples of so many examples in parts that one pass through the decoder holds."""
-    size = max(1, DECODED // rows)
+    size = max(1, rows_at_once(model) // rows)
     return [min(size, num_samples - done) for done in range(0, num_samples, size)]
+
+
+def rows_at_once(model: Model) -> int:
+    """Rows (examples × samples) of one pass through the decoder: what its widest layer lets be held."""
+    if model not in _widths:
+        _widths[model] = widest(model)
+    return max(1, min(DECODED, HELD // (4 * _widths[model])))
+
+
+_widths: weakref.WeakKeyDictionary[Model, int] = weakref.WeakKeyDictionary()
 
 
 def summary_of(terms: Terms) -> dict[str, Tensor]:
@@ -103,18 +121,23 @@ def evaluate(
     *,
     seed: int = 0,
     limit: int | None = None,
+    precision: str = "float32",
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Estimate, float]:
     """The estimate of every example of a split exactly once, and the seconds it took.
 
     Noise is drawn per block of 128 rows, keyed by `seed` and the block's first row, and the last block is filled up
     before it is drawn for: the numbers do not depend on `limit`, on a batch size or on what ran before.
+
+    With `precision` "bf16" the decoder runs in bfloat16. The encoder, all densities and the weights stay as they are:
+    z and q(z|x) are those of float32, and only log p(x|z) differs.
     """
     model.require(f"The estimator {estimator.registered[1]!r}", estimator.needs)
+    check_precision(model, estimator, precision)
     count = len(split) if limit is None else min(limit, len(split))
     device, start, found = device_of(model), time.perf_counter(), []
     _keep_pages()
-    with evaluating(model):
+    with evaluating(model), decoding_in(model, precision):
         for first in range(0, count, ROWS):
             found.append(_block(model, split, estimator, seed, first, min(first + ROWS, count), device))
             if progress is not None:
@@ -126,6 +149,24 @@ def evaluate(
             f"log p(x) of row {row} came out as {estimate.log_px[row].item()}.", "Was x in training's units?"
         )
     return estimate, time.perf_counter() - start
+
+
+def check_precision(model: Model, estimator: Estimator, precision: str) -> None:
+    """Refuse a precision that there is not, or in which the estimate would mean nothing."""
+    if precision not in PRECISIONS:
+        raise RequestError(f"The precision came as {precision!r}; it takes {' or '.join(PRECISIONS)}.")
+    if precision == "float32":
+        return
+    if not estimator.plain_draws:
+        raise RequestError(
+            f"Precision bf16 came for the estimator {estimator.registered[1]!r}; it goes with those that weigh plain "
+            "draws of q(z|x) or p(z): elbo, iwae, prior and renyi.",
+            "What moves or fits z by log p(x, z) would follow the rounding of bf16; leave the precision at float32.",
+        )
+    if model.decoder_dtype is None:
+        raise RequestError(
+            f"Precision bf16 came for a {type(model).__name__}, which has no decoder network; leave it at float32."
+        )
 
 
 def _keep_pages() -> None:

@@ -22,6 +22,7 @@ class ElboBound(Estimator):
 
     needs = frozenset({"log_w|rsample|enumerate"})
     direction = "lower"
+    plain_draws = True
 
     def __init__(self, *, num_samples: int = 16) -> None:
         self.num_samples: int = positive(num_samples)
@@ -54,6 +55,7 @@ class IwaeBound(Estimator):
 
     needs = frozenset({"log_w"})
     direction = "lower"
+    plain_draws = True
 
     def __init__(self, *, num_samples: int = 100) -> None:
         self.num_samples: int = positive(num_samples)

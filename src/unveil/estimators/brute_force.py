@@ -35,13 +35,14 @@ class PriorAverage(Estimator):
 
     needs = frozenset({"joint", "log_w|rsample|enumerate"})
     direction = "lower"
+    plain_draws = True
 
     def __init__(self, *, num_samples: int = 1000) -> None:
         self.num_samples: int = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         weights = Weights(self.num_samples)
-        for count in in_parts(self.num_samples, len(batch)):
+        for count in in_parts(model, self.num_samples, len(batch)):
             weights.add(_chunk(model, batch, count))
         return Estimate(weights.log_mean, weights.stderr, "lower", bound_parts(model, batch) | {"ess": weights.ess})
 

@@ -169,7 +169,7 @@ class Local(Estimator):
 @torch.no_grad()
 def judged(model: Model, batch: Batch, q: Posterior, num_samples: int) -> Iterator[tuple[Tensor, Tensor]]:
     """−log p(x|z) and log q(z|x) − log p(z) of fresh draws, [k, B] each, in chunks of a fixed size."""
-    for count in in_parts(num_samples, len(batch)):
+    for count in in_parts(model, num_samples, len(batch)):
         z, log_q = q.draw(count)
         terms = model.joint(batch, z)
         yield -terms.log_px_z.double(), (log_q.double() - terms.log_pz.double()).sum(-1)

@@ -31,6 +31,7 @@ class RenyiBound(Estimator):
 
     needs = frozenset({"log_w"})
     direction = "lower"
+    plain_draws = True
 
     def __init__(self, *, alpha: float = 0.5, num_samples: int = 100) -> None:
         if not 0 <= alpha <= 1:

@@ -167,6 +167,7 @@ class Model(nn.Module, ABC):
     groups: tuple[str, ...] = ("z",)
     solves: str = "nothing"
     network_dtype: torch.dtype = torch.float32  # bf16 inside networks only, and only while training
+    decoder_dtype: torch.dtype | None = None  # of a decoder network, while many draws are judged; None without one
     summary: ClassVar[str] = ""
     registered: ClassVar[tuple[str, str]]
 
@@ -311,6 +312,18 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(training)
+
+
+@contextlib.contextmanager
+def decoding_in(model: Model, precision: str) -> Iterator[None]:
+    """The decoder of a model that has one in so much precision inside the block."""
+    before = model.decoder_dtype
+    if before is not None:
+        model.decoder_dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    try:
+        yield
+    finally:
+        model.decoder_dtype = before
 
 
 def device_of(module: nn.Module) -> torch.device:

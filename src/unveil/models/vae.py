@@ -58,6 +58,7 @@ class VAE(Model):
     """
 
     summary = "one latent group, an encoder and a decoder"
+    decoder_dtype = torch.float32
 
     centre: Tensor
     spread: Tensor
@@ -371,12 +372,13 @@ class VAE(Model):
             x = torch.where(observed, x, torch.zeros_like(x))
         if self.sees_missing:
             x = join_mask(x, torch.ones_like(x) if observed is None else observed.to(x.dtype))
-        with self._network_precision():
+        with self._network_precision(self.network_dtype):
             features = self.encoder(x)
         return self._with_condition(features.to(x.dtype), batch.y)
 
     def _features(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        with self._network_precision():
+        reduced = torch.bfloat16 in (self.network_dtype, self.decoder_dtype)
+        with self._network_precision(torch.bfloat16 if reduced else torch.float32):
             h = self.decoder(self._with_condition(z, y))
         return h.to(z.dtype)
 
@@ -387,8 +389,8 @@ class VAE(Model):
         condition = one_hot(y, self.num_classes).to(h.dtype)
         return torch.cat([h, condition.expand(*h.shape[:-1], self.num_classes)], -1)
 
-    def _network_precision(self) -> torch.autocast:
-        reduced = self.network_dtype != torch.float32
+    def _network_precision(self, dtype: torch.dtype) -> torch.autocast:
+        reduced = dtype != torch.float32
         return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=reduced)
 
 
