@@ -24,7 +24,8 @@ from unveil.objectives import Elbo, Iwae, Loss
 from unveil.ops import keyed
 from unveil.priors import LearnedGaussian
 from unveil.train.ema import Average, interval
-from unveil.train.loop import Guard, NonFinite, Problem, Step, TrainState, fit, initialise, rows_of
+from unveil.train.loop import Guard, NonFinite, Problem, Step, TrainState, fit, initialise
+from unveil.train.order import rows_of
 from unveil.train.stage import Stage
 from unveil.train.validation import validate
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,10 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same examples on another device."""
-        index, y, observed = (None if t is None else t.to(device) for t in (self.index, self.y, self.observed))
-        z = None if self.z is None else tuple(group.to(device) for group in self.z)
-        return Batch(self.x.to(device), index, y, observed, z)
+        return self.map(lambda held: held.to(device))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with every tensor that it holds changed."""
+        index, y, observed = (None if t is None else change(t) for t in (self.index, self.y, self.observed))
+        z = None if self.z is None else tuple(map(change, self.z))
+        return Batch(change(self.x), index, y, observed, z)

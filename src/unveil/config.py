@@ -29,7 +29,7 @@ class TrainOptions:
         epochs: the budget in passes over the training set.
         steps: the budget in updates.
         minutes: the budget for the whole command; becomes a number of steps after a short timed warm-up.
-        batch_size: examples per update.
+        batch_size: examples per update; auto follows the number of examples, and halves until a step fits in memory.
         optimizer: the update rule.
         lr: the peak learning rate.
         schedule: of the learning rate after its warm-up.
@@ -44,9 +44,10 @@ class TrainOptions:
         prior_share: share of the steps, at the very end, in which the prior moves alone and all else is held.
         encoder_steps: updates of the encoder alone before each update of everything (aggressive training).
         aggressive_share: share of the main stage, from its start, that has such updates.
-        valid_every: steps between validations (and checkpoints); auto makes about 25.
+        valid_every: steps between validations (and checkpoints); auto makes about 25, fewer in a few minutes.
         precision: bf16 runs encoder and decoder in bfloat16 while training; densities and evaluation stay float32.
         compile: compile objective and model as one module; auto does where the run is long enough to repay it.
+        threads: processor threads; auto takes one for a small model, which a second only slows down, else all.
         device: cpu, cuda, cuda:1, mps, …
     """
 
@@ -71,6 +72,7 @@ class TrainOptions:
     valid_every: int | Literal["auto"] = "auto"
     precision: Literal["auto", "float32", "bf16"] = "auto"
     compile: bool | Literal["auto"] = "auto"
+    threads: int | Literal["auto"] = "auto"
     device: str = "auto"
 
 

@@ -12,7 +12,7 @@ import torch
 
 from .baselines import fit_baselines
 from .config import DEFAULTS, Choices, EvaluationOptions, choose
-from .data import Data, load
+from .data import Data, Split, load
 from .errors import RequestError
 from .estimators.base import evaluate
 from .events import Event, Finished, Phase
@@ -22,6 +22,7 @@ from .judging import RANKED, condition, make_estimator, report_estimate
 from .models.base import Model
 from .ops import threads
 from .planning import Plan, Request, memory, options_of, pick_device, resolve
+from .probing import free_bytes
 from .registry import describe, seeded
 from .run import CONFIG, RESULT, Run, check_new, check_writable, default_path, versions
 from .signals import stop_requests
@@ -29,6 +30,8 @@ from .train.checkpoint import only_one
 from .train.loop import initialise
 from .trainer import Trainer
 from .using import keep_scores
+
+DATA_SHARE = 0.4  # of an accelerator's free memory, up to which the data is kept on it
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,17 @@ def _objective(objective: Any, choices: Choices) -> Any:
 
 
 def _on(data: Data, device: str) -> Data:
+    """The data beside the model where that leaves room, else where it is: batches are then copied a step ahead."""
+    splits = (data.train, data.valid, data.test)
+    if device != "cpu" and sum(map(num_bytes, splits)) > DATA_SHARE * free_bytes(torch.device(device)):
+        return data
     return replace(data, train=data.train.to(device), valid=data.valid.to(device), test=data.test.to(device))
+
+
+def num_bytes(split: Split) -> int:
+    """The memory that the examples of a split take."""
+    held = (split.x, split.y, split.rows, split.grey, split.observed, *(split.z or ()))
+    return sum(tensor.nbytes for tensor in held if tensor is not None)
 
 
 def _config(
@@ -204,7 +217,9 @@ def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]
     epochs = f"{passes:,.{0 if passes >= 10 else 1}f}"
     needed, free = memory()
     end = time.strftime("%H:%M:%S", time.localtime(time.time() + sum(seconds.values())))
-    fast = ", ".join(["bf16"] * (phase["precision"] == "bf16") + ["compiled"] * phase["compile"])
+    picked = ["bf16"] * (phase["precision"] == "bf16") + ["compiled"] * phase["compile"]
+    many = [f"{phase['threads']} threads"] * (phase["device"] == "cpu" and phase["threads"] > 1)
+    fast = ", ".join(picked + many)
     how = (
         f"{phase['steps']:,} passes in closed form"
         if model.solves == "all"

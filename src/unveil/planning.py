@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import psutil
@@ -15,23 +13,26 @@ import torch
 from .config import EvaluationOptions, TrainOptions
 from .data import Data
 from .errors import RequestError
-from .estimators.base import ROWS, evaluate
+from .estimators.base import ROWS
 from .judging import RANKED, make_estimator
-from .models.base import Model
+from .models.base import Model, device_of
 from .objectives import Objective
 from .ops import threads
+from .probing import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes
 from .registry import rebuild
 from .staging import check_stages, plan_stages
-from .train.loop import Problem, TrainState, fit
-from .train.stage import Stage
-from .train.validation import validate
 
 DEFAULT_MINUTES = 10.0
-VALIDATIONS = 25
+VALIDATIONS, FEWEST_VALIDATIONS = 25, 5
+VALIDATION_SHARE = 0.1  # of the seconds for training, that validations may take down to the fewest
 REPORT_SECONDS = 8.0
-PROBED = 1.0  # seconds that timing the estimator may take, about
-COMPILE_FROM = 240.0  # seconds of training that repay half a minute of compilation
+COMPILING, GAIN = (
+    25.0,
+    0.1,
+)  # seconds per stage that compiling takes, and the share of time it saves, before it is tried
+WORTH = 0.97  # of an eager step's time, from which on a compiled one is not used
 LARGE = 2e9  # floating-point operations per update from which threads and reduced precision matter
+MEMORY_SHARE = 0.5  # of what is free, for a step
 BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04
 
 
@@ -102,44 +103,71 @@ def resolve(request: Request) -> Plan:
 
     A budget in minutes becomes a number of steps after a short timed warm-up; nothing later reads the clock.
     """
-    options, rows = request.options, request.batch_size * request.objective.num_samples
-    for name, value in (("valid_every", options.valid_every), ("batch_size", options.batch_size)):
+    options = request.options
+    for name in ("valid_every", "batch_size", "threads"):
+        value = getattr(options, name)
         if value != "auto" and value < 1:
             raise RequestError(f"train.{name} is {value}; it takes a whole number from 1 upwards.")
     check_stages(options, request.model, request.data.train)
-    large = flops_per_step(request.model, rows) > LARGE
-    with threads(torch.get_num_threads() if large else 1):  # a second thread costs a small model more than it brings
-        return _resolve(request, large)
+    batch, notes = _fitting_batch(request)
+    request = replace(request, options=replace(options, batch_size=batch))
+    large = flops_per_step(request.model, batch * request.objective.num_samples) > LARGE
+    few = torch.get_num_threads() if large else 1  # a second thread costs a small model more than it brings
+    with threads(few if options.threads == "auto" else options.threads):
+        return _resolve(request, large, notes)
 
 
-def _resolve(request: Request, large: bool) -> Plan:
-    phase, minutes = _chosen(request), request.options.minutes
+def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
+    phase = _chosen(request)
     probe = Probe(request.model, request.data, request.objective, phase, request.seed)
-    bf16, compiled, notes = _pick_speed(request.options, probe, minutes, large)
-    per_step = _seconds_per_step(request, phase, probe, bf16, compiled)
-    steps = _steps_asked(request)
-    if not request.has_budget and per_step * steps > 60 * DEFAULT_MINUTES * 0.8:
-        minutes = DEFAULT_MINUTES
-        notes.append(f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it.")
-    validation = probe.seconds_per_validation()
+    speed = _pick_speed(request, probe, phase, large)
+    per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation()
+    (steps, minutes, told), looks = _budget(request, per_step), VALIDATIONS
     evaluation = _evaluation(request.judging, probe, minutes, per_step * steps)
     judged = evaluation.pop("seconds")
     if minutes is not None:
         passed = time.perf_counter() - request.started
-        left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed
-        steps = max(VALIDATIONS, int((left - VALIDATIONS * validation) / per_step))
-    phase |= _of_steps(request, phase, steps) | {
-        "precision": "bf16" if bf16 else "float32",
-        "compile": compiled is not None,
-    }
+        left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed - speed.compiling
+        looks = int(min(VALIDATIONS, max(FEWEST_VALIDATIONS, VALIDATION_SHARE * left / validation)))
+        steps = max(VALIDATIONS, int((left - looks * validation) / per_step))
+    phase |= _of_steps(request, phase, steps, looks) | speed.chosen
+    validations = steps / phase["valid_every"] + len(phase["stages"]) - 1
     seconds = {
-        "training": per_step * steps + validation * (steps / phase["valid_every"] + len(phase["stages"]) - 1),
+        "training": per_step * steps + validation * validations + speed.compiling,
         "evaluation": judged,
         "report": REPORT_SECONDS,
     }
     share = BASELINE_SHARE * 60 * minutes if minutes else 0.15 * seconds["training"]
     seconds["baselines"] = max(2.0, min(share, 60.0))
-    return Plan(phase, evaluation, {k: round(v, 2) for k, v in seconds.items()}, tuple(notes), compiled)
+    rounded = {name: round(value, 2) for name, value in seconds.items()}
+    return Plan(phase, evaluation, rounded, (*notes, *speed.notes, *told), speed.problem)
+
+
+def _fitting_batch(request: Request) -> tuple[int, list[str]]:
+    """The batch size asked for or picked, the latter halved until a step takes at most half of the free memory."""
+    model, batch = request.model, request.batch_size
+    if model.solves == "all":
+        return batch, []
+    free, each = free_bytes(device_of(model)), bytes_per_row(model, request.data, request.objective)
+    fixed = bytes_of_weights(model)
+    fits = max(1, int((MEMORY_SHARE * free - fixed) / each))
+    if batch <= fits:
+        return batch, []
+    if request.options.batch_size != "auto":
+        needed = (fixed + each * batch) / 1e9
+        return batch, [f"A batch of {batch} needs about {needed:.1f} GB, and {free / 1e9:.1f} GB are free."]
+    while batch > fits:
+        batch = batch // 2
+    return batch, [f"The batch size is {batch}, the largest whose step takes half of the {free / 1e9:.1f} GB free."]
+
+
+def _budget(request: Request, per_step: float) -> tuple[int, float | None, list[str]]:
+    """(steps, minutes or None, what is to be said): the budget asked for, or the default one."""
+    steps, minutes = _steps_asked(request), request.options.minutes
+    if request.has_budget or per_step * steps <= 60 * DEFAULT_MINUTES * 0.8:
+        return steps, minutes, []
+    told = f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it."
+    return steps, DEFAULT_MINUTES, [told]
 
 
 KEPT = (  # as they were asked for
@@ -157,16 +185,16 @@ def _chosen(request: Request) -> dict[str, Any]:
         "lr": _learning_rate(request.batch_size) if options.lr == "auto" else options.lr,
         "weight_decay": 0.01 if options.weight_decay == "auto" else options.weight_decay,
         "ema_half_life": 0.0,
-        "device": str(next(iter(model.buffers())).device) if list(model.buffers()) else "cpu",
+        "device": str(device_of(model)),
         "threads": torch.get_num_threads(),
         "seed": request.seed,
     }
 
 
-def _of_steps(request: Request, phase: dict[str, Any], steps: int) -> dict[str, Any]:
-    """What follows from the number of steps."""
+def _of_steps(request: Request, phase: dict[str, Any], steps: int, looks: int) -> dict[str, Any]:
+    """What follows from the number of steps and of validations."""
     options = request.options
-    every = max(1, round(steps / VALIDATIONS)) if options.valid_every == "auto" else options.valid_every
+    every = max(1, round(steps / looks)) if options.valid_every == "auto" else options.valid_every
     average = 0.01 * steps * phase["batch_size"] if options.ema_half_life == "auto" else options.ema_half_life
     return {
         "steps": steps,
@@ -176,19 +204,18 @@ def _of_steps(request: Request, phase: dict[str, Any], steps: int) -> dict[str, 
     }
 
 
-def _seconds_per_step(request: Request, phase: dict[str, Any], probe: Probe, bf16: bool, compiled: Any) -> float:
+def _seconds_per_step(request: Request, phase: dict[str, Any], probe: Probe, speed: Speed) -> float:
     """The mean over all stages; later ones are timed eagerly and taken to gain as much by compiling as the first."""
-    main = probe.seconds_per_step(bf16, compiled)
-    gain = main / probe.seconds_per_step(bf16, None) if compiled is not None else 1.0
-    stages = plan_stages(phase, request.objective, 1_000_000)
+    main = probe.seconds_per_step(speed.bf16, speed.problem)
+    gain = main / probe.seconds_per_step(speed.bf16, None) if speed.problem is not None else 1.0
     total = 0.0
-    for own in stages:
+    for own in plan_stages(phase, request.objective, 1_000_000):
         inner = own.get("encoder_steps", phase["encoder_steps"]) * phase["aggressive_share"]
         seconds = main * (1 + inner)
         if own["name"] != "main":
             goal = rebuild(own["objective"])
             other = Probe(request.model, request.data, goal, phase | own, request.seed)
-            seconds = gain * other.seconds_per_step(bf16, None, budget=0.5)
+            seconds = gain * other.seconds_per_step(speed.bf16, None, budget=0.5)
         total += own["steps"] * seconds
     return total / 1_000_000
 
@@ -219,31 +246,62 @@ def _default_steps(size: int, batch: int, model: Model) -> int:
     return int(min(30_000, max(1_500, 80 * size / batch)))
 
 
-def _pick_speed(options: TrainOptions, probe: Probe, minutes: float | None, large: bool) -> tuple[bool, Any, list[str]]:
-    """(bf16?, the compiled problem or None, what was decided)."""
-    notes: list[str] = []
-    if probe.model.solves == "all":
-        return False, None, notes
-    bf16 = options.precision == "bf16"
-    if options.precision == "auto" and large:
-        full, half = probe.seconds_per_step(False, None), probe.seconds_per_step(True, None)
-        bf16 = half < 0.87 * full
-        notes.append(
-            f"Networks run in {'bf16' if bf16 else 'float32'}: bf16 takes {half / full:.2f} of float32's time."
-        )
-    wanted = options.compile is True or (
-        options.compile == "auto" and minutes is not None and 60 * minutes >= COMPILE_FROM
-    )
-    if not wanted:
-        return bf16, None, notes
-    compiled, why = probe.compiled(bf16)
-    if compiled is None:
-        notes.append(f"Not compiled: {why}.")
-    elif options.compile == "auto":
-        share = probe.seconds_per_step(bf16, compiled) / probe.seconds_per_step(bf16, None)
-        notes.append(f"A compiled step takes {share:.2f} of an eager one's time{'' if share < 0.97 else '; not used'}.")
-        compiled = compiled if share < 0.97 else None
-    return bf16, compiled, notes
+@dataclass(frozen=True)
+class Speed:
+    """How the steps are computed.
+
+    Arguments:
+        bf16: networks in bfloat16.
+        problem: compiled, or None.
+        compiling: seconds that compiling the later stages will take.
+        notes: what was decided, in sentences.
+    """
+
+    bf16: bool = False
+    problem: Any = None
+    compiling: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        return {"precision": "bf16" if self.bf16 else "float32", "compile": self.problem is not None}
+
+
+def _pick_speed(request: Request, probe: Probe, phase: dict[str, Any], large: bool) -> Speed:
+    if request.model.solves == "all":
+        return Speed()
+    bf16, notes = _pick_precision(request.options.precision, probe, large)
+    stages = len(plan_stages(phase, request.objective, 1_000_000))
+    asked = request.options.compile
+    training = _seconds_of_training(request, probe.seconds_per_step(bf16, None)) if asked == "auto" else 0.0
+    if asked is False or (asked == "auto" and GAIN * training < COMPILING * stages):
+        return Speed(bf16, notes=notes)
+    problem, why = probe.compiled(bf16)
+    if problem is None:
+        return Speed(bf16, notes=(*notes, f"Not compiled: {why}."))
+    later = (stages - 1) * probe.compiling
+    if asked is True:
+        return Speed(bf16, problem, later, notes)
+    share = probe.seconds_per_step(bf16, problem) / probe.seconds_per_step(bf16, None)
+    told = f"A compiled step takes {share:.2f} of an eager one's time"
+    if share >= WORTH or (1 - share) * training < later:  # what it took is spent; what later stages will take is not
+        return Speed(bf16, notes=(*notes, f"{told}; not used."))
+    return Speed(bf16, problem, later, (*notes, f"{told}; compiling took {probe.compiling:.0f} s."))
+
+
+def _pick_precision(asked: str, probe: Probe, large: bool) -> tuple[bool, tuple[str, ...]]:
+    """(bf16?, what was decided)."""
+    if asked != "auto" or not large:
+        return asked == "bf16", ()
+    full, half = probe.seconds_per_step(False, None), probe.seconds_per_step(True, None)
+    bf16 = half < 0.87 * full
+    return bf16, (f"Networks run in {'bf16' if bf16 else 'float32'}: bf16 takes {half / full:.2f} of float32's time.",)
+
+
+def _seconds_of_training(request: Request, per_step: float) -> float:
+    """About how long it would be without compiling, of which only the order of magnitude matters."""
+    steps, minutes, _ = _budget(request, per_step)
+    return per_step * steps if minutes is None else 60 * minutes
 
 
 def _evaluation(asked: EvaluationOptions, probe: Probe, minutes: float | None, training: float) -> dict[str, Any]:
@@ -263,67 +321,6 @@ def _evaluation(asked: EvaluationOptions, probe: Probe, minutes: float | None, t
     samples = int(min(500 if rows <= 5000 else 100, max(10, allowed / per_sample)))
     samples = samples if asked.num_samples == "auto" else asked.num_samples
     return {"estimator": name, "num_samples": samples, "seconds": samples * per_sample}
-
-
-def flops_per_step(model: Model, rows: int) -> float:
-    """A rough count of one update: 6 per weight and row, weights of convolutions being used about 20 times."""
-    weights = sum(p.numel() for p in model.parameters())
-    reuse = 20 if any(isinstance(m, torch.nn.Conv2d) for m in model.modules()) else 1
-    return 6.0 * weights * reuse * rows
-
-
-class Probe:
-    """Short timings on the real model and data; the model is left as it came."""
-
-    def __init__(self, model: Model, data: Data, objective: Objective, phase: dict[str, Any], seed: int) -> None:
-        self.model, self.data, self.seed = model, data, seed
-        self.stage = Stage.of(objective, phase | {"steps": 10_000_000, "encoder_steps": 0})
-        self._timed: dict[tuple[bool, bool], float] = {}
-
-    def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5) -> float:
-        """The median time of an update, after three that are not counted (fewer, where they are slow)."""
-        key = (bf16, problem is not None)
-        if key in self._timed:
-            return self._timed[key]
-        kept = copy.deepcopy(self.model.state_dict())
-        state = TrainState(self.model, self.stage)
-        times, last = [], time.perf_counter()
-        for step in fit(self.model, self.data.train, self.stage, state, seed=self.seed, bf16=bf16, problem=problem):
-            now = time.perf_counter()
-            times.append(now - last)
-            last = now
-            if step.number >= 2 and (sum(times[1:]) > 2 * budget or sum(times[3:]) > budget or step.number >= 103):
-                break
-        self.model.load_state_dict(kept)
-        counted = sorted(times[min(3, len(times) - 1) :])
-        self._timed[key] = counted[len(counted) // 2]
-        return self._timed[key]
-
-    def compiled(self, bf16: bool) -> tuple[Any, str]:
-        """The problem compiled and run once, or None and the reason."""
-        if shutil.which("c++") is None and shutil.which("g++") is None and shutil.which("cl") is None:
-            return None, "there is no C++ compiler"
-        problem = torch.compile(Problem(self.model, self.stage), dynamic=False)
-        try:
-            self.seconds_per_step(bf16, problem)
-        except RuntimeError as error:  # torch's compiler errors derive from it
-            return None, f"the compiler failed ({type(error).__name__})"
-        return problem, ""
-
-    def seconds_per_validation(self) -> float:
-        split = self.data.valid.head(1000)
-        start = time.perf_counter()
-        validate(self.model, split, self.stage.objective)
-        return (time.perf_counter() - start) * len(self.data.valid) / len(split)
-
-    def seconds_per_sample(self, estimator: str) -> float:
-        """Of one draw for one example."""
-        split = self.data.valid.head(ROWS)
-        evaluate(self.model, split, make_estimator(estimator, 1))  # the first of all is slow, and says nothing
-        _, one = evaluate(self.model, split, make_estimator(estimator, 1))
-        samples = max(1, min(32, int(PROBED / one)))
-        _, seconds = evaluate(self.model, split, make_estimator(estimator, samples))
-        return seconds / (samples * ROWS)
 
 
 def memory() -> tuple[float, float]:

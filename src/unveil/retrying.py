@@ -25,7 +25,8 @@ from .judging import RANKED, active_units, make_estimator
 from .models.base import Model
 from .objectives import Objective
 from .ops import keyed
-from .planning import Probe, options_of
+from .planning import options_of
+from .probing import Probe
 from .run import Run
 from .staging import check_stages
 from .train.loop import TrainState, initialise

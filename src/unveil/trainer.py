@@ -21,10 +21,11 @@ from .judging import continuations
 from .models.base import Model
 from .ops import keyed, seed_of
 from .pictures import to_bytes
+from .probing import compiled
 from .run import Run
 from .signals import StopRequests
 from .train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_weights
-from .train.loop import NonFinite, Problem, Step, TrainState, initialise
+from .train.loop import NonFinite, Step, TrainState, initialise
 from .train.loop import fit as train
 from .train.stage import Stage
 from .train.validation import validate
@@ -139,7 +140,7 @@ class Trainer:
     def _problem(self, phase: dict[str, Any]) -> Any:
         if self.problem is not None or not phase["compile"]:
             return self.problem
-        return torch.compile(Problem(self.state.model, self.stage), dynamic=False)
+        return compiled(self.state.model, self.stage)
 
     def _progress(self, step: Step, per_step: float) -> Progress:
         for name, value in step.logs.items():

@@ -90,7 +90,7 @@ MUTANTS = (
     ),
     Mutant(
         "sampler-position-lost",
-        "train/loop.py",
+        "train/order.py",
         "first = step * batch_size",
         "first = 0 * batch_size",
         ("tests/test_train.py",),

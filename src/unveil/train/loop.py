@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ..models.base import Model, device_of
 from ..objectives import Loss
 from ..ops import keyed, seed_of
 from .ema import Average
+from .feeding import Feed
 from .stage import Stage
 
 SOLVE_ROWS = 1024  # rows per block of a closed-form pass
@@ -124,27 +124,6 @@ class Problem(nn.Module):
         return loss.surrogate.mean() + loss.shared, {"bound": loss.bound.mean().detach(), **loss.logs}
 
 
-def rows_of(step: int, batch_size: int, num_examples: int, seed: int) -> Tensor:
-    """The rows of update number `step`: every epoch a new permutation, batches running on across its end.
-
-    Every example is met once an epoch, no batch is dropped or short, and the position is a function of the step.
-    """
-    first = step * batch_size
-    found, taken = [], 0
-    while taken < batch_size:
-        epoch, offset = divmod(first + taken, num_examples)
-        order = _permutation(num_examples, seed, epoch)
-        found.append(order[offset : offset + batch_size - taken])
-        taken += len(found[-1])
-    return torch.cat(found) if len(found) > 1 else found[0]
-
-
-@functools.lru_cache(maxsize=4)
-def _permutation(num_examples: int, seed: int, epoch: int) -> Tensor:
-    with keyed("order", num_examples, seed, epoch):
-        return torch.randperm(num_examples)
-
-
 def fit(
     model: Model,
     data: Split,
@@ -171,7 +150,7 @@ def fit(
     Raises NonFinite before an update that would spoil the weights.
     """
     with keyed("check"):
-        stage.objective.check(model, data.batch(torch.arange(min(1, len(data)))))
+        stage.objective.check(model, data.batch(torch.arange(min(1, len(data)))).to(device_of(model)))
     stage.objective.prepare(len(data))
     if state is None:
         initialise(model, data, seed)
@@ -188,7 +167,8 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
     parameters, device = stage.parameters(model), device_of(model)
     frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
     not_q = _outside_q(model, stage)
-    guard = Guard(parameters, stage.clip, device)
+    guard, feed = Guard(parameters, stage.clip, device), Feed(data, stage.batch_size, device)
+    replayed = device.type == "cuda"  # a compiled problem is one graph there
     solves = model.solves == "some" and "p" in stage.parts
     solve_every = max(-(-len(data) // stage.batch_size), stage.steps // 50)
 
@@ -196,15 +176,16 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
         """The update after `step` finished ones, or (numbered `inner`) one of q alone before it."""
         assert optimizer is not None
         noise = seed if inner is None else seed_of("encoder", seed, inner)
-        progress = torch.tensor(stage.progress(step), device=device)
+        progress = torch.full((), stage.progress(step), device=device)  # a copy from the host would make it wait
         model.network_dtype = torch.bfloat16 if bf16 else torch.float32
         with keyed("train", noise, step):
-            rows = rows_of(step, stage.batch_size, len(data), noise).to(data.x.device, non_blocking=True)
-            batch = data.batch(rows)
+            batch = feed.batch(noise, step)
             loss, logs = problem(batch.x, batch.y, batch.observed, batch.z, progress)
             model.network_dtype = torch.float32  # whoever evaluates between two updates does so in float32
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+        if replayed:  # the next replay writes over them, and they are read later
+            loss, logs = loss.detach().clone(), {name: value.clone() for name, value in logs.items()}
         for p in not_q if inner is not None else ():
             p.grad = None  # the optimiser passes it over
         for group in optimizer.param_groups:
@@ -221,6 +202,8 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
             for inner in range(stage.inner_steps(step)):
                 update(step, inner)
             logs = update(step)
+            if step + 1 < stage.steps and not stage.inner_steps(step + 1):
+                feed.prepare(seed, step + 1)
             state.step = step + 1
             if solves and (state.step % solve_every == 0 or state.step == stage.steps):
                 _solve(model, data, seed, state.step)
@@ -252,7 +235,8 @@ def _solve_steps(state: TrainState, data: Split, seed: int) -> Iterator[Step]:
         _solve(model, data, seed, state.step)
         state.step += 1
         with keyed("train", seed, state.step), torch.no_grad():
-            loss = stage.objective(model, data.batch(torch.arange(min(len(data), SOLVE_ROWS), device=data.x.device)))
+            rows = torch.arange(min(len(data), SOLVE_ROWS), device=data.x.device)
+            loss = stage.objective(model, data.batch(rows).to(device_of(model)))
         logs = {"bound": loss.bound.mean(), **loss.logs}
         if not torch.isfinite(logs["bound"]):
             raise NonFinite(
@@ -264,7 +248,8 @@ def _solve_steps(state: TrainState, data: Split, seed: int) -> Iterator[Step]:
 def _solve(model: Model, data: Split, seed: int, step: int) -> None:
     def batches() -> Iterable[Batch]:
         for first in range(0, len(data), SOLVE_ROWS):
-            yield data.batch(torch.arange(first, min(first + SOLVE_ROWS, len(data)), device=data.x.device))
+            rows = torch.arange(first, min(first + SOLVE_ROWS, len(data)), device=data.x.device)
+            yield data.batch(rows).to(device_of(model))
 
     with keyed("solve", seed, step), torch.no_grad():
         model.solve(batches)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..data import Split
-from ..models.base import Model
+from ..models.base import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
 
@@ -21,7 +21,7 @@ def validate(model: Model, split: Split, objective: Objective) -> dict[str, floa
     for first in range(0, len(split), ROWS):
         rows = torch.arange(first, min(first + ROWS, len(split)), device=split.x.device)
         with keyed("valid", first):
-            loss = objective(model, split.batch(rows))
+            loss = objective(model, split.batch(rows).to(device_of(model)))
         for name, value in {"bound": loss.bound.mean(), **loss.logs}.items():
             totals[name] = totals.get(name, 0.0) + float(value) * len(rows)
     model.train(training)
