@@ -141,9 +141,10 @@ def print_result(result: Mapping[str, Any]) -> None:
     print_rows([row for row in _result_rows(result) if row[1]])
     named = {"given": "examples of", "simulated": "examples made up by"}
     part = named.get(result["split"], f"examples of the {result['split']} split of")
+    how = method(result) + ("" if result["precision"] == "float32" else f", decoder in {result['precision']},")
     text = (
         f"{quantity(result)} is {SIDES[result['direction']]} {result['log_px']:.2f}{_error(result['stderr'])} nats per "
-        f"example: {method(result)} on {result['num_examples']:,} {part} {result['source']}."
+        f"example: {how} on {result['num_examples']:,} {part} {result['source']}."
     )
     print_lines(["", text, *result.get("words", [])])
     print_lines([f"{found['code']}: {found['sentence']}" for found in result.get("findings", [])])
@@ -169,7 +170,7 @@ def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("error of the estimator", _number(result["stderr_mc"], "{:.4f} nats")),
         ("upper side", _number(result.get("upper"), "{:.3f} nats")),
         ("gap between the sides", _gap_row(result)),
-        ("changed by bf16", _precision_row(result.get("precision_difference"))),
+        ("bf16 \u2212 float32", _precision_row(result.get("precision_difference"))),
         ("accepted proposals", _number(result.get("accepted"), "{:.0%}")),
         ("bits per dimension", _number(result["bits_per_dim"], "{:.4f}")),
         ("ELBO", _number(result["elbo"], "{:.3f} nats")),
@@ -193,7 +194,7 @@ def _gap_row(result: Mapping[str, Any]) -> str:
 def _precision_row(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
-    share = f"on {found['num_examples']:,} examples, at most {found['max_abs']:.4f}"
+    share = f"on {found['num_examples']:,} examples, at most {found['max_abs']:.4f}; not taken off"
     return f"{found['mean']:+.4f}{_error(found['stderr'], 4)} nats {share}"
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..models.base import Model
-from .base import DECODED
+from .base import rows_at_once
 from .cells import Cells, Frame, cut, first_cells, frame_of
 from .rules import FINE, Rule, hidden, rule_for
 
@@ -127,7 +127,7 @@ def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_e
     """
     found = integrate(model, batch, tolerance=tolerance, max_evaluations=max_evaluations)
     cells = found.leaves.cells
-    parts = [_points(model, batch, found.frame, cells.at(index)) for index in _chunks(cells)]
+    parts = [_points(model, batch, found.frame, cells.at(index)) for index in _chunks(model, cells)]
     row, log_weight, log_joint = (torch.cat(each) for each in list(zip(*parts, strict=True))[:3])
     z = tuple(torch.cat(group) for group in zip(*(part.z for part in parts), strict=True))
     log_px = _log_sum(log_weight + log_joint, row, len(batch))
@@ -141,7 +141,7 @@ def _measured(model: Model, batch: Batch, frame: Frame, cells: Cells) -> tuple[L
     """The integral over each cell, what may hide in it as its error, and the number of points [C] it took."""
     log_value, log_error = torch.empty_like(cells.half[:, 0]), torch.empty_like(cells.half[:, 0])
     splits, cost = torch.zeros_like(cells.half, dtype=torch.bool), torch.zeros_like(cells.row)
-    for index in _chunks(cells):
+    for index in _chunks(model, cells):
         part = cells.at(index)
         rule, log_half = _rule_of(part), part.half.log().sum(-1)
         log_f, *_ = _density(model, batch, frame, part)  # [C, N]
@@ -256,12 +256,13 @@ def _rule_of(cells: Cells) -> Rule:
     return rule_for(cells.half.shape[-1], bool(cells.fine[0]), cells.half.device)
 
 
-def _chunks(cells: Cells) -> Iterator[Tensor]:
-    """The indices of some cells at a time, all of one rule: DECODED rows of points."""
+def _chunks(model: Model, cells: Cells) -> Iterator[Tensor]:
+    """The indices of some cells at a time, all of one rule: as many points as the decoder takes rows at once."""
+    rows = rows_at_once(model)
     for fine in (True, False):
         index = (cells.fine == fine).nonzero().squeeze(-1)
         if len(index):
-            yield from index.split(max(1, DECODED // len(_rule_of(cells.at(index[:1])).points)))
+            yield from index.split(max(1, rows // len(_rule_of(cells.at(index[:1])).points)))
 
 
 def _log_sum(value: Tensor, row: Tensor, size: int) -> Tensor:

@@ -154,7 +154,7 @@ def _inverse_root(curvature: Tensor) -> Tensor:
 def _differences(target: Target, u: Tensor, unit: Tensor, directions: Tensor) -> Tensor:
     """Λ v [P, B, D] of directions v [P, D], from slopes on both sides of u: kinks of a network are averaged over."""
     found = []
-    for some in directions.split(max(1, base.DECODED // (2 * len(u)))):
+    for some in directions.split(max(1, base.rows_at_once(target.model) // (2 * len(u)))):
         apart = APART * unit * some.unsqueeze(1)  # [P, 1, D]
         up, down = target.slope(torch.cat([u + apart, u - apart])).chunk(2)
         found.append(unit * (down - up) / (2 * APART))
