@@ -24,9 +24,8 @@ from ..registry import describe, lookup, register
 from ..terms import Terms
 from .base import Coordinates, Model, OneGroup, OneTransform, Posterior, marginals
 from .labels import every_label, fold, label_marginal, log_label_prior, one_hot
+from .networks import Activation, Network, choose_network, own_options, sizes
 
-Network = Literal["auto", "mlp", "conv", "plain"]
-Activation = Literal["auto", "tanh", "relu", "silu"]
 Condition = Literal["none", "label"]
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
@@ -116,7 +115,7 @@ class VAE(Model):
 
         Arguments:
             latent: D, the number of latents.
-            network: "mlp", "conv" (images), "plain" (the feed-forward networks of the literature), or "auto".
+            network: "mlp", "patch" and "conv" (images), "plain" (feed-forward, as in the literature), or "auto".
             width: units per layer, or channels at the finest resolution; 0 picks by the size of x.
             depth: residual blocks (conv: per resolution), or layers (plain); 0 picks.
             dropout: share of the encoder's inputs dropped while training (mlp).
@@ -127,13 +126,8 @@ class VAE(Model):
         """
         if latent < 1:
             raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
-        for key, size in (("width", width), ("depth", depth)):
-            if size < 0:
-                raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
-        name = default_network(domain) if network == "auto" else network
-        if name == "conv" and not domain.is_image:
-            raise RequestError(f"model.network 'conv' needs images and x has the shape {domain.shape}; use 'mlp'.")
-        sizes = {"width": width or default_width(domain, name), "depth": depth or default_depth(domain, name)}
+        name = choose_network(domain, network)
+        size = sizes(domain, name, width, depth)
         both, in_encoder = own_options(name, dropout, activation)
         if condition == "label" and num_classes < 2:
             raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
@@ -142,9 +136,9 @@ class VAE(Model):
         p_z = prior(latent)
         head = posterior or functools.partial(lookup("posterior", p_z.posterior), **p_z.for_posterior)
         seen = shape_with_mask(domain.shape) if has_missing else domain.shape
-        encoder = lookup("encoder", name)(seen, **sizes, **both, **in_encoder)
+        encoder = lookup("encoder", name)(seen, **size, **both, **in_encoder)
         inputs = p_z.num_values + classes
-        decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **sizes, **both)
+        decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **size, **both)
         q_z = head(encoder.num_features + classes, latent)
         return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing)
 
@@ -405,32 +399,3 @@ def _require_same_support(prior: Prior, posterior: PosteriorHead) -> None:
             f"{posterior.registered[1]!r} over {posterior.support} z; with this prior take the posterior "
             f"{prior.posterior!r}."
         )
-
-
-def default_network(domain: Domain) -> str:
-    """Convolutions for images of more than 1,024 values; below, an MLP sees ten times more of them in ten minutes."""
-    return "conv" if domain.is_image and domain.num_dims > 1024 else "mlp"
-
-
-def own_options(network: str, dropout: float, activation: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What one kind of network alone takes: arguments of encoder and decoder, and those of the encoder."""
-    if not 0 <= dropout < 1:
-        raise RequestError(f"model.dropout is {dropout}; it takes a share from 0 to below 1.")
-    if dropout and network != "mlp":
-        raise RequestError(f"model.dropout={dropout} came for model.network={network!r}; only 'mlp' has it.")
-    if activation != "auto" and network != "plain":
-        raise RequestError(f"model.activation={activation} came for model.network={network!r}; only 'plain' has it.")
-    both = {"activation": "tanh" if activation == "auto" else activation} if network == "plain" else {}
-    return both, {"dropout": dropout} if network == "mlp" else {}
-
-
-def default_depth(domain: Domain, network: str) -> int:
-    """Two residual blocks for images seen as vectors, one for tables, which a second overfits; two plain layers."""
-    return 2 if network == "plain" or (network == "mlp" and domain.is_image) else 1
-
-
-def default_width(domain: Domain, network: str) -> int:
-    """32 channels; 200 units of plain layers; or hidden units growing with √D, between 128 and 512."""
-    if network in ("conv", "plain"):
-        return {"conv": 32, "plain": 200}[network]
-    return min(512, max(128, 2 ** round(math.log2(16 * math.sqrt(domain.num_dims)))))
