@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ..registry import register
+from .rectifier import ReLU
 
 Activation = Literal["tanh", "relu", "silu"]
-ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "silu": nn.SiLU}
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": ReLU, "silu": nn.SiLU}
 
 
 def feed_forward(in_features: int, width: int, depth: int, activation: Activation) -> nn.Sequential:
