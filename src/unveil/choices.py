@@ -90,6 +90,7 @@ def _built(choices: Choices, run: Run) -> Any:
     known = {
         "num_classes": len(run.data_info["classes"] or ()),
         "has_missing": bool(run.config["model"].get("sees_missing")),
+        "num_examples": run.data_info["split"]["sizes"]["train"],
     }
     with keyed("report", "repeat"):
         return describe(choices.model(run.domain, **known))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from .affording import asks, passes_within, verdict, with_patches
 from .baselines import fit_baselines
 from .config import DEFAULTS, Choices, EvaluationOptions, choose
 from .data import Data, Split, load
@@ -20,6 +21,7 @@ from .files import check_space, write_json
 from .findings import conclude
 from .judging import RANKED, condition, make_estimator, report_estimate
 from .models.base import Model
+from .objectives import Objective
 from .ops import threads
 from .planning import Plan, Request, memory, options_of, pick_device, resolve
 from .probing import free_bytes
@@ -116,10 +118,12 @@ def prepare(
     check_writable(Path("runs")) if out is None else check_new(Path(out))
     device = pick_device(choices.train.device)
     data = load(source, y=y, z=z, **vars(choices.data))
-    built, goal = _build(model, choices, data, seed, device), _objective(objective, choices)
+    goal = _objective(objective, choices)
+    built, told = _build(model, choices, data, goal, seed, device)
     goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
     data = _on(data, device)
     plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
+    plan = replace(plan, notes=(*told, *plan.notes))
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
     kind = "named" if isinstance(source, str | Path) and y is None and z is None else "memory"
     config = _config(kind, data, built, goal, choices, plan, seed)
@@ -139,17 +143,36 @@ def _named(kind: str, value: Any) -> dict[str, str]:
     return {kind: value} if isinstance(value, str) and value != DEFAULTS[kind] else {}
 
 
-def _build(model: str | Model, choices: Choices, data: Data, seed: int, device: str) -> Model:
+def _build(
+    model: str | Model, choices: Choices, data: Data, goal: Objective, seed: int, device: str
+) -> tuple[Model, tuple[str, ...]]:
+    """The model, initialised, and what was picked by the budget."""
     if isinstance(model, Model) and model.domain != data.domain:
         raise RequestError(
             f"The model is for {model.domain} x of shape {model.domain.shape} and the data is "
             f"{data.domain} of shape {data.domain.shape}; build it with domain=data.domain."
         )
-    known = {"num_classes": len(data.classes or ()), "has_missing": data.has_missing}
-    built: Model = model if isinstance(model, Model) else seeded(describe(choices.model(data.domain, **known)), seed)
-    built = built.to(device)
-    initialise(built, data.train, seed)
+    if isinstance(model, Model):
+        return _started(model, data, seed, device), ()
+    if choices.train.minutes is not None and asks(choices, data):
+        tried = _started(_from_choices(with_patches(choices), data, seed), data, seed, device)
+        taken, told = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, torch.get_num_threads()))
+        if taken:
+            return tried, (told,)
+        return _started(_from_choices(choices, data, seed), data, seed, device), (told,)
+    return _started(_from_choices(choices, data, seed), data, seed, device), ()
+
+
+def _from_choices(choices: Choices, data: Data, seed: int) -> Model:
+    known = {"num_classes": len(data.classes or ()), "has_missing": data.has_missing, "num_examples": len(data.train)}
+    built: Model = seeded(describe(choices.model(data.domain, **known)), seed)
     return built
+
+
+def _started(model: Model, data: Data, seed: int, device: str) -> Model:
+    model = model.to(device)
+    initialise(model, data.train, seed)
+    return model
 
 
 def _objective(objective: Any, choices: Choices) -> Any:

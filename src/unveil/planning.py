@@ -18,7 +18,7 @@ from .judging import RANKED, make_estimator
 from .models.base import Model, device_of
 from .objectives import Objective
 from .ops import threads
-from .probing import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes
+from .probing import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
 from .registry import rebuild
 from .staging import check_stages, plan_stages
 
@@ -91,7 +91,7 @@ class Request:
     @property
     def batch_size(self) -> int:
         size, asked = len(self.data.train), self.options.batch_size
-        return min(_batch_size(size) if asked == "auto" else asked, size)
+        return min(_batch_size(size, has_convolutions(self.model)) if asked == "auto" else asked, size)
 
     @property
     def has_budget(self) -> bool:
@@ -178,14 +178,14 @@ KEPT = (  # as they were asked for
 
 def _chosen(request: Request) -> dict[str, Any]:
     """What does not depend on the number of steps (which stands at 1)."""
-    options, model = request.options, request.model
+    options, images = request.options, request.model.domain.is_image
     return {name: getattr(options, name) for name in KEPT} | {
         "steps": 1,
         "batch_size": request.batch_size,
-        "lr": _learning_rate(request.batch_size) if options.lr == "auto" else options.lr,
-        "weight_decay": 0.01 if options.weight_decay == "auto" else options.weight_decay,
+        "lr": _learning_rate(request.batch_size, images) if options.lr == "auto" else options.lr,
+        "weight_decay": _weight_decay(images) if options.weight_decay == "auto" else options.weight_decay,
         "ema_half_life": 0.0,
-        "device": str(device_of(model)),
+        "device": str(device_of(request.model)),
         "threads": torch.get_num_threads(),
         "seed": request.seed,
     }
@@ -226,12 +226,20 @@ def _steps_asked(request: Request) -> int:
     return steps or _default_steps(size, batch, request.model)
 
 
-def _learning_rate(batch: int) -> float:
+def _learning_rate(batch: int, images: bool) -> float:
+    """Of images 3e-3 at a batch of 512, which left MNIST half a nat above 1.5e-3 after 20 epochs."""
+    if images and batch > 128:
+        return min(3e-3, 1e-3 * (batch / 128) ** 0.8)
     return min(1.5e-3, 1e-3 * math.sqrt(batch / 128))
 
 
-def _batch_size(size: int) -> int:
-    return int(min(512, max(64, 2 ** round(math.log2(max(1, size / 100))))))
+def _weight_decay(images: bool) -> float:
+    return 0.02 if images else 0.01
+
+
+def _batch_size(size: int, has_convolutions: bool) -> int:
+    most = 256 if has_convolutions else 512  # convolutions keep a core busy with fewer, and see fewer examples
+    return int(min(most, max(64, 2 ** round(math.log2(max(1, size / 100))))))
 
 
 def _steps_of_epochs(epochs: int | None, size: int, batch: int, model: Model) -> int | None:

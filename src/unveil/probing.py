@@ -28,8 +28,12 @@ PER_WEIGHT = 4 * 6 + 2  # bytes: weight, gradient, two moments, average, one of 
 def flops_per_step(model: Model, rows: int) -> float:
     """A rough count of one update: 6 per weight and row, weights of convolutions being used about 20 times."""
     weights = sum(p.numel() for p in model.parameters())
-    reuse = 20 if any(isinstance(m, torch.nn.Conv2d) for m in model.modules()) else 1
+    reuse = 20 if has_convolutions(model) else 1
     return 6.0 * weights * reuse * rows
+
+
+def has_convolutions(model: Model) -> bool:
+    return any(isinstance(m, torch.nn.Conv2d) for m in model.modules())
 
 
 def compiled(model: Model, stage: Stage) -> Any:

@@ -19,12 +19,12 @@ from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood, moments
 from ..nn.masking import join_mask, shape_with_mask
 from ..posteriors import PosteriorHead
-from ..priors import Prior, StandardNormal
+from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
 from .base import Coordinates, Model, OneGroup, OneTransform, Posterior, marginals
 from .labels import every_label, fold, label_marginal, log_label_prior, one_hot
-from .networks import Activation, Network, choose_network, own_options, sizes
+from .networks import Activation, Network, choose_network, default_prior, own_options, sizes
 
 Condition = Literal["none", "label"]
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
@@ -99,6 +99,7 @@ class VAE(Model):
         domain: Domain,
         num_classes: int = 0,
         has_missing: bool = False,
+        num_examples: int = 0,
         *,
         latent: int = 32,
         network: Network = "auto",
@@ -107,7 +108,7 @@ class VAE(Model):
         dropout: float = 0.0,
         activation: Activation = "auto",
         condition: Condition = "none",
-        prior: Callable[..., Prior] = StandardNormal,
+        prior: Callable[..., Prior] | None = None,
         posterior: Callable[..., PosteriorHead] | None = None,
         likelihood: Callable[..., Likelihood] | None = None,
     ) -> VAE:
@@ -122,7 +123,7 @@ class VAE(Model):
             activation: of plain networks; auto takes tanh.
             condition: label gives p(x|z, y); rows without a label are marginalised over y.
 
-        Context: num_classes of the data's labels, has_missing entries of x.
+        Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
         """
         if latent < 1:
             raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
@@ -133,7 +134,7 @@ class VAE(Model):
             raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
         classes = num_classes if condition == "label" else 0
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
-        p_z = prior(latent)
+        p_z = (prior or lookup("prior", default_prior(domain, num_examples)))(latent)
         head = posterior or functools.partial(lookup("posterior", p_z.posterior), **p_z.for_posterior)
         seen = shape_with_mask(domain.shape) if has_missing else domain.shape
         encoder = lookup("encoder", name)(seen, **size, **both, **in_encoder)

@@ -1,0 +1,51 @@
+"""Whether a budget pays for convolutions: they learn more from every example than matrices alone, and see fewer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .config import Choices
+from .data import Data
+from .models.base import Model
+from .models.networks import SMALL
+from .objectives import Objective
+from .ops import threads
+from .probing import Probe
+
+PASSES = 30.0  # over the data, from which patches end above an MLP that has the same minutes
+BATCH = 256
+TRAINING = 0.75  # share of the minutes that are spent on training
+PROBED = 0.7  # seconds
+
+
+def asks(choices: Choices, data: Data) -> bool:
+    """Whether the network is left open, the budget is in minutes and x are small images."""
+    free = choices.values.get("model", {}).get("network", "auto") == "auto"
+    own = {"width", "depth", "dropout", "activation"} & choices.values.get("model", {}).keys()  # sizes of an MLP
+    small = data.domain.is_image and data.domain.num_dims <= SMALL
+    return choices.names["model"] == "vae" and free and not own and small and choices.train.minutes is not None
+
+
+def with_patches(choices: Choices) -> Choices:
+    """The same choices with patch networks."""
+    model = choices.values.get("model", {}) | {"network": "patch"}
+    return replace(choices, values=choices.values | {"model": model})
+
+
+def passes_within(minutes: float, model: Model, data: Data, objective: Objective, seed: int, count: int) -> float:
+    """How often training would see every example: seconds of training · batch/(seconds per step · N).
+
+    Arguments: count, of threads.
+    """
+    batch = min(BATCH, len(data.train))
+    probe = Probe(model, data, objective, {"batch_size": batch}, seed)
+    with threads(count):
+        per_step = min(probe.seconds_per_step(bf16, None, budget=PROBED) for bf16 in (True, False))
+    return 60 * minutes * TRAINING / per_step * batch / len(data.train)
+
+
+def verdict(passes: float) -> tuple[bool, str]:
+    """Whether patches are taken, and the sentence that says so."""
+    taken = passes >= PASSES
+    which = "so the network is patch" if taken else f"below {PASSES:g}, so the network is mlp"
+    return taken, f"Convolutions on patches would see every example {passes:.0f} times in this budget, {which}."
