@@ -1,0 +1,115 @@
+"""Test log p(x) against minutes: what `unveil fit SOURCE --minutes M` reaches with no other option.
+
+    python bench/likelihood.py                     2, 10 and 30 minutes of mnist and fashion_mnist
+    python bench/likelihood.py 120 --source mnist  another budget; an entry that is there is replaced by its new value
+
+Each fit and each evaluation (`--estimator iwae --num-samples 5000` on the whole test set) is a process of its own.
+Entries go into bench/results/likelihood-MACHINE.json, one by one, and into a chart in docs/;
+`python bench/side_by_side.py --page bench/results/MACHINE.json` then writes the page anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from speed import machine as described
+from speed.chart import chart
+from speed.conversation import environment
+
+ROOT = Path(__file__).resolve().parents[1]
+FORMAT = "unveil-likelihood-1"
+
+
+def main(words: list[str]) -> None:
+    asked = arguments(words)
+    name = described.machine(asked.threads)["name"]
+    path = ROOT / "bench" / "results" / f"likelihood-{name}.json"
+    for minutes in asked.minutes:
+        for source in asked.source or ["mnist", "fashion_mnist"]:
+            entry = measured(source, minutes, asked)
+            print(json.dumps(entry), flush=True)
+            keep(path, name, entry, ROOT / "docs" / f"likelihood-{name}.svg")
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("minutes", nargs="*", type=float, default=[2.0, 10.0, 30.0])
+    parser.add_argument("--source", action="append", help="mnist, fashion_mnist; may come more than once")
+    parser.add_argument("--num-samples", type=int, default=5000)
+    parser.add_argument("--precision", default="float32", help="of the decoder while judging: float32 or bf16")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    return parser.parse_args(words)
+
+
+def measured(source: str, minutes: float, asked: argparse.Namespace) -> dict[str, Any]:
+    """One fit and its evaluation."""
+    with tempfile.TemporaryDirectory(prefix="unveil-ladder-") as folder:
+        run = str(Path(folder) / "run")
+        start = time.perf_counter()
+        unveil(asked, "fit", source, "--minutes", f"{minutes:g}", "--seed", str(asked.seed), "--out", run)
+        wall = time.perf_counter() - start
+        judge = ("--estimator", "iwae", "--num-samples", str(asked.num_samples), "--precision", asked.precision)
+        result = json.loads(unveil(asked, "evaluate", run, *judge, "--json"))
+        config = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
+    return {"source": source, "minutes": minutes, "wall_seconds": wall, **from_config(config), **from_result(result)}
+
+
+def unveil(asked: argparse.Namespace, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "unveil", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=environment(asked.threads, {}),
+    )
+    return done.stdout
+
+
+def from_config(config: dict[str, Any]) -> dict[str, Any]:
+    """What the fit chose by itself."""
+    phase, model = config["phases"][-1], config["model"]
+    parts = [model.get(part, {}).get("name", "own") for part in ("encoder", "prior") if part in model]
+    chosen = {name: phase[name] for name in ("steps", "batch_size", "lr", "precision", "compile", "threads")}
+    return chosen | {"model": ", ".join([model["name"], *parts]), "seed": config["seed"], "config": model}
+
+
+def from_result(result: dict[str, Any]) -> dict[str, Any]:
+    names = ("log_px", "stderr", "stderr_mc", "elbo", "num_examples", "binarization", "precision", "versions")
+    judge = f"{result['estimator']}-{result['num_samples']}"
+    found = {name: result[name] for name in names}
+    found["judged_in"] = found.pop("precision")
+    return found | {"estimator": judge, "judging_seconds": result["seconds"], "date": time.strftime("%Y-%m-%d")}
+
+
+def key_of(entry: dict[str, Any]) -> str:
+    return f"{entry['source']} {entry['minutes']:g} seed {entry['seed']} {entry['estimator']}"
+
+
+def keep(path: Path, machine: str, entry: dict[str, Any], picture: Path) -> dict[str, Any]:
+    """Add an entry, or put it in the place of the one with its key; the file is never half written."""
+    found: dict[str, Any] = {"format": FORMAT, "machine": machine, "chart": picture.name, "entries": {}}
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+    found["entries"][key_of(entry)] = entry
+    for target, text in ((path, json.dumps(found, indent=1) + "\n"), (picture, chart(list(found["entries"].values())))):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(target)
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
