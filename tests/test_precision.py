@@ -59,6 +59,18 @@ def test_blocks_of_any_size_give_the_same_estimate(judge: Estimator, monkeypatch
         torch.testing.assert_close(other.stderr_mc, found[0].stderr_mc, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("slot", ["prior bernoulli", "prior categorical", "prior vamp", "posterior iaf"])
+def test_noise_of_any_kind_of_z_does_not_depend_on_the_size_of_a_block(
+    slot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, name = slot.split()
+    model, split, found = vae(**{kind: load_all(kind)[name]}), binary_split(), []
+    for rows in (1, 2048):
+        monkeypatch.setattr(base, "DECODED", rows)
+        found.append(evaluate(model, split, IwaeBound(num_samples=40))[0].log_px)
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-4)
+
+
 class Wide(nn.Module):
     """A decoder with 5,000 numbers per row inside."""
 
