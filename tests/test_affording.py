@@ -1,0 +1,85 @@
+"""Which network and prior a fit picks: by the budget, by how many images there are, and never against a choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import unveil
+from unveil.affording import PASSES, asks, passes_within, verdict, with_patches
+from unveil.choices import keys_of
+from unveil.config import choose
+from unveil.domain import Domain
+from unveil.fitting import prepare
+from unveil.models.networks import ENOUGH, default_network, default_prior
+from unveil.objectives import Elbo
+from unveil.registry import describe
+
+DIGITS = "digits"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"train.minutes": 5}, True),
+        ({"train.steps": 5}, False),
+        ({}, False),
+        ({"train.minutes": 5, "model.network": "mlp"}, False),
+        ({"train.minutes": 5, "model.network": "auto"}, True),
+        ({"train.minutes": 5, "model.width": 64}, False),
+        ({"train.minutes": 5, "model": "linear_gaussian"}, False),
+        ({"train.minutes": 5, "prior": "mixture"}, True),
+    ],
+    ids=lambda value: str(value) if isinstance(value, bool) else "-".join(map(str, value.items())) or "nothing",
+)
+def test_the_budget_picks_the_network_only_where_it_is_open(options: dict[str, Any], expected: bool) -> None:
+    assert asks(choose(options), unveil.load_data(DIGITS)) is expected
+
+
+def test_tables_are_left_alone() -> None:
+    assert not asks(choose({"train.minutes": 5}), unveil.load_data(np.random.default_rng(0).normal(size=(50, 3))))
+
+
+def test_passes_grow_with_the_minutes_and_decide() -> None:
+    data = unveil.load_data(DIGITS)
+    model = with_patches(choose({"train.minutes": 1})).model(data.domain)
+    assert describe(model)["encoder"]["name"] == "patch"
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert passes_within(1.0, model, data, Elbo(), seed=0, count=1) > 0
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert verdict(PASSES)[0] and "patch" in verdict(PASSES)[1]
+    assert not verdict(PASSES - 1)[0] and "mlp" in verdict(PASSES - 1)[1]
+
+
+@pytest.mark.parametrize(("passes", "name"), [(2 * PASSES, "patch"), (PASSES / 2, "mlp")], ids=["patch", "mlp"])
+def test_a_fit_in_minutes_takes_what_it_can_afford(
+    passes: float, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unveil.fitting.passes_within", lambda *_args: passes)
+    fitting = prepare(DIGITS, out=tmp_path / "run", minutes=0.5)
+    assert fitting.config["model"]["encoder"]["name"] == name
+    assert fitting.config["model"]["decoder"]["name"] == name
+    assert any(f"the network is {name}" in note for note in fitting.config["plan"]["notes"])
+
+
+def test_many_images_get_a_learned_prior() -> None:
+    images, vectors = Domain("binary", (4, 4)), Domain("binary", (16,))
+    assert default_prior(images, ENOUGH) == "realnvp"
+    assert default_prior(images, ENOUGH - 1) == default_prior(vectors, 10 * ENOUGH) == "standard_normal"
+    assert default_network(images) == "mlp"
+
+
+@pytest.mark.parametrize("named", [{}, {"prior": "standard_normal"}], ids=["picked", "named"])
+def test_a_run_says_the_prior_that_its_data_would_not_pick(named: dict[str, str], tmp_path: Path) -> None:
+    """The command in a report makes the same model again, whichever prior the number of images would pick."""
+    x = (np.random.default_rng(0).random((13_000, 4, 4)) < 0.3).astype(np.uint8)
+    options = {"train.steps": 1, "model.width": 8, "evaluation.num_samples": 1, **named}
+    run = prepare(x, out=tmp_path / "run", options=options).start()
+    assert run.config["model"]["prior"]["name"] == named.get("prior", "realnvp")
+    keys = keys_of(run)
+    assert keys is not None
+    assert keys.get("prior") == named.get("prior")
