@@ -1,7 +1,8 @@
 # Everything starts from a fresh clone: `make demo`, `make test`. Both create $(VENV) with the versions in constraints.txt.
 PYTHON ?= python3
 VENV ?= .venv
-BENCH ?= $(wildcard bench/*.py)
+PEERS ?= .venv-peers
+BENCH ?= bench/side_by_side.py
 
 BIN := $(VENV)/bin
 # Editable, so that the environment never runs code older than the checkout; without build isolation, so that
@@ -10,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 CHECKOUT := --no-build-isolation --editable
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
 
-.PHONY: demo test test-all mutants lint format bench clean
+.PHONY: demo test test-all mutants lint format bench bench-peers clean
 
 demo: $(VENV)/.installed ## fit the embedded digits and write the report
 	$(BIN)/unveil demo
@@ -34,12 +35,17 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-dev ## every script of bench/, or the ones named: make bench BENCH=bench/x.py
-	@test -n "$(BENCH)" || { echo "bench/ holds no script." >&2; exit 1; }
-	set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
+# Up to 25 minutes on two cores that do nothing else. With options: make bench BENCH="bench/side_by_side.py --quick".
+bench: $(VENV)/.installed-dev ## everything side by side, into docs/performance.md; or another: make bench BENCH=bench/x.py
+	$(BIN)/python $(BENCH)
+
+bench-peers: ## what `make bench` compares with, in an environment of its own
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		torch==2.13.0 pythae==0.1.2
 
 clean: ## what make has made; never runs/
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -6,9 +6,9 @@
     python bench/side_by_side.py --page FILE.json  write the page from a measurement again; nothing is measured
 
 Each contender is a process of its own with a fixed number of threads; rounds go in turn, A B A B. Nothing is read from
-an older measurement, and what torch compiles is compiled in it. The machine has to be idle: before every round the speed
-of a product of matrices and the load are noted, and the page says how many rounds were disturbed. pythae has an
-environment of its own (`make bench-peers`, or --pythae, or $UNVEIL_PYTHAE); without it the page says so.
+an older measurement, and what torch compiles is compiled in it. The machine has to be idle: before every round a
+product of matrices and the load are noted, and the page says how many rounds were disturbed. pythae has an environment
+of its own (`make bench-peers`, or --pythae, or $UNVEIL_PYTHAE); without it the page says so.
 """
 
 from __future__ import annotations

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from unveil import VAE, Domain
 from unveil.data import Split
 from unveil.fitting import Fitting, prepare
 from unveil.likelihoods import Bernoulli
+from unveil.nn.rectifier import ReLU
 from unveil.posteriors import DiagonalGaussian
 from unveil.priors import StandardNormal
 from unveil.registry import rebuild
@@ -29,7 +31,11 @@ LONG = 10.0  # minutes of the run that is planned for
 
 
 def vae(networks: Networks, latent: int = LATENT) -> VAE:
-    """The library's model of these networks, sharing their weights."""
+    """The library's model of these networks, sharing their weights, with its own rectifier for theirs."""
+    for layers in (m for m in networks.modules() if isinstance(m, nn.Sequential)):
+        for name, layer in layers.named_children():
+            if isinstance(layer, nn.ReLU):
+                layers.register_module(name, ReLU())
     head = DiagonalGaussian(networks.features.num_features, latent)
     head.linear = networks.head
     likelihood = Bernoulli(Domain("binary", (28, 28)))

@@ -99,8 +99,9 @@ def _training(part: Json, title: str = "Training") -> list[str]:
     return [
         f"## {title}",
         "Images per second over whole epochs of binarised MNIST; the same layers, initial weights, batch and learning "
-        "rate (10⁻³, Adam, constant) for all. **unveil** is what the library resolves by itself for a run of ten minutes, "
-        "through its own loop, with averaged weights, shuffling, dynamic binarization, clipping and finite checks on; "
+        "rate (10⁻³, Adam, constant) for all. **unveil** is what the library resolves by itself for a run of ten "
+        "minutes, through its own loop and with its own rectifier (the same values), with averaged weights, shuffling, "
+        "dynamic binarization, clipping and finite checks on; "
         "the **bare loop** is a PyTorch loop with bf16 autocast, a compiled loss and the fused AdamW, shuffling and "
         "dynamic binarization and none of the rest; **pythae** trains by its own trainer, without evaluation set or "
         "saving, on images binarised in advance (it has no dynamic binarization). *Share* is of the matrix ceiling: "
