@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import unveil
-from unveil.affording import PASSES, asks, passes_within, verdict, with_patches
+from unveil.affording import MANY, PASSES, asks, passes_within, verdict, with_patches
 from unveil.choices import keys_of
 from unveil.config import choose
 from unveil.domain import Domain
@@ -51,18 +51,24 @@ def test_passes_grow_with_the_minutes_and_decide() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     assert passes_within(1.0, model, data, Elbo(), seed=0, count=1) > 0
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert verdict(PASSES)[0] and "patch" in verdict(PASSES)[1]
-    assert not verdict(PASSES - 1)[0] and "mlp" in verdict(PASSES - 1)[1]
+    assert verdict(PASSES)[0] == 1 and "is patch" in verdict(PASSES)[1]
+    assert verdict(MANY)[0] == 2 and "two blocks" in verdict(MANY)[1]
+    assert verdict(PASSES - 1)[0] == 0 and "is mlp" in verdict(PASSES - 1)[1]
 
 
-@pytest.mark.parametrize(("passes", "name"), [(2 * PASSES, "patch"), (PASSES / 2, "mlp")], ids=["patch", "mlp"])
+@pytest.mark.parametrize(
+    ("passes", "name", "blocks"),
+    [(2 * MANY, "patch", 2), (PASSES, "patch", 1), (PASSES / 2, "mlp", 1)],
+    ids=["two blocks", "patch", "mlp"],
+)
 def test_a_fit_in_minutes_takes_what_it_can_afford(
-    passes: float, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    passes: float, name: str, blocks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unveil.fitting.passes_within", lambda *_args: passes)
     fitting = prepare(DIGITS, out=tmp_path / "run", minutes=0.5)
     assert fitting.config["model"]["encoder"]["name"] == name
     assert fitting.config["model"]["decoder"]["name"] == name
+    assert fitting.config["model"]["encoder"]["depth"] == blocks
     assert any(f"the network is {name}" in note for note in fitting.config["plan"]["notes"])
 
 

@@ -13,6 +13,7 @@ from .ops import threads
 from .probing import Probe
 
 PASSES = 30.0  # over the data, from which patches end above an MLP that has the same minutes
+MANY = 90.0  # passes with one block, from which two, which see half as many, overfit less
 BATCH = 256
 TRAINING = 0.75  # share of the minutes that are spent on training
 PROBED = 0.7  # seconds
@@ -26,9 +27,9 @@ def asks(choices: Choices, data: Data) -> bool:
     return choices.names["model"] == "vae" and free and not own and small and choices.train.minutes is not None
 
 
-def with_patches(choices: Choices) -> Choices:
-    """The same choices with patch networks."""
-    model = choices.values.get("model", {}) | {"network": "patch"}
+def with_patches(choices: Choices, depth: int = 1) -> Choices:
+    """The same choices with patch networks of so many residual blocks."""
+    model = choices.values.get("model", {}) | {"network": "patch", "depth": depth}
     return replace(choices, values=choices.values | {"model": model})
 
 
@@ -44,8 +45,12 @@ def passes_within(minutes: float, model: Model, data: Data, objective: Objective
     return 60 * minutes * TRAINING / per_step * batch / len(data.train)
 
 
-def verdict(passes: float) -> tuple[bool, str]:
-    """Whether patches are taken, and the sentence that says so."""
-    taken = passes >= PASSES
-    which = "so the network is patch" if taken else f"below {PASSES:g}, so the network is mlp"
-    return taken, f"Convolutions on patches would see every example {passes:.0f} times in this budget, {which}."
+def verdict(passes: float) -> tuple[int, str]:
+    """The residual blocks of the patch networks that are taken, 0 for none, and the sentence that says so."""
+    depth = 0 if passes < PASSES else 1 if passes < MANY else 2
+    which = {
+        0: f"below {PASSES:g}, so the network is mlp",
+        1: "so the network is patch",
+        2: "so the network is patch, with two blocks",
+    }
+    return depth, f"Convolutions on patches would see every example {passes:.0f} times in this budget, {which[depth]}."

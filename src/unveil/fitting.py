@@ -156,10 +156,9 @@ def _build(
         return _started(model, data, seed, device), ()
     if choices.train.minutes is not None and asks(choices, data):
         tried = _started(_from_choices(with_patches(choices), data, seed), data, seed, device)
-        taken, told = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, torch.get_num_threads()))
-        if taken:
-            return tried, (told,)
-        return _started(_from_choices(choices, data, seed), data, seed, device), (told,)
+        depth, told = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, torch.get_num_threads()))
+        picked = with_patches(choices, depth) if depth else choices
+        return _started(_from_choices(picked, data, seed), data, seed, device), (told,)
     return _started(_from_choices(choices, data, seed), data, seed, device), ()
 
 
