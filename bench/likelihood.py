@@ -34,12 +34,13 @@ FORMAT = "unveil-likelihood-1"
 def main(words: list[str]) -> None:
     asked = arguments(words)
     name = described.machine(asked.threads)["name"]
-    path = ROOT / "bench" / "results" / f"likelihood-{name}.json"
+    path = (asked.out or ROOT / "bench" / "results") / f"likelihood-{name}.json"
+    picture = (asked.out or ROOT / "docs") / f"likelihood-{name}.svg"
     for minutes in asked.minutes:
         for source in asked.source or ["mnist", "fashion_mnist"]:
             entry = measured(source, minutes, asked)
             print(json.dumps(entry), flush=True)
-            keep(path, name, entry, ROOT / "docs" / f"likelihood-{name}.svg")
+            keep(path, name, entry, picture)
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -48,6 +49,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--source", action="append", help="mnist, fashion_mnist; may come more than once")
     parser.add_argument("--num-samples", type=int, default=5000)
     parser.add_argument("--precision", default="float32", help="of the decoder while judging: float32 or bf16")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the entries and the chart go")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser.parse_args(words)
