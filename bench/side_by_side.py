@@ -86,7 +86,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "date": time.strftime("%Y-%m-%d"),
-        "command": shlex.join(["python", "bench/side_by_side.py", *sys.argv[1:]]),
+        "command": command(asked),
         "quick": asked.quick,
         "seconds": round(time.perf_counter() - started, 1),
         "machine": described.machine(asked.threads),
@@ -96,6 +96,12 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "idle": summary(bench.watch.rounds),
         "parts": parts,
     }
+
+
+def command(asked: argparse.Namespace) -> str:
+    """What was asked for, without paths of this machine."""
+    words = [*asked.parts, *(["--quick"] if asked.quick else []), "--threads", str(asked.threads)]
+    return shlex.join(["python", "bench/side_by_side.py", *words])
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -15,7 +16,10 @@ import torch
 
 FASTEST_FIRST = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 PACKAGES = ("unveil", "torch", "numpy")
-PEER_VERSION = "import json, pythae, torch; print(json.dumps([pythae.__version__, torch.__version__]))"
+PEER_VERSION = (
+    "import json, pythae, torch; from importlib.metadata import version; "
+    "print(json.dumps([version('pythae'), torch.__version__]))"
+)
 
 
 def machine(threads: int) -> dict[str, Any]:
@@ -66,5 +70,5 @@ def peer_of(asked: str | None, folder: Path) -> tuple[str | None, dict[str, Any]
     except (OSError, subprocess.CalledProcessError) as error:
         last = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
         return None, {"why": f"its environment does not run ({last})"}
-    version, with_torch = re.findall(r'"([^"]+)"', told.stdout)
+    version, with_torch = json.loads(told.stdout.strip().splitlines()[-1])
     return found, {"version": version, "torch": with_torch}

@@ -220,7 +220,7 @@ def _likelihood(part: Json) -> list[str]:
 
 def _disagreements(part: Json) -> list[str]:
     mine = part["contenders"]["unveil"]
-    if decodes(mine) is None:
+    if decodes(mine) is None or fastest_judge(part) is None:
         return []
     value, error = judged(mine)
     told = []

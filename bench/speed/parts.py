@@ -142,7 +142,11 @@ def digits(bench: Bench) -> dict[str, Any]:
         return {"failed": f"status {found['status']}"}
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     told_of = {name: result[name] for name in ("log_px", "stderr", "estimator", "num_samples")}
-    return {"command": "unveil " + " ".join(w for w in words if w != str(out)), **found, "result": told_of}
+    return {
+        "command": "unveil " + " ".join(w for w in words if w not in ("--out", str(out))),
+        **found,
+        "result": told_of,
+    }
 
 
 def watched(command: list[str], threads: int, log: Path) -> dict[str, Any]:
