@@ -120,7 +120,7 @@ def test_every_listed_key_has_a_type_a_default_and_a_meaning() -> None:
         ({"model.latent": True}, "model.latent came as True"),
         ({"model.latent": ""}, "model.latent came as ''"),
         ({"model.latent": None}, "model.latent came as None"),
-        ({"model.network": "cnn"}, "model.network came as 'cnn'; it takes auto | mlp | conv | plain"),
+        ({"model.network": "cnn"}, "model.network came as 'cnn'; it takes auto | mlp | patch | conv | plain"),
         ({"train.lr": "fast"}, "train.lr came as 'fast'; it takes number | auto"),
         ({"train.lr": "nan"}, "train.lr came as 'nan'"),
         ({"train.lr": float("inf")}, "train.lr came as inf"),
