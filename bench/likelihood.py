@@ -3,6 +3,9 @@
     python bench/likelihood.py                     2, 10 and 30 minutes of mnist and fashion_mnist
     python bench/likelihood.py 120 --source mnist  another budget; an entry that is there is replaced by its new value
 
+    python bench/likelihood.py --corrected 1000    for slow decoders: IWAE-50 on the whole test set, and what IWAE-5000
+                                                   adds to it on the first 1,000 images of it (a paired difference)
+
 Each fit and each evaluation (`--estimator iwae --num-samples 5000` on the whole test set) is a process of its own.
 Entries go into bench/results/likelihood-MACHINE.json, one by one, and into a chart in docs/;
 `python bench/side_by_side.py --page bench/results/MACHINE.json` then writes the page anew.
@@ -16,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,7 @@ from speed.conversation import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 FORMAT = "unveil-likelihood-1"
+FEW = 50  # draws for every example, where more are taken on some alone
 
 
 def main(words: list[str]) -> None:
@@ -48,6 +53,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("minutes", nargs="*", type=float, default=[2.0, 10.0, 30.0])
     parser.add_argument("--source", action="append", help="mnist, fashion_mnist; may come more than once")
     parser.add_argument("--num-samples", type=int, default=5000)
+    parser.add_argument("--corrected", type=int, default=0, metavar="N", help="take IWAE-K on N examples alone")
+    parser.add_argument("--runs", metavar="DIR", help="keep the runs there")
     parser.add_argument("--precision", default="float32", help="of the decoder while judging: float32 or bf16")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the entries and the chart go")
     parser.add_argument("--seed", type=int, default=0)
@@ -57,15 +64,37 @@ def arguments(words: list[str]) -> argparse.Namespace:
 
 def measured(source: str, minutes: float, asked: argparse.Namespace) -> dict[str, Any]:
     """One fit and its evaluation."""
-    with tempfile.TemporaryDirectory(prefix="unveil-ladder-") as folder:
-        run = str(Path(folder) / "run")
+    with nullcontext(asked.runs) if asked.runs else tempfile.TemporaryDirectory(prefix="unveil-ladder-") as folder:
+        run = str(Path(folder) / f"{source}-{minutes:g}-{asked.seed}")
         start = time.perf_counter()
         unveil(asked, "fit", source, "--minutes", f"{minutes:g}", "--seed", str(asked.seed), "--out", run)
         wall = time.perf_counter() - start
-        judge = ("--estimator", "iwae", "--num-samples", str(asked.num_samples), "--precision", asked.precision)
-        result = json.loads(unveil(asked, "evaluate", run, *judge, "--json"))
         config = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
-    return {"source": source, "minutes": minutes, "wall_seconds": wall, **from_config(config), **from_result(result)}
+        found = corrected(run, asked) if asked.corrected else from_result(judged(run, asked, asked.num_samples))
+    return {"source": source, "minutes": minutes, "wall_seconds": wall, **from_config(config), **found}
+
+
+def judged(run: str, asked: argparse.Namespace, num_samples: int, *more: str) -> dict[str, Any]:
+    judge = ("--estimator", "iwae", "--num-samples", str(num_samples), "--precision", asked.precision)
+    found: dict[str, Any] = json.loads(unveil(asked, "evaluate", run, *judge, *more, "--json"))
+    return found
+
+
+def corrected(run: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """mean over all of IWAE-50 + mean over the first N of (IWAE-K − IWAE-50)."""
+    limit = ("--limit", str(asked.corrected))
+    every, few, many = (
+        judged(run, asked, FEW),
+        judged(run, asked, FEW, *limit),
+        judged(run, asked, asked.num_samples, *limit),
+    )
+    told = f"iwae-{FEW} on all, iwae-{asked.num_samples} − iwae-{FEW} on the first {asked.corrected}"
+    seconds = sum(result["seconds"] for result in (every, few, many))
+    found = from_result(every) | {"estimator": told, "judging_seconds": seconds}
+    return found | {
+        "log_px": every["log_px"] + many["log_px"] - few["log_px"],
+        "correction": many["log_px"] - few["log_px"],
+    }
 
 
 def unveil(asked: argparse.Namespace, *words: str) -> str:
