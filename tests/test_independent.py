@@ -51,7 +51,7 @@ def iwae(w: dict[str, np.ndarray], x: np.ndarray, eps: np.ndarray) -> np.ndarray
 
     def perceptron(name: str, h: np.ndarray) -> np.ndarray:
         h = h @ w[f"{name}.0.weight"].T + w[f"{name}.0.bias"]
-        for block in (1, 2):
+        for block in (1,):
             a = silu(h) @ w[f"{name}.{block}.first.weight"].T + w[f"{name}.{block}.first.bias"]
             h = h + silu(a) @ w[f"{name}.{block}.second.weight"].T + w[f"{name}.{block}.second.bias"]
         return silu(h)
