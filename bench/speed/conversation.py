@@ -80,7 +80,8 @@ class Child:
 def environment(threads: int, more: Mapping[str, str]) -> dict[str, str]:
     """The same for every contender: a fixed number of threads, and the parts of this measurement to be found."""
     fixed = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    return os.environ | fixed | {"PYTHONPATH": str(HERE), "PYTHONWARNINGS": "ignore"} | more
+    found = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, **fixed, "PYTHONPATH": found, "PYTHONWARNINGS": "ignore", **more}
 
 
 class Watch:
