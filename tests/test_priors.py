@@ -370,11 +370,11 @@ def test_importing_the_parts_leaves_torch_and_building_a_flow_leaves_its_checks(
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_without_zuko_a_flow_names_the_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_zuko_a_flow_names_the_package(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zuko", None)
     with pytest.raises(RequestError, match="Flows need the package zuko") as refused:
         build(name, 2)
-    assert "pip install unveil[flows]" in str(refused.value.hint)
+    assert "pip install zuko" in str(refused.value.hint)
 
 
 TRACED = """

@@ -31,7 +31,7 @@ def zuko() -> Any:
         try:
             return importlib.import_module("zuko")
         except ModuleNotFoundError as error:
-            raise RequestError("Flows need the package zuko.", "pip install unveil[flows]") from error
+            raise RequestError("Flows need the package zuko.", "pip install zuko") from error
 
 
 @contextmanager
