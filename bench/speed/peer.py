@@ -75,14 +75,13 @@ def train(asked: dict[str, Any]) -> None:
         per_device_train_batch_size=asked["batch"],
         train_dataloader_num_workers=asked["workers"],
         optimizer_cls="Adam",
-        optimizer_params={"fused": True} if asked["fused"] else None,
         steps_saving=None,
         no_cuda=asked["device"] == "cpu",
     )
     callbacks = [Rounds(line, len(x))]
     trainer = BaseTrainer(model_of(networks), BaseDataset(x, torch.zeros(len(x))), None, config, callbacks)
     networks.to(trainer.device)  # its buffers are not the model's
-    line.say({"workers": asked["workers"], "fused": asked["fused"], "device": trainer.device})
+    line.say({"workers": asked["workers"], "device": trainer.device})
     trainer.train()
     line.wait()
     line.end({"loss": held_out(networks, held)})
