@@ -54,7 +54,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--source", action="append", help="mnist, fashion_mnist; may come more than once")
     parser.add_argument("--num-samples", type=int, default=5000)
     parser.add_argument("--corrected", type=int, default=0, metavar="N", help="take IWAE-K on N examples alone")
-    parser.add_argument("--runs", metavar="DIR", help="keep the runs there")
+    parser.add_argument("--runs", metavar="DIR", help="keep the runs there; one that is there is only judged")
     parser.add_argument("--precision", default="float32", help="of the decoder while judging: float32 or bf16")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the entries and the chart go")
     parser.add_argument("--seed", type=int, default=0)
@@ -66,12 +66,20 @@ def measured(source: str, minutes: float, asked: argparse.Namespace) -> dict[str
     """One fit and its evaluation."""
     with nullcontext(asked.runs) if asked.runs else tempfile.TemporaryDirectory(prefix="unveil-ladder-") as folder:
         run = str(Path(folder) / f"{source}-{minutes:g}-{asked.seed}")
-        start = time.perf_counter()
-        unveil(asked, "fit", source, "--minutes", f"{minutes:g}", "--seed", str(asked.seed), "--out", run)
-        wall = time.perf_counter() - start
+        wall = fitted(source, minutes, asked, run)
         config = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
         found = corrected(run, asked) if asked.corrected else from_result(judged(run, asked, asked.num_samples))
     return {"source": source, "minutes": minutes, "wall_seconds": wall, **from_config(config), **found}
+
+
+def fitted(source: str, minutes: float, asked: argparse.Namespace, run: str) -> float:
+    """Wall seconds of the fit, which are kept beside the run: one that is there is only judged."""
+    kept = Path(f"{run}.json")
+    if not kept.is_file():
+        start = time.perf_counter()
+        unveil(asked, "fit", source, "--minutes", f"{minutes:g}", "--seed", str(asked.seed), "--out", run)
+        kept.write_text(json.dumps({"wall_seconds": time.perf_counter() - start}), encoding="utf-8")
+    return float(json.loads(kept.read_text(encoding="utf-8"))["wall_seconds"])
 
 
 def judged(run: str, asked: argparse.Namespace, num_samples: int, *more: str) -> dict[str, Any]:
