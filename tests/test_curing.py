@@ -43,7 +43,7 @@ def digits() -> np.ndarray:
 def collapsed(digits: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose latents say nothing, for the rate weighs 50 times too much."""
     out = tmp_path_factory.mktemp("collapsed") / "run"
-    return trained(digits, out, objective="beta_elbo", objective__beta=50.0, train__steps=90, **SMALL)
+    return trained(digits, out, objective="beta_elbo", objective__beta=50.0, train__steps=90, model__depth=2, **SMALL)
 
 
 @pytest.fixture(scope="module")
