@@ -16,7 +16,7 @@ from .data.frames import DRAW
 from .data.raw import Raw
 from .data.split import Split
 from .errors import RequestError, WorkError, remark
-from .estimators.base import ROWS, draws
+from .estimators.base import ROWS, draws, rows_at_once
 from .judging import new_split
 from .models.base import Model, device_of
 from .ops import keyed
@@ -25,7 +25,6 @@ from .run import Run
 FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents
 VECTORS, IMAGES = 500, 100  # K by default
 FEWEST = 100  # resampled z that a mean is taken over, at least
-DECODED = 4096  # rows that one pass through the decoder holds
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ def _weighted(model: Model, batch: Batch, num_samples: int) -> tuple[tuple[Tenso
 
 def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tensor:
     """Σ_k w_k E[x|z_k], [B, *shape]."""
-    chunk, total = max(1, DECODED // len(batch)), torch.zeros(())
+    chunk, total = max(1, rows_at_once(model) // len(batch)), torch.zeros(())
     for first in range(0, len(w), chunk):
         some = tuple(g[first : first + chunk] for g in z)
         x = model.decode(some, model.draw_label(batch, some)).mean  # [k, B, *shape]
