@@ -19,7 +19,11 @@ from unveil.models.networks import ENOUGH, default_network, default_prior
 from unveil.objectives import Elbo
 from unveil.registry import describe
 
-DIGITS = "digits"
+
+@pytest.fixture(scope="module")
+def images() -> Any:
+    """More than `ENOUGH` of them to train on."""
+    return (np.random.default_rng(0).random((13_000, 4, 4)) < 0.3).astype(np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -36,16 +40,19 @@ DIGITS = "digits"
     ],
     ids=lambda value: str(value) if isinstance(value, bool) else "-".join(map(str, value.items())) or "nothing",
 )
-def test_the_budget_picks_the_network_only_where_it_is_open(options: dict[str, Any], expected: bool) -> None:
-    assert asks(choose(options), unveil.load_data(DIGITS)) is expected
+def test_the_budget_picks_the_network_only_where_it_is_open(
+    options: dict[str, Any], expected: bool, images: Any
+) -> None:
+    assert asks(choose(options), unveil.load_data(images)) is expected
 
 
-def test_tables_are_left_alone() -> None:
-    assert not asks(choose({"train.minutes": 5}), unveil.load_data(np.random.default_rng(0).normal(size=(50, 3))))
+def test_tables_and_few_images_are_left_alone(images: Any) -> None:
+    for source in (np.random.default_rng(0).normal(size=(50, 3)), images[:5000]):
+        assert not asks(choose({"train.minutes": 5}), unveil.load_data(source))
 
 
-def test_passes_grow_with_the_minutes_and_decide() -> None:
-    data = unveil.load_data(DIGITS)
+def test_passes_are_measured_and_decide(images: Any) -> None:
+    data = unveil.load_data(images)
     model = with_patches(choose({"train.minutes": 1})).model(data.domain)
     assert describe(model)["encoder"]["name"] == "patch"
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -62,10 +69,10 @@ def test_passes_grow_with_the_minutes_and_decide() -> None:
     ids=["two blocks", "patch", "mlp"],
 )
 def test_a_fit_in_minutes_takes_what_it_can_afford(
-    passes: float, name: str, blocks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    passes: float, name: str, blocks: int, images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unveil.fitting.passes_within", lambda *_args: passes)
-    fitting = prepare(DIGITS, out=tmp_path / "run", minutes=0.5)
+    fitting = prepare(images, out=tmp_path / "run", minutes=0.5)
     assert fitting.config["model"]["encoder"]["name"] == name
     assert fitting.config["model"]["decoder"]["name"] == name
     assert fitting.config["model"]["encoder"]["depth"] == blocks
@@ -80,11 +87,10 @@ def test_many_images_get_a_learned_prior() -> None:
 
 
 @pytest.mark.parametrize("named", [{}, {"prior": "standard_normal"}], ids=["picked", "named"])
-def test_a_run_says_the_prior_that_its_data_would_not_pick(named: dict[str, str], tmp_path: Path) -> None:
+def test_a_run_says_the_prior_that_its_data_would_not_pick(named: dict[str, str], images: Any, tmp_path: Path) -> None:
     """The command in a report makes the same model again, whichever prior the number of images would pick."""
-    x = (np.random.default_rng(0).random((13_000, 4, 4)) < 0.3).astype(np.uint8)
     options = {"train.steps": 1, "model.width": 8, "evaluation.num_samples": 1, **named}
-    run = prepare(x, out=tmp_path / "run", options=options).start()
+    run = prepare(images, out=tmp_path / "run", options=options).start()
     assert run.config["model"]["prior"]["name"] == named.get("prior", "realnvp")
     keys = keys_of(run)
     assert keys is not None

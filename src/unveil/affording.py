@@ -7,7 +7,7 @@ from dataclasses import replace
 from .config import Choices
 from .data import Data
 from .models.base import Model
-from .models.networks import SMALL
+from .models.networks import ENOUGH, SMALL
 from .objectives import Objective
 from .ops import threads
 from .probing import Probe
@@ -20,10 +20,10 @@ PROBED = 0.7  # seconds
 
 
 def asks(choices: Choices, data: Data) -> bool:
-    """Whether the network is left open, the budget is in minutes and x are small images."""
+    """Whether the network is left open, the budget is in minutes and x are many small images."""
     free = choices.values.get("model", {}).get("network", "auto") == "auto"
     own = {"width", "depth", "dropout", "activation"} & choices.values.get("model", {}).keys()  # sizes of an MLP
-    small = data.domain.is_image and data.domain.num_dims <= SMALL
+    small = data.domain.is_image and data.domain.num_dims <= SMALL and len(data.train) >= ENOUGH
     return choices.names["model"] == "vae" and free and not own and small and choices.train.minutes is not None
 
 

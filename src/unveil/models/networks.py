@@ -11,7 +11,7 @@ from ..errors import RequestError
 Network = Literal["auto", "mlp", "patch", "conv", "plain"]
 Activation = Literal["auto", "tanh", "relu", "silu"]
 WIDTHS = {"conv": 32, "patch": 64, "plain": 200}
-ENOUGH = 10_000  # examples from which a prior is learned along: digits, with 1,400, gain nothing by it
+ENOUGH = 10_000  # images from which more is learned of them: digits, with 1,400, gain nothing by a learned prior
 SMALL = 1024  # values of an image up to which a network of matrices alone sees enough of it
 
 
