@@ -31,7 +31,7 @@ COMPILING, GAIN = (
     0.1,
 )  # seconds per stage that compiling takes, and the share of time it saves, before it is tried
 WORTH = 0.97  # of an eager step's time, from which on a compiled one is not used
-LARGE = 2e9  # floating-point operations per update from which threads and reduced precision matter
+LARGE = 5e8  # floating-point operations per update from which threads and reduced precision matter
 MEMORY_SHARE = 0.5  # of what is free, for a step
 BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04
 
