@@ -367,7 +367,7 @@ def _ladder(ladder: Json) -> list[str]:
     head = ("data", "minutes asked", "minutes taken", "steps", "model", "log p(x), test", "by", "aim")
     return [
         f"## Likelihood per minute, {ladder['machine']}",
-        "`unveil fit SOURCE --minutes M` with no other option, then `unveil evaluate` as the column \"by\" says, by "
+        '`unveil fit SOURCE --minutes M` with no other option, then `unveil evaluate` as the column "by" says, by '
         "`bench/likelihood.py`. The aims are of dynamic MNIST on two cores with AMX; nothing was tuned on "
         "Fashion-MNIST.",
         table(head, rows),
