@@ -41,7 +41,8 @@ class TrainOptions:
         plateau: validations without a better bound after which schedule=plateau halves the learning rate.
         finish: objective of a last stage, such as iwae or dreg, from the best weights so far; none has no such stage.
         finish_share: share of the steps that the finish takes.
-        prior_share: share of the steps, at the very end, in which the prior moves alone and all else is held.
+        prior_share: share of the steps, at the very end, in which the prior moves alone and all else is held; auto
+            takes none, but for a model that needs it (vqvae).
         encoder_steps: updates of the encoder alone before each update of everything (aggressive training).
         aggressive_share: share of the main stage, from its start, that has such updates.
         valid_every: steps between validations (and checkpoints); auto makes about 25, fewer in a few minutes.
@@ -66,7 +67,7 @@ class TrainOptions:
     plateau: int = 3
     finish: str = "none"
     finish_share: float = 0.25
-    prior_share: float = 0.0
+    prior_share: float | Literal["auto"] = "auto"
     encoder_steps: int = 0
     aggressive_share: float = 0.2
     valid_every: int | Literal["auto"] = "auto"

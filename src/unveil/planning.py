@@ -20,7 +20,7 @@ from .objectives import Objective
 from .ops import threads
 from .probing import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
 from .registry import rebuild
-from .staging import check_stages, plan_stages
+from .staging import check_stages, plan_stages, with_prior_share
 
 DEFAULT_MINUTES = 10.0
 VALIDATIONS, FEWEST_VALIDATIONS = 25, 5
@@ -98,17 +98,23 @@ class Request:
         return any(b is not None for b in (self.options.minutes, self.options.steps, self.options.epochs))
 
 
+def check_counts(options: TrainOptions) -> None:
+    """Refuse options that count something and are below one."""
+    for name in ("valid_every", "batch_size", "threads"):
+        value = getattr(options, name)
+        if value != "auto" and value < 1:
+            raise RequestError(f"train.{name} is {value}; it takes a whole number from 1 upwards.")
+
+
 def resolve(request: Request) -> Plan:
     """Fix stages, batch size, learning rate, precision, threads, compilation and the number of steps.
 
     A budget in minutes becomes a number of steps after a short timed warm-up; nothing later reads the clock.
     """
     options = request.options
-    for name in ("valid_every", "batch_size", "threads"):
-        value = getattr(options, name)
-        if value != "auto" and value < 1:
-            raise RequestError(f"train.{name} is {value}; it takes a whole number from 1 upwards.")
+    check_counts(options)
     check_stages(options, request.model, request.data.train)
+    options = with_prior_share(options, request.model)
     batch, notes = _fitting_batch(request)
     request = replace(request, options=replace(options, batch_size=batch))
     large = flops_per_step(request.model, batch * request.objective.num_samples) > LARGE
@@ -280,7 +286,7 @@ def _pick_speed(request: Request, probe: Probe, phase: dict[str, Any], large: bo
         return Speed()
     bf16, notes = _pick_precision(request.options.precision, probe, large)
     stages = len(plan_stages(phase, request.objective, 1_000_000))
-    asked = request.options.compile
+    asked = request.options.compile if request.model.compiles else False
     training = _seconds_of_training(request, probe.seconds_per_step(bf16, None)) if asked == "auto" else 0.0
     if asked is False or (asked == "auto" and GAIN * training < COMPILING * stages):
         return Speed(bf16, notes=notes)

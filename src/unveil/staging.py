@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .config import TrainOptions
@@ -16,8 +17,15 @@ FEWEST_ROWS = 32  # examples per update that a finish keeps, however many sample
 GENTLER = 0.3  # the peak learning rate of a later stage, relative to the first
 
 
+def with_prior_share(options: TrainOptions, model: Model) -> TrainOptions:
+    """The options with a number for the share of the prior: the one asked for, or the family's own."""
+    own = model.prior_share if model.parameters_of("prior") else 0.0
+    return replace(options, prior_share=own) if options.prior_share == "auto" else options
+
+
 def check_stages(options: TrainOptions, model: Model, data: Split) -> None:
     """Refuse stages that this model or these options cannot have, before anything is timed."""
+    options = with_prior_share(options, model)
     _check_shares(options)
     _check_companions(options)
     asked = [name for name in ("finish", "prior_share", "encoder_steps") if getattr(options, name) not in ("none", 0)]
@@ -43,9 +51,11 @@ def _check_shares(options: TrainOptions) -> None:
     for name in ("finish_share", "prior_share", "aggressive_share"):
         if not 0 <= getattr(options, name) < 1 and getattr(options, name) != 1.0 * (name == "aggressive_share"):
             raise RequestError(f"train.{name} is {getattr(options, name)}; it takes a share of the steps below 1.")
-    if (options.finish != "none") * options.finish_share + options.prior_share >= 1:
+    assert options.prior_share != "auto"
+    later = options.finish_share + options.prior_share
+    if options.prior_share + (options.finish != "none") * options.finish_share >= 1:
         raise RequestError(
-            f"train.finish_share and train.prior_share add up to {options.finish_share + options.prior_share:g}, "
+            f"train.finish_share and train.prior_share add up to {later:g}, "
             "which leaves no main stage; give less than 1 together."
         )
     if options.encoder_steps < 0:

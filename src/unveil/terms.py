@@ -23,6 +23,7 @@ class Terms:
         z: the draws, a tuple of L tensors [K, B, …].
         parts: log p(x|z) by modality or column, for reporting.
         penalties: [B] additions to a loss, never to a bound.
+        metrics: scalars of the batch for the curves.
     """
 
     log_px_z: Tensor
@@ -33,6 +34,7 @@ class Terms:
     z: tuple[Tensor, ...] = ()
     parts: dict[str, Tensor] = field(default_factory=dict)
     penalties: dict[str, Tensor] = field(default_factory=dict)
+    metrics: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def distortion(self) -> Tensor:

@@ -258,5 +258,6 @@ def sample_pictures(model: Model, domain: Domain, step: int, count: int = 16) ->
         return None
     with keyed("preview", 0):
         y = model.draw_labels(count)
-        _, z = model.sample(count, y)
-    return to_bytes(model.decode(z, y).mean.cpu().numpy(), domain)
+        x, z = model.sample(count, y)
+        shown = model.shown(x, z, y)
+    return to_bytes(shown.cpu().numpy(), domain)

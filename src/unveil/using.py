@@ -193,7 +193,7 @@ def sample(
 def _sample_chunk(run: Run, count: int, temperature: float, mean: bool) -> Tensor:
     y = run.model.draw_labels(count)
     x, z = run.model.sample(count, y, temperature)
-    return run.model.decode(z, y).mean if mean else x
+    return run.model.shown(x, z, y) if mean else x
 
 
 def _chunks(count: int) -> Iterator[int]:

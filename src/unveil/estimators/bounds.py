@@ -20,7 +20,7 @@ class ElboBound(Estimator):
     Arguments: num_samples K.
     """
 
-    needs = frozenset({"log_w|rsample|enumerate"})
+    needs = frozenset({"log_w|rsample|straight_through|enumerate"})
     direction = "lower"
     plain_draws = True
 

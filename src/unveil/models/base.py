@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -28,6 +28,8 @@ REMEDIES = {
     "marginals": "its q(z_d|x) of a single latent is not known; use the objective 'beta_elbo'",
     "enumerate": "its z cannot be enumerated; use an estimator that samples, such as 'iwae'",
     "kl": "its KL has no closed form; use an objective with a sampled rate",
+    "layers": "it cannot be cut into a number of steps; that is for the model 'vdm'",
+    "flow": "it has no probability-flow ODE; that is for the model 'vdm'",
 }
 
 
@@ -157,15 +159,23 @@ class Model(nn.Module, ABC):
     Attributes:
         domain: what x is.
         groups: the names of the L latent groups, top last.
-        gives: facts of the built model, out of log_w, joint, rsample, pathwise (z with an exact gradient), split_q, kl,
-            marginals, enumerate, exact.
+        gives: facts of the built model, out of log_w, joint, rsample, pathwise (z with an exact gradient),
+            straight_through (z is discrete, and the gradient of what is decoded from it passes to the encoder as if it
+            were not), split_q, kl, marginals, enumerate, exact, layers (it can be cut into T steps), flow (it has a
+            probability-flow ODE).
         solves: "nothing", "some" (a few parameters have a closed form, refreshed once an epoch) or "all" (a training
             step is one pass of exact coordinate ascent, such as EM, over the training set).
+        compiles: whether torch's compiler is tried on it.
+        prior_share: the share of the training that the prior gets for itself at its end, unless another is asked for.
+        remedies: of facts that this family does not give, in place of the general ones.
     """
 
     domain: Domain
     groups: tuple[str, ...] = ("z",)
     solves: str = "nothing"
+    compiles: ClassVar[bool] = True
+    prior_share: ClassVar[float] = 0.0
+    remedies: ClassVar[Mapping[str, str]] = {}
     network_dtype: torch.dtype = torch.float32  # bf16 inside networks only, and only while training
     decoder_dtype: torch.dtype | None = None  # of a decoder network, while many draws are judged; None without one
     summary: ClassVar[str] = ""
@@ -199,6 +209,13 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """The parameters of "p" (prior and likelihood), "q" (inference) or "prior"."""
+
+    def begin(self, parts: tuple[str, ...]) -> None:
+        """Called when a stage of training begins, also on resume, with the parts that it trains."""
+
+    def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
+        """What to show of a drawn (x, z): E[x|z], smoother than the draw; x where nothing stands behind it."""
+        return self.decode(z, y).mean
 
     def draw_labels(self, num_samples: int) -> Tensor | None:
         """Labels [N] from p(y) for a model that is conditioned on them, else None."""
@@ -248,7 +265,7 @@ class Model(nn.Module, ABC):
         return ""
 
     def panels(self, batch: Batch) -> dict[str, Any]:
-        """Data for the report's figures that only this family has."""
+        """Data for the report's figures that only this family has: `models.panels`, or tensors."""
         return {}
 
     def infer(
@@ -286,7 +303,7 @@ class Model(nn.Module, ABC):
                 first = need.split("|")[0]
                 raise RequestError(
                     f"{who} needs {need.replace('|', ' or ')}, which this {type(self).__name__} does not give: "
-                    f"{REMEDIES.get(first, 'choose another')}."
+                    f"{(REMEDIES | dict(self.remedies)).get(first, 'choose another')}."
                 )
 
 

@@ -44,7 +44,7 @@ class Objective(ABC):
         takes_known_z: whether rows whose z is known are trained on it.
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"rsample|enumerate"})
+    needs: ClassVar[frozenset[str]] = frozenset({"rsample|straight_through|enumerate"})
     takes_known_z: ClassVar[bool] = False
     num_samples: int = 1
     registered: ClassVar[tuple[str, str]]
@@ -95,8 +95,9 @@ def require_known_z(model: Model, z: tuple[Tensor, ...]) -> None:
 
 
 def rate_and_distortion(terms: Terms) -> dict[str, Tensor]:
-    """The two halves of −ELBO, batch means in nats."""
+    """The two halves of −ELBO, batch means in nats, and the model's own metrics."""
     return {
+        **terms.metrics,
         "rate": terms.mean(terms.rate.sum(-1)).mean().detach(),
         "distortion": terms.mean(terms.distortion).mean().detach(),
     }

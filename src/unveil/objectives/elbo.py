@@ -10,7 +10,17 @@ from ..errors import positive
 from ..models.base import Model, Posterior
 from ..registry import register
 from ..terms import Terms
-from .base import Loss, Objective, check_cycles, check_from_zero, check_share, penalty, warmed, zero_like
+from .base import (
+    Loss,
+    Objective,
+    check_cycles,
+    check_from_zero,
+    check_share,
+    penalty,
+    rate_and_distortion,
+    warmed,
+    zero_like,
+)
 
 
 def weighted(terms: Terms, beta: Tensor | float) -> Loss:
@@ -20,7 +30,7 @@ def weighted(terms: Terms, beta: Tensor | float) -> Loss:
         surrogate=distortion + beta * rate + penalty(terms),
         bound=-(distortion + rate),
         shared=zero_like(rate),
-        logs={"rate": rate.mean().detach(), "distortion": distortion.mean().detach()},
+        logs=rate_and_distortion(terms),
     )
 
 

@@ -9,7 +9,17 @@ from ..batch import Batch
 from ..errors import positive
 from ..models.base import Model
 from ..registry import register
-from .base import Loss, Objective, check_cycles, check_from_zero, check_share, penalty, warmed, zero_like
+from .base import (
+    Loss,
+    Objective,
+    check_cycles,
+    check_from_zero,
+    check_share,
+    penalty,
+    rate_and_distortion,
+    warmed,
+    zero_like,
+)
 from .elbo import weighted
 
 
@@ -54,7 +64,7 @@ class FreeBits(Objective):
             shared = beta * kl.mean(0).clamp(min=self.floor).sum()
         else:
             surrogate = surrogate + beta * kl.clamp(min=self.floor).sum(-1)
-        logs = {"rate": kl.sum(-1).mean().detach(), "distortion": distortion.mean().detach()}
+        logs = rate_and_distortion(terms)
         return Loss(surrogate, -(distortion + kl.sum(-1)), shared, logs)
 
 

@@ -41,6 +41,7 @@ class TrainState:
     """
 
     def __init__(self, model: Model, stage: Stage) -> None:
+        model.begin(stage.parts)
         self.model, self.stage, self.step = model, stage, 0
         self.lr_factor = 1.0  # lowered by the caller, who validates
         gradient = model.solves != "all"
