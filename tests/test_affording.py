@@ -12,7 +12,7 @@ import torch
 import unveil
 from unveil.affording import MANY, PASSES, asks, passes_within, verdict, with_patches
 from unveil.choices import keys_of
-from unveil.config import choose
+from unveil.config import TrainOptions, choose
 from unveil.domain import Domain
 from unveil.fitting import prepare
 from unveil.models.networks import ENOUGH, default_network, default_prior
@@ -56,11 +56,39 @@ def test_passes_are_measured_and_decide(images: Any) -> None:
     model = with_patches(choose({"train.minutes": 1})).model(data.domain)
     assert describe(model)["encoder"]["name"] == "patch"
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert passes_within(1.0, model, data, Elbo(), seed=0, count=1) > 0
+    assert passes_within(1.0, model, data, Elbo(), seed=0, asked=TrainOptions(threads=1)) > 0
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert verdict(PASSES)[0] == 1 and "is patch" in verdict(PASSES)[1]
     assert verdict(MANY)[0] == 2 and "two blocks" in verdict(MANY)[1]
     assert verdict(PASSES - 1)[0] == 0 and "is mlp" in verdict(PASSES - 1)[1]
+
+
+def test_what_is_timed_is_the_batch_and_the_threads_that_were_asked_for(
+    images: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    class Timed:
+        def __init__(self, *given: Any) -> None:
+            self.rows = given[3]["batch_size"]
+
+        def seconds_per_step(self, *_given: Any, **_more: Any) -> float:
+            seen.append((self.rows, torch.get_num_threads()))
+            return 0.01
+
+    monkeypatch.setattr("unveil.affording.Probe", Timed)
+    data = unveil.load_data(images)
+    model = with_patches(choose({"train.minutes": 1})).model(data.domain)
+    before = torch.get_num_threads()
+    asked = TrainOptions(batch_size=64, threads=before + 1)
+    passes = passes_within(1.0, model, data, Elbo(), seed=0, asked=asked)
+    assert set(seen) == {(64, before + 1)} and torch.get_num_threads() == before
+    assert passes == pytest.approx(60 * 0.75 / 0.01 * 64 / len(data.train))
+
+
+def test_no_threads_are_refused_before_anything_is_timed(images: Any, tmp_path: Path) -> None:
+    with pytest.raises(unveil.RequestError, match=r"train.threads is 0; it takes a whole number from 1"):
+        prepare(images, out=tmp_path / "run", minutes=0.5, train__threads=0)
 
 
 @pytest.mark.parametrize(

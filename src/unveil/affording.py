@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .config import Choices
+import torch
+
+from .config import Choices, TrainOptions
 from .data import Data
 from .models.base import Model
 from .models.networks import ENOUGH, SMALL
@@ -33,14 +35,16 @@ def with_patches(choices: Choices, depth: int = 1) -> Choices:
     return replace(choices, values=choices.values | {"model": model})
 
 
-def passes_within(minutes: float, model: Model, data: Data, objective: Objective, seed: int, count: int) -> float:
+def passes_within(
+    minutes: float, model: Model, data: Data, objective: Objective, seed: int, asked: TrainOptions
+) -> float:
     """How often training would see every example: seconds of training · batch/(seconds per step · N).
 
-    Arguments: count, of threads.
+    Arguments: asked, the batch size and threads to time, where they are not left open.
     """
-    batch = min(BATCH, len(data.train))
+    batch = min(BATCH if asked.batch_size == "auto" else asked.batch_size, len(data.train))
     probe = Probe(model, data, objective, {"batch_size": batch}, seed)
-    with threads(count):
+    with threads(torch.get_num_threads() if asked.threads == "auto" else asked.threads):
         per_step = min(probe.seconds_per_step(bf16, None, budget=PROBED) for bf16 in (True, False))
     return 60 * minutes * TRAINING / per_step * batch / len(data.train)
 

@@ -23,7 +23,7 @@ from .judging import RANKED, condition, make_estimator, report_estimate
 from .models.base import Model
 from .objectives import Objective
 from .ops import threads
-from .planning import Plan, Request, memory, options_of, pick_device, resolve
+from .planning import Plan, Request, check_counts, memory, options_of, pick_device, resolve
 from .probing import free_bytes
 from .registry import describe, seeded
 from .run import CONFIG, RESULT, Run, check_new, check_writable, default_path, versions
@@ -155,8 +155,9 @@ def _build(
     if isinstance(model, Model):
         return _started(model, data, seed, device), ()
     if choices.train.minutes is not None and asks(choices, data):
+        check_counts(choices.train)
         tried = _started(_from_choices(with_patches(choices), data, seed), data, seed, device)
-        depth, told = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, torch.get_num_threads()))
+        depth, told = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, choices.train))
         picked = with_patches(choices, depth) if depth else choices
         return _started(_from_choices(picked, data, seed), data, seed, device), (told,)
     return _started(_from_choices(choices, data, seed), data, seed, device), ()

@@ -88,7 +88,10 @@ def evaluate_run(
     )
     kept = chosen if limit is None else chosen.head(limit)
     reduced = precision != "float32"
-    changed = {"precision_difference": precision_difference(run, kept, judge, seed, precision)} if reduced else {}
+    paired = estimate if len(kept) <= PAIRED else None
+    changed = (
+        {"precision_difference": precision_difference(run, kept, judge, seed, precision, paired)} if reduced else {}
+    )
     return {
         "format": RESULT,
         "source": source,
@@ -102,15 +105,24 @@ def evaluate_run(
 
 
 def precision_difference(
-    run: Run, split: Split, judge: Estimator, seed: int = 0, precision: str = "bf16"
+    run: Run,
+    split: Split,
+    judge: Estimator,
+    seed: int = 0,
+    precision: str = "bf16",
+    reduced: Estimate | None = None,
 ) -> dict[str, Any]:
     """What a reduced precision changes, log p̂(x) in it − log p̂(x) in float32, in nats, of examples spread over a split.
 
     Both see the same x, z and q(z|x), with the same K. Rounding of log w that differs from draw to draw pushes a
     log-mean-exp up, by up to half its variance, so the difference is stated and never taken off.
+
+    Arguments: reduced, the estimate of the whole split in the reduced precision, where the split is no larger than what
+    is compared.
     """
     some, start = split.spread(PAIRED), time.perf_counter()
-    reduced, _ = evaluate(run.model, some, judge, seed=seed, precision=precision)
+    if reduced is None:
+        reduced, _ = evaluate(run.model, some, judge, seed=seed, precision=precision)
     full, _ = evaluate(run.model, some, judge, seed=seed)
     off = reduced.log_px - full.log_px
     return {

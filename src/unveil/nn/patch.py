@@ -45,7 +45,8 @@ class Grid:
 class PatchEncoder(nn.Module):
     """Images [B, H, W(, C)] → features [B, 256]: cells of pixels, `depth` residual blocks on their grid, a linear map.
 
-    On 28×28 images it costs a sixth of a residual network that starts at full resolution, and overfits as little.
+    On 28×28 images it costs less than half of the encoder `conv`, which starts at full resolution: 97 ms against
+    230 ms per 256 images, measured on one thread.
     """
 
     def __init__(self, shape: tuple[int, ...], *, width: int = 64, depth: int = 1) -> None:
