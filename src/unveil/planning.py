@@ -114,7 +114,6 @@ def resolve(request: Request) -> Plan:
     options = request.options
     check_counts(options)
     check_stages(options, request.model, request.data.train)
-    options = with_prior_share(options, request.model)
     batch, notes = _fitting_batch(request)
     request = replace(request, options=replace(options, batch_size=batch))
     large = flops_per_step(request.model, batch * request.objective.num_samples) > LARGE
@@ -184,7 +183,7 @@ KEPT = (  # as they were asked for
 
 def _chosen(request: Request) -> dict[str, Any]:
     """What does not depend on the number of steps (which stands at 1)."""
-    options, images = request.options, request.model.domain.is_image
+    options, images = with_prior_share(request.options, request.model), request.model.domain.is_image
     return {name: getattr(options, name) for name in KEPT} | {
         "steps": 1,
         "batch_size": request.batch_size,
