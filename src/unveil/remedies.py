@@ -8,9 +8,8 @@ from typing import Any
 
 from .choices import objective_keys
 from .errors import RequestError
-from .models.base import Model
+from .models.base import Model, num_latents
 from .objectives.floors import FreeBits
-from .ops import keyed
 from .registry import describe, rebuild
 from .retrying import Bench, Trial
 from .run import Run
@@ -70,9 +69,7 @@ def _free(bench: Bench) -> Trial:
 
 def free_nats(model: Model) -> float:
     """Half a nat per latent, from 1 to 8 nats in all: below what a live model carries, above nothing."""
-    with keyed("check"):
-        latents = sum(group[0].numel() for group in model.draw_prior(1))
-    return min(MOST, max(LEAST, PER_LATENT * latents))
+    return min(MOST, max(LEAST, PER_LATENT * num_latents(model)))
 
 
 def _aggressive(bench: Bench) -> Trial:

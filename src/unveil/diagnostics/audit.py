@@ -22,7 +22,7 @@ from ..estimators.bounds import IwaeBound
 from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
 from ..files import finite
-from ..models.base import Model, Posterior, device_of, evaluating
+from ..models.base import Model, Posterior, device_of, evaluating, num_latents
 from ..ops import keyed
 from .finding import Finding
 
@@ -198,7 +198,7 @@ def _block(model: Model, batch: Batch, num_samples: int) -> _Found:
     elbo = _elbo(model, batch, posterior, num_samples)
     if truth is not None and "exact" in model.gives:
         return _by_closed_form(model, batch, posterior, truth, elbo, num_samples)
-    if "pathwise" in model.gives and _num_dims(posterior) <= DIMS:
+    if "pathwise" in model.gives and num_latents(model) <= DIMS:
         return _by_grid(model, batch, posterior, elbo)
     return _by_construction(model, batch, elbo, num_samples)
 
@@ -319,10 +319,6 @@ def _spread(log_joint: Tensor, log_posterior: Tensor) -> Tensor:
     count = possible.sum(0)
     mean = torch.where(possible, ratio, 0.0).sum(0) / count
     return (torch.where(possible, ratio - mean, 0.0).square().sum(0) / count).sqrt()
-
-
-def _num_dims(posterior: Posterior) -> int:
-    return sum(group[0, 0].numel() for group in posterior.draw(1)[0])
 
 
 def _stderr(value: Tensor) -> Tensor:

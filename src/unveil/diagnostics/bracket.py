@@ -13,8 +13,7 @@ from ..data import Split
 from ..estimators.base import Estimate, Estimator, evaluate
 from ..estimators.cells import DIMS
 from ..files import finite
-from ..models.base import Model
-from ..ops import keyed
+from ..models.base import Model, num_latents
 from ..registry import lookup
 from .finding import Finding
 
@@ -117,15 +116,7 @@ def _estimators(model: Model) -> Iterator[tuple[str, Estimator]]:
 
 def can_be_gridded(model: Model) -> bool:
     """Whether z is real and of few enough dimensions for a grid."""
-    return {"joint", "pathwise"} <= model.gives and num_dims(model) <= DIMS
-
-
-@torch.no_grad()
-def num_dims(model: Model) -> int:
-    """The dimensions of z, all groups together."""
-    with keyed("dimensions"):
-        z = model.draw_prior(1, model.draw_labels(1))
-    return sum(group[0].numel() for group in z)
+    return {"joint", "pathwise"} <= model.gives and num_latents(model) <= DIMS
 
 
 def _rungs(name: str, judge: Estimator, estimate: Estimate) -> Iterator[Rung]:

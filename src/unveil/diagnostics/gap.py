@@ -17,7 +17,7 @@ from ..estimators.local import NEEDS, family_of
 from ..estimators.local_families import FAMILIES, FamilyName
 from ..estimators.renyi import RenyiBound
 from ..files import finite
-from ..models.base import Model, device_of
+from ..models.base import Model, device_of, num_latents
 from ..ops import keyed, mean_and_error
 from ..registry import lookup
 from .finding import Finding
@@ -189,8 +189,8 @@ def gap(
     """
     model.require("The gap", NEEDS)
     found = _First(model, split, seed, limit, progress)
-    own, latents = _of_encoder(model, split, seed)
-    source = _source(model, latents) if estimator is None else _known_side(estimator)
+    own = _family_of_encoder(model, split, seed)
+    source = _source(model) if estimator is None else _known_side(estimator)
     log_px = found("log p(x)", source)
     elbo = found(
         "encoder", RenyiBound(alpha=1.0, num_samples=num_samples)
@@ -217,16 +217,14 @@ class _First:
 
 
 @torch.no_grad()
-def _of_encoder(model: Model, split: Split, seed: int) -> tuple[FamilyName, int]:
-    """The family of the encoder's q and the number of latents."""
+def _family_of_encoder(model: Model, split: Split, seed: int) -> FamilyName:
     with keyed("gap", seed):
         posterior = model.posterior(split.batch(torch.zeros(1, dtype=torch.int64)).to(device_of(model)))
-        z, _ = posterior.draw(1)
-    return family_of(posterior.distribution), sum(group[0, 0].numel() for group in z)
+    return family_of(posterior.distribution)
 
 
-def _source(model: Model, latents: int) -> Estimator:
-    name = "exact" if "exact" in model.gives else "quadrature" if latents <= DIMS else "ais"
+def _source(model: Model) -> Estimator:
+    name = "exact" if "exact" in model.gives else "quadrature" if num_latents(model) <= DIMS else "ais"
     made: Estimator = lookup("estimator", name)()
     return made
 

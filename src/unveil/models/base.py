@@ -16,6 +16,7 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..latents import JointDraw
+from ..ops import keyed
 from ..terms import Terms, expand_samples
 
 REMEDIES = {
@@ -341,6 +342,20 @@ def decoding_in(model: Model, precision: str) -> Iterator[None]:
         yield
     finally:
         model.decoder_dtype = before
+
+
+@torch.no_grad()
+def shapes_of_z(model: Model) -> tuple[torch.Size, ...]:
+    """The shape of each latent group of one example."""
+    if not model.groups:
+        return ()
+    with keyed("shapes"):
+        return tuple(group.shape[1:] for group in model.draw_prior(1, model.draw_labels(1)))
+
+
+def num_latents(model: Model) -> int:
+    """The dimensions of z, all groups together."""
+    return sum(shape.numel() for shape in shapes_of_z(model))
 
 
 def device_of(module: nn.Module) -> torch.device:

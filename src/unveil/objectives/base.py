@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError
-from ..models.base import Model, Posterior
+from ..models.base import Model, Posterior, shapes_of_z
 from ..registry import describe
 from ..terms import Terms
 
@@ -84,8 +84,7 @@ def require_known_z(model: Model, z: tuple[Tensor, ...]) -> None:
             f"The data has known latents z, and a {type(model).__name__} that is solved in closed form would not look "
             "at them; use --model vae, or leave z out."
         )
-    with torch.no_grad():
-        own = [group.shape[1:] for group in model.draw_prior(1)]
+    own = list(shapes_of_z(model))
     if own != [group.shape[1:] for group in z]:
         widths = " and ".join("×".join(map(str, shape)) or "1" for shape in own)
         raise RequestError(
