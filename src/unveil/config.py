@@ -206,12 +206,28 @@ def estimator_keys() -> list[Key]:
 
 def estimator_arguments(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The constructor arguments of the named estimator, from `{"estimator.num_distributions": "500", …}`."""
-    allowed = {key.name: key for key in _keys_of(lookup("estimator", name), "estimator")}
+    return _arguments(_keys_of(lookup("estimator", name), "estimator"), f"the estimator {name!r}", options)
+
+
+def sample_arguments(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword-only arguments of a family's `sample`, from `{"steps": "50", …}`."""
+    asked = {f"sample.{key.removeprefix('sample.')}": value for key, value in options.items()}
+    return _arguments(_keys_of(type(model).sample, "sample"), f"samples of a {type(model).__name__}", asked)
+
+
+def _arguments(keys: list[Key], what: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    allowed = {key.name: key for key in keys}
     for option in options:
         if option not in allowed:
             told = nearest(option, allowed) if allowed else "It has none."
-            raise RequestError(f"There is no key {option!r} for the estimator {name!r}.", told)
+            raise RequestError(f"There is no key {option!r} for {what}.", told)
     return {option.split(".", 1)[1]: parse(allowed[option], value) for option, value in options.items()}
+
+
+def takes_several(function: Callable[..., Any], name: str) -> bool:
+    """Whether an argument may be a tuple."""
+    kind = typing.get_type_hints(inspect.unwrap(function)).get(name)
+    return any(typing.get_origin(option) is tuple for option in (kind, *typing.get_args(kind)))
 
 
 def _check_parts_taken(names: Mapping[str, str]) -> None:
@@ -245,7 +261,8 @@ def all_keys() -> list[Key]:
     for kind in ("model", "objective", *PARTS):
         for name, cls in load_all(kind).items():
             source = _constructor(cls) if kind == "model" else cls
-            found += [Key(k.name, k.type, k.default, f"({name}) {k.meaning}") for k in _keys_of(source, kind)]
+            keys = _keys_of(source, kind) + (_keys_of(cls.sample, "sample") if kind == "model" else [])
+            found += [Key(k.name, k.type, k.default, f"({name}) {k.meaning}") for k in keys]
     for kind, source in (("data", DataOptions), ("train", TrainOptions), ("evaluation", EvaluationOptions)):
         found += _keys_of(source, kind)
     return found

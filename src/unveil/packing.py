@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from .encoding import Encoding, decode
 from .errors import RequestError
 from .files import check_space, read_json, write_atomic, write_json
 from .run import CONFIG, DATA, Run, check_writable
-from .using import SCORES, Encoding, Scores, decode, encode, sample, score
+from .using import SCORES, Scores, encode, sample, score
 
 PACK = "unveil-pack-1"
 WEIGHTS = "weights.safetensors"

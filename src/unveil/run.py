@@ -192,7 +192,7 @@ class Run:
         return diagnose_run(self, **options)
 
     def encode(self, x: Any) -> Any:
-        """Posterior mean and standard deviation of x, [N, D] each (a frame for a frame); see `unveil.using.encode`."""
+        """Posterior mean and standard deviation of x, or its codes, as x came; see `unveil.using.encode`."""
         from .using import encode
 
         return encode(self, x)

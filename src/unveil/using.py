@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,42 +12,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from .config import sample_arguments, takes_several
 from .data import Split
 from .data.frames import is_frame
 from .data.raw import Raw
-from .errors import RequestError, remark
-from .estimators.base import ROWS, evaluate
+from .encoding import CHUNK, Encoding, encoded, file_column, is_coded, require_code
+from .errors import RequestError, nearest, remark
+from .estimators.base import evaluate
 from .files import write_atomic
-from .judging import make_estimator, new_split, posterior_moments
-from .models.base import device_of
+from .judging import make_estimator, new_split
+from .models.base import Model, device_of
 from .ops import keyed
 from .run import Run
 
-CHUNK = 256  # rows per pass through the decoder
-DRAWS = 64  # of z, where its posterior has no mean in closed form
 SCORES = "scores.safetensors"  # log p(x) of the judged examples: validation to rank new ones among, test to show
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """The posterior of each row: mean [N, D] and standard deviation [N, D]; as an array it is the mean.
-
-    Arguments: files, of a folder of pictures, the path of each row's.
-    """
-
-    mean: np.ndarray
-    stddev: np.ndarray
-    notes: tuple[str, ...] = ()
-    files: tuple[str, ...] | None = None
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.mean, dtype=dtype, copy=copy)
-
-    def columns(self) -> dict[str, np.ndarray]:
-        """z_0 … and z_0_sd …, for a table; of pictures in a folder after the column file."""
-        names = range(self.mean.shape[1])
-        z = {f"z_{i}": self.mean[:, i] for i in names} | {f"z_{i}_sd": self.stddev[:, i] for i in names}
-        return _file_column(self.files) | z
 
 
 @dataclass(frozen=True)
@@ -74,11 +52,7 @@ class Scores:
         """For a table."""
         rows = np.arange(len(self.log_px))
         numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
-        return _file_column(self.files) | numbers
-
-
-def _file_column(files: tuple[str, ...] | None) -> dict[str, np.ndarray]:
-    return {} if files is None else {"file": np.array(files, dtype=object)}
+        return file_column(self.files) | numbers
 
 
 def given(run: Run, x: Any) -> Split:
@@ -97,32 +71,10 @@ def encode(run: Run, x: Any) -> Any:
 
     Where the posterior has no mean in closed form it is that of 64 draws, always the same. Grey images of a binarized
     run enter as pixel probabilities, the mean over binarizations. A data frame gives a frame of the same kind and
-    index with the columns z_0 … and z_0_sd ….
+    index with the columns z_0 … and z_0_sd …; several groups are z1_0 … z2_0 …, and codes are code_0 …, whole numbers.
     """
     split, raw = given_as(run, x)
-    moments = posterior_moments(run.model, split, expected=True) or _drawn_moments(run, split)
-    if moments is None:
-        raise RequestError(
-            f"The latents of a {run.config['model']['name']} have no posterior mean to encode x as.",
-            "Use a model with continuous latents, such as vae or linear_gaussian.",
-        )
-    return _as_it_came(x, raw, Encoding(moments[0].numpy(), moments[1].numpy(), raw.ignored, raw.files))
-
-
-@torch.no_grad()
-def _drawn_moments(run: Run, split: Split) -> tuple[Tensor, Tensor] | None:
-    """Means and standard deviations [N, D] of 64 draws per row, keyed by blocks of rows; None for a z of names."""
-    means, stddevs = [], []
-    for first in range(0, len(split), ROWS):
-        rows = torch.arange(first, first + ROWS, device=split.x.device).clamp(max=len(split) - 1)
-        with keyed("encode", first):
-            z, _ = run.model.posterior(split.expected(rows)).draw(DRAWS)
-        if not all(group.is_floating_point() for group in z):
-            return None
-        flat = torch.cat([group.flatten(2) for group in z], 2)[:, : len(split) - first]  # [64, B, D]
-        means.append(flat.mean(0).cpu())
-        stddevs.append(flat.std(0).cpu())
-    return torch.cat(means), torch.cat(stddevs)
+    return _as_it_came(x, raw, encoded(run, split, raw.ignored, raw.files))
 
 
 def _as_it_came(x: Any, raw: Raw, found: Encoding | Scores) -> Any:
@@ -171,29 +123,71 @@ def keep_scores(run: Run, valid: Tensor, test: Tensor) -> None:
 
 @torch.no_grad()
 def sample(
-    run: Run, num_samples: int = 64, *, temperature: float = 1.0, seed: int = 0, mean: bool = False
+    run: Run,
+    num_samples: int = 64,
+    *,
+    temperature: float | Sequence[float] = 1.0,
+    label: str | None = None,
+    seed: int = 0,
+    mean: bool = False,
+    **keys: Any,
 ) -> np.ndarray:
     """New x [N, *shape], in the units of the data.
 
     Arguments:
         num_samples: N.
-        temperature: scales the spread of p(z).
+        temperature: scales the spread of p(z); for a model that takes it, one number for each latent group.
+        label: of all of them, by name, from a model that is conditioned on labels.
         seed: of the draws.
         mean: give the mean of p(x|z) instead of a draw from it (smooth pictures, not samples of x).
+        keys: what the model's own `sample` takes beyond that, such as steps=50 of a diffusion.
     """
     if num_samples < 1:
         raise RequestError(f"The number of samples is {num_samples}; it takes a whole number from 1 upwards.")
-    if not temperature > 0:
-        raise RequestError(f"The temperature is {temperature}; it takes a positive number.")
+    keys, spread = sample_arguments(run.model, keys), _spread(run.model, temperature)
+    code = None if label is None else _code_of(run, label)
     with keyed("sample", seed):
-        found = [_sample_chunk(run, count, temperature, mean) for count in _chunks(num_samples)]
+        found = [_sample_chunk(run, count, spread, code, mean, keys) for count in _chunks(num_samples)]
     return torch.cat(found).cpu().numpy()
 
 
-def _sample_chunk(run: Run, count: int, temperature: float, mean: bool) -> Tensor:
+def _sample_chunk(run: Run, count: int, temperature: Any, code: int | None, mean: bool, keys: dict[str, Any]) -> Tensor:
     y = run.model.draw_labels(count)
-    x, z = run.model.sample(count, y, temperature)
-    return run.model.shown(x, z, y) if mean else x
+    y = y if y is None or code is None else torch.full_like(y, code)
+    draw: Any = run.model.sample
+    x, z = draw(count, y, temperature, **keys)
+    shown: Tensor = run.model.shown(x, z, y) if mean else x
+    return shown
+
+
+def _spread(model: Model, temperature: float | Sequence[float]) -> float | tuple[float, ...]:
+    """One temperature, or one for each group where the model takes them."""
+    each = (temperature,) if isinstance(temperature, int | float) else tuple(temperature)
+    if not each or not all(t > 0 for t in each):
+        raise RequestError(f"The temperature is {temperature}; it takes a positive number.")
+    if len(each) == 1:
+        return each[0]
+    if not takes_several(type(model).sample, "temperature"):
+        raise RequestError(f"{len(each)} temperatures came, and a {type(model).__name__} takes one for all of z.")
+    if len(each) != len(model.groups):
+        raise RequestError(
+            f"{len(each)} temperatures came, and this {type(model).__name__} has {len(model.groups)} groups: "
+            f"{', '.join(model.groups)}; give one number, or one for each in this order."
+        )
+    return each
+
+
+def _code_of(run: Run, label: str) -> int:
+    """The number of a class by its name, of a model that is conditioned on labels."""
+    classes: list[str] = run.data_info["classes"] or []
+    if run.model.draw_labels(1) is None:
+        raise RequestError(
+            f"The label {label!r} came, and this {type(run.model).__name__} is not conditioned on labels.",
+            "Fit it with model.condition=label.",
+        )
+    if str(label) not in classes:
+        raise RequestError(f"There is no label {label!r}.", nearest(str(label), classes))
+    return classes.index(str(label))
 
 
 def _chunks(count: int) -> Iterator[int]:
@@ -204,6 +198,7 @@ def _chunks(count: int) -> Iterator[int]:
 @torch.no_grad()
 def reconstruct(run: Run, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to the first test examples."""
+    require_code(run.model, "Reconstruction")
     split = run.data.test.head(num_examples).to(run.train["device"]) if x is None else given(run, x).head(num_examples)
     z, y = posterior_z(run, split), likely_labels(run, split)
     return batch_x(split), run.model.decode(z, y).mean.cpu().numpy()
@@ -221,6 +216,12 @@ def interpolate(
     if num_steps < 2 or num_paths < 1:
         raise RequestError(
             f"A path of {num_steps} steps came for {num_paths} pairs; it takes at least 2 steps, 1 pair."
+        )
+    require_code(run.model, "Interpolation")
+    if is_coded(run.model):
+        raise RequestError(
+            f"The latents of a {run.config['model']['name']} are codes, and between two codes there is nothing.",
+            "Use a model with continuous latents, such as vae or hvae.",
         )
     source = run.data.test if x is None else given(run, x)
     if len(source) < 2:
@@ -247,24 +248,6 @@ def _slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     t = share.reshape(1, -1, *(1,) * (a.ndim - 1))
     weights = torch.sin((1 - t) * angle), torch.sin(t * angle)
     return (weights[0] * a.unsqueeze(1) + weights[1] * b.unsqueeze(1)) / torch.sin(angle)
-
-
-@torch.no_grad()
-def decode(run: Run, z: Any, y: Any = None) -> np.ndarray:
-    """E[x|z] [N, *shape] of latents z [N, D], as `encode` gives them; labels y [N] for a model conditioned on them."""
-    device = device_of(run.model)
-    given_z = torch.as_tensor(np.asarray(z), dtype=torch.float32, device=device)
-    labels = None if y is None else torch.as_tensor(np.asarray(y), dtype=torch.int64, device=device)
-    if given_z.ndim != 2:
-        raise RequestError(f"z came with the shape {tuple(given_z.shape)}; it must be (N, D), a row per example.")
-    width = run.model.draw_prior(1)[0].shape[-1]
-    if given_z.shape[1] != width:
-        raise RequestError(f"z came with {given_z.shape[1]} columns; this model has {width} latents.")
-    found = [
-        run.model.decode((given_z[i : i + CHUNK],), None if labels is None else labels[i : i + CHUNK]).mean
-        for i in range(0, len(given_z), CHUNK)
-    ]
-    return torch.cat(found).cpu().numpy() if found else np.zeros((0, *run.domain.shape), np.float32)
 
 
 @torch.no_grad()

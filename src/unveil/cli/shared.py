@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,17 @@ def merged(flags: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
     """Flags and KEY=VALUE words as one set of options; a key that came twice with two values is refused."""
     from ..fitting import dotted
 
+    return joined(flags, keys, dotted, "model.latent=16")
+
+
+def joined(flags: Mapping[str, str], keys: Sequence[str], full: Callable[[str], str], example: str) -> dict[str, str]:
+    """As `merged`, with the full name of a key from `full`, and an example of a word."""
     options = dict(flags)
     for word in keys:
         name, separator, value = word.partition("=")
         if not separator or not name:
-            raise RequestError(f"{word!r} is neither an option nor KEY=VALUE.", "An example: model.latent=16")
-        name = dotted(name)
+            raise RequestError(f"{word!r} is neither an option nor KEY=VALUE.", f"An example: {example}")
+        name = full(name)
         if options.get(name, value) != value:
             raise RequestError(f"{name} came as {options[name]!r} and as {value!r}; give one of them.")
         options[name] = value
@@ -48,6 +53,12 @@ def positive(text: str, name: str) -> float:
     if not 0 < value < float("inf"):
         raise RequestError(f"{name} came as {text!r}; it takes a positive number.")
     return value
+
+
+def positives(text: str, name: str) -> float | tuple[float, ...]:
+    """A positive number, or several of them between commas."""
+    each = tuple(positive(part.strip(), name) for part in text.split(","))
+    return each[0] if len(each) == 1 else each
 
 
 def refuse_beside(what: str, **given: Any) -> None:

@@ -7,20 +7,21 @@ from typing import Annotated
 
 import typer
 
-from .app import OptionalSource, Picture, Plugin, RunPath, Seed, Source, Table, option, output, switch, verb
-from .shared import open_run, open_to_draw, positive, remarked, whole
+from ..errors import RequestError
+from .app import OptionalSource, Picture, Plugin, RunPath, Seed, Source, Table, argument, option, output, switch, verb
+from .shared import joined, open_run, open_to_draw, positives, remarked, whole
 
 
 @verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
 def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> None:
-    """Embed x. Gives the posterior mean and standard deviation of every latent (.npy: the mean)."""
+    """Embed x. Gives the posterior mean and standard deviation of every latent (.npy: the mean), or the codes."""
     from ..tables import TABLES, check_target, write_table
 
     check_target(out, TABLES, source)
     z = open_run(run, plugin).encode(source)
     remarked(z.notes)
-    write_table(out, z.columns(), {"mean": z.mean, "stddev": z.stddev})
-    typer.echo(f"{len(z.mean):,} encodings of {z.mean.shape[1]} latents in {out}")
+    write_table(out, z.columns(), z.arrays())
+    typer.echo(f"{len(z.mean):,} encodings of {z.words} in {out}")
 
 
 @verb("unveil impute runs/t-vae-1 t.csv -o full.csv")
@@ -55,18 +56,24 @@ def impute(
 def sample(
     run: RunPath,
     out: Picture,
+    keys: Annotated[list[str] | None, argument("KEY=VALUE", "Of this model: sample.… of unveil list keys.")] = None,
     num_samples: Annotated[str, option("N", "How many.", "-n", "--num-samples", show_default=True)] = "64",
-    temperature: Annotated[str, option("T", "Scales the spread of p(z).", show_default=True)] = "1.0",
+    temperature: Annotated[str, option("T", "Scales p(z); T,T,… for each group.", show_default=True)] = "1.0",
+    label: Annotated[str | None, option("NAME", "Of this class, from a model conditioned on labels.")] = None,
     seed: Seed = "0",
     mean: Annotated[bool, switch("--mean", "The mean of p(x|z) instead of a draw from it.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """Draw new x from a run."""
-    count, number, spread = whole(num_samples, "-n", 1), whole(seed, "--seed"), positive(temperature, "--temperature")
+    count, number, spread = whole(num_samples, "-n", 1), whole(seed, "--seed"), positives(temperature, "--temperature")
+    own = joined({}, keys or [], lambda name: name.removeprefix("sample."), "steps=50")
+    for name in ("num_samples", "temperature", "label", "seed", "mean"):
+        if name in own:
+            raise RequestError(f"{name} came as KEY=VALUE, and is an option: --{name.replace('_', '-')}.")
     found = open_to_draw(run, out, plugin)
     from ..tables import write_x
 
-    x = found.sample(count, temperature=spread, seed=number, mean=mean)
+    x = found.sample(count, temperature=spread, label=label, seed=number, mean=mean, **own)
     write_x(out, x, found.domain, found.columns)
     typer.echo(f"{len(x):,} samples in {out}")
 
