@@ -37,6 +37,7 @@ class Likelihood(nn.Module, ABC):
 
     domains: ClassVar[tuple[str, ...]]
     registered: ClassVar[tuple[str, str]]
+    factorises: bool = True  # whether the dimensions of x are independent given h
 
     def __init__(self, domain: Domain, params_per_dim: int) -> None:
         super().__init__()

@@ -59,7 +59,7 @@ class LogisticMixture(Likelihood):
             raise RequestError(
                 f"likelihood.num_components is {num_components}; it takes a whole number from 1 upwards."
             )
-        self.num_components, self.unit = num_components, domain.levels / 4
+        self.num_components, self.unit, self.factorises = num_components, domain.levels / 4, not self.colour
 
     def forward(self, h: Tensor, observed: Tensor | None = None) -> EventSum:
         if self.colour and observed is not None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..batch import Batch
+from ..errors import RequestError
 from ..terms import Terms
 from .base import Posterior
 
@@ -24,6 +25,14 @@ from .base import Posterior
 def one_hot(y: Tensor, num_classes: int) -> Tensor:
     """[…] int64 → […, C] float32."""
     return F.one_hot(y, num_classes).float()
+
+
+def log_frequencies(y: Tensor | None, num_classes: int) -> Tensor:
+    """log p(y) [C] from labels [N], as if every class had been seen once more."""
+    if y is None or not bool((y >= 0).any()):
+        raise RequestError("model.condition=label came for data none of whose labels is observed.")
+    counts = torch.bincount(y[y >= 0], minlength=num_classes) + 1.0
+    return (counts / counts.sum()).log()
 
 
 def every_label(batch: Batch, num_classes: int) -> Batch:
@@ -70,6 +79,17 @@ def fold(terms: Terms, log_py: Tensor) -> Terms:
     )
 
 
+def sum_labels(log_p: Tensor, log_py: Tensor) -> Tensor:
+    """log p(z_l|z_>l) [K, B, L] with the label summed out, from log p(z_l|z_>l, y) [K, C, B, L] and log p(y) [C, B].
+
+    log p(z_l|z_>l) = log Σ_y p(y) Π_{j≥l} p(z_j|z_>j, y) − log Σ_y p(y) Π_{j>l} p(z_j|z_>j, y)
+    """
+    down = log_p.flip(-1).cumsum(-1)  # of the top group, of the two topmost, …
+    sums = (down + log_py.unsqueeze(-1)).logsumexp(1)  # [K, B, L]
+    above = torch.cat([log_py.logsumexp(0).expand_as(sums[..., 0]).unsqueeze(-1), sums[..., :-1]], -1)
+    return (sums - above).flip(-1)
+
+
 class LabelMarginal(Posterior):
     """q(z|x) = Σ_y q*(y|x) q(z|x, y) for rows whose label is not observed.
 
@@ -90,7 +110,7 @@ class LabelMarginal(Posterior):
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
         C, B = self.log_qy.shape
         each = self._given.log_prob(tuple(_repeat(g, C, 1) for g in z), hold=hold).unflatten(1, (C, B))  # [K, C, B, L]
-        return (each + self.log_qy.unsqueeze(-1)).logsumexp(1)
+        return sum_labels(each, self.log_qy)
 
     @property
     def mean(self) -> tuple[Tensor, ...] | None:

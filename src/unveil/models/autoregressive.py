@@ -1,0 +1,352 @@
+"""A density of x without latents: the chain rule, one value after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, constraints
+
+from ..batch import Batch
+from ..domain import Domain
+from ..errors import RequestError, nearest
+from ..likelihoods import Likelihood, default_likelihood, moments
+from ..nn.chain import ChainNetwork
+from ..registry import lookup, register
+from ..terms import Terms
+from .base import Model, Posterior, held
+from .labels import every_label, log_frequencies, log_label_prior, one_hot
+from .networks import default_width
+
+Condition = Literal["none", "label"]
+CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
+Shape = torch.Size | list[int] | tuple[int, ...]
+
+
+@register("model", "autoregressive")
+class Autoregressive(Model):
+    """p(x) = Π_d p(x_d|x_1, …, x_{d−1}): log p(x) is exact, in one pass; drawing takes as many passes as x has values.
+
+    What it is for: the same numbers as of a model with latents, without them. The difference is what going through z
+    costs, or buys, in nats: `unveil compare`. Of x with gaps it is the product over what is observed, each given what
+    is observed before it.
+
+    With C classes it is p(x|y); where a label is not observed, log p(x) = log Σ_y p(y) p(x|y), exactly.
+
+    References: van den Oord et al., Conditional Image Generation with PixelCNN Decoders (2016); Germain et al., MADE
+    (2015).
+
+    Arguments:
+        likelihood: p(x_d|h_d), whose features h_d are a network of x_1, …, x_{d−1}; it knows the domain.
+        width: channels of the convolutions (images), or hidden units of the masked layers (vectors).
+        depth: gated or residual blocks.
+        num_classes: C, or 0 without a condition.
+        sees_missing: whether the network is given the mask; without it, what is missing enters as the mean.
+    """
+
+    summary = "no latents: exact log p(x) by the chain rule, as a baseline"
+    groups = ()
+    remedies: ClassVar[dict[str, str]] = {
+        fact: "it has no latents; use the estimator or objective 'elbo', which is exact here"
+        for fact in ("pathwise", "rsample", "split_q", "marginals", "kl", "straight_through")
+    }
+
+    centre: Tensor
+    spread: Tensor
+    log_frequency: Tensor
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        *,
+        width: int = 128,
+        depth: int = DEPTH,
+        num_classes: int = 0,
+        sees_missing: bool = False,
+    ) -> None:
+        super().__init__()
+        for key, size in (("width", width), ("depth", depth)):
+            if size < 1:
+                raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
+        if not likelihood.factorises:
+            raise RequestError(
+                f"The likelihood {likelihood.registered[1]!r} of colours is itself a chain over the channels; take "
+                "likelihood=discretized_logistic, whose channels this model chains."
+            )
+        self.likelihood, self.domain = likelihood, likelihood.domain
+        self.num_classes, self.sees_missing = num_classes, sees_missing
+        self.network = ChainNetwork(
+            self.domain.shape,
+            likelihood.params_per_dim,
+            per_value=1 + sees_missing,
+            condition=num_classes,
+            width=width,
+            depth=depth,
+        )
+        self.register_buffer("centre", torch.zeros(self.domain.shape))
+        self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
+        if num_classes:
+            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
+        self.solves = "some" if likelihood.solves else "nothing"
+
+    @classmethod
+    def build(
+        cls,
+        domain: Domain,
+        num_classes: int = 0,
+        has_missing: bool = False,
+        *,
+        width: int = 0,
+        depth: int = 0,
+        condition: Condition = "none",
+        likelihood: Callable[..., Likelihood] | None = None,
+    ) -> Autoregressive:
+        """The chain over the values of a domain.
+
+        Arguments:
+            width: channels of the convolutions (images), or hidden units of the masked layers (vectors); 0 picks.
+            depth: gated or residual blocks; 0 picks.
+            condition: label gives p(x|y); rows without a label are summed over y.
+
+        Context: num_classes of the data's labels, has_missing entries of x.
+        """
+        if condition == "label" and num_classes < 2:
+            raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
+        p_x = (likelihood or lookup("likelihood", _own_likelihood(domain)))(domain)
+        picked = CHANNELS if domain.is_image else default_width(domain, "mlp")
+        return cls(
+            p_x,
+            width=width or picked,
+            depth=depth or (DEPTH if domain.is_image else 2),
+            num_classes=num_classes if condition == "label" else 0,
+            sees_missing=has_missing,
+        )
+
+    @property
+    def gives(self) -> frozenset[str]:
+        return frozenset({"log_w", "joint", "enumerate", "exact"})
+
+    @property
+    def story(self) -> str:
+        how = "convolutions over cells and masked layers in them" if self.domain.is_image else "masked layers"
+        return f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {how}, no latents"
+
+    # log p(x), which is all there is to say
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """log p(x) or, where labels are given, log p(x|y), [B]."""
+        if not self._misses_labels(batch):
+            return self._log_px(batch)
+        log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
+        return (self._log_px_of_each_label(batch) + log_py).logsumexp(0)
+
+    def _log_px(self, batch: Batch) -> Tensor:
+        h = self._features(self._values(batch.x, batch.observed), batch.y)
+        return self.likelihood(h, batch.observed).log_prob(batch.x)
+
+    def _log_px_of_each_label(self, batch: Batch) -> Tensor:
+        """log p(x|y), [C, B]."""
+        return self._log_px(every_label(batch, self.num_classes)).unflatten(0, (self.num_classes, -1))
+
+    def _misses_labels(self, batch: Batch) -> bool:
+        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
+
+    def _values(self, x: Tensor, observed: Tensor | None) -> Tensor:
+        """What the network sees of each value, [B, V, D]."""
+        values = (x - self.centre) / self.spread
+        if observed is not None:
+            values = torch.where(observed, values, torch.zeros_like(values))
+        if not self.sees_missing:
+            return values.flatten(1).unsqueeze(1)
+        mask = torch.ones_like(values) if observed is None else observed.to(values.dtype)
+        return torch.stack([values.flatten(1), mask.flatten(1)], 1)
+
+    def _features(self, values: Tensor, y: Tensor | None) -> Tensor:
+        """The likelihood's features [B, P·D]."""
+        with self._network_precision():
+            h = self.network(values, self._condition(y))
+        return h.to(values.dtype)
+
+    def _condition(self, y: Tensor | None) -> Tensor | None:
+        return one_hot(y, self.num_classes) if self.num_classes and y is not None else None
+
+    def _network_precision(self) -> torch.autocast:
+        reduced = self.network_dtype != torch.float32
+        return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=reduced)
+
+    # the same in the words of a model with L = 0 latent groups
+
+    def posterior(self, batch: Batch) -> Posterior:
+        return NoLatents(batch)
+
+    def joint(self, batch: Batch, z: tuple[Tensor, ...] = ()) -> Terms:
+        log_px = self.log_prob(batch).unsqueeze(0)  # [1, B]
+        return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
+
+    def infer(
+        self,
+        batch: Batch,
+        num_samples: int | None = 1,
+        hold: frozenset[str] = frozenset(),
+        posterior: Posterior | None = None,
+    ) -> Terms:
+        """log p(x), K times the same."""
+        if num_samples is None:
+            return self.enumerate(batch)
+        with held(self.parameters() if "p" in hold else ()):
+            log_px = self.log_prob(batch).expand(num_samples, -1)
+        nothing = log_px.new_zeros(*log_px.shape, 0)
+        return Terms(log_px_z=log_px, log_pz=nothing, log_qz_x=nothing)
+
+    def enumerate(self, batch: Batch) -> Terms:
+        """The one way to have no latents, whose weight is 1."""
+        return replace(self.infer(batch), log_m=batch.x.new_zeros(1, len(batch)))
+
+    def decode(self, z: tuple[Tensor, ...] = (), y: Tensor | None = None) -> Distribution:
+        """p(x), or p(x|y) with batch shape [B]."""
+        if self.num_classes and y is None:
+            raise RequestError("This model is p(x|y): its density of x takes the labels y [B].")
+        return ChainRule(self, y)
+
+    # drawing
+
+    def draw_labels(self, num_samples: int) -> Tensor | None:
+        """Labels [N] by their frequency in the training data, for a model with a condition."""
+        if not self.num_classes:
+            return None
+        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
+
+    @torch.no_grad()
+    def label(self, batch: Batch) -> Tensor | None:
+        """argmax_y p(y) p(x|y), [B], where the label is not observed."""
+        if not self._misses_labels(batch):
+            return batch.y if self.num_classes else None
+        return (self._log_px_of_each_label(batch) + log_label_prior(batch, self.log_frequency)).argmax(0)
+
+    @torch.no_grad()
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
+        """y ∼ p(y|x) ∝ p(y) p(x|y) [1, B] where the label is not observed."""
+        if not self._misses_labels(batch):
+            return batch.y if self.num_classes else None
+        logits = self._log_px_of_each_label(batch) + log_label_prior(batch, self.log_frequency)
+        return torch.distributions.Categorical(logits=logits.T, validate_args=False).sample((1,))
+
+    @torch.no_grad()
+    def sample(
+        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        if temperature != 1:
+            raise RequestError(
+                f"The temperature came as {temperature}, and this model has no z whose spread it would scale.",
+                "Use a temperature of 1.",
+            )
+        return self.draw(num_samples, self.draw_labels(num_samples) if y is None else y), ()
+
+    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        """No groups."""
+        return ()
+
+    def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
+        return x
+
+    @torch.no_grad()
+    def draw(self, num_samples: int, y: Tensor | None = None) -> Tensor:
+        """x [N, *shape] from p(x) or p(x|y), one value after the other."""
+        network, condition, N, D = self.network, self._condition(y), num_samples, self.domain.num_dims
+        x = self.centre.expand(N, *self.domain.shape).flatten(1).clone()
+        centre, spread = (t.expand(self.domain.shape).flatten() for t in (self.centre, self.spread))
+        values = x.new_zeros(N, 1 + self.sees_missing, D)
+        values[:, 1:] = 1.0
+        h = x.new_zeros(N, self.likelihood.params_per_dim, D)
+        for cell, places in enumerate(network.places.tolist()):
+            context = network.before(values, condition, cell)
+            for k, d in enumerate(places):
+                if d < D:  # beyond the edges there is nothing to draw
+                    h[:, :, d] = network.of_cell(values, context, cell)[..., k]
+                    x[:, d] = self.likelihood(h.flatten(1)).sample().flatten(1)[:, d]
+                    values[:, 0, d] = (x[:, d] - centre[d]) / spread[d]
+        return x.unflatten(1, self.domain.shape)
+
+    # fitting
+
+    @torch.no_grad()
+    def initialise(self, batch: Batch) -> None:
+        x, observed = batch.x, batch.observed
+        seen = moments(x, observed)
+        spread = (x if observed is None else x[observed]).std() if self.domain.is_image else seen.std
+        self.centre.copy_(seen.mean)
+        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+        self.likelihood.initialise(x, observed)
+        if self.num_classes:
+            self.log_frequency.copy_(log_frequencies(batch.y, self.num_classes))
+
+    @torch.no_grad()
+    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
+        total = torch.zeros(self.domain.num_dims, device=self.centre.device)
+        count = torch.zeros_like(total)
+        for batch in batches():
+            p = self.likelihood(self._features(self._values(batch.x, batch.observed), self.label(batch)))
+            more, seen = self.likelihood.statistic(batch.x, p, batch.observed)
+            total, count = total + more, count + seen
+        self.likelihood.finish_solving(total / count.clamp(min=1))
+
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        """There is p alone."""
+        parts: dict[str, list[nn.Parameter]] = {"p": list(self.parameters()), "q": [], "prior": []}
+        if part not in parts:
+            raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
+        return parts[part]
+
+
+class NoLatents(Posterior):
+    """q of no latent groups: certain.
+
+    Arguments: batch, for its size.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._none = batch.x.new_zeros(1, len(batch), 0)
+
+    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        return (), self._none.expand(num_samples, -1, -1)
+
+    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
+        return self._none
+
+
+class ChainRule(Distribution):
+    """p(x) or p(x|y) of an autoregressive model. Its mean has no closed form.
+
+    Arguments: model; y [B], or None.
+    """
+
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
+
+    def __init__(self, model: Autoregressive, y: Tensor | None = None) -> None:
+        self._model, self._y = model, y
+        batch_shape = torch.Size() if y is None else y.shape
+        super().__init__(batch_shape, torch.Size(model.domain.shape), validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        lead = value.shape[: value.ndim - len(self.event_shape)]
+        y = None if self._y is None else self._y.expand(lead).flatten()
+        return self._model.log_prob(Batch(value.reshape(-1, *self.event_shape), y=y)).reshape(lead)
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
+        lead = torch.Size(sample_shape) + self.batch_shape
+        y = None if self._y is None else self._y.expand(lead).flatten()
+        return self._model.draw(math.prod(lead), y).reshape(*lead, *self.event_shape)
+
+
+def _own_likelihood(domain: Domain) -> str:
+    """One that leaves each value free, since all that the values share is said by those before."""
+    if domain.kind == "real":
+        return "gaussian_predicted"
+    if domain.kind == "levels" and domain.levels > 32 and not (domain.is_image and domain.image_shape[2] == 3):
+        return "discretized_logistic_mixture"
+    return default_likelihood(domain)
