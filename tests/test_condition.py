@@ -11,6 +11,7 @@ import pytest
 
 import unveil
 from unveil.cli import main
+from unveil.errors import RequestError
 from unveil.findings import conclude
 from unveil.report.latents import latent_map
 from unveil.report.page import page
@@ -56,6 +57,25 @@ def test_the_report_does_not_give_the_last_class_to_what_has_no_label(run: Run) 
     html = page(run)
     labels = html[html.index('"labels":') :][: 8 * len(found.codes)]
     assert labels.count('""') == int((found.codes < 0).sum()) and "not labelled" in html
+
+
+def test_a_label_is_drawn_by_its_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    draw = run.model.sample
+    monkeypatch.setattr(run.model, "sample", lambda n, y, t: (asked.append(y.tolist()), draw(n, y, t))[1])
+    assert run.sample(5, label="2").shape == (5, 6) and asked == [[2] * 5]
+    with pytest.raises(RequestError, match="no label '3'"):
+        run.sample(3, label="3")
+
+
+def test_what_a_family_does_not_take_is_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="2 temperatures came, and a VAE takes one"):
+        run.sample(3, temperature=(1.0, 0.5))
+    with pytest.raises(RequestError, match=r"no key 'sample.steps' for samples of a VAE. It has none"):
+        run.sample(3, steps=50)
+    plain = unveil.fit(X, out=tmp_path / "plain", **SMALL | {"steps": 2})
+    with pytest.raises(RequestError, match=r"is not conditioned on labels. Fit it with model.condition=label"):
+        plain.sample(3, label="0")
 
 
 def test_a_run_without_a_condition_states_log_p_of_x(tmp_path: Path) -> None:
