@@ -1,0 +1,429 @@
+"""The hierarchical VAE: several latent groups, each with a prior made of the groups above it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
+
+from ..batch import Batch
+from ..domain import Domain
+from ..errors import RequestError
+from ..likelihoods import Likelihood, default_likelihood, moments
+from ..nn.ladder import Choose, Gaussian, Ladder, Pass
+from ..nn.masking import join_mask, shape_with_mask
+from ..nn.rungs import Inference, Network, ladder
+from ..priors import Prior
+from ..registry import lookup, register
+from ..terms import Terms, stack_groups
+from .base import Coordinates, OneTransform, Posterior, held
+from .labelled import Labelled, classes_of
+from .networks import default_prior
+from .switching import groups_switched_on
+
+Condition = Literal["none", "label"]
+LOG_2PI = math.log(2 * math.pi)
+
+
+@register("model", "hvae")
+class HVAE(Labelled):
+    """p(x, z) = p(z_L) Π_l p(z_l|z_>l) p(x|z), with q(z|x) = q(z_L|x) Π_l q(z_l|z_>l, x), from the top downwards.
+
+    log p(x) ≥ E_q[log p(x|z) − Σ_l KL(q(z_l|z_>l, x)‖p(z_l|z_>l))]
+
+    With inference=bottom_up it is the plain Markov chain instead, q(z|x) = q(z1|x) Π_l q(z_{l+1}|z_l), whose p and q
+    share no weights. Groups are named from below, z1, and z_L is on top. A label conditions all but p(z_L).
+
+    References: Sønderby et al., Ladder Variational Autoencoders (2016); Vahdat & Kautz, NVAE (2020), §3.2; Child, Very
+    Deep VAEs (2021), §3.
+
+    Arguments:
+        prior: p(z_L), over real z.
+        likelihood: p(x|z); it knows the domain.
+        num_groups: L ≥ 2.
+        cell: latents of each cell of the groups on a grid.
+        network, inference, width, depth: as for `build`, without "auto" and 0.
+        num_classes: C, or 0 without a condition.
+        sees_missing: whether q is given the mask of what is observed; without it, what is missing enters as the mean.
+    """
+
+    summary = "a ladder of latent groups, each with a prior made of those above it"
+    decoder_dtype = torch.float32
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(
+        self,
+        prior: Prior,
+        likelihood: Likelihood,
+        *,
+        num_groups: int,
+        cell: int,
+        network: Literal["mlp", "grid"],
+        inference: Inference,
+        width: int,
+        depth: int,
+        num_classes: int = 0,
+        sees_missing: bool = False,
+    ) -> None:
+        super().__init__()
+        self.prior, self.likelihood, self.domain = prior, likelihood, likelihood.domain
+        self.sees_missing, self.network = sees_missing, network
+        self.groups = tuple(f"z{i + 1}" for i in range(num_groups))
+        seen = shape_with_mask(self.domain.shape) if sees_missing else self.domain.shape
+        ends = (seen, self.domain.shape, likelihood.params_per_dim)
+        self.ladder: Ladder = ladder(
+            ends, network, inference, num_groups, prior.num_latents, cell, width, depth, num_classes
+        )
+        self.expect_labels(num_classes)
+        self.register_buffer("centre", torch.zeros(self.domain.shape))
+        self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
+        self.solves = "some" if likelihood.solves else "nothing"
+        _check_prior(prior, self.ladder, num_classes)
+        prior.attach(self.q_top, self.domain.shape)
+        self._gives = self._facts()
+
+    @classmethod
+    def build(
+        cls,
+        domain: Domain,
+        num_classes: int = 0,
+        has_missing: bool = False,
+        num_examples: int = 0,
+        *,
+        latent: int = 0,
+        num_groups: int = 0,
+        cell: int = 0,
+        network: Network = "auto",
+        inference: Inference = "top_down",
+        width: int = 0,
+        depth: int = 0,
+        condition: Condition = "none",
+        prior: Callable[..., Prior] | None = None,
+        likelihood: Callable[..., Likelihood] | None = None,
+    ) -> HVAE:
+        """A ladder for a domain, from a few choices.
+
+        Arguments:
+            latent: latents of the top group, and of every group of an mlp; 0 picks.
+            num_groups: L, from 2 upwards; 0 picks.
+            cell: latents of each cell of the groups on a grid; 0 picks.
+            network: "mlp", or for images "grid": groups on a grid of at most 8×8 cells, on one half as fine, and a
+                vector on top; or "auto".
+            inference: top_down, where q goes the way of p, or bottom_up, the plain Markov chain.
+            width: features of a cell, or units per layer; 0 picks.
+            depth: residual blocks before each group; 0 picks.
+            condition: label gives p(x|z, y); rows without a label are marginalised over y.
+
+        Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
+        """
+        chosen = picked(domain, network, latent, num_groups, cell, width, depth)
+        latent = chosen.pop("latent")
+        p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
+        p_z = (prior or lookup("prior", default_prior(domain, num_examples)))(latent)
+        classes = classes_of(condition, num_classes)
+        return cls(p_z, p_x, **chosen, inference=inference, num_classes=classes, sees_missing=has_missing)
+
+    @property
+    def gives(self) -> frozenset[str]:
+        return self._gives
+
+    @torch.no_grad()
+    def _facts(self) -> frozenset[str]:
+        facts = {"log_w", "joint", "rsample", "pathwise", "kl"}
+        if not {id(p) for p in self.parameters_of("p")} & {id(p) for p in self.parameters_of("q")}:
+            facts.add("split_q")
+        return frozenset(facts)
+
+    @functools.cached_property
+    def _has_closed_top(self) -> bool:
+        """Whether the KL of the top group has a closed form."""
+        with torch.no_grad(), contextlib.suppress(NotImplementedError):
+            kl_divergence(_independent((self.centre.new_zeros(self.prior.num_latents),) * 2), self.prior())
+            return True
+        return False
+
+    @property
+    def story(self) -> str:
+        sizes = " + ".join(map(str, self.ladder.sizes))
+        return (
+            f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {self.network} network, "
+            f"{sizes} latents from below"
+        )
+
+    # q(z|x), p(x, z) and their meeting
+
+    def q_top(self, x: Tensor) -> Distribution:
+        """q(z_L|x) of x [B, *shape] that is observed in full, of a model without a condition."""
+        top = self.ladder.top(self.features(Batch(x)))
+        assert top is not None
+        return _independent(top)
+
+    def posterior_given_label(self, batch: Batch) -> Posterior:
+        return LadderPosterior(self, self.features(batch), self.encoded(batch.y))
+
+    def joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        found = self.visit(lambda i, p, q: z[i], None, self.encoded(batch.y))
+        return Terms(self._log_px_z(batch, found), self._log_pz(found, batch.y), z=z)
+
+    def infer_given_label(self, batch: Batch, num_samples: int) -> Terms:
+        """One pass of the ladder for draws, q and p alike."""
+        found = self.visit(drawing(num_samples), self.features(batch), self.encoded(batch.y))
+        log_pz, log_qz_x = self._log_pz(found, batch.y), _log_q(found)
+        kl = self._kl(found, log_qz_x - log_pz, batch.y)
+        return Terms(self._log_px_z(batch, found), log_pz, log_qz_x, kl, z=found.z)
+
+    def _log_px_z(self, batch: Batch, found: Pass) -> Tensor:
+        return self.likelihood(self._decoded(found), batch.observed).log_prob(batch.x)
+
+    def _log_pz(self, found: Pass, y: Tensor | None) -> Tensor:
+        """log p(z_l|z_>l) [K, B, L]."""
+        lower = (log_normal(z, p) for z, p in zip(found.z[:-1], found.p, strict=True))
+        return stack_groups(*lower, self.prior(y).log_prob(found.z[-1]))
+
+    def _kl(self, found: Pass, sampled: Tensor, y: Tensor | None) -> Tensor:
+        """The expected KL of each group given the draws above it; sampled where that has no closed form.
+
+        In the Markov chain upwards z_{l+1} was drawn from z_l, so there all but the top is sampled.
+        """
+        kl = list(sampled.unbind(-1))
+        if self.ladder.downward:
+            kl[:-1] = [kl_normal(q, p) for q, p in zip(found.q[:-1], found.p, strict=True)]
+        if self._has_closed_top:
+            kl[-1] = kl_divergence(_independent(found.q[-1]), self.prior(y)).expand_as(kl[-1])
+        return stack_groups(*kl)
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
+        return self.likelihood(self._decoded(self.visit(lambda i, p, q: z[i], None, self.encoded(y))))
+
+    def coordinates(self, batch: Batch) -> Coordinates:
+        return TopTransform(OneTransform(self.prior.base(batch.y)[1]))
+
+    # networks
+
+    def features(self, batch: Batch) -> tuple[Tensor, ...]:
+        """What q takes from x: a tuple of tensors [B, …]."""
+        x, observed = (batch.x - self.centre) / self.spread, batch.observed
+        if observed is not None:
+            x = torch.where(observed, x, torch.zeros_like(x))
+        if self.sees_missing:
+            x = join_mask(x, torch.ones_like(x) if observed is None else observed.to(x.dtype))
+        with self._network_precision():
+            return self.ladder.features(x, self.encoded(batch.y))
+
+    def visit(self, choose: Choose, features: tuple[Tensor, ...] | None, label: Tensor | None) -> Pass:
+        """One pass of the ladder; `choose` and all densities see float32 (or what the weights are)."""
+        with self._network_precision():
+            return self.ladder(choose, features, label)
+
+    def _decoded(self, found: Pass) -> Tensor:
+        """Features of the likelihood [..., P·D]."""
+        with self._network_precision():
+            h = self.ladder.decode(found.h)
+        lead = found.z[0].shape[:-1]
+        return h.to(found.z[0].dtype).reshape(*lead, h.shape[-1])
+
+    def _network_precision(self) -> torch.autocast:
+        reduced = torch.bfloat16 in (self.network_dtype, self.decoder_dtype)
+        return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=reduced)
+
+    # generating
+
+    @torch.no_grad()
+    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        y = self.draw_labels(num_samples) if y is None else y
+        return self.draw(num_samples, y, [1.0] * len(self.groups)).z
+
+    @torch.no_grad()
+    def sample(
+        self, num_samples: int, y: Tensor | None = None, temperature: float | Sequence[float] = 1.0
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As in `Model`; a temperature for each group, z1 first, or one for all."""
+        y = self.draw_labels(num_samples) if y is None else y
+        found = self.draw(num_samples, y, self._temperatures(temperature))
+        return self.likelihood(self._decoded(found)).sample(), found.z
+
+    def draw(self, num_samples: int, y: Tensor | None, temperatures: Sequence[float]) -> Pass:
+        """z from p(z), the spread of each group scaled by its temperature; noise does not depend on temperatures."""
+        top = self.prior.draw(num_samples, y, temperatures[-1])
+
+        def choose(i: int, p: Gaussian | None, q: Gaussian | None) -> Tensor:
+            return top if p is None else _moved(p, temperatures[i] * torch.randn_like(p[0]))
+
+        return self.visit(choose, None, self.encoded(y))
+
+    @torch.no_grad()
+    def completed(self, z: tuple[Tensor, ...], first: int, y: Tensor | None = None) -> Tensor:
+        """E[x|z] with the groups before `first` (counted from 0) at the mean that p gives them."""
+
+        def choose(i: int, p: Gaussian | None, q: Gaussian | None) -> Tensor:
+            return z[i] if p is None or i >= first else p[0]
+
+        return self.likelihood(self._decoded(self.visit(choose, None, self.encoded(y)))).mean
+
+    def _temperatures(self, temperature: float | Sequence[float]) -> list[float]:
+        each = [float(temperature)] * len(self.groups) if isinstance(temperature, int | float) else list(temperature)
+        if len(each) != len(self.groups):
+            raise RequestError(
+                f"{len(each)} temperatures came for {len(self.groups)} latent groups; give one for each, z1 first, or "
+                "a single one."
+            )
+        return each
+
+    # training
+
+    @torch.no_grad()
+    def initialise(self, batch: Batch) -> None:
+        x, observed = batch.x, batch.observed
+        seen = moments(x, observed)
+        spread = (x if observed is None else x[observed]).std() if self.domain.is_image else seen.std
+        self.centre.copy_(seen.mean)
+        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+        self.likelihood.initialise(x, observed)
+        self.prior.initialise(x)
+        self.count_labels(batch)
+
+    @torch.no_grad()
+    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
+        total = torch.zeros(self.domain.num_dims, device=self.centre.device)
+        count = torch.zeros_like(total)
+        for batch in batches():
+            known = self.with_labels(batch)
+            p = self.decode(self.posterior(known).draw(1)[0], known.y)
+            more, seen = self.likelihood.statistic(batch.x, p, batch.observed)
+            total, count = total + more, count + seen
+        self.likelihood.finish_solving(total / count.clamp(min=1))
+
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        of_p, of_q = self.ladder.parts()
+        modules: dict[str, list[nn.Module]] = {
+            "p": [self.prior, *of_p, self.likelihood, *(of_q if self.prior.shares_encoder else [])],
+            "q": of_q,
+            "prior": [self.prior],
+        }
+        if part not in modules:
+            raise RequestError(f"There is no part {part!r}; a hierarchical VAE has 'p', 'q' and 'prior'.")
+        return [p for module in modules[part] for p in module.parameters()]
+
+    @torch.no_grad()
+    def panels(self, batch: Batch) -> dict[str, Any]:
+        return groups_switched_on(self, batch)
+
+
+class LadderPosterior(Posterior):
+    """q(z|x) of a ladder. Its means have no closed form but for the first group drawn: what shows them averages draws.
+
+    Arguments: model; features of x; label [B, C], or None.
+    """
+
+    def __init__(self, model: HVAE, features: tuple[Tensor, ...], label: Tensor | None) -> None:
+        self._model, self._features, self._label = model, features, label
+
+    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        found = self._model.visit(drawing(num_samples), self._features, self._label)
+        return found.z, _log_q(found)
+
+    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
+        features = tuple(h.detach() for h in self._features) if hold else self._features
+        with held(self._model.parameters_of("q")) if hold else contextlib.nullcontext():
+            return _log_q(self._model.visit(lambda i, p, q: z[i], features, self._label))
+
+
+class TopTransform(Coordinates):
+    """z_L = T(u_L); the other groups are as they are.
+
+    Arguments: transform: T of the top group.
+    """
+
+    def __init__(self, transform: OneTransform) -> None:
+        self._transform = transform
+
+    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        top, log_det = self._transform.to_z(u[-1:])
+        return (*u[:-1], *top), log_det
+
+    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (*z[:-1], *self._transform.to_u(z[-1:]))
+
+
+def drawing(num_samples: int) -> Choose:
+    """K draws from q: of the first group visited, whose q has no samples yet, K; of the others, one for each."""
+
+    def choose(i: int, p: Gaussian | None, q: Gaussian | None) -> Tensor:
+        assert q is not None
+        shape = q[0].shape if q[0].ndim == 3 else (num_samples, *q[0].shape)
+        return _moved(q, torch.randn(shape, dtype=q[0].dtype, device=q[0].device))
+
+    return choose
+
+
+def log_normal(z: Tensor, p: Gaussian) -> Tensor:
+    """Σ_d log N(z_d; μ_d, σ_d²)."""
+    mean, log_scale = p
+    return -(0.5 * ((z - mean) * (-log_scale).exp()) ** 2 + log_scale + 0.5 * LOG_2PI).sum(-1)
+
+
+def kl_normal(q: Gaussian, p: Gaussian) -> Tensor:
+    """Σ_d ½ [(σ_q/σ_p)² + ((μ_q − μ_p)/σ_p)² − 1] − log(σ_q/σ_p)."""
+    ratio, shift = q[1] - p[1], (q[0] - p[0]) * (-p[1]).exp()
+    return (0.5 * ((2 * ratio).exp() + shift**2 - 1) - ratio).sum(-1)
+
+
+def picked(
+    domain: Domain, network: Network, latent: int, num_groups: int, cell: int, width: int, depth: int
+) -> dict[str, Any]:
+    """Choices as asked for, where they can be had, or the defaults."""
+    asked = {"latent": latent, "num_groups": num_groups, "cell": cell, "width": width, "depth": depth}
+    for key, value in asked.items():
+        if value < 0 or (key == "num_groups" and value == 1):
+            least = 2 if key == "num_groups" else 1
+            raise RequestError(f"model.{key} is {value}; it takes a whole number from {least} upwards, or 0 to pick.")
+    if network == "grid" and not domain.is_image:
+        raise RequestError(f"model.network 'grid' needs images and x has the shape {domain.shape}; use 'mlp'.")
+    if network == "auto":
+        network = "grid" if domain.is_image and domain.num_dims > SMALL else "mlp"
+    defaults = DEFAULTS[network] if domain.num_dims > SMALL else DEFAULTS[network] | FEW
+    return {key: asked[key] or defaults[key] for key in asked} | {"network": network}
+
+
+SMALL = 256  # values of x up to which a perceptron of vectors sees enough of it
+DEFAULTS = {
+    "mlp": {"latent": 32, "num_groups": 3, "cell": 1, "width": 256, "depth": 1},
+    "grid": {"latent": 32, "num_groups": 3, "cell": 4, "width": 64, "depth": 1},
+}
+FEW = {"latent": 16, "width": 128}
+
+
+def _check_prior(prior: Prior, networks: Ladder, num_classes: int) -> None:
+    if prior.support != "real":
+        raise RequestError(
+            f"The prior {prior.registered[1]!r} is over {prior.support} z, and the groups of a hvae are real; choose "
+            "another, or use --model vae."
+        )
+    if prior.shares_encoder and (num_classes or not networks.downward):
+        raise RequestError(
+            f"The prior {prior.registered[1]!r} is made of q(z_L|x), which "
+            f"{'here takes a label, too' if num_classes else 'a chain from below does not have'}; choose another, such "
+            "as prior=mixture."
+        )
+
+
+def _independent(gaussian: Gaussian) -> Distribution:
+    mean, log_scale = gaussian
+    return Independent(Normal(mean, log_scale.exp(), validate_args=False), 1, validate_args=False)
+
+
+def _moved(gaussian: Gaussian, noise: Tensor) -> Tensor:
+    """μ + σ·ε."""
+    return gaussian[0] + gaussian[1].exp() * noise
+
+
+def _log_q(found: Pass) -> Tensor:
+    return stack_groups(*(log_normal(z, q) for z, q in zip(found.z, found.q, strict=True)))

@@ -1,0 +1,146 @@
+"""A model that may be conditioned on labels, some or all of which are not observed: what is the same in each family."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..errors import RequestError
+from ..terms import Terms
+from .base import Model, Posterior
+from .labels import every_label, fold, label_marginal, log_label_prior, one_hot, sum_labels
+
+LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
+
+
+class Labelled(Model):
+    """p(x, z|y) and q(z|x, y) of a family; where y is not observed it is marginalised exactly (`models/labels.py`).
+
+    Attributes: num_classes, C, or 0 without a condition; log_frequency, log p(y) [C].
+    """
+
+    num_classes: int
+    log_frequency: Tensor
+
+    @abstractmethod
+    def posterior_given_label(self, batch: Batch) -> Posterior:
+        """q(z|x, y); without a condition q(z|x)."""
+
+    @abstractmethod
+    def joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        """log p(x|z, y) and log p(z|y)."""
+
+    def infer_given_label(self, batch: Batch, num_samples: int) -> Terms:
+        """Terms of K draws; a family may do in one pass what these are two of."""
+        return super().infer(batch, num_samples, posterior=self.posterior_given_label(batch))
+
+    def posterior(self, batch: Batch) -> Posterior:
+        if not self.misses_labels(batch):
+            return self.posterior_given_label(batch)
+        every = every_label(batch, self.num_classes)
+        terms = self.infer_given_label(every, LABEL_DRAWS)
+        return label_marginal(self.posterior_given_label(every), terms, log_label_prior(batch, self.log_frequency))
+
+    def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        if not self.misses_labels(batch):
+            return self.joint_given_label(batch, z)
+        terms, log_py = self._joint_of_each_label(batch, z), log_label_prior(batch, self.log_frequency)  # [C, B]
+        log_pz, log_px_z = terms.log_pz.unflatten(1, log_py.shape), terms.log_px_z.unflatten(1, log_py.shape)
+        summed = sum_labels(log_pz, log_py)  # [K, B, L]
+        log_px = (log_px_z + log_pz.sum(-1) + log_py).logsumexp(1) - log_py.logsumexp(0)
+        return Terms(log_px_z=log_px - summed.sum(-1), log_pz=summed, z=z)
+
+    def _joint_of_each_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        """[K, C·B]: the same z with every label."""
+        every = every_label(batch, self.num_classes)
+        return self.joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
+
+    def infer(
+        self,
+        batch: Batch,
+        num_samples: int | None = 1,
+        hold: frozenset[str] = frozenset(),
+        posterior: Posterior | None = None,
+    ) -> Terms:
+        """As in `Model`; where labels are missing, K·C samples of (z, y) that `log_m` weighs by q*(y|x)/K.
+
+        A given posterior is drawn from instead, with the label summed out of each density.
+        """
+        if num_samples is None or posterior is not None or (hold and not self.misses_labels(batch)):
+            return super().infer(batch, num_samples, hold, posterior)
+        if not self.misses_labels(batch):
+            return self.infer_given_label(batch, num_samples)
+        every = every_label(batch, self.num_classes)
+        terms = super().infer(every, num_samples, hold) if hold else self.infer_given_label(every, num_samples)
+        return fold(terms, log_label_prior(batch, self.log_frequency))
+
+    def misses_labels(self, batch: Batch) -> bool:
+        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
+
+    def draw_labels(self, num_samples: int) -> Tensor | None:
+        """Labels [N] by their frequency in the training data, for a model with a condition."""
+        if not self.num_classes:
+            return None
+        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
+
+    @torch.no_grad()
+    def label(self, batch: Batch) -> Tensor | None:
+        """argmax_y q*(y|x) ∝ p(y) exp ELBO(x, y), [B], where the label is not observed."""
+        if not self.misses_labels(batch):
+            return batch.y if self.num_classes else None
+        marginal: Any = self.posterior(batch)
+        return marginal.log_qy.argmax(0)
+
+    @torch.no_grad()
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
+        """y ∼ p(y|x, z) ∝ p(y) p(z|y) p(x|z, y) [K, B] where the label is not observed."""
+        if not self.misses_labels(batch):
+            return batch.y if self.num_classes else None
+        terms = self._joint_of_each_label(batch, z)
+        log_p = (terms.log_px_z + terms.log_pz.sum(-1)).unflatten(1, (self.num_classes, -1))  # [K, C, B]
+        logits = (log_p + log_label_prior(batch, self.log_frequency)).movedim(1, -1)
+        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
+
+    def with_labels(self, batch: Batch) -> Batch:
+        """Missing labels drawn from q*(y|x)."""
+        if not self.misses_labels(batch):
+            return batch
+        marginal: Any = self.posterior(batch)
+        drawn = torch.distributions.Categorical(logits=marginal.log_qy.T).sample()
+        return replace(batch, y=drawn)
+
+    def encoded(self, y: Tensor | None) -> Tensor | None:
+        """The label as C numbers [..., C], for a network; None without a condition."""
+        if not self.num_classes:
+            return None
+        if y is None:
+            raise RequestError("This model is p(x|z, y): decoding takes the labels y [B] beside z.")
+        return one_hot(y, self.num_classes)
+
+    def expect_labels(self, num_classes: int) -> None:
+        """Called by the constructor: C, and a uniform p(y)."""
+        self.num_classes = num_classes
+        if num_classes:
+            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
+
+    def count_labels(self, batch: Batch) -> None:
+        """p(y) from training examples."""
+        if not self.num_classes:
+            return
+        if batch.y is None or not bool((batch.y >= 0).any()):
+            raise RequestError("model.condition=label came for data none of whose labels is observed.")
+        counts = torch.bincount(batch.y[batch.y >= 0], minlength=self.num_classes) + 1.0
+        self.log_frequency.copy_((counts / counts.sum()).log())
+
+
+def classes_of(condition: str, num_classes: int) -> int:
+    """C for `condition`, or 0; refused where the data has no labels."""
+    if condition == "label" and num_classes < 2:
+        raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
+    return num_classes if condition == "label" else 0

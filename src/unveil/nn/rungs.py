@@ -1,0 +1,56 @@
+"""Which networks a ladder is made of, from a few numbers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..registry import lookup
+from .cells import GridHead, GridStem, Level, VectorHead, VectorStem
+from .ladder import Chain, Ladder, TopDown
+from .patch import Grid
+
+Inference = Literal["top_down", "bottom_up"]
+Network = Literal["auto", "mlp", "grid"]
+Ends = tuple[tuple[int, ...], tuple[int, ...], int]  # shapes of what q sees and of x, parameters per dimension
+TOP = 4  # features of the vector on top of a grid, in widths of a cell
+
+
+def ladder(
+    ends: Ends,
+    network: str,
+    inference: str,
+    num_groups: int,
+    latent: int,
+    cell: int,
+    width: int,
+    depth: int,
+    num_classes: int,
+) -> Ladder:
+    """The networks of a hierarchical VAE; arguments as in `models.hvae`."""
+    seen, shape, params = ends
+    if inference == "bottom_up":
+        return chain(ends, network, num_groups, latent, width, depth, num_classes)
+    if network == "mlp":
+        levels = [Level((1, 1), width, latent)] * num_groups
+        ways = VectorStem(seen, width), VectorHead(shape, width, params)
+        return TopDown(levels, *ways, depth=depth, num_classes=num_classes)
+    levels = grid_levels(Grid(shape).cells, num_groups, latent, cell, width)
+    return TopDown(levels, GridStem(seen, width), GridHead(shape, width, params), depth=depth, num_classes=num_classes)
+
+
+def grid_levels(cells: tuple[int, int], num_groups: int, latent: int, cell: int, width: int) -> list[Level]:
+    """Half of the groups below the top on the grid, the others on one half as fine; the top is a vector."""
+    coarse = ((cells[0] + 1) // 2, (cells[1] + 1) // 2)
+    num_coarse = (num_groups - 1) // 2
+    grids = [cells] * (num_groups - 1 - num_coarse) + [coarse] * num_coarse
+    return [*(Level(grid, width, cell) for grid in grids), Level((1, 1), TOP * width, latent)]
+
+
+def chain(ends: Ends, network: str, num_groups: int, latent: int, width: int, depth: int, num_classes: int) -> Chain:
+    """The Markov chain; each group is twice as large as the one above, up to 256."""
+    seen, shape, params = ends
+    sizes = [max(latent, min(256, latent * 2 ** (num_groups - 1 - i))) for i in range(num_groups)]
+    kind = "mlp" if network == "mlp" else "patch"
+    encoder = lookup("encoder", kind)(seen, width=width, depth=depth)
+    decoder = lookup("decoder", kind)(sizes[0] + num_classes, shape, params, width=width, depth=depth)
+    return Chain(sizes, encoder, decoder, width=max(width, 2 * latent), depth=depth, num_classes=num_classes)
