@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -142,6 +142,23 @@ class OneTransform(Coordinates):
         return (self.transform.inv(z[0]),)
 
 
+@dataclass(frozen=True)
+class Flow:
+    """dz/dτ = v(z, τ) from z at τ = start, beside x, to τ = end, where the density of z is known: another model of x.
+
+    Arguments: start, end; draw(K) gives z [K, B, …] from q(z|x) and log q [K, B]; velocity(z [N, …], τ), rows in the
+    order of the examples, over and over; log_px_z(z [K, B, …]) [K, B]; log_end(z [K, B, …]) [K, B], the density at the
+    end.
+    """
+
+    start: float
+    end: float
+    draw: Callable[[int], tuple[Tensor, Tensor]]
+    velocity: Callable[[Tensor, float], Tensor]
+    log_px_z: Callable[[Tensor], Tensor]
+    log_end: Callable[[Tensor], Tensor]
+
+
 def marginals(q: Distribution) -> Distribution | None:
     """The distribution of each latent by itself, batch shape [B, D]; None without the fact "marginals".
 
@@ -245,6 +262,14 @@ class Model(nn.Module, ABC):
     def log_prob(self, batch: Batch) -> Tensor:
         """Exact log p(x) [B], for a model that gives "exact"."""
         raise NotImplementedError(f"{type(self).__name__} has no closed-form log p(x)")
+
+    def layers(self, num_steps: int) -> Model:
+        """The model cut into T steps, with the same weights, for one that gives "layers"."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be cut into steps")
+
+    def flow(self, batch: Batch) -> Flow:
+        """The probability-flow ODE of one batch, for a model that gives "flow"."""
+        raise NotImplementedError(f"{type(self).__name__} has no probability-flow ODE")
 
     def true_posterior(self, batch: Batch) -> Posterior | None:
         """p(z|x) itself where it has a closed form (or is a sum over few values of z), else None."""
