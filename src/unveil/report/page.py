@@ -19,6 +19,7 @@ from . import figures
 from .anatomy import anatomy
 from .columns import column_views
 from .evidence import evidence
+from .family import family
 from .images import image_views
 from .latents import Map, dimensions, latent_map
 from .repeat import judgement, repetition
@@ -101,6 +102,8 @@ def _found(subject: Subject) -> dict[str, Any]:
         drawn |= more
     if points is not None:
         drawn["map"] = figures.latent_map(points, subject.classes)
+    own, figures_of_it = family(subject)
+    drawn |= figures_of_it
     known = evidence(subject)
     drawn |= known.figures
     if subject.result["baselines"]:
@@ -111,6 +114,7 @@ def _found(subject: Subject) -> dict[str, Any]:
         "labels": _labels(subject, points),
         "figures": drawn,
         "dimensions": dimensions(subject),
+        "own": own,
         "extremes": _table(subject, likely),
         "evidence": known,
         "anatomy": anatomy(subject),

@@ -13,6 +13,7 @@ from ..data import Split
 from ..domain import Domain
 from ..judging import ACTIVE_ROWS, posterior_moments
 from ..models.base import Model
+from ..models.panels import Panel
 from ..ops import keyed
 from ..run import Run
 
@@ -57,18 +58,28 @@ class Subject:
 
     @cached_property
     def panels(self) -> dict[str, Tensor]:
-        """What this family alone shows: values per test example, joined over the test set, and values per model."""
-        found = self._panels(0)
-        for first in range(ROWS, min(len(self.test), ACTIVE_ROWS), ROWS):
+        """Tensors that this family shows: values per test example, joined over the test set, and values per model."""
+        found = {name: value.cpu() for name, value in self._first.items() if isinstance(value, Tensor)}
+        own = PER_EXAMPLE & found.keys()
+        for first in range(ROWS, min(len(self.test), ACTIVE_ROWS) if own else 0, ROWS):
             more = self._panels(first)
-            found |= {name: torch.cat([found[name], more[name]]) for name in PER_EXAMPLE & found.keys()}
+            found |= {name: torch.cat([found[name], more[name].cpu()]) for name in own}
         return found
 
+    @cached_property
+    def own(self) -> dict[str, Panel]:
+        """Figures that this family alone has, as plain data."""
+        return {name: value for name, value in self._first.items() if not isinstance(value, Tensor)}
+
+    @cached_property
+    def _first(self) -> dict[str, Any]:
+        return self._panels(0)
+
     @torch.no_grad()
-    def _panels(self, first: int) -> dict[str, Tensor]:
+    def _panels(self, first: int) -> dict[str, Any]:
         rows = torch.arange(first, min(first + ROWS, len(self.test)), device=self.test.x.device)
         with keyed("report", "panels", first):
-            return {name: value.cpu() for name, value in self.model.panels(self.test.batch(rows)).items()}
+            return self.model.panels(self.test.batch(rows))
 
     def label(self, split: Split, row: int) -> str | None:
         """The name of the class of one example."""
