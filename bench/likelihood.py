@@ -1,10 +1,14 @@
-"""Test log p(x) against minutes: what `unveil fit SOURCE --minutes M` reaches with no other option.
+"""Test log p(x) against minutes: what `unveil fit SOURCE --minutes M` reaches, with no other option or with some.
 
     python bench/likelihood.py                     2, 10 and 30 minutes of mnist and fashion_mnist
     python bench/likelihood.py 120 --source mnist  another budget; an entry that is there is replaced by its new value
 
     python bench/likelihood.py --corrected 1000    for slow decoders: IWAE-50 on the whole test set, and what IWAE-5000
                                                    adds to it on the first 1,000 images of it (a paired difference)
+    python bench/likelihood.py 30 --source mnist --model hvae
+                                                   another model, its curve beside the others
+    python bench/likelihood.py 30 --source mnist --model vdm --set data.binarization=none --judge elbo --num-samples 20
+                                                   8-bit images; what judges it is said in the entry
 
 Each fit and each evaluation (`--estimator iwae --num-samples 5000` on the whole test set) is a process of its own.
 Entries go into bench/results/likelihood-MACHINE.json, one by one, and into a chart in docs/;
@@ -52,6 +56,9 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("minutes", nargs="*", type=float, default=[2.0, 10.0, 30.0])
     parser.add_argument("--source", action="append", help="mnist, fashion_mnist; may come more than once")
+    parser.add_argument("--model", default="vae")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the fit; may come often")
+    parser.add_argument("--judge", default="iwae", metavar="ESTIMATOR")
     parser.add_argument("--num-samples", type=int, default=5000)
     parser.add_argument("--corrected", type=int, default=0, metavar="N", help="take IWAE-K on N examples alone")
     parser.add_argument("--runs", metavar="DIR", help="keep the runs there; one that is there is only judged")
@@ -65,11 +72,17 @@ def arguments(words: list[str]) -> argparse.Namespace:
 def measured(source: str, minutes: float, asked: argparse.Namespace) -> dict[str, Any]:
     """One fit and its evaluation."""
     with nullcontext(asked.runs) if asked.runs else tempfile.TemporaryDirectory(prefix="unveil-ladder-") as folder:
-        run = str(Path(folder) / f"{source}-{minutes:g}-{asked.seed}")
+        run = str(Path(folder) / f"{series_of(source, asked).replace(', ', '-')}-{minutes:g}-{asked.seed}")
         wall = fitted(source, minutes, asked, run)
         config = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
         found = corrected(run, asked) if asked.corrected else from_result(judged(run, asked, asked.num_samples))
-    return {"source": source, "minutes": minutes, "wall_seconds": wall, **from_config(config), **found}
+    named = {"source": source, "series": series_of(source, asked), "minutes": minutes, "wall_seconds": wall}
+    return {**named, **from_config(config), **found}
+
+
+def series_of(source: str, asked: argparse.Namespace) -> str:
+    """A curve's name: the source, and what else than the defaults was asked for."""
+    return ", ".join([source, *([asked.model] if asked.model != "vae" else []), *asked.set])
 
 
 def fitted(source: str, minutes: float, asked: argparse.Namespace, run: str) -> float:
@@ -77,13 +90,14 @@ def fitted(source: str, minutes: float, asked: argparse.Namespace, run: str) -> 
     kept = Path(f"{run}.json")
     if not kept.is_file():
         start = time.perf_counter()
-        unveil(asked, "fit", source, "--minutes", f"{minutes:g}", "--seed", str(asked.seed), "--out", run)
+        words = ("--model", asked.model, "--minutes", f"{minutes:g}", "--seed", str(asked.seed), *asked.set)
+        unveil(asked, "fit", source, *words, "--out", run)
         kept.write_text(json.dumps({"wall_seconds": time.perf_counter() - start}), encoding="utf-8")
     return float(json.loads(kept.read_text(encoding="utf-8"))["wall_seconds"])
 
 
 def judged(run: str, asked: argparse.Namespace, num_samples: int, *more: str) -> dict[str, Any]:
-    judge = ("--estimator", "iwae", "--num-samples", str(num_samples), "--precision", asked.precision)
+    judge = ("--estimator", asked.judge, "--num-samples", str(num_samples), "--precision", asked.precision)
     found: dict[str, Any] = json.loads(unveil(asked, "evaluate", run, *judge, *more, "--json"))
     return found
 
@@ -125,7 +139,8 @@ def from_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_result(result: dict[str, Any]) -> dict[str, Any]:
-    names = ("log_px", "stderr", "stderr_mc", "elbo", "num_examples", "binarization", "precision", "versions")
+    names = ("log_px", "stderr", "stderr_mc", "elbo", "bits_per_dim", "kl_per_group", "num_examples", "binarization")
+    names += ("precision", "versions")
     judge = f"{result['estimator']}-{result['num_samples']}"
     found = {name: result[name] for name in names}
     found["judged_in"] = found.pop("precision")
@@ -133,7 +148,7 @@ def from_result(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def key_of(entry: dict[str, Any]) -> str:
-    return f"{entry['source']} {entry['minutes']:g} seed {entry['seed']} {entry['estimator']}"
+    return f"{entry.get('series', entry['source'])} {entry['minutes']:g} seed {entry['seed']} {entry['estimator']}"
 
 
 def keep(path: Path, machine: str, entry: dict[str, Any], picture: Path) -> dict[str, Any]:

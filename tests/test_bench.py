@@ -145,9 +145,26 @@ def test_a_rung_that_is_measured_again_replaces_its_own_entry(
     ladders = bench("speed.page").ladders(tmp_path)
     assert ladders == [kept]
     page = bench("speed.page").page(found, ladders)
-    assert "| mnist | 2 | 2.0 | 4,000 | vae, mlp | -83.00 ± 0.20 | iwae-5000 | -82.9 |" in page
+    assert "| mnist | 2 | 2.0 | 4,000 | vae, mlp | -83.00 ± 0.20 | – | iwae-5000 | -82.9 |" in page
     assert "-84.00" not in page and "m.svg" in page
     assert ">-83.00</text>" in picture.read_text() and ">-81.50</text>" in picture.read_text()
+
+
+def test_another_model_is_a_curve_of_its_own_on_the_scale_of_its_data(
+    bench: Any, found: dict[str, Any], tmp_path: Path
+) -> None:
+    keep, path, picture = bench("likelihood").keep, tmp_path / "likelihood-m.json", tmp_path / "m.svg"
+    keep(path, "m", entry(binarization="dynamic"), picture)
+    keep(path, "m", entry(binarization="dynamic", series="mnist, hvae", log_px=-83.0), picture)
+    grey = {"series": "mnist, vdm", "log_px": -900.0, "binarization": None, "bits_per_dim": 1.656}
+    kept = keep(path, "m", entry(**grey), picture)
+    assert len(kept["entries"]) == 3
+    page = bench("speed.page").page(found, bench("speed.page").ladders(tmp_path))
+    assert "| mnist, hvae | 2 |" in page and "| -900.00 ± 0.20 | 1.656 |" in page
+    drawn = picture.read_text()
+    assert drawn.count("<polyline") == 3 and drawn.count("<circle") == 3
+    heights = [line.split('cy="')[1].split('"')[0] for line in drawn.splitlines() if "<circle" in line]
+    assert heights[0] == heights[2] != heights[1]  # the worst of each kind of data is at the bottom
 
 
 def test_the_same_processor_has_the_same_name(bench: Any) -> None:

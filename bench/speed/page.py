@@ -358,21 +358,32 @@ def _growth_targets(part: Json | None) -> list[Target]:
 def _ladder(ladder: Json) -> list[str]:
     rows = [
         [
-            e["source"], f"{e['minutes']:g}", f"{e['wall_seconds'] / 60:.1f}", f"{e['steps']:,}", e["model"],
-            f"{e['log_px']:.2f} ± {e['stderr']:.2f}", e["estimator"],
-            f"{LADDER_TARGETS[e['minutes']]}" if e["source"] == "mnist" and e["minutes"] in LADDER_TARGETS else "–",
+            e.get("series", e["source"]), f"{e['minutes']:g}", f"{e['wall_seconds'] / 60:.1f}", f"{e['steps']:,}",
+            e["model"], f"{e['log_px']:.2f} ± {e['stderr']:.2f}", bits(e), e["estimator"],
+            f"{LADDER_TARGETS[e['minutes']]}" if e["source"] == e.get("series", "mnist") == "mnist"
+            and e["minutes"] in LADDER_TARGETS else "–",
         ]
-        for e in sorted(ladder["entries"].values(), key=lambda e: (e["source"] != "mnist", e["source"], e["minutes"]))
+        for e in sorted(ladder["entries"].values(), key=in_order)
     ]  # fmt: skip
-    head = ("data", "minutes asked", "minutes taken", "steps", "model", "log p(x), test", "by", "aim")
+    head = ("data and options", "minutes asked", "minutes taken", "steps", "model", "log p(x), test", "bits/dim", "by",
+            "aim")  # fmt: skip
     return [
         f"## Likelihood per minute, {ladder['machine']}",
-        '`unveil fit SOURCE --minutes M` with no other option, then `unveil evaluate` as the column "by" says, by '
+        '`unveil fit SOURCE --minutes M` with these options, then `unveil evaluate` as the column "by" says, by '
         "`bench/likelihood.py`. The aims are of dynamic MNIST on two cores with AMX; nothing was tuned on "
         "Fashion-MNIST.",
         table(head, rows),
         f"![Test log p(x) against minutes]({ladder['chart']})",
     ]
+
+
+def in_order(entry: Json) -> tuple[bool, str, float]:
+    return entry["source"] != "mnist", entry.get("series", entry["source"]), entry["minutes"]
+
+
+def bits(entry: Json) -> str:
+    """Bits per dimension, where x has more than two levels."""
+    return "–" if entry.get("bits_per_dim") is None or entry.get("binarization") else f"{entry['bits_per_dim']:.3f}"
 
 
 def _missing(found: Json) -> list[str]:
