@@ -6,6 +6,7 @@ from .counts import NegativeBinomial, Poisson
 from .event import EventSum
 from .levels import DiscretizedLogistic, Levels, OrderedLogistic
 from .mixtures import ColourLogisticMixture, DiscretizedLogisticMixture
+from .noised import NoisedLevel
 
 __all__ = [
     "BinarySum",
@@ -16,6 +17,7 @@ __all__ = [
     "EventSum",
     "Levels",
     "NegativeBinomial",
+    "NoisedLevel",
     "OrderedLogistic",
     "Poisson",
     "StudentT",

@@ -1,0 +1,341 @@
+"""Variational diffusion: noise of every strength on x as the latents, in continuous time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ..batch import Batch
+from ..domain import Domain
+from ..errors import RequestError
+from ..nn.noise import Path, Place, signal_and_noise
+from ..registry import register
+from ..terms import Terms
+from .base import Flow, Model, Posterior
+from .layers import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
+from .noising import Noising, Prediction, check_domain
+from .panels import Bars, Lines, Panel, Strip
+
+UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), too
+FEW = 16  # examples that the panels look at
+
+
+@register("model", "vdm")
+class VDM(Model):
+    """z_t = α_t x̃ + σ_t ε for t from 0 to 1, p(z₁) = N(0, I), and x̂(z_t; t) that takes the noise out again.
+
+    −log p(x) ≤ KL(q(z₁|x)‖p(z₁)) + E[−log p(x|z₀)] + ½ E_t[γ'(t) ‖ε − ε̂(z_t; t)‖²]
+
+    Two groups: z₀, whose rate is the third term at one random time per draw (an unbiased estimate), and z₁, the end of
+    the noising. log p(z₀|z₁) is not known (NaN): there are no log-weights; `layers(T)` has them. Times are spread
+    evenly over a batch while training, and over the draws of each example where the model is judged.
+
+    What is not observed of x is taken for the mean by q, which leaves the bound true and makes it loose.
+
+    References: Kingma, Salimans, Poole & Ho, Variational Diffusion Models (2021), eq. 11–18; null label: Ho & Salimans,
+    Classifier-Free Diffusion Guidance (2022), §3.2.
+
+    Arguments:
+        domain: binary, levels (p(x|z₀) sums to one over them) or real.
+        network: "unet" (images) or "mlp"; width, depth and patch of it.
+        prediction: what the network's output is taken for.
+        noise: γ(t), between learned ends: "monotone", trained to lower the variance, or "linear".
+        fourier: whether the network sees where z lies between neighbouring levels.
+        num_classes: C, or 0 without a condition.
+    """
+
+    summary = "variational diffusion: many small steps from noise to x"
+    groups = ("z0", "z1")
+    remedies = {
+        "log_w": "in continuous time it has no sampled log-weights; use the objective or estimator 'elbo', or the "
+        "estimator 'layers'"
+    }
+
+    log_frequency: Tensor
+
+    def __init__(
+        self,
+        domain: Domain,
+        *,
+        network: str = "mlp",
+        width: int = 256,
+        depth: int = 3,
+        patch: int = 1,
+        prediction: Prediction = "v",
+        noise: Path = "monotone",
+        fourier: bool = True,
+        num_classes: int = 0,
+    ) -> None:
+        super().__init__()
+        check_domain(domain)
+        self.domain, self.num_classes, self.network = domain, num_classes, network
+        self.noising = Noising(
+            domain,
+            network=network,
+            width=width,
+            depth=depth,
+            patch=patch,
+            prediction=prediction,
+            noise=noise,
+            fourier=fourier,
+            num_classes=num_classes,
+        )
+        if num_classes:
+            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
+
+    @classmethod
+    def build(
+        cls,
+        domain: Domain,
+        num_classes: int = 0,
+        has_missing: bool = False,
+        num_examples: int = 0,
+        *,
+        network: Literal["auto", "unet", "mlp"] = "auto",
+        width: int = 0,
+        depth: int = 0,
+        patch: int = 0,
+        prediction: Prediction = "v",
+        noise: Path = "monotone",
+        fourier: bool = True,
+        condition: Literal["none", "label"] = "none",
+    ) -> VDM:
+        """A diffusion for a domain, from a few choices.
+
+        Arguments:
+            network: "unet" (images), "mlp", or "auto".
+            width: channels at the finest grid, or units; 0 picks.
+            depth: blocks at each size, or blocks; 0 picks.
+            patch: side of the squares of pixels that become channels (unet); 0 picks one that leaves 16 a side.
+            prediction: what the network's output is taken for; the same loss in each case.
+            noise: how γ(t) runs between its learned ends; monotone learns it so that the bound varies less.
+            fourier: shows the network where z lies between neighbouring levels.
+            condition: label gives p(x|y), and a tenth of the labels hidden in training also p(x).
+        """
+        check_domain(domain)
+        if has_missing:
+            raise RequestError(
+                "The model 'vdm' cannot be trained on x with missing values, which it would learn to draw as means; "
+                "take --model vae."
+            )
+        if network == "unet" and not domain.is_image:
+            raise RequestError(f"model.network 'unet' needs images and x has the shape {domain.shape}; use 'mlp'.")
+        if condition == "label" and num_classes < 2:
+            raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
+        for key, value in (("width", width), ("depth", depth), ("patch", patch)):
+            if value < 0:
+                raise RequestError(f"model.{key} is {value}; it takes a whole number from 1 upwards, or 0 to pick.")
+        name = network if network != "auto" else "unet" if domain.is_image else "mlp"
+        is_unet = name == "unet"
+        return cls(
+            domain,
+            network=name,
+            width=width or (32 if is_unet else 256),
+            depth=depth or (1 if is_unet else 3),
+            patch=patch or (_patch(domain) if is_unet else 1),
+            prediction=prediction,
+            noise=noise,
+            fourier=fourier,
+            num_classes=num_classes if condition == "label" else 0,
+        )
+
+    @property
+    def gives(self) -> frozenset[str]:
+        return frozenset({"rsample", "kl", "layers", "flow"})
+
+    @property
+    def story(self) -> str:
+        return f"{self.network} network for {self.noising.prediction}, noise {self._noise_range()}"
+
+    def _noise_range(self) -> str:
+        first, last = (float(torch.exp(gamma / 2).detach()) for gamma in self.noising.noise.limits)
+        return f"from {first:.2g} to {last:.2g} of the signal"
+
+    # q(z|x), p(x, z) and their meeting
+
+    def posterior(self, batch: Batch) -> Posterior:
+        first, last = self.noising.noise.limits
+        return Chain(self.noising, self.noising.scaled(batch.x, batch.observed), torch.stack([first, last]))
+
+    def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        """log p(x|z₀) and log p(z₁); log p(z₀|z₁) is NaN."""
+        log_pz = log_normal(self.noising, z[1])
+        log_px_z = self.noising.px(z[0], batch.observed).log_prob(batch.x)
+        return Terms(log_px_z, torch.stack([torch.full_like(log_pz, torch.nan), log_pz], -1), z=z)
+
+    def infer(
+        self,
+        batch: Batch,
+        num_samples: int | None = 1,
+        hold: frozenset[str] = frozenset(),
+        posterior: Posterior | None = None,
+    ) -> Terms:
+        """As in `Model`; the rate of z₀ is that of one step at a random time for each draw."""
+        if num_samples is None:
+            return self.enumerate(batch)
+        posterior = self.posterior(batch) if posterior is None else posterior
+        z, log_q = posterior.draw(num_samples)
+        x = self.noising.scaled(batch.x, batch.observed)
+        path, penalties = self._along(x, self._told(batch.y, len(x)), num_samples)
+        top = top_kl(self.noising, x, self.noising.noise.limits[1]).expand(path.shape)
+        return replace(
+            self.joint(batch, z), log_qz_x=log_q, kl=torch.stack([path, top], -1), penalties=penalties
+        )
+
+    def _along(self, x: Tensor, y: Tensor | None, num_samples: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """½ γ'(t) ‖ε − ε̂(z_t; t)‖² at one time for each draw [K, B]; and what teaches γ(t) its way, [B], worth 0."""
+        noising, (K, B) = self.noising, (num_samples, len(x))
+        gamma, slope, place = noising.noise.at(self._times(K, B, x))  # [K, B]
+        eps = torch.randn(K, *x.shape, device=x.device)
+        alpha, sigma = map(noising.per_row, signal_and_noise(gamma))
+        z = alpha * x + sigma * eps  # [K, B, *shape]
+        labels = None if y is None else y.repeat(K)
+        found = noising.find_noise(z.flatten(0, 1), gamma.flatten(), labels, self.network_dtype)
+        error = 0.5 * noising.total((eps - found.unflatten(0, (K, B))).square())
+        if not (self.training and noising.noise.is_learned):
+            return slope * error, {}
+        spread = noising.noise.spread(place, error).mean(0)
+        return slope * error, {"noise": spread - spread.detach()}
+
+    def _times(self, num_samples: int, rows: int, like: Tensor) -> Tensor:
+        """[K, B] times, uniform each: spread over the batch while training, over the draws of an example otherwise.
+
+        References: Kingma et al., Variational Diffusion Models (2021), appendix I.1.
+        """
+        K, B = num_samples, rows
+        if self.training:
+            even = torch.arange(K * B, device=like.device).reshape(K, B) / (K * B)
+            return (even + torch.rand((), device=like.device)) % 1
+        return (torch.arange(K, device=like.device).unsqueeze(1) + torch.rand(K, B, device=like.device)) / K
+
+    def _told(self, y: Tensor | None, rows: int) -> Tensor | None:
+        """Labels for the network, C where one is not known or hidden."""
+        labels = labels_or_null(y, self.noising, rows)
+        if labels is None or not self.training:
+            return labels
+        return torch.where(torch.rand(rows, device=labels.device) < UNTOLD, self.num_classes, labels)
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
+        return self.noising.px(z[0])
+
+    # the same network as other models
+
+    def layers(self, num_steps: int) -> DiffusionLayers:
+        return DiffusionLayers(self.noising, num_steps).train(self.training)
+
+    def flow(self, batch: Batch) -> Flow:
+        """dz/dγ = ½ (σ ε̂ − σ² z): each z_γ has the distribution that q has there, were ε̂ perfect.
+
+        References: Song et al., Score-Based Generative Modeling through SDEs (2021), eq. 13, here in γ.
+        """
+        noising, (first, last) = self.noising, self.noising.noise.limits
+        x = noising.scaled(batch.x, batch.observed)
+        y = labels_or_null(batch.y, noising, len(x))
+        alpha, sigma = signal_and_noise(first)
+
+        def draw(num_samples: int) -> tuple[Tensor, Tensor]:
+            eps = torch.randn(num_samples, *x.shape, device=x.device)
+            return alpha * x + sigma * eps, log_normal(noising, eps, sigma)
+
+        def velocity(z: Tensor, gamma: float) -> Tensor:
+            level = torch.full((len(z),), gamma, device=z.device)
+            labels = None if y is None else y.repeat(len(z) // len(y))
+            _, sigma = signal_and_noise(level[:1])
+            return 0.5 * (sigma * noising.find_noise(z, level, labels) - sigma**2 * z)
+
+        return Flow(
+            start=float(first),
+            end=float(last),
+            draw=draw,
+            velocity=velocity,
+            log_px_z=lambda z: noising.px(z, batch.observed).log_prob(batch.x),
+            log_end=lambda z: log_normal(noising, z),
+        )
+
+    # generating
+
+    def draw_labels(self, num_samples: int) -> Tensor | None:
+        """Labels [N] by their frequency in the training data, for a model with a condition."""
+        if not self.num_classes:
+            return None
+        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
+
+    def label(self, batch: Batch) -> Tensor | None:
+        """The labels as they are, −1 where one is not known: the network knows p(x), too."""
+        if not self.num_classes:
+            return None
+        return torch.full((len(batch),), -1, device=batch.x.device) if batch.y is None else batch.y
+
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
+        return self.label(batch)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        num_samples: int,
+        y: Tensor | None = None,
+        temperature: float = 1.0,
+        *,
+        steps: int = 50,
+        sampler: Literal["ancestral", "ddim"] = "ancestral",
+        guidance: float = 1.0,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(x, (z₀, z₁)) through a number of steps.
+
+        Arguments:
+            temperature: of all noise.
+            steps: T; more are closer to the model, and slower.
+            sampler: "ancestral" draws from p(z_s|z_t), "ddim" follows its mean without fresh noise.
+            guidance: how much a label is made of, where there is one: 1 is p(x|y), above 1 more typical of y.
+        """
+        self._check_sampling(steps, guidance)
+        y = self.draw_labels(num_samples) if y is None else y
+        gamma = self.layers(steps).gamma()
+        z = descend(
+            self.noising,
+            num_samples,
+            gamma,
+            y,
+            temperature=temperature,
+            deterministic=sampler == "ddim",
+            guidance=guidance,
+        )
+        return self.decode(z).sample(), (z[0], z[-1])
+
+    def _check_sampling(self, steps: int, guidance: float) -> None:
+        if steps < 1:
+            raise RequestError(f"The number of steps is {steps}; it takes a whole number from 1 upwards.")
+        if guidance != 1 and not self.num_classes:
+            raise RequestError(
+                f"guidance={guidance:g} came for a model without labels; fit it with model.condition=label, or leave "
+                "it out."
+            )
+
+    @torch.no_grad()
+    def initialise(self, batch: Batch) -> None:
+        self.noising.initialise(batch.x, batch.observed)
+        if self.num_classes:
+            if batch.y is None or not bool((batch.y >= 0).any()):
+                raise RequestError("model.condition=label came for data none of whose labels is observed.")
+            counts = torch.bincount(batch.y[batch.y >= 0], minlength=self.num_classes) + 1.0
+            self.log_frequency.copy_((counts / counts.sum()).log())
+
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        """All of it is p; what q has is γ, which it shares."""
+        if part not in ("p", "q", "prior"):
+            raise RequestError(f"There is no part {part!r}; a diffusion has 'p', to which all of it belongs.")
+        return list(self.parameters()) if part == "p" else []
+
+    @torch.no_grad()
+    def panels(self, batch: Batch) -> dict[str, Panel]:
+        return {}
+
+
+def _patch(domain: Domain) -> int:
+    """The side of patches that leaves at most 16 a side."""
+    return int(2 ** max(0, math.ceil(math.log2(max(domain.image_shape[:2]) / 16))))
