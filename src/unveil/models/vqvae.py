@@ -1,0 +1,461 @@
+"""The vector-quantised auto-encoder: z is a grid of codes, and its prior is learned once they stand."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ..batch import Batch
+from ..domain import Domain
+from ..errors import RequestError, nearest
+from ..likelihoods import Likelihood, default_likelihood, moments
+from ..nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
+from ..nn.masking import join_mask, shape_with_mask
+from ..nn.quantize import Quantized, Quantizer, ScalarQuantizer, VectorQuantizer, count_codes, perplexity
+from ..nn.standardise import Standardise
+from ..priors.codes import CodePrior
+from ..registry import lookup, register
+from ..terms import Terms, expand_samples
+from .base import Model, Posterior, held
+from .labels import every_label, log_frequencies, log_label_prior
+from .networks import default_width
+from .panels import Bars, Lines, Panel, Strip
+
+Condition = Literal["none", "label"]
+CHANNELS, CODE_DIM = 64, 16  # of the networks of images; of a code's vector
+PRIOR_WIDTH, PRIOR_DEPTH = 64, 4  # of the prior's causal convolutions
+IMAGE_CODES, VECTOR_CODES = 16, 4
+JUDGED = 1024  # most values of z that log p(x) is summed over
+SHOWN = 8  # examples in a row of the report
+
+
+@register("model", "vqvae")
+class VQVAE(Model):
+    """p(x, c) = p(c) p(x|e_c), c being n codes out of K, and q(c|x) a single one: what the encoder's vectors are near.
+
+    log p(x) ≥ log p(x|c(x)) + log p(c(x)), a true bound: q is certain, so there is no entropy to add.
+
+    While encoder, book and decoder are trained the prior is uniform, log p(c) = −n log K. Then they stand, and an
+    autoregressive p(c) is learned alone (`train.prior_share`). The gradient of log p(x|e_c) reaches the encoder
+    straight through. Whatever the number of samples, each x is encoded once, and moves the book once, in training only.
+
+    With C classes the prior is p(c|y); a label that is not observed is summed out of it, exactly.
+
+    References: van den Oord, Vinyals & Kavukcuoglu, Neural Discrete Representation Learning (2017), eq. 1–3; Mentzer et
+    al., Finite Scalar Quantization (2024).
+
+    Arguments:
+        likelihood: p(x|h); it knows the domain.
+        latent: n, the most codes of an example; those of an image lie on a grid.
+        codebook_size: K.
+        code_dim: D, numbers of a code's vector; 0 picks.
+        quantizer: "vq", a learned book, or "fsq", rounded scalars.
+        ema: whether the book follows averages, or else its gradient.
+        revival: whether codes that nothing chooses are set onto a vector of the batch.
+        commitment: weight of ‖h − sg(e)‖² in the loss, in nats.
+        width: channels, or hidden units.
+        depth: residual blocks, of images per size of the grid.
+        num_classes: C, or 0 without a condition.
+        sees_missing: whether the encoder is given the mask; without it, what is missing enters as the mean.
+    """
+
+    summary = "codes out of a learned book, and an autoregressive prior over them"
+    groups = ("codes",)
+    prior_share = 0.3
+    remedies: ClassVar[dict[str, str]] = {
+        "log_w": "its q is one code for each x, of which more samples say no more; use the objective or estimator "
+        "'elbo'",
+        "rsample": "its codes are no function of any noise; use the objective 'elbo'",
+        "pathwise": "its codes have no exact gradient; use the objective 'elbo'",
+        "split_q": "its codes have no exact gradient; use the objective 'elbo'",
+    }
+
+    log_frequency: Tensor
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        *,
+        latent: int = IMAGE_CODES,
+        codebook_size: int = 512,
+        code_dim: int = 0,
+        quantizer: Literal["vq", "fsq"] = "vq",
+        ema: bool = True,
+        revival: bool = True,
+        commitment: float = 0.25,
+        width: int = CHANNELS,
+        depth: int = 1,
+        num_classes: int = 0,
+        sees_missing: bool = False,
+    ) -> None:
+        super().__init__()
+        _check(latent=latent, codebook_size=codebook_size - 1, width=width, depth=depth)
+        if not 0 <= commitment < math.inf:
+            raise RequestError(f"model.commitment is {commitment}; it takes a number from 0 upwards.")
+        self.likelihood, self.domain = likelihood, likelihood.domain
+        self.num_classes, self.sees_missing, self.commitment = num_classes, sees_missing, commitment
+        self.quantizer = _quantizer(quantizer, codebook_size, code_dim, ema, revival)
+        self.codebook_size = codebook_size
+        shape, dim, size = self.domain.shape, self.quantizer.dim, {"width": width, "depth": depth}
+        seen = shape_with_mask(shape) if sees_missing else shape
+        self.encoder: nn.Module
+        self.decoder: nn.Module
+        if self.domain.is_image:
+            sizes = code_sizes(shape, latent)
+            self.cells = sizes[-1]
+            self.encoder = GridEncoder(seen, sizes, dim, **size)
+            self.decoder = GridDecoder(shape, sizes, dim, likelihood.params_per_dim, **size)
+        else:
+            self.cells = (1, latent)
+            self.encoder = VectorEncoder(seen, latent, dim, **size)
+            self.decoder = VectorDecoder(shape, latent, dim, likelihood.params_per_dim, **size)
+        self.standardise = Standardise(shape, shared=self.domain.is_image)
+        self.prior = CodePrior(
+            codebook_size, self.cells, width=min(width, PRIOR_WIDTH), depth=PRIOR_DEPTH, condition=num_classes
+        )
+        if num_classes:
+            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
+        self.solves = "some" if likelihood.solves else "nothing"
+        self._prior_is_uniform, self._book_moves = False, True
+
+    @classmethod
+    def build(
+        cls,
+        domain: Domain,
+        num_classes: int = 0,
+        has_missing: bool = False,
+        *,
+        latent: int = 0,
+        codebook_size: int = 512,
+        code_dim: int = 0,
+        quantizer: Literal["vq", "fsq"] = "vq",
+        ema: bool = True,
+        revival: bool = True,
+        commitment: float = 0.25,
+        width: int = 0,
+        depth: int = 1,
+        condition: Condition = "none",
+        likelihood: Callable[..., Likelihood] | None = None,
+    ) -> VQVAE:
+        """A VQ-VAE for a domain, from a few choices.
+
+        Arguments:
+            latent: n, the codes of an example; those of an image lie on a grid of no more than n; 0 picks.
+            codebook_size: K, the values that each code can take.
+            code_dim: numbers of a code's vector (vq); 0 picks.
+            quantizer: vq is a learned book of vectors; fsq rounds a few scalars, and has no book that could collapse.
+            ema: whether the book follows the average of what chose each code, or else its gradient (vq).
+            revival: whether codes that nothing chooses are set onto a vector of the batch (vq).
+            commitment: weight of the distance between the encoder's vectors and their codes in the loss (vq).
+            width: channels (images), or hidden units (vectors); 0 picks.
+            depth: residual blocks, of images per size of the grid.
+            condition: label gives a prior p(codes|y); rows without a label are summed over y.
+
+        Context: num_classes of the data's labels, has_missing entries of x.
+        """
+        if condition == "label" and num_classes < 2:
+            raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
+        p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
+        return cls(
+            p_x,
+            latent=latent or (IMAGE_CODES if domain.is_image else VECTOR_CODES),
+            codebook_size=codebook_size,
+            code_dim=code_dim,
+            quantizer=quantizer,
+            ema=ema,
+            revival=revival,
+            commitment=commitment,
+            width=width or (CHANNELS if domain.is_image else default_width(domain, "mlp")),
+            depth=depth,
+            num_classes=num_classes if condition == "label" else 0,
+            sees_missing=has_missing,
+        )
+
+    @property
+    def num_codes(self) -> int:
+        """n, the codes of an example."""
+        return math.prod(self.cells)
+
+    @property
+    def gives(self) -> frozenset[str]:
+        few = self.codebook_size**self.num_codes <= JUDGED
+        return frozenset({"joint", "straight_through", *(["exact"] if few else [])})
+
+    @property
+    def story(self) -> str:
+        where = "×".join(map(str, self.cells)) if self.domain.is_image else str(self.num_codes)
+        return (
+            f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {where} codes of "
+            f"{self.codebook_size} values, then a prior over them"
+        )
+
+    def begin(self, parts: tuple[str, ...]) -> None:
+        """A uniform prior while encoder or decoder move; in the stage of the prior all else stands, the book too."""
+        self._prior_is_uniform, self._book_moves = bool({"p", "q"} & set(parts)), "p" in parts
+
+    # q(c|x), p(x, c) and their meeting
+
+    def posterior(self, batch: Batch) -> Codes:
+        h = self._encode(batch)
+        return Codes(h, self.quantizer(h))
+
+    def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+        codes = z[0].long()
+        log_px_z = self._log_px(batch, self.quantizer.look_up(codes))
+        return Terms(log_px_z=log_px_z, log_pz=self._log_pc(batch, codes).unsqueeze(-1), z=(codes,))
+
+    def infer(
+        self,
+        batch: Batch,
+        num_samples: int | None = 1,
+        hold: frozenset[str] = frozenset(),
+        posterior: Posterior | None = None,
+    ) -> Terms:
+        """As in `Model`, from one pass; the vectors that are decoded carry the encoder's gradient, the codes none."""
+        if num_samples is None:
+            return self.enumerate(batch)
+        own = posterior if isinstance(posterior, Codes) else self.posterior(batch)
+        found = own.found
+        with held(self.parameters_of("p") if "p" in hold else ()):
+            log_px_z = self._log_px(batch, found.values.unsqueeze(0))  # [1, B]
+            log_pz = self._log_pc(batch, found.codes.unsqueeze(0))
+        if self.training and self._book_moves and torch.is_grad_enabled():
+            self.quantizer.learn(own.vectors, found.codes)
+        log_pz = log_pz.expand(num_samples, -1).unsqueeze(-1)
+        return Terms(
+            log_px_z=log_px_z.expand(num_samples, -1),
+            log_pz=log_pz,
+            log_qz_x=torch.zeros_like(log_pz),
+            z=(expand_samples(found.codes, num_samples),),
+            penalties=self._penalties(found),
+            metrics=self._metrics(found.codes),
+        )
+
+    def _encode(self, batch: Batch) -> Tensor:
+        """Vectors [B, n, D]."""
+        x = self.standardise(batch.x, batch.observed)
+        if self.sees_missing:
+            x = join_mask(x, torch.ones_like(x) if batch.observed is None else batch.observed.to(x.dtype))
+        with self._network_precision():
+            h = self.encoder(x)
+        return h.float()
+
+    def _log_px(self, batch: Batch, vectors: Tensor) -> Tensor:
+        """log p(x|c), [K, B], from vectors [K, B, n, D]."""
+        return self.likelihood(self._features(vectors), batch.observed).log_prob(batch.x)
+
+    def _features(self, vectors: Tensor) -> Tensor:
+        with self._network_precision():
+            h = self.decoder(vectors)
+        return h.float()
+
+    def _log_pc(self, batch: Batch, codes: Tensor) -> Tensor:
+        """log p(c) or, where labels are given, log p(c|y), [K, B], of codes [K, B, n]."""
+        if self._prior_is_uniform:
+            return torch.full(codes.shape[:2], -self.num_codes * math.log(self.codebook_size), device=codes.device)
+        with self._network_precision():
+            if not self._misses_labels(batch):
+                y = None if batch.y is None else batch.y.expand(codes.shape[:2]).flatten()
+                return self.prior.log_prob(codes.flatten(0, 1), y).unflatten(0, codes.shape[:2])
+            log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
+            return (self._log_pc_of_each_label(batch, codes) + log_py).logsumexp(1)
+
+    def _log_pc_of_each_label(self, batch: Batch, codes: Tensor) -> Tensor:
+        """log p(c|y), [K, C, B]."""
+        y, K = every_label(batch, self.num_classes).y, len(codes)
+        assert y is not None
+        every = torch.cat([codes] * self.num_classes, 1)  # [K, C·B, n]
+        log_p = self.prior.log_prob(every.flatten(0, 1), y.expand(K, -1).flatten())
+        return log_p.reshape(K, self.num_classes, -1)
+
+    def _misses_labels(self, batch: Batch) -> bool:
+        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
+
+    def _penalties(self, found: Quantized) -> dict[str, Tensor]:
+        return {"commitment": self.commitment * found.commitment.sum(-1), "codebook": found.book.sum(-1)}
+
+    def _metrics(self, codes: Tensor) -> dict[str, Tensor]:
+        """How many codes the batch makes use of, and as how many they count."""
+        counts = count_codes(codes, self.codebook_size)
+        return {"codebook_usage": (counts > 0).float().mean(), "codebook_perplexity": perplexity(counts)}
+
+    def _network_precision(self) -> torch.autocast:
+        reduced = self.network_dtype != torch.float32
+        return torch.autocast(self.standardise.centre.device.type, torch.bfloat16, enabled=reduced)
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
+        return self.likelihood(self._features(self.quantizer.look_up(z[0].long())))
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """log p(x) = log Σ_c p(c) p(x|c), [B], where there are few c."""
+        if "exact" not in self.gives:
+            return super().log_prob(batch)
+        every = torch.tensor(list(itertools.product(range(self.codebook_size), repeat=self.num_codes)))
+        z = every.to(batch.x.device).unsqueeze(1).expand(-1, len(batch), -1)
+        terms = self.joint(batch, (z,))
+        return (terms.log_px_z + terms.log_pz.sum(-1)).double().logsumexp(0)
+
+    # generating
+
+    def draw_labels(self, num_samples: int) -> Tensor | None:
+        """Labels [N] by their frequency in the training data, for a model with a condition."""
+        if not self.num_classes:
+            return None
+        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
+
+    @torch.no_grad()
+    def label(self, batch: Batch) -> Tensor | None:
+        """argmax_y p(y) p(c(x)|y), [B], where the label is not observed."""
+        if not self._misses_labels(batch):
+            return batch.y if self.num_classes else None
+        return self._log_label(batch, self.posterior(batch).draw(1)[0][0])[0].argmax(0)
+
+    @torch.no_grad()
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
+        """y ∼ p(y|c) ∝ p(y) p(c|y) [K, B] where the label is not observed."""
+        if not self._misses_labels(batch):
+            return batch.y if self.num_classes else None
+        logits = self._log_label(batch, z[0].long()).movedim(1, -1)
+        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
+
+    def _log_label(self, batch: Batch, codes: Tensor) -> Tensor:
+        """log p(y) p(c|y), [K, C, B]."""
+        return self._log_pc_of_each_label(batch, codes) + log_label_prior(batch, self.log_frequency)
+
+    @torch.no_grad()
+    def sample(
+        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """A temperature below 1 favours likely codes: each from p(c_t|c_<t)^(1/T)."""
+        codes = self.prior.draw(num_samples, self.draw_labels(num_samples) if y is None else y, temperature)
+        return self.decode((codes,)).sample(), (codes,)
+
+    @torch.no_grad()
+    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        return (self.prior.draw(num_samples, self.draw_labels(num_samples) if y is None else y),)
+
+    # fitting
+
+    @torch.no_grad()
+    def initialise(self, batch: Batch) -> None:
+        """The scale of x, the output's offset, and a book of k-means centres of what the encoder says of x."""
+        seen = moments(batch.x, batch.observed)
+        self.standardise.start(seen.mean, seen.std)
+        self.likelihood.initialise(batch.x, batch.observed)
+        self.quantizer.start(self._encode(batch).flatten(0, -2))
+        if self.num_classes:
+            self.log_frequency.copy_(log_frequencies(batch.y, self.num_classes))
+
+    @torch.no_grad()
+    def solve(self, batches: Callable[[], Any]) -> None:
+        total = torch.zeros(self.domain.num_dims, device=self.standardise.centre.device)
+        count = torch.zeros_like(total)
+        for batch in batches():
+            p = self.decode(self.posterior(batch).draw(1)[0])
+            more, seen = self.likelihood.statistic(batch.x, p, batch.observed)
+            total, count = total + more, count + seen
+        self.likelihood.finish_solving(total / count.clamp(min=1))
+
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        modules: dict[str, list[nn.Module]] = {
+            "p": [self.prior, self.quantizer, self.decoder, self.likelihood],
+            "q": [self.encoder],
+            "prior": [self.prior],
+        }
+        if part not in modules:
+            raise RequestError(f"There is no part {part!r}.", nearest(part, modules))
+        return [p for module in modules[part] for p in module.parameters()]
+
+    # for the report
+
+    @torch.no_grad()
+    def panels(self, batch: Batch) -> dict[str, Panel]:
+        """How the book is used, what the learned prior gains, and what codes look like under either prior."""
+        (codes,), _ = self.posterior(batch).draw(1)
+        counts = count_codes(codes, self.codebook_size).sort(descending=True).values
+        learned = float(-self._log_pc(batch, codes).mean())
+        uniform = self.num_codes * math.log(self.codebook_size)
+        found: dict[str, Panel] = {"codebook": self._usage(counts), "code_prior": _gain(uniform, learned)}
+        return found | ({"codes": self._strip(batch)} if self.domain.is_image else {})
+
+    def _usage(self, counts: Tensor) -> Lines:
+        shares = (counts / counts.sum().clamp(min=1)).tolist()
+        ranks = [float(rank) for rank in range(1, len(shares) + 1)]
+        used, worth = int((counts > 0).sum()), float(perplexity(counts))
+        return Lines(
+            "Use of the codes",
+            f"{used} of {len(shares)} codes occur; their perplexity is {worth:.0f}, as if so many were used alike.",
+            {"share": (ranks, shares), "all alike": (ranks, [1 / len(shares)] * len(shares))},
+            x_label="code, the most used first",
+            y_label="share",
+        )
+
+    def _strip(self, batch: Batch) -> Strip:
+        x = batch.x[:SHOWN]
+        own = self.decode(self.posterior(Batch(x, observed=_head(batch.observed))).draw(1)[0]).mean[0]
+        drawn = self.decode(self.draw_prior(len(x))).mean
+        codes = torch.randint(self.codebook_size, (len(x), self.num_codes), device=x.device)
+        return Strip(
+            "What codes look like",
+            "Each x, and what its own codes decode to; below, codes drawn from the learned prior and at random.",
+            torch.stack([x, own, drawn, self.decode((codes,)).mean]),
+            ("x", "its codes", "learned prior", "uniform prior"),
+        )
+
+
+class Codes(Posterior):
+    """q(c|x), certain of one c, the code nearest to each vector: a draw is always the same, and log q = 0.
+
+    Arguments: vectors of x, [B, n, D]; found, what they became.
+    """
+
+    def __init__(self, vectors: Tensor, found: Quantized) -> None:
+        self.vectors, self.found = vectors, found
+
+    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        z = (expand_samples(self.found.codes, num_samples),)
+        return z, self.log_prob(z)
+
+    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
+        """0 at the codes of x, −∞ elsewhere."""
+        same = (z[0] == self.found.codes).all(-1)
+        return torch.where(same, 0.0, -torch.inf).unsqueeze(-1)
+
+
+def _quantizer(name: str, num_codes: int, dim: int, ema: bool, revival: bool) -> Quantizer:
+    if name == "vq":
+        return VectorQuantizer(num_codes, dim or CODE_DIM, ema=ema, revival=revival)
+    if dim:
+        raise RequestError(
+            f"model.code_dim={dim} came with quantizer=fsq, whose codebook_size says how many numbers a code has; "
+            "leave it out."
+        )
+    return ScalarQuantizer(num_codes)
+
+
+def _check(**sizes: int) -> None:
+    for key, size in sizes.items():
+        if size < 1:
+            low = 2 if key == "codebook_size" else 1
+            raise RequestError(f"model.{key} is {size + low - 1}; it takes a whole number from {low} upwards.")
+
+
+def _gain(uniform: float, learned: float) -> Bars:
+    return Bars(
+        "What the prior over codes costs",
+        f"−log p(codes): a uniform prior pays {uniform:.1f} nats for the codes of an example, the learned one "
+        f"{learned:.1f}, which is {uniform - learned:.1f} nats gained.",
+        ("uniform", "learned"),
+        (uniform, learned),
+        "nats",
+    )
+
+
+def _head(observed: Tensor | None) -> Tensor | None:
+    return None if observed is None else observed[:SHOWN]
