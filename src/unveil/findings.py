@@ -8,8 +8,8 @@ from typing import Any
 from .models.mixture import COMPONENTS
 from .run import Run
 
-SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most"}
-SIGNS = {"lower": "≥", "exact": "=", "upper": "≤"}
+SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
+SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other: of another model, with no side
 
 
 def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
@@ -22,7 +22,8 @@ def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
 
 def quantity(result: Mapping[str, Any]) -> str:
     """What log_px of a result is of: log p(x), or log p(x|label) of a model that was given the labels."""
-    return "log p(x|label)" if result.get("condition") == "label" else "log p(x)"
+    told = "log p(x|label)" if result.get("condition") == "label" else "log p(x)"
+    return f"{told} of another model with the same weights" if result.get("direction") == "other" else told
 
 
 def _value(result: dict[str, Any]) -> str:
@@ -48,7 +49,7 @@ def _against_baselines(result: dict[str, Any]) -> str:
     verb = "better" if gain > 0 else "worse"
     sure = "" if error is not None and abs(gain) > 3 * error else ", which is within three standard errors"
     give_or_take = "" if error is None else f" ± {error:.2f}"
-    told = "; the baselines state log p(x), without the label" if quantity(result) != "log p(x)" else ""
+    told = "; the baselines state log p(x), without the label" if result.get("condition") == "label" else ""
     return (
         f"That is {abs(gain):.2f}{give_or_take} nats {verb} than the best simple baseline, "
         f"{best['description']}{sure}{told}."

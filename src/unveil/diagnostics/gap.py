@@ -232,7 +232,7 @@ def _source(model: Model) -> Estimator:
 def _known_side(estimator: Estimator) -> Estimator:
     if estimator.direction not in ("exact", "lower"):
         raise RequestError(
-            f"The gap came with the estimator {estimator.registered[1]!r}, which bounds log p(x) from above; take "
+            f"The gap came with the estimator {estimator.registered[1]!r}, which does not bound log p(x) from below; take "
             "an exact one or one from below, such as ais."
         )
     return estimator

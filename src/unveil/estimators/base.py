@@ -33,7 +33,7 @@ class Estimate:
     Arguments:
         log_px: [B].
         stderr_mc: [B], the estimator's own standard error with the data fixed; NaN where one draw cannot tell.
-        direction: "lower", "upper" or "exact".
+        direction: "lower", "upper", "exact", or "other" where it is of another model with the same weights.
         diagnostics: {name: [B]}; elbo, rate and distortion where the estimator has them.
     """
 
