@@ -469,7 +469,7 @@ def test_a_state_put_back_goes_on_bit_by_bit(optimizer: str, half_life: float) -
         if step.number == 9:
             kept = {k: v.clone() for k, v in step.state.tensors().items()}
             break
-    assert {k.split("/")[0] for k in kept} == {"model", "optimizer"} | ({"average"} if half_life else set())
+    assert {k.split("/")[0] for k in kept} == {"model", "optimizer", "guard"} | ({"average"} if half_life else set())
     second = VAE.build(REAL, latent=2, width=16, depth=1)
     state = TrainState(second, chosen)
     state.load(kept, 9)

@@ -21,6 +21,8 @@ from .feeding import Feed
 from .stage import Stage
 
 SOLVE_ROWS = 1024  # rows per block of a closed-form pass
+SURGE = 10.0  # times its usual length, beyond which a gradient is scaled down
+FOLLOWING = 0.05  # share of a change of its length that is followed at once
 
 
 class NonFinite(WorkError):
@@ -45,6 +47,7 @@ class TrainState:
         self.model, self.stage, self.step = model, stage, 0
         self.lr_factor = 1.0  # lowered by the caller, who validates
         gradient = model.solves != "all"
+        self.usual = torch.full((), torch.nan, device=device_of(model))  # log of the gradient's usual length
         self.average = Average(model, stage.ema_half_life if gradient else 0.0)
         self.optimizer = stage.make_optimizer(model) if gradient else None
 
@@ -53,6 +56,8 @@ class TrainState:
         found = {f"model/{k}": v for k, v in self.model.state_dict().items()}
         if self.average.model is not self.model:
             found |= {f"average/{k}": v for k, v in self.average.model.state_dict().items()}
+        if self.optimizer is not None:
+            found["guard/usual"] = self.usual
         for name, slots in self._optimizer_slots().items():
             found |= {f"optimizer/{name}/{slot}": value for slot, value in slots.items()}
         return {k: v.detach() for k, v in found.items()}
@@ -63,6 +68,8 @@ class TrainState:
         self.model.load_state_dict(_under(tensors, "model/"))
         if self.average.model is not self.model:
             self.average.model.load_state_dict(_under(tensors, "average/"))
+        for value in _under(tensors, "guard/").values():
+            self.usual.copy_(value)
         named = dict(self.model.named_parameters())
         for key, value in _under(tensors, "optimizer/").items():
             name, slot = key.rsplit("/", 1)
@@ -168,7 +175,7 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
     parameters, device = stage.parameters(model), device_of(model)
     frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
     not_q = _outside_q(model, stage)
-    guard, feed = Guard(parameters, stage.clip, device), Feed(data, stage.batch_size, device)
+    guard, feed = Guard(parameters, stage.clip, device, state.usual), Feed(data, stage.batch_size, device)
     replayed = device.type == "cuda"  # a compiled problem is one graph there
     solves = model.solves == "some" and "p" in stage.parts
     solve_every = max(-(-len(data) // stage.batch_size), stage.steps // 50)
@@ -191,7 +198,7 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
             p.grad = None  # the optimiser passes it over
         for group in optimizer.param_groups:
             group["lr"] = stage.learning_rate(step) * state.lr_factor
-        guard.update(optimizer, loss, logs, step, model)
+        guard.update(optimizer, loss, logs, step, model, whole=inner is None)
         return logs
 
     model.train()
@@ -257,23 +264,55 @@ def _solve(model: Model, data: Split, seed: int, step: int) -> None:
 
 
 class Guard:
-    """Clips the gradient, and makes an update only when the loss and every gradient are finite.
+    """Scales a long gradient down, and makes an update only when the loss and every gradient are finite.
+
+    Long is what is above `clip`, or ten times the usual length m, which follows log‖g‖, each time by a bounded step:
+
+        log m ← log m + 0.05 · clamp(log‖g‖ − log m, −log 10, log 10)
+
+    One surge hardly moves m. A lasting change is followed, by a factor of 10 in 20 updates, and no update is passed
+    over meanwhile: so the guard cannot lock up, as one does that skips what is long and learns from what it let pass.
 
     On a CPU the check is read before the update. On an accelerator the update is masked on the device and the flag
     is read one step late, so that nothing waits.
+
+    Arguments:
+        parameters: that are updated.
+        clip: the longest gradient.
+        device: of the parameters.
+        usual: log m, a scalar that is changed in place; NaN before the first update.
     """
 
-    def __init__(self, parameters: list[nn.Parameter], clip: float, device: torch.device) -> None:
+    def __init__(
+        self, parameters: list[nn.Parameter], clip: float, device: torch.device, usual: Tensor | None = None
+    ) -> None:
         self.parameters, self.clip, self.late = parameters, clip, device.type != "cpu"
+        self.usual = torch.full((), torch.nan, device=device) if usual is None else usual
         self._pending: tuple[Tensor, int, Tensor, Mapping[str, Tensor]] | None = None
 
+    def _limit(self, norm: Tensor) -> Tensor:
+        """The longest gradient now; the usual length takes note of this one's."""
+        log_norm = torch.where(torch.isfinite(norm), norm.clamp(min=1e-30), 1.0).log()
+        usual = torch.where(self.usual.isnan(), log_norm, self.usual)
+        change = (log_norm - usual).clamp(-math.log(SURGE), math.log(SURGE))
+        self.usual.copy_(torch.where(torch.isfinite(norm), usual + FOLLOWING * change, self.usual))
+        return (SURGE * usual.exp()).clamp(max=self.clip)
+
     def update(
-        self, optimizer: torch.optim.Optimizer, loss: Tensor, logs: Mapping[str, Tensor], step: int, model: Model
+        self,
+        optimizer: torch.optim.Optimizer,
+        loss: Tensor,
+        logs: Mapping[str, Tensor],
+        step: int,
+        model: Model,
+        whole: bool = True,
     ) -> None:
+        """Arguments: whole, whether all parameters move; the usual length is of such updates."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
+        limit = self._limit(norm) if whole else torch.full_like(norm, self.clip)
         loss = loss.detach()
-        factor = (self.clip / (norm + 1e-6)).clamp(max=1.0)
+        factor = (limit / (norm + 1e-6)).clamp(max=1.0)
         self.finish(model)
         if not self.late and not (math.isfinite(norm) and math.isfinite(loss)):
             raise self._story(loss, logs, step, model)
