@@ -9,7 +9,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from .domain import Domain
 from .errors import RequestError, nearest
@@ -260,8 +260,8 @@ def all_keys() -> list[Key]:
     found: list[Key] = []
     for kind in ("model", "objective", *PARTS):
         for name, cls in load_all(kind).items():
-            source = _constructor(cls) if kind == "model" else cls
-            keys = _keys_of(source, kind) + (_keys_of(cls.sample, "sample") if kind == "model" else [])
+            keys = _keys_of(_constructor(cls) if kind == "model" else cls, kind)
+            keys += _keys_of(cast(type[Model], cls).sample, "sample") if kind == "model" else []
             found += [Key(k.name, k.type, k.default, f"({name}) {k.meaning}") for k in keys]
     for kind, source in (("data", DataOptions), ("train", TrainOptions), ("evaluation", EvaluationOptions)):
         found += _keys_of(source, kind)

@@ -14,7 +14,7 @@ from .data import Split
 from .errors import RequestError
 from .estimators.base import ROWS
 from .judging import posterior_moments
-from .models.base import Model, device_of
+from .models.base import Model, device_of, require_latents
 from .ops import keyed
 from .run import Run
 
@@ -65,7 +65,7 @@ def file_column(files: tuple[str, ...] | None) -> dict[str, np.ndarray]:
 
 def encoded(run: Run, split: Split, notes: tuple[str, ...] = (), files: tuple[str, ...] | None = None) -> Encoding:
     """The latents of every example: codes where they are, else means and standard deviations, of draws if need be."""
-    require_code(run.model, "Encoding")
+    require_latents(run.model, "Encoding")
     if is_coded(run.model):
         codes = _codes(run.model, split)
         return Encoding(codes.numpy(), None, _numbered(("code",), (codes.shape[1],)), notes, files)
@@ -80,24 +80,9 @@ def encoded(run: Run, split: Split, notes: tuple[str, ...] = (), files: tuple[st
     return Encoding(moments[0].numpy(), moments[1].numpy(), _numbered(groups, sizes), notes, files)
 
 
-def has_code(model: Model) -> bool:
-    """Whether there is a z that stands for x: one that x can be decoded from."""
-    return bool(model.groups) and "joint" in model.gives
-
-
 def is_coded(model: Model) -> bool:
     """Whether z are whole numbers, one z for each x."""
     return "straight_through" in model.gives
-
-
-def require_code(model: Model, what: str) -> None:
-    """Refuse what needs a z that stands for x, of a model without one."""
-    if not model.groups:
-        raise RequestError(
-            f"{what} needs latents, and a {type(model).__name__} has none: it states p(x) itself.",
-            "Use a model with latents, such as vae or hvae; sampling and scores work as they are.",
-        )
-    model.require(what, {"joint"})
 
 
 def prior_draw(model: Model) -> tuple[Tensor, ...]:
@@ -141,7 +126,7 @@ def _drawn_moments(model: Model, split: Split) -> tuple[Tensor, Tensor] | None:
 @torch.no_grad()
 def decode(run: Run, z: Any, y: Any = None) -> np.ndarray:
     """E[x|z] [N, *shape] of latents z [N, D], as `encode` gives them; labels y [N] for a model conditioned on them."""
-    require_code(run.model, "Decoding")
+    require_latents(run.model, "Decoding")
     device = device_of(run.model)
     given_z = torch.as_tensor(np.asarray(z), device=device)
     labels = None if y is None else torch.as_tensor(np.asarray(y), dtype=torch.int64, device=device)

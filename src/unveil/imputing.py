@@ -18,7 +18,7 @@ from .data.split import Split
 from .errors import RequestError, WorkError, remark
 from .estimators.base import ROWS, draws, rows_at_once
 from .judging import new_split
-from .models.base import Model, device_of
+from .models.base import Model, device_of, require_latents
 from .ops import keyed
 from .run import Run
 
@@ -115,7 +115,7 @@ def complete(
             raise RequestError(f"{name} is {value}; it takes a whole number from 1 upwards.")
     if mean and draws > 1:
         raise RequestError(f"The mean came with draws={draws}; there is one mean: leave one of them out.")
-    run.model.require("Imputation", {"log_w|enumerate"})
+    _require_weights(run.model)
     split, raw = new_split(run, x)
     if draws > 1 and raw.frame is not None and DRAW in raw.frame.names:
         raise RequestError(f"The table has a column {DRAW!r} already, which is to number the imputations; rename it.")
@@ -126,6 +126,15 @@ def complete(
     whole = not mean and run.domain.kind not in ("real", "unit")
     notes = (*raw.ignored, *_said(len(gaps), ess, K, scale))
     return Completed(raw, gaps, scale * values, ess, whole, notes)
+
+
+def _require_weights(model: Model) -> None:
+    require_latents(model, "Imputation")
+    if not model.gives & {"log_w", "enumerate"}:
+        raise RequestError(
+            f"Imputation weighs draws of z by p(x, z)/q(z|x), and a {type(model).__name__} has no such weights.",
+            "Use a model that has, such as vae or hvae.",
+        )
 
 
 @torch.no_grad()

@@ -16,12 +16,12 @@ from .config import sample_arguments, takes_several
 from .data import Split
 from .data.frames import is_frame
 from .data.raw import Raw
-from .encoding import CHUNK, Encoding, encoded, file_column, is_coded, require_code
+from .encoding import CHUNK, Encoding, encoded, file_column, is_coded
 from .errors import RequestError, nearest, remark
 from .estimators.base import evaluate
 from .files import write_atomic
 from .judging import make_estimator, new_split
-from .models.base import Model, device_of
+from .models.base import Model, device_of, require_latents
 from .ops import keyed
 from .run import Run
 
@@ -198,7 +198,7 @@ def _chunks(count: int) -> Iterator[int]:
 @torch.no_grad()
 def reconstruct(run: Run, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to the first test examples."""
-    require_code(run.model, "Reconstruction")
+    require_latents(run.model, "Reconstruction")
     split = run.data.test.head(num_examples).to(run.train["device"]) if x is None else given(run, x).head(num_examples)
     z, y = posterior_z(run, split), likely_labels(run, split)
     return batch_x(split), run.model.decode(z, y).mean.cpu().numpy()
@@ -217,7 +217,7 @@ def interpolate(
         raise RequestError(
             f"A path of {num_steps} steps came for {num_paths} pairs; it takes at least 2 steps, 1 pair."
         )
-    require_code(run.model, "Interpolation")
+    require_latents(run.model, "Interpolation")
     if is_coded(run.model):
         raise RequestError(
             f"The latents of a {run.config['model']['name']} are codes, and between two codes there is nothing.",

@@ -21,7 +21,7 @@ from ..data import Split
 from ..errors import RequestError
 from ..files import finite
 from ..latents import Pushforward
-from ..models.base import Model, Posterior, device_of, evaluating
+from ..models.base import Model, Posterior, device_of, evaluating, require_latents
 from ..ops import keyed, mean_and_error
 from .finding import Finding
 from .islands import marginal_kl, separation
@@ -165,6 +165,7 @@ def aggregate(model: Model, split: Split, *, seed: int = 0, limit: int = 2000) -
 
     Arguments: seed, of the draws; limit, the most examples to look at.
     """
+    require_latents(model, "The aggregate posterior")
     model.require("The aggregate posterior", {"log_w"})
     held_out = split.spread(limit)
     if len(held_out) < 4:

@@ -22,7 +22,7 @@ from ..estimators.bounds import IwaeBound
 from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
 from ..files import finite
-from ..models.base import Model, Posterior, device_of, evaluating, num_latents
+from ..models.base import Model, Posterior, device_of, evaluating, num_latents, require_latents
 from ..ops import keyed
 from .finding import Finding
 
@@ -166,7 +166,8 @@ def audit(model: Model, split: Split, *, seed: int = 0, limit: int | None = 100,
         num_samples: draws of q(z|x) per example for the ELBO (and of the IWAE bound, where there is nothing better).
     """
     positive(num_samples)
-    model.require("The audit", {"joint", "log_w|enumerate"})
+    require_latents(model, "The audit")
+    model.require("The audit", {"log_w|enumerate"})
     count = len(split) if limit is None else min(limit, len(split))
     found = []
     with evaluating(model):

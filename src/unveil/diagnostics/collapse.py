@@ -14,7 +14,7 @@ from ..batch import Batch
 from ..data import Split
 from ..errors import RequestError
 from ..files import finite
-from ..models.base import Model, Posterior, device_of, evaluating
+from ..models.base import Model, Posterior, device_of, evaluating, require_latents
 from ..ops import keyed
 from .finding import Finding
 
@@ -117,7 +117,7 @@ def collapse(
         seed: of the draws and of who gets whose z.
         limit: the most examples to look at.
     """
-    model.require("The test with shuffled z", {"joint"})
+    require_latents(model, "The test with shuffled z")
     held_out = split.spread(limit)
     if len(held_out) < 2:
         raise RequestError(f"{len(held_out)} examples came; to give one the z of another takes at least 2.")

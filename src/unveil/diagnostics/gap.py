@@ -17,7 +17,7 @@ from ..estimators.local import NEEDS, family_of
 from ..estimators.local_families import FAMILIES, FamilyName
 from ..estimators.renyi import RenyiBound
 from ..files import finite
-from ..models.base import Model, device_of, num_latents
+from ..models.base import Model, device_of, num_latents, require_latents
 from ..ops import keyed, mean_and_error
 from ..registry import lookup
 from .finding import Finding
@@ -187,6 +187,7 @@ def gap(
         steps: of each local fit.
         progress: called with (part, done, total).
     """
+    require_latents(model, "The gap")
     model.require("The gap", NEEDS)
     found = _First(model, split, seed, limit, progress)
     own = _family_of_encoder(model, split, seed)
@@ -232,8 +233,8 @@ def _source(model: Model) -> Estimator:
 def _known_side(estimator: Estimator) -> Estimator:
     if estimator.direction not in ("exact", "lower"):
         raise RequestError(
-            f"The gap came with the estimator {estimator.registered[1]!r}, which does not bound log p(x) from below; take "
-            "an exact one or one from below, such as ais."
+            f"The gap came with the estimator {estimator.registered[1]!r}, which does not bound log p(x) from below; "
+            "take an exact one or one from below, such as ais."
         )
     return estimator
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..data import Data, Split
 from ..files import finite
-from ..models.base import Model
+from ..models.base import Model, require_latents
 from ..ops import keyed
 from .codes import filled, flat_x, posterior_means, ppca_codes
 from .factors import Factors, factors
@@ -121,6 +121,7 @@ def structure(model: Model, data: Data, *, seed: int = 0, limit: int = 2000) -> 
         seed: of the pairs that paths join, and of the bootstrap of the tree.
         limit: the most examples of each split (10,000 training examples for the order of two parts).
     """
+    require_latents(model, "The structure of z")
     order = held_by(data.factors, "upper", "lower")
     train, test = data.train.spread(ORDERED if order else limit), data.test.spread(limit)
     codes = _codes(model, train, test)

@@ -383,6 +383,21 @@ def num_latents(model: Model) -> int:
     return sum(shape.numel() for shape in shapes_of_z(model))
 
 
+def stands_for_x(model: Model) -> bool:
+    """Whether the model has a z that stands for x: one that x can be decoded from."""
+    return bool(model.groups) and "joint" in model.gives
+
+
+def require_latents(model: Model, what: str) -> None:
+    """Refuse what needs a z that stands for x, of a model without one."""
+    if not stands_for_x(model):
+        why = "has none that x could be decoded from" if model.groups else "has none: it states p(x) itself"
+        raise RequestError(
+            f"{what} needs latents, and this {type(model).__name__} {why}.",
+            "Use a model such as vae, hvae or vqvae; samples and scores work as they are.",
+        )
+
+
 def device_of(module: nn.Module) -> torch.device:
     """The device of a module's first parameter or buffer."""
     for tensor in (*module.parameters(), *module.buffers()):

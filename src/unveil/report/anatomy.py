@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..ops import keyed
 from .subject import Subject
@@ -34,7 +35,7 @@ def anatomy(subject: Subject) -> Anatomy:
     """The parts of a model, from its description and from p, q and prior as every model states them."""
     model, spec = subject.model, subject.run.config["model"]
     count = {part: sum(p.numel() for p in model.parameters_of(part)) for part in ("p", "q", "prior")}
-    exact = not count["q"]
+    exact = not count["q"] and "exact" in model.gives
     encoder = [*(_names(spec, ("encoder", "posterior")) or [_name(spec)]), _weights(count["q"])]
     return Anatomy(
         x=[_shape(subject.domain.shape) + ("" if subject.domain.is_image else " columns"), str(subject.domain)],
@@ -55,7 +56,12 @@ def _latent(subject: Subject) -> list[str]:
     batch = subject.test.batch(torch.zeros(1, dtype=torch.int64, device=subject.test.x.device))
     with keyed("report", "anatomy"):
         z, _ = subject.model.posterior(batch).draw(1)
-    return [f"{_shape(tuple(group.shape[2:]))} real numbers" for group in z[:3]] + ["…"] * (len(z) > 3)
+    return [_group(group) for group in z[:3]] + ["…"] * (len(z) > 3)
+
+
+def _group(z: Tensor) -> str:
+    """What a group [K, B, …] is."""
+    return f"{_shape(tuple(z.shape[2:]))} {'real numbers' if z.is_floating_point() else 'codes'}"
 
 
 def _names(spec: dict[str, Any], slots: tuple[str, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models.base import stands_for_x
 from ..using import reconstruct, sample
 from . import figures
 from .subject import Subject
@@ -26,7 +27,7 @@ def column_views(subject: Subject) -> tuple[dict[str, figures.Figure], list[str]
         as_many, both = min(CLOUD, len(data)), [i, j]
         known = data[~np.isnan(data[:, both]).any(1)]
         drawn[f"pair_{i}_{j}"] = figures.pair(known[:as_many, both], samples[:as_many, both], (names[i], names[j]))
-    if len(data) > 1:
+    if len(data) > 1 and stands_for_x(subject.model):
         means = reconstruct(subject.run, num_examples=MOST)[1]
         drawn["explained"] = figures.explained(names, explained(data, means)[: len(names)])
     return drawn, names

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..models.base import stands_for_x
 from ..using import interpolate, reconstruct, sample
 from .gallery import CRISP, Bytes, Painter, side_that_fits, sprite, uris
 from .latents import Map
@@ -59,11 +60,12 @@ def _rows(
     raw = {
         "samples": [paint(sample(run, GRID, mean=True))],
         "real": [paint(x[:GRID])],
-        "reconstructions": _reconstructions(subject, paint),
-        "one_z": _beside(paint, *one_z_many_x(subject, 3, DRAWS)),
         "extremes": [paint(_test_x(subject, places)) for places in (likely.least, likely.most)],
     }
-    if subject.moments is not None:
+    if stands_for_x(subject.model):
+        raw["reconstructions"] = _reconstructions(subject, paint)
+        raw["one_z"] = _beside(paint, *one_z_many_x(subject, 3, DRAWS))
+    if subject.has_real_z:
         raw["one_x"] = _beside(paint, *one_x_many_z(subject, 3, DRAWS))
         if len(subject.test) > 1:
             raw["paths"] = [paint(path) for path in interpolate(run, num_paths=PATHS, num_steps=STEPS)]

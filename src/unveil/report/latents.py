@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..data import Split
 from ..judging import ACTIVE, posterior_moments
-from .subject import Subject
+from ..ops import keyed
+from .subject import ROWS, Subject
 
 POINTS = 2000
+DRAWS = 8  # of z, where its posterior has no mean in closed form
 
 
 @dataclass(frozen=True)
@@ -51,21 +54,32 @@ class Dimensions:
 
 
 def latent_map(subject: Subject) -> Map | None:
-    """Posterior means of test and then validation examples, at most 2000; None where z has no mean."""
-    if subject.moments is None:
+    """Posterior means of test and then validation examples, at most 2000; None where z is not real."""
+    if not subject.has_real_z:
         return None
     test = subject.test.head(POINTS)
-    splits, parts = [test], [(subject.moments[0][: len(test)], subject.moments[1][: len(test)])]
-    if len(test) < POINTS:
-        splits.append(subject.valid.head(POINTS - len(test)))
-        more = posterior_moments(subject.model, splits[-1], expected=True)
-        assert more is not None
-        parts.append(more)
+    splits = [test, *([subject.valid.head(POINTS - len(test))] if len(test) < POINTS else [])]
+    parts = [_moments(subject, split) for split in splits]
     means, stddevs = torch.cat([mean for mean, _ in parts]), torch.cat([stddev for _, stddev in parts])
     xy, titles, how = _plane(means, stddevs)
     x = torch.cat([s.expected(torch.arange(len(s), device=s.x.device)).x.cpu() for s in splits])
     codes = None if test.y is None else torch.cat([s.y.cpu() for s in splits if s.y is not None])
     return Map(xy, titles, codes, x, how)
+
+
+@torch.no_grad()
+def _moments(subject: Subject, split: Split) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations [N, D]; of draws of the top group, where z has no mean in closed form."""
+    known = posterior_moments(subject.model, split, expected=True) if subject.moments is not None else None
+    if known is not None:
+        return known
+    means, stddevs = [], []
+    for rows in torch.arange(len(split), device=split.x.device).split(ROWS):
+        with keyed("report", "map", int(rows[0])):
+            z, _ = subject.model.posterior(split.expected(rows)).draw(DRAWS)
+        means.append(z[-1].mean(0).flatten(1).cpu())
+        stddevs.append(z[-1].std(0).flatten(1).cpu())
+    return torch.cat(means), torch.cat(stddevs)
 
 
 def _plane(means: Tensor, stddevs: Tensor) -> tuple[Tensor, tuple[str, str], str]:

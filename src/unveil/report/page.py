@@ -51,6 +51,8 @@ def page(run: Run) -> str:
             side=SIGNS[subject.result["direction"]],
             domain=subject.domain,
             closed_form=subject.model.solves == "all",
+            groups=subject.model.groups,
+            real_z=subject.has_real_z,
             style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
             scripts=scripts,
             policy=content_policy(scripts),
@@ -150,7 +152,8 @@ def best_step(run: Run) -> int | None:
 def _training(subject: Subject) -> dict[str, figures.Figure]:
     run = subject.run
     metrics, best = run.metrics, best_step(run)
-    drawn = {name: figures.curve(metrics, name, starts(run), best) for name in ("bound", "rate", "distortion")}
+    names = ("bound", "rate", "distortion") if subject.model.groups else ("bound",)
+    drawn = {name: figures.curve(metrics, name, starts(run), best) for name in names}
     return {name: figure for name, figure in drawn.items() if figure["data"]}
 
 

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..data import Split
 from ..domain import Domain
+from ..encoding import prior_draw
 from ..judging import ACTIVE_ROWS, posterior_moments
-from ..models.base import Model
+from ..models.base import Model, stands_for_x
 from ..models.panels import Panel
 from ..ops import keyed
 from ..run import Run
@@ -55,6 +56,11 @@ class Subject:
     def moments(self) -> tuple[Tensor, Tensor] | None:
         """Posterior means and standard deviations [N, D] of the test examples that active units are counted on."""
         return posterior_moments(self.model, self.test.head(ACTIVE_ROWS), expected=True)
+
+    @cached_property
+    def has_real_z(self) -> bool:
+        """Whether x has latents that are real numbers, between which others lie."""
+        return stands_for_x(self.model) and all(group.is_floating_point() for group in prior_draw(self.model))
 
     @cached_property
     def panels(self) -> dict[str, Tensor]:
