@@ -292,10 +292,11 @@ class Guard:
 
     def _limit(self, norm: Tensor) -> Tensor:
         """The longest gradient now; the usual length takes note of this one's."""
-        log_norm = torch.where(torch.isfinite(norm), norm.clamp(min=1e-30), 1.0).log()
+        tells = torch.isfinite(norm) & (norm > 0)  # no gradient at all, as before a warm-up, has no usual length
+        log_norm = torch.where(tells, norm, 1.0).log()
         usual = torch.where(self.usual.isnan(), log_norm, self.usual)
         change = (log_norm - usual).clamp(-math.log(SURGE), math.log(SURGE))
-        self.usual.copy_(torch.where(torch.isfinite(norm), usual + FOLLOWING * change, self.usual))
+        self.usual.copy_(torch.where(tells, usual + FOLLOWING * change, self.usual))
         return (SURGE * usual.exp()).clamp(max=self.clip)
 
     def update(
