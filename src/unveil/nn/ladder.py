@@ -87,7 +87,7 @@ class TopDown(Ladder):
         super().__init__()
         self.sizes, self.cells = tuple(level.size for level in levels), [level.num_cells for level in levels]
         self.stem, self.head = stem, head
-        share = 1 / math.sqrt(depth * len(levels))
+        share = 1 / math.sqrt(max(1, depth) * len(levels))
         bottom, *_, top = levels
         below, above = levels[:-1], levels[1:]
         self.label = nn.Linear(num_classes, bottom.width, bias=False) if num_classes else None

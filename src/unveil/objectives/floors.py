@@ -28,12 +28,17 @@ class FreeBits(Objective):
     """E_q[log p(x|z)] − β·Σ_l max(λ, KL_l): below λ nats a latent group costs nothing more, and gains nothing by less.
 
     KL_l is the mean over the batch (then the sum is not per example), or that of each example. The reported bound is
-    the ELBO, without λ and β.
+    the ELBO, without λ and β. With `floor_end` the floor moves evenly from λ to there over the share `floor_until` of
+    the training, and then stays: falling to 0, it keeps the groups of a ladder alive while they are learning what to
+    carry, and leaves the ELBO for the rest; rising, it makes them carry more and more.
 
-    References: Kingma et al., Improved Variational Inference with Inverse Autoregressive Flow (2016), eq. 15.
+    References: Kingma et al., Improved Variational Inference with Inverse Autoregressive Flow (2016), eq. 15; a floor
+    that changes as training goes on: Chen et al., Variational Lossy Autoencoder (2017), appendix C.
 
     Arguments:
-        floor: λ ≥ 0, nats per latent group.
+        floor: λ ≥ 0, nats per latent group; with floor_end, at the start.
+        floor_end: λ at the end of its way; none: it stays as it is.
+        floor_until: share of the training after which λ has reached floor_end.
         batch_mean: whether KL_l is the mean over the batch (true, as in the paper) or of each example.
         num_samples: K, draws per example.
         warmup: share of the training (of each cycle) over which β grows from 0 to 1.
@@ -44,26 +49,37 @@ class FreeBits(Objective):
         self,
         *,
         floor: float = 2.0,
+        floor_end: float | None = None,
+        floor_until: float = 0.5,
         batch_mean: bool = True,
         num_samples: int = 1,
         warmup: float = 0.1,
         cycles: int = 1,
     ) -> None:
         check_share("warmup", warmup)
+        check_share("floor_until", floor_until)
         check_from_zero("floor", floor)
+        check_from_zero("floor_end", 0.0 if floor_end is None else floor_end)
         check_cycles(cycles)
-        self.floor, self.batch_mean, self.warmup, self.cycles = floor, batch_mean, warmup, cycles
+        self.floor, self.floor_end, self.floor_until = floor, floor_end, floor_until
+        self.batch_mean, self.warmup, self.cycles = batch_mean, warmup, cycles
         self.num_samples = positive(num_samples)
+
+    def floor_at(self, progress: Tensor | float) -> Tensor | float:
+        """λ, a scalar."""
+        if self.floor_end is None:
+            return self.floor
+        return self.floor + warmed(progress, self.floor_until) * (self.floor_end - self.floor)
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         terms = self.terms(model, batch)
         kl, distortion = terms.mean(terms.rate), terms.mean(terms.distortion)  # [B, L], [B]
         surrogate, shared = distortion + penalty(terms), zero_like(distortion)
-        beta = warmed(progress, self.warmup, self.cycles)
+        beta, floor = warmed(progress, self.warmup, self.cycles), self.floor_at(progress)
         if self.batch_mean:
-            shared = beta * kl.mean(0).clamp(min=self.floor).sum()
+            shared = beta * kl.mean(0).clamp(min=floor).sum()
         else:
-            surrogate = surrogate + beta * kl.clamp(min=self.floor).sum(-1)
+            surrogate = surrogate + beta * kl.clamp(min=floor).sum(-1)
         logs = rate_and_distortion(terms)
         return Loss(surrogate, -(distortion + kl.sum(-1)), shared, logs)
 
