@@ -27,6 +27,11 @@ class Level(NamedTuple):
         return self.cells[0] * self.cells[1]
 
     @property
+    def inner(self) -> int:
+        """Features where they are mixed between cells: fewer, since that is what costs."""
+        return self.width if self.num_cells == 1 else max(4, self.width // 2)
+
+    @property
     def size(self) -> int:
         """The number of latents in the group."""
         return self.num_cells * self.latents
@@ -52,15 +57,12 @@ class GridBlock(nn.Module):
 
     def __init__(self, level: Level, share: float) -> None:
         super().__init__()
-        inner = max(4, level.width // 2)
-        self.cells = level.cells
-        self.narrow, self.widen = nn.Linear(level.width, inner), nn.Linear(inner, level.width)
-        self.conv = nn.Conv2d(inner, inner, 3, padding=1)
+        self.narrow, self.widen = nn.Linear(level.width, level.inner), nn.Linear(level.inner, level.width)
+        self.layer = GridLayer(level.cells, level.inner)
         shrink(self.widen, share)
 
     def forward(self, h: Tensor) -> Tensor:
-        inner = F.silu(self.narrow(F.silu(h))).unflatten(1, self.cells).movedim(-1, 1)  # [N, c, h, w], channels last
-        return h + self.widen(F.silu(self.conv(inner)).movedim(1, -1).flatten(1, 2))
+        return h + self.widen(self.layer(self.narrow(F.silu(h))))
 
 
 def shrink(layer: nn.Linear, factor: float) -> None:
@@ -78,7 +80,7 @@ def blocks(level: Level, depth: int, share: float) -> nn.Sequential:
 
 
 class Resample(nn.Module):
-    """From the features of one level to those of another: between grids a map of cells, else a full matrix.
+    """From the features of one level to those of another: between grids a map of cells, else W silu(h) of all of them.
 
     The map of cells is learned; it starts as averages (to fewer cells) or as bilinear interpolation (to more).
     """
@@ -96,7 +98,7 @@ class Resample(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         if not self.is_grid:
-            return self.matrix(h.flatten(1)).unflatten(1, (self.target.num_cells, self.target.width))
+            return self.matrix(F.silu(h).flatten(1)).unflatten(1, (self.target.num_cells, self.target.width))
         return self.cells(self.features(h).mT).mT
 
 
@@ -112,6 +114,18 @@ def interpolation(source: tuple[int, int], target: tuple[int, int]) -> Tensor:
     fewer = math.prod(target) < math.prod(source)
     found = F.interpolate(unit, target, mode="area") if fewer else F.interpolate(unit, target, mode="bilinear")
     return found.flatten(1).T.contiguous()
+
+
+class GridLayer(nn.Module):
+    """silu(conv(silu(h))) on cells."""
+
+    def __init__(self, cells: tuple[int, int], width: int) -> None:
+        super().__init__()
+        self.cells, self.conv = cells, nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        h = self.conv(F.silu(h).unflatten(1, self.cells).movedim(-1, 1))  # [N, c, h, w], channels last
+        return F.silu(h.movedim(1, -1).flatten(1, 2))
 
 
 class Both(nn.Module):

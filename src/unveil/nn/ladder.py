@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .cells import Both, Level, blocks, resample, shrink
+from .cells import Both, GridLayer, Level, blocks, resample, shrink
 from .mlp import perceptron
 
 Gaussian = tuple[Tensor, Tensor]  # mean and log standard deviation [..., D]
@@ -92,10 +92,13 @@ class TopDown(Ladder):
         below, above = levels[:-1], levels[1:]
         self.label = nn.Linear(num_classes, bottom.width, bias=False) if num_classes else None
         self.up = nn.ModuleList(map(resample, [bottom, *below], levels))
-        self.climb = nn.ModuleList(blocks(level, depth, share) for level in levels)
-        self.seen = nn.ModuleList(nn.Linear(level.width, level.width) for level in levels)
-        self.q_state = nn.ModuleList(nn.Linear(level.width, level.width, bias=False) for level in below)
-        self.q_head = nn.ModuleList(_moments(level) for level in levels)
+        fresh = [i == 0 or level.num_cells == 1 or level != levels[i - 1] for i, level in enumerate(levels)]
+        self.climb = nn.ModuleList(
+            blocks(level, depth * is_fresh, share) for level, is_fresh in zip(levels, fresh, strict=True)
+        )
+        self.seen = nn.ModuleList(nn.Linear(level.width, level.inner) for level in levels)
+        self.q_state = nn.ModuleList(nn.Linear(level.width, level.inner, bias=False) for level in below)
+        self.q_head = nn.ModuleList(_mixed_moments(level) for level in levels)
         self.p_head = nn.ModuleList(_moments(level) for level in below)
         self.down = nn.ModuleList(map(resample, above, below))
         self.fall = nn.ModuleList(blocks(level, depth, share) for level in [bottom, *below])
@@ -249,6 +252,15 @@ def _moments(level: Level) -> nn.Sequential:
     last = nn.Linear((1 + linear) * level.width, 2 * level.latents)
     shrink(last, 0.3)
     return nn.Sequential(Both() if linear else nn.SiLU(), last)
+
+
+def _mixed_moments(level: Level) -> nn.Sequential:
+    """The same from the narrower features in which q meets x; on a grid after a convolution."""
+    if level.num_cells == 1:
+        return _moments(level)
+    last = nn.Linear(level.inner, 2 * level.latents)
+    shrink(last, 0.3)
+    return nn.Sequential(GridLayer(level.cells, level.inner), last)
 
 
 def _step(inputs: int, outputs: int, width: int, depth: int) -> nn.Module:

@@ -39,9 +39,9 @@ def ladder(
 
 
 def grid_levels(cells: tuple[int, int], num_groups: int, latent: int, cell: int, width: int) -> list[Level]:
-    """Half of the groups below the top on the grid, the others on one half as fine; the top is a vector."""
+    """A vector on top, the others on the grid; from the fourth on every second of these on one half as fine."""
     coarse = ((cells[0] + 1) // 2, (cells[1] + 1) // 2)
-    num_coarse = (num_groups - 1) // 2
+    num_coarse = (num_groups - 2) // 2
     grids = [cells] * (num_groups - 1 - num_coarse) + [coarse] * num_coarse
     return [*(Level(grid, width, cell) for grid in grids), Level((1, 1), TOP * width, latent)]
 
