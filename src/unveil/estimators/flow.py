@@ -54,7 +54,9 @@ class FlowLikelihood(Estimator):
 
     def summary(self, estimate: Estimate) -> dict[str, Any]:
         late = float((estimate.diagnostics["change"] >= self.tolerance).double().mean())
-        told = "This is of the deterministic flow with the same network: it bounds nothing that is said of the diffusion."
+        told = (
+            "This is of the deterministic flow with the same network: it bounds nothing that is said of the diffusion."
+        )
         return {"not_settled": late, "words": [told]}
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
@@ -113,7 +115,7 @@ def _rates(velocity: Callable[[Tensor, float], Tensor], z: Tensor, probes: Tenso
     with torch.enable_grad():
         place = z.detach().requires_grad_()
         v = velocity(place.flatten(0, 1), tau).reshape(z.shape)
-        found = torch.zeros(z.shape[:2], device=z.device)
+        found = torch.zeros(z.shape[:2], device=z.device, dtype=z.dtype)
         for probe in probes:
             (pulled,) = torch.autograd.grad(v, place, probe, retain_graph=True)
             found = found + (pulled * probe).flatten(2).sum(-1)

@@ -38,7 +38,9 @@ class Chain(Posterior):
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
         shape, top = (num_samples, *self.x.shape), len(self.gamma) - 1
-        fresh = [torch.randn(shape, device=self.x.device) for _ in range(top + 1)]  # fresh[s]: the ε' of group s
+        fresh = [
+            torch.randn(shape, device=self.x.device, dtype=self.x.dtype) for _ in range(top + 1)
+        ]  # fresh[s]: the ε' of group s
         eps = fresh[top]
         z = [self.alpha[top] * self.x + self.sigma[top] * eps]
         for s in range(top - 1, -1, -1):
@@ -93,7 +95,9 @@ class DiffusionLayers(Model):
 
     def gamma(self) -> Tensor:
         """γ at the T + 1 times."""
-        times = torch.linspace(0, 1, self.num_steps + 1, device=self.noising.centre.device)
+        times = torch.linspace(
+            0, 1, self.num_steps + 1, device=self.noising.centre.device, dtype=self.noising.centre.dtype
+        )
         return self.noising.noise.at(times)[0]
 
     def posterior(self, batch: Batch) -> Posterior:
@@ -197,7 +201,7 @@ def descend(
     """
     alpha, sigma = signal_and_noise(gamma)
     told, untold = labels_or_null(y, noising, num_samples), labels_or_null(None, noising, num_samples)
-    z = [temperature * torch.randn(num_samples, *noising.domain.shape, device=gamma.device)]
+    z = [temperature * torch.randn(num_samples, *noising.domain.shape, device=gamma.device, dtype=gamma.dtype)]
     for t in range(len(gamma) - 1, 0, -1):
         s, level = t - 1, gamma[t].expand(num_samples)
         found = noising.find_noise(z[-1], level, told)

@@ -183,15 +183,13 @@ class VDM(Model):
         x = self.noising.scaled(batch.x, batch.observed)
         path, penalties = self._along(x, self._told(batch.y, len(x)), num_samples)
         top = top_kl(self.noising, x, self.noising.noise.limits[1]).expand(path.shape)
-        return replace(
-            self.joint(batch, z), log_qz_x=log_q, kl=torch.stack([path, top], -1), penalties=penalties
-        )
+        return replace(self.joint(batch, z), log_qz_x=log_q, kl=torch.stack([path, top], -1), penalties=penalties)
 
     def _along(self, x: Tensor, y: Tensor | None, num_samples: int) -> tuple[Tensor, dict[str, Tensor]]:
         """½ γ'(t) ‖ε − ε̂(z_t; t)‖² at one time for each draw [K, B]; and what teaches γ(t) its way, [B], worth 0."""
         noising, (K, B) = self.noising, (num_samples, len(x))
         gamma, slope, place = noising.noise.at(self._times(K, B, x))  # [K, B]
-        eps = torch.randn(K, *x.shape, device=x.device)
+        eps = torch.randn(K, *x.shape, device=x.device, dtype=x.dtype)
         alpha, sigma = map(noising.per_row, signal_and_noise(gamma))
         z = alpha * x + sigma * eps  # [K, B, *shape]
         labels = None if y is None else y.repeat(K)
@@ -208,10 +206,10 @@ class VDM(Model):
         References: Kingma et al., Variational Diffusion Models (2021), appendix I.1.
         """
         K, B = num_samples, rows
+        made: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
         if self.training:
-            even = torch.arange(K * B, device=like.device).reshape(K, B) / (K * B)
-            return (even + torch.rand((), device=like.device)) % 1
-        return (torch.arange(K, device=like.device).unsqueeze(1) + torch.rand(K, B, device=like.device)) / K
+            return (torch.arange(K * B, **made).reshape(K, B) / (K * B) + torch.rand((), **made)) % 1
+        return (torch.arange(K, **made).unsqueeze(1) + torch.rand(K, B, **made)) / K
 
     def _told(self, y: Tensor | None, rows: int) -> Tensor | None:
         """Labels for the network, C where one is not known or hidden."""
@@ -239,11 +237,11 @@ class VDM(Model):
         alpha, sigma = signal_and_noise(first)
 
         def draw(num_samples: int) -> tuple[Tensor, Tensor]:
-            eps = torch.randn(num_samples, *x.shape, device=x.device)
+            eps = torch.randn(num_samples, *x.shape, device=x.device, dtype=x.dtype)
             return alpha * x + sigma * eps, log_normal(noising, eps, sigma)
 
         def velocity(z: Tensor, gamma: float) -> Tensor:
-            level = torch.full((len(z),), gamma, device=z.device)
+            level = torch.full((len(z),), gamma, device=z.device, dtype=z.dtype)
             labels = None if y is None else y.repeat(len(z) // len(y))
             _, sigma = signal_and_noise(level[:1])
             return 0.5 * (sigma * noising.find_noise(z, level, labels) - sigma**2 * z)

@@ -110,7 +110,7 @@ class Noise(nn.Module):
         """What falls when w is moved so that the variance of γ'(t)·value(γ(t)), t uniform, falls; per draw.
 
         J = ∫ γ'² h(γ) dt with h = E[value²] = ∫ h(γ) / t'(γ) dγ, whose derivative is E_t[h (γ' dγ' − γ'' dγ)]: no
-        gradient through the network is asked for. Its value means nothing; its gradient is that of ½ log J.
+        gradient through the network is asked for. Its value means nothing; its gradient is that of log J.
         """
         h = value.detach().square()
         share = h / (h * place.dw.detach().square()).mean()
