@@ -14,7 +14,7 @@ NEAR = 9  # levels around u that are looked at: with s ≤ ½ all others togethe
 
 
 class NoisedLevel(Distribution):
-    """P(x = i | u) ∝ exp(−½ ((u − i)/s)²), i = 0 … n − 1: the level behind u = i + s·ε, all levels being equally likely.
+    """P(x = i|u) ∝ exp(−½ ((u − i)/s)²), i = 0 … n − 1: the level behind u = i + s·ε where all are equally likely.
 
     The n probabilities sum to one, to the precision of the numbers.
 

@@ -50,7 +50,8 @@ class FlowLikelihood(Estimator):
     def __init__(self, *, tolerance: float = 0.1, num_probes: int = 1, num_samples: int = 1) -> None:
         if not tolerance > 0:
             raise RequestError(f"estimator.tolerance is {tolerance}; it takes a number of nats above 0, such as 0.1.")
-        self.tolerance, self.num_probes, self.num_samples = tolerance, positive(num_probes), positive(num_samples)
+        self.tolerance, self.num_probes = tolerance, positive(num_probes)
+        self.num_samples: int = positive(num_samples)
 
     def summary(self, estimate: Estimate) -> dict[str, Any]:
         late = float((estimate.diagnostics["change"] >= self.tolerance).double().mean())

@@ -39,7 +39,8 @@ class LayersBound(Estimator):
     plain_draws = True
 
     def __init__(self, *, num_steps: int = 50, num_samples: int = 4, bound: Literal["elbo", "iwae"] = "elbo") -> None:
-        self.num_steps, self.num_samples, self.bound = positive(num_steps), positive(num_samples), bound
+        self.num_steps, self.bound = positive(num_steps), bound
+        self.num_samples: int = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         chain = model.layers(self.num_steps)

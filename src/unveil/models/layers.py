@@ -196,8 +196,8 @@ def descend(
 
     Arguments: temperature, of all noise; deterministic, ρ = 1, which is DDIM; guidance g, of ε̂ = ε̂_∅ + g (ε̂_y − ε̂_∅).
 
-    References: Ho et al., Denoising Diffusion Probabilistic Models (2020), algorithm 2; Song et al., Denoising Diffusion
-    Implicit Models (2021), eq. 12; Ho & Salimans, Classifier-Free Diffusion Guidance (2022), eq. 6.
+    References: Ho et al., Denoising Diffusion Probabilistic Models (2020), algorithm 2; Song et al., Denoising
+    Diffusion Implicit Models (2021), eq. 12; Ho & Salimans, Classifier-Free Diffusion Guidance (2022), eq. 6.
     """
     alpha, sigma = signal_and_noise(gamma)
     told, untold = labels_or_null(y, noising, num_samples), labels_or_null(None, noising, num_samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -74,7 +75,7 @@ class UNet(nn.Module):
     longer side is at most 8, with `depth` blocks at each size on the way down and on the way up, and attention at the
     coarsest.
 
-    References: Ronneberger et al., U-Net (2015); Ho et al., Denoising Diffusion Probabilistic Models (2020), appendix B.
+    References: Ronneberger et al., U-Net (2015); Ho et al., Denoising Diffusion Probabilistic Models (2020), app. B.
 
     Arguments: shape of x; num_features F; width, channels at the finest grid, twice as many at the others; depth;
     patch p; num_classes C.
@@ -101,7 +102,7 @@ class UNet(nn.Module):
         self.conditions = Conditions(told, num_classes)
         self.first = nn.Conv2d(channels * num_features * patch**2, width, 3, padding=1)
         self.down = nn.ModuleList(nn.ModuleList(ConvBlock(c, told) for _ in range(depth)) for c in counts)
-        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(counts, counts[1:], strict=False))
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(counts))
         self.attention = Attention(counts[-1])
         self.up = nn.ModuleList(nn.ModuleList(ConvBlock(c, told) for _ in range(depth)) for c in reversed(counts))
         pairs = zip(counts[::-1], counts[-2::-1], strict=False)
