@@ -22,7 +22,7 @@ from ..nn.rungs import Inference, Network, ladder
 from ..priors import Prior
 from ..registry import lookup, register
 from ..terms import Terms, stack_groups
-from .base import Coordinates, OneTransform, Posterior, held
+from .base import Coordinates, Model, OneTransform, Posterior, held
 from .labelled import Labelled, classes_of
 from .networks import default_prior
 from .switching import groups_switched_on
@@ -173,9 +173,12 @@ class HVAE(Labelled):
         found = self.visit(lambda i, p, q: z[i], None, self.encoded(batch.y))
         return Terms(self._log_px_z(batch, found), self._log_pz(found, batch.y), z=z)
 
-    def infer_given_label(self, batch: Batch, num_samples: int) -> Terms:
-        """One pass of the ladder for draws, q and p alike."""
-        found = self.visit(drawing(num_samples), self.features(batch), self.encoded(batch.y))
+    def infer_given_label(self, batch: Batch, num_samples: int, posterior: Posterior | None = None) -> Terms:
+        """One pass of the ladder for draws, q and p alike; a q that is no ladder is drawn from by itself."""
+        own = self.posterior_given_label(batch) if posterior is None else posterior
+        if not isinstance(own, LadderPosterior):
+            return Model.infer(self, batch, num_samples, posterior=own)
+        found = own.visit(drawing(num_samples))
         log_pz, log_qz_x = self._log_pz(found, batch.y), _log_q(found)
         kl = self._kl(found, log_qz_x - log_pz, batch.y)
         return Terms(self._log_px_z(batch, found), log_pz, log_qz_x, kl, z=found.z)
@@ -326,8 +329,12 @@ class LadderPosterior(Posterior):
     def __init__(self, model: HVAE, features: tuple[Tensor, ...], label: Tensor | None) -> None:
         self._model, self._features, self._label = model, features, label
 
+    def visit(self, choose: Choose) -> Pass:
+        """One pass of the ladder over these x."""
+        return self._model.visit(choose, self._features, self._label)
+
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        found = self._model.visit(drawing(num_samples), self._features, self._label)
+        found = self.visit(drawing(num_samples))
         return found.z, _log_q(found)
 
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:

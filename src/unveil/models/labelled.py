@@ -36,9 +36,10 @@ class Labelled(Model):
     def joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         """log p(x|z, y) and log p(z|y)."""
 
-    def infer_given_label(self, batch: Batch, num_samples: int) -> Terms:
+    def infer_given_label(self, batch: Batch, num_samples: int, posterior: Posterior | None = None) -> Terms:
         """Terms of K draws; a family may do in one pass what these are two of."""
-        return super().infer(batch, num_samples, posterior=self.posterior_given_label(batch))
+        own = self.posterior_given_label(batch) if posterior is None else posterior
+        return super().infer(batch, num_samples, posterior=own)
 
     def posterior(self, batch: Batch) -> Posterior:
         if not self.misses_labels(batch):
@@ -72,10 +73,11 @@ class Labelled(Model):
 
         A given posterior is drawn from instead, with the label summed out of each density.
         """
-        if num_samples is None or posterior is not None or (hold and not self.misses_labels(batch)):
+        misses = self.misses_labels(batch)
+        if num_samples is None or (hold and not misses) or (posterior is not None and (hold or misses)):
             return super().infer(batch, num_samples, hold, posterior)
-        if not self.misses_labels(batch):
-            return self.infer_given_label(batch, num_samples)
+        if not misses:
+            return self.infer_given_label(batch, num_samples, posterior)
         every = every_label(batch, self.num_classes)
         terms = super().infer(every, num_samples, hold) if hold else self.infer_given_label(every, num_samples)
         return fold(terms, log_label_prior(batch, self.log_frequency))
