@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from contracts.variants import B, K, Variant, batch_of, models, models_with
+from contracts.variants import B, K, Variant, batch_of, models, models_with, with_latents
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -20,8 +20,9 @@ from unveil.registry import describe, load_all, rebuild
 from unveil.terms import Terms
 from unveil.train.checkpoint import load_weights, save_weights
 
-COMPONENTS = 200  # the most that a mixture of this battery has
 EACH = pytest.mark.parametrize("variant", models())
+WEIGHED = pytest.mark.parametrize("variant", models_with("log_w"))
+JOINT = pytest.mark.parametrize("variant", with_latents("joint"))
 
 
 def same(a: Tensor | None, b: Tensor | None, atol: float = 1e-5) -> None:
@@ -58,20 +59,33 @@ def test_each_registered_model_is_among_those_tested() -> None:
 def test_shapes_of_terms(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)
     terms, L = infer(model, batch), len(model.groups)
-    assert terms.log_px_z.shape == terms.log_w.shape == (K, B)
-    assert terms.log_qz_x is not None
+    assert terms.log_px_z.shape == (K, B) and terms.log_qz_x is not None
     assert terms.log_pz.shape == terms.log_qz_x.shape == terms.rate.shape == (K, B, L)
     assert terms.kl is None or terms.kl.shape == (K, B, L)
-    assert terms.elbo.shape == terms.bound.shape == (B,)
+    assert terms.elbo.shape == (B,) and torch.isfinite(terms.elbo).all()
     assert len(terms.z) == L and all(z.shape[:2] == (K, B) for z in terms.z)
+
+
+@WEIGHED
+def test_log_weights_are_finite_numbers_of_each_draw(variant: Variant) -> None:
+    terms = infer(variant.build(), batch_of(variant.domain))
+    assert terms.log_w.shape == (K, B) and terms.bound.shape == (B,)
     assert torch.isfinite(terms.log_w).all()
 
 
 @EACH
-def test_shapes_of_what_is_generated(variant: Variant) -> None:
+def test_shapes_of_what_is_drawn_and_shown(variant: Variant) -> None:
     model, shape = variant.build(), variant.domain.shape
     x, z = model.sample(6)
     assert x.shape == (6, *shape) and len(z) == len(model.groups) and all(len(group) == 6 for group in z)
+    shown = model.shown(x, z)
+    assert shown.shape == x.shape and torch.isfinite(shown).all()
+
+
+@pytest.mark.parametrize("variant", with_latents())
+def test_shapes_of_what_is_decoded(variant: Variant) -> None:
+    model, shape = variant.build(), variant.domain.shape
+    x, z = model.sample(6)
     assert model.decode(z).mean.shape == (6, *shape)
     several = infer(model, batch_of(variant.domain)).z
     p = model.decode(several)
@@ -94,17 +108,18 @@ def test_samples_are_in_the_domain(variant: Variant) -> None:
 @EACH
 def test_no_temperature_is_no_spread_of_z(variant: Variant) -> None:
     model = variant.build()
+    num = 200 if "layers" in model.gives else 2000  # what is drawn in many steps takes long
     try:
-        _, cold = model.sample(2000, temperature=1e-6)
+        _, cold = model.sample(num, temperature=1e-6)
     except RequestError as error:  # components without a mean have no cold point, and the model says so
         assert "Use a temperature of 1" in str(error)
         return
-    _, warm = model.sample(2000)
-    for c, w in zip(cold, warm, strict=True):
-        assert (
-            len(c.double().round(decimals=3).unique(dim=0)) <= 2 * COMPONENTS
-        )  # one or, of a mixture, one each (rounding splits some)
-        assert w.double().std(0).min() > 0.02
+    _, warm = model.sample(num)
+    for c, w in zip((g.double() for g in cold), (g.double() for g in warm), strict=True):
+        one_each = len(c.round(decimals=3).unique(dim=0)) <= num // 5  # one or, of a mixture, one for each component
+        still = c.std(0).max() < 0.02 * w.std(0).max()  # many steps in a row magnify what little spread is left
+        assert one_each or still
+        assert w.std(0).min() > 0.02
 
 
 def has_moments(variant: Variant) -> bool:
@@ -125,7 +140,7 @@ def test_moments_of_the_posterior_are_those_of_its_draws(variant: Variant) -> No
 # infer = posterior ∘ joint
 
 
-@EACH
+@JOINT
 def test_infer_is_joint_after_posterior(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)
     terms = infer(model, batch)
@@ -138,7 +153,7 @@ def test_infer_is_joint_after_posterior(variant: Variant) -> None:
     assert joint.log_qz_x is None and joint.kl is None  # says nothing of q
 
 
-@EACH
+@JOINT
 def test_joint_and_log_prob_at_the_drawn_z_give_the_terms_of_infer(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)
     terms = infer(model, batch)
@@ -149,7 +164,7 @@ def test_joint_and_log_prob_at_the_drawn_z_give_the_terms_of_infer(variant: Vari
         same(terms.log_qz_x, model.posterior(batch).log_prob(terms.z, hold=hold))
 
 
-@EACH
+@JOINT
 def test_the_likelihood_of_joint_is_that_of_decode(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)
     terms = infer(model, batch)
@@ -163,10 +178,10 @@ def test_a_given_posterior_is_used(variant: Variant) -> None:
     same(
         infer(model, batch, posterior=other).log_qz_x, infer(model, batch_of(variant.domain), posterior=other).log_qz_x
     )
-    same(infer(model, batch, posterior=model.posterior(batch)).log_w, infer(model, batch).log_w)
+    same(infer(model, batch, posterior=model.posterior(batch)).elbo, infer(model, batch).elbo)
 
 
-@EACH
+@JOINT
 def test_the_numbers_of_an_example_do_not_depend_on_its_neighbours(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)
     z = infer(model, batch).z
@@ -184,13 +199,14 @@ def test_what_is_not_observed_changes_nothing(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)
     other = 1e6 if variant.domain.kind == "real" else 0.0
     first, second = infer(model, with_gaps(batch)), infer(model, with_gaps(batch, other))
-    assert torch.isfinite(first.log_w).all()
-    for name in ("log_px_z", "log_qz_x", "log_w", "elbo"):
+    weighed = ["log_w"] if "log_w" in variant.gives else []
+    for name in ("log_px_z", "log_qz_x", "elbo", *weighed):
+        assert torch.isfinite(getattr(first, name)).all(), name
         assert torch.equal(getattr(first, name), getattr(second, name)), name
     assert not torch.equal(first.log_px_z, infer(model, batch).log_px_z)
 
 
-@EACH
+@JOINT
 def test_the_observed_and_the_unobserved_add_up(variant: Variant) -> None:
     """log p(x|z) factorises over dimensions, in each of these models."""
     model, batch = variant.build(), batch_of(variant.domain)
@@ -205,7 +221,7 @@ def test_the_observed_and_the_unobserved_add_up(variant: Variant) -> None:
 @EACH
 def test_gaps_of_nan_give_finite_gradients(variant: Variant) -> None:
     model = variant.build().train()
-    (-infer(model, with_gaps(batch_of(variant.domain))).log_w.mean()).backward()
+    (-infer(model, with_gaps(batch_of(variant.domain))).elbo.mean()).backward()
     bad = [n for n, p in model.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
     assert not bad, f"NaN in a gap reached the gradient of {bad}"
 
@@ -219,15 +235,15 @@ def test_rsample_lets_the_gradient_through_z(variant: Variant) -> None:
     assert all(group.requires_grad for group in infer(model, batch_of(variant.domain)).z)
 
 
-@pytest.mark.parametrize("variant", models_with("kl"))
+@pytest.mark.parametrize("variant", models_with("kl", "log_w"))
 def test_the_closed_form_kl_is_the_mean_of_its_samples(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)
     with torch.no_grad(), keyed("kl"):
         terms = model.infer(batch, 4000)
     assert terms.kl is not None and terms.log_qz_x is not None
-    sampled = (terms.log_qz_x - terms.log_pz).double()
-    error = sampled.std(0) / 4000**0.5
-    assert ((sampled.mean(0) - terms.kl[0]).abs() < 5 * error + 1e-4).all()
+    off = (terms.log_qz_x - terms.log_pz - terms.kl).double()  # where groups are above, kl changes with their draws
+    error = off.std(0) / 4000**0.5
+    assert (off.mean(0).abs() < 5 * error + 1e-4).all()
 
 
 @EACH
@@ -241,15 +257,16 @@ def test_exact_is_never_below_the_bound(variant: Variant) -> None:
     log_px = model.log_prob(batch)
     assert log_px.shape == (B,)
     with torch.no_grad(), keyed("exact"):
-        log_w = model.infer(batch, 1000).log_w.double()
-    assert (log_w.mean(0) < log_px + 4 * log_w.std(0) / 1000**0.5 + 1e-6).all()
+        terms = model.infer(batch, 1000)
+    each = (terms.log_px_z - terms.rate.sum(-1)).double()
+    assert (each.mean(0) < log_px + 4 * each.std(0) / 1000**0.5 + 1e-6).all()
 
 
 @pytest.mark.parametrize("variant", [p for p in models_with("exact") if is_countable(p.values[0].domain)])
 def test_exact_probabilities_sum_to_one(variant: Variant) -> None:
     levels = torch.arange(variant.domain.levels).float()
     every = torch.cartesian_prod(*[levels] * variant.domain.num_dims).reshape(-1, *variant.domain.shape)
-    same(variant.build().log_prob(Batch(every)).exp().sum(), torch.ones((), dtype=torch.float64))
+    same(variant.build().log_prob(Batch(every)).double().exp().sum(), torch.ones((), dtype=torch.float64))
 
 
 @pytest.mark.parametrize("variant", models_with("enumerate"))
@@ -258,7 +275,8 @@ def test_enumerated_weights_sum_to_one(variant: Variant) -> None:
     terms = model.infer(batch, None)
     assert terms.log_m is not None and terms.log_m.shape == terms.log_px_z.shape
     same(terms.log_m.exp().sum(0), torch.ones(B).to(terms.log_m.dtype))
-    same(terms.log_pz.exp().sum(0), torch.ones(B, 1).to(terms.log_pz.dtype))  # every value of z, once
+    every = torch.ones(B, variant.num_groups).to(terms.log_pz.dtype)
+    same(terms.log_pz.exp().sum(0), every)  # every value of z, once
     same(terms.elbo, model.infer(batch, 6000).elbo.to(terms.elbo.dtype), atol=0.2)
 
 
@@ -329,7 +347,8 @@ def test_a_model_comes_back_from_json_and_safetensors(variant: Variant, tmp_path
     assert type(again) is type(model) and again.domain == model.domain and again.gives == model.gives
     assert describe(again) == describe(model)
     first, second = infer(model, batch), infer(again.eval(), batch)
-    assert torch.equal(first.log_w, second.log_w) and torch.equal(first.elbo, second.elbo)
+    assert torch.equal(first.elbo, second.elbo)
+    assert "log_w" not in model.gives or torch.equal(first.log_w, second.log_w)
     with keyed("sample"):
         x = model.sample(4)[0]
     with keyed("sample"):

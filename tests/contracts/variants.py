@@ -78,6 +78,10 @@ class Variant:
         return model.eval()
 
     @functools.cached_property
+    def num_groups(self) -> int:
+        return len(self.build().groups)
+
+    @functools.cached_property
     def gives(self) -> frozenset[str]:
         return self.build().gives
 
@@ -182,6 +186,11 @@ def can_be_built(variant: Variant) -> bool:
 def models_with(*facts: str) -> list[Any]:
     """Those of `models` that give these facts."""
     return [param for param in models() if set(facts) <= param.values[0].gives]
+
+
+def with_latents(*facts: str) -> list[Any]:
+    """Those with these facts that have latents."""
+    return [param for param in models_with(*facts) if param.values[0].num_groups]
 
 
 def meets(variant: Variant, needs: frozenset[str]) -> bool:
