@@ -247,8 +247,8 @@ def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
         print_lines(["", *found["bracket"]["words"]] if found["bracket"]["words"] else [])
     if found["gap"]:
         print_lines(["", *_gap(found["gap"])])
-    for part in ("aggregate", "collapse"):
-        if found[part]:
+    for part in ("aggregate", "collapse", "codebook"):
+        if found.get(part):
             print_lines(["", found[part]["words"]])
     if found["quality"]:
         print_lines(["", *_quality(found["quality"])])

@@ -10,6 +10,7 @@ from .data import Split
 from .diagnostics.aggregate import aggregate
 from .diagnostics.audit import Audit, audit
 from .diagnostics.bracket import bracket
+from .diagnostics.codebook import codebook
 from .diagnostics.collapse import collapse
 from .diagnostics.gap import Gap, gap
 from .diagnostics.quality import quality
@@ -72,6 +73,7 @@ def diagnose_run(
         "gap": lambda: gap(model, few, seed=seed, limit=len(few)),
         "aggregate": lambda: aggregate(model, whole, seed=seed),
         "collapse": lambda: collapse(model, whole, metrics=run.metrics, seed=seed),
+        "codebook": lambda: codebook(model, whole, seed=seed),
         "quality": lambda: quality(model, train, whole, seed=seed),
         "structure": lambda: structure(model, data, seed=seed),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .diagnostics.codebook import LEAST, collapsed
 from .models.mixture import COMPONENTS
 from .run import Run
 
@@ -14,7 +15,14 @@ SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other:
 
 def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
     """`findings` (by code, each a sentence) and the three `sentences` that a fit ends with."""
-    checks = (_below(run, result), _collapsed(run, result), _overfitted(run), _unfinished(run), _weights(result))
+    checks = (
+        _below(run, result),
+        _collapsed(run, result),
+        _codebook(run),
+        _overfitted(run),
+        _unfinished(run),
+        _weights(result),
+    )
     findings = [found for found in checks if found]
     wrong = " ".join(f["sentence"] for f in findings) or "Nothing looks wrong in the numbers that were checked."
     return {"findings": findings, "sentences": [_value(result), _against_baselines(result), wrong]}
@@ -80,6 +88,16 @@ def _collapsed(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
         f"The latents carry {result['rate']:.2f} nats, next to nothing: the model has collapsed; "
         f"unveil diagnose {run.path} --cure tries remedies.",
     )
+
+
+def _codebook(run: Run) -> dict[str, str] | None:
+    """Of a model with codes, whether validation found more than a few of them in use."""
+    size, rows = run.model.codebook_size, [row for row in run.metrics if "valid_codebook_perplexity" in row]
+    if not rows or rows[-1]["valid_codebook_perplexity"] >= LEAST * size:
+        return None
+    used, perplexity = rows[-1]["valid_codebook_usage"], rows[-1]["valid_codebook_perplexity"]
+    found = collapsed(round(used * size), size, perplexity)
+    return _finding(found.code, f"{found.sentence} {found.remedy}")
 
 
 def _overfitted(run: Run) -> dict[str, str] | None:

@@ -29,6 +29,7 @@ REMEDIES = {
     "marginals": "its q(z_d|x) of a single latent is not known; use the objective 'beta_elbo'",
     "enumerate": "its z cannot be enumerated; use an estimator that samples, such as 'iwae'",
     "kl": "its KL has no closed form; use an objective with a sampled rate",
+    "straight_through": "it has no codes; that is for the model 'vqvae'",
     "layers": "it cannot be cut into a number of steps; that is for the model 'vdm'",
     "flow": "it has no probability-flow ODE; that is for the model 'vdm'",
 }
@@ -184,6 +185,7 @@ class Model(nn.Module, ABC):
         solves: "nothing", "some" (a few parameters have a closed form, refreshed once an epoch) or "all" (a training
             step is one pass of exact coordinate ascent, such as EM, over the training set).
         compiles: whether torch's compiler is tried on it.
+        codebook_size: of a z of codes, how many values each can take; 0 where z is none.
         prior_share: the share of the training that the prior gets for itself at its end, unless another is asked for.
         remedies: of facts that this family does not give, in place of the general ones.
     """
@@ -191,6 +193,7 @@ class Model(nn.Module, ABC):
     domain: Domain
     groups: tuple[str, ...] = ("z",)
     solves: str = "nothing"
+    codebook_size: int = 0
     compiles: ClassVar[bool] = True
     prior_share: ClassVar[float] = 0.0
     remedies: ClassVar[Mapping[str, str]] = {}

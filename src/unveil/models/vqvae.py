@@ -202,8 +202,7 @@ class VQVAE(Model):
     # q(c|x), p(x, c) and their meeting
 
     def posterior(self, batch: Batch) -> Codes:
-        h = self._encode(batch)
-        return Codes(h, self.quantizer(h))
+        return Codes(self.quantizer(self._encode(batch)))
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         codes = z[0].long()
@@ -220,13 +219,12 @@ class VQVAE(Model):
         """As in `Model`, from one pass; the vectors that are decoded carry the encoder's gradient, the codes none."""
         if num_samples is None:
             return self.enumerate(batch)
-        own = posterior if isinstance(posterior, Codes) else self.posterior(batch)
-        found = own.found
+        found = (posterior if isinstance(posterior, Codes) else self.posterior(batch)).found
         with held(self.parameters_of("p") if "p" in hold else ()):
             log_px_z = self._log_px(batch, found.values.unsqueeze(0))  # [1, B]
             log_pz = self._log_pc(batch, found.codes.unsqueeze(0))
         if self.training and self._book_moves and torch.is_grad_enabled():
-            self.quantizer.learn(own.vectors, found.codes)
+            self.quantizer.learn(found)
         log_pz = log_pz.expand(num_samples, -1).unsqueeze(-1)
         return Terms(
             log_px_z=log_px_z.expand(num_samples, -1),
@@ -412,11 +410,11 @@ class VQVAE(Model):
 class Codes(Posterior):
     """q(c|x), certain of one c, the code nearest to each vector: a draw is always the same, and log q = 0.
 
-    Arguments: vectors of x, [B, n, D]; found, what they became.
+    Arguments: found, what the vectors of x [B, n, D] became.
     """
 
-    def __init__(self, vectors: Tensor, found: Quantized) -> None:
-        self.vectors, self.found = vectors, found
+    def __init__(self, found: Quantized) -> None:
+        self.found = found
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
         z = (expand_samples(self.found.codes, num_samples),)

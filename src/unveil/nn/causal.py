@@ -6,29 +6,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-REACH = 2  # rows above, and columns on each side, that one layer sees
+REACH = 2  # rows above, and columns on each side, that a layer sees
 
 
 class CausalConv(nn.Module):
-    """A 5×5 convolution over what comes before: two rows above, and in the row itself two cells to the left.
+    """A convolution over what comes before: two rows above, and in the row itself the cell and two to its left.
 
-    Two convolutions without a masked weight in them: one over the rows above, one along the row. In 5×5 windows the
-    cells above and far to the right, which 3×3 windows never see, come in by the second layer.
+    Two convolutions without a masked weight in them: one over the rows above, one along the row. The first layer of a
+    network leaves the cell itself out, and sees the rows above from edge to edge: small windows, however many layers
+    there are, never see what lies above and far to the right.
 
-    References: van den Oord et al., Conditional Image Generation with PixelCNN Decoders (2016), §2.3 and figure 1.
+    References: van den Oord et al., Conditional Image Generation with PixelCNN Decoders (2016), §2.3 and figure 1, on
+    that blind spot.
 
-    Arguments: channels in and out; strict, whether the cell itself is left out (as it must be in the first layer).
+    Arguments: channels in and out; columns, of the whole grid, for the first layer; None for a later one.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, strict: bool = False) -> None:
+    def __init__(self, inputs: int, outputs: int, *, columns: int | None = None) -> None:
         super().__init__()
-        self.strict = strict
-        self.above = nn.Conv2d(inputs, outputs, (REACH, 2 * REACH + 1))
-        self.left = nn.Conv2d(inputs, outputs, (1, REACH + (not strict)), bias=False)
+        self.is_first, self.sides = columns is not None, REACH if columns is None else columns - 1
+        self.above = nn.Conv2d(inputs, outputs, (REACH, 2 * self.sides + 1))
+        self.left = nn.Conv2d(inputs, outputs, (1, REACH + (not self.is_first)), bias=False)
 
     def forward(self, h: Tensor) -> Tensor:
-        above = self.above(F.pad(h, (REACH, REACH, REACH, 0))[:, :, :-1])
-        return above + self.left(F.pad(h, (REACH, 0, 0, 0))[..., :-1] if self.strict else F.pad(h, (REACH, 0, 0, 0)))
+        above = self.above(F.pad(h, (self.sides, self.sides, REACH, 0))[:, :, :-1])
+        row = F.pad(h, (REACH, 0, 0, 0))
+        return above + self.left(row[..., :-1] if self.is_first else row)
 
 
 class GatedBlock(nn.Module):
@@ -65,7 +68,7 @@ class CausalGrid(nn.Module):
 
     def __init__(self, features: int, cells: tuple[int, int], *, width: int, depth: int, condition: int = 0) -> None:
         super().__init__()
-        self.first = CausalConv(features, width, strict=True)
+        self.first = CausalConv(features, width, columns=cells[1])
         self.place = nn.Parameter(torch.zeros(width, *cells))  # where a cell lies
         self.blocks = nn.ModuleList(GatedBlock(width, condition, depth**-0.5) for _ in range(depth))
 

@@ -83,7 +83,7 @@ class ChainNetwork(nn.Module):
         """What the values of one cell are given, [B, C], from the rows of cells up to its own."""
         rows = self.cells[1] * (cell // self.cells[1] + 1)
         context = self._context(self._cells(values, rows), condition)
-        return context if context is None or self.between is None else context[:, cell]
+        return None if context is None else context[:, cell]
 
     def of_cell(self, values: Tensor, context: Tensor | None, cell: int) -> Tensor:
         """The numbers for each value of one cell, [B, P, m]."""

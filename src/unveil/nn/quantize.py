@@ -15,7 +15,8 @@ from ..errors import RequestError
 
 DECAY = 0.99  # of the averages that a book follows: about the last 100 batches
 DEAD = 0.05  # the share of a fair part of the vectors below which a code counts as dead, and is revived
-PER_CODE = 64  # vectors that k-means looks at, per code
+PER_CODE = 20  # vectors that k-means looks at, per code
+AGAIN = (25, 50, 100, 200, 400, 800)  # batches after which a book begins anew, left behind by a fast encoder
 MOST_LEVELS, LEAST_LEVELS = 8, 3  # of a rounded scalar
 
 
@@ -23,10 +24,12 @@ MOST_LEVELS, LEAST_LEVELS = 8, 3  # of a rounded scalar
 class Quantized:
     """What vectors h [..., D] became.
 
-    Arguments: codes [...] int64; values [..., D], the codes' vectors, with the gradient of h (straight through);
-    commitment [...], ‖h − sg(e)‖²; book [...], ‖sg(h) − e‖², where the book learns by gradient; both 0 else.
+    Arguments: vectors [..., D], h as it was compared with codes; codes [...] int64; values [..., D], the codes'
+    vectors, with the gradient of h (straight through); commitment [...], ‖h − sg(e)‖²; book [...], ‖sg(h) − e‖², where
+    the book learns by gradient; both 0 else.
     """
 
+    vectors: Tensor
     codes: Tensor
     values: Tensor
     commitment: Tensor
@@ -49,21 +52,23 @@ class Quantizer(nn.Module, ABC):
     def start(self, h: Tensor) -> None:
         """Begin with the vectors h [N, D] of training examples."""
 
-    def learn(self, h: Tensor, codes: Tensor) -> None:
-        """Follow the vectors h [..., D] that a batch was encoded as, whose codes are these [...]."""
+    def learn(self, found: Quantized) -> None:
+        """Follow the vectors that a batch was encoded as."""
 
 
 class VectorQuantizer(Quantizer):
-    """c = argmin_k ‖h − e_k‖; the gradient of e_c goes to h as it is.
+    """c = argmin_k ‖h − e_k‖, h standardised over its D numbers; the gradient of e_c goes to h as it is.
 
     e_k follows the average of the vectors that chose it (EMA), or the gradient of ‖sg(h) − e_c‖². A code that hardly
-    any vector chooses is set onto a vector of the batch (revival). k-means on training vectors is the start.
+    any vector chooses is set onto a vector of the batch (revival). k-means is the start, and anew a few times early on.
 
     References: van den Oord et al., Neural Discrete Representation Learning (2017), eq. 1–3 and appendix A.1; Dhariwal
     et al., Jukebox (2020), §3, for the revival. Averages, k-means and revival are those of vector-quantize-pytorch.
 
     Arguments: num_codes K; dim D; ema, how the book learns; revival, whether dead codes are revived.
     """
+
+    batches: Tensor
 
     def __init__(self, num_codes: int, dim: int, *, ema: bool = True, revival: bool = True) -> None:
         super().__init__()
@@ -72,6 +77,7 @@ class VectorQuantizer(Quantizer):
             dim, num_codes, kmeans_init=True, decay=DECAY, threshold_ema_dead_code=float(revival), ema_update=ema,
             learnable_codebook=not ema,
         )  # fmt: skip
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     @property
     def vectors(self) -> Tensor:
@@ -79,11 +85,12 @@ class VectorQuantizer(Quantizer):
         return self.book.embed[0]
 
     def forward(self, h: Tensor) -> Quantized:
+        h = F.layer_norm(h, h.shape[-1:])
         codes = self._nearest(h.detach())
         e = self.look_up(codes)
         commitment = (h - e.detach()).square().sum(-1)
         book = torch.zeros_like(commitment) if self.ema else (h.detach() - e).square().sum(-1)
-        return Quantized(codes, h + (e - h).detach(), commitment, book)
+        return Quantized(h, codes, h + (e - h).detach(), commitment, book)
 
     def look_up(self, codes: Tensor) -> Tensor:
         return F.embedding(codes, self.vectors)
@@ -94,9 +101,12 @@ class VectorQuantizer(Quantizer):
         e = self.vectors
         return torch.addmm(e.square().sum(-1) / 2, h.flatten(0, -2), e.T, alpha=-1).argmin(-1).reshape(h.shape[:-1])
 
-    @torch.no_grad()
     def start(self, h: Tensor) -> None:
-        """k-means on a few dozen vectors per code; where there are fewer than codes, on slightly moved copies."""
+        self._begin(F.layer_norm(h, h.shape[-1:]))
+
+    @torch.no_grad()
+    def _begin(self, h: Tensor) -> None:
+        """k-means on some vectors per code; where there are fewer than codes, on slightly moved copies."""
         h = h[torch.randperm(len(h))[: PER_CODE * self.num_codes].to(h.device)]
         if len(h) < self.num_codes:
             h = h.repeat(-(-self.num_codes // len(h)), 1)
@@ -106,12 +116,15 @@ class VectorQuantizer(Quantizer):
 
     @torch.compiler.disable
     @torch.no_grad()
-    def learn(self, h: Tensor, codes: Tensor) -> None:
-        if not (self.ema or self.revival):
-            return
-        fair = codes.numel() / self.num_codes  # vectors of a batch per code, were all alike
-        self.book.threshold_ema_dead_code = self.book.reset_cluster_size = DEAD * fair
-        self.book.update_indices(h.detach().flatten(0, -2), codes.flatten())
+    def learn(self, found: Quantized) -> None:
+        h = found.vectors.detach().flatten(0, -2)
+        self.batches += 1
+        if int(self.batches) in AGAIN:
+            self._begin(h)
+        elif self.ema or self.revival:
+            fair = len(h) / self.num_codes  # vectors of a batch per code, were all alike
+            self.book.threshold_ema_dead_code = self.book.reset_cluster_size = DEAD * fair
+            self.book.update_indices(h, found.codes.flatten())
 
 
 class ScalarQuantizer(Quantizer):
@@ -137,7 +150,7 @@ class ScalarQuantizer(Quantizer):
     def forward(self, h: Tensor) -> Quantized:
         values, codes = self.rounding(h.flatten(0, -2).unsqueeze(0))
         none = h.new_zeros(h.shape[:-1])
-        return Quantized(codes.reshape(h.shape[:-1]).long(), values.reshape(h.shape), none, none)
+        return Quantized(h, codes.reshape(h.shape[:-1]).long(), values.reshape(h.shape), none, none)
 
     def look_up(self, codes: Tensor) -> Tensor:
         return F.embedding(codes, self.rounding.implicit_codebook)

@@ -114,6 +114,7 @@ def _before(found: Found, what: str, figures: dict[str, Figure]) -> list[Exhibit
 def _after(found: Found) -> list[Exhibit]:
     return [
         _part(found, "collapse", "Is z used?", _collapse),
+        *([_part(found, "codebook", "Are the codes used?", _codebook)] if found.get("codebook") else []),
         _part(found, "quality", "Samples beside data", _quality),
         _part(found, "structure", "What z knows", _structure),
     ]
@@ -314,6 +315,14 @@ def _collapse(part: Found) -> dict[str, Any]:
         "lead": "Give every example the z of another. A model that reads its z does much worse; one that has collapsed "
         "does not notice.",
         "words": tuple(_words(part)),
+    }
+
+
+def _codebook(part: Found) -> dict[str, Any]:
+    return {
+        "lead": "A book of codes is worth as many codes as are used: its perplexity counts those that would do, were all "
+        "used alike.",
+        "words": (part["words"],),
     }
 
 
