@@ -9,11 +9,14 @@ import torch
 
 from unveil.data import Split, load
 from unveil.domain import Domain
+from unveil.models.autoregressive import Autoregressive
 from unveil.models.base import Model
+from unveil.models.hvae import HVAE
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture
 from unveil.models.vae import VAE
-from unveil.objectives import Elbo, Iwae, Objective
+from unveil.models.vqvae import VQVAE
+from unveil.objectives import Elbo, FreeBits, Iwae, Objective
 from unveil.ops import keyed
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
@@ -38,6 +41,12 @@ def vae(domain: Domain) -> Model:
         return VAE.build(domain, latent=6, width=48)
 
 
+def hvae(domain: Domain) -> Model:
+    """Groups on two grids, and a vector on top."""
+    with keyed("golden weights"):
+        return HVAE.build(domain, latent=6, width=16, network="grid", num_groups=4, cell=1)
+
+
 def linear_gaussian(domain: Domain) -> Model:
     with keyed("golden weights"):
         return LinearGaussian(domain, latent=2, noise="diagonal")
@@ -48,12 +57,25 @@ def mixture(domain: Domain) -> Model:
         return Mixture(domain, num_components=5)
 
 
+def vqvae(domain: Domain) -> Model:
+    with keyed("golden weights"):
+        return VQVAE.build(domain, latent=4, codebook_size=32, width=16)
+
+
+def autoregressive(domain: Domain) -> Model:
+    with keyed("golden weights"):
+        return Autoregressive.build(domain, width=12, depth=2)
+
+
 Curve = list[tuple[float, ...]]
 CURVES: dict[str, tuple[Callable[[], Split], Callable[[Domain], Model], Objective, int]] = {
     "vae-elbo": (digits, vae, Elbo(warmup=0.5), 40),
     "vae-iwae": (digits, vae, Iwae(num_samples=4), 40),
+    "hvae": (digits, hvae, FreeBits(floor=2.0, floor_end=0.0), 40),
     "linear_gaussian": (real, linear_gaussian, Elbo(num_samples=8), 6),
     "mixture": (digits, mixture, Elbo(), 12),
+    "vqvae": (digits, vqvae, Elbo(warmup=0.5), 40),
+    "autoregressive": (digits, autoregressive, Elbo(), 20),
 }
 
 
