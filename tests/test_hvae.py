@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from unveil.errors import RequestError
 from unveil.models.hvae import HVAE
 from unveil.models.labels import sum_labels
 from unveil.models.panels import Bars, Strip
-from unveil.nn.cells import Level, interpolation
+from unveil.nn.cells import Level, resample
 from unveil.nn.ladder import TopDown
 from unveil.nn.rungs import grid_levels
 from unveil.objectives import Dreg, Elbo, FreeBits, Iwae
@@ -46,7 +46,7 @@ def rows(domain: Domain, num: int, classes: int = 0) -> Batch:
 
 
 def made(domain: Domain = IMAGE, classes: int = 0, by: float = 0.1, **options: Any) -> HVAE:
-    condition = "label" if classes else "none"
+    condition: Literal["label", "none"] = "label" if classes else "none"
     model = HVAE.build(domain, classes, condition=condition, **SMALL | options)
     return moved(model, rows(domain, 40, classes), by)
 
@@ -64,10 +64,19 @@ def test_groups_lie_on_a_grid_with_a_vector_on_top() -> None:
     assert tuple(group.shape[1] for group in z) == model.ladder.sizes
 
 
-def test_a_map_of_cells_averages_or_interpolates() -> None:
-    fewer, more = interpolation((5, 5), (3, 3)), interpolation((3, 3), (5, 5))
-    torch.testing.assert_close(fewer.sum(1), torch.ones(9))
-    torch.testing.assert_close(more.sum(1), torch.ones(25))
+@pytest.mark.parametrize("cells", [(4, 4), (5, 7), (2, 3)])
+def test_a_change_of_resolution_keeps_every_cell_in_its_place(cells: tuple[int, int]) -> None:
+    """Down and up again with the matrices that undo each other, nothing is lost or moved, at odd edges neither."""
+    fine = Level(cells, 2, 1)
+    coarse = Level(((cells[0] + 1) // 2, (cells[1] + 1) // 2), 8, 1)
+    down, up = resample(fine, coarse), resample(coarse, fine)
+    with torch.no_grad():
+        for layer in (down, up):
+            layer.matrix.weight.copy_(torch.eye(8))  # type: ignore[union-attr,operator]
+            layer.matrix.bias.zero_()  # type: ignore[union-attr,operator]
+    h = torch.randn(3, fine.num_cells, 2)
+    assert down(h).shape == (3, coarse.num_cells, 8)
+    torch.testing.assert_close(up(down(h)), h)
 
 
 @pytest.mark.parametrize("domain", [IMAGE, VECTOR])
@@ -118,7 +127,7 @@ def test_reduced_precision_stays_inside_the_networks(inference: str) -> None:
 
         return forward(noted, *rest)
 
-    model.ladder.forward = spied  # type: ignore[method-assign]
+    model.ladder.forward = spied  # type: ignore[method-assign,assignment]
     with keyed("same"):
         half = model.infer(batch, 4)
     assert set(seen) == {torch.float32} and half.log_w.dtype == torch.float32
@@ -307,7 +316,7 @@ def test_doubly_reparametrised_gradients_are_those_of_iwae_in_the_mean() -> None
         for seed in range(600):
             with keyed("draw", seed):
                 loss = goal(model, batch)
-            grads = torch.autograd.grad(loss.surrogate.sum(), [model.ladder.up[1].terms[0].bias])  # type: ignore[union-attr,index,operator]
+            grads = torch.autograd.grad(loss.surrogate.sum(), [model.ladder.up[1].terms[0].bias])  # type: ignore[union-attr,index]
             draws.append(torch.cat([g.flatten() for g in grads]))
         found[type(goal)] = torch.stack(draws)
     iwae, dreg = found[Iwae], found[Dreg]

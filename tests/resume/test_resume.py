@@ -86,6 +86,28 @@ def test_killed_at_a_random_step_and_resumed_is_bit_identical(whole: Path, tmp_p
     identical(whole, run)
 
 
+def test_a_ladder_killed_and_resumed_is_bit_identical(tmp_path: Path) -> None:
+    """Several groups, a floor that moves with progress, and the usual length of a gradient."""
+    fit = [
+        "fit", "digits", "--model", "hvae", "--objective", "free_bits", "objective.floor_end=0", "--steps", "60",
+        "train.valid_every=12", "model.width=16", "model.latent=4", "evaluation.num_samples=10",
+    ]  # fmt: skip
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    done = unveil(*fit, "--out", str(whole))
+    assert done.returncode == 0, done.stderr
+    child = subprocess.Popen(
+        [sys.executable, "-m", "unveil", *fit, "--out", str(run)],
+        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while last_step(run) < 12 and child.poll() is None:
+        time.sleep(0.002)
+    child.send_signal(signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL and 0 < last_step(run) < 60
+    resumed = unveil("resume", str(run))
+    assert resumed.returncode == 0, resumed.stderr
+    identical(whole, run)
+
+
 @pytest.mark.parametrize(
     ("function", "number"), [("write", 5), ("write", 8), ("fsync", 24), ("fsync", 28), ("rename", 13), ("rename", 14)]
 )

@@ -79,41 +79,51 @@ def blocks(level: Level, depth: int, share: float) -> nn.Sequential:
     return nn.Sequential(*(kind(level, share) for _ in range(depth)))
 
 
-class Resample(nn.Module):
-    """From the features of one level to those of another: between grids a map of cells, else W silu(h) of all of them.
-
-    The map of cells is learned; it starts as averages (to fewer cells) or as bilinear interpolation (to more).
-    """
+class Matrix(nn.Module):
+    """W silu(h) of the features of all cells: between a vector and a grid."""
 
     def __init__(self, source: Level, target: Level) -> None:
         super().__init__()
-        self.source, self.target = source, target
-        self.is_grid = min(source.num_cells, target.num_cells) > 1
-        if self.is_grid:
-            self.cells = nn.Linear(source.num_cells, target.num_cells, bias=False)
-            self.features = nn.Linear(source.width, target.width) if source.width != target.width else nn.Identity()
-            self.cells.weight = nn.Parameter(interpolation(source.cells, target.cells))
-        else:
-            self.matrix = nn.Linear(source.num_cells * source.width, target.num_cells * target.width)
+        self.target = target
+        self.matrix = nn.Linear(source.num_cells * source.width, target.num_cells * target.width)
 
     def forward(self, h: Tensor) -> Tensor:
-        if not self.is_grid:
-            return self.matrix(F.silu(h).flatten(1)).unflatten(1, (self.target.num_cells, self.target.width))
-        return self.cells(self.features(h).mT).mT
+        return self.matrix(F.silu(h).flatten(1)).unflatten(1, (self.target.num_cells, self.target.width))
+
+
+class Coarser(nn.Module):
+    """Each 2×2 cells become one, whose features are W of all four; edges are filled up with 0."""
+
+    def __init__(self, source: Level, target: Level) -> None:
+        super().__init__()
+        self.cells, self.fill = source.cells, (0, source.cells[1] % 2, 0, source.cells[0] % 2)
+        self.matrix = nn.Linear(4 * source.width, target.width)
+
+    def forward(self, h: Tensor) -> Tensor:
+        image = F.pad(h.unflatten(1, self.cells).movedim(-1, 1), self.fill)
+        return self.matrix(F.pixel_unshuffle(image, 2).flatten(2).mT)
+
+
+class Finer(nn.Module):
+    """Each cell becomes 2×2, whose features are W of it; what lies over the edge is cut off."""
+
+    def __init__(self, source: Level, target: Level) -> None:
+        super().__init__()
+        self.cells, self.target = source.cells, target.cells
+        self.matrix = nn.Linear(source.width, 4 * target.width)
+
+    def forward(self, h: Tensor) -> Tensor:
+        image = F.pixel_shuffle(self.matrix(h).mT.unflatten(2, self.cells), 2)
+        return image[..., : self.target[0], : self.target[1]].flatten(2).mT
 
 
 def resample(source: Level, target: Level) -> nn.Module:
-    """Nothing, where the two are alike."""
-    alike = source.cells == target.cells and source.width == target.width
-    return nn.Identity() if alike else Resample(source, target)
-
-
-def interpolation(source: tuple[int, int], target: tuple[int, int]) -> Tensor:
-    """The matrix [Q, P] that takes P cells to Q."""
-    unit = torch.eye(math.prod(source)).reshape(-1, 1, *source)
-    fewer = math.prod(target) < math.prod(source)
-    found = F.interpolate(unit, target, mode="area") if fewer else F.interpolate(unit, target, mode="bilinear")
-    return found.flatten(1).T.contiguous()
+    """From the features of one level to those of the next; nothing, where the two are alike."""
+    if source.cells == target.cells and source.width == target.width:
+        return nn.Identity()
+    if min(source.num_cells, target.num_cells) == 1:
+        return Matrix(source, target)
+    return Coarser(source, target) if target.num_cells < source.num_cells else Finer(source, target)
 
 
 class GridLayer(nn.Module):
