@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +18,8 @@ from unveil.diagnostics.codebook import codebook
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
+from unveil.events import Progress
+from unveil.fitting import prepare
 from unveil.models.vqvae import VQVAE
 from unveil.nn.codecells import code_sizes
 from unveil.nn.quantize import AGAIN, ScalarQuantizer, VectorQuantizer, count_codes, perplexity, scalar_levels
@@ -23,8 +27,12 @@ from unveil.objectives import Elbo
 from unveil.ops import keyed
 from unveil.priors.codes import CodePrior
 from unveil.registry import lookup
+from unveil.run import Run
+from unveil.signals import StopRequests
+from unveil.train.checkpoint import load_checkpoint
 from unveil.train.loop import TrainState, fit
 from unveil.train.stage import Stage
+from unveil.trainer import Trainer
 
 SETTLED = 10_000  # batches, after which no book begins anew
 REAL, IMAGE = Domain("real", (6,)), Domain("binary", (9, 10))
@@ -349,3 +357,41 @@ def test_only_codes_have_a_codebook() -> None:
     model = lookup("model", "linear_gaussian")(REAL)
     with pytest.raises(RequestError, match="vqvae"):
         codebook(model, split_of())
+
+
+# A run
+
+
+STEPS, EVERY = 60, 6
+RUN = {
+    "model": "vqvae", "model.latent": 2, "model.codebook_size": 8, "model.width": 8, "train.steps": STEPS,
+    "train.valid_every": EVERY, "train.batch_size": 32, "train.compile": False,
+}  # fmt: skip
+
+
+def trained(run: Run) -> None:
+    for _ in Trainer(run, run.data, None, None).train(StopRequests()):
+        pass
+
+
+@pytest.mark.parametrize("at", [26, 45, 57])
+def test_killed_in_either_stage_and_resumed_is_bit_identical(tmp_path: Path, at: int) -> None:
+    """Just after the book began anew, and while the prior learns."""
+    x = split_of().x
+    whole = prepare(x, out=tmp_path / "whole", options=RUN).start()
+    assert [stage.name for stage in whole.stages()] == ["main", "prior"]
+    shutil.copytree(whole.path, tmp_path / "killed")
+    trained(whole)
+    killed = Run.load(tmp_path / "killed", data=x)
+    events = Trainer(killed, killed.data, None, None).train(StopRequests())
+    for event in events:
+        if isinstance(event, Progress) and event.step == at:
+            break  # nothing is saved, as by a kill
+    del events
+    kept = load_checkpoint(killed.path / "state")
+    assert kept is not None and kept.step == at // EVERY * EVERY
+    trained(Run.load(killed.path, data=x))
+    assert (whole.path / "weights.safetensors").read_bytes() == (killed.path / "weights.safetensors").read_bytes()
+    rows = [[{k: v for k, v in row.items() if k != "time"} for row in run.metrics] for run in (whole, killed)]
+    assert rows[0] == rows[1]
+    assert {"valid_codebook_perplexity", "valid_codebook_usage"} <= whole.metrics[-1].keys()
