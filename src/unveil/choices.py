@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import fields
@@ -71,18 +72,15 @@ def _model_keys(run: Run) -> dict[str, Any] | None:
         for key in keys_for({**names, **parts}).values()
         if key.name.split(".")[0] in ("model", *parts)
     }
-    changed = {  # None: this kind of network has no such choice
-        key.name: value
-        for key, value in held.items()
-        if value is not None and value not in (_found(alone, key.name), key.default)
-    }
-    named = {name.split(".")[0] for name in changed}
-    keys |= {k: name for k, name in parts.items() if k in named or name != _part(alone, k).get("name")}
-    keys |= changed
-    try:
-        return keys if _built(choose(keys), run) == spec else None
-    except RequestError:  # a choice that no key can say
-        return None
+    told = {key.name: held[key] for key in held if held[key] not in (None, key.default)}  # None: it has no such choice
+    shortest = {name: value for name, value in told.items() if value != _found(alone, name)}
+    for changed in (shortest, told):  # what fit picks may hang on another choice: then all are said
+        named = {name.split(".")[0] for name in changed}
+        kinds = {k: name for k, name in parts.items() if k in named or name != _part(alone, k).get("name")}
+        with contextlib.suppress(RequestError):  # a choice that no key can say
+            if _built(choose(keys | kinds | changed), run) == spec:
+                return keys | kinds | changed
+    return None
 
 
 def _built(choices: Choices, run: Run) -> Any:

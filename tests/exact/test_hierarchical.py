@@ -93,16 +93,16 @@ def top_down(told: Story) -> TopDown:
             head[1].weight[:Z, width + i * Z : width + (i + 1) * Z] = torch.diag(coefficient)  # type: ignore[index]
         head[1].bias[Z:] = unbounded(stddev.log())  # type: ignore[index]
 
-    found.stem.first.weight[slot(0)] = told.sufficient.T  # type: ignore[union-attr,index,operator]
-    found.head.out[1].weight[:, width : width + Z] = told.W  # type: ignore[union-attr,index,operator]
+    found.stem.first.weight[slot(0)] = told.sufficient.T  # type: ignore[union-attr,operator]
+    found.head.out[1].weight[:, width : width + Z] = told.W  # type: ignore[union-attr,index]
     for i in range(told.L):
-        found.seen[i].weight.copy_(torch.eye(width))  # type: ignore[operator,union-attr]
-        found.enter[i].weight[slot(i)] = eye  # type: ignore[index,union-attr,operator]
+        found.seen[i].weight.copy_(torch.eye(width))  # type: ignore[operator]
+        found.enter[i].weight[slot(i)] = eye  # type: ignore[operator]
     precision = 1 + told.m[-1] ** 2 / told.v[-1]
     gaussian(found.q_head[-1], {0: told.m[-1] / told.v[-1] / precision}, precision.rsqrt())
     for i, (a, sigma) in enumerate(zip(told.a, told.sigma, strict=True)):
         gaussian(found.p_head[i], {i + 1: a}, sigma)
-        found.q_state[i].weight.copy_(torch.eye(width))  # type: ignore[operator,union-attr]
+        found.q_state[i].weight.copy_(torch.eye(width))  # type: ignore[operator]
         precision = 1 / sigma**2 + told.m[i] ** 2 / told.v[i]
         shift = {i + 1: (a / sigma**2 / precision - a) / sigma, 0: told.m[i] / told.v[i] / precision / sigma}
         gaussian(found.q_head[i], shift, precision.rsqrt() / sigma)

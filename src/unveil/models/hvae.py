@@ -47,7 +47,7 @@ class HVAE(Labelled):
         prior: p(z_L), over real z.
         likelihood: p(x|z); it knows the domain.
         num_groups: L ≥ 2.
-        cell: latents of each cell of the groups on a grid.
+        cell: latents of each cell of the groups on a grid; 0 where there is none.
         network, inference, width, depth: as for `build`, without "auto" and 0.
         num_classes: C, or 0 without a condition.
         sees_missing: whether q is given the mask of what is observed; without it, what is missing enters as the mean.
@@ -402,7 +402,7 @@ def picked(
 
 SMALL = 256  # values of x up to which a perceptron of vectors sees enough of it
 DEFAULTS = {
-    "mlp": {"latent": 32, "num_groups": 3, "cell": 1, "width": 256, "depth": 1},
+    "mlp": {"latent": 32, "num_groups": 3, "cell": 0, "width": 256, "depth": 1},
     "grid": {"latent": 32, "num_groups": 3, "cell": 4, "width": 64, "depth": 1},
 }
 FEW = {"latent": 16, "width": 128}
