@@ -195,7 +195,7 @@ def test_the_probability_flow_of_the_best_denoiser_has_the_exact_likelihood() ->
     found, _ = evaluate(model, split(x), FlowLikelihood(tolerance=1e-5))
     torch.testing.assert_close(found.log_px, truth.log_prob(x), rtol=0, atol=2e-2)  # of one draw with σ₀ = 1e-3
     assert abs(float((found.log_px - truth.log_prob(x)).mean())) < 5e-3
-    assert found.direction == "other" and float(found.diagnostics["change"].max()) < 1e-5
+    assert found.direction == "other" and float(found.diagnostics["left"].max()) < 1e-5
 
 
 def test_random_signs_give_the_trace_of_the_flow_without_bias(monkeypatch: pytest.MonkeyPatch) -> None:
