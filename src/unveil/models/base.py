@@ -30,8 +30,8 @@ REMEDIES = {
     "enumerate": "its z cannot be enumerated; use an estimator that samples, such as 'iwae'",
     "kl": "its KL has no closed form; use an objective with a sampled rate",
     "straight_through": "it has no codes; that is for the model 'vqvae'",
-    "layers": "it cannot be cut into a number of steps; that is for the model 'vdm'",
-    "flow": "it has no probability-flow ODE; that is for the model 'vdm'",
+    "layers": "it cannot be cut into a number of steps, as a vdm can; use the estimator 'elbo'",
+    "flow": "it has no probability-flow ODE, as a vdm has; use the estimator 'elbo'",
 }
 
 
