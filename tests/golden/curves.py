@@ -15,6 +15,7 @@ from unveil.models.hvae import HVAE
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture
 from unveil.models.vae import VAE
+from unveil.models.vdm import VDM
 from unveil.models.vqvae import VQVAE
 from unveil.objectives import Elbo, FreeBits, Iwae, Objective
 from unveil.ops import keyed
@@ -47,6 +48,11 @@ def hvae(domain: Domain) -> Model:
         return HVAE.build(domain, latent=6, width=16, network="grid", num_groups=4, cell=1)
 
 
+def vdm(domain: Domain) -> Model:
+    with keyed("golden weights"):
+        return VDM.build(domain, width=16)
+
+
 def linear_gaussian(domain: Domain) -> Model:
     with keyed("golden weights"):
         return LinearGaussian(domain, latent=2, noise="diagonal")
@@ -72,6 +78,7 @@ CURVES: dict[str, tuple[Callable[[], Split], Callable[[Domain], Model], Objectiv
     "vae-elbo": (digits, vae, Elbo(warmup=0.5), 40),
     "vae-iwae": (digits, vae, Iwae(num_samples=4), 40),
     "hvae": (digits, hvae, FreeBits(floor=2.0, floor_end=0.0), 40),
+    "vdm": (digits, vdm, Elbo(warmup=0.0), 30),
     "linear_gaussian": (real, linear_gaussian, Elbo(num_samples=8), 6),
     "mixture": (digits, mixture, Elbo(), 12),
     "vqvae": (digits, vqvae, Elbo(warmup=0.5), 40),
