@@ -103,6 +103,8 @@ class TopDown(Ladder):
         self.down = nn.ModuleList(map(resample, above, below))
         self.fall = nn.ModuleList(blocks(level, depth, share) for level in [bottom, *below])
         self.enter = nn.ModuleList(nn.Linear(level.latents, level.width) for level in below)
+        for enter in self.enter:  # a group that says nothing yet is noise to those below
+            shrink(enter, 0.1)  # type: ignore[arg-type]
         self.enter.append(nn.Linear(top.latents * top.num_cells + num_classes, top.num_cells * top.width))
         self.top_width = top.width
 
