@@ -86,11 +86,19 @@ def test_killed_at_a_random_step_and_resumed_is_bit_identical(whole: Path, tmp_p
     identical(whole, run)
 
 
-def test_a_ladder_killed_and_resumed_is_bit_identical(tmp_path: Path) -> None:
-    """Several groups, a floor that moves with progress, and the usual length of a gradient."""
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["hvae", "--objective", "free_bits", "objective.floor_end=0", "model.latent=4"],
+        ["vdm", "model.network=mlp"],
+    ],
+    ids=["hvae", "vdm"],
+)
+def test_a_ladder_killed_and_resumed_is_bit_identical(tmp_path: Path, options: list[str]) -> None:
+    """Several groups, a floor that moves with progress, and the usual length of a gradient; learned noise."""
     fit = [
-        "fit", "digits", "--model", "hvae", "--objective", "free_bits", "objective.floor_end=0", "--steps", "60",
-        "train.valid_every=12", "model.width=16", "model.latent=4", "evaluation.num_samples=10",
+        "fit", "digits", "--model", *options, "--steps", "60", "train.valid_every=12", "model.width=16",
+        "evaluation.num_samples=10",
     ]  # fmt: skip
     whole, run = tmp_path / "whole", tmp_path / "run"
     done = unveil(*fit, "--out", str(whole))
