@@ -58,5 +58,5 @@ def prior_draws(model: Model, batch: Batch, num_samples: int) -> tuple[Tensor, .
 
 
 def _chunk(model: Model, batch: Batch, num_samples: int) -> Tensor:
-    """log p(x|z) [K, B]."""
-    return model.joint(batch, prior_draws(model, batch, num_samples)).log_px_z.double()
+    """log p(x|z) [K, B]; of no latents, K times the same."""
+    return model.joint(batch, prior_draws(model, batch, num_samples)).log_px_z.double().expand(num_samples, -1)

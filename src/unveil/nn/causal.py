@@ -19,19 +19,22 @@ class CausalConv(nn.Module):
     References: van den Oord et al., Conditional Image Generation with PixelCNN Decoders (2016), §2.3 and figure 1, on
     that blind spot.
 
-    Arguments: channels in and out; columns, of the whole grid, for the first layer; None for a later one.
+    Arguments: channels in and out; cells (h, w), of a grid with one row there is nothing above; is_first.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, columns: int | None = None) -> None:
+    def __init__(self, inputs: int, outputs: int, cells: tuple[int, int], *, is_first: bool = False) -> None:
         super().__init__()
-        self.is_first, self.sides = columns is not None, REACH if columns is None else columns - 1
-        self.above = nn.Conv2d(inputs, outputs, (REACH, 2 * self.sides + 1))
-        self.left = nn.Conv2d(inputs, outputs, (1, REACH + (not self.is_first)), bias=False)
+        self.is_first, self.sides = is_first, cells[1] - 1 if is_first else REACH
+        self.left = nn.Conv2d(inputs, outputs, (1, REACH + (not is_first)))
+        size = (REACH, 2 * self.sides + 1)
+        self.above = nn.Conv2d(inputs, outputs, size, bias=False) if cells[0] > 1 else None
 
     def forward(self, h: Tensor) -> Tensor:
-        above = self.above(F.pad(h, (self.sides, self.sides, REACH, 0))[:, :, :-1])
         row = F.pad(h, (REACH, 0, 0, 0))
-        return above + self.left(row[..., :-1] if self.is_first else row)
+        found = self.left(row[..., :-1] if self.is_first else row)
+        if self.above is None:
+            return found
+        return found + self.above(F.pad(h, (self.sides, self.sides, REACH, 0))[:, :, :-1])
 
 
 class GatedBlock(nn.Module):
@@ -40,9 +43,9 @@ class GatedBlock(nn.Module):
     References: van den Oord et al. (2016), eq. 2.
     """
 
-    def __init__(self, width: int, condition: int, scale: float) -> None:
+    def __init__(self, width: int, cells: tuple[int, int], condition: int, scale: float) -> None:
         super().__init__()
-        self.conv = CausalConv(width, 2 * width)
+        self.conv = CausalConv(width, 2 * width, cells)
         self.given = nn.Linear(condition, 2 * width, bias=False) if condition else None
         self.out = nn.Conv2d(width, width, 1)
         with torch.no_grad():
@@ -68,9 +71,9 @@ class CausalGrid(nn.Module):
 
     def __init__(self, features: int, cells: tuple[int, int], *, width: int, depth: int, condition: int = 0) -> None:
         super().__init__()
-        self.first = CausalConv(features, width, columns=cells[1])
+        self.first = CausalConv(features, width, cells, is_first=True)
         self.place = nn.Parameter(torch.zeros(width, *cells))  # where a cell lies
-        self.blocks = nn.ModuleList(GatedBlock(width, condition, depth**-0.5) for _ in range(depth))
+        self.blocks = nn.ModuleList(GatedBlock(width, cells, condition, depth**-0.5) for _ in range(depth))
 
     def forward(self, cells: Tensor, condition: Tensor | None = None) -> Tensor:
         """The first rows of a grid are enough where no later ones are asked for."""
