@@ -115,8 +115,7 @@ class HVAE(Labelled):
             latent: latents of the top group, and of every group of an mlp; 0 picks.
             num_groups: L, from 2 upwards; 0 picks.
             cell: latents of each cell of the groups on a grid; 0 picks.
-            network: "mlp", or for images "grid": groups on a grid of at most 8×8 cells, on one half as fine, and a
-                vector on top; or "auto".
+            network: "mlp", or for images "grid": groups on a grid of at most 8×8 cells and a vector on top; or "auto".
             inference: top_down, where q goes the way of p, or bottom_up, the plain Markov chain.
             width: features of a cell, or units per layer; 0 picks.
             depth: residual blocks before each group; 0 picks.

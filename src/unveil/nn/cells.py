@@ -91,39 +91,10 @@ class Matrix(nn.Module):
         return self.matrix(F.silu(h).flatten(1)).unflatten(1, (self.target.num_cells, self.target.width))
 
 
-class Coarser(nn.Module):
-    """Each 2×2 cells become one, whose features are W of all four; edges are filled up with 0."""
-
-    def __init__(self, source: Level, target: Level) -> None:
-        super().__init__()
-        self.cells, self.fill = source.cells, (0, source.cells[1] % 2, 0, source.cells[0] % 2)
-        self.matrix = nn.Linear(4 * source.width, target.width)
-
-    def forward(self, h: Tensor) -> Tensor:
-        image = F.pad(h.unflatten(1, self.cells).movedim(-1, 1), self.fill)
-        return self.matrix(F.pixel_unshuffle(image, 2).flatten(2).mT)
-
-
-class Finer(nn.Module):
-    """Each cell becomes 2×2, whose features are W of it; what lies over the edge is cut off."""
-
-    def __init__(self, source: Level, target: Level) -> None:
-        super().__init__()
-        self.cells, self.target = source.cells, target.cells
-        self.matrix = nn.Linear(source.width, 4 * target.width)
-
-    def forward(self, h: Tensor) -> Tensor:
-        image = F.pixel_shuffle(self.matrix(h).mT.unflatten(2, self.cells), 2)
-        return image[..., : self.target[0], : self.target[1]].flatten(2).mT
-
-
 def resample(source: Level, target: Level) -> nn.Module:
     """From the features of one level to those of the next; nothing, where the two are alike."""
-    if source.cells == target.cells and source.width == target.width:
-        return nn.Identity()
-    if min(source.num_cells, target.num_cells) == 1:
-        return Matrix(source, target)
-    return Coarser(source, target) if target.num_cells < source.num_cells else Finer(source, target)
+    alike = source.cells == target.cells and source.width == target.width
+    return nn.Identity() if alike else Matrix(source, target)
 
 
 class GridLayer(nn.Module):

@@ -39,11 +39,8 @@ def ladder(
 
 
 def grid_levels(cells: tuple[int, int], num_groups: int, latent: int, cell: int, width: int) -> list[Level]:
-    """A vector on top, the others on the grid; from the fourth on every second of these on one half as fine."""
-    coarse = ((cells[0] + 1) // 2, (cells[1] + 1) // 2)
-    num_coarse = (num_groups - 2) // 2
-    grids = [cells] * (num_groups - 1 - num_coarse) + [coarse] * num_coarse
-    return [*(Level(grid, width, cell) for grid in grids), Level((1, 1), TOP * width, latent)]
+    """A vector on top, the others on the grid: one on a grid half as fine was not used."""
+    return [*(Level(cells, width, cell) for _ in range(num_groups - 1)), Level((1, 1), TOP * width, latent)]
 
 
 def chain(ends: Ends, network: str, num_groups: int, latent: int, width: int, depth: int, num_classes: int) -> Chain:
