@@ -19,6 +19,7 @@ from unveil.errors import RequestError
 from unveil.models.hvae import HVAE
 from unveil.models.labels import sum_labels
 from unveil.models.panels import Bars, Strip
+from unveil.nn.cells import Level
 from unveil.nn.ladder import TopDown
 from unveil.nn.rungs import grid_levels
 from unveil.objectives import Dreg, Elbo, FreeBits, Iwae
