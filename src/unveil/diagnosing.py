@@ -73,7 +73,7 @@ def diagnose_run(
         "gap": lambda: gap(model, few, seed=seed, limit=len(few)),
         "aggregate": lambda: aggregate(model, whole, seed=seed),
         "collapse": lambda: collapse(model, whole, metrics=run.metrics, seed=seed),
-        "codebook": lambda: codebook(model, whole, seed=seed),
+        **({"codebook": lambda: codebook(model, whole, seed=seed)} if model.codebook_size else {}),
         "quality": lambda: quality(model, train, whole, seed=seed),
         "structure": lambda: structure(model, data, seed=seed),
     }
