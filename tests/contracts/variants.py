@@ -25,7 +25,7 @@ from unveil.ops import keyed, seed_of
 from unveil.registry import load_all, lookup
 
 K, B, LATENTS = 3, 5, 4  # K ≠ B ≠ L, and none of them the number of latents
-SMALL = {"latent": LATENTS, "width": 8, "depth": 1, "num_components": 6}
+SMALL = {"latent": LATENTS, "width": 8, "depth": 1, "num_components": 6, "num_groups": 2, "cell": 1}
 ALL = os.environ.get("UNVEIL_TEST_ALL") == "1"
 DOMAINS = [
     Domain(kind, shape, 4 if kind == "levels" else None)

@@ -42,6 +42,9 @@ def lines(panel: Lines) -> Figure:
         for i, (name, (xs, ys)) in enumerate(panel.series.items())
     ]
     xaxis = _axis(panel.x_label) | ({"type": "log"} if panel.log_x else {})
+    places = sorted({x for xs, _ in panel.series.values() for x in _rounded(xs) if x is not None})
+    if panel.log_x and len(places) <= FEW:
+        xaxis |= {"tickvals": places}
     return _figure(traces, xaxis, _axis(panel.y_label), showlegend=count > 1)
 
 
