@@ -19,6 +19,7 @@ from unveil.estimators.bounds import ElboBound
 from unveil.estimators.flow import FlowLikelihood
 from unveil.estimators.layers import LayersBound
 from unveil.models.vdm import VDM
+from unveil.nn.marginals import Marginals
 from unveil.nn.noise import Linear, Monotone, Noise, signal_and_noise
 from unveil.objectives import Elbo
 from unveil.ops import keyed
@@ -28,7 +29,10 @@ D, ROWS = 3, 64
 
 
 class Best(nn.Module):
-    """E[ε|z_γ] for x̃ ∼ N(0, C): σ (α² C + σ²)⁻¹ z, at the γ whose place between the ends is `time`."""
+    """E[ε|z_γ] for x̃ ∼ N(0, C): σ (α² C + σ²)⁻¹ z, at the γ whose place between the ends is `time`.
+
+    Less what the model has of independent dimensions, which it is added to.
+    """
 
     def __init__(self, covariance: Tensor, noise: Noise) -> None:
         super().__init__()
@@ -39,7 +43,7 @@ class Best(nn.Module):
         alpha, sigma = signal_and_noise(first + (last - first) * time)
         z, eye = features[..., 0], torch.eye(D, dtype=features.dtype)
         total = alpha.square()[:, None, None] * self.covariance + sigma.square()[:, None, None] * eye
-        return sigma.unsqueeze(-1) * torch.linalg.solve(total, z)
+        return sigma.unsqueeze(-1) * torch.linalg.solve(total, z) - features[..., 1]
 
 
 def covariance() -> Tensor:
@@ -359,12 +363,46 @@ def test_the_two_halves_of_a_level_model_are_complete() -> None:
 
 def test_three_views_of_one_regression() -> None:
     model = VDM(Domain("real", (D,)), width=8, depth=1).double()
-    x, eps = torch.randn(6, D).double(), torch.randn(6, D).double()
+    x, eps, alone = (torch.randn(6, D).double() for _ in range(3))
     alpha, sigma = (v.unsqueeze(-1) for v in signal_and_noise(torch.linspace(-8, 6, 6).double()))
     z = alpha * x + sigma * eps
-    for prediction, out in (("eps", eps), ("x", x), ("v", alpha * eps - sigma * x)):
+    x_alone = (z - sigma * alone) / alpha
+    amounts = {"eps": eps - alone, "x": x - x_alone, "v": alpha * eps - sigma * x - (alpha * alone - sigma * x_alone)}
+    for prediction, out in amounts.items():
         model.noising.prediction = prediction  # type: ignore[assignment]
-        torch.testing.assert_close(model.noising._as_noise(out, z, alpha, sigma), eps)
+        torch.testing.assert_close(model.noising._improved(alone, out, alpha, sigma), eps)
+
+
+def test_independent_dimensions_are_denoised_exactly() -> None:
+    """E[ε|z] of a mixture, by quadrature over x."""
+    marginals = Marginals((2,)).double()
+    with torch.no_grad():
+        for p in marginals.parameters():
+            p.add_(0.5 * torch.randn_like(p))
+    gamma = torch.tensor([-4.0, 0.0, 3.0]).double()
+    alpha, sigma = signal_and_noise(gamma)
+    z = torch.randn(3, 2).double()
+    x = torch.linspace(-12, 12, 40_001).double()
+    each = Normal(marginals.middle.unsqueeze(-1), marginals.log_scale.exp().unsqueeze(-1)).log_prob(x)  # [J, X]
+    prior = (marginals.logits.log_softmax(0).unsqueeze(-1) + each.unsqueeze(1)).logsumexp(0)  # [2, X]
+    eps = (z.unsqueeze(-1) - alpha[:, None, None] * x) / sigma[:, None, None]
+    share = (prior - 0.5 * eps.square()).softmax(-1)
+    torch.testing.assert_close(marginals(z, alpha, sigma), (share * eps).sum(-1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_diffusion_starts_where_independent_dimensions_leave_off() -> None:
+    """Before training its bound is near the entropy of its values, one by one; black pixels cost nothing."""
+    share = torch.tensor([0.7, 0.1, 0.1, 0.1])
+    with keyed("alone"):
+        x = torch.multinomial(share, 2000 * 12, replacement=True).reshape(2000, 3, 4).float()
+        model = VDM(Domain("levels", (3, 4), 4), width=8, depth=1).eval()
+        model.initialise(Batch(x))
+        with torch.no_grad():
+            for p in model.noising.network.parameters():
+                p.zero_()
+            bound = float(model.infer(Batch(x), 32).elbo.mean())
+    entropy = -12 * float((share * share.log()).sum())
+    assert -entropy - 1.5 < bound < -entropy + 0.2
 
 
 def test_times_are_spread_over_the_batch_in_training_and_over_the_draws_in_judging() -> None:

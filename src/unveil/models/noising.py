@@ -15,6 +15,7 @@ from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods.base import moments, refuse_constant
 from ..nn.fourier import waves
+from ..nn.marginals import Marginals
 from ..nn.noise import Noise, Path, signal_and_noise
 from ..nn.unet import DenoisingMLP, UNet
 
@@ -28,8 +29,9 @@ NEAREST, FIRST, FARTHEST = 1 / 40, 1 / 6, 1 / 2  # σ₀/α₀ in levels: least,
 class Noising(nn.Module):
     """z = α x̃ + σ ε with α² = σ(−γ), σ² = σ(γ), of x̃ = (x − centre)/spread, and ε̂(z; γ), an estimate of ε.
 
-    The network's output is taken for ε, for x̃ or for v = α ε − σ x̃; the three are views of one regression, since
-    z is known: ε̂ = (z − α x̂)/σ = α v̂ + σ z.
+    ε̂ starts as that of independent dimensions (`Marginals`), which the network adds to. What it adds is taken for an
+    amount of ε, of x̃ or of v = α ε − σ x̃; the three are views of one regression, since z is known:
+    ε̂ = (z − α x̂)/σ = α v̂ + σ z.
 
     References: Kingma et al., Variational Diffusion Models (2021), §3 and appendix B; Salimans & Ho, Progressive
     Distillation (2022), §4 and appendix D (v).
@@ -62,13 +64,13 @@ class Noising(nn.Module):
         super().__init__()
         self.domain, self.prediction, self.num_classes = domain, prediction, num_classes
         self.periods = PERIODS if fourier and domain.is_finite and domain.levels > MANY else ()
-        features, size = 1 + 2 * len(self.periods), {"width": width, "depth": depth, "num_classes": num_classes}
+        features, size = 2 + 2 * len(self.periods), {"width": width, "depth": depth, "num_classes": num_classes}
         self.network: nn.Module = (
             UNet(domain.shape, features, patch=patch, **size)
             if network == "unet"
             else DenoisingMLP(domain.shape, features, **size)
         )
-        self.noise = Noise(noise)
+        self.noise, self.marginals = Noise(noise), Marginals(domain.shape)
         by_column = not domain.is_image
         self.register_buffer("centre", torch.zeros(domain.shape if by_column else ()))
         self.register_buffer("spread", torch.ones(domain.shape if by_column and not domain.is_finite else ()))
@@ -83,8 +85,9 @@ class Noising(nn.Module):
         else:
             std = known.std()
             self.spread.copy_(torch.where(std > 0, std, torch.ones_like(std)))
+        distance = 1 / float(self.spread) if self.domain.is_finite else 0.0
+        self.marginals.initialise(self.scaled(x, observed), distance)
         if self.domain.is_finite:
-            distance = 1 / float(self.spread)
             self.noise.start(*(2 * math.log(s * distance) for s in (NEAREST, FIRST, FARTHEST)))
 
     def scaled(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
@@ -127,16 +130,18 @@ class Noising(nn.Module):
     def _find_noise(self, z: Tensor, gamma: Tensor, y: Tensor | None, dtype: torch.dtype) -> Tensor:
         first, last = self.noise.limits
         time = ((gamma - first) / (last - first)).detach()
-        seen = torch.cat([z.unsqueeze(-1), waves(self.unscaled(z), self.periods)[..., 1:]], -1)
+        alpha, sigma = signal_and_noise(gamma)
+        alone = self.marginals(z, alpha, sigma)  # ε̂ of each value by itself
+        seen = torch.cat([torch.stack([z, alone], -1), waves(self.unscaled(z), self.periods)[..., 1:]], -1)
         with torch.autocast(z.device.type, torch.bfloat16, enabled=dtype != torch.float32):
             out = self.network(seen, time, y)
-        alpha, sigma = map(self.per_row, signal_and_noise(gamma))
-        return self._as_noise(out.to(z.dtype), z, alpha, sigma)
+        return self._improved(alone, out.to(z.dtype), self.per_row(alpha), self.per_row(sigma))
 
-    def _as_noise(self, out: Tensor, z: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+    def _improved(self, alone: Tensor, out: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        """ε̂ where the network says by how much its quantity is off: dε̂ = α dv̂ = −(α/σ) dx̂."""
         if self.prediction == "eps":
-            return out
-        return alpha * out + sigma * z if self.prediction == "v" else (z - alpha * out) / sigma
+            return alone + out
+        return alone + alpha * out if self.prediction == "v" else alone - alpha / sigma * out
 
 
 def check_domain(domain: Domain) -> None:

@@ -70,7 +70,7 @@ class VDM(Model):
         patch: int = 1,
         prediction: Prediction = "v",
         noise: Path = "monotone",
-        fourier: bool = True,
+        fourier: bool = False,
         num_classes: int = 0,
     ) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class VDM(Model):
         patch: int = 0,
         prediction: Prediction = "v",
         noise: Path = "monotone",
-        fourier: bool = True,
+        fourier: bool = False,
         condition: Literal["none", "label"] = "none",
     ) -> VDM:
         """A diffusion for a domain, from a few choices.

@@ -33,12 +33,19 @@ class Conditions(nn.Module):
         return F.silu(self.second(F.silu(h)))
 
 
+class ChannelNorm(nn.LayerNorm):
+    """Each cell's channels, in images [N, C, H, W] that have channels last in memory: twice as fast as in groups."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        return super().forward(h.movedim(1, -1)).movedim(-1, 1)
+
+
 class ConvBlock(nn.Module):
     """h + conv(silu(u·conv(silu(norm(h))) + v)), u and v from the conditions; the last convolution starts small."""
 
     def __init__(self, channels: int, conditions: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(math.gcd(8, channels), channels)
+        self.norm = ChannelNorm(channels)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.told = nn.Linear(conditions, 2 * channels)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
@@ -57,14 +64,17 @@ class Attention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.heads = max(1, channels // 32)
-        self.norm = nn.GroupNorm(math.gcd(8, channels), channels)
+        self.norm = ChannelNorm(channels)
         self.asked, self.out = nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
         with torch.no_grad():
             self.out.weight.mul_(0.2)
 
     def forward(self, h: Tensor) -> Tensor:
-        parts = self.asked(self.norm(h)).flatten(2).unflatten(1, (3, self.heads, -1)).transpose(-1, -2)
-        taken = F.scaled_dot_product_attention(*parts.unbind(1)).transpose(-1, -2)  # [N, heads, C/heads, cells]
+        q, k, v = (
+            self.asked(self.norm(h)).flatten(2).unflatten(1, (3, self.heads, -1)).unbind(1)
+        )  # [N, heads, E, cells]
+        weight = (q.transpose(-1, -2) @ k / math.sqrt(q.shape[-2])).softmax(-1)  # few cells: no need for a fused one
+        taken = v @ weight.to(v.dtype).transpose(-1, -2)
         return h + self.out(taken.flatten(1, 2).unflatten(-1, h.shape[-2:]))
 
 
