@@ -56,13 +56,14 @@ def unmet(kind: str) -> dict[str, tuple[frozenset[str], str]]:
 
 @pytest.mark.parametrize("kind", ["objective", "estimator"])
 def test_what_a_model_does_not_give_is_refused_with_the_need_and_a_remedy(kind: str) -> None:
-    expected = unmet(kind)
-    assert expected and expected.keys() == {k for k in said() if f"facts, {kind} " in k}
-    for what, (_, need) in expected.items():
+    """Also where a need hangs on the model: weights of q apart from those of p, of several groups."""
+    expected, refused = unmet(kind), {k for k in said() if f"facts, {kind} " in k}
+    assert expected and expected.keys() <= refused
+    for what in refused:
         message = said()[what]
         name = what.split()[-1]
         assert f"The {kind} {name!r} needs " in message, what
-        assert any(n.replace("|", " or ") in message for n in needs_of(kind, name)), (what, need)
+        assert what not in expected or any(n.replace("|", " or ") in message for n in needs_of(kind, name)), what
         assert re.search(r"does not give: .*; use \S+", message), message
 
 

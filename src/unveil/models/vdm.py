@@ -55,7 +55,9 @@ class VDM(Model):
     groups = ("z0", "z1")
     remedies: ClassVar = {
         "log_w": "in continuous time it has no sampled log-weights; use the objective or estimator 'elbo', or the "
-        "estimator 'layers'"
+        "estimator 'layers'",
+        "pathwise": "its latents are noise of every strength on x; use the objective or estimator 'elbo'",
+        "exact": "its log p(x) has no closed form; use the estimator 'elbo'",
     }
 
     log_frequency: Tensor

@@ -74,6 +74,7 @@ class VQVAE(Model):
         "rsample": "its codes are no function of any noise; use the objective 'elbo'",
         "pathwise": "its codes have no exact gradient; use the objective 'elbo'",
         "split_q": "its codes have no exact gradient; use the objective 'elbo'",
+        "exact": "its log p(x) is a sum over too many codes; use the estimator 'elbo'",
     }
 
     log_frequency: Tensor
