@@ -7,7 +7,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -225,9 +225,9 @@ def _arguments(keys: list[Key], what: str, options: Mapping[str, Any]) -> dict[s
 
 
 def takes_several(function: Callable[..., Any], name: str) -> bool:
-    """Whether an argument may be a tuple."""
+    """Whether an argument may be a sequence."""
     kind = typing.get_type_hints(inspect.unwrap(function)).get(name)
-    return any(typing.get_origin(option) is tuple for option in (kind, *typing.get_args(kind)))
+    return any(typing.get_origin(option) in (tuple, Sequence) for option in (kind, *typing.get_args(kind)))
 
 
 def _check_parts_taken(names: Mapping[str, str]) -> None:

@@ -188,6 +188,12 @@ def gap(
         progress: called with (part, done, total).
     """
     require_latents(model, "The gap")
+    if len(model.groups) > 1:
+        raise RequestError(
+            "The gap is split by fitting q of each example anew, in families over one latent group, and this "
+            f"{type(model).__name__} has {len(model.groups)}.",
+            "The whole of it is the difference of the estimators sandwich and elbo.",
+        )
     model.require("The gap", NEEDS)
     found = _First(model, split, seed, limit, progress)
     own = _family_of_encoder(model, split, seed)
