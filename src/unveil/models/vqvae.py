@@ -24,13 +24,13 @@ from ..registry import lookup, register
 from ..terms import Terms, expand_samples
 from .base import Model, Posterior, held
 from .labels import every_label, log_frequencies, log_label_prior
-from .networks import default_width
+from .networks import ENOUGH, default_width
 from .panels import Bars, Lines, Panel, Strip
 
 Condition = Literal["none", "label"]
 CHANNELS, CODE_DIM = 64, 16  # of the networks of images; of a code's vector
 PRIOR_WIDTH, PRIOR_DEPTH = 64, 4  # of the prior's causal convolutions
-IMAGE_CODES, VECTOR_CODES = 16, 4
+MANY, FEW = 16, 4  # codes of an image where there are enough to learn their prior from; of one of a few, or of a vector
 JUDGED = 1024  # most values of z that log p(x) is summed over
 SHOWN = 8  # examples in a row of the report
 
@@ -83,7 +83,7 @@ class VQVAE(Model):
         self,
         likelihood: Likelihood,
         *,
-        latent: int = IMAGE_CODES,
+        latent: int = FEW,
         codebook_size: int = 512,
         code_dim: int = 0,
         quantizer: Literal["vq", "fsq"] = "vq",
@@ -131,6 +131,7 @@ class VQVAE(Model):
         domain: Domain,
         num_classes: int = 0,
         has_missing: bool = False,
+        num_examples: int = 0,
         *,
         latent: int = 0,
         codebook_size: int = 512,
@@ -158,14 +159,14 @@ class VQVAE(Model):
             depth: residual blocks, of images per size of the grid.
             condition: label gives a prior p(codes|y); rows without a label are summed over y.
 
-        Context: num_classes of the data's labels, has_missing entries of x.
+        Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
         """
         if condition == "label" and num_classes < 2:
             raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
         return cls(
             p_x,
-            latent=latent or (IMAGE_CODES if domain.is_image else VECTOR_CODES),
+            latent=latent or (MANY if domain.is_image and num_examples >= ENOUGH else FEW),
             codebook_size=codebook_size,
             code_dim=code_dim,
             quantizer=quantizer,

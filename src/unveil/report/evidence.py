@@ -320,8 +320,8 @@ def _collapse(part: Found) -> dict[str, Any]:
 
 def _codebook(part: Found) -> dict[str, Any]:
     return {
-        "lead": "A book of codes is worth as many codes as are used: its perplexity counts those that would do, were all "
-        "used alike.",
+        "lead": "A book of codes is worth as many codes as are used: its perplexity counts those that would do, were "
+        "all used alike.",
         "words": (part["words"],),
     }
 
