@@ -69,9 +69,9 @@ def test_a_label_is_drawn_by_its_name(run: Run, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_a_family_does_not_take_is_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="2 temperatures came, and a VAE takes one"):
+    with pytest.raises(RequestError, match="2 temperatures came, and this VAE takes one"):
         run.sample(3, temperature=(1.0, 0.5))
-    with pytest.raises(RequestError, match=r"no key 'sample.steps' for samples of a VAE. It has none"):
+    with pytest.raises(RequestError, match=r"no key 'sample.steps' for samples of this VAE. It has none"):
         run.sample(3, steps=50)
     plain = unveil.fit(X, out=tmp_path / "plain", **SMALL | {"steps": 2})
     with pytest.raises(RequestError, match=r"is not conditioned on labels. Fit it with model.condition=label"):

@@ -212,7 +212,7 @@ def estimator_arguments(name: str, options: Mapping[str, Any]) -> dict[str, Any]
 def sample_arguments(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword-only arguments of a family's `sample`, from `{"steps": "50", …}`."""
     asked = {f"sample.{key.removeprefix('sample.')}": value for key, value in options.items()}
-    return _arguments(_keys_of(type(model).sample, "sample"), f"samples of a {type(model).__name__}", asked)
+    return _arguments(_keys_of(type(model).sample, "sample"), f"samples of this {type(model).__name__}", asked)
 
 
 def _arguments(keys: list[Key], what: str, options: Mapping[str, Any]) -> dict[str, Any]:

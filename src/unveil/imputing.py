@@ -132,7 +132,7 @@ def _require_weights(model: Model) -> None:
     require_latents(model, "Imputation")
     if not model.gives & {"log_w", "enumerate"}:
         raise RequestError(
-            f"Imputation weighs draws of z by p(x, z)/q(z|x), and a {type(model).__name__} has no such weights.",
+            f"Imputation weighs draws of z by p(x, z)/q(z|x), and this {type(model).__name__} has no such weights.",
             "Use a model that has, such as vae or hvae.",
         )
 

@@ -168,7 +168,7 @@ def _spread(model: Model, temperature: float | Sequence[float]) -> float | tuple
     if len(each) == 1:
         return each[0]
     if not takes_several(type(model).sample, "temperature"):
-        raise RequestError(f"{len(each)} temperatures came, and a {type(model).__name__} takes one for all of z.")
+        raise RequestError(f"{len(each)} temperatures came, and this {type(model).__name__} takes one for all of z.")
     if len(each) != len(model.groups):
         raise RequestError(
             f"{len(each)} temperatures came, and this {type(model).__name__} has {len(model.groups)} groups: "

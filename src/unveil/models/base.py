@@ -394,10 +394,10 @@ def stands_for_x(model: Model) -> bool:
 def require_latents(model: Model, what: str) -> None:
     """Refuse what needs a z that stands for x, of a model without one."""
     if not stands_for_x(model):
-        why = "has none that x could be decoded from" if model.groups else "has none: it states p(x) itself"
+        why = "those of this {} do not" if model.groups else "this {} has none: it states p(x) itself"
         raise RequestError(
-            f"{what} needs latents, and this {type(model).__name__} {why}.",
-            "Use a model such as vae, hvae or vqvae; samples and scores work as they are.",
+            f"{what} needs latents that stand for x, and {why.format(type(model).__name__)}.",
+            "Use a model such as vae or hvae; samples and scores work as they are.",
         )
 
 
