@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from unveil.batch import Batch
-from unveil.data import Split
+from unveil.data import Split, load
 from unveil.diagnostics.codebook import codebook
+from unveil.diagnostics.structure import structure
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
@@ -351,6 +352,11 @@ def test_a_collapsed_codebook_is_diagnosed_and_revived() -> None:
         for _ in fit(model, split, stage, TrainState(model, stage)):
             pass
         assert (not codebook(model, split).findings()) == cured
+
+
+def test_the_numbers_of_codes_are_not_probed_as_if_they_were_values() -> None:
+    with pytest.raises(RequestError, match="names"):
+        structure(model_of(), load("digits"))
 
 
 def test_only_codes_have_a_codebook() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data, Split
+from ..errors import RequestError
 from ..files import finite
 from ..models.base import Model, require_latents
 from ..ops import keyed
@@ -122,6 +123,11 @@ def structure(model: Model, data: Data, *, seed: int = 0, limit: int = 2000) -> 
         limit: the most examples of each split (10,000 training examples for the order of two parts).
     """
     require_latents(model, "The structure of z")
+    if model.codebook_size:
+        raise RequestError(
+            "The structure of z is read off numbers, and these latents are codes, whose numbers are names; whether they "
+            "are used is told by the codebook."
+        )
     order = held_by(data.factors, "upper", "lower")
     train, test = data.train.spread(ORDERED if order else limit), data.test.spread(limit)
     codes = _codes(model, train, test)
