@@ -125,8 +125,8 @@ def structure(model: Model, data: Data, *, seed: int = 0, limit: int = 2000) -> 
     require_latents(model, "The structure of z")
     if model.codebook_size:
         raise RequestError(
-            "The structure of z is read off numbers, and these latents are codes, whose numbers are names; whether they "
-            "are used is told by the codebook."
+            "The structure of z is read off numbers, and these latents are codes, whose numbers are names; whether "
+            "they are used is told by the codebook."
         )
     order = held_by(data.factors, "upper", "lower")
     train, test = data.train.spread(ORDERED if order else limit), data.test.spread(limit)
