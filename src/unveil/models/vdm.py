@@ -14,17 +14,15 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..nn.noise import Path, signal_and_noise
-from ..ops import keyed
 from ..registry import register
 from ..terms import Terms
 from .base import Flow, Model, Posterior
 from .layers import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
 from .noising import Noising, Prediction, check_domain
-from .panels import Bars, Lines, Panel, Strip
+from .panels import Panel
+from .walks import diffusion_panels
 
 UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), too
-FEW, STRIP = 32, 10  # examples that the panels look at, and show
-STEPS = (1, 2, 5, 10, 25, 50)  # that they compare
 
 
 @register("model", "vdm")
@@ -35,7 +33,8 @@ class VDM(Model):
 
     Two groups: z₀, whose rate is the third term at one random time per draw (an unbiased estimate), and z₁, the end of
     the noising. log p(z₀|z₁) is not known (NaN): there are no log-weights; `layers(T)` has them. Times are spread
-    evenly over a batch while training, and over the draws of each example where the model is judged.
+    evenly over a batch while training, and over the draws of each example where the model is judged
+    (the error of the estimator 'elbo', which takes them for independent, is then too large).
 
     What is not observed of x is taken for the mean by q, which leaves the bound true and makes it loose.
 
@@ -335,99 +334,10 @@ class VDM(Model):
 
     @torch.no_grad()
     def panels(self, batch: Batch) -> dict[str, Panel]:
-        few = Batch(batch.x[:FEW], y=None if batch.y is None else batch.y[:FEW])
-        with keyed("panels"):
-            found: dict[str, Panel] = {"terms": self._terms_panel(few), "noise": self._noise_panel()}
-            if self.domain.is_image:
-                found["chain"] = self._chain_panel()
-            found |= self._steps_panels(few)
-        return found
+        def draw(count: int, y: Tensor | None, steps: int) -> Tensor:
+            return self.sample(count, y, steps=steps)[0]
 
-    def _terms_panel(self, batch: Batch) -> Bars:
-        terms = self.infer(batch, 32)
-        path, top = terms.rate.mean((0, 1)).tolist()
-        return Bars(
-            "The three terms of the bound",
-            "What x costs in nats: the end of the noising, whose p(z₁) is N(0, I); the way back from there to z₀; and "
-            "x given z₀. All but the way is small where the ends of γ are right.",
-            ("the end, z₁", "the way to z₀", "x given z₀"),
-            (top, path, float(terms.distortion.mean())),
-            "nats",
-        )
-
-    def _noise_panel(self) -> Lines:
-        t = torch.linspace(0, 1, 101, device=self.noising.centre.device, dtype=self.noising.centre.dtype)
-        gamma, places = self.noising.noise.at(t)[0], t.tolist()
-        straight = torch.lerp(gamma[0], gamma[-1], t)
-        return Lines(
-            "Noise over signal",
-            "γ(t), the logarithm of noise over signal. The bound depends on its ends alone; on the way between them "
-            "depends how much the bound varies from one time to another, and there it spends most time where most "
-            "is learned.",
-            {"γ(t)": (places, gamma.tolist()), "straight": (places, straight.tolist())},
-            "time t",
-            "γ(t)",
-        )
-
-    def _steps_panels(self, batch: Batch) -> dict[str, Panel]:
-        """What T layers lose of the bound, how far draws through T steps are from x, and those draws."""
-        whole, y = float(self.infer(batch, 32).elbo.mean()), self.draw_labels(len(batch))
-        lost, off, rows = [], [], []
-        for steps in STEPS:
-            bound = float(self.layers(steps).infer(batch, 1).elbo.mean())
-            lost.append(math.log10(max(whole - bound, 0.1)))
-            with keyed("one and many"):  # the same z₁ for each number of steps
-                rows.append(self.sample(len(batch), y, steps=steps)[0])
-            off.append(_energy_distance(batch.x, rows[-1], self.noising.spread))
-        found: dict[str, Panel] = {
-            "steps_bound": Lines(
-                "The bound against the number of steps",
-                f"What the model with T steps loses of the bound in continuous time, {whole:.1f} nats here: a power "
-                "of 10. One step is a VAE with a fixed encoder and one Gaussian between its two layers.",
-                {"nats lost": (STEPS, lost)},
-                "steps T",
-                "log₁₀ of nats lost",
-                log_x=True,
-            ),
-            "steps_quality": Lines(
-                "Draws against the number of steps",
-                "How far draws through T steps are from the data: energy distance, in percent of the distance of two "
-                "examples. Few draws, so the trend counts.",
-                {"distance": (STEPS, off)},
-                "steps T",
-                "percent",
-                log_x=True,
-            ),
-        }
-        if self.domain.is_image:
-            found["large_step"] = Strip(
-                "One large step, or many small ones",
-                "Draws through T steps, from the same z₁ in each column: one step is a Gaussian around one guess.",
-                torch.stack([row[:STRIP] for row in rows]),
-                [f"T = {steps}" for steps in STEPS],
-            )
-        return found
-
-    def _chain_panel(self) -> Strip:
-        chain = self.layers(STEPS[-1])
-        _, z = chain.sample(STRIP, self.draw_labels(STRIP))
-        shown = [round(i * (len(z) - 1) / 7) for i in range(7, -1, -1)]
-        rows = [self.noising.unscaled(z[s]) for s in shown]
-        return Strip(
-            "From noise to x",
-            "z_t on its way down from z₁, pure noise, to z₀, which is x but for a trace of it.",
-            torch.stack(rows),
-            [f"t = {s / (len(z) - 1):.2f}" for s in shown],
-        )
-
-
-def _energy_distance(x: Tensor, other: Tensor, spread: Tensor) -> float:
-    """√(2 E‖x − x'‖ − E‖x − x₂‖ − E‖x' − x'₂‖) in percent of √(2 E‖x − x'‖), from few of each; 0 for equal ones."""
-    a, b = (x / spread).flatten(1), (other / spread).flatten(1)
-    B = len(a)
-    across = torch.cdist(a, b).mean()
-    within = (torch.cdist(a, a).sum() + torch.cdist(b, b).sum()) / max(1, B * (B - 1))
-    return float(100 * ((2 * across - within).clamp(min=0) / (2 * across)).sqrt())
+        return diffusion_panels(self, self.noising, batch, draw)
 
 
 def _patch(domain: Domain) -> int:
