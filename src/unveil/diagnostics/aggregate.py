@@ -177,14 +177,16 @@ def aggregate(model: Model, split: Split, *, seed: int = 0, limit: int = 2000) -
 
 
 def _affordable(model: Model, split: Split) -> tuple[Split, int, str]:
-    """Examples, draws of each and why they are fewer: a density under another example's q may have to invert a flow."""
+    """Examples, draws of each and why they are fewer: a density under another example's q may take a pass of networks."""
     with keyed("aggregate", "first"):  # x may be a fresh draw, and a label that is not known is inferred from draws
         posterior = model.posterior(split.batch(torch.arange(1, device=split.x.device)).to(device_of(model)))
-    if not isinstance(posterior.distribution, Pushforward):
+    inverts = isinstance(posterior.distribution, Pushforward)
+    if not inverts and len(model.groups) == 1:
         return split, max(1, DRAWS // len(split)), ""
     if len(split) <= INVERTED:
         return split, 1, ""
-    why = f"{INVERTED} examples instead of {len(split):,}, because q is a flow that each density inverts"
+    cost = "q is a flow that each density inverts" if inverts else "each density under q is a pass of the networks"
+    why = f"{INVERTED} examples instead of {len(split):,}, because {cost}"
     return split.spread(INVERTED), 1, why
 
 
