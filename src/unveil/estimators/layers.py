@@ -20,9 +20,9 @@ class LayersBound(Estimator):
     """The bound on log p(x) of the model with T steps, whose p(z_s|z_t) is one Gaussian each; from below.
 
     elbo: E_q[log p(x|z₀)] − Σ_s KL(q(z_s|z_t, x)‖p(z_s|z_t)), each KL in closed form at the z above it; it rises with T
-    towards the bound in continuous time. iwae: log 1/K Σ_k p(x, z_k)/q(z_k|x) of whole chains, which in
-    expectation is never below it at the same T. The model with T steps is p(x) in its own right, the one that `sample` with so many steps draws
-    from.
+    towards the bound in continuous time. iwae: log 1/K Σ_k p(x, z_k)/q(z_k|x) of whole chains, in expectation never
+    below it at the same T. The model with T steps is p(x) in its own right, the one that `sample` with so many steps
+    draws from.
 
     The rate is given for the top and for all groups below it together.
 
