@@ -177,7 +177,7 @@ def aggregate(model: Model, split: Split, *, seed: int = 0, limit: int = 2000) -
 
 
 def _affordable(model: Model, split: Split) -> tuple[Split, int, str]:
-    """Examples, draws of each and why they are fewer: a density under another example's q may take a pass of networks."""
+    """Examples, draws of each, and why fewer: a density under another example's q may take a pass of networks."""
     with keyed("aggregate", "first"):  # x may be a fresh draw, and a label that is not known is inferred from draws
         posterior = model.posterior(split.batch(torch.arange(1, device=split.x.device)).to(device_of(model)))
     inverts = isinstance(posterior.distribution, Pushforward)
