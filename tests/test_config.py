@@ -76,7 +76,7 @@ def test_parts_are_chosen_by_name_and_get_their_keys() -> None:
 
 def test_each_objective_is_built_with_its_keys() -> None:
     goal = choose({"objective": "beta_elbo", "objective.beta": "0.5", "objective.num_samples": "3"}).objective()
-    assert vars(goal) | {"spec": 0} == {"beta": 0.5, "num_samples": 3, "warmup": 0.1, "cycles": 1, "spec": 0}
+    assert vars(goal) | {"spec": 0} == {"beta": 0.5, "num_samples": 3, "warmup": "auto", "cycles": 1, "spec": 0}
     assert {name: type(choose({"objective": name}).objective()) for name in load_all("objective")} == load_all(
         "objective"
     )

@@ -60,6 +60,14 @@ def test_it_learns_more_than_a_gaussian_of_two_moons(moons: VDM) -> None:
     assert float(found.log_px.mean()) > float(gaussian.log_prob(split.x).mean()) + 0.3
 
 
+def test_its_fixed_q_has_no_warm_up_unless_one_is_asked_for(moons: VDM) -> None:
+    batch = two_moons().batch(torch.arange(40))
+    for goal, whole in ((Elbo(), True), (Elbo(warmup=0.5), False)):
+        with keyed("warm"):
+            loss = goal(moons, batch, 0.0)
+        assert torch.equal(loss.surrogate, -loss.bound) == whole
+
+
 def test_draws_of_a_label_lie_where_its_data_lies(moons: VDM) -> None:
     with keyed("draws"):
         for label in (0, 1):

@@ -187,6 +187,7 @@ class Model(nn.Module, ABC):
         compiles: whether torch's compiler is tried on it.
         codebook_size: of a z of codes, how many values each can take; 0 where z is none.
         prior_share: the share of the training that the prior gets for itself at its end, unless another is asked for.
+        warmup: the share of the training over which the weight of the rate grows, unless another is asked for.
         remedies: of facts that this family does not give, in place of the general ones.
     """
 
@@ -196,6 +197,7 @@ class Model(nn.Module, ABC):
     codebook_size: int = 0
     compiles: ClassVar[bool] = True
     prior_share: ClassVar[float] = 0.0
+    warmup: ClassVar[float] = 0.1
     remedies: ClassVar[Mapping[str, str]] = {}
     network_dtype: torch.dtype = torch.float32  # bf16 inside networks only, and only while training
     decoder_dtype: torch.dtype | None = None  # of a decoder network, while many draws are judged; None without one

@@ -52,6 +52,7 @@ class VDM(Model):
 
     summary = "variational diffusion: many small steps from noise to x"
     groups = ("z0", "z1")
+    warmup = 0.0  # q is fixed and cannot collapse; a rate that weighs less would only move the ends of γ
     remedies: ClassVar = {
         "log_w": "in continuous time it has no sampled log-weights; use the objective or estimator 'elbo', or the "
         "estimator 'layers'",

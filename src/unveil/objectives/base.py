@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from ..errors import RequestError
 from ..models.base import Model, Posterior, shapes_of_z
 from ..registry import describe
 from ..terms import Terms
+
+Warmup = float | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,13 @@ def warmed(progress: Tensor | float, warmup: float, cycles: int = 1) -> Tensor |
     return torch.clamp(position / warmup, max=1.0)
 
 
-def check_share(name: str, value: float, of: str = "the training") -> None:
-    if not 0 <= value <= 1:
+def share_of(warmup: Warmup, model: Model) -> float:
+    """The share of the training that a warm-up takes: as asked for, or the family's own."""
+    return model.warmup if warmup == "auto" else warmup
+
+
+def check_share(name: str, value: Warmup, of: str = "the training") -> None:
+    if value != "auto" and not 0 <= value <= 1:
         raise RequestError(f"objective.{name} is {value}; it takes a share of {of} from 0 to 1.")
 
 

@@ -13,11 +13,13 @@ from ..terms import Terms
 from .base import (
     Loss,
     Objective,
+    Warmup,
     check_cycles,
     check_from_zero,
     check_share,
     penalty,
     rate_and_distortion,
+    share_of,
     warmed,
     zero_like,
 )
@@ -44,20 +46,22 @@ class Elbo(Objective):
     Arguments:
         num_samples: K, draws per example.
         warmup: share of the training (of each cycle) over which the weight of the rate grows from 0 to 1; the reported
-            bound always has weight 1.
+            bound always has weight 1. auto is 0.1, and 0 where q is fixed (vdm).
         cycles: how many times the weight starts again from 0, at equal distances.
     """
 
     takes_known_z = True
 
-    def __init__(self, *, num_samples: int = 1, warmup: float = 0.1, cycles: int = 1) -> None:
+    def __init__(self, *, num_samples: int = 1, warmup: Warmup = "auto", cycles: int = 1) -> None:
         check_share("warmup", warmup)
         check_cycles(cycles)
         self.num_samples, self.warmup, self.cycles = positive(num_samples), warmup, cycles
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         posterior = None if batch.z is None else model.posterior(batch)
-        loss = weighted(self.terms(model, batch, posterior), warmed(progress, self.warmup, self.cycles))
+        loss = weighted(
+            self.terms(model, batch, posterior), warmed(progress, share_of(self.warmup, model), self.cycles)
+        )
         return loss if posterior is None else with_known_z(loss, model, batch, posterior)
 
 
@@ -84,15 +88,17 @@ class BetaElbo(Objective):
     Arguments:
         beta: β ≥ 0, the weight of the rate.
         num_samples: K, draws per example.
-        warmup: share of the training (of each cycle) over which the weight grows from 0 to β.
+        warmup: share of the training (of each cycle) over which the weight grows from 0 to β; auto as for elbo.
         cycles: how many times the weight starts again from 0, at equal distances.
     """
 
-    def __init__(self, *, beta: float = 4.0, num_samples: int = 1, warmup: float = 0.1, cycles: int = 1) -> None:
+    def __init__(self, *, beta: float = 4.0, num_samples: int = 1, warmup: Warmup = "auto", cycles: int = 1) -> None:
         check_share("warmup", warmup)
         check_from_zero("beta", beta)
         check_cycles(cycles)
         self.beta, self.num_samples, self.warmup, self.cycles = beta, positive(num_samples), warmup, cycles
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
-        return weighted(self.terms(model, batch), self.beta * warmed(progress, self.warmup, self.cycles))
+        return weighted(
+            self.terms(model, batch), self.beta * warmed(progress, share_of(self.warmup, model), self.cycles)
+        )

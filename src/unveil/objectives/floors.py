@@ -12,11 +12,13 @@ from ..registry import register
 from .base import (
     Loss,
     Objective,
+    Warmup,
     check_cycles,
     check_from_zero,
     check_share,
     penalty,
     rate_and_distortion,
+    share_of,
     warmed,
     zero_like,
 )
@@ -41,7 +43,7 @@ class FreeBits(Objective):
         floor_until: share of the training after which λ has reached floor_end.
         batch_mean: whether KL_l is the mean over the batch (true, as in the paper) or of each example.
         num_samples: K, draws per example.
-        warmup: share of the training (of each cycle) over which β grows from 0 to 1.
+        warmup: share of the training (of each cycle) over which β grows from 0 to 1; auto as for elbo.
         cycles: how many times β starts again from 0, at equal distances.
     """
 
@@ -53,7 +55,7 @@ class FreeBits(Objective):
         floor_until: float = 0.5,
         batch_mean: bool = True,
         num_samples: int = 1,
-        warmup: float = 0.1,
+        warmup: Warmup = "auto",
         cycles: int = 1,
     ) -> None:
         check_share("warmup", warmup)
@@ -75,7 +77,7 @@ class FreeBits(Objective):
         terms = self.terms(model, batch)
         kl, distortion = terms.mean(terms.rate), terms.mean(terms.distortion)  # [B, L], [B]
         surrogate, shared = distortion + penalty(terms), zero_like(distortion)
-        beta, floor = warmed(progress, self.warmup, self.cycles), self.floor_at(progress)
+        beta, floor = warmed(progress, share_of(self.warmup, model), self.cycles), self.floor_at(progress)
         if self.batch_mean:
             shared = beta * kl.mean(0).clamp(min=floor).sum()
         else:
