@@ -86,6 +86,9 @@ def test_every_listed_key_is_one_that_can_be_set_to_its_default() -> None:
     for key in all_keys():
         kind = key.name.split(".")[0]
         owner = re.match(r"\((\w+)\)", key.meaning)
+        if kind == "sample":  # of the verb, for a run that is there
+            assert parse(key, str(key.default)) == key.default
+            continue
         names = {kind: owner[1]} if owner else {}
         chosen = choose(names | {key.name: key.default})
         assert chosen.values[kind] == {key.name.split(".")[1]: key.default}
