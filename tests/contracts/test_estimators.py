@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from contracts.variants import ALL, Variant, models, split_of
-from unveil.estimators import annealing, base, pilot
+from unveil.estimators import annealing, base, flow, pilot
 from unveil.estimators.base import Estimate, Estimator, evaluate
 from unveil.models.base import Model
 from unveil.ops import keyed
@@ -27,7 +27,8 @@ CHEAP |= {"layers": {"num_steps": 2}, "flow": {"tolerance": 1e3}}
 @pytest.fixture(autouse=True)
 def _short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is promised does not hang on how long a pilot looks, and flows are slow."""
-    for module, name, value in ((pilot, "CHAINS", 2), (pilot, "WARM", 2), (annealing, "STAYING", 1)):
+    short = ((pilot, "CHAINS", 2), (pilot, "WARM", 2), (annealing, "STAYING", 1), (flow, "FINEST", 8))
+    for module, name, value in short:
         monkeypatch.setattr(module, name, value)
 
 
