@@ -15,6 +15,7 @@ from torch import Tensor
 from unveil.batch import Batch
 from unveil.data import Split, load
 from unveil.diagnostics.codebook import codebook
+from unveil.diagnostics.collapse import collapse
 from unveil.diagnostics.structure import structure
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -352,6 +353,12 @@ def test_a_collapsed_codebook_is_diagnosed_and_revived() -> None:
         for _ in fit(model, split, stage, TrainState(model, stage)):
             pass
         assert (not codebook(model, split).findings()) == cured
+
+
+def test_codes_that_say_nothing_are_told_what_codes_can_do() -> None:
+    """One code for every x: no weight of the rate brings more of them."""
+    (finding,) = collapse(collapsed(revival=False), split_of()).findings()
+    assert finding.code == "collapse" and "model.latent" in finding.remedy and "beta" not in finding.remedy
 
 
 def test_the_numbers_of_codes_are_not_probed_as_if_they_were_values() -> None:

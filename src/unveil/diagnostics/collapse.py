@@ -28,6 +28,11 @@ INACTIVE = 0.01  # nats that a latent tells of x, and variance of its mean over 
 # still tells what the training rows happened to share. Rate: 2.4 and more; 0.00–0.10. Where z tells little, the drop is
 # about twice the rate.
 DROP, RATE = 0.5, 0.25
+OF_REAL = (
+    "If objective.beta is above 1, lower it. Else train again with objective.warmup=0.5, --objective free_bits or "
+    "train.encoder_steps=5; if z then stays alive and the bound is no better, these x can be explained without it."
+)
+OF_CODES = "Train for longer, with a smaller model.commitment, or with more codes (model.latent)."
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Collapse:
         active: the latents that are not dead; or None.
         since: the training step from which on the rate stayed below 0.25 nat; or None, where it did not at the end.
         num_steps: the last training step there is a rate of; or None.
+        codes: whether z is codes of a book, whose rate no weight could have pushed to 0.
     """
 
     num_examples: int
@@ -59,6 +65,7 @@ class Collapse:
     active: int | None
     since: int | None
     num_steps: int | None
+    codes: bool = False
 
     @property
     def words(self) -> str:
@@ -87,12 +94,7 @@ class Collapse:
             f"z carries next to nothing: with the z of another example log p(x|z) falls by only {self.drop:.3f} ± "
             f"{self.drop_stderr:.3f} nats, and the rate is {self.rate:.3f} nats{when}."
         )
-        remedy = (
-            "If objective.beta is above 1, lower it. Else train again with objective.warmup=0.5, --objective free_bits "
-            "or train.encoder_steps=5; if z then stays alive and the bound is no better, these x can be explained "
-            "without it."
-        )
-        return [Finding("collapse", sentence, self.drop, remedy)]
+        return [Finding("collapse", sentence, self.drop, OF_CODES if self.codes else OF_REAL)]
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def collapse(
         *_activity(blocks),
         since,
         num_steps,
+        bool(model.codebook_size),
     )
 
 
