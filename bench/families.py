@@ -77,7 +77,7 @@ def bare_vqvae(model: Any, x: Tensor) -> Tensor:
     """Distortion and commitment; the book follows averages."""
     h = model.encoder(model.standardise(x)).float()
     found = model.quantizer(h)
-    model.quantizer.learn(h, found.codes)
+    model.quantizer.learn(found)
     logits = model.decoder(found.values).float().reshape(len(x), -1) + model.likelihood.offset.flatten()
     distortion = F.binary_cross_entropy_with_logits(logits, x.flatten(1), reduction="none").sum(-1)
     return (distortion + model.commitment * found.commitment.sum(-1)).mean()

@@ -115,7 +115,7 @@ def test_an_estimate_from_above_and_a_discrete_z_are_refused() -> None:
     model, split = fitted()
     above = IwaeBound()
     above.direction = "upper"  # type: ignore[misc]
-    with pytest.raises(RequestError, match="from above"):
+    with pytest.raises(RequestError, match="does not bound log p\\(x\\) from below"):
         of(model, split, estimator=above)
     with pytest.raises(RequestError, match="The gap needs"):
         gap(Mixture(Domain("real", (6,)), num_components=3), split)

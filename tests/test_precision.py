@@ -19,7 +19,7 @@ from unveil.distributions.products import log_of_products
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.estimators import base
-from unveil.estimators.base import Estimator, evaluate, rows_at_once
+from unveil.estimators.base import Estimator, check_precision, evaluate, rows_at_once
 from unveil.estimators.bounds import ElboBound, Exact, IwaeBound
 from unveil.estimators.brute_force import PriorAverage
 from unveil.estimators.renyi import RenyiBound
@@ -200,7 +200,7 @@ def test_only_estimators_of_plain_draws_take_bf16(name: str) -> None:
         return
     model = VAE.build(BINARY, latent=2, network="mlp", width=32, depth=1).eval() if name != "exact" else summed()
     with pytest.raises(RequestError, match=f"{name!r}; it goes with .* elbo, iwae, prior and renyi"):
-        evaluate(model, binary_split(4), judge, precision="bf16")
+        check_precision(model, judge, "bf16")
 
 
 def summed() -> VAE:

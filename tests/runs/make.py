@@ -49,7 +49,12 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "vae-missing": (gappy, SMALL | {"likelihood": "student_t"}),
     "linear_gaussian": (real, {"model": "linear_gaussian", "model.latent": 2}),
     "mixture": (binary, {"model": "mixture", "model.num_components": 3}),
+    "hvae": (images, SMALL | {"model": "hvae"}),
+    "vdm": (images, {k: v for k, v in SMALL.items() if k != "model.latent"} | {"model": "vdm"}),
+    "vqvae": (images, SMALL | {"model": "vqvae", "model.codebook_size": 8}),
+    "autoregressive": (binary, {"model": "autoregressive", "model.width": 8, "model.depth": 1, "train.steps": 40}),
 }
+WITHOUT_MEAN = ("mixture", "vdm", "vqvae", "autoregressive")
 
 
 def main() -> None:
@@ -75,7 +80,7 @@ def save(name: str, x: np.ndarray, options: dict[str, Any], path: Path) -> None:
 def says(run: unveil.Run, x: np.ndarray) -> dict[str, Any]:
     """log p(x), the posterior mean where there is one, and samples."""
     found = {"log_px": np.asarray(run.score(x).log_px).tolist(), "sample": run.sample(3).tolist()}
-    if run.config["model"]["name"] != "mixture":
+    if run.config["model"]["name"] not in WITHOUT_MEAN:
         found["mean"] = np.asarray(run.encode(x).mean).tolist()
     return found
 

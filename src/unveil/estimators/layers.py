@@ -36,7 +36,6 @@ class LayersBound(Estimator):
 
     needs = frozenset({"layers"})
     direction = "lower"
-    plain_draws = True
 
     def __init__(self, *, num_steps: int = 50, num_samples: int = 4, bound: Literal["elbo", "iwae"] = "elbo") -> None:
         self.num_steps, self.bound = positive(num_steps), bound

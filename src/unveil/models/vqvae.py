@@ -68,6 +68,7 @@ class VQVAE(Model):
     summary = "codes out of a learned book, and an autoregressive prior over them"
     groups = ("codes",)
     prior_share = 0.3
+    compiles = False  # a book that moves looks at numbers, and draws
     remedies: ClassVar[dict[str, str]] = {
         "log_w": "its q is one code for each x, of which more samples say no more; use the objective or estimator "
         "'elbo'",

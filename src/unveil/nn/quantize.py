@@ -114,7 +114,6 @@ class VectorQuantizer(Quantizer):
         self.book.initted.fill_(False)
         self.book.init_embed_(h.float().unsqueeze(0))
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it looks at numbers, and draws
     @torch.no_grad()
     def learn(self, found: Quantized) -> None:
         h = found.vectors.detach().flatten(0, -2)
