@@ -195,3 +195,20 @@ def test_data_that_would_fill_an_accelerator_stays_where_it_is(digits: Data, mon
     for free, where in ((3 * total, "meta"), (2 * total, "cpu")):
         monkeypatch.setattr(fitting_module, "free_bytes", lambda device, free=free: float(free))
         assert fitting_module._on(digits, "meta").train.x.device.type == where
+
+
+def test_a_mean_over_draws_is_judged_with_as_few_as_a_small_budget_pays_for(digits: Data) -> None:
+    """A diffusion takes a pass of its network for each draw: ten of every example would leave no time to train."""
+
+    class Slow(Probe):
+        def __init__(self) -> None:
+            self.model, self.data = model(digits), digits
+
+        def seconds_per_sample(self, estimator: str) -> float:
+            return 1.0
+
+    drawn = {
+        name: planning._evaluation(unveil.config.EvaluationOptions(estimator=name), Slow(), 0.1, 1.0)["num_samples"]
+        for name in ("elbo", "iwae")
+    }
+    assert drawn == {"elbo": 2, "iwae": 10}

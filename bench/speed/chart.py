@@ -50,7 +50,7 @@ def _line(number: int, source: str, entries: list[dict[str, Any]], place: Any) -
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points)
     labels = "".join(_text(x, y - 8, f"{e['log_px']:.2f}", colour) for e, (x, y) in zip(entries, points, strict=True))
-    legend = _text(EDGE + 70, 20 + 16 * number, source, colour)
+    legend = f'<text x="{EDGE + 10}" y="{20 + 16 * number}" fill="{colour}">{escape(source)}</text>'
     return f'<polyline points="{path}" fill="none" stroke="{colour}"/>{dots}{labels}{legend}'
 
 

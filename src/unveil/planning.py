@@ -30,6 +30,7 @@ COMPILING, GAIN = (
     25.0,
     0.1,
 )  # seconds per stage that compiling takes, and the share of time it saves, before it is tried
+FEWEST = {"elbo": 2}  # draws with which an estimate is judged at least, 10 but for a plain mean over draws
 WORTH = 0.97  # of an eager step's time, from which on a compiled one is not used
 LARGE = 5e8  # floating-point operations per update from which threads and reduced precision matter
 MEMORY_SHARE = 0.5  # of what is free, for a step
@@ -331,7 +332,7 @@ def _evaluation(asked: EvaluationOptions, probe: Probe, minutes: float | None, t
         rows += ROWS * math.ceil(min(len(data.valid), RANKED) / ROWS) * len(data.classes or ())
     per_sample = probe.seconds_per_sample(name) * rows
     allowed = EVALUATION_SHARE * 60 * minutes if minutes else max(10.0, 0.1 * training)
-    samples = int(min(500 if rows <= 5000 else 100, max(10, allowed / per_sample)))
+    samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), allowed / per_sample)))
     samples = samples if asked.num_samples == "auto" else asked.num_samples
     return {"estimator": name, "num_samples": samples, "seconds": samples * per_sample}
 
