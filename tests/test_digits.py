@@ -14,7 +14,7 @@ FITS: dict[str, dict[str, Any]] = {
     "hvae": {"steps": 400, "evaluation__num_samples": 4},
     "vdm": {"steps": 300, "evaluation__num_samples": 4},
     "vqvae": {"steps": 600, "evaluation__num_samples": 1},
-    "autoregressive": {"steps": 200, "model__width": 32},
+    "autoregressive": {"steps": 300, "model__width": 32},
 }
 
 
