@@ -18,8 +18,9 @@ from ..likelihoods import Likelihood, default_likelihood, moments
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
-from .base import Model, Posterior, held
-from .labels import every_label, log_frequencies, log_label_prior, one_hot
+from .base import Posterior, held
+from .labelled import Conditioned, classes_of
+from .labels import every_label, log_label_prior, one_hot
 from .networks import default_width
 
 Condition = Literal["none", "label"]
@@ -28,7 +29,7 @@ Shape = torch.Size | list[int] | tuple[int, ...]
 
 
 @register("model", "autoregressive")
-class Autoregressive(Model):
+class Autoregressive(Conditioned):
     """p(x) = Π_d p(x_d|x_1, …, x_{d−1}): log p(x) is exact, in one pass; drawing takes as many passes as x has values.
 
     What it is for: the same numbers as of a model with latents, without them. The difference is what going through z
@@ -57,7 +58,6 @@ class Autoregressive(Model):
 
     centre: Tensor
     spread: Tensor
-    log_frequency: Tensor
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Autoregressive(Model):
                 "likelihood=discretized_logistic, whose channels this model chains."
             )
         self.likelihood, self.domain = likelihood, likelihood.domain
-        self.num_classes, self.sees_missing = num_classes, sees_missing
+        self.sees_missing = sees_missing
         self.network = ChainNetwork(
             self.domain.shape,
             likelihood.params_per_dim,
@@ -89,8 +89,7 @@ class Autoregressive(Model):
         )
         self.register_buffer("centre", torch.zeros(self.domain.shape))
         self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
-        if num_classes:
-            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
+        self.expect_labels(num_classes)
         self.solves = "some" if likelihood.solves else "nothing"
 
     @classmethod
@@ -114,15 +113,13 @@ class Autoregressive(Model):
 
         Context: num_classes of the data's labels, has_missing entries of x.
         """
-        if condition == "label" and num_classes < 2:
-            raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
         p_x = (likelihood or lookup("likelihood", _own_likelihood(domain)))(domain)
         picked = CHANNELS if domain.is_image else default_width(domain, "mlp")
         return cls(
             p_x,
             width=width or picked,
             depth=depth or (DEPTH if domain.is_image else 2),
-            num_classes=num_classes if condition == "label" else 0,
+            num_classes=classes_of(condition, num_classes),
             sees_missing=has_missing,
         )
 
@@ -139,7 +136,7 @@ class Autoregressive(Model):
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) or, where labels are given, log p(x|y), [B]."""
-        if not self._misses_labels(batch):
+        if not self.misses_labels(batch):
             return self._log_px(batch)
         log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
         return (self._log_px_of_each_label(batch) + log_py).logsumexp(0)
@@ -151,9 +148,6 @@ class Autoregressive(Model):
     def _log_px_of_each_label(self, batch: Batch) -> Tensor:
         """log p(x|y), [C, B]."""
         return self._log_px(every_label(batch, self.num_classes)).unflatten(0, (self.num_classes, -1))
-
-    def _misses_labels(self, batch: Batch) -> bool:
-        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
 
     def _values(self, x: Tensor, observed: Tensor | None) -> Tensor:
         """What the network sees of each value, [B, V, D]."""
@@ -214,23 +208,17 @@ class Autoregressive(Model):
 
     # drawing
 
-    def draw_labels(self, num_samples: int) -> Tensor | None:
-        """Labels [N] by their frequency in the training data, for a model with a condition."""
-        if not self.num_classes:
-            return None
-        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
-
     @torch.no_grad()
     def label(self, batch: Batch) -> Tensor | None:
         """argmax_y p(y) p(x|y), [B], where the label is not observed."""
-        if not self._misses_labels(batch):
+        if not self.misses_labels(batch):
             return batch.y if self.num_classes else None
         return (self._log_px_of_each_label(batch) + log_label_prior(batch, self.log_frequency)).argmax(0)
 
     @torch.no_grad()
     def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
         """y ∼ p(y|x) ∝ p(y) p(x|y) [1, B] where the label is not observed."""
-        if not self._misses_labels(batch):
+        if not self.misses_labels(batch):
             return batch.y if self.num_classes else None
         logits = self._log_px_of_each_label(batch) + log_label_prior(batch, self.log_frequency)
         return torch.distributions.Categorical(logits=logits.T, validate_args=False).sample((1,))
@@ -281,8 +269,7 @@ class Autoregressive(Model):
         self.centre.copy_(seen.mean)
         self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
         self.likelihood.initialise(x, observed)
-        if self.num_classes:
-            self.log_frequency.copy_(log_frequencies(batch.y, self.num_classes))
+        self.count_labels(batch)
 
     @torch.no_grad()
     def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:

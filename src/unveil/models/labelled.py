@@ -14,19 +14,44 @@ from ..batch import Batch
 from ..errors import RequestError
 from ..terms import Terms
 from .base import Model, Posterior
-from .labels import every_label, fold, label_marginal, log_label_prior, one_hot, sum_labels
+from .labels import every_label, fold, label_marginal, log_frequencies, log_label_prior, one_hot, sum_labels
 
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
 
-class Labelled(Model):
-    """p(x, z|y) and q(z|x, y) of a family; where y is not observed it is marginalised exactly (`models/labels.py`).
+class Conditioned(Model):
+    """A family that may be conditioned on labels, and p(y), their frequency in the training data.
 
     Attributes: num_classes, C, or 0 without a condition; log_frequency, log p(y) [C].
     """
 
     num_classes: int
     log_frequency: Tensor
+
+    def expect_labels(self, num_classes: int) -> None:
+        """Called by the constructor: C, and a uniform p(y)."""
+        self.num_classes = num_classes
+        if num_classes:
+            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
+
+    def count_labels(self, batch: Batch) -> None:
+        """p(y) from training examples."""
+        if self.num_classes:
+            self.log_frequency.copy_(log_frequencies(batch.y, self.num_classes))
+
+    def misses_labels(self, batch: Batch) -> bool:
+        """Whether there is a condition, and a label of it is not observed."""
+        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
+
+    def draw_labels(self, num_samples: int) -> Tensor | None:
+        """Labels [N] by their frequency in the training data, for a model with a condition."""
+        if not self.num_classes:
+            return None
+        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
+
+
+class Labelled(Conditioned):
+    """p(x, z|y) and q(z|x, y) of a family; where y is not observed it is marginalised exactly (`models/labels.py`)."""
 
     @abstractmethod
     def posterior_given_label(self, batch: Batch) -> Posterior:
@@ -45,8 +70,9 @@ class Labelled(Model):
         if not self.misses_labels(batch):
             return self.posterior_given_label(batch)
         every = every_label(batch, self.num_classes)
-        terms = self.infer_given_label(every, LABEL_DRAWS)
-        return label_marginal(self.posterior_given_label(every), terms, log_label_prior(batch, self.log_frequency))
+        given = self.posterior_given_label(every)
+        terms = self.infer_given_label(every, LABEL_DRAWS, given)
+        return label_marginal(given, terms, log_label_prior(batch, self.log_frequency))
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         if not self.misses_labels(batch):
@@ -82,15 +108,6 @@ class Labelled(Model):
         terms = super().infer(every, num_samples, hold) if hold else self.infer_given_label(every, num_samples)
         return fold(terms, log_label_prior(batch, self.log_frequency))
 
-    def misses_labels(self, batch: Batch) -> bool:
-        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
-
-    def draw_labels(self, num_samples: int) -> Tensor | None:
-        """Labels [N] by their frequency in the training data, for a model with a condition."""
-        if not self.num_classes:
-            return None
-        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
-
     @torch.no_grad()
     def label(self, batch: Batch) -> Tensor | None:
         """argmax_y q*(y|x) ∝ p(y) exp ELBO(x, y), [B], where the label is not observed."""
@@ -124,21 +141,6 @@ class Labelled(Model):
         if y is None:
             raise RequestError("This model is p(x|z, y): decoding takes the labels y [B] beside z.")
         return one_hot(y, self.num_classes)
-
-    def expect_labels(self, num_classes: int) -> None:
-        """Called by the constructor: C, and a uniform p(y)."""
-        self.num_classes = num_classes
-        if num_classes:
-            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
-
-    def count_labels(self, batch: Batch) -> None:
-        """p(y) from training examples."""
-        if not self.num_classes:
-            return
-        if batch.y is None or not bool((batch.y >= 0).any()):
-            raise RequestError("model.condition=label came for data none of whose labels is observed.")
-        counts = torch.bincount(batch.y[batch.y >= 0], minlength=self.num_classes) + 1.0
-        self.log_frequency.copy_((counts / counts.sum()).log())
 
 
 def classes_of(condition: str, num_classes: int) -> int:

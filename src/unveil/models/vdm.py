@@ -16,7 +16,8 @@ from ..errors import RequestError
 from ..nn.noise import Path, signal_and_noise
 from ..registry import register
 from ..terms import Terms
-from .base import Flow, Model, Posterior
+from .base import Flow, Posterior
+from .labelled import Conditioned, classes_of
 from .layers import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
 from .noising import Noising, Prediction, check_domain
 from .panels import Panel
@@ -26,7 +27,7 @@ UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), t
 
 
 @register("model", "vdm")
-class VDM(Model):
+class VDM(Conditioned):
     """z_t = α_t x̃ + σ_t ε for t from 0 to 1, p(z₁) = N(0, I), and x̂(z_t; t) that takes the noise out again.
 
     −log p(x) ≤ KL(q(z₁|x)‖p(z₁)) + E[−log p(x|z₀)] + ½ E_t[γ'(t) ‖ε − ε̂(z_t; t)‖²]
@@ -60,8 +61,6 @@ class VDM(Model):
         "exact": "its log p(x) has no closed form; use the estimator 'elbo'",
     }
 
-    log_frequency: Tensor
-
     def __init__(
         self,
         domain: Domain,
@@ -77,7 +76,7 @@ class VDM(Model):
     ) -> None:
         super().__init__()
         check_domain(domain)
-        self.domain, self.num_classes, self.network = domain, num_classes, network
+        self.domain, self.network = domain, network
         self.noising = Noising(
             domain,
             network=network,
@@ -89,8 +88,7 @@ class VDM(Model):
             fourier=fourier,
             num_classes=num_classes,
         )
-        if num_classes:
-            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
+        self.expect_labels(num_classes)
 
     @classmethod
     def build(
@@ -129,8 +127,6 @@ class VDM(Model):
             )
         if network == "unet" and not domain.is_image:
             raise RequestError(f"model.network 'unet' needs images and x has the shape {domain.shape}; use 'mlp'.")
-        if condition == "label" and num_classes < 2:
-            raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
         for key, value in (("width", width), ("depth", depth), ("patch", patch)):
             if value < 0:
                 raise RequestError(f"model.{key} is {value}; it takes a whole number from 1 upwards, or 0 to pick.")
@@ -145,7 +141,7 @@ class VDM(Model):
             prediction=prediction,
             noise=noise,
             fourier=fourier,
-            num_classes=num_classes if condition == "label" else 0,
+            num_classes=classes_of(condition, num_classes),
         )
 
     @property
@@ -261,12 +257,6 @@ class VDM(Model):
 
     # generating
 
-    def draw_labels(self, num_samples: int) -> Tensor | None:
-        """Labels [N] by their frequency in the training data, for a model with a condition."""
-        if not self.num_classes:
-            return None
-        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
-
     def label(self, batch: Batch) -> Tensor | None:
         """The labels as they are, −1 where one is not known: the network knows p(x), too."""
         if not self.num_classes:
@@ -321,11 +311,7 @@ class VDM(Model):
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         self.noising.initialise(batch.x, batch.observed)
-        if self.num_classes:
-            if batch.y is None or not bool((batch.y >= 0).any()):
-                raise RequestError("model.condition=label came for data none of whose labels is observed.")
-            counts = torch.bincount(batch.y[batch.y >= 0], minlength=self.num_classes) + 1.0
-            self.log_frequency.copy_((counts / counts.sum()).log())
+        self.count_labels(batch)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """All of it is p; what q has is γ, which it shares."""

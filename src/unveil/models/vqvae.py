@@ -22,8 +22,9 @@ from ..nn.standardise import Standardise
 from ..priors.codes import CodePrior
 from ..registry import lookup, register
 from ..terms import Terms, expand_samples
-from .base import Model, Posterior, held
-from .labels import every_label, log_frequencies, log_label_prior
+from .base import Posterior, held
+from .labelled import Conditioned, classes_of
+from .labels import every_label, log_label_prior
 from .networks import ENOUGH, default_width
 from .panels import Bars, Lines, Panel, Strip
 
@@ -36,7 +37,7 @@ SHOWN = 8  # examples in a row of the report
 
 
 @register("model", "vqvae")
-class VQVAE(Model):
+class VQVAE(Conditioned):
     """p(x, c) = p(c) p(x|e_c), c being n codes out of K, and q(c|x) a single one: what the encoder's vectors are near.
 
     log p(x) ≥ log p(x|c(x)) + log p(c(x)), a true bound: q is certain, so there is no entropy to add.
@@ -78,8 +79,6 @@ class VQVAE(Model):
         "exact": "its log p(x) is a sum over too many codes; use the estimator 'elbo'",
     }
 
-    log_frequency: Tensor
-
     def __init__(
         self,
         likelihood: Likelihood,
@@ -101,7 +100,7 @@ class VQVAE(Model):
         if not 0 <= commitment < math.inf:
             raise RequestError(f"model.commitment is {commitment}; it takes a number from 0 upwards.")
         self.likelihood, self.domain = likelihood, likelihood.domain
-        self.num_classes, self.sees_missing, self.commitment = num_classes, sees_missing, commitment
+        self.sees_missing, self.commitment = sees_missing, commitment
         self.quantizer = _quantizer(quantizer, codebook_size, code_dim, ema, revival)
         self.codebook_size = codebook_size
         shape, dim, size = self.domain.shape, self.quantizer.dim, {"width": width, "depth": depth}
@@ -121,8 +120,7 @@ class VQVAE(Model):
         self.prior = CodePrior(
             codebook_size, self.cells, width=min(width, PRIOR_WIDTH), depth=PRIOR_DEPTH, condition=num_classes
         )
-        if num_classes:
-            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
+        self.expect_labels(num_classes)
         self.solves = "some" if likelihood.solves else "nothing"
         self._prior_is_uniform, self._book_moves = False, True
 
@@ -162,8 +160,6 @@ class VQVAE(Model):
 
         Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
         """
-        if condition == "label" and num_classes < 2:
-            raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
         return cls(
             p_x,
@@ -176,7 +172,7 @@ class VQVAE(Model):
             commitment=commitment,
             width=width or (CHANNELS if domain.is_image else default_width(domain, "mlp")),
             depth=depth,
-            num_classes=num_classes if condition == "label" else 0,
+            num_classes=classes_of(condition, num_classes),
             sees_missing=has_missing,
         )
 
@@ -261,7 +257,7 @@ class VQVAE(Model):
         if self._prior_is_uniform:
             return torch.full(codes.shape[:2], -self.num_codes * math.log(self.codebook_size), device=codes.device)
         with self._network_precision():
-            if not self._misses_labels(batch):
+            if not self.misses_labels(batch):
                 y = None if batch.y is None else batch.y.expand(codes.shape[:2]).flatten()
                 return self.prior.log_prob(codes.flatten(0, 1), y).unflatten(0, codes.shape[:2])
             log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
@@ -274,9 +270,6 @@ class VQVAE(Model):
         every = torch.cat([codes] * self.num_classes, 1)  # [K, C·B, n]
         log_p = self.prior.log_prob(every.flatten(0, 1), y.expand(K, -1).flatten())
         return log_p.reshape(K, self.num_classes, -1)
-
-    def _misses_labels(self, batch: Batch) -> bool:
-        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
 
     def _penalties(self, found: Quantized) -> dict[str, Tensor]:
         return {"commitment": self.commitment * found.commitment.sum(-1), "codebook": found.book.sum(-1)}
@@ -304,23 +297,17 @@ class VQVAE(Model):
 
     # generating
 
-    def draw_labels(self, num_samples: int) -> Tensor | None:
-        """Labels [N] by their frequency in the training data, for a model with a condition."""
-        if not self.num_classes:
-            return None
-        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
-
     @torch.no_grad()
     def label(self, batch: Batch) -> Tensor | None:
         """argmax_y p(y) p(c(x)|y), [B], where the label is not observed."""
-        if not self._misses_labels(batch):
+        if not self.misses_labels(batch):
             return batch.y if self.num_classes else None
         return self._log_label(batch, self.posterior(batch).draw(1)[0][0])[0].argmax(0)
 
     @torch.no_grad()
     def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
         """y ∼ p(y|c) ∝ p(y) p(c|y) [K, B] where the label is not observed."""
-        if not self._misses_labels(batch):
+        if not self.misses_labels(batch):
             return batch.y if self.num_classes else None
         logits = self._log_label(batch, z[0].long()).movedim(1, -1)
         return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
@@ -350,8 +337,7 @@ class VQVAE(Model):
         self.standardise.start(seen.mean, seen.std)
         self.likelihood.initialise(batch.x, batch.observed)
         self.quantizer.start(self._encode(batch).flatten(0, -2))
-        if self.num_classes:
-            self.log_frequency.copy_(log_frequencies(batch.y, self.num_classes))
+        self.count_labels(batch)
 
     @torch.no_grad()
     def solve(self, batches: Callable[[], Any]) -> None:
