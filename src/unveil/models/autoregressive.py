@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -14,7 +14,7 @@ from torch.distributions import Distribution, constraints
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError, nearest
-from ..likelihoods import Likelihood, default_likelihood, moments
+from ..likelihoods import Likelihood, default_likelihood
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
@@ -22,6 +22,7 @@ from .base import Posterior, held
 from .labelled import Conditioned, classes_of
 from .labels import every_label, log_label_prior, one_hot
 from .networks import default_width
+from .scaled import Scaled
 
 Condition = Literal["none", "label"]
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
@@ -29,7 +30,7 @@ Shape = torch.Size | list[int] | tuple[int, ...]
 
 
 @register("model", "autoregressive")
-class Autoregressive(Conditioned):
+class Autoregressive(Conditioned, Scaled):
     """p(x) = Π_d p(x_d|x_1, …, x_{d−1}): log p(x) is exact, in one pass; drawing takes as many passes as x has values.
 
     What it is for: the same numbers as of a model with latents, without them. The difference is what going through z
@@ -56,9 +57,6 @@ class Autoregressive(Conditioned):
         for fact in ("pathwise", "rsample", "split_q", "marginals", "kl", "straight_through")
     }
 
-    centre: Tensor
-    spread: Tensor
-
     def __init__(
         self,
         likelihood: Likelihood,
@@ -77,8 +75,8 @@ class Autoregressive(Conditioned):
                 f"The likelihood {likelihood.registered[1]!r} of colours is itself a chain over the channels; take "
                 "likelihood=discretized_logistic, whose channels this model chains."
             )
-        self.likelihood, self.domain = likelihood, likelihood.domain
-        self.sees_missing = sees_missing
+        self.likelihood = likelihood
+        self.expect_x(sees_missing)
         self.network = ChainNetwork(
             self.domain.shape,
             likelihood.params_per_dim,
@@ -87,10 +85,7 @@ class Autoregressive(Conditioned):
             width=width,
             depth=depth,
         )
-        self.register_buffer("centre", torch.zeros(self.domain.shape))
-        self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
         self.expect_labels(num_classes)
-        self.solves = "some" if likelihood.solves else "nothing"
 
     @classmethod
     def build(
@@ -142,35 +137,26 @@ class Autoregressive(Conditioned):
         return (self._log_px_of_each_label(batch) + log_py).logsumexp(0)
 
     def _log_px(self, batch: Batch) -> Tensor:
-        h = self._features(self._values(batch.x, batch.observed), batch.y)
+        h = self._features(self._values(batch), batch.y)
         return self.likelihood(h, batch.observed).log_prob(batch.x)
 
     def _log_px_of_each_label(self, batch: Batch) -> Tensor:
         """log p(x|y), [C, B]."""
         return self._log_px(every_label(batch, self.num_classes)).unflatten(0, (self.num_classes, -1))
 
-    def _values(self, x: Tensor, observed: Tensor | None) -> Tensor:
-        """What the network sees of each value, [B, V, D]."""
-        values = (x - self.centre) / self.spread
-        if observed is not None:
-            values = torch.where(observed, values, torch.zeros_like(values))
-        if not self.sees_missing:
-            return values.flatten(1).unsqueeze(1)
-        mask = torch.ones_like(values) if observed is None else observed.to(values.dtype)
-        return torch.stack([values.flatten(1), mask.flatten(1)], 1)
+    def _values(self, batch: Batch) -> Tensor:
+        """What the network sees of each value, [B, V, D]: it, scaled, and the mask where there is one."""
+        values = [self.scaled(batch), *([self.mask(batch)] if self.sees_missing else [])]
+        return torch.stack([each.flatten(1) for each in values], 1)
 
     def _features(self, values: Tensor, y: Tensor | None) -> Tensor:
         """The likelihood's features [B, P·D]."""
-        with self._network_precision():
+        with self.network_precision(self.network_dtype):
             h = self.network(values, self._condition(y))
         return h.to(values.dtype)
 
     def _condition(self, y: Tensor | None) -> Tensor | None:
         return one_hot(y, self.num_classes) if self.num_classes and y is not None else None
-
-    def _network_precision(self) -> torch.autocast:
-        reduced = self.network_dtype != torch.float32
-        return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=reduced)
 
     # the same in the words of a model with L = 0 latent groups
 
@@ -263,23 +249,11 @@ class Autoregressive(Conditioned):
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
-        x, observed = batch.x, batch.observed
-        seen = moments(x, observed)
-        spread = (x if observed is None else x[observed]).std() if self.domain.is_image else seen.std
-        self.centre.copy_(seen.mean)
-        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
-        self.likelihood.initialise(x, observed)
+        self.start_x(batch)
         self.count_labels(batch)
 
-    @torch.no_grad()
-    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
-        total = torch.zeros(self.domain.num_dims, device=self.centre.device)
-        count = torch.zeros_like(total)
-        for batch in batches():
-            p = self.likelihood(self._features(self._values(batch.x, batch.observed), self.label(batch)))
-            more, seen = self.likelihood.statistic(batch.x, p, batch.observed)
-            total, count = total + more, count + seen
-        self.likelihood.finish_solving(total / count.clamp(min=1))
+    def explained(self, batch: Batch) -> Distribution:
+        return self.likelihood(self._features(self._values(batch), self.label(batch)))
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """There is p alone."""

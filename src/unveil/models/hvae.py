@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -15,9 +15,8 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
-from ..likelihoods import Likelihood, default_likelihood, moments
+from ..likelihoods import Likelihood, default_likelihood
 from ..nn.ladder import Choose, Gaussian, Ladder, Pass
-from ..nn.masking import join_mask, shape_with_mask
 from ..nn.rungs import Inference, Network, ladder
 from ..priors import Prior
 from ..registry import lookup, register
@@ -25,6 +24,7 @@ from ..terms import Terms, stack_groups
 from .base import Coordinates, Model, OneTransform, Posterior, held
 from .labelled import Labelled, classes_of
 from .networks import default_prior
+from .scaled import Scaled
 from .switching import groups_switched_on
 
 Condition = Literal["none", "label"]
@@ -32,7 +32,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 @register("model", "hvae")
-class HVAE(Labelled):
+class HVAE(Labelled, Scaled):
     """p(x, z) = p(z_L) Π_l p(z_l|z_>l) p(x|z), with q(z|x) = q(z_L|x) Π_l q(z_l|z_>l, x), from the top downwards.
 
     log p(x) ≥ E_q[log p(x|z) − Σ_l KL(q(z_l|z_>l, x)‖p(z_l|z_>l))]
@@ -56,9 +56,6 @@ class HVAE(Labelled):
     summary = "a ladder of latent groups, each with a prior made of those above it"
     decoder_dtype = torch.float32
 
-    centre: Tensor
-    spread: Tensor
-
     def __init__(
         self,
         prior: Prior,
@@ -74,18 +71,14 @@ class HVAE(Labelled):
         sees_missing: bool = False,
     ) -> None:
         super().__init__()
-        self.prior, self.likelihood, self.domain = prior, likelihood, likelihood.domain
-        self.sees_missing, self.network = sees_missing, network
+        self.prior, self.likelihood, self.network = prior, likelihood, network
+        self.expect_x(sees_missing)
         self.groups = tuple(f"z{i + 1}" for i in range(num_groups))
-        seen = shape_with_mask(self.domain.shape) if sees_missing else self.domain.shape
-        ends = (seen, self.domain.shape, likelihood.params_per_dim)
+        ends = (self.seen_shape, self.domain.shape, likelihood.params_per_dim)
         self.ladder: Ladder = ladder(
             ends, network, inference, num_groups, prior.num_latents, cell, width, depth, num_classes
         )
         self.expect_labels(num_classes)
-        self.register_buffer("centre", torch.zeros(self.domain.shape))
-        self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
-        self.solves = "some" if likelihood.solves else "nothing"
         _check_prior(prior, self.ladder, num_classes)
         prior.attach(self.q_top, self.domain.shape)
         self._gives = self._facts()
@@ -212,29 +205,24 @@ class HVAE(Labelled):
 
     def features(self, batch: Batch) -> tuple[Tensor, ...]:
         """What q takes from x: a tuple of tensors [B, …]."""
-        x, observed = (batch.x - self.centre) / self.spread, batch.observed
-        if observed is not None:
-            x = torch.where(observed, x, torch.zeros_like(x))
-        if self.sees_missing:
-            x = join_mask(x, torch.ones_like(x) if observed is None else observed.to(x.dtype))
-        with self._network_precision():
-            return self.ladder.features(x, self.encoded(batch.y))
+        with self._reduced():
+            return self.ladder.features(self.seen(batch), self.encoded(batch.y))
 
     def visit(self, choose: Choose, features: tuple[Tensor, ...] | None, label: Tensor | None) -> Pass:
         """One pass of the ladder; `choose` and all densities see float32 (or what the weights are)."""
-        with self._network_precision():
+        with self._reduced():
             return self.ladder(choose, features, label)
 
     def _decoded(self, found: Pass) -> Tensor:
         """Features of the likelihood [..., P·D]."""
-        with self._network_precision():
+        with self._reduced():
             h = self.ladder.decode(found.h)
         lead = found.z[0].shape[:-1]
         return h.to(found.z[0].dtype).reshape(*lead, h.shape[-1])
 
-    def _network_precision(self) -> torch.autocast:
-        reduced = torch.bfloat16 in (self.network_dtype, self.decoder_dtype)
-        return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=reduced)
+    def _reduced(self) -> torch.autocast:
+        """p and q go through one network, so that both are reduced together."""
+        return self.network_precision(self.network_dtype, self.decoder_dtype)
 
     # generating
 
@@ -283,25 +271,9 @@ class HVAE(Labelled):
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
-        x, observed = batch.x, batch.observed
-        seen = moments(x, observed)
-        spread = (x if observed is None else x[observed]).std() if self.domain.is_image else seen.std
-        self.centre.copy_(seen.mean)
-        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
-        self.likelihood.initialise(x, observed)
-        self.prior.initialise(x)
+        self.start_x(batch)
+        self.prior.initialise(batch.x)
         self.count_labels(batch)
-
-    @torch.no_grad()
-    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
-        total = torch.zeros(self.domain.num_dims, device=self.centre.device)
-        count = torch.zeros_like(total)
-        for batch in batches():
-            known = self.with_labels(batch)
-            p = self.decode(self.posterior(known).draw(1)[0], known.y)
-            more, seen = self.likelihood.statistic(batch.x, p, batch.observed)
-            total, count = total + more, count + seen
-        self.likelihood.finish_solving(total / count.clamp(min=1))
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         of_p, of_q = self.ladder.parts()

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from ..batch import Batch
 from ..errors import RequestError
@@ -133,6 +134,11 @@ class Labelled(Conditioned):
         marginal: Any = self.posterior(batch)
         drawn = torch.distributions.Categorical(logits=marginal.log_qy.T).sample()
         return replace(batch, y=drawn)
+
+    def explained(self, batch: Batch) -> Distribution:
+        """p(x|z, y) at one draw of z, and of y where it is not observed."""
+        known = self.with_labels(batch)
+        return self.decode(self.posterior(known).draw(1)[0], known.y)
 
     def encoded(self, y: Tensor | None) -> Tensor | None:
         """The label as C numbers [..., C], for a network; None without a condition."""

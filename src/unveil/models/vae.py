@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,23 +16,23 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
-from ..likelihoods import Likelihood, default_likelihood, moments
-from ..nn.masking import join_mask, shape_with_mask
+from ..likelihoods import Likelihood, default_likelihood
+from ..nn.masking import shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .base import Coordinates, Model, OneGroup, OneTransform, Posterior, marginals
-from .labels import every_label, fold, label_marginal, log_label_prior, one_hot
+from .base import Coordinates, OneGroup, OneTransform, Posterior, marginals
+from .labelled import Labelled, classes_of
 from .networks import Activation, Network, choose_network, default_prior, own_options, sizes
+from .scaled import Scaled
 
 Condition = Literal["none", "label"]
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
-LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
 
 @register("model", "vae")
-class VAE(Model):
+class VAE(Labelled, Scaled):
     """p(x, z) = p(z) p(x|z), with q(z|x) from one pass of an encoder.
 
     log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x)‖p(z))
@@ -59,10 +59,6 @@ class VAE(Model):
     summary = "one latent group, an encoder and a decoder"
     decoder_dtype = torch.float32
 
-    centre: Tensor
-    spread: Tensor
-    log_frequency: Tensor
-
     def __init__(
         self,
         prior: Prior,
@@ -81,15 +77,10 @@ class VAE(Model):
                 f"The prior {prior.registered[1]!r} is made of q(z|x), which in a model conditioned on labels takes a "
                 "label, too; choose another, such as prior=mixture."
             )
-        self.num_classes, self.sees_missing = num_classes, sees_missing
         self.prior, self.encoder, self.posterior_head = prior, encoder, posterior
         self.decoder, self.likelihood = decoder, likelihood
-        self.domain = likelihood.domain
-        self.register_buffer("centre", torch.zeros(self.domain.shape))
-        self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
-        if num_classes:
-            self.register_buffer("log_frequency", torch.full((num_classes,), -math.log(num_classes)))
-        self.solves = "some" if likelihood.solves else "nothing"
+        self.expect_x(sees_missing)
+        self.expect_labels(num_classes)
         prior.attach(self.q, self.domain.shape)
         self._gives = self._facts()
 
@@ -130,9 +121,7 @@ class VAE(Model):
         name = choose_network(domain, network)
         size = sizes(domain, name, width, depth)
         both, in_encoder = own_options(name, dropout, activation)
-        if condition == "label" and num_classes < 2:
-            raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
-        classes = num_classes if condition == "label" else 0
+        classes = classes_of(condition, num_classes)
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
         p_z = (prior or lookup("prior", default_prior(domain, num_examples)))(latent)
         head = posterior or functools.partial(lookup("posterior", p_z.posterior), **p_z.for_posterior)
@@ -185,59 +174,17 @@ class VAE(Model):
         """q(z|x) of x [B, *shape] that is observed in full, of a model without a condition."""
         return self.posterior_head(self._encode(Batch(x)))
 
-    def posterior(self, batch: Batch) -> Posterior:
-        if not self._misses_labels(batch):
-            return self._given_label(batch)
-        every = every_label(batch, self.num_classes)
-        given = self._given_label(every)
-        terms = super().infer(every, LABEL_DRAWS, posterior=given)
-        return label_marginal(given, terms, log_label_prior(batch, self.log_frequency))
-
-    def _given_label(self, batch: Batch) -> OneGroup:
+    def posterior_given_label(self, batch: Batch) -> Posterior:
         features = self._encode(batch)
         return OneGroup(
             lambda hold: self.posterior_head(features.detach() if hold else features), self.parameters_of("q")
         )
 
-    def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        if not self._misses_labels(batch):
-            return self._joint_given_label(batch, z)
-        terms = self._joint_of_each_label(batch, z)
-        log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
-        log_px_z = (terms.log_px_z.unflatten(1, log_py.shape) + log_py).logsumexp(1)
-        return Terms(log_px_z=log_px_z, log_pz=terms.log_pz[:, : len(batch)], z=z)
-
-    def _joint_of_each_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        """[K, C·B]: the same z with every label."""
-        every = every_label(batch, self.num_classes)
-        return self._joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
-
-    def _joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
+    def joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         log_px_z = self.likelihood(self._features(z[0], batch.y), batch.observed).log_prob(batch.x)
         return Terms(log_px_z=log_px_z, log_pz=self.prior(batch.y).log_prob(z[0]).unsqueeze(-1), z=z)
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
-    ) -> Terms:
-        """As in `Model`; where labels are missing, K·C samples of (z, y) that `log_m` weighs by q*(y|x)/K.
-
-        A given posterior is drawn from instead, with the label summed out of each density.
-        """
-        if num_samples is None or posterior is not None or not self._misses_labels(batch):
-            return super().infer(batch, num_samples, hold, posterior)
-        terms = super().infer(every_label(batch, self.num_classes), num_samples, hold)
-        return fold(terms, log_label_prior(batch, self.log_frequency))
-
-    def _misses_labels(self, batch: Batch) -> bool:
-        return bool(self.num_classes) and (batch.y is None or bool((batch.y < 0).any()))
-
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        if self.num_classes and y is None:
-            raise RequestError("This model is p(x|z, y): decoding takes the labels y [B] beside z.")
         return self.likelihood(self._features(z[0], y))
 
     def coordinates(self, batch: Batch) -> Coordinates:
@@ -266,31 +213,6 @@ class VAE(Model):
 
     # generating
 
-    def draw_labels(self, num_samples: int) -> Tensor | None:
-        """Labels [N] by their frequency in the training data, for a model with a condition."""
-        if not self.num_classes:
-            return None
-        return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
-
-    @torch.no_grad()
-    def label(self, batch: Batch) -> Tensor | None:
-        """argmax_y q*(y|x) ∝ p(y) exp ELBO(x, y), [B], where the label is not observed."""
-        if not self.num_classes:
-            return None
-        if not self._misses_labels(batch):
-            return batch.y
-        marginal: Any = self.posterior(batch)
-        return marginal.log_qy.argmax(0)
-
-    @torch.no_grad()
-    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
-        """y ∼ p(y|x, z) ∝ p(y) p(x|z, y) [K, B] where the label is not observed."""
-        if not self._misses_labels(batch):
-            return batch.y if self.num_classes else None
-        log_p = self._joint_of_each_label(batch, z).log_px_z.unflatten(1, (self.num_classes, -1))  # [K, C, B]
-        logits = (log_p + log_label_prior(batch, self.log_frequency)).movedim(1, -1)
-        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
-
     @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
         return (self.prior.draw(num_samples, y),)
@@ -305,40 +227,9 @@ class VAE(Model):
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
-        x, observed = batch.x, batch.observed
-        seen = moments(x, observed)
-        spread = (x if observed is None else x[observed]).std() if self.domain.is_image else seen.std
-        self.centre.copy_(seen.mean)
-        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
-        self.likelihood.initialise(x, observed)
-        self.prior.initialise(x)
-        if self.num_classes:
-            self._count_labels(batch)
-
-    def _count_labels(self, batch: Batch) -> None:
-        if batch.y is None or not bool((batch.y >= 0).any()):
-            raise RequestError("model.condition=label came for data none of whose labels is observed.")
-        counts = torch.bincount(batch.y[batch.y >= 0], minlength=self.num_classes) + 1.0
-        self.log_frequency.copy_((counts / counts.sum()).log())
-
-    @torch.no_grad()
-    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
-        total = torch.zeros(self.domain.num_dims, device=self.centre.device)
-        count = torch.zeros_like(total)
-        for batch in batches():
-            known = self._with_labels(batch)
-            p = self.decode(self.posterior(known).draw(1)[0], known.y)
-            more, seen = self.likelihood.statistic(batch.x, p, batch.observed)
-            total, count = total + more, count + seen
-        self.likelihood.finish_solving(total / count.clamp(min=1))
-
-    def _with_labels(self, batch: Batch) -> Batch:
-        """Missing labels drawn from q*(y|x)."""
-        if not self._misses_labels(batch):
-            return batch
-        marginal: Any = self.posterior(batch)
-        drawn = torch.distributions.Categorical(logits=marginal.log_qy.T).sample()
-        return replace(batch, y=drawn)
+        self.start_x(batch)
+        self.prior.initialise(batch.x)
+        self.count_labels(batch)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         modules: dict[str, list[nn.Module]] = {
@@ -362,31 +253,19 @@ class VAE(Model):
 
     def _encode(self, batch: Batch) -> Tensor:
         """Features [B, F], with the label as C numbers after them."""
-        x, observed = (batch.x - self.centre) / self.spread, batch.observed
-        if observed is not None:
-            x = torch.where(observed, x, torch.zeros_like(x))
-        if self.sees_missing:
-            x = join_mask(x, torch.ones_like(x) if observed is None else observed.to(x.dtype))
-        with self._network_precision(self.network_dtype):
+        x = self.seen(batch)
+        with self.network_precision(self.network_dtype):
             features = self.encoder(x)
-        return self._with_condition(features.to(x.dtype), batch.y)
+        return self._with_label(features.to(x.dtype), batch.y)
 
     def _features(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        reduced = torch.bfloat16 in (self.network_dtype, self.decoder_dtype)
-        with self._network_precision(torch.bfloat16 if reduced else torch.float32):
-            h = self.decoder(self._with_condition(z, y))
+        with self.network_precision(self.network_dtype, self.decoder_dtype):
+            h = self.decoder(self._with_label(z, y))
         return h.to(z.dtype)
 
-    def _with_condition(self, h: Tensor, y: Tensor | None) -> Tensor:
-        if not self.num_classes:
-            return h
-        assert y is not None
-        condition = one_hot(y, self.num_classes).to(h.dtype)
-        return torch.cat([h, condition.expand(*h.shape[:-1], self.num_classes)], -1)
-
-    def _network_precision(self, dtype: torch.dtype) -> torch.autocast:
-        reduced = dtype != torch.float32
-        return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=reduced)
+    def _with_label(self, h: Tensor, y: Tensor | None) -> Tensor:
+        label = self.encoded(y)
+        return h if label is None else torch.cat([h, label.to(h.dtype).expand(*h.shape[:-1], -1)], -1)
 
 
 def _factorises(distribution: Distribution) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +14,9 @@ from torch.distributions import Distribution
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError, nearest
-from ..likelihoods import Likelihood, default_likelihood, moments
+from ..likelihoods import Likelihood, default_likelihood
 from ..nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
-from ..nn.masking import join_mask, shape_with_mask
 from ..nn.quantize import Quantized, Quantizer, ScalarQuantizer, VectorQuantizer, count_codes, perplexity
-from ..nn.standardise import Standardise
 from ..priors.codes import CodePrior
 from ..registry import lookup, register
 from ..terms import Terms, expand_samples
@@ -27,6 +25,7 @@ from .labelled import Conditioned, classes_of
 from .labels import every_label, log_label_prior
 from .networks import ENOUGH, default_width
 from .panels import Bars, Lines, Panel, Strip
+from .scaled import Scaled
 
 Condition = Literal["none", "label"]
 CHANNELS, CODE_DIM = 64, 16  # of the networks of images; of a code's vector
@@ -37,7 +36,7 @@ SHOWN = 8  # examples in a row of the report
 
 
 @register("model", "vqvae")
-class VQVAE(Conditioned):
+class VQVAE(Conditioned, Scaled):
     """p(x, c) = p(c) p(x|e_c), c being n codes out of K, and q(c|x) a single one: what the encoder's vectors are near.
 
     log p(x) ≥ log p(x|c(x)) + log p(c(x)), a true bound: q is certain, so there is no entropy to add.
@@ -99,29 +98,26 @@ class VQVAE(Conditioned):
         _check(latent=latent, codebook_size=codebook_size - 1, width=width, depth=depth)
         if not 0 <= commitment < math.inf:
             raise RequestError(f"model.commitment is {commitment}; it takes a number from 0 upwards.")
-        self.likelihood, self.domain = likelihood, likelihood.domain
-        self.sees_missing, self.commitment = sees_missing, commitment
+        self.likelihood, self.commitment = likelihood, commitment
+        self.expect_x(sees_missing)
         self.quantizer = _quantizer(quantizer, codebook_size, code_dim, ema, revival)
         self.codebook_size = codebook_size
         shape, dim, size = self.domain.shape, self.quantizer.dim, {"width": width, "depth": depth}
-        seen = shape_with_mask(shape) if sees_missing else shape
         self.encoder: nn.Module
         self.decoder: nn.Module
         if self.domain.is_image:
             sizes = code_sizes(shape, latent)
             self.cells = sizes[-1]
-            self.encoder = GridEncoder(seen, sizes, dim, **size)
+            self.encoder = GridEncoder(self.seen_shape, sizes, dim, **size)
             self.decoder = GridDecoder(shape, sizes, dim, likelihood.params_per_dim, **size)
         else:
             self.cells = (1, latent)
-            self.encoder = VectorEncoder(seen, latent, dim, **size)
+            self.encoder = VectorEncoder(self.seen_shape, latent, dim, **size)
             self.decoder = VectorDecoder(shape, latent, dim, likelihood.params_per_dim, **size)
-        self.standardise = Standardise(shape, shared=self.domain.is_image)
         self.prior = CodePrior(
             codebook_size, self.cells, width=min(width, PRIOR_WIDTH), depth=PRIOR_DEPTH, condition=num_classes
         )
         self.expect_labels(num_classes)
-        self.solves = "some" if likelihood.solves else "nothing"
         self._prior_is_uniform, self._book_moves = False, True
 
     @classmethod
@@ -236,11 +232,8 @@ class VQVAE(Conditioned):
 
     def _encode(self, batch: Batch) -> Tensor:
         """Vectors [B, n, D]."""
-        x = self.standardise(batch.x, batch.observed)
-        if self.sees_missing:
-            x = join_mask(x, torch.ones_like(x) if batch.observed is None else batch.observed.to(x.dtype))
-        with self._network_precision():
-            h = self.encoder(x)
+        with self.network_precision(self.network_dtype):
+            h = self.encoder(self.seen(batch))
         return h.float()
 
     def _log_px(self, batch: Batch, vectors: Tensor) -> Tensor:
@@ -248,7 +241,7 @@ class VQVAE(Conditioned):
         return self.likelihood(self._features(vectors), batch.observed).log_prob(batch.x)
 
     def _features(self, vectors: Tensor) -> Tensor:
-        with self._network_precision():
+        with self.network_precision(self.network_dtype):
             h = self.decoder(vectors)
         return h.float()
 
@@ -256,7 +249,7 @@ class VQVAE(Conditioned):
         """log p(c) or, where labels are given, log p(c|y), [K, B], of codes [K, B, n]."""
         if self._prior_is_uniform:
             return torch.full(codes.shape[:2], -self.num_codes * math.log(self.codebook_size), device=codes.device)
-        with self._network_precision():
+        with self.network_precision(self.network_dtype):
             if not self.misses_labels(batch):
                 y = None if batch.y is None else batch.y.expand(codes.shape[:2]).flatten()
                 return self.prior.log_prob(codes.flatten(0, 1), y).unflatten(0, codes.shape[:2])
@@ -278,10 +271,6 @@ class VQVAE(Conditioned):
         """How many codes the batch makes use of, and as how many they count."""
         counts = count_codes(codes, self.codebook_size)
         return {"codebook_usage": (counts > 0).float().mean(), "codebook_perplexity": perplexity(counts)}
-
-    def _network_precision(self) -> torch.autocast:
-        reduced = self.network_dtype != torch.float32
-        return torch.autocast(self.standardise.centre.device.type, torch.bfloat16, enabled=reduced)
 
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return self.likelihood(self._features(self.quantizer.look_up(z[0].long())))
@@ -333,21 +322,12 @@ class VQVAE(Conditioned):
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         """The scale of x, the output's offset, and a book of k-means centres of what the encoder says of x."""
-        seen = moments(batch.x, batch.observed)
-        self.standardise.start(seen.mean, seen.std)
-        self.likelihood.initialise(batch.x, batch.observed)
+        self.start_x(batch)
         self.quantizer.start(self._encode(batch).flatten(0, -2))
         self.count_labels(batch)
 
-    @torch.no_grad()
-    def solve(self, batches: Callable[[], Any]) -> None:
-        total = torch.zeros(self.domain.num_dims, device=self.standardise.centre.device)
-        count = torch.zeros_like(total)
-        for batch in batches():
-            p = self.decode(self.posterior(batch).draw(1)[0])
-            more, seen = self.likelihood.statistic(batch.x, p, batch.observed)
-            total, count = total + more, count + seen
-        self.likelihood.finish_solving(total / count.clamp(min=1))
+    def explained(self, batch: Batch) -> Distribution:
+        return self.decode(self.posterior(batch).draw(1)[0])
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         modules: dict[str, list[nn.Module]] = {
