@@ -136,12 +136,22 @@ def decode(run: Run, z: Any, y: Any = None) -> np.ndarray:
     width = sum(group[0].numel() for group in like)
     if given_z.shape[1] != width:
         raise RequestError(f"z came with {given_z.shape[1]} columns; this model has {width} latents.")
+    _check_codes(run.model, given_z)
     found = [
         run.model.decode(_as_groups(part, like), None if labels is None else labels[i * CHUNK :][: len(part)]).mean
         for i, part in enumerate(given_z.split(CHUNK))
         if len(part)
     ]
     return torch.cat(found).cpu().numpy() if found else np.zeros((0, *run.domain.shape), np.float32)
+
+
+def _check_codes(model: Model, z: Tensor) -> None:
+    """Codes are whole numbers, each one of the book's."""
+    size = model.codebook_size
+    off = z[~((z >= 0) & (z < size) & (z == z.round()))] if size else z.new_zeros(0)
+    if len(off):
+        came = f"{off[0].item():g}"
+        raise RequestError(f"A code came as {came}; those of this model are the whole numbers from 0 to {size - 1}.")
 
 
 def _as_groups(z: Tensor, like: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
