@@ -167,12 +167,12 @@ def score(
 @verb("unveil compare runs/digits-vae-1 runs/digits-vae-2 -o compare.html")
 def compare(
     runs: Annotated[list[Path], argument("RUN RUN …", "Two or more runs on the same data.")],
-    out: Annotated[Path | None, option("FILE.html", "Table and curves as a page.", "-o", "--out")] = None,
+    out: Annotated[Path | None, option("FILE.html", "Table, curves and draws as a page.", "-o", "--out")] = None,
     csv: Annotated[Path | None, option("FILE.csv", "The table.")] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Compare runs on the same data. One table, the differences paired example by example, and their curves."""
+    """Compare runs on the same data. One table, paired differences, their curves, and draws of each."""
     from ..tables import check_target
 
     for path, endings in ((out, (".html",)), (csv, (".csv",))):

@@ -1,4 +1,4 @@
-"""The page of a comparison: one table, and the validation curves over each other."""
+"""The page of a comparison: one table, the validation curves over each other, and draws beside each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from ..comparing import Comparison
 from ..files import write_atomic
 from ..findings import SIGNS
 from . import figures
+from .beside import beside
+from .family import drawn
+from .gallery import CRISP
 from .page import HERE, content_policy, environment, script
+from .subject import Subject
 
 
 def write_comparison(found: Comparison, path: Path) -> Path:
@@ -24,13 +28,17 @@ def comparison_page(found: Comparison) -> str:
     """The HTML of a comparison."""
     scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
     curves = {row.name: row.curve for row in found.rows if row.curve[0]}
+    runs = [row.run for row in found.rows]
+    own, of_panels = drawn(beside(runs), Subject.of(runs[0]))
     return (
         environment()
         .get_template("comparison.html")
         .render(
             comparison=found,
             sides=SIGNS,
-            figures={"curves": figures.overlaid(curves), "rates": figures.rate_distortion(found)},
+            figures=of_panels | {"curves": figures.overlaid(curves), "rates": figures.rate_distortion(found)},
+            own=own,
+            crisp=max(runs[0].model.domain.shape) <= CRISP,
             style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
             sprite=None,
             labels=None,

@@ -37,9 +37,14 @@ class Shown:
 
 def family(subject: Subject) -> tuple[list[Shown], dict[str, Figure]]:
     """The panels of a model in the order it gives them, and their figures by name."""
-    paint, found = _painter(subject), dict[str, Figure]()
+    return drawn(subject.own, subject)
+
+
+def drawn(panels: Mapping[str, Panel], subject: Subject) -> tuple[list[Shown], dict[str, Figure]]:
+    """Any panels of x like the subject's, and their figures by name."""
+    paint, found = _painter(panels, subject), dict[str, Figure]()
     shown = []
-    for name, panel in subject.own.items():
+    for name, panel in panels.items():
         figures = _figures(f"own_{name}", panel, subject)
         rows = paint(panel) if isinstance(panel, Strip) else []
         shown.append(Shown(panel.title, panel.caption, dict.fromkeys(figures, panel.title), rows))
@@ -62,9 +67,9 @@ def _figures(name: str, panel: Panel, subject: Subject) -> dict[str, Figure]:
     return {f"{name}_{i}": draw.cloud(row, label, columns, box) for i, (row, label) in both}
 
 
-def _painter(subject: Subject) -> Callable[[Strip], list[tuple[str, Row]]]:
+def _painter(panels: Mapping[str, Panel], subject: Subject) -> Callable[[Strip], list[tuple[str, Row]]]:
     """The rows of a strip with their labels, in images of a size at which all strips together fit into the page."""
-    strips = [panel for panel in subject.own.values() if isinstance(panel, Strip)]
+    strips = [panel for panel in panels.values() if isinstance(panel, Strip)]
     if not strips or not subject.domain.is_image:
         return lambda _: []
     paint = Painter.of(subject.domain, held_out(subject, 2000))
@@ -72,8 +77,8 @@ def _painter(subject: Subject) -> Callable[[Strip], list[tuple[str, Row]]]:
     side = side_that_fits(every, len(every), BUDGET, SIDES)
 
     def rows(strip: Strip) -> list[tuple[str, Row]]:
-        drawn = [uris(paint(row), side) for row in _few(strip)]
-        return [(label, Row(row, [""] * len(row))) for label, row in zip(strip.row_labels, drawn, strict=True)]
+        images = [uris(paint(row), side) for row in _few(strip)]
+        return [(label, Row(row, [""] * len(row))) for label, row in zip(strip.row_labels, images, strict=True)]
 
     return rows
 
