@@ -242,10 +242,10 @@ def test_panels_are_plain_data(shape: tuple[int, ...]) -> None:
 
 
 def test_choices_come_from_the_command_line() -> None:
-    model = choose({"model": "vdm", "model.prediction": "eps", "model.noise": "linear", "model.width": "16"}).model(
+    model = choose({"model": "vdm", "model.prediction": "v", "model.noise": "linear", "model.width": "16"}).model(
         Domain("levels", (28, 28), 256)
     )
-    assert isinstance(model, VDM) and model.spec["patch"] == 2 and model.noising.prediction == "eps"
+    assert isinstance(model, VDM) and model.spec["patch"] == 2 and model.noising.prediction == "v"
 
 
 def test_digits_are_learned() -> None:
