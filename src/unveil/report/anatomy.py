@@ -12,6 +12,7 @@ from ..ops import keyed
 from .subject import Subject
 
 LONGEST = 24  # characters of a name that fit into a box
+LINES = 3  # that fit into the box of z
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,16 @@ def anatomy(subject: Subject) -> Anatomy:
 
 @torch.no_grad()
 def _latent(subject: Subject) -> list[str]:
-    """The shape of z per group; for a discrete z, the number of its values."""
+    """The shape of z per group, or what many come to; for a discrete z, the number of its values."""
     if "shares" in subject.panels:
         return [f"one of {len(subject.panels['shares'])}"]
     batch = subject.test.batch(torch.zeros(1, dtype=torch.int64, device=subject.test.x.device))
     with keyed("report", "anatomy"):
         z, _ = subject.model.posterior(batch).draw(1)
-    return [_group(group) for group in z[:3]] + ["…"] * (len(z) > 3)
+    if len(z) <= LINES:
+        return [_group(group) for group in z]
+    kind = "real numbers" if all(group.is_floating_point() for group in z) else "numbers"
+    return [f"{len(z)} groups", f"{sum(group[0, 0].numel() for group in z):,} {kind}"]
 
 
 def _group(z: Tensor) -> str:
