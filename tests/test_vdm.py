@@ -107,6 +107,16 @@ def test_ddim_draws_no_noise_on_the_way(moons: VDM) -> None:
     assert torch.equal(z[0], again[0]) and torch.equal(z[1], other[1]) and not torch.equal(z[0], other[0])
 
 
+@pytest.mark.parametrize("num_steps", [1, 2, 7])
+def test_steps_of_the_angle_are_equal_between_the_ends_of_gamma(moons: VDM, num_steps: int) -> None:
+    noise = moons.noising.noise
+    gamma = noise.steps(num_steps, "angle").detach()
+    assert torch.allclose(gamma[[0, -1]], torch.stack(noise.limits).detach(), atol=1e-3)
+    angle = torch.atan(torch.exp(gamma.double() / 2))
+    torch.testing.assert_close(angle.diff(), ((angle[-1] - angle[0]) / num_steps).expand(num_steps), rtol=0, atol=1e-4)
+    torch.testing.assert_close(noise.steps(num_steps, "time"), moons.layers(num_steps).gamma())
+
+
 def test_guidance_makes_more_of_the_label(moons: VDM) -> None:
     y, split = torch.zeros(300, dtype=torch.int64), two_moons()
 

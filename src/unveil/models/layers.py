@@ -95,10 +95,7 @@ class DiffusionLayers(Model):
 
     def gamma(self) -> Tensor:
         """γ at the T + 1 times."""
-        times = torch.linspace(
-            0, 1, self.num_steps + 1, device=self.noising.centre.device, dtype=self.noising.centre.dtype
-        )
-        return self.noising.noise.at(times)[0]
+        return self.noising.noise.steps(self.num_steps)
 
     def posterior(self, batch: Batch) -> Posterior:
         return self._chain(batch)

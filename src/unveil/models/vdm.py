@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
-from ..nn.noise import Path, signal_and_noise
+from ..nn.noise import Path, Spacing, signal_and_noise
 from ..registry import register
 from ..terms import Terms
 from .base import Flow, Posterior
@@ -275,6 +275,7 @@ class VDM(Conditioned):
         *,
         steps: int = 50,
         sampler: Literal["ancestral", "ddim"] = "ancestral",
+        spacing: Spacing = "angle",
         guidance: float = 1.0,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(x, (z₀, z₁)) through a number of steps.
@@ -283,15 +284,15 @@ class VDM(Conditioned):
             temperature: of all noise.
             steps: T; more are closer to the model, and slower.
             sampler: "ancestral" draws from p(z_s|z_t), "ddim" follows its mean without fresh noise.
+            spacing: "angle" puts most steps where noise and signal are of one size, "time" at equal times, as `layers`.
             guidance: how much a label is made of, where there is one: 1 is p(x|y), above 1 more typical of y.
         """
         self._check_sampling(steps, guidance)
         y = self.draw_labels(num_samples) if y is None else y
-        gamma = self.layers(steps).gamma()
         z = descend(
             self.noising,
             num_samples,
-            gamma,
+            self.noising.noise.steps(steps, spacing),
             y,
             temperature=temperature,
             deterministic=sampler == "ddim",
@@ -321,10 +322,7 @@ class VDM(Conditioned):
 
     @torch.no_grad()
     def panels(self, batch: Batch) -> dict[str, Panel]:
-        def draw(count: int, y: Tensor | None, steps: int) -> Tensor:
-            return self.sample(count, y, steps=steps)[0]
-
-        return diffusion_panels(self, self.noising, batch, draw)
+        return diffusion_panels(self, self.noising, batch)
 
 
 def _patch(domain: Domain) -> int:

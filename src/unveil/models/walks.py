@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -11,26 +10,25 @@ from torch import Tensor
 from ..batch import Batch
 from ..ops import keyed
 from .base import Model
+from .layers import descend
 from .noising import Noising
 from .panels import Bars, Lines, Panel, Strip
 
 FEW, STRIP = 24, 10  # examples that are looked at, and shown
 STEPS = (1, 2, 5, 10, 25, 50)  # that are compared
 
-Draw = Callable[[int, Tensor | None, int], Tensor]
 
-
-def diffusion_panels(model: Model, noising: Noising, batch: Batch, draw: Draw) -> dict[str, Panel]:
+def diffusion_panels(model: Model, noising: Noising, batch: Batch) -> dict[str, Panel]:
     """All of them, for a model that can be cut into layers.
 
-    Arguments: batch, of which a few examples are looked at; draw(N, y, T), x through T steps.
+    Arguments: batch, of which a few examples are looked at.
     """
     few = Batch(batch.x[:FEW], y=None if batch.y is None else batch.y[:FEW])
     with keyed("panels"):
         found: dict[str, Panel] = {"terms": _terms(model, few), "noise": _noise(noising)}
         if model.domain.is_image:
             found["chain"] = _chain(model, noising)
-        return found | _steps(model, noising, few, draw)
+        return found | _steps(model, noising, few)
 
 
 def _terms(model: Model, batch: Batch) -> Bars:
@@ -61,7 +59,7 @@ def _noise(noising: Noising) -> Lines:
     )
 
 
-def _steps(model: Model, noising: Noising, batch: Batch, draw: Draw) -> dict[str, Panel]:
+def _steps(model: Model, noising: Noising, batch: Batch) -> dict[str, Panel]:
     """What T layers lose of the bound, how far draws through T steps are from x, and those draws."""
     whole, y = float(model.infer(batch, 32).elbo.mean()), model.draw_labels(len(batch))
     lost, off, rows = [], [], []
@@ -69,7 +67,7 @@ def _steps(model: Model, noising: Noising, batch: Batch, draw: Draw) -> dict[str
         bound = float(model.layers(steps).infer(batch, 1).elbo.mean())
         lost.append(math.log10(max(whole - bound, 0.1)))
         with keyed("one and many"):  # the same z₁ for each number of steps
-            rows.append(draw(len(batch), y, steps))
+            rows.append(model.decode(_descent(noising, len(batch), y, steps)).sample())
         off.append(_energy_distance(batch.x, rows[-1], noising.spread))
     found: dict[str, Panel] = {
         "steps_bound": Lines(
@@ -102,16 +100,21 @@ def _steps(model: Model, noising: Noising, batch: Batch, draw: Draw) -> dict[str
 
 
 def _chain(model: Model, noising: Noising) -> Strip:
-    chain = model.layers(STEPS[-1])
-    _, z = chain.sample(STRIP, model.draw_labels(STRIP))
+    z, gamma = _descent(noising, STRIP, model.draw_labels(STRIP), STEPS[-1]), noising.noise.steps(STEPS[-1], "angle")
     shown = [round(i * (len(z) - 1) / 7) for i in range(7, -1, -1)]
     rows = [noising.unscaled(z[s]) for s in shown]
     return Strip(
         "From noise to x",
-        "z_t on its way down from z₁, pure noise, to z₀, which is x but for a trace of it.",
+        "z on its way down from z₁, pure noise, to z₀, which is x but for a trace of it, in steps of the angle whose "
+        "tangent is noise over signal.",
         torch.stack(rows),
-        [f"t = {s / (len(z) - 1):.2f}" for s in shown],
+        [f"γ = {float(gamma[s]):.1f}" for s in shown],
     )
+
+
+def _descent(noising: Noising, count: int, y: Tensor | None, steps: int) -> tuple[Tensor, ...]:
+    """z groups of draws, through T steps of the angle."""
+    return descend(noising, count, noising.noise.steps(steps, "angle"), y)
 
 
 def _energy_distance(x: Tensor, other: Tensor, spread: Tensor) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Path = Literal["monotone", "linear"]
+Spacing = Literal["angle", "time"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,22 @@ class Noise(nn.Module):
         first, last = self.limits
         place = self.way(t)
         return first + (last - first) * place.w.detach(), (last - first) * place.dw.detach(), place
+
+    def steps(self, num_steps: int, spacing: Spacing = "time") -> Tensor:
+        """γ at T + 1 places, rising: at equal steps of t or, for draws, of the angle φ with tan φ = σ/α = e^{γ/2}.
+
+        What is decided on the way to x is decided where signal and noise are of one size, and there the angle has most
+        steps, whatever w is.
+
+        References: Nichol & Dhariwal, Improved Denoising Diffusion Probabilistic Models (2021), §3.2, whose cosine
+        schedule it is between other ends.
+        """
+        first, last = self.limits
+        if spacing == "time":
+            return self.at(torch.linspace(0, 1, num_steps + 1, device=first.device, dtype=first.dtype))[0]
+        low, high = (torch.atan(torch.exp(gamma.double() / 2)) for gamma in (first, last))
+        angle = low + (high - low) * torch.linspace(0, 1, num_steps + 1, device=low.device, dtype=low.dtype)
+        return (2 * torch.log(torch.tan(angle))).to(first.dtype)
 
     def spread(self, place: Place, value: Tensor) -> Tensor:
         """What falls when w is moved so that the variance of γ'(t)·value(γ(t)), t uniform, falls; per draw.
