@@ -102,14 +102,15 @@ def overlaid(curves: Mapping[str, tuple[list[int], list[float]]]) -> Figure:
 
 def rate_distortion(found: Comparison) -> Figure:
     """A point per run: what z carries against what it leaves to be told."""
-    names = [row.name for row in found.rows]
+    names, rates = [row.name for row in found.rows], [row.result["rate"] for row in found.rows]
+    middle = (min(rates) + max(rates)) / 2
     points = {
         "type": "scatter",
         "mode": "markers+text",
-        "x": [row.result["rate"] for row in found.rows],
+        "x": rates,
         "y": [row.result["distortion"] for row in found.rows],
         "text": [plain(name) for name in names],
-        "textposition": "top center",
+        "textposition": ["top right" if rate <= middle else "top left" for rate in rates],  # names stay on the page
         "cliponaxis": False,
         "marker": {"size": 11, "color": [class_colour(i, len(names)) for i in range(len(names))]},
         "hovertemplate": "%{text}: rate %{x:.2f}, distortion %{y:.2f}<extra></extra>",
