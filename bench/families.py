@@ -75,7 +75,7 @@ def bare_vdm(model: Any, x: Tensor) -> Tensor:
 
 def bare_vqvae(model: Any, x: Tensor) -> Tensor:
     """Distortion and commitment; the book follows averages."""
-    h = model.encoder(model.standardise(x)).float()
+    h = model.encoder((x - model.centre) / model.spread).float()
     found = model.quantizer(h)
     model.quantizer.learn(found)
     logits = model.decoder(found.values).float().reshape(len(x), -1) + model.likelihood.offset.flatten()
