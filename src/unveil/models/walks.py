@@ -16,6 +16,7 @@ from .panels import Bars, Lines, Panel, Strip
 
 FEW, STRIP = 24, 10  # examples that are looked at, and shown
 STEPS = (1, 2, 5, 10, 25, 50)  # that are compared
+LEAST = 0.1  # nats that are told from none
 
 
 def diffusion_panels(model: Model, noising: Noising, batch: Batch) -> dict[str, Panel]:
@@ -59,15 +60,21 @@ def _noise(noising: Noising) -> Lines:
     )
 
 
+def log_lost(nats: float) -> float:
+    """log₁₀ of what a bound lacks."""
+    return math.log10(max(nats, LEAST))
+
+
 def _steps(model: Model, noising: Noising, batch: Batch) -> dict[str, Panel]:
     """What T layers lose of the bound, how far draws through T steps are from x, and those draws."""
     whole, y = float(model.infer(batch, 32).elbo.mean()), model.draw_labels(len(batch))
     lost, off, rows = [], [], []
     for steps in STEPS:
         bound = float(model.layers(steps).infer(batch, 1).elbo.mean())
-        lost.append(math.log10(max(whole - bound, 0.1)))
+        lost.append(log_lost(whole - bound))
         with keyed("one and many"):  # the same z₁ for each number of steps
-            rows.append(model.decode(_descent(noising, len(batch), y, steps)).sample())
+            z = descend(noising, len(batch), noising.noise.steps(steps, "angle"), y)
+            rows.append(model.decode(z).sample())
         off.append(_energy_distance(batch.x, rows[-1], noising.spread))
     found: dict[str, Panel] = {
         "steps_bound": Lines(
@@ -100,7 +107,8 @@ def _steps(model: Model, noising: Noising, batch: Batch) -> dict[str, Panel]:
 
 
 def _chain(model: Model, noising: Noising) -> Strip:
-    z, gamma = _descent(noising, STRIP, model.draw_labels(STRIP), STEPS[-1]), noising.noise.steps(STEPS[-1], "angle")
+    gamma = noising.noise.steps(STEPS[-1], "angle")
+    z = descend(noising, STRIP, gamma, model.draw_labels(STRIP))
     shown = [round(i * (len(z) - 1) / 7) for i in range(7, -1, -1)]
     rows = [noising.unscaled(z[s]) for s in shown]
     return Strip(
@@ -110,11 +118,6 @@ def _chain(model: Model, noising: Noising) -> Strip:
         torch.stack(rows),
         [f"γ = {float(gamma[s]):.1f}" for s in shown],
     )
-
-
-def _descent(noising: Noising, count: int, y: Tensor | None, steps: int) -> tuple[Tensor, ...]:
-    """z groups of draws, through T steps of the angle."""
-    return descend(noising, count, noising.noise.steps(steps, "angle"), y)
 
 
 def _energy_distance(x: Tensor, other: Tensor, spread: Tensor) -> float:

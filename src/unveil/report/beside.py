@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ..models.panels import Lines, Panel, Strip
+from ..models.walks import STEPS, log_lost
 from ..ops import keyed
 from ..run import Run
 from ..using import sample
 
 DRAWN = 12  # draws of each run
+ONE_STEP = (
+    " In one large step a model of many small ones is a VAE with one Gaussian between two layers: what it lacks is "
+    "what the small steps are for."
+)
 EXAMPLES, DRAWS = 64, 8  # test examples, and draws of z for each, that steps are judged on
-STEPS = (1, 2, 5, 10, 25, 50)
 ROWS = 8  # examples at once: T + 1 groups of the size of x are held for each draw
-LEAST = 0.1  # nats that are told from none
 
 
 def beside(runs: Sequence[Run]) -> dict[str, Panel]:
     """The panels of a comparison."""
     layered = [run for run in runs if "layers" in run.model.gives]
-    found: dict[str, Panel] = {"draws": _draws(runs)}
+    found: dict[str, Panel] = {"draws": _draws(runs, layered)}
     return found | ({"steps": _steps(runs, layered)} if layered else {})
 
 
-def _draws(runs: Sequence[Run]) -> Strip:
+def _draws(runs: Sequence[Run], layered: Sequence[Run]) -> Strip:
     """A row for each run, and one more for a model in one large step."""
     rows, labels = [], []
     for run in runs:
         rows.append(torch.from_numpy(sample(run, DRAWN)))
         labels.append(run.path.name)
-        if "layers" in run.model.gives:
+        if run in layered:
             rows.append(_in_one_step(run))
             labels.append(f"{run.path.name}, in one step")
     return Strip(
         "Draws",
-        "New x from each model. In one large step a model of many small ones is a VAE with one Gaussian between two "
-        "layers: what it lacks is what the small steps are for.",
+        "New x from each model." + (ONE_STEP if layered else ""),
         torch.stack(rows),
         labels,
     )
@@ -59,7 +60,7 @@ def _steps(runs: Sequence[Run], layered: Sequence[Run]) -> Lines:
     for run in runs:
         name = run.path.name
         bounds = [_bound(run, steps) for steps in STEPS] if run in layered else [whole[name]] * len(STEPS)
-        series[name] = (STEPS, [math.log10(max(best - bound, LEAST)) for bound in bounds])
+        series[name] = (STEPS, [log_lost(best - bound) for bound in bounds])
     return Lines(
         "One large step against many small ones",
         f"By how many nats the bound of T steps is behind the best bound here, {best:.1f} nats over {EXAMPLES} test "
