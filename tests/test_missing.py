@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import unveil
-from unveil.judging import make_estimator
+from unveil.evaluation.evaluate import make_estimator
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo
 from unveil.train.loop import TrainState, fit, initialise

@@ -36,25 +36,25 @@ __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
     from .batch import Batch as Batch
-    from .comparing import compare as compare
     from .data import Data as Data
     from .data import load_data as load_data
     from .divergence import kl as kl
     from .domain import Domain as Domain
     from .errors import RequestError as RequestError
     from .errors import WorkError as WorkError
-    from .fitting import fit as fit
+    from .evaluation.compare import compare as compare
+    from .fitting.prepare import fit as fit
     from .models.linear_gaussian import LinearGaussian as LinearGaussian
     from .models.mixture import Mixture as Mixture
     from .models.vae import VAE as VAE
     from .objectives import BetaElbo as BetaElbo
     from .objectives import Elbo as Elbo
     from .objectives import Iwae as Iwae
-    from .packing import load as load
-    from .packing import pack as pack
-    from .run import Run as Run
+    from .runs.store import Run as Run
     from .terms import Terms as Terms
     from .train.stage import Stage as Stage
+    from .use.packed import load as load
+    from .use.packed import pack as pack
 
 
 def __getattr__(name: str) -> Any:

@@ -17,9 +17,8 @@ from torch import nn
 from torch.distributions import MultivariateNormal
 
 from unveil.batch import Batch
-from unveil.config import choose
 from unveil.domain import Domain
-from unveil.fitting import prepare
+from unveil.fitting.prepare import prepare
 from unveil.likelihoods import Bernoulli
 from unveil.models.vae import VAE
 from unveil.posteriors import PosteriorHead
@@ -31,7 +30,8 @@ from unveil.report.latents import Map, latent_map, principal_components
 from unveil.report.notebook import run_card, sparkline
 from unveil.report.repeat import judgement, repetition
 from unveil.report.subject import Subject
-from unveil.run import Run
+from unveil.runs.store import Run
+from unveil.settings.options import choose
 
 
 def spoken(command: str) -> tuple[str, dict[str, str]]:

@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..console import say
 from ..errors import RequestError
 from ..estimators.base import ROWS
+from ..evaluation.evaluate import make_estimator
 from ..files import read_json, sha256_of, write_json
-from ..fitting import fit, resume
-from ..judging import make_estimator
-from ..run import Run, check_writable
-from ..terminal import counting, is_terminal
+from ..fitting.prepare import fit, resume
+from ..output.progress import counting, is_terminal
+from ..output.sentences import say
+from ..runs.store import Run, check_writable
 from ..train.checkpoint import load_checkpoint
 from .base import Recipe, budget_words, find
 from .result import REPRODUCE, Attempt, Reproduction

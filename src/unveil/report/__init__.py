@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..files import write_atomic
-from ..run import Run
+from ..runs.store import Run
 
 
 def write_report(run: Run) -> Path:

@@ -10,8 +10,8 @@ from torch import Tensor
 from ..models.panels import Lines, Panel, Strip
 from ..models.walks import STEPS, log_lost
 from ..ops import keyed
-from ..run import Run
-from ..using import sample
+from ..runs.store import Run
+from ..use.show import sample
 
 DRAWN = 12  # draws of each run
 ONE_STEP = (

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..judging import ACTIVE, posterior_moments
+from ..evaluation.evaluate import ACTIVE, posterior_moments
 from ..ops import keyed
 from .subject import ROWS, Subject
 

@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from ..errors import RequestError
 from ..pictures import to_bytes
-from ..run import Run
-from ..using import sample
+from ..runs.store import Run
+from ..use.show import sample
 from .gallery import uris
 
 WIDTH, HEIGHT = 260, 44  # of the sparkline, in pixels

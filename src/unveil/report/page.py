@@ -13,8 +13,8 @@ from plotly.offline import get_plotlyjs
 
 from ..data import Split
 from ..errors import WorkError
-from ..findings import SIGNS, quantity
-from ..run import Run
+from ..evaluation.findings import SIGNS, quantity
+from ..runs.store import Run
 from . import figures
 from .anatomy import anatomy
 from .columns import column_views

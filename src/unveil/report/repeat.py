@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from ..choices import fit_command, keys_of
-from ..run import Run
+from ..runs.command import fit_command, keys_of
+from ..runs.store import Run
 
 
 def repetition(run: Run) -> list[str] | None:

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ..data import Split
 from ..domain import Domain
-from ..encoding import prior_draw
-from ..judging import ACTIVE_ROWS, posterior_moments
+from ..evaluation.evaluate import ACTIVE_ROWS, posterior_moments
 from ..models.base import Model, stands_for_x
 from ..models.panels import Panel
 from ..ops import keyed
-from ..run import Run
+from ..runs.store import Run
+from ..use.encode import prior_draw
 
 ROWS = 1000  # examples per pass through the encoder
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..ops import keyed
-from ..using import batch_x, kept_scores, likely_labels, posterior_z
+from ..use.show import batch_x, kept_scores, likely_labels, posterior_z
 from .subject import Subject
 
 Array = NDArray[np.floating]
