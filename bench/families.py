@@ -26,7 +26,7 @@ from unveil.data import Data
 from unveil.models.base import Model
 from unveil.ops import threads
 from unveil.registry import describe, seeded
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 from unveil.train.loop import fit, initialise
 from unveil.train.stage import Stage
 

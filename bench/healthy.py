@@ -21,7 +21,7 @@ from unveil.diagnostics.aggregate import aggregate
 from unveil.diagnostics.collapse import collapse
 from unveil.models.base import Model
 from unveil.registry import describe, seeded
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

@@ -16,7 +16,7 @@ import torch
 
 import unveil
 from unveil.registry import describe, seeded
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 from unveil.train.validation import validate

@@ -17,7 +17,8 @@ from unveil.objectives import Elbo
 from unveil.planning.network import MANY, PASSES, asks, passes_within, verdict, with_patches
 from unveil.registry import describe
 from unveil.runs.command import keys_of
-from unveil.settings.options import TrainOptions, choose
+from unveil.settings.choices import choose
+from unveil.settings.options import TrainOptions
 
 
 @pytest.fixture(scope="module")

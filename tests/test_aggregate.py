@@ -28,7 +28,7 @@ from unveil.models.base import Model
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
 from unveil.registry import describe, lookup, seeded
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

@@ -16,8 +16,8 @@ from unveil.evaluation.findings import conclude
 from unveil.report.latents import latent_map
 from unveil.report.page import page
 from unveil.report.subject import Subject
+from unveil.runs.scores import kept_scores
 from unveil.runs.store import Run
-from unveil.use.show import kept_scores
 
 RNG = np.random.default_rng(0)
 N = 300

@@ -17,7 +17,9 @@ from unveil.models.base import Model
 from unveil.models.vae import VAE
 from unveil.priors import LearnedGaussian
 from unveil.registry import HOMES, describe, load_all, rebuild
-from unveil.settings.options import Key, TrainOptions, all_keys, choose, parse
+from unveil.settings.choices import choose
+from unveil.settings.keys import Key, all_keys, parse
+from unveil.settings.options import TrainOptions
 
 REAL = Domain("real", (4,))
 KEYS = sorted({key.name for key in all_keys()})

@@ -25,7 +25,7 @@ from unveil.posteriors import DiagonalGaussian
 from unveil.priors import StandardNormal
 from unveil.registry import describe
 from unveil.runs.store import Run
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 from unveil.train.loop import NonFinite
 from unveil.trials.bench import FEWEST, Bench, Count, Judged, Trial, fresh_model, paired
 from unveil.trials.cure import HEADS, Tried, cure

@@ -16,7 +16,7 @@ from unveil.models.vae import VAE
 from unveil.nn.plain import ACTIVATIONS, PlainDecoder, PlainEncoder
 from unveil.registry import describe
 from unveil.runs.command import fit_command, keys_of
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 
 IMAGES = Domain("binary", (28, 28))
 

@@ -12,7 +12,8 @@ import unveil
 from unveil.data import Data, load
 from unveil.errors import RequestError
 from unveil.fitting import prepare as fitting_module
-from unveil.fitting.prepare import num_bytes, prepare
+from unveil.fitting.place import num_bytes
+from unveil.fitting.prepare import prepare
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo
 from unveil.ops import keyed

@@ -13,14 +13,13 @@ import torch
 
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.evaluation.evaluate import make_estimator
 from unveil.fitting.prepare import prepare
 from unveil.recipes import Attempt, Goal, Recipe, Reproduction, all_recipes, find, recipe, reproduce
 from unveil.recipes import base as registry
 from unveil.recipes.base import budget_words
 from unveil.registry import lookup
 from unveil.runs.store import Run
-from unveil.settings.options import choose
+from unveil.settings.choices import choose, make_estimator
 
 RECIPES = all_recipes()
 PUBLISHED = [name for name, found in RECIPES.items() if found.goal.kind == "published"]

@@ -20,7 +20,7 @@ from unveil.nn.fourier import time_features, waves
 from unveil.nn.unet import DenoisingMLP, UNet
 from unveil.objectives import Elbo
 from unveil.ops import keyed
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

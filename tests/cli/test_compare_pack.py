@@ -14,7 +14,7 @@ import pytest
 import unveil
 from cli.commands import Call, finish, start
 from unveil.report.figures import overlaid
-from unveil.use.show import kept_scores
+from unveil.runs.scores import kept_scores
 
 USE = """
 import importlib.abc, json, sys

@@ -21,7 +21,7 @@ from unveil.estimators.base import Estimator, evaluate
 from unveil.models.base import Model
 from unveil.objectives import Objective
 from unveil.registry import load_all
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

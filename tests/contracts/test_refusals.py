@@ -21,7 +21,7 @@ from unveil.likelihoods import Likelihood, fitting
 from unveil.models.base import REMEDIES, Model
 from unveil.objectives import Elbo
 from unveil.registry import load_all
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

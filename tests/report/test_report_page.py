@@ -15,14 +15,14 @@ import torch
 from report.conftest import HOSTILE, fitted
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
-from unveil.evaluation.evaluate import make_estimator
 from unveil.fitting.prepare import prepare
 from unveil.report import write_report
 from unveil.report.page import best_step, content_policy, error, fixed, page, starts
 from unveil.report.subject import Subject
 from unveil.report.views import extremes
+from unveil.runs.scores import kept_scores
 from unveil.runs.store import Run
-from unveil.use.show import kept_scores
+from unveil.settings.choices import make_estimator
 
 
 class Seen(HTMLParser):

@@ -31,7 +31,7 @@ from unveil.report.notebook import run_card, sparkline
 from unveil.report.repeat import judgement, repetition
 from unveil.report.subject import Subject
 from unveil.runs.store import Run
-from unveil.settings.options import choose
+from unveil.settings.choices import choose
 
 
 def spoken(command: str) -> tuple[str, dict[str, str]]:

@@ -68,7 +68,7 @@ def resume(
 ) -> None:
     """Go on with a run. From where it was stopped, or, with a new budget, from its best weights."""
     parts = load_plugin(plugin)
-    from ..fitting.prepare import resume as resume_run
+    from ..fitting.phases import resume as resume_run
 
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     show_run(resume_run(run, show=True, data=data, parts=parts, **budget), as_json)

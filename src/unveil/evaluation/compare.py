@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import RequestError
+from ..runs.curves import validation_curve
+from ..runs.scores import kept_scores
 from ..runs.store import Run
-from ..use.show import kept_scores
 
 COMPARISON = "unveil-comparison-1"
 
@@ -107,19 +108,6 @@ def _row(run: Run, scores: np.ndarray, best: np.ndarray, is_best: bool) -> Row:
     each = scores - best
     stderr = None if is_best or len(each) < 2 else float(each.std(ddof=1) / math.sqrt(len(each)))
     return Row(run, run.result, float(each.mean()), stderr, validation_curve(run))
-
-
-def validation_curve(run: Run) -> tuple[list[int], list[float]]:
-    """Steps, counted over all phases, and the validation bound at each."""
-    steps, bounds, before, last, phase = [], [], 0, 0, 0
-    for row in run.metrics:
-        if row["phase"] != phase:
-            before, phase = before + last, row["phase"]
-        last = row["step"]
-        if "valid_bound" in row:
-            steps.append(before + row["step"])
-            bounds.append(row["valid_bound"])
-    return steps, bounds
 
 
 def _require_same_data(first: Run, other: Run) -> None:

@@ -18,7 +18,7 @@ from ..diagnostics.structure import structure
 from ..errors import RequestError
 from ..files import write_json
 from ..runs.store import DIAGNOSIS, Run
-from .evaluate import choose_split
+from .splits import choose_split
 
 GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
 EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every example for a second or so

@@ -10,30 +10,23 @@ from typing import Any
 
 import torch
 
-from ..data import Data, Split, load
+from ..data import Data, load
 from ..errors import RequestError
-from ..estimators.base import evaluate
-from ..evaluation.baselines.fit import fit_baselines
-from ..evaluation.evaluate import RANKED, condition, make_estimator, report_estimate
-from ..evaluation.findings import conclude
-from ..files import check_space, write_json
+from ..files import check_space
 from ..models.base import Model
 from ..objectives import Objective
-from ..ops import threads
-from ..planning.measure import free_bytes
+from ..planning.measure import pick_device
 from ..planning.network import asks, passes_within, verdict, with_patches
-from ..planning.plan import Plan, Request, check_counts, memory, options_of, pick_device, resolve
+from ..planning.plan import Plan, Request, check_counts, resolve
 from ..registry import describe, seeded
-from ..runs.store import CONFIG, RESULT, Run, check_new, check_writable, default_path, versions
-from ..settings.options import DEFAULTS, Choices, EvaluationOptions, choose
-from ..train.checkpoint import only_one
+from ..runs.paths import check_new, check_writable, default_path
+from ..runs.store import CONFIG, Run, versions
+from ..settings.choices import DEFAULTS, Choices, choose
 from ..train.loop import initialise
-from ..use.show import keep_scores
-from .events import Event, Finished, Phase
-from .signals import stop_requests
-from .trainer import Trainer
-
-DATA_SHARE = 0.4  # of an accelerator's free memory, up to which the data is kept on it
+from .carry_out import carry_out
+from .events import Event
+from .explain import explain
+from .place import _on
 
 
 @dataclass(frozen=True)
@@ -179,20 +172,6 @@ def _objective(objective: Any, choices: Choices) -> Any:
     return choices.objective() if isinstance(objective, str) else objective
 
 
-def _on(data: Data, device: str) -> Data:
-    """The data beside the model where that leaves room, else where it is: batches are then copied a step ahead."""
-    splits = (data.train, data.valid, data.test)
-    if device != "cpu" and sum(map(num_bytes, splits)) > DATA_SHARE * free_bytes(torch.device(device)):
-        return data
-    return replace(data, train=data.train.to(device), valid=data.valid.to(device), test=data.test.to(device))
-
-
-def num_bytes(split: Split) -> int:
-    """The memory that the examples of a split take."""
-    held = (split.x, split.y, split.rows, split.grey, split.observed, *(split.z or ()))
-    return sum(tensor.nbytes for tensor in held if tensor is not None)
-
-
 def _config(
     kind: str, data: Data, model: Model, objective: Any, choices: Choices, plan: Plan, seed: int
 ) -> dict[str, Any]:
@@ -228,133 +207,4 @@ def own_parts(model: Model) -> dict[str, Any]:
     }
 
 
-def explain(data: Data, model: Model, config: dict[str, Any]) -> tuple[str, ...]:
-    """Three lines (and one for images): what was picked and why, and what it will cost."""
-    phase, seconds = config["phases"][-1], config["plan"]["seconds"]
-    sizes = f"{len(data.train):,} + {len(data.valid):,} + {len(data.test):,} examples (train, valid, test)"
-    binarized = f", {data.binarization} binarization" if data.binarization else ""
-    shape = "×".join(map(str, data.domain.shape))
-    weights = sum(p.numel() for p in model.parameters())
-    story = f", {model.story}" if model.story else ""
-    passes = phase["steps"] * phase["batch_size"] / len(data.train)
-    epochs = f"{passes:,.{0 if passes >= 10 else 1}f}"
-    needed, free = memory()
-    end = time.strftime("%H:%M:%S", time.localtime(time.time() + sum(seconds.values())))
-    picked = ["bf16"] * (phase["precision"] == "bf16") + ["compiled"] * phase["compile"]
-    many = [f"{phase['threads']} threads"] * (phase["device"] == "cpu" and phase["threads"] > 1)
-    fast = ", ".join(picked + many)
-    how = (
-        f"{phase['steps']:,} passes in closed form"
-        if model.solves == "all"
-        else f"{phase['steps']:,} steps of {phase['batch_size']} ({epochs} epochs){', ' + fast if fast else ''}"
-    )
-    return (
-        *([] if data.resize is None else [f"Read   {data.resize}"]),
-        f"Data   {data.name}: {sizes}, {shape}, {data.domain}{binarized}",
-        f"Model  {describe(model).get('name', 'model')}{story}, {weights:,} weights",
-        f"Budget {how}; memory {needed:.1f} of {free:.1f} GB; about {sum(seconds.values()):.0f} s, until {end}",
-    )
-
-
 # -- carrying it out --------------------------------------------------------------------------------------------------
-
-
-def carry_out(run: Run, problem: Any = None, model: Model | None = None) -> Iterator[Event]:
-    """Train from wherever the directory stands, then judge, compare and report."""
-    with only_one(run.path), stop_requests() as stop, threads(run.train["threads"]):
-        data = _on(run.data, run.train["device"])
-        trainer = Trainer(run, data, model, problem)
-        yield from trainer.train(stop)
-        with stop.at_once(run.path):
-            yield from _judge(run, data)
-        yield from _report(run)
-
-
-def resume(
-    run: Run | Path | str, *, show: bool | None = None, data: Any = None, parts: Any = None, **budget: Any
-) -> Run:
-    """Go on where a run was stopped; `epochs`, `steps` or `minutes` open a declared new phase from its best weights."""
-    from ..output.progress import follow
-
-    run = run if isinstance(run, Run) else Run.load(run, data=data, parts=parts)
-    return follow(continue_fitting(run, **budget), show=show)
-
-
-def continue_fitting(run: Run, **budget: Any) -> Iterator[Event]:
-    """The events of `resume`."""
-    started = time.perf_counter()
-    if any(value is not None for value in budget.values()):
-        with only_one(run.path):
-            open_phase(run, started, **budget)
-    elif run.is_finished:
-        raise RequestError(
-            f"{run.path} is finished.", f"To train on: unveil resume {run.path} --epochs {_epochs_again(run)}"
-        )
-    return carry_out(run)
-
-
-def _epochs_again(run: Run) -> int:
-    phase, sizes = run.train, run.data_info["split"]["sizes"]
-    return max(1, round(phase["steps"] * phase["batch_size"] / sizes["train"]))
-
-
-def open_phase(run: Run, started: float, **budget: Any) -> None:
-    """Write a new phase into config.json: the same choices, a new budget, from the best weights so far."""
-    if not run.is_finished:
-        raise RequestError(f"{run.path} is not finished.", f"First: unveil resume {run.path}")
-    asked = choose({f"train.{k}": v for k, v in budget.items() if v is not None}).train
-    options = replace(options_of(run.train), epochs=asked.epochs, steps=asked.steps, minutes=asked.minutes)
-    data = _on(run.data, run.train["device"])
-    judging = EvaluationOptions(**{k: v for k, v in run.config["evaluation"].items() if v is not None})
-    seed = run.config["seed"] + len(run.config["phases"])
-    plan = resolve(Request(run.model.train(), data, run.objective, options, judging, seed, started))
-    run.forget()
-    config = run.config | {
-        "phases": [*run.config["phases"], plan.phase],
-        "plan": {"asked": {k: v for k, v in budget.items() if v}, "seconds": plan.seconds, "notes": list(plan.notes)},
-    }
-    write_json(run.path / "config.json", config)
-    run.config = config
-
-
-def _judge(run: Run, data: Data) -> Iterator[Event]:
-    """Test and validation bounds, baselines, findings: result.json."""
-    chosen = run.config["evaluation"]
-    judge = make_estimator(chosen["estimator"], chosen["num_samples"])
-    yield Phase("validation examples", 0, 1)
-    ranked = data.valid.spread(RANKED)
-    valid, _ = evaluate(run.model, ranked, judge, seed=0)
-    yield Phase("test examples", 0, 1)
-    test, seconds = evaluate(run.model, data.test, judge, seed=0)
-    if condition(run.model, ranked) == "none":
-        keep_scores(run, valid.log_px, test.log_px)
-    else:  # new x come without labels, and are to be ranked among numbers of the same meaning
-        unlabelled, _ = evaluate(run.model, replace(ranked, y=None), judge, seed=0)
-        keep_scores(run, unlabelled.log_px, test.log_px)
-    yield Phase("baselines", 0, 1)
-    baselines = fit_baselines(data, seed=run.config["seed"], seconds=run.config["plan"]["seconds"]["baselines"])
-    result = {
-        "format": RESULT,
-        "source": data.source,
-        "split": "test",
-        **report_estimate(run, data.test, judge, test),
-        "seconds": round(seconds, 3),
-        "seed": run.config["seed"],
-        "phase": len(run.config["phases"]) - 1,
-        "valid_log_px": float(valid.log_px.mean()),
-        "baselines": [b.compared_with(test.log_px.numpy()) for b in baselines],
-    }
-    result |= conclude(run, result)
-    write_json(run.path / "result.json", result)
-
-
-def _report(run: Run) -> Iterator[Event]:
-    """report.html, and what to say at the end."""
-    yield Phase("report", 0, 1)
-    run.report()
-    commands = (
-        f"unveil report {run.path} --open",
-        f"unveil diagnose {run.path}",
-        f"unveil sample {run.path} -o samples.{'png' if run.domain.is_image else 'csv'}",
-    )
-    yield Finished(run, tuple(run.result["sentences"]), commands)

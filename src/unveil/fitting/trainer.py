@@ -10,24 +10,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..data import Data
-from ..domain import Domain
 from ..evaluation.evaluate import continuations
 from ..files import write_json
 from ..models.base import Model
-from ..ops import keyed, seed_of
-from ..pictures import to_bytes
-from ..planning.measure import compiled
+from ..ops import seed_of
 from ..runs.store import Run
 from ..train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_weights
+from ..train.compiling import compiled
 from ..train.loop import NonFinite, Step, TrainState, initialise
 from ..train.loop import fit as train
 from ..train.stage import Stage
 from ..train.validation import validate
 from .events import Event, Progress, Validated
+from .preview import sample_pictures
 from .signals import StopRequests
 
 LOGS_PER_VALIDATION = 5
@@ -249,15 +247,3 @@ def _record_continuation(run: Run, step: int) -> None:
         run.path / "continuations.json",
         {"format": "unveil-continuations-1", "continuations": [*continuations(run), row]},
     )
-
-
-@torch.no_grad()
-def sample_pictures(model: Model, domain: Domain, step: int, count: int = 16) -> np.ndarray | None:
-    """A few samples as uint8 images, for the eye; None for x that are not images."""
-    if not domain.is_image:
-        return None
-    with keyed("preview", 0):
-        y = model.draw_labels(count)
-        x, z = model.sample(count, y)
-        shown = model.shown(x, z, y)
-    return to_bytes(shown.cpu().numpy(), domain)

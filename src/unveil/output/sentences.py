@@ -15,7 +15,7 @@ from ..errors import RequestError
 
 if TYPE_CHECKING:
     from ..evaluation.compare import Comparison, Row
-    from ..settings.options import Key
+    from ..settings.keys import Key
 
 ASCII = str.maketrans(
     {
@@ -76,7 +76,7 @@ def print_parts(kind: str) -> None:
 
     print_rows([(name, _first_line(cls)) for name, cls in load_all(kind).items()])
     if kind == "estimator":
-        from ..settings.options import estimator_keys
+        from ..settings.keys import estimator_keys
 
         print("\nKEY=VALUE of unveil evaluate (--num-samples is estimator.num_samples):\n")
         _print_keys(estimator_keys())
@@ -88,7 +88,7 @@ def _first_line(cls: type) -> str:
 
 def print_keys() -> None:
     """Every key with its type, default and meaning."""
-    from ..settings.options import all_keys
+    from ..settings.keys import all_keys
 
     _print_keys(all_keys())
 

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor
 
 from ..data import Data
+from ..errors import RequestError
 from ..estimators.base import ROWS, evaluate
-from ..evaluation.evaluate import make_estimator
 from ..models.base import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
-from ..train.loop import Problem, TrainState, fit
+from ..settings.choices import make_estimator
+from ..train.compiling import compiled
+from ..train.loop import TrainState, fit
 from ..train.stage import Stage
 from ..train.validation import validate
 
@@ -34,16 +36,6 @@ def flops_per_step(model: Model, rows: int) -> float:
 
 def has_convolutions(model: Model) -> bool:
     return any(isinstance(m, torch.nn.Conv2d) for m in model.modules())
-
-
-def compiled(model: Model, stage: Stage) -> Any:
-    """The problem of a stage as one compiled module of fixed shapes; compiled when it first runs.
-
-    On CUDA its kernels are replayed as one graph, whose outputs are overwritten by the next replay: the loop keeps
-    copies (`train.loop.Problem`).
-    """
-    mode = "reduce-overhead" if device_of(model).type == "cuda" else None
-    return torch.compile(Problem(model, stage), dynamic=False, mode=mode)
 
 
 def bytes_per_row(model: Model, data: Data, objective: Objective) -> float:
@@ -139,3 +131,20 @@ class Probe:
         samples = max(1, min(32, int(PROBED / one)))
         _, seconds = evaluate(self.model, split, make_estimator(estimator, samples))
         return seconds / (samples * ROWS)
+
+
+def pick_device(name: str) -> str:
+    """The device asked for, or the accelerator where there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise RequestError(f"train.device came as {name!r}, which this machine does not have; use cpu.") from error
+    return name
+
+
+def memory() -> tuple[float, float]:
+    """(needed, free) in GB: what this process holds after the probes, and what the machine could still give it."""
+    held = psutil.Process().memory_info().rss
+    return held / 1e9, (held + psutil.virtual_memory().available) / 1e9

@@ -11,7 +11,8 @@ from ..models.base import Model
 from ..models.networks import ENOUGH, SMALL
 from ..objectives import Objective
 from ..ops import threads
-from ..settings.options import Choices, TrainOptions
+from ..settings.choices import Choices
+from ..settings.options import TrainOptions
 from .measure import Probe
 
 PASSES = 30.0  # over the data, from which patches end above an MLP that has the same minutes

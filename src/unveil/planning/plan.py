@@ -7,17 +7,17 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import psutil
 import torch
 
 from ..data import Data
 from ..errors import RequestError
 from ..estimators.base import ROWS
-from ..evaluation.evaluate import RANKED, make_estimator
 from ..models.base import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
 from ..registry import rebuild
+from ..runs.scores import RANKED
+from ..settings.choices import make_estimator
 from ..settings.options import EvaluationOptions, TrainOptions
 from .measure import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
 from .stages import check_stages, plan_stages, with_prior_share
@@ -54,17 +54,6 @@ class Plan:
     seconds: dict[str, float]
     notes: tuple[str, ...]
     problem: Any = None
-
-
-def pick_device(name: str) -> str:
-    """The device asked for, or the accelerator where there is one."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise RequestError(f"train.device came as {name!r}, which this machine does not have; use cpu.") from error
-    return name
 
 
 @dataclass(frozen=True)
@@ -335,12 +324,6 @@ def _evaluation(asked: EvaluationOptions, probe: Probe, minutes: float | None, t
     samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), allowed / per_sample)))
     samples = samples if asked.num_samples == "auto" else asked.num_samples
     return {"estimator": name, "num_samples": samples, "seconds": samples * per_sample}
-
-
-def memory() -> tuple[float, float]:
-    """(needed, free) in GB: what this process holds after the probes, and what the machine could still give it."""
-    held = psutil.Process().memory_info().rss
-    return held / 1e9, (held + psutil.virtual_memory().available) / 1e9
 
 
 def options_of(phase: dict[str, Any]) -> TrainOptions:

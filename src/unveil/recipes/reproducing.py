@@ -11,12 +11,14 @@ from typing import Any
 
 from ..errors import RequestError
 from ..estimators.base import ROWS
-from ..evaluation.evaluate import make_estimator
 from ..files import read_json, sha256_of, write_json
-from ..fitting.prepare import fit, resume
+from ..fitting.phases import resume
+from ..fitting.prepare import fit
 from ..output.progress import counting, is_terminal
 from ..output.sentences import say
-from ..runs.store import Run, check_writable
+from ..runs.paths import check_writable
+from ..runs.store import Run
+from ..settings.choices import make_estimator
 from ..train.checkpoint import load_checkpoint
 from .base import Recipe, budget_words, find
 from .result import REPRODUCE, Attempt, Reproduction

@@ -11,7 +11,7 @@ from ..models.panels import Lines, Panel, Strip
 from ..models.walks import STEPS, log_lost
 from ..ops import keyed
 from ..runs.store import Run
-from ..use.show import sample
+from ..use.sample import sample
 
 DRAWN = 12  # draws of each run
 ONE_STEP = (

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..evaluation.evaluate import ACTIVE, posterior_moments
+from ..diagnostics.activity import ACTIVE, posterior_moments
 from ..ops import keyed
 from .subject import ROWS, Subject
 

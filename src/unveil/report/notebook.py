@@ -7,7 +7,7 @@ from markupsafe import Markup
 from ..errors import RequestError
 from ..pictures import to_bytes
 from ..runs.store import Run
-from ..use.show import sample
+from ..use.sample import sample
 from .gallery import uris
 
 WIDTH, HEIGHT = 260, 44  # of the sparkline, in pixels

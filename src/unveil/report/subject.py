@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..data import Split
+from ..diagnostics.activity import ACTIVE_ROWS, posterior_moments
 from ..domain import Domain
-from ..evaluation.evaluate import ACTIVE_ROWS, posterior_moments
 from ..models.base import Model, stands_for_x
 from ..models.panels import Panel
 from ..ops import keyed

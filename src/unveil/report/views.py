@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..ops import keyed
-from ..use.show import batch_x, kept_scores, likely_labels, posterior_z
+from ..runs.scores import kept_scores
+from ..use.show import batch_x, likely_labels, posterior_z
 from .subject import Subject
 
 Array = NDArray[np.floating]

@@ -11,7 +11,9 @@ from typing import Any
 from ..errors import RequestError
 from ..ops import keyed
 from ..registry import describe
-from ..settings.options import DEFAULTS, PARTS, Choices, DataOptions, EvaluationOptions, TrainOptions, choose, keys_for
+from ..settings.choices import DEFAULTS, Choices, choose
+from ..settings.keys import PARTS, keys_for
+from ..settings.options import DataOptions, EvaluationOptions, TrainOptions
 from .store import Run
 
 HELD_IN = {  # where the description of a model built from choices keeps a choice that its constructor does not take

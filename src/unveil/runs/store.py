@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from ..objectives import Objective
 from ..registry import rebuild, seeded
 from ..train.checkpoint import load_weights
 from ..train.stage import Stage
+from .paths import _nearby_runs, check_new
 
 CONFIG, DATA, RESULT, DIAGNOSIS = "unveil-run-1", "unveil-data-1", "unveil-result-1", "unveil-diagnosis-1"
 
@@ -192,14 +191,14 @@ class Run:
         return diagnose_run(self, **options)
 
     def encode(self, x: Any) -> Any:
-        """Posterior mean and standard deviation of x, or its codes, as x came; see `unveil.use.show.encode`."""
-        from ..use.show import encode
+        """Posterior mean and standard deviation of x, or its codes, as x came; see `unveil.use.encode.encode`."""
+        from ..use.encode import encode
 
         return encode(self, x)
 
     def score(self, x: Any, **options: Any) -> Any:
-        """log p(x), its error and its percentile among the validation examples; see `unveil.use.show.score`."""
-        from ..use.show import score
+        """log p(x), its error and its percentile among the validation examples; see `unveil.use.score.score`."""
+        from ..use.score import score
 
         return score(self, x, **options)
 
@@ -210,8 +209,8 @@ class Run:
         return impute(self, x, **options)
 
     def sample(self, num_samples: int = 64, **options: Any) -> np.ndarray:
-        """New x from the model, [N, *shape]; see `unveil.use.show.sample`."""
-        from ..use.show import sample
+        """New x from the model, [N, *shape]; see `unveil.use.sample.sample`."""
+        from ..use.sample import sample
 
         return sample(self, num_samples, **options)
 
@@ -229,7 +228,7 @@ class Run:
 
     def resume(self, **options: Any) -> Run:
         """Go on where the run was stopped, or open a new phase with `epochs=`, `steps=` or `minutes=`."""
-        from ..fitting.prepare import resume
+        from ..fitting.phases import resume
 
         return resume(self, **options)
 
@@ -254,34 +253,6 @@ class Run:
         return run_card(self)
 
 
-def check_new(path: Path) -> None:
-    """Refuse to write a run where anything is."""
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        what = "holds a run" if (path / "config.json").exists() else "is not empty"
-        raise RequestError(f"{path} {what}, and a run is never overwritten.", "Choose another --out, or resume it.")
-    check_writable(path)
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a path whose nearest existing folder cannot be written in."""
-    folder = path
-    while not folder.exists():
-        folder = folder.parent
-    if not os.access(folder, os.W_OK):
-        raise RequestError(
-            f"There is no permission to write in {folder}, where {path} would be.", "Choose another --out."
-        )
-
-
-def default_path(source_name: str, model_name: str) -> Path:
-    """runs/<source>-<model>-<n>, n the first free number."""
-    stem = re.sub(r"[^\w.-]+", "_", f"{source_name}-{model_name}").strip("_")
-    number = 1
-    while (Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return Path("runs") / f"{stem}-{number}"
-
-
 def versions() -> dict[str, str]:
     """The versions a number depends on."""
     return {
@@ -290,9 +261,3 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-
-
-def _nearby_runs(path: Path) -> str:
-    folder = path if path.is_dir() else path.parent
-    found = sorted(p.parent for p in folder.glob("*/config.json"))[:3] if folder.is_dir() else []
-    return f"Runs there: {', '.join(map(str, found))}." if found else "Make one with: unveil fit SOURCE"

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ..diagnostics.activity import active_units
 from ..diagnostics.collapse import collapse
 from ..errors import RequestError
 from ..estimators.base import Estimator, evaluate
-from ..evaluation.evaluate import RANKED, active_units, make_estimator
 from ..files import finite
 from ..fitting.prepare import own_parts
 from ..models.base import Model
@@ -27,7 +27,9 @@ from ..ops import keyed
 from ..planning.measure import Probe
 from ..planning.plan import options_of
 from ..planning.stages import check_stages
+from ..runs.scores import RANKED
 from ..runs.store import Run
+from ..settings.choices import make_estimator
 from ..settings.options import TrainOptions
 from ..train.loop import TrainState, initialise
 from ..train.loop import fit as train

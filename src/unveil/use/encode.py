@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from ..data import Split
+from ..diagnostics.activity import posterior_moments
 from ..errors import RequestError
 from ..estimators.base import ROWS
-from ..evaluation.evaluate import posterior_moments
 from ..models.base import Model, device_of, require_latents
 from ..ops import keyed
+from ..runs.given import given_as
 from ..runs.store import Run
+from .rows import _as_it_came, file_column
 
 CHUNK = 256  # rows per pass through the decoder
 DRAWS = 64  # of z, where its posterior has no mean in closed form
@@ -56,11 +58,6 @@ class Encoding:
     def words(self) -> str:
         """What each row holds."""
         return f"{self.mean.shape[1]} {'codes' if self.stddev is None else 'latents'}"
-
-
-def file_column(files: tuple[str, ...] | None) -> dict[str, np.ndarray]:
-    """Of pictures in a folder, the path of each row's."""
-    return {} if files is None else {"file": np.array(files, dtype=object)}
 
 
 def encoded(run: Run, split: Split, notes: tuple[str, ...] = (), files: tuple[str, ...] | None = None) -> Encoding:
@@ -161,3 +158,14 @@ def _as_groups(z: Tensor, like: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         (part if group.is_floating_point() else part.round()).to(group.dtype).reshape(-1, *group.shape[1:])
         for part, group in zip(parts, like, strict=True)
     )
+
+
+def encode(run: Run, x: Any) -> Any:
+    """The posterior mean and standard deviation of x as an `Encoding`: never a random draw under the name of one.
+
+    Where the posterior has no mean in closed form it is that of 64 draws, always the same. Grey images of a binarized
+    run enter as pixel probabilities, the mean over binarizations. A data frame gives a frame of the same kind and
+    index with the columns z_0 … and z_0_sd …; several groups are z1_0 … z2_0 …, and codes are code_0 …, whole numbers.
+    """
+    split, raw = given_as(run, x)
+    return _as_it_came(x, raw, encoded(run, split, raw.ignored, raw.files))

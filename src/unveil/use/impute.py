@@ -17,9 +17,9 @@ from ..data.raw import Raw
 from ..data.split import Split
 from ..errors import RequestError, WorkError, remark
 from ..estimators.base import ROWS, draws, rows_at_once
-from ..evaluation.evaluate import new_split
 from ..models.base import Model, device_of, require_latents
 from ..ops import keyed
+from ..runs.given import new_split
 from ..runs.store import Run
 
 FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents

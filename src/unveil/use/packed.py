@@ -14,9 +14,12 @@ import torch
 
 from ..errors import RequestError
 from ..files import check_space, read_json, write_atomic, write_json
-from ..runs.store import CONFIG, DATA, Run, check_writable
-from .encode import Encoding, decode
-from .show import SCORES, Scores, encode, sample, score
+from ..runs.paths import check_writable
+from ..runs.scores import SCORES
+from ..runs.store import CONFIG, DATA, Run
+from .encode import Encoding, decode, encode
+from .sample import sample
+from .score import Scores, score
 
 PACK = "unveil-pack-1"
 WEIGHTS = "weights.safetensors"
