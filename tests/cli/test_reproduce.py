@@ -10,7 +10,7 @@ import pytest
 
 from cli.commands import Call, Done
 from unveil.cli import main
-from unveil.cli.reproducing import seeds_of
+from unveil.cli.reproduction import seeds_of
 from unveil.errors import RequestError
 from unveil.files import write_json
 from unveil.recipes import all_recipes, base

@@ -110,7 +110,7 @@ def load_plugin(path: Path | None) -> dict[str, Any]:
 
 def remarked(notes: Sequence[str]) -> None:
     """What there is to say of a result, on standard error."""
-    from ..output.sentences import say
+    from ..output.streams import say
 
     say(notes)
 

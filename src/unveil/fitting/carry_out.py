@@ -19,7 +19,7 @@ from ..runs.scores import RANKED, keep_scores
 from ..runs.store import RESULT, Run
 from ..settings.choices import make_estimator
 from ..train.checkpoint import only_one
-from .events import Event, Finished, Phase
+from .events import Event, Finished, Working
 from .place import _on
 from .signals import stop_requests
 from .trainer import Trainer
@@ -40,17 +40,17 @@ def _judge(run: Run, data: Data) -> Iterator[Event]:
     """Test and validation bounds, baselines, findings: result.json."""
     chosen = run.config["evaluation"]
     judge = make_estimator(chosen["estimator"], chosen["num_samples"])
-    yield Phase("validation examples", 0, 1)
+    yield Working("validation examples", 0, 1)
     ranked = data.valid.spread(RANKED)
     valid, _ = evaluate(run.model, ranked, judge, seed=0)
-    yield Phase("test examples", 0, 1)
+    yield Working("test examples", 0, 1)
     test, seconds = evaluate(run.model, data.test, judge, seed=0)
     if condition(run.model, ranked) == "none":
         keep_scores(run, valid.log_px, test.log_px)
     else:  # new x come without labels, and are to be ranked among numbers of the same meaning
         unlabelled, _ = evaluate(run.model, replace(ranked, y=None), judge, seed=0)
         keep_scores(run, unlabelled.log_px, test.log_px)
-    yield Phase("baselines", 0, 1)
+    yield Working("baselines", 0, 1)
     baselines = fit_baselines(data, seed=run.config["seed"], seconds=run.config["plan"]["seconds"]["baselines"])
     result = {
         "format": RESULT,
@@ -69,7 +69,7 @@ def _judge(run: Run, data: Data) -> Iterator[Event]:
 
 def _report(run: Run) -> Iterator[Event]:
     """report.html, and what to say at the end."""
-    yield Phase("report", 0, 1)
+    yield Working("report", 0, 1)
     run.report()
     commands = (
         f"unveil report {run.path} --open",

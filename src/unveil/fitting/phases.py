@@ -27,7 +27,7 @@ def resume(
     from ..output.progress import follow
 
     run = run if isinstance(run, Run) else Run.load(run, data=data, parts=parts)
-    return follow(continue_fitting(run, **budget), show=show)
+    return follow((), continue_fitting(run, **budget), show=show)
 
 
 def continue_fitting(run: Run, **budget: Any) -> Iterator[Event]:

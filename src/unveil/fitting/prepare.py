@@ -70,7 +70,7 @@ def fit(source: Any, *, show: bool | None = None, **options: Any) -> Run:
     from ..output.progress import follow
 
     fitting = prepare(source, **options)
-    return follow(fitting, show=show)
+    return follow(fitting.lines, fitting.events(), show=show)
 
 
 def prepare(

@@ -46,13 +46,13 @@ def evaluate(
     found = open_run(run, plugin)
     if gap or audit:
         from ..evaluation.diagnose import audit_of, gap_of
-        from ..output.sentences import print_lines
+        from ..output.streams import print_lines
 
         told = (gap_of if gap else audit_of)(found, data=data, split=split, **number)
         print_json(told) if as_json else print_lines(told["lines"])
         return
-    from ..output.progress import counting
-    from ..output.sentences import print_result
+    from ..output.counting import counting
+    from ..output.result_table import print_result
 
     asked = {"estimator": estimator, "num_samples": draws, "options": options, "precision": precision or "float32"}
     with counting("examples") as progress:
@@ -105,8 +105,8 @@ def diagnose(
 
 def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
     """Measure, keep and print what a run is worth, and put it into its report."""
-    from ..output.progress import naming
-    from ..output.sentences import print_diagnosis
+    from ..output.counting import naming
+    from ..output.diagnosis_table import print_diagnosis
 
     with naming() as progress:
         found = run.diagnose(progress=progress, **options)
@@ -116,8 +116,8 @@ def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
 
 def show_cure(run: Run, as_json: bool, **options: Any) -> None:
     """Try remedies and print the table of before and after."""
-    from ..output.progress import naming
-    from ..output.sentences import print_tried
+    from ..output.counting import naming
+    from ..output.streams import print_tried
     from ..trials.cure import HEADS, cure
 
     with naming() as progress:
@@ -127,8 +127,8 @@ def show_cure(run: Run, as_json: bool, **options: Any) -> None:
 
 def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: Any) -> None:
     """Refit along one key and print, or draw, the curve."""
-    from ..output.progress import naming
-    from ..output.sentences import print_tried
+    from ..output.counting import naming
+    from ..output.streams import print_tried
     from ..trials.sweep import HEADS, sweep
 
     with naming() as progress:
@@ -154,7 +154,7 @@ def score(
     check_target(out, TABLES, source)
     number = whole(seed, "--seed")
     found = open_run(run, plugin)
-    from ..output.progress import counting
+    from ..output.counting import counting
 
     with counting("examples") as progress:
         scores = found.score(source, seed=number, progress=progress)
@@ -193,7 +193,7 @@ def compare(
     if as_json:
         print_json(found.to_json())
     else:
-        from ..output.sentences import print_comparison
+        from ..output.comparison_table import print_comparison
 
         print_comparison(found)
 

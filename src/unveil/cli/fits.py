@@ -39,7 +39,7 @@ def fit(
     load_plugin(plugin)
     from ..fitting.prepare import prepare
     from ..output.progress import follow
-    from ..output.sentences import say
+    from ..output.streams import say
 
     flags = {
         "model": model, "objective": objective, "model.latent": latent, "model.condition": condition,
@@ -53,7 +53,7 @@ def fit(
         say(fitting.lines)
         print_json(fitting.config)
     else:
-        show_run(follow(fitting, show=True), as_json)
+        show_run(follow(fitting.lines, fitting.events(), show=True), as_json)
 
 
 @verb("unveil resume runs/digits-vae-1 --epochs 50")

@@ -14,14 +14,14 @@ from ..estimators.base import ROWS
 from ..files import read_json, sha256_of, write_json
 from ..fitting.phases import resume
 from ..fitting.prepare import fit
-from ..output.progress import counting, is_terminal
-from ..output.sentences import say
+from ..output.counting import counting
+from ..output.streams import is_terminal, say
 from ..runs.paths import check_writable
 from ..runs.store import Run
 from ..settings.choices import make_estimator
 from ..train.checkpoint import load_checkpoint
 from .base import Recipe, budget_words, find
-from .result import REPRODUCE, Attempt, Reproduction
+from .outcome import REPRODUCE, Attempt, Reproduction
 
 FILE = "reproduce.json"
 

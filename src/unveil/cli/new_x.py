@@ -42,7 +42,7 @@ def impute(
     count = None if num_samples is None else whole(num_samples, "--num-samples", 1)
     numbers = {"draws": whole(draws, "--draws", 1), "seed": whole(seed, "--seed")}
     opened = open_run(run, plugin)
-    from ..output.progress import counting
+    from ..output.counting import counting
     from ..use.impute import complete
 
     with counting("rows") as progress:

@@ -39,9 +39,9 @@ def reproduce(
     if name is None:
         show_recipes(as_json)
         return
-    from ..output.sentences import print_tried
+    from ..output.streams import print_tried
     from ..recipes import reproduce as reproduce_recipe
-    from ..recipes.result import HEADS
+    from ..recipes.outcome import HEADS
 
     found = reproduce_recipe(name, seeds=chosen, limit=count, out=out, show=True, **budget)
     print_json(found.to_json()) if as_json else print_tried(found.rows(), HEADS, found.lines())
@@ -56,7 +56,7 @@ def seeds_of(text: str) -> int | list[int]:
 
 def show_recipes(as_json: bool) -> None:
     """Every recipe with its number."""
-    from ..output.sentences import print_lines, print_rows
+    from ..output.streams import print_lines, print_rows
     from ..recipes import all_recipes
     from ..recipes.base import budget_words
 
