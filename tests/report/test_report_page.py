@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from unveil.runs.scores import kept_scores
 
 from report.conftest import HOSTILE, fitted
 from unveil.errors import RequestError
@@ -20,9 +21,8 @@ from unveil.report import write_report
 from unveil.report.page import best_step, content_policy, error, fixed, page, starts
 from unveil.report.subject import Subject
 from unveil.report.views import extremes
-from unveil.runs.scores import kept_scores
 from unveil.runs.store import Run
-from unveil.settings.choices import make_estimator
+from unveil.settings.judging import make_estimator
 
 
 class Seen(HTMLParser):

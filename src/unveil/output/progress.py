@@ -11,10 +11,10 @@ from .live import Live
 from .streams import console, is_notebook, is_terminal
 
 if TYPE_CHECKING:
-    from ..runs.store import Run
+    pass
 
 
-def follow(lines: Sequence[str], events: Iterable[Event], show: bool | None = None) -> Run:
+def follow(lines: Sequence[str], events: Iterable[Event], show: bool | None = None) -> RunStore:
     """Carry out the events of a fit while saying on standard error how it goes; returns the finished run.
 
     Arguments:

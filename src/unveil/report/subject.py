@@ -15,7 +15,7 @@ from ..domain import Domain
 from ..models.base import Model, stands_for_x
 from ..models.panels import Panel
 from ..ops import keyed
-from ..runs.store import Run
+from ..runs.store import RunStore
 from ..use.encode import prior_draw
 
 ROWS = 1000  # examples per pass through the encoder
@@ -29,7 +29,7 @@ class Subject:
     model's device.
     """
 
-    run: Run
+    run: RunStore
     result: dict[str, Any]
     info: dict[str, Any]
     model: Model
@@ -37,9 +37,9 @@ class Subject:
     valid: Split
 
     @staticmethod
-    def of(run: Run) -> Subject:
+    def of(run: RunStore) -> Subject:
         """Read a run; a RequestError says what is missing from an unfinished one."""
-        result, device = run.result, run.train["device"]
+        result, device = run.result, run.device
         data = run.data
         return Subject(run, result, run.data_info, run.model, data.test.to(device), data.valid.to(device))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .store import Run
+from .store import RunStore
 
 
-def validation_curve(run: Run) -> tuple[list[int], list[float]]:
+def validation_curve(run: RunStore) -> tuple[list[int], list[float]]:
     """Steps, counted over all phases, and the validation bound at each."""
     steps, bounds, before, last, phase = [], [], 0, 0, 0
     for row in run.metrics:
