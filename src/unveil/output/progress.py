@@ -11,7 +11,7 @@ from .live import Live
 from .streams import console, is_notebook, is_terminal
 
 if TYPE_CHECKING:
-    pass
+    from ..runs.store import RunStore
 
 
 def follow(lines: Sequence[str], events: Iterable[Event], show: bool | None = None) -> RunStore:
