@@ -26,6 +26,7 @@ from unveil.fitting.carry_out import carry_out
 from unveil.fitting.events import Phase
 from unveil.fitting.prepare import prepare
 from unveil.report import write_report
+from unveil.runs.store import RunStore
 
 OPTIONS = {"train.steps": 400, "train.valid_every": 20, "model.width": 64, "model.latent": 8}
 
