@@ -11,13 +11,13 @@ import pytest
 import torch
 from rich.console import Console
 
+from unveil.api import Run
 from unveil.fitting.events import Event, Finished, Progress, Validated, Working
 from unveil.output import live, progress, thumbnails
 from unveil.output.live import Live, beside_bar, clock
 from unveil.output.progress import follow
 from unveil.output.streams import speakable
 from unveil.output.thumbnails import shrunk
-from unveil.runs.store import Run
 
 
 def update(step: int, steps: int = 100) -> Progress:
