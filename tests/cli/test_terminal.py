@@ -11,13 +11,15 @@ import pytest
 import torch
 from rich.console import Console
 
-from unveil.api import Run
 from unveil.fitting.events import Event, Finished, Progress, Validated, Working
 from unveil.output import live, progress, thumbnails
 from unveil.output.live import Live, beside_bar, clock
 from unveil.output.progress import follow
 from unveil.output.streams import speakable
 from unveil.output.thumbnails import shrunk
+from unveil.runs.store import RunStore
+
+RUN = RunStore.load(Path(__file__).parents[1] / "runs" / "0.1.0" / "vae")
 
 
 def update(step: int, steps: int = 100) -> Progress:
@@ -30,7 +32,7 @@ def events(samples: np.ndarray | None) -> Iterator[Event]:
         yield update(step)
         yield Validated(step, 100, -100.0 / step, -100.0 / step, 9.5, samples)
     yield Working("test examples", 0, 1)
-    yield Finished(Run(Path("runs/one"), {}), ("It is good.",), ("unveil report runs/one --open",))
+    yield Finished(RUN, ("It is good.",), ("unveil report runs/one --open",))
 
 
 def images(size: int = 8, channels: int = 1) -> np.ndarray:
@@ -47,7 +49,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, samples: np.ndarray | None, **options
     monkeypatch.setattr(progress, "is_terminal", lambda: True)
     monkeypatch.setattr(progress, "console", lambda: found)
     run = follow((), events(samples), show=True)
-    assert run.path == Path("runs/one")
+    assert run is RUN
     return file.getvalue()
 
 
