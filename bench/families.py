@@ -24,7 +24,7 @@ from torch.nn import functional as F
 import unveil
 from unveil.config import choose
 from unveil.data import Data
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.ops import threads
 from unveil.registry import describe, seeded
 from unveil.train.loop import fit, initialise

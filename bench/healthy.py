@@ -20,7 +20,7 @@ from unveil.config import choose
 from unveil.data import Data, load
 from unveil.diagnostics.aggregate import aggregate
 from unveil.diagnostics.collapse import collapse
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.registry import describe, seeded
 from unveil.train.loop import fit
 from unveil.train.stage import Stage

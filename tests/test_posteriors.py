@@ -14,7 +14,7 @@ from torch.distributions import Distribution, Independent, Laplace, Multivariate
 from unveil.divergence import kl
 from unveil.errors import RequestError
 from unveil.latents import Bits, FullGaussian, OneHots, Pushforward
-from unveil.models.base import OneGroup
+from unveil.model import OneGroup
 from unveil.posteriors import DiagonalGaussian, PosteriorHead
 from unveil.registry import load_all, lookup
 

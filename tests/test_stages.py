@@ -22,7 +22,7 @@ from unveil.errors import RequestError
 from unveil.events import Progress, Validated
 from unveil.fitting import prepare
 from unveil.likelihoods import Gaussian
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo, Loss
 from unveil.ops import keyed

@@ -8,7 +8,7 @@ import torch
 
 from .config import Choices, TrainOptions
 from .data import Data
-from .models.base import Model
+from .model import Model
 from .models.networks import ENOUGH, SMALL
 from .objectives import Objective
 from .ops import threads

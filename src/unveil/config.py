@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 from .domain import Domain
 from .errors import RequestError, nearest
-from .models.base import Model
+from .model import Model
 from .objectives import Objective
 from .registry import HOMES, load_all, lookup
 

@@ -14,7 +14,7 @@ from .data import Split
 from .errors import RequestError
 from .estimators.base import ROWS
 from .judging import posterior_moments
-from .models.base import Model, device_of, require_latents
+from .model import Model, device_of, require_latents
 from .ops import keyed
 from .run import Run
 

@@ -20,7 +20,7 @@ from .events import Event, Finished, Phase
 from .files import check_space, write_json
 from .findings import conclude
 from .judging import RANKED, condition, make_estimator, report_estimate
-from .models.base import Model
+from .model import Model
 from .objectives import Objective
 from .ops import threads
 from .planning import Plan, Request, check_counts, memory, options_of, pick_device, resolve

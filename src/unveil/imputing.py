@@ -18,7 +18,7 @@ from .data.split import Split
 from .errors import RequestError, WorkError, remark
 from .estimators.base import ROWS, draws, rows_at_once
 from .judging import new_split
-from .models.base import Model, device_of, require_latents
+from .model import Model, device_of, require_latents
 from .ops import keyed
 from .run import Run
 

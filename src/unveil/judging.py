@@ -18,7 +18,7 @@ from .data.raw import Raw
 from .errors import RequestError
 from .estimators.base import ROWS, Estimate, Estimator, check_precision, evaluate
 from .files import finite, read_json
-from .models.base import Model
+from .model import Model
 from .ops import keyed
 from .registry import lookup
 from .run import RESULT, Run, versions

@@ -15,7 +15,7 @@ from .data import Data
 from .errors import RequestError
 from .estimators.base import ROWS
 from .judging import RANKED, make_estimator
-from .models.base import Model, device_of
+from .model import Model, device_of
 from .objectives import Objective
 from .ops import threads
 from .probing import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions

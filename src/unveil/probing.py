@@ -14,7 +14,7 @@ from torch import Tensor
 from .data import Data
 from .estimators.base import ROWS, evaluate
 from .judging import make_estimator
-from .models.base import Model, device_of
+from .model import Model, device_of
 from .objectives import Objective
 from .ops import keyed
 from .train.loop import Problem, TrainState, fit

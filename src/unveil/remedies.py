@@ -8,7 +8,7 @@ from typing import Any
 
 from .choices import objective_keys
 from .errors import RequestError
-from .models.base import Model, num_latents
+from .model import Model, num_latents
 from .objectives.floors import FreeBits
 from .registry import describe, rebuild
 from .retrying import Bench, Trial

@@ -22,7 +22,7 @@ from .estimators.base import Estimator, evaluate
 from .files import finite
 from .fitting import own_parts
 from .judging import RANKED, active_units, make_estimator
-from .models.base import Model
+from .model import Model
 from .objectives import Objective
 from .ops import keyed
 from .planning import options_of

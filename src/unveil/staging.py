@@ -8,7 +8,7 @@ from typing import Any
 from .config import TrainOptions
 from .data import Split
 from .errors import RequestError
-from .models.base import Model
+from .model import Model
 from .objectives import Objective
 from .ops import keyed
 from .registry import describe, lookup

@@ -18,7 +18,7 @@ from .domain import Domain
 from .events import Event, Progress, Validated
 from .files import write_json
 from .judging import continuations
-from .models.base import Model
+from .model import Model
 from .ops import keyed, seed_of
 from .pictures import to_bytes
 from .probing import compiled

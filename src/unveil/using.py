@@ -21,7 +21,7 @@ from .errors import RequestError, nearest, remark
 from .estimators.base import evaluate
 from .files import write_atomic
 from .judging import make_estimator, new_split
-from .models.base import Model, device_of, require_latents
+from .model import Model, device_of, require_latents
 from .ops import keyed
 from .run import Run
 

@@ -14,7 +14,7 @@ from contracts.variants import B, K, Variant, batch_of, models, models_with, wit
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.ops import keyed
 from unveil.registry import describe, load_all, rebuild
 from unveil.terms import Terms

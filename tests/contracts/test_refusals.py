@@ -19,7 +19,7 @@ from unveil.config import choose
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.likelihoods import Likelihood, fitting
-from unveil.models.base import REMEDIES, Model
+from unveil.model import REMEDIES, Model
 from unveil.objectives import Elbo
 from unveil.registry import load_all
 from unveil.train.loop import fit

@@ -21,7 +21,7 @@ from ..data import Split
 from ..errors import RequestError
 from ..files import finite
 from ..latents import Pushforward
-from ..models.base import Model, Posterior, device_of, evaluating, require_latents
+from ..model import Model, Posterior, device_of, evaluating, require_latents
 from ..ops import keyed, mean_and_error
 from .finding import Finding
 from .islands import marginal_kl, separation

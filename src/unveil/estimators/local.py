@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ..batch import Batch
 from ..errors import RequestError, positive
 from ..latents import normal_factors
-from ..models.base import Coordinates, Model, Posterior, evaluating, held
+from ..model import Coordinates, Model, Posterior, evaluating, held
 from ..ops import keyed
 from ..registry import register
 from .base import Estimate, Estimator, bound_parts, in_parts

@@ -15,10 +15,10 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError, nearest
 from ..likelihoods import Likelihood, default_likelihood
+from ..model import Posterior, held
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
-from .base import Posterior, held
 from .labelled import Conditioned, classes_of
 from .labels import every_label, log_label_prior, one_hot
 from .networks import default_width

@@ -16,12 +16,12 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
+from ..model import Coordinates, Model, OneTransform, Posterior, held
 from ..nn.ladder import Choose, Gaussian, Ladder, Pass
 from ..nn.rungs import Inference, Network, ladder
 from ..priors import Prior
 from ..registry import lookup, register
 from ..terms import Terms, stack_groups
-from .base import Coordinates, Model, OneTransform, Posterior, held
 from .labelled import Labelled, classes_of
 from .networks import default_prior
 from .scaled import Scaled

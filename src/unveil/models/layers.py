@@ -12,9 +12,9 @@ from torch.distributions import Distribution
 
 from ..batch import Batch
 from ..errors import RequestError, positive
+from ..model import Model, Posterior
 from ..nn.noise import signal_and_noise
 from ..terms import Terms
-from .base import Model, Posterior
 from .noising import Noising
 
 LOG_2PI = math.log(2 * math.pi)

@@ -17,9 +17,9 @@ from ..batch import Batch
 from ..distributions import EventSum
 from ..domain import Domain
 from ..errors import RequestError, nearest
+from ..model import Model, OneGroup, Posterior
 from ..registry import register
 from ..terms import Terms
-from .base import Model, OneGroup, Posterior
 
 EM_ROUNDS = 20  # per pass over the data: a round costs D²·Z on the moments, which is nothing beside the pass
 GAPPY_ROUNDS = 5  # of EM where x has gaps: each is a pass over the data

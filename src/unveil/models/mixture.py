@@ -24,9 +24,9 @@ from ..batch import Batch
 from ..distributions import EventSum, Levels
 from ..domain import Domain
 from ..errors import RequestError, nearest
+from ..model import Model, Posterior
 from ..registry import register
 from ..terms import Terms, expand_samples
-from .base import Model, Posterior
 
 
 class Responsibilities(Posterior):

@@ -17,12 +17,12 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
+from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals
 from ..nn.masking import shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .base import Coordinates, OneGroup, OneTransform, Posterior, marginals
 from .labelled import Labelled, classes_of
 from .networks import Activation, Network, choose_network, default_prior, own_options, sizes
 from .scaled import Scaled

@@ -13,10 +13,10 @@ from torch.distributions import Distribution
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
+from ..model import Flow, Posterior
 from ..nn.noise import Path, Spacing, signal_and_noise
 from ..registry import register
 from ..terms import Terms
-from .base import Flow, Posterior
 from .labelled import Conditioned, classes_of
 from .layers import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
 from .noising import Noising, Prediction, check_domain

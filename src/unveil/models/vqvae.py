@@ -15,12 +15,12 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError, nearest
 from ..likelihoods import Likelihood, default_likelihood
+from ..model import Posterior, held
 from ..nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
 from ..nn.quantize import Quantized, Quantizer, ScalarQuantizer, VectorQuantizer, count_codes, perplexity
 from ..priors.codes import CodePrior
 from ..registry import lookup, register
 from ..terms import Terms, expand_samples
-from .base import Posterior, held
 from .labelled import Conditioned, classes_of
 from .labels import every_label, log_label_prior
 from .networks import ENOUGH, default_width

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..model import Model
 from ..ops import keyed
-from .base import Model
 from .layers import descend
 from .noising import Noising
 from .panels import Bars, Lines, Panel, Strip

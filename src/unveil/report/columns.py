@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.base import stands_for_x
+from ..model import stands_for_x
 from ..using import reconstruct, sample
 from . import figures
 from .subject import Subject

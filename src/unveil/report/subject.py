@@ -13,7 +13,7 @@ from ..data import Split
 from ..domain import Domain
 from ..encoding import prior_draw
 from ..judging import ACTIVE_ROWS, posterior_moments
-from ..models.base import Model, stands_for_x
+from ..model import Model, stands_for_x
 from ..models.panels import Panel
 from ..ops import keyed
 from ..run import Run
