@@ -15,7 +15,7 @@ from unveil.choices import keys_of
 from unveil.config import TrainOptions, choose
 from unveil.domain import Domain
 from unveil.fitting import prepare
-from unveil.models.networks import ENOUGH, default_network, default_prior
+from unveil.models.shared.networks import ENOUGH, default_network, default_prior
 from unveil.objectives import Elbo
 from unveil.registry import describe
 

@@ -17,8 +17,8 @@ from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.models.hvae import HVAE
-from unveil.models.labels import sum_labels
-from unveil.models.panels import Bars, Strip
+from unveil.models.shared.labels import sum_labels
+from unveil.models.shared.panels import Bars, Strip
 from unveil.nn.cells import Level
 from unveil.nn.ladder import TopDown
 from unveil.nn.rungs import grid_levels

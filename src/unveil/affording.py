@@ -9,7 +9,7 @@ import torch
 from .config import Choices, TrainOptions
 from .data import Data
 from .model import Model
-from .models.networks import ENOUGH, SMALL
+from .models.shared.networks import ENOUGH, SMALL
 from .objectives import Objective
 from .ops import threads
 from .probing import Probe

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .diagnostics.codebook import LEAST, collapsed
-from .models.mixture import COMPONENTS
+from .models.mixture.components import COMPONENTS
 from .run import Run
 
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}

@@ -9,7 +9,7 @@ import pytest
 from report.conftest import fitted
 from report.test_report_page import Seen
 from unveil.comparing import compare
-from unveil.models.walks import STEPS
+from unveil.models.vdm.walks import STEPS
 from unveil.report.beside import beside
 from unveil.report.comparison import comparison_page
 from unveil.run import Run

@@ -160,7 +160,7 @@ class Model(nn.Module, ABC):
         return ""
 
     def panels(self, batch: Batch) -> dict[str, Any]:
-        """Data for the report's figures that only this family has: `models.panels`, or tensors."""
+        """Data for the report's figures that only this family has: `models.shared.panels`, or tensors."""
         return {}
 
     def infer(

@@ -19,10 +19,10 @@ from ..model import Posterior, held
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
-from .labelled import Conditioned, classes_of
-from .labels import every_label, log_label_prior, one_hot
-from .networks import default_width
-from .scaled import Scaled
+from .shared.labelled import Conditioned, classes_of
+from .shared.labels import every_label, log_label_prior, one_hot
+from .shared.networks import default_width
+from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells

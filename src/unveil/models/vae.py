@@ -23,9 +23,9 @@ from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .labelled import Labelled, classes_of
-from .networks import Activation, Network, choose_network, default_prior, own_options, sizes
-from .scaled import Scaled
+from .shared.labelled import Labelled, classes_of
+from .shared.networks import Activation, Network, choose_network, default_prior, own_options, sizes
+from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
@@ -38,7 +38,7 @@ class VAE(Labelled, Scaled):
     log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x)‖p(z))
 
     With C classes it is conditioned on the label y: p(x|y) = ∫ p(z) p(x|z, y) dz. Where a label is not observed it is
-    marginalised exactly (`models/labels.py`), and log p(x) = log Σ_y p(y) p(x|y), p(y) being the class frequencies.
+    marginalised exactly (`shared/labels.py`), and log p(x) = log Σ_y p(y) p(x|y), p(y) being the class frequencies.
 
     Where z takes few values (a small discrete prior) all of them are summed over, and log p(x) is exact.
 

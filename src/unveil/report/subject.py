@@ -14,7 +14,7 @@ from ..domain import Domain
 from ..encoding import prior_draw
 from ..judging import ACTIVE_ROWS, posterior_moments
 from ..model import Model, stands_for_x
-from ..models.panels import Panel
+from ..models.shared.panels import Panel
 from ..ops import keyed
 from ..run import Run
 

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..domain import Domain
-from ..errors import RequestError
-from ..model import Flow, Posterior
-from ..nn.noise import Path, Spacing, signal_and_noise
-from ..registry import register
-from ..terms import Terms
-from .labelled import Conditioned, classes_of
-from .layers import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
+from ...batch import Batch
+from ...domain import Domain
+from ...errors import RequestError
+from ...model import Flow, Posterior
+from ...nn.noise import Path, Spacing, signal_and_noise
+from ...registry import register
+from ...terms import Terms
+from ..shared.labelled import Conditioned, classes_of
+from ..shared.panels import Panel
 from .noising import Noising, Prediction, check_domain
-from .panels import Panel
+from .steps import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
 from .walks import diffusion_panels
 
 UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), too

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..errors import RequestError, positive
-from ..model import Model, Posterior
-from ..nn.noise import signal_and_noise
-from ..terms import Terms
+from ...batch import Batch
+from ...errors import RequestError, positive
+from ...model import Model, Posterior
+from ...nn.noise import signal_and_noise
+from ...terms import Terms
 from .noising import Noising
 
 LOG_2PI = math.log(2 * math.pi)

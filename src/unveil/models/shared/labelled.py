@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..errors import RequestError
-from ..model import Model, Posterior
-from ..terms import Terms
+from ...batch import Batch
+from ...errors import RequestError
+from ...model import Model, Posterior
+from ...terms import Terms
 from .labels import every_label, fold, label_marginal, log_frequencies, log_label_prior, one_hot, sum_labels
 
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
@@ -52,7 +52,7 @@ class Conditioned(Model):
 
 
 class Labelled(Conditioned):
-    """p(x, z|y) and q(z|x, y) of a family; where y is not observed it is marginalised exactly (`models/labels.py`)."""
+    """p(x, z|y) and q(z|x, y) of a family; where y is not observed it is marginalised exactly (`shared/labels.py`)."""
 
     @abstractmethod
     def posterior_given_label(self, batch: Batch) -> Posterior:

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
-from ..distributions import EventSum, NoisedLevel
-from ..domain import Domain
-from ..errors import RequestError
-from ..likelihoods.base import moments, refuse_constant
-from ..nn.fourier import waves
-from ..nn.marginals import Marginals
-from ..nn.noise import Noise, Path, signal_and_noise
-from ..nn.unet import DenoisingMLP, UNet
+from ...distributions import EventSum, NoisedLevel
+from ...domain import Domain
+from ...errors import RequestError
+from ...likelihoods.base import moments, refuse_constant
+from ...nn.fourier import waves
+from ...nn.marginals import Marginals
+from ...nn.noise import Noise, Path, signal_and_noise
+from ...nn.unet import DenoisingMLP, UNet
 
 Prediction = Literal["v", "eps", "x"]
 PERIODS = (1.0, 2.0)  # of the Fourier features, in levels
