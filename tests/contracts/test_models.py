@@ -140,6 +140,12 @@ def test_moments_of_the_posterior_are_those_of_its_draws(variant: Variant) -> No
 # infer = posterior ∘ joint
 
 
+@pytest.mark.parametrize("name", load_all("model"))
+def test_infer_is_written_once(name: str) -> None:
+    cls = load_all("model")[name]
+    assert cls.infer is Model.infer and getattr(Model.infer, "__final__", False)  # type: ignore[attr-defined]
+
+
 @JOINT
 def test_infer_is_joint_after_posterior(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)

@@ -6,7 +6,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -163,6 +163,7 @@ class Model(nn.Module, ABC):
         """Data for the report's figures that only this family has: `models.shared.panels`, or tensors."""
         return {}
 
+    @final
     def infer(
         self,
         batch: Batch,
@@ -179,6 +180,15 @@ class Model(nn.Module, ABC):
         """
         if num_samples is None:
             return self.enumerate(batch)
+        return self.draw_terms(batch, num_samples, hold, posterior)
+
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
+    ) -> Terms:
+        """What `infer` calls for K draws: `posterior`, then `joint`. A family may do in one pass what these are two of.
+
+        Nothing else calls it but another such method, and it must give the same terms as the two.
+        """
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
         if "q" in hold:

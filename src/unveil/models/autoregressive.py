@@ -167,16 +167,10 @@ class Autoregressive(Conditioned, Scaled):
         log_px = self.log_prob(batch).unsqueeze(0)  # [1, B]
         return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
         """log p(x), K times the same."""
-        if num_samples is None:
-            return self.enumerate(batch)
         with held(self.parameters() if "p" in hold else ()):
             log_px = self.log_prob(batch).expand(num_samples, -1)
         nothing = log_px.new_zeros(*log_px.shape, 0)

@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Coordinates, Model, OneTransform, Posterior, held
+from ...model import Coordinates, OneTransform, Posterior, held
 from ...nn.ladder import Choose, Gaussian, Ladder, Pass
 from ...nn.rungs import Inference, Network, ladder
 from ...priors import Prior
@@ -165,11 +165,13 @@ class HVAE(Labelled, Scaled):
         found = self.visit(lambda i, p, q: z[i], None, self.encoded(batch.y))
         return Terms(self._log_px_z(batch, found), self._log_pz(found, batch.y), z=z)
 
-    def infer_given_label(self, batch: Batch, num_samples: int, posterior: Posterior | None = None) -> Terms:
+    def terms_given_label(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
+    ) -> Terms:
         """One pass of the ladder for draws, q and p alike; a q that is no ladder is drawn from by itself."""
         own = self.posterior_given_label(batch) if posterior is None else posterior
-        if not isinstance(own, LadderPosterior):
-            return Model.infer(self, batch, num_samples, posterior=own)
+        if hold or not isinstance(own, LadderPosterior):
+            return super().terms_given_label(batch, num_samples, hold, own)
         found = own.visit(drawing(num_samples))
         log_pz, log_qz_x = self._log_pz(found, batch.y), log_q(found)
         kl = self._kl(found, log_qz_x - log_pz, batch.y)

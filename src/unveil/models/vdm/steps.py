@@ -130,16 +130,10 @@ class DiffusionLayers(Model):
         )
         return found.unflatten(0, (K, B))
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """As in `Model`; the KL of a group is that at the drawn z above it."""
-        if num_samples is None:
-            return self.enumerate(batch)
+        """The KL of a group is that at the drawn z above it."""
         chain = self._chain(batch)
         z, log_q = (chain if posterior is None else posterior).draw(num_samples)
         terms, kl = self._joint(batch, z, chain)

@@ -168,16 +168,10 @@ class VDM(Conditioned):
         log_px_z = self.noising.px(z[0], batch.observed).log_prob(batch.x)
         return Terms(log_px_z, torch.stack([torch.full_like(log_pz, torch.nan), log_pz], -1), z=z)
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """As in `Model`; the rate of z₀ is that of one step at a random time for each draw."""
-        if num_samples is None:
-            return self.enumerate(batch)
+        """The rate of z₀ is that of one step at a random time for each draw."""
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
         x = self.noising.scaled(batch.x, batch.observed)

@@ -205,16 +205,10 @@ class VQVAE(Conditioned, Scaled):
         log_px_z = self._log_px(batch, self.quantizer.look_up(codes))
         return Terms(log_px_z=log_px_z, log_pz=self._log_pc(batch, codes).unsqueeze(-1), z=(codes,))
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """As in `Model`, from one pass; the vectors that are decoded carry the encoder's gradient, the codes none."""
-        if num_samples is None:
-            return self.enumerate(batch)
+        """One pass; the vectors that are decoded carry the encoder's gradient, the codes none."""
         found = (posterior if isinstance(posterior, Codes) else self.posterior(batch)).found
         with held(self.parameters_of("p") if "p" in hold else ()):
             log_px_z = self._log_px(batch, found.values.unsqueeze(0))  # [1, B]
