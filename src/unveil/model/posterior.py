@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
-from ..latents import JointDraw
+from ..distributions.real_latents import JointDraw
 from .modes import held
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...domain import Domain
 from ...errors import RequestError
-from ...nn.ladder import Ladder
+from ...nn.hierarchy import Ladder
 from ...nn.rungs import Network
 from ...priors import Prior
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from ...nn.ladder import Choose, Gaussian, Pass
+from ...nn.hierarchy import Choose, Gaussian, Pass
 from ...terms import stack_groups
 
 LOG_2PI = math.log(2 * math.pi)

@@ -16,7 +16,7 @@ from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
 from ...model import Coordinates, OneTransform, Posterior, held
-from ...nn.ladder import Choose, Gaussian, Ladder, Pass
+from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
 from ...nn.rungs import Inference, Network, ladder
 from ...priors import Prior
 from ...registry import lookup, register

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from ...batch import Batch
 from ...domain import Domain
 from ...model import Posterior
-from ...nn.ladder import Pass
+from ...nn.hierarchy import Pass
 from ...ops import keyed
 from ...terms import Terms
 from ..shared.panels import Bars, Panel, Strip

@@ -20,7 +20,7 @@ from .noising import Noising
 LOG_2PI = math.log(2 * math.pi)
 
 
-class Chain(Posterior):
+class NoisingPosterior(Posterior):
     """q(z|x) of a noising at times 0 = t₀ < … < t_T = 1, from the top: z_T, then each z_s given z_t above it and x.
 
     With z = α x̃ + σ ε all of it is about the noise: ε_s = ρ ε_t + √(1 − ρ²) ε', ρ = e^{(γ_s − γ_t)/2}.
@@ -100,13 +100,13 @@ class DiffusionLayers(Model):
     def posterior(self, batch: Batch) -> Posterior:
         return self._chain(batch)
 
-    def _chain(self, batch: Batch) -> Chain:
-        return Chain(self.noising, self.noising.scaled(batch.x, batch.observed), self.gamma())
+    def _chain(self, batch: Batch) -> NoisingPosterior:
+        return NoisingPosterior(self.noising, self.noising.scaled(batch.x, batch.observed), self.gamma())
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         return self._joint(batch, z, self._chain(batch))[0]
 
-    def _joint(self, batch: Batch, z: tuple[Tensor, ...], chain: Chain) -> tuple[Terms, Tensor]:
+    def _joint(self, batch: Batch, z: tuple[Tensor, ...], chain: NoisingPosterior) -> tuple[Terms, Tensor]:
         """The terms of p, and the KL of each group at the z above it [K, B, T + 1]."""
         log_pz, kl, (alpha, sigma) = [], [], (chain.alpha, chain.sigma)
         for s, (below, above) in enumerate(itertools.pairwise(z)):

@@ -20,7 +20,7 @@ from ...terms import Terms
 from ..shared.labelled import Conditioned, classes_of
 from ..shared.panels import Panel
 from .noising import Noising, Prediction, check_domain
-from .steps import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
+from .steps import DiffusionLayers, NoisingPosterior, descend, labels_or_null, log_normal, top_kl
 from .walks import diffusion_panels
 
 UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), too
@@ -160,7 +160,7 @@ class VDM(Conditioned):
 
     def posterior(self, batch: Batch) -> Posterior:
         first, last = self.noising.noise.limits
-        return Chain(self.noising, self.noising.scaled(batch.x, batch.observed), torch.stack([first, last]))
+        return NoisingPosterior(self.noising, self.noising.scaled(batch.x, batch.observed), torch.stack([first, last]))
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         """log p(x|z₀) and log p(z₁); log p(z₀|z₁) is NaN."""
