@@ -9,10 +9,10 @@ import torch
 from .config import Choices, TrainOptions
 from .data import Data
 from .model import Model
-from .models.shared.networks import ENOUGH, SMALL
 from .objectives import Objective
 from .ops import threads
 from .probing import Probe
+from .registry import lookup
 
 PASSES = 30.0  # over the data, from which patches end above an MLP that has the same minutes
 MANY = 90.0  # passes with one block, from which two, which see half as many, overfit less
@@ -23,10 +23,9 @@ PROBED = 0.7  # seconds
 
 def asks(choices: Choices, data: Data) -> bool:
     """Whether the network is left open, the budget is in minutes and x are many small images."""
-    free = choices.values.get("model", {}).get("network", "auto") == "auto"
-    own = {"width", "depth", "dropout", "activation"} & choices.values.get("model", {}).keys()  # sizes of an MLP
-    small = data.domain.is_image and data.domain.num_dims <= SMALL and len(data.train) >= ENOUGH
-    return choices.names["model"] == "vae" and free and not own and small and choices.train.minutes is not None
+    family: type[Model] = lookup("model", choices.names["model"])
+    given = choices.values.get("model", {})
+    return choices.train.minutes is not None and family.leaves_network_open(data.domain, len(data.train), given)
 
 
 def with_patches(choices: Choices, depth: int = 1) -> Choices:

@@ -53,6 +53,8 @@ class Model(nn.Module, ABC):
         prior_share: the share of the training that the prior gets for itself at its end, unless another is asked for.
         warmup: the share of the training over which the weight of the rate grows, unless another is asked for.
         remedies: of facts that this family does not give, in place of the general ones.
+        domains: the kinds of x that the family takes; empty where its likelihood decides.
+        fits_few_data: whether it is what to try where there are too few examples for networks.
     """
 
     domain: Domain
@@ -63,6 +65,8 @@ class Model(nn.Module, ABC):
     prior_share: ClassVar[float] = 0.0
     warmup: ClassVar[float] = 0.1
     remedies: ClassVar[Mapping[str, str]] = {}
+    domains: ClassVar[tuple[str, ...]] = ()
+    fits_few_data: ClassVar[bool] = False
     network_dtype: torch.dtype = torch.float32  # bf16 inside networks only, and only while training
     decoder_dtype: torch.dtype | None = None  # of a decoder network, while many draws are judged; None without one
     summary: ClassVar[str] = ""
@@ -96,6 +100,11 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """The parameters of "p" (prior and likelihood), "q" (inference) or "prior"."""
+
+    @classmethod
+    def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
+        """Whether the keys `given` leave the budget to choose between convolutions on patches and matrices alone."""
+        return False
 
     def begin(self, parts: tuple[str, ...]) -> None:
         """Called when a stage of training begins, also on resume, with the parts that it trains."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -24,10 +24,11 @@ from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
 from .shared.labelled import Labelled, classes_of
-from .shared.networks import Activation, Network, choose_network, default_prior, own_options, sizes
+from .shared.networks import ENOUGH, SMALL, Activation, Network, choose_network, default_prior, own_options, sizes
 from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
+SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 
 
@@ -131,6 +132,12 @@ class VAE(Labelled, Scaled):
         decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **size, **both)
         q_z = head(encoder.num_features + classes, latent)
         return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing)
+
+    @classmethod
+    def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
+        """For many small images, where neither the network nor a size of it is given."""
+        many_small = domain.is_image and domain.num_dims <= SMALL and num_examples >= ENOUGH
+        return many_small and given.get("network", "auto") == "auto" and not SIZES & given.keys()
 
     @property
     def gives(self) -> frozenset[str]:

@@ -51,6 +51,7 @@ class LinearGaussian(Model):
     c: Tensor
     summary = "probabilistic PCA or factor analysis; log p(x) in closed form"
     solves = "all"
+    domains = ("real",)
 
     def __init__(
         self,

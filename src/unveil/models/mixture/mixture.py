@@ -64,14 +64,16 @@ class Mixture(Model):
 
     summary = "one discrete latent; log p(x) by enumeration, fitted by EM"
     solves = "all"
+    domains = tuple(COMPONENTS)
+    fits_few_data = True
 
     def __init__(
         self, domain: Domain, *, num_components: int = 20, smoothing: float | None = None, floor: float = 1e-3
     ) -> None:
         super().__init__()
-        if domain.kind not in COMPONENTS:
+        if domain.kind not in self.domains:
             raise RequestError(
-                f"mixture has components for {', '.join(sorted(COMPONENTS))} data and x is {domain}.",
+                f"mixture has components for {', '.join(sorted(self.domains))} data and x is {domain}.",
                 "Use the model 'vae', or give data.domain=real.",
             )
         if num_components < 1:

@@ -19,7 +19,7 @@ from ...registry import register
 from ...terms import Terms
 from ..shared.labelled import Conditioned, classes_of
 from ..shared.panels import Panel
-from .noising import Noising, Prediction, check_domain
+from .noising import DOMAINS, Noising, Prediction, check_domain
 from .steps import DiffusionLayers, NoisingPosterior, descend, labels_or_null, log_normal, top_kl
 from .walks import diffusion_panels
 
@@ -53,6 +53,7 @@ class VDM(Conditioned):
 
     summary = "variational diffusion: many small steps from noise to x"
     groups = ("z0", "z1")
+    domains = DOMAINS
     warmup = 0.0  # q is fixed and cannot collapse; a rate that weighs less would only move the ends of γ
     remedies: ClassVar = {
         "log_w": "in continuous time it has no sampled log-weights; use the objective or estimator 'elbo', or the "
