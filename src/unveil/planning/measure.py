@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data import Data
 from ..errors import RequestError
 from ..estimators.base import ROWS, evaluate
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
 from ..settings.judging import make_estimator

@@ -12,7 +12,7 @@ import torch
 from ..data import Data
 from ..errors import RequestError
 from ..estimators.base import ROWS
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
 from ..registry import rebuild

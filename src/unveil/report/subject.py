@@ -12,8 +12,8 @@ from torch import Tensor
 from ..data import Split
 from ..diagnostics.activity import ACTIVE_ROWS, posterior_moments
 from ..domain import Domain
-from ..models.base import Model, stands_for_x
-from ..models.panels import Panel
+from ..model import Model, stands_for_x
+from ..models.shared.panels import Panel
 from ..ops import keyed
 from ..runs.store import RunStore
 from ..use.encode import prior_draw
