@@ -14,9 +14,10 @@ from torch import Tensor
 from .batch import Batch
 from .config import estimator_arguments
 from .data import Split, prepare, read_new
+from .data.blocks import ROWS, blocks
 from .data.raw import Raw
 from .errors import RequestError
-from .estimators.base import ROWS, Estimate, Estimator, check_precision, evaluate
+from .estimators.base import Estimate, Estimator, check_precision, evaluate
 from .files import finite, read_json
 from .models.base import Model
 from .ops import keyed
@@ -169,10 +170,10 @@ def simulated(run: Run, count: int, seed: int = 0) -> Split:
 
     The numbers do not depend on `count`: noise is drawn in blocks of 128.
     """
-    blocks = [_simulated_block(run, seed, first) for first in range(0, count, ROWS)]
-    x = torch.cat([block.x for block in blocks])
-    y = None if blocks[0].y is None else torch.cat([block.y for block in blocks if block.y is not None])
-    z = tuple(torch.cat(groups) for groups in zip(*(block.z for block in blocks if block.z is not None), strict=True))
+    drawn = [_simulated_block(run, seed, block.first) for block in blocks(count)]
+    x = torch.cat([part.x for part in drawn])
+    y = None if drawn[0].y is None else torch.cat([part.y for part in drawn if part.y is not None])
+    z = tuple(torch.cat(groups) for groups in zip(*(part.z for part in drawn if part.z is not None), strict=True))
     rows = torch.arange(len(x), device=x.device)
     return Split(x, y, run.domain, "none", rows, z=z).head(count)
 
@@ -287,14 +288,13 @@ def posterior_moments(model: Model, split: Split, *, expected: bool = False) -> 
     """
     means, stddevs = [], []
     model.eval()
-    for first in range(0, len(split), 1024):
-        rows = torch.arange(first, min(first + 1024, len(split)), device=split.x.device)
-        with keyed("moments", first):  # a label that is not known is inferred from draws
-            posterior = model.posterior(split.expected(rows) if expected else split.batch(rows))
+    for block in blocks(len(split)):
+        with keyed("moments", block.first):  # a label that is not known is inferred from draws
+            posterior = model.posterior(split.expected(block.rows) if expected else split.batch(block.rows))
         if posterior.mean is None or posterior.stddev is None:
             return None
-        means.append(torch.cat([m.flatten(1) for m in posterior.mean], 1).cpu())
-        stddevs.append(torch.cat([s.flatten(1) for s in posterior.stddev], 1).cpu())
+        means.append(torch.cat([m.flatten(1) for m in posterior.mean], 1)[: block.keep].cpu())
+        stddevs.append(torch.cat([s.flatten(1) for s in posterior.stddev], 1)[: block.keep].cpu())
     return torch.cat(means), torch.cat(stddevs)
 
 

@@ -12,8 +12,8 @@ import torch
 
 from .config import EvaluationOptions, TrainOptions
 from .data import Data
+from .data.blocks import ROWS
 from .errors import RequestError
-from .estimators.base import ROWS
 from .judging import RANKED, make_estimator
 from .models.base import Model, device_of
 from .objectives import Objective

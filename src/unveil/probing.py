@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from .data import Data
-from .estimators.base import ROWS, evaluate
+from .data.blocks import ROWS
+from .estimators.base import evaluate
 from .judging import make_estimator
 from .models.base import Model, device_of
 from .objectives import Objective

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
+from ..data.blocks import blocks
 from ..divergence import kl
 from ..errors import positive
-from ..estimators.base import DECODED, ROWS, draws
+from ..estimators.base import DECODED, draws
 from ..estimators.bounds import IwaeBound
 from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
@@ -168,14 +169,12 @@ def audit(model: Model, split: Split, *, seed: int = 0, limit: int | None = 100,
     positive(num_samples)
     require_latents(model, "The audit")
     model.require("The audit", {"log_w|enumerate"})
-    count = len(split) if limit is None else min(limit, len(split))
     found = []
     with evaluating(model):
-        for first in range(0, count, ROWS):
-            last = min(first + ROWS, count)
-            rows = torch.arange(first, first + ROWS).clamp(max=last - 1).to(split.x.device)
-            with keyed("audit", seed, first):
-                found.append(_kept(_block(model, split.batch(rows).to(device_of(model)), num_samples), last - first))
+        for block in blocks(len(split), limit):
+            with keyed("audit", seed, block.first):
+                terms = _block(model, split.batch(block.rows).to(device_of(model)), num_samples)
+            found.append(_kept(terms, block.keep))
     return _judged(found)
 
 

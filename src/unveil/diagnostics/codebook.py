@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from ..data import Split
+from ..data.blocks import blocks
 from ..models.base import Model, device_of, evaluating
 from ..ops import keyed
 from .finding import Finding
 
-ROWS = 256
 LEAST = 0.1  # share of the codes that could occur, as how many the codes should count; a healthy book has half and more
 
 
@@ -74,9 +74,9 @@ def codebook(model: Model, split: Split, *, seed: int = 0, limit: int = 5000) ->
     examples, size = split.spread(limit), model.codebook_size
     counts, found = torch.zeros(size, dtype=torch.float64), 0
     with evaluating(model):
-        for i, rows in enumerate(torch.arange(len(examples), device=examples.x.device).split(ROWS)):
-            with keyed("codebook", seed, i):
-                (codes,), _ = model.posterior(examples.batch(rows).to(device_of(model))).draw(1)
+        for block in blocks(len(examples)):
+            with keyed("codebook", seed, block.first):
+                (codes,), _ = model.posterior(examples.batch(block.own).to(device_of(model))).draw(1)
             counts += torch.bincount(codes.flatten().cpu(), minlength=size)
             found += codes.numel()
     shares = counts / counts.sum()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..console import say
+from ..data.blocks import ROWS
 from ..errors import RequestError
-from ..estimators.base import ROWS
 from ..files import read_json, sha256_of, write_json
 from ..fitting import fit, resume
 from ..judging import make_estimator
