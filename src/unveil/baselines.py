@@ -27,9 +27,10 @@ from torch import Tensor
 from .batch import Batch
 from .data import Data, Split
 from .domain import Domain
+from .files import finite
 from .models.linear_gaussian import LinearGaussian
 from .models.mixture import Mixture
-from .ops import keyed, log_mean_exp
+from .ops import keyed, log_mean_exp, mean_and_error
 
 FLOPS = 2.5e10  # operations that a second is taken to be worth; a constant, so that results repeat exactly
 KEPT = 2**26  # values of training data that are looked at, at most
@@ -81,20 +82,15 @@ class Baseline:
             "name": self.name,
             "description": self.description,
             "log_px": float(self.log_px.mean()),
-            "stderr": _stderr(self.log_px),
+            "stderr": finite(mean_and_error(self.log_px)[1]),
             "direction": self.direction,
             "num_samples": self.num_samples,
             "size": self.size,
             "tried": [{"size": size, "valid_log_px": value} for size, value in self.tried],
             "difference": float(difference.mean()),
-            "difference_stderr": _stderr(difference),
+            "difference_stderr": finite(mean_and_error(difference)[1]),
             "seconds": round(self.seconds, 3),
         }
-
-
-def _stderr(value: NDArray[np.float64]) -> float | None:
-    """The standard error of the mean; None for a single value, which cannot tell."""
-    return float(value.std(ddof=1) / math.sqrt(len(value))) if len(value) > 1 else None
 
 
 @torch.no_grad()

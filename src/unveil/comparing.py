@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from .errors import RequestError
+from .files import finite
+from .ops import mean_and_error
 from .run import Run
 from .using import kept_scores
 
@@ -104,9 +105,8 @@ def compare(runs: Sequence[Run | Path | str]) -> Comparison:
 
 
 def _row(run: Run, scores: np.ndarray, best: np.ndarray, is_best: bool) -> Row:
-    each = scores - best
-    stderr = None if is_best or len(each) < 2 else float(each.std(ddof=1) / math.sqrt(len(each)))
-    return Row(run, run.result, float(each.mean()), stderr, validation_curve(run))
+    mean, stderr = mean_and_error(scores - best)
+    return Row(run, run.result, mean, None if is_best else finite(stderr), validation_curve(run))
 
 
 def validation_curve(run: Run) -> tuple[list[int], list[float]]:

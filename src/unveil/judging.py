@@ -20,7 +20,7 @@ from .errors import RequestError
 from .estimators.base import Estimate, Estimator, check_precision, evaluate
 from .files import finite, read_json
 from .models.base import Model
-from .ops import keyed
+from .ops import error_of_mean, keyed
 from .registry import lookup
 from .run import RESULT, Run, versions
 
@@ -128,7 +128,7 @@ def precision_difference(
     off = reduced.log_px - full.log_px
     return {
         "mean": float(off.mean()),
-        "stderr": _stderr_of_mean(off),
+        "stderr": finite(float(error_of_mean(off))),
         "max_abs": float(off.abs().max()),
         "num_examples": len(off),
         "num_samples": judge.num_samples,
@@ -221,7 +221,7 @@ def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate
         "num_samples": judge.num_samples,
         "log_px": float(log_px.mean()),
         "log_px_sum": float(log_px.sum()),
-        "stderr": _stderr_of_mean(log_px),
+        "stderr": finite(float(error_of_mean(log_px))),
         "stderr_mc": finite(float((estimate.stderr_mc**2).sum().sqrt()) / count),
         "elbo": float(found["elbo"].mean()),
         "rate": float(found["rate"].mean()),
@@ -264,10 +264,6 @@ def _why_null(report: dict[str, Any]) -> dict[str, str]:
     return {name: reasons[name] for name, value in report.items() if value is None}
 
 
-def _stderr_of_mean(value: Tensor) -> float | None:
-    return float(value.std() / math.sqrt(len(value))) if len(value) > 1 else None
-
-
 def bits_per_dim(run: Run, log_px: float, observed: float = 1.0) -> float | None:
     """−log₂ p(x)/D for discrete x, D counting what is observed; None for real x, and where nothing is."""
     domain = run.domain
@@ -298,7 +294,12 @@ def posterior_moments(model: Model, split: Split, *, expected: bool = False) -> 
     return torch.cat(means), torch.cat(stddevs)
 
 
+def active_rows(split: Split) -> Split:
+    """The examples on which active latents are counted: at most 10,000, evenly spread over the split."""
+    return split.spread(ACTIVE_ROWS)
+
+
 def active_units(model: Model, split: Split) -> int | None:
     """Burda's count: latents whose posterior mean varies over examples by more than 0.01."""
-    moments = posterior_moments(model, split.spread(ACTIVE_ROWS), expected=True)
+    moments = posterior_moments(model, active_rows(split), expected=True)
     return None if moments is None or len(moments[0]) < 2 else int((moments[0].var(0) > ACTIVE).sum())

@@ -5,7 +5,6 @@ log p(x) = ELBO + KL(q(z|x)‖p(z|x))
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -24,7 +23,7 @@ from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
 from ..files import finite
 from ..models.base import Model, Posterior, device_of, evaluating, num_latents, require_latents
-from ..ops import keyed
+from ..ops import error_of_mean, keyed
 from .finding import Finding
 
 TOLERANCE = 2e-3  # nats of rounding and of grid that no standard error knows of
@@ -244,7 +243,7 @@ def _divergence(posterior: Posterior, truth: Posterior, num_samples: int) -> Ter
             return Term(found.value.double(), found.stderr.double(), "closed form")
     z, log_q = posterior.draw(num_samples)
     each = (log_q - truth.log_prob(z)).double().sum(-1)
-    return Term(each.mean(0), _stderr(each), f"{num_samples:,} draws of q(z|x), p(z|x) in closed form")
+    return Term(each.mean(0), error_of_mean(each), f"{num_samples:,} draws of q(z|x), p(z|x) in closed form")
 
 
 def _by_grid(model: Model, batch: Batch, posterior: Posterior, elbo: Term) -> _Found:
@@ -281,7 +280,7 @@ def _elbo(model: Model, batch: Batch, posterior: Posterior, num_samples: int) ->
     for terms in draws(model, batch, num_samples, posterior):
         each.append(terms.log_px_z.double() - terms.rate.double().sum(-1))
     value = torch.cat(each)  # [K, B]
-    return Term(value.mean(0), _stderr(value), f"{num_samples:,} draws of q(z|x)")
+    return Term(value.mean(0), error_of_mean(value), f"{num_samples:,} draws of q(z|x)")
 
 
 def _on_grid(posterior: Posterior, grid: Grid) -> Tensor:
@@ -319,11 +318,6 @@ def _spread(log_joint: Tensor, log_posterior: Tensor) -> Tensor:
     count = possible.sum(0)
     mean = torch.where(possible, ratio, 0.0).sum(0) / count
     return (torch.where(possible, ratio - mean, 0.0).square().sum(0) / count).sqrt()
-
-
-def _stderr(value: Tensor) -> Tensor:
-    """Of the mean over K draws [K, B] → [B]; one draw cannot tell."""
-    return value.std(0) / math.sqrt(len(value)) if len(value) > 1 else torch.full_like(value[0], math.nan)
 
 
 def _both(a: Tensor, b: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from ..data.blocks import blocks
 from ..errors import RequestError
 from ..files import finite
 from ..models.base import Model, Posterior, device_of, evaluating, require_latents
-from ..ops import keyed
+from ..ops import keyed, mean_and_error
 from .finding import Finding
 
 DRAWS = 4  # of z for each example
@@ -139,8 +138,7 @@ def collapse(
         len(own),
         float(own.mean()),
         float(shuffled.mean()),
-        float((own - shuffled).mean()),
-        float((own - shuffled).std() / math.sqrt(len(own))),
+        *mean_and_error(own - shuffled),
         tuple(float(drop.mean()) for drop in alone),
         float(torch.cat([part.rate for part in parts]).mean()),
         *_activity(parts),
