@@ -14,7 +14,6 @@ from ..domain import Domain
 from ..errors import RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .filetree import Pictures
-from .frames import breaking, refuse_constant, refuse_empty
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import (
@@ -31,6 +30,7 @@ from .recognise import (
     store,
 )
 from .split import Data, Split
+from .tablecolumns import breaking, refuse_constant, refuse_empty
 
 KINDS = ("auto", "binary", "levels", "count", "unit", "real")
 MAX_VALID = 5000

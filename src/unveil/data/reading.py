@@ -12,11 +12,11 @@ import torch
 
 from ..errors import RequestError, nearest
 from ..registry import load_all
-from .files import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .filetree import SUFFIXES as IMAGES
 from .filetree import Pictures
 from .frames import is_frame, read_frame
 from .h5ad import read_h5ad
+from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table

@@ -10,7 +10,7 @@ from torch import Tensor
 from .psis import pareto_k_of, tail_size
 
 
-class Moments:
+class RunningMean:
     """The mean of K values per example and its standard error, from chunks [k, B].
 
     References: Chan, Golub & LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances (1979),
@@ -54,7 +54,7 @@ class Weights:
 
     def __init__(self, num_samples: int) -> None:
         self._tail = tail_size(num_samples)
-        self._top, self._scale, self._moments = torch.zeros(()), torch.tensor(-math.inf), Moments()
+        self._top, self._scale, self._moments = torch.zeros(()), torch.tensor(-math.inf), RunningMean()
 
     def add(self, log_w: Tensor) -> None:
         """Take in a chunk."""
