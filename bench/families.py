@@ -22,11 +22,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import unveil
-from unveil.config import choose
 from unveil.data import Data
 from unveil.models.base import Model
 from unveil.ops import threads
 from unveil.registry import describe, seeded
+from unveil.settings.choices import choose
 from unveil.train.loop import fit, initialise
 from unveil.train.stage import Stage
 

@@ -31,8 +31,8 @@ def photos(path: Path, count: int = 2000) -> Path:
 
 
 def main(source: Path) -> None:
-    from unveil.events import Progress
-    from unveil.fitting import prepare
+    from unveil.fitting.events import Progress
+    from unveil.fitting.prepare import prepare
 
     fitting = prepare(str(source), out=Path(tempfile.mkdtemp()) / "run", started=STARTED)
     prepared = time.perf_counter() - STARTED

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from unveil.config import choose
 from unveil.data import Data, load
 from unveil.diagnostics.aggregate import aggregate
 from unveil.diagnostics.collapse import collapse
 from unveil.models.base import Model
 from unveil.registry import describe, seeded
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

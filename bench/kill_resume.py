@@ -22,9 +22,10 @@ from pathlib import Path
 
 import torch
 
-from unveil.events import Phase
-from unveil.fitting import carry_out, prepare
-from unveil.run import Run
+from unveil.fitting.carry_out import carry_out
+from unveil.fitting.events import Phase
+from unveil.fitting.prepare import prepare
+from unveil.runs.store import Run
 
 OPTIONS = {"train.steps": 400, "train.valid_every": 20, "model.width": 64, "model.latent": 8}
 

@@ -15,8 +15,8 @@ import time
 import torch
 
 import unveil
-from unveil.config import choose
 from unveil.registry import describe, seeded
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 from unveil.train.validation import validate

@@ -22,7 +22,7 @@ CI = os.environ.get("CI", "").lower() in ("1", "true")
 # Every signature of the package is checked at each call, shapes where they are annotated; an int may stand for a float.
 # The command line is left out: typer and pytest hand its functions stand-ins for the context and the standard streams.
 PACKAGE = Path(__file__).parents[1] / "src" / "unveil"
-SPEAKING = {"cli", "console", "terminal"}
+SPEAKING = {"cli", "output"}
 CHECKED = [f"unveil.{p.stem}" for p in PACKAGE.iterdir() if p.stem not in SPEAKING and not p.stem.startswith("_")]
 install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 

@@ -10,14 +10,15 @@ import pytest
 import torch
 
 import unveil
-from unveil.affording import MANY, PASSES, asks, passes_within, verdict, with_patches
-from unveil.choices import keys_of
-from unveil.config import TrainOptions, choose
 from unveil.domain import Domain
-from unveil.fitting import prepare
+from unveil.fitting.prepare import prepare
 from unveil.models.networks import ENOUGH, default_network, default_prior
 from unveil.objectives import Elbo
+from unveil.planning.network import MANY, PASSES, asks, passes_within, verdict, with_patches
 from unveil.registry import describe
+from unveil.runs.command import keys_of
+from unveil.settings.choices import choose
+from unveil.settings.options import TrainOptions
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_what_is_timed_is_the_batch_and_the_threads_that_were_asked_for(
             seen.append((self.rows, torch.get_num_threads()))
             return 0.01
 
-    monkeypatch.setattr("unveil.affording.Probe", Timed)
+    monkeypatch.setattr("unveil.planning.network.Probe", Timed)
     data = unveil.load_data(images)
     model = with_patches(choose({"train.minutes": 1})).model(data.domain)
     before = torch.get_num_threads()
@@ -99,7 +100,7 @@ def test_no_threads_are_refused_before_anything_is_timed(images: Any, tmp_path: 
 def test_a_fit_in_minutes_takes_what_it_can_afford(
     passes: float, name: str, blocks: int, images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unveil.fitting.passes_within", lambda *_args: passes)
+    monkeypatch.setattr("unveil.fitting.prepare.passes_within", lambda *_args: passes)
     fitting = prepare(images, out=tmp_path / "run", minutes=0.5)
     assert fitting.config["model"]["encoder"]["name"] == name
     assert fitting.config["model"]["decoder"]["name"] == name

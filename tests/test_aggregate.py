@@ -19,7 +19,6 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 from contracts.variants import DOMAINS, batch_of, split_of
 from exact import toys
 from exact.simulated import StoredHierarchy, simulated
-from unveil.config import choose
 from unveil.data import Split, load
 from unveil.diagnostics.aggregate import AUC, MARGINAL, Aggregate, _encode, aggregate
 from unveil.diagnostics.collapse import collapse
@@ -29,6 +28,7 @@ from unveil.models.base import Model
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
 from unveil.registry import describe, lookup, seeded
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

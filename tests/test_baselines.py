@@ -12,11 +12,13 @@ import torch
 from scipy.stats import multivariate_normal, norm, poisson
 from torch import Tensor
 
-from unveil import baselines
-from unveil.baselines import Baseline, Examples, Principal, fit_baselines, log_px
 from unveil.batch import Batch
 from unveil.data import Data, load
 from unveil.domain import Domain
+from unveil.evaluation.baselines import fit as baselines
+from unveil.evaluation.baselines.examples import Examples, log_px
+from unveil.evaluation.baselines.fit import Baseline, fit_baselines
+from unveil.evaluation.baselines.ppca import Principal
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from unveil.runs.scores import kept_scores
 
 import unveil
 from unveil.cli import main
 from unveil.errors import RequestError
-from unveil.findings import conclude
+from unveil.evaluation.findings import conclude
 from unveil.report.latents import latent_map
 from unveil.report.page import page
 from unveil.report.subject import Subject
-from unveil.run import Run
-from unveil.using import kept_scores
+from unveil.runs.store import Run
 
 RNG = np.random.default_rng(0)
 N = 300

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unveil.config import Key, TrainOptions, all_keys, choose, parse
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian
@@ -18,6 +17,9 @@ from unveil.models.base import Model
 from unveil.models.vae import VAE
 from unveil.priors import LearnedGaussian
 from unveil.registry import HOMES, describe, load_all, rebuild
+from unveil.settings.choices import choose
+from unveil.settings.keys import Key, all_keys, parse
+from unveil.settings.options import TrainOptions
 
 REAL = Domain("real", (4,))
 KEYS = sorted({key.name for key in all_keys()})

@@ -16,8 +16,6 @@ from torch import nn
 
 import unveil
 from untouched import contents, trained
-from unveil.config import choose
-from unveil.curing import HEADS, Tried, cure
 from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian
 from unveil.nn.mlp import MLPDecoder
@@ -26,10 +24,12 @@ from unveil.objectives.importance import Iwae
 from unveil.posteriors import DiagonalGaussian
 from unveil.priors import StandardNormal
 from unveil.registry import describe
-from unveil.remedies import AGGRESSIVE, CONTROL, FREE, WARMED, keys_with, remedies_of
-from unveil.retrying import FEWEST, Bench, Count, Judged, Trial, fresh_model, paired
-from unveil.run import Run
+from unveil.runs.store import Run
+from unveil.settings.choices import choose
 from unveil.train.loop import NonFinite
+from unveil.trials.bench import FEWEST, Bench, Count, Judged, Trial, fresh_model, paired
+from unveil.trials.cure import HEADS, Tried, cure
+from unveil.trials.remedies import AGGRESSIVE, CONTROL, FREE, WARMED, keys_with, remedies_of
 
 SMALL = {"model__latent": 4, "model__width": 32, "train__batch_size": 32, "train__lr": 0.003}
 
@@ -234,7 +234,7 @@ def test_a_part_that_came_as_an_object_starts_anew(scale: bool, tmp_path: Path) 
     x = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
     decoder, likelihood = MLPDecoder(2, (6,), 1, width=8, depth=1), Gaussian(unveil.Domain("real", (6,)))
     model = unveil.VAE(StandardNormal(2), Own(scale), DiagonalGaussian(8, 2), decoder, likelihood)
-    fitting = unveil.fitting.prepare(x, out=tmp_path / "run", model=model, options={"train.steps": 2})
+    fitting = unveil.fitting.prepare.prepare(x, out=tmp_path / "run", model=model, options={"train.steps": 2})
     run = fitting.start()
     fitted = fitting.model.encoder.layer.weight.clone()
     if scale:

@@ -365,7 +365,7 @@ def test_a_run_from_fit_to_report(tmp_path: Path) -> None:
     assert (run.path / "report.html").exists()
     again = unveil.Run.load(run.path)
     assert again.model.groups == ("z1", "z2", "z3")
-    from unveil.choices import keys_of
+    from unveil.runs.command import keys_of
 
     keys = keys_of(again)
     assert keys is not None

@@ -16,8 +16,8 @@ import torch
 import unveil
 from unveil.cli import main
 from unveil.errors import RequestError
-from unveil.imputing import complete
-from unveil.run import Run
+from unveil.runs.store import Run
+from unveil.use.impute import complete
 
 RNG = np.random.default_rng(0)
 D, N = 5, 400

@@ -16,10 +16,10 @@ from sklearn.datasets import load_digits
 from unveil.data import load
 from unveil.estimators.base import Estimate, evaluate
 from unveil.estimators.bounds import IwaeBound
-from unveil.events import Phase
-from unveil.fitting import prepare
+from unveil.fitting.events import Phase
+from unveil.fitting.prepare import prepare
 from unveil.ops import keyed
-from unveil.run import Run
+from unveil.runs.store import Run
 
 K, BLOCK = 50, 128
 

@@ -11,7 +11,7 @@ import pytest
 import unveil
 from unveil.cli import main
 from unveil.errors import RequestError
-from unveil.run import Run
+from unveil.runs.store import Run
 
 RNG = np.random.default_rng(0)
 N = 200

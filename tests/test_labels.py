@@ -12,11 +12,11 @@ from torch import Tensor
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.imputing import _block as impute_block
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo, Iwae
 from unveil.registry import lookup
 from unveil.terms import Terms
+from unveil.use.impute import _block as impute_block
 
 CLASSES, ROWS = 3, 5
 GRID = torch.linspace(-25, 25, 10001)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import unveil
-from unveil.judging import make_estimator
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo
+from unveil.settings.judging import make_estimator
 from unveil.train.loop import TrainState, fit, initialise
 from unveil.train.stage import Stage
 

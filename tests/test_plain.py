@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import unveil
-from unveil.choices import fit_command, keys_of
-from unveil.config import choose
 from unveil.domain import Domain
-from unveil.fitting import prepare
+from unveil.fitting.prepare import prepare
 from unveil.models.vae import VAE
 from unveil.nn.plain import ACTIVATIONS, PlainDecoder, PlainEncoder
 from unveil.registry import describe
+from unveil.runs.command import fit_command, keys_of
+from unveil.settings.choices import choose
 
 IMAGES = Domain("binary", (28, 28))
 

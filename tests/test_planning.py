@@ -9,17 +9,19 @@ import pytest
 import torch
 
 import unveil
-from unveil import fitting as fitting_module
-from unveil import planning, probing
-from unveil.config import TrainOptions
 from unveil.data import Data, load
 from unveil.errors import RequestError
-from unveil.fitting import num_bytes, prepare
+from unveil.fitting import prepare as fitting_module
+from unveil.fitting.place import num_bytes
+from unveil.fitting.prepare import prepare
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo
 from unveil.ops import keyed
-from unveil.planning import Request, Speed, resolve
-from unveil.probing import Probe, bytes_per_row
+from unveil.planning import measure as probing
+from unveil.planning import plan as planning
+from unveil.planning.measure import Probe, bytes_per_row
+from unveil.planning.plan import Request, Speed, resolve
+from unveil.settings.options import TrainOptions
 
 SMALL: dict[str, Any] = {"model__width": 16, "model__depth": 1, "latent": 2, "evaluation__num_samples": 2}
 
@@ -42,7 +44,7 @@ def model(data: Data, **arguments: Any) -> VAE:
 
 
 def request(data: Data, **options: Any) -> Request:
-    judging = unveil.config.EvaluationOptions(num_samples=2)
+    judging = unveil.settings.options.EvaluationOptions(num_samples=2)
     return Request(model(data), data, Elbo(), TrainOptions(**{"steps": 50} | options), judging, 0, 0.0)
 
 
@@ -208,7 +210,9 @@ def test_a_mean_over_draws_is_judged_with_as_few_as_a_small_budget_pays_for(digi
             return 1.0
 
     drawn = {
-        name: planning._evaluation(unveil.config.EvaluationOptions(estimator=name), Slow(), 0.1, 1.0)["num_samples"]
+        name: planning._evaluation(unveil.settings.options.EvaluationOptions(estimator=name), Slow(), 0.1, 1.0)[
+            "num_samples"
+        ]
         for name in ("elbo", "iwae")
     }
     assert drawn == {"elbo": 2, "iwae": 10}

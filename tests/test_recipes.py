@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import torch
 
-from unveil.config import choose
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.fitting import prepare
-from unveil.judging import make_estimator
+from unveil.fitting.prepare import prepare
 from unveil.recipes import Attempt, Goal, Recipe, Reproduction, all_recipes, find, recipe, reproduce
 from unveil.recipes import base as registry
 from unveil.recipes.base import budget_words
 from unveil.registry import lookup
-from unveil.run import Run
+from unveil.runs.store import Run
+from unveil.settings.choices import choose
+from unveil.settings.judging import make_estimator
 
 RECIPES = all_recipes()
 PUBLISHED = [name for name, found in RECIPES.items() if found.goal.kind == "published"]

@@ -15,26 +15,26 @@ import torch
 from torch import Tensor
 
 from unveil.batch import Batch
-from unveil.config import TrainOptions
 from unveil.data import Split
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.events import Progress, Validated
-from unveil.fitting import prepare
+from unveil.fitting.events import Progress, Validated
+from unveil.fitting.prepare import prepare
+from unveil.fitting.signals import StopRequests
+from unveil.fitting.trainer import Trainer
 from unveil.likelihoods import Gaussian
 from unveil.models.base import Model
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo, Loss
 from unveil.ops import keyed
-from unveil.planning import options_of
+from unveil.planning.plan import options_of
+from unveil.planning.stages import check_stages
 from unveil.priors import LearnedGaussian
-from unveil.run import Run
-from unveil.signals import StopRequests
-from unveil.staging import check_stages
+from unveil.runs.store import Run
+from unveil.settings.options import TrainOptions
 from unveil.train.checkpoint import load_checkpoint
 from unveil.train.loop import TrainState, fit, initialise
 from unveil.train.stage import Stage
-from unveil.trainer import Trainer
 
 REAL = Domain("real", (5,))
 STEPS, EVERY = 40, 5
@@ -143,7 +143,7 @@ def test_a_stage_that_stops_early_gives_way_to_the_next(tmp_path: Path, monkeypa
 def _worse_and_worse(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds: Iterator[int] = iter(range(0, -1000, -1))
     found = lambda *_: {"bound": float(next(bounds)), "rate": 1.0, "distortion": 1.0}  # noqa: E731
-    monkeypatch.setattr("unveil.trainer.validate", found)
+    monkeypatch.setattr("unveil.fitting.trainer.validate", found)
 
 
 # The prior alone

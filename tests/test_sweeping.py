@@ -15,8 +15,8 @@ from sklearn.datasets import load_digits
 from untouched import contents, trained
 from unveil.errors import RequestError
 from unveil.report.sweep import curve, sweep_page, write_sweep
-from unveil.run import Run
-from unveil.sweeping import BETAS, HEADS, Sweep, sweep
+from unveil.runs.store import Run
+from unveil.trials.sweep import BETAS, HEADS, Sweep, sweep
 
 VALUES = (50.0, 0.01, 1.0)
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from unveil.batch import Batch
-from unveil.config import choose
 from unveil.data import Split, load
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -21,6 +20,7 @@ from unveil.nn.fourier import time_features, waves
 from unveil.nn.unet import DenoisingMLP, UNet
 from unveil.objectives import Elbo
 from unveil.ops import keyed
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

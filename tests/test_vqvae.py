@@ -20,8 +20,10 @@ from unveil.diagnostics.structure import structure
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
-from unveil.events import Progress
-from unveil.fitting import prepare
+from unveil.fitting.events import Progress
+from unveil.fitting.prepare import prepare
+from unveil.fitting.signals import StopRequests
+from unveil.fitting.trainer import Trainer
 from unveil.models.vqvae import VQVAE
 from unveil.nn.codecells import code_sizes
 from unveil.nn.quantize import AGAIN, ScalarQuantizer, VectorQuantizer, count_codes, perplexity, scalar_levels
@@ -29,12 +31,10 @@ from unveil.objectives import Elbo
 from unveil.ops import keyed
 from unveil.priors.codes import CodePrior
 from unveil.registry import lookup
-from unveil.run import Run
-from unveil.signals import StopRequests
+from unveil.runs.store import Run
 from unveil.train.checkpoint import load_checkpoint
 from unveil.train.loop import TrainState, fit
 from unveil.train.stage import Stage
-from unveil.trainer import Trainer
 
 SETTLED = 10_000  # batches, after which no book begins anew
 REAL, IMAGE = Domain("real", (6,)), Domain("binary", (9, 10))

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from unveil.data import Split
-from unveil.fitting import prepare
-from unveil.run import Run
-from unveil.signals import StopRequests
-from unveil.trainer import Trainer
+from unveil.fitting.prepare import prepare
+from unveil.fitting.signals import StopRequests
+from unveil.fitting.trainer import Trainer
+from unveil.runs.store import Run
 
 
 class Poisoned(Split):

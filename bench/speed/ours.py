@@ -15,7 +15,7 @@ from torch import nn
 
 from unveil import VAE, Domain
 from unveil.data import Split
-from unveil.fitting import Fitting, prepare
+from unveil.fitting.prepare import Fitting, prepare
 from unveil.likelihoods import Bernoulli
 from unveil.nn.rectifier import ReLU
 from unveil.posteriors import DiagonalGaussian

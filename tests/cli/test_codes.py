@@ -11,9 +11,9 @@ from PIL import Image
 
 from cli.commands import Call, finish, start
 from cli.test_verbs import read_csv
-from unveil.encoding import decode
 from unveil.errors import RequestError
-from unveil.run import Run
+from unveil.runs.store import Run
+from unveil.use.encode import decode
 
 QUICK = ("--steps", "40", "model.width=16", "train.compile=false", "train.precision=float32")
 CODES = ("--model", "vqvae", "--latent", "4", "model.codebook_size=16", "model.depth=1", *QUICK)

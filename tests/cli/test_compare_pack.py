@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unveil.runs.scores import kept_scores
 
 import unveil
 from cli.commands import Call, finish, start
 from unveil.report.figures import overlaid
-from unveil.using import kept_scores
 
 USE = """
 import importlib.abc, json, sys

@@ -12,7 +12,7 @@ import torch
 from cli.commands import Call, Done
 from unveil.cli import main
 from unveil.estimators import adapted, hmc
-from unveil.run import Run
+from unveil.runs.store import Run
 
 
 @pytest.fixture(autouse=True)

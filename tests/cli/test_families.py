@@ -12,9 +12,9 @@ from sklearn.datasets import load_digits
 
 from cli.commands import Done
 from unveil.cli import main
-from unveil.encoding import decode
-from unveil.fitting import prepare
-from unveil.run import Run
+from unveil.fitting.prepare import prepare
+from unveil.runs.store import Run
+from unveil.use.encode import decode
 
 FAMILIES = ("hvae", "vdm", "vqvae", "autoregressive")
 SMALL = {"model.width": 8, "model.depth": 1, "train.steps": 4, "evaluation.num_samples": 2}
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gaps[:, 2:4, 3] = np.nan
     np.savez(path / "gaps.npz", x=gaps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unveil.fitting.fit_baselines", lambda data, **options: [])
+        patch.setattr("unveil.fitting.prepare.fit_baselines", lambda data, **options: [])
         for name in FAMILIES:
             list(prepare(path / "x.npz", out=path / name, options=SMALL | {"model": name}).events())
     return path

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-import unveil.fitting
+import unveil.fitting.prepare
 from cli.commands import Call, Done, finish, finish_after, start
-from unveil.run import Run
+from unveil.runs.store import Run
 
 SMALL = ("columns.npy", "model.width=8", "model.latent=2")
 
@@ -75,13 +75,13 @@ def test_resume_with_a_budget_trains_a_finished_run_further(call: Call, folder: 
 
 
 def test_the_demo_fits_the_digits(call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare = unveil.fitting.prepare
+    prepare = unveil.fitting.prepare.prepare
 
     def short(source: Any, **options: Any) -> Any:
         assert source == "digits" and not options
         return prepare(str(folder / "columns.npy"), out="runs/digits-vae-1", steps=3)
 
-    monkeypatch.setattr(unveil.fitting, "prepare", short)
+    monkeypatch.setattr(unveil.fitting.prepare, "prepare", short)
     done = call("demo")
     assert done.code == 0 and done.out == f"{Path('runs', 'digits-vae-1', 'report.html')}\n"
     assert "nats per example" in done.err

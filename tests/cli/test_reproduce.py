@@ -14,7 +14,7 @@ from unveil.cli.reproducing import seeds_of
 from unveil.errors import RequestError
 from unveil.files import write_json
 from unveil.recipes import all_recipes, base
-from unveil.run import Run
+from unveil.runs.store import Run
 
 PLUGIN = """
 from unveil.recipes import Goal, recipe

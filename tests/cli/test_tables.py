@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unveil import tables
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.tables import TABLES, check_target, csv, interleaved, write_pairs, write_table
+from unveil.output import exports as tables
+from unveil.output.exports import TABLES, check_target, csv, interleaved, write_pairs, write_table
 
 VALUES = np.array([0.1, 1 / 3, -np.pi * 1e-300, 5e-324, 1e22, 123456789.123456789])
 

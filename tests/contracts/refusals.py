@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 
-from unveil.config import choose
 from unveil.data import Split
 from unveil.domain import KINDS, Domain
 from unveil.errors import RequestError
@@ -22,6 +21,7 @@ from unveil.estimators.base import Estimator, evaluate
 from unveil.models.base import Model
 from unveil.objectives import Objective
 from unveil.registry import load_all
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

@@ -15,13 +15,13 @@ import torch
 
 from contracts.refusals import DOMAINS, refusals
 from contracts.variants import split_of
-from unveil.config import choose
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.likelihoods import Likelihood, fitting
 from unveil.models.base import REMEDIES, Model
 from unveil.objectives import Elbo
 from unveil.registry import load_all
+from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 

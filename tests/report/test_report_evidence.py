@@ -33,7 +33,7 @@ from unveil.report.evidence import evidence
 from unveil.report.page import page
 from unveil.report.rounding import fixed
 from unveil.report.subject import Subject
-from unveil.run import Run
+from unveil.runs.store import Run
 
 LOWER = (
     Rung("ELBO", "elbo", 64, "lower", -95.4, 0.03),

@@ -16,7 +16,7 @@ from unveil.models.panels import Bars, Lines, Strip
 from unveil.report.family import MOST, family
 from unveil.report.page import page
 from unveil.report.subject import Subject
-from unveil.run import Run
+from unveil.runs.store import Run
 
 
 def panels_of(model: Model, batch: Batch) -> dict[str, Any]:

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from unveil.runs.scores import kept_scores
 
 from report.conftest import HOSTILE, fitted
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
-from unveil.fitting import prepare
-from unveil.judging import make_estimator
+from unveil.fitting.prepare import prepare
 from unveil.report import write_report
 from unveil.report.page import best_step, content_policy, error, fixed, page, starts
 from unveil.report.subject import Subject
 from unveil.report.views import extremes
-from unveil.run import Run
-from unveil.using import kept_scores
+from unveil.runs.store import Run
+from unveil.settings.judging import make_estimator
 
 
 class Seen(HTMLParser):

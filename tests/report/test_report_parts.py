@@ -17,10 +17,9 @@ from torch import nn
 from torch.distributions import MultivariateNormal
 
 from unveil.batch import Batch
-from unveil.config import choose
+from unveil.diagnostics.activity import active_units, posterior_moments
 from unveil.domain import Domain
-from unveil.fitting import prepare
-from unveil.judging import active_units, posterior_moments
+from unveil.fitting.prepare import prepare
 from unveil.likelihoods import Bernoulli
 from unveil.models.vae import VAE
 from unveil.posteriors import PosteriorHead
@@ -32,7 +31,8 @@ from unveil.report.latents import Map, dimensions, latent_map, principal_compone
 from unveil.report.notebook import run_card, sparkline
 from unveil.report.repeat import judgement, repetition
 from unveil.report.subject import Subject
-from unveil.run import Run
+from unveil.runs.store import Run
+from unveil.settings.choices import choose
 
 
 def spoken(command: str) -> tuple[str, dict[str, str]]:
@@ -162,7 +162,7 @@ def test_panels_of_a_vae_split_the_kl_where_it_splits(images: Run) -> None:
 
 
 def test_active_latents_are_counted_on_the_examples_of_the_result(images: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unveil.judging.ACTIVE_ROWS", 3)
+    monkeypatch.setattr("unveil.diagnostics.activity.ACTIVE_ROWS", 3)
     model, test = images.model, images.data.test
     moments, found = posterior_moments(model, test.spread(3), expected=True), dimensions(Subject.of(images))
     assert moments is not None and found is not None and found.kl is not None

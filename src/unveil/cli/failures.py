@@ -22,7 +22,7 @@ class Failure:
         self.exit, self.message, self.hint = exit, " ".join(message.split()), " ".join(hint.split())
 
     def tell(self, as_json: bool) -> None:
-        from ..console import say
+        from ..output.sentences import say
 
         say(filter(None, (f"Error: {self.message}", self.hint)))
         if as_json:

@@ -12,7 +12,7 @@ from .app import Json, Plugin, RunPath, Seed, Source, Table, argument, option, s
 from .shared import merged, open_run, positive, print_json, refuse_beside, remarked, whole
 
 if TYPE_CHECKING:
-    from ..run import Run
+    from ..api import Run
 
 
 @verb("unveil evaluate runs/digits-vae-1 --estimator sandwich --simulate 500")
@@ -45,14 +45,14 @@ def evaluate(
         refuse_beside("--gap" if gap else "--audit", keys=options, precision=precision)
     found = open_run(run, plugin)
     if gap or audit:
-        from ..console import print_lines
-        from ..diagnosing import audit_of, gap_of
+        from ..evaluation.diagnose import audit_of, gap_of
+        from ..output.sentences import print_lines
 
-        told = (gap_of if gap else audit_of)(found, data=data, split=split, **number)
+        told = (gap_of if gap else audit_of)(found.store, data=data, split=split, **number)
         print_json(told) if as_json else print_lines(told["lines"])
         return
-    from ..console import print_result
-    from ..terminal import counting
+    from ..output.progress import counting
+    from ..output.sentences import print_result
 
     asked = {"estimator": estimator, "num_samples": draws, "options": options, "precision": precision or "float32"}
     with counting("examples") as progress:
@@ -91,7 +91,7 @@ def diagnose(
     if cure or sweep is not None:
         refuse_beside("--cure" if cure else "--sweep", limit=count)
     if out is not None:
-        from ..tables import check_target
+        from ..output.exports import check_target
 
         check_target(out, (".html",))
     found = open_run(run, plugin)
@@ -105,8 +105,8 @@ def diagnose(
 
 def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
     """Measure, keep and print what a run is worth, and put it into its report."""
-    from ..console import print_diagnosis
-    from ..terminal import naming
+    from ..output.progress import naming
+    from ..output.sentences import print_diagnosis
 
     with naming() as progress:
         found = run.diagnose(progress=progress, **options)
@@ -116,23 +116,23 @@ def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
 
 def show_cure(run: Run, as_json: bool, **options: Any) -> None:
     """Try remedies and print the table of before and after."""
-    from ..console import print_tried
-    from ..curing import HEADS, cure
-    from ..terminal import naming
+    from ..output.progress import naming
+    from ..output.sentences import print_tried
+    from ..trials.cure import HEADS, cure
 
     with naming() as progress:
-        found = cure(run, progress=progress, **options)
+        found = cure(run.store, progress=progress, **options)
     print_json(found.to_json()) if as_json else print_tried(found.rows(), HEADS, found.lines())
 
 
 def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: Any) -> None:
     """Refit along one key and print, or draw, the curve."""
-    from ..console import print_tried
-    from ..sweeping import HEADS, sweep
-    from ..terminal import naming
+    from ..output.progress import naming
+    from ..output.sentences import print_tried
+    from ..trials.sweep import HEADS, sweep
 
     with naming() as progress:
-        found = sweep(run, name, progress=progress, **options)
+        found = sweep(run.store, name, progress=progress, **options)
     if out is not None:
         from ..report.sweep import write_sweep
 
@@ -149,12 +149,12 @@ def score(
     plugin: Plugin = None,
 ) -> None:
     """Give every x its log p(x). With its error and its percentile among validation examples, a row per example."""
-    from ..tables import TABLES, check_target, write_table
+    from ..output.exports import TABLES, check_target, write_table
 
     check_target(out, TABLES, source)
     number = whole(seed, "--seed")
     found = open_run(run, plugin)
-    from ..terminal import counting
+    from ..output.progress import counting
 
     with counting("examples") as progress:
         scores = found.score(source, seed=number, progress=progress)
@@ -173,17 +173,17 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare runs on the same data. One table, paired differences, their curves, and draws of each."""
-    from ..tables import check_target
+    from ..output.exports import check_target
 
     for path, endings in ((out, (".html",)), (csv, (".csv",))):
         if path is not None:
             check_target(path, endings)
     opened = [open_run(run, plugin) for run in runs]
-    from ..comparing import compare as compare_runs
+    from ..api import compare as compare_runs
 
     found = compare_runs(opened)
     if csv is not None:
-        from ..tables import write_records
+        from ..output.exports import write_records
 
         write_records(csv, [row.columns() for row in found.rows])
     if out is not None:
@@ -193,7 +193,7 @@ def compare(
     if as_json:
         print_json(found.to_json())
     else:
-        from ..console import print_comparison
+        from ..output.sentences import print_comparison
 
         print_comparison(found)
 

@@ -19,13 +19,13 @@ def list_(
     if kind is not None and kind not in (*KINDS, "runs", "keys"):
         raise RequestError(f"There is no list of {kind!r}.", nearest(kind, (*KINDS, "runs", "keys")))
     load_plugin(plugin)
-    from .. import console
+    from ..output import sentences
 
     if kind is None:
-        console.print_overview(KINDS)
+        sentences.print_overview(KINDS)
     elif kind == "runs":
-        console.print_runs(Path("runs"))
+        sentences.print_runs(Path("runs"))
     elif kind == "keys":
-        console.print_keys()
+        sentences.print_keys()
     else:
-        console.print_parts(kind.removesuffix("s"))
+        sentences.print_parts(kind.removesuffix("s"))

@@ -39,7 +39,7 @@ def reproduce(
     if name is None:
         show_recipes(as_json)
         return
-    from ..console import print_tried
+    from ..output.sentences import print_tried
     from ..recipes import reproduce as reproduce_recipe
     from ..recipes.result import HEADS
 
@@ -56,7 +56,7 @@ def seeds_of(text: str) -> int | list[int]:
 
 def show_recipes(as_json: bool) -> None:
     """Every recipe with its number."""
-    from ..console import print_lines, print_rows
+    from ..output.sentences import print_lines, print_rows
     from ..recipes import all_recipes
     from ..recipes.base import budget_words
 

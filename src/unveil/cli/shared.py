@@ -13,12 +13,12 @@ import typer
 from ..errors import RequestError
 
 if TYPE_CHECKING:
-    from ..run import Run
+    from ..api import Run
 
 
 def merged(flags: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
     """Flags and KEY=VALUE words as one set of options; a key that came twice with two values is refused."""
-    from ..fitting import dotted
+    from ..fitting.prepare import dotted
 
     return joined(flags, keys, dotted, "model.latent=16")
 
@@ -71,14 +71,14 @@ def refuse_beside(what: str, **given: Any) -> None:
 def open_run(path: Path, plugin: Path | None) -> Run:
     """A run with the user's own parts."""
     parts = load_plugin(plugin)
-    from ..run import Run
+    from ..api import Run
 
     return Run.load(path, parts=parts)
 
 
 def open_to_draw(path: Path, out: Path, plugin: Path | None, source: str | None = None) -> Run:
     """A run whose x can be written to `out`."""
-    from ..tables import ARRAYS, check_picture, check_target
+    from ..output.exports import ARRAYS, check_picture, check_target
 
     check_target(out, ARRAYS, source)
     run = open_run(path, plugin)
@@ -110,7 +110,7 @@ def load_plugin(path: Path | None) -> dict[str, Any]:
 
 def remarked(notes: Sequence[str]) -> None:
     """What there is to say of a result, on standard error."""
-    from ..console import say
+    from ..output.sentences import say
 
     say(notes)
 

@@ -15,7 +15,7 @@ from .shared import joined, open_run, open_to_draw, positives, remarked, whole
 @verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
 def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> None:
     """Embed x. Gives the posterior mean and standard deviation of every latent (.npy: the mean), or the codes."""
-    from ..tables import TABLES, check_target, write_table
+    from ..output.exports import TABLES, check_target, write_table
 
     check_target(out, TABLES, source)
     z = open_run(run, plugin).encode(source)
@@ -36,17 +36,17 @@ def impute(
     plugin: Plugin = None,
 ) -> None:
     """Fill in what is missing of x. Draws from p(x_missing|x_observed); what is observed stays as it is."""
-    from ..tables import TABLES, check_target, write_completed
+    from ..output.exports import TABLES, check_target, write_completed
 
     check_target(out, TABLES, source)
     count = None if num_samples is None else whole(num_samples, "--num-samples", 1)
     numbers = {"draws": whole(draws, "--draws", 1), "seed": whole(seed, "--seed")}
     opened = open_run(run, plugin)
-    from ..imputing import complete
-    from ..terminal import counting
+    from ..output.progress import counting
+    from ..use.impute import complete
 
     with counting("rows") as progress:
-        found = complete(opened, source, num_samples=count, mean=mean, progress=progress, **numbers)
+        found = complete(opened.store, source, num_samples=count, mean=mean, progress=progress, **numbers)
     write_completed(out, found)
     remarked(found.notes)
     typer.echo(f"{len(found.raw.x):,} rows in {out}, {len(found.rows):,} of them completed")
@@ -71,7 +71,7 @@ def sample(
         if name in own:
             raise RequestError(f"{name} came as KEY=VALUE, and is an option: --{name.replace('_', '-')}.")
     found = open_to_draw(run, out, plugin)
-    from ..tables import write_x
+    from ..output.exports import write_x
 
     x = found.sample(count, temperature=spread, label=label, seed=number, mean=mean, **own)
     write_x(out, x, found.domain, found.columns)
@@ -89,7 +89,7 @@ def reconstruct(
     """Show x and its reconstruction. That is E[x|z] at the posterior mean z, below each x."""
     count = whole(num_examples, "-n", 1)
     found = open_to_draw(run, out, plugin, source)
-    from ..tables import write_pairs
+    from ..output.exports import write_pairs
 
     x, again = found.reconstruct(source, num_examples=count)
     write_pairs(out, x, again, found.domain, found.columns)
@@ -109,7 +109,7 @@ def interpolate(
     """Decode paths between examples. In straight lines between their posterior means, or great circles."""
     sizes = {"num_paths": whole(num_paths, "-n", 1), "num_steps": whole(num_steps, "--num-steps", 2)}
     found = open_to_draw(run, out, plugin, source)
-    from ..tables import write_paths
+    from ..output.exports import write_paths
 
     x = found.interpolate(source, spherical=spherical, **sizes)
     write_paths(out, x, found.domain, found.columns)

@@ -10,8 +10,8 @@ from torch import Tensor
 from ..models.panels import Lines, Panel, Strip
 from ..models.walks import STEPS, log_lost
 from ..ops import keyed
-from ..run import Run
-from ..using import sample
+from ..runs.store import RunStore
+from ..use.sample import sample
 
 DRAWN = 12  # draws of each run
 ONE_STEP = (
@@ -22,14 +22,14 @@ EXAMPLES, DRAWS = 64, 8  # test examples, and draws of z for each, that steps ar
 ROWS = 8  # examples at once: T + 1 groups of the size of x are held for each draw
 
 
-def beside(runs: Sequence[Run]) -> dict[str, Panel]:
+def beside(runs: Sequence[RunStore]) -> dict[str, Panel]:
     """The panels of a comparison."""
     layered = [run for run in runs if "layers" in run.model.gives]
     found: dict[str, Panel] = {"draws": _draws(runs, layered)}
     return found | ({"steps": _steps(runs, layered)} if layered else {})
 
 
-def _draws(runs: Sequence[Run], layered: Sequence[Run]) -> Strip:
+def _draws(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Strip:
     """A row for each run, and one more for a model in one large step."""
     rows, labels = [], []
     for run in runs:
@@ -47,12 +47,12 @@ def _draws(runs: Sequence[Run], layered: Sequence[Run]) -> Strip:
 
 
 @torch.no_grad()
-def _in_one_step(run: Run) -> Tensor:
+def _in_one_step(run: RunStore) -> Tensor:
     with keyed("sample", 0):
         return run.model.layers(1).sample(DRAWN, run.model.draw_labels(DRAWN))[0].cpu()
 
 
-def _steps(runs: Sequence[Run], layered: Sequence[Run]) -> Lines:
+def _steps(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Lines:
     """By how much each bound is behind the best of them, against the number of steps."""
     whole = {run.path.name: _bound(run) for run in runs}
     best = max(whole.values())
@@ -73,9 +73,9 @@ def _steps(runs: Sequence[Run], layered: Sequence[Run]) -> Lines:
 
 
 @torch.no_grad()
-def _bound(run: Run, num_steps: int | None = None) -> float:
+def _bound(run: RunStore, num_steps: int | None = None) -> float:
     """The mean ELBO of a few test examples, in nats; of the model in T steps."""
-    test = run.data.test.head(EXAMPLES).to(run.train["device"])
+    test = run.data.test.head(EXAMPLES).to(run.device)
     model = run.model if num_steps is None else run.model.layers(num_steps)
     total = 0.0
     with keyed("steps"):

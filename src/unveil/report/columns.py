@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..models.base import stands_for_x
-from ..using import reconstruct, sample
+from ..use.sample import sample
+from ..use.show import reconstruct
 from . import figures
 from .subject import Subject
 from .views import held_out

@@ -7,9 +7,9 @@ from pathlib import Path
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ..comparing import Comparison
+from ..evaluation.compare import Comparison
+from ..evaluation.findings import SIGNS
 from ..files import write_atomic
-from ..findings import SIGNS
 from . import figures
 from .beside import beside
 from .family import drawn

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..findings import quantity
-from ..using import batch_x
+from ..evaluation.findings import quantity
+from ..use.show import batch_x
 from . import evidence_figures as draw
 from .densities import Aggregate, Beside, aggregate, beside_the_truth
 from .figures import Figure

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..comparing import Comparison
-from ..judging import ACTIVE
+from ..diagnostics.activity import ACTIVE
+from ..evaluation.compare import Comparison
 from .latents import Dimensions, Map
 
 Figure = dict[str, Any]

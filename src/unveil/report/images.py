@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..models.base import stands_for_x
-from ..using import interpolate, reconstruct, sample
+from ..use.sample import sample
+from ..use.show import interpolate, reconstruct
 from .gallery import CRISP, Bytes, Painter, side_that_fits, sprite, uris
 from .latents import Map
 from .subject import Subject

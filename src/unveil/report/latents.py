@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..data import Split
 from ..data.blocks import blocks
-from ..judging import ACTIVE, posterior_moments
+from ..diagnostics.activity import ACTIVE, posterior_moments
 from ..ops import keyed
 from .subject import Subject
 

@@ -6,8 +6,8 @@ from markupsafe import Markup
 
 from ..errors import RequestError
 from ..pictures import to_bytes
-from ..run import Run
-from ..using import sample
+from ..runs.store import RunStore
+from ..use.sample import sample
 from .gallery import uris
 
 WIDTH, HEIGHT = 260, 44  # of the sparkline, in pixels
@@ -22,11 +22,11 @@ CARD = Markup(
 )
 
 
-def run_card(run: Run) -> str:
+def run_card(run: RunStore) -> str:
     """A self-contained HTML card of a run, finished or not: path, state, result, validation bound, samples."""
-    model = str(run.config["model"].get("name", "own model"))
+    model = str(run.config.model_name)
     steps = max((row["step"] for row in run.metrics), default=0)
-    state = "finished" if run.is_finished else f"unfinished, step {steps:,} of {run.train['steps']:,}"
+    state = "finished" if run.is_finished else f"unfinished, step {steps:,} of {run.phase.steps:,}"
     said = run.result["sentences"][0] if run.is_finished else f"Go on with: unveil resume {run.path}"
     bounds = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
     return str(
@@ -49,7 +49,7 @@ def sparkline(values: list[float]) -> Markup:
     ).format(width=WIDTH, height=HEIGHT, points=points, last=f"{values[-1]:.2f}")
 
 
-def _strip(run: Run) -> Markup:
+def _strip(run: RunStore) -> Markup:
     """Mean images of a few samples in a row; nothing for other x, or where the model cannot be loaded yet."""
     if not run.domain.is_image:
         return Markup("")

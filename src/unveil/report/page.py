@@ -13,8 +13,8 @@ from plotly.offline import get_plotlyjs
 
 from ..data import Split
 from ..errors import WorkError
-from ..findings import SIGNS, quantity
-from ..run import Run
+from ..evaluation.findings import SIGNS, quantity
+from ..runs.store import RunStore
 from . import figures
 from .anatomy import anatomy
 from .columns import column_views
@@ -32,7 +32,7 @@ MOST_BYTES = 8_000_000
 EXTREMES = 12
 
 
-def page(run: Run) -> str:
+def page(run: RunStore) -> str:
     """The HTML of a finished run's report."""
     subject = Subject.of(run)
     found = _found(subject)
@@ -133,17 +133,17 @@ def _labels(subject: Subject, points: Map | None) -> list[str] | None:
     return ["" if code < 0 else subject.classes[code] for code in points.codes.tolist()]
 
 
-def starts(run: Run) -> list[int]:
+def starts(run: RunStore) -> list[int]:
     """The steps made before each phase began."""
     made = [0]
-    for phase in range(len(run.config["phases"]) - 1):
+    for phase in range(len(run.config.phases) - 1):
         made.append(made[-1] + max((row["step"] for row in run.metrics if row["phase"] == phase), default=0))
     return made
 
 
-def best_step(run: Run) -> int | None:
+def best_step(run: RunStore) -> int | None:
     """The step whose weights were kept: the best validation bound of the last phase's last stage."""
-    last = len(run.config["phases"]) - 1
+    last = len(run.config.phases) - 1
     rows = [row for row in run.metrics if "valid_bound" in row and row["phase"] == last]
     rows = [row for row in rows if row.get("stage") == rows[-1].get("stage")]
     return starts(run)[-1] + max(rows, key=lambda row: row["valid_bound"])["step"] if rows else None

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ..data import Split
 from ..data.blocks import blocks
+from ..diagnostics.activity import active_rows, posterior_moments
 from ..domain import Domain
-from ..encoding import prior_draw
-from ..judging import active_rows, posterior_moments
 from ..models.base import Model, stands_for_x
 from ..models.panels import Panel
 from ..ops import keyed
-from ..run import Run
+from ..runs.store import RunStore
+from ..use.encode import prior_draw
 
 FIRST = 1000  # test examples that panels are drawn from
 PER_EXAMPLE = "kl_per_dimension"  # the panel [N, D] that has a row for each example on which active latents are counted
@@ -31,7 +31,7 @@ class Subject:
     model's device.
     """
 
-    run: Run
+    run: RunStore
     result: dict[str, Any]
     info: dict[str, Any]
     model: Model
@@ -39,9 +39,9 @@ class Subject:
     valid: Split
 
     @staticmethod
-    def of(run: Run) -> Subject:
+    def of(run: RunStore) -> Subject:
         """Read a run; a RequestError says what is missing from an unfinished one."""
-        result, device = run.result, run.train["device"]
+        result, device = run.result, run.device
         data = run.data
         return Subject(run, result, run.data_info, run.model, data.test.to(device), data.valid.to(device))
 

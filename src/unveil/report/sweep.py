@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 from ..diagnostics.aggregate import AUC
 from ..diagnostics.collapse import DROP
 from ..files import write_atomic
-from ..sweeping import Point, Sweep
+from ..trials.sweep import Point, Sweep
 from .figures import Figure
 from .page import HERE, content_policy, environment, script
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..ops import keyed
-from ..using import batch_x, kept_scores, likely_labels, posterior_z
+from ..use.show import batch_x, likely_labels, posterior_z
 from .subject import Subject
 
 Array = NDArray[np.floating]
@@ -48,7 +48,7 @@ class Extremes:
 
 def extremes(subject: Subject, count: int) -> Extremes:
     """The least and the most likely test examples, by log p(x) as it was judged for the result."""
-    log_px = torch.from_numpy(kept_scores(subject.run, "test"))
+    log_px = torch.from_numpy(subject.run.scores("test"))
     best = log_px.argsort(stable=True)
     count = min(count, len(best) // 2)
     least, most = best[:count], best.flip(0)[:count]

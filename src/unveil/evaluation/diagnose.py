@@ -1,0 +1,110 @@
+"""What a fit is really worth: the bracket around log p(x), where the ELBO loses, and what the latent space holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..data import Split
+from ..diagnostics.aggregate import aggregate
+from ..diagnostics.audit import Audit, audit
+from ..diagnostics.bracket import bracket
+from ..diagnostics.codebook import codebook
+from ..diagnostics.collapse import collapse
+from ..diagnostics.gap import Gap, gap
+from ..diagnostics.quality import quality
+from ..diagnostics.structure import structure
+from ..errors import RequestError
+from ..runs.store import DIAGNOSIS, RunStore
+from .splits import choose_split
+
+GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
+EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every example for a second or so
+HEALTHY = "Nothing looks wrong in what was measured."
+Progress = Callable[[str], None]
+
+
+def gap_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
+    """`unveil evaluate --gap`: log p(x) − ELBO = approximation gap + amortisation gap, per example.
+
+    Arguments: limit, examples, 100 unless told; seed; where, `data`, `split` or `simulate` as for `evaluate_run`.
+    """
+    split, head = _few(run, limit, seed, where)
+    found = gap(run.model, split, seed=seed, limit=len(split))
+    return {"format": GAP, **head, **found.to_json(), **_said(found)}
+
+
+def audit_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
+    """`unveil evaluate --audit`: log p(x) = ELBO + KL(q‖p(z|x)), each term on its own.
+
+    Arguments: as for `gap_of`.
+    """
+    split, head = _few(run, limit, seed, where)
+    found = audit(run.model, split, seed=seed, limit=len(split))
+    return {"format": AUDIT, **head, **found.to_json(), **_said(found)}
+
+
+def _few(run: RunStore, limit: int | None, seed: int, where: dict[str, Any]) -> tuple[Split, dict[str, Any]]:
+    split, source, name = choose_split(run, **where, limit=limit, seed=seed)
+    return split.head(limit or EXAMPLES), {"source": source, "split": name, "seed": seed}
+
+
+def _said(found: Gap | Audit) -> dict[str, Any]:
+    return {"lines": found.lines(), "findings": [finding.to_json() for finding in found.findings()]}
+
+
+def diagnose_run(
+    run: RunStore, *, limit: int | None = None, seed: int = 0, progress: Progress | None = None
+) -> dict[str, Any]:
+    """`unveil diagnose`: bracket, gap, aggregate posterior, collapse, sample quality and structure, on the test split.
+
+    What a model does not allow is null, and `why` says so. Writes diagnosis.json, which the report shows.
+
+    Arguments: limit, examples of bracket and gap, 100 unless told; seed, of all noise; progress, told what begins.
+    """
+    started, told = time.perf_counter(), progress or _silent
+    whole, source, name = choose_split(run, limit=limit, seed=seed)
+    few, model, data = whole.spread(limit or EXAMPLES), run.model, run.data
+    train = data.train.to(run.device)
+    parts: dict[str, Callable[[], Any]] = {
+        "bracket": lambda: bracket(model, few, seed=seed, progress=told),
+        "gap": lambda: gap(model, few, seed=seed, limit=len(few)),
+        "aggregate": lambda: aggregate(model, whole, seed=seed),
+        "collapse": lambda: collapse(model, whole, metrics=run.metrics, seed=seed),
+        **({"codebook": lambda: codebook(model, whole, seed=seed)} if model.codebook_size else {}),
+        "quality": lambda: quality(model, train, whole, seed=seed),
+        "structure": lambda: structure(model, data, seed=seed),
+    }
+    found, why = _measure(parts, told)
+    findings = [finding.to_json() for part in found.values() for finding in part.findings()]
+    diagnosis = {
+        "format": DIAGNOSIS,
+        "source": source,
+        "split": name,
+        "num_examples": len(few),
+        "seed": seed,
+        **{name: found[name].to_json() if name in found else None for name in parts},
+        "findings": findings,
+        "sentences": [finding["sentence"] for finding in findings] or [HEALTHY],
+        "why": why,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    run.write_diagnosis(diagnosis)
+    return diagnosis
+
+
+def _measure(parts: dict[str, Callable[[], Any]], told: Progress) -> tuple[dict[str, Any], dict[str, str]]:
+    """What each part found, and why a part could not be measured of this model."""
+    found, why = {}, {}
+    for name, measure in parts.items():
+        told(name)
+        try:
+            found[name] = measure()
+        except RequestError as error:
+            why[name] = str(error)
+    return found, why
+
+
+def _silent(name: str) -> None:
+    """Nobody listens."""

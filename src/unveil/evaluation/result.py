@@ -1,0 +1,83 @@
+"""The object that states an estimate of log p(x): the fields of result.json."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data import Split
+from ..diagnostics.activity import active_units
+from ..estimators.base import Estimate, Estimator
+from ..files import finite
+from ..ops import error_of_mean
+from ..runs.store import RESULT, RunStore, versions
+from .splits import condition, observed_share
+
+
+def report_estimate(run: RunStore, split: Split, judge: Estimator, estimate: Estimate) -> dict[str, Any]:
+    """The shared fields of result.json and `evaluate --json`, from one estimate."""
+    info, log_px = run.data_info, estimate.log_px
+    count, observed = len(log_px), observed_share(split)
+    found = estimate.diagnostics
+    report = {
+        "format": RESULT,
+        "binarization": info["binarization"],
+        "data_sha256": info["sha256"],
+        "num_examples": count,
+        "observed": observed,
+        "condition": condition(run.model, split),
+        "estimator": judge.registered[1],
+        "direction": estimate.direction,
+        "num_samples": judge.num_samples,
+        "log_px": float(log_px.mean()),
+        "log_px_sum": float(log_px.sum()),
+        "stderr": finite(float(error_of_mean(log_px))),
+        "stderr_mc": finite(float((estimate.stderr_mc**2).sum().sqrt()) / count),
+        "elbo": float(found["elbo"].mean()),
+        "rate": float(found["rate"].mean()),
+        "distortion": float(found["distortion"].mean()),
+        "kl_per_group": [float(v) for v in found["kl"].mean(0)],
+        "active_units": active_units(run.model, split),
+        "bits_per_dim": bits_per_dim(run, float(log_px.mean()), observed),
+        "device": run.device,
+        "threads": torch.get_num_threads(),
+        "precision": "float32",
+        "versions": versions(),
+        "continuations": run.continuations,
+    }
+    if "khat" in found:
+        report |= _weights_health(found)
+    report |= judge.summary(estimate)
+    return report | {"why": _why_null(report)}
+
+
+def _weights_health(found: dict[str, Tensor]) -> dict[str, Any]:
+    khat = found["khat"]
+    return {
+        "ess": float(found["ess"].mean()),
+        "khat": finite(float(khat.nanmedian())),
+        "khat_above_0.7": None if bool(khat.isnan().all()) else float((khat > 0.7).double().mean()),
+    }
+
+
+def _why_null(report: dict[str, Any]) -> dict[str, str]:
+    reasons = {
+        "bits_per_dim": "x is real-valued: its log density has no bits",
+        "num_samples": "the estimator draws no samples",
+        "stderr": "one example has no spread",
+        "stderr_mc": "one draw cannot tell its own error",
+        "active_units": "the latents have no posterior mean",
+        "khat": "fewer than 25 samples, or equal weights",
+        "khat_above_0.7": "fewer than 25 samples",
+        "binarization": "the data was not binarized",
+    }
+    return {name: reasons[name] for name, value in report.items() if value is None}
+
+
+def bits_per_dim(run: RunStore, log_px: float, observed: float = 1.0) -> float | None:
+    """−log₂ p(x)/D for discrete x, D counting what is observed; None for real x, and where nothing is."""
+    domain = run.domain
+    return -log_px / (domain.num_dims * observed * math.log(2)) if domain.is_discrete and observed else None

@@ -1,0 +1,79 @@
+"""The examples that are judged: a split of the run, new x, or x that the model itself draws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ..batch import Batch
+from ..data import Split
+from ..data.blocks import ROWS, blocks
+from ..errors import RequestError
+from ..models.base import Model
+from ..ops import keyed
+from ..runs.given import new_split
+from ..runs.store import RunStore
+
+SPLITS = ("train", "valid", "test")
+
+
+def choose_split(
+    run: RunStore,
+    data: Any = None,
+    split: str = "test",
+    simulate: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> tuple[Split, str, str]:
+    """What is to be judged, on the run's device, with its source and its name; arguments as for `evaluate_run`.
+
+    Its z are exact draws from p(z|x) where x is simulated, and left out elsewhere: known latents of real x are not.
+    """
+    if split not in SPLITS:
+        raise RequestError(f"There is no split {split!r}; a run has {', '.join(SPLITS)}.")
+    for name, count in (("limit", limit), ("simulate", simulate)):
+        if count is not None and count < 1:
+            raise RequestError(f"{name} is {count}; it takes a whole number from 1 upwards.")
+    if data is not None and simulate is not None:
+        raise RequestError("Both data and a number of x to simulate came; give one of them.")
+    if simulate is not None:
+        return simulated(run, simulate, seed), "the model itself", "simulated"
+    if data is None:
+        found, source, name = getattr(run.data, split), run.data.source, split
+    else:
+        found, source, name = new_split(run, data)[0], data if isinstance(data, str) else "array", "given"
+    return replace(found, z=None).to(run.device), source, name
+
+
+@torch.no_grad()
+def simulated(run: RunStore, count: int, seed: int = 0) -> Split:
+    """x drawn from p(x, z) with the z behind each: an exact draw from p(z|x). Labels, of a model given them, from p(y).
+
+    The numbers do not depend on `count`: noise is drawn in blocks of 128.
+    """
+    drawn = [_simulated_block(run, seed, block.first) for block in blocks(count)]
+    x = torch.cat([part.x for part in drawn])
+    y = None if drawn[0].y is None else torch.cat([part.y for part in drawn if part.y is not None])
+    z = tuple(torch.cat(groups) for groups in zip(*(part.z for part in drawn if part.z is not None), strict=True))
+    rows = torch.arange(len(x), device=x.device)
+    return Split(x, y, run.domain, "none", rows, z=z).head(count)
+
+
+def _simulated_block(run: RunStore, seed: int, first: int) -> Batch:
+    with keyed("simulate", seed, first):
+        y = run.model.draw_labels(ROWS)
+        x, z = run.model.sample(ROWS, y)
+    return Batch(x, y=y, z=z)
+
+
+def observed_share(split: Split) -> float:
+    """The share of the values of x that are observed."""
+    return 1.0 if split.observed is None else float(split.observed.double().mean())
+
+
+def condition(model: Model, split: Split) -> str:
+    """ "label" where log p(x|label) is judged; a model conditioned on labels sums over them where none is observed."""
+    given = split.y is not None and bool((split.y >= 0).any())
+    return "label" if given and model.draw_labels(1) is not None else "none"

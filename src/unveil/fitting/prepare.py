@@ -1,0 +1,188 @@
+"""From a source to a fit that is resolved: the data is read, the model built, a few steps timed; nothing is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data import Data, load
+from ..errors import RequestError
+from ..files import check_space
+from ..models.base import Model
+from ..objectives import Objective
+from ..planning.measure import pick_device
+from ..planning.network import asks, passes_within, verdict, with_patches
+from ..planning.plan import Plan, Request, check_counts, resolve
+from ..registry import describe, seeded
+from ..runs.config import RunConfig
+from ..runs.paths import check_new, check_writable, default_path
+from ..runs.store import RunStore, versions
+from ..settings.choices import DEFAULTS, Choices, choose
+from ..settings.options import DataOptions
+from ..train.loop import initialise
+from .carry_out import Report, carry_out
+from .events import Event
+from .explain import explain
+from .place import placed
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A fit that is resolved and has written nothing yet.
+
+    Arguments: path of the run to be; config, what config.json will hold; lines, what was picked and why.
+    """
+
+    path: Path
+    config: RunConfig
+    lines: tuple[str, ...]
+    data: Data = field(repr=False)
+    model: Model = field(repr=False)
+    plan: Plan = field(repr=False)
+    parts: dict[str, Any] = field(repr=False)
+
+    def start(self) -> RunStore:
+        """Make the run directory; nothing is trained yet."""
+        return RunStore.create(self.path, self.config, self.data, self.parts)
+
+    def events(self, report: Report) -> Iterator[Event]:
+        """Train, judge and report, one event at a time; `report` writes the page of a finished run."""
+        run = self.start()
+        yield from carry_out(run, report, problem=self.plan.problem, model=self.model)
+
+
+def prepare(
+    source: Any,
+    *,
+    out: Path | str | None = None,
+    model: str | Model = "vae",
+    objective: Any = "elbo",
+    seed: int = 0,
+    y: Any = None,
+    z: Any = None,
+    options: Mapping[str, Any] | None = None,
+    started: float | None = None,
+    **keys: Any,
+) -> Fitting:
+    """Resolve a fit: read the data, build the model, time a few steps. Writes nothing.
+
+    Arguments:
+        source: the data.
+        out: the run directory; default runs/<source>-<model>-<n>.
+        model: a name, or a model built by hand from parts.
+        objective: a name, or an Objective.
+        seed: of initial weights, order of examples and noise.
+        y: [N] labels; None, NaN or −1 where one is not known.
+        z: [N, D] known latents, NaN in the rows where they are not known; see the objective elbo.
+        options: {"model.latent": 16, …}; `keys` are the same with a double underscore for the dot.
+        started: `time.perf_counter()` when the command began, for --minutes.
+    """
+    started = time.perf_counter() if started is None else started
+    if seed < 0:
+        raise RequestError(f"The seed is {seed}; it takes a whole number from 0 upwards.")
+    asked = dict(options or {}) | {dotted(name): value for name, value in keys.items()}
+    choices = choose(asked | _named("model", model) | _named("objective", objective))
+    if isinstance(model, Model) and any(
+        k.split(".")[0] in ("model", "prior", "posterior", "likelihood") for k in asked
+    ):
+        raise RequestError("A model built by hand came with options for building one; give either.")
+    check_writable(Path("runs")) if out is None else check_new(Path(out))
+    device = pick_device(choices.train.device)
+    data = load(source, y=y, z=z, **vars(choices.data))
+    goal = _objective(objective, choices)
+    built, told = _build(model, choices, data, goal, seed, device)
+    goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
+    data = placed(data, device)
+    plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
+    plan = replace(plan, notes=(*told, *plan.notes))
+    path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
+    in_memory = not isinstance(source, str | Path) or y is not None or z is not None
+    config = _config(in_memory, data, built, goal, choices, plan, seed)
+    check_space(path, _bytes_on_disk(built))
+    lines = explain(data, built, config)
+    parts = own_parts(built)
+    return Fitting(path, config, lines, data, built, plan, parts)
+
+
+def dotted(name: str) -> str:
+    """model__latent → model.latent; latent, epochs, steps, minutes → their keys."""
+    short = {"latent": "model.latent", "epochs": "train.epochs", "steps": "train.steps", "minutes": "train.minutes"}
+    return short.get(name, name.replace("__", "."))
+
+
+def _named(kind: str, value: Any) -> dict[str, str]:
+    return {kind: value} if isinstance(value, str) and value != DEFAULTS[kind] else {}
+
+
+def _build(
+    model: str | Model, choices: Choices, data: Data, goal: Objective, seed: int, device: str
+) -> tuple[Model, tuple[str, ...]]:
+    """The model, initialised, and what was picked by the budget."""
+    if isinstance(model, Model) and model.domain != data.domain:
+        raise RequestError(
+            f"The model is for {model.domain} x of shape {model.domain.shape} and the data is "
+            f"{data.domain} of shape {data.domain.shape}; build it with domain=data.domain."
+        )
+    if isinstance(model, Model):
+        return _started(model, data, seed, device), ()
+    if choices.train.minutes is not None and asks(choices, data):
+        check_counts(choices.train)
+        tried = _started(_from_choices(with_patches(choices), data, seed), data, seed, device)
+        depth, told = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, choices.train))
+        picked = with_patches(choices, depth) if depth else choices
+        return _started(_from_choices(picked, data, seed), data, seed, device), (told,)
+    return _started(_from_choices(choices, data, seed), data, seed, device), ()
+
+
+def _from_choices(choices: Choices, data: Data, seed: int) -> Model:
+    known = {"num_classes": len(data.classes or ()), "has_missing": data.has_missing, "num_examples": len(data.train)}
+    built: Model = seeded(describe(choices.model(data.domain, **known)), seed)
+    return built
+
+
+def _started(model: Model, data: Data, seed: int, device: str) -> Model:
+    model = model.to(device)
+    initialise(model, data.train, seed)
+    return model
+
+
+def _objective(objective: Any, choices: Choices) -> Any:
+    return choices.objective() if isinstance(objective, str) else objective
+
+
+def _config(
+    in_memory: bool, data: Data, model: Model, objective: Any, choices: Choices, plan: Plan, seed: int
+) -> RunConfig:
+    return RunConfig(
+        where=data.source,
+        in_memory=in_memory,
+        data=DataOptions(**vars(choices.data) | {"binarization": data.binarization or "none"}),
+        seed=seed,
+        model=describe(model),
+        objective=describe(objective),
+        phases=(plan.phase,),
+        judging=plan.judging,
+        asked={k: v for k, v in vars(choices.train).items() if k in ("epochs", "steps", "minutes") and v},
+        seconds=plan.seconds,
+        notes=(*data.notes, *plan.notes),
+        versions=versions(),
+    )
+
+
+def _bytes_on_disk(model: Model) -> int:
+    return 10 * 4 * sum(t.numel() for t in model.state_dict().values()) + 20_000_000
+
+
+def own_parts(model: Model) -> dict[str, Any]:
+    """The user's own pieces of a model built by hand, by slot."""
+    arguments = getattr(model, "spec", {})
+    return {
+        slot: part
+        for slot, part in arguments.items()
+        if isinstance(part, torch.nn.Module) and "class" in describe(part)
+    }

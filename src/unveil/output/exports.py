@@ -1,0 +1,192 @@
+"""Results as files: tables (.csv, .parquet), arrays (.npz, .npy) and pictures (.png), whole or not there."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from csv import writer
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..domain import Domain
+from ..errors import RequestError
+from ..files import check_output, write_atomic
+from ..pictures import PAPER, to_bytes, write_grid
+
+if TYPE_CHECKING:
+    from ..use.impute import Completed
+
+TABLES = (".csv", ".npz", ".npy", ".parquet")
+ARRAYS = (".png", ".npz", ".npy", ".csv")
+PER_ROW = 8  # pairs beside each other
+Columns = Mapping[str, np.ndarray]  # name → [N]
+Names = Sequence[str] | None
+Arrays = Mapping[str, np.ndarray]  # name → [N, …]
+
+
+def check_target(path: Path | str, allowed: tuple[str, ...], source: str | None = None) -> Path:
+    """Refuse, before any work, an output that cannot be written, or would overwrite the source.
+
+    Arguments: path, the output; allowed, suffixes; source, what the work reads.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in allowed:
+        endings = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+        raise RequestError(f"The output came as {path.name!r}; it must end in {endings}.")
+    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise RequestError("Writing .parquet needs pyarrow.", "pip install 'unveil[table]' brings it.")
+    if source is not None and path.exists() and _is_same(path, source):
+        raise RequestError(f"{path} is the source itself; choose another output.")
+    return check_output(path)
+
+
+def _is_same(path: Path, source: str) -> bool:
+    found = next((p for p in (Path(source), Path(source.rpartition(":")[0] or source)) if p.is_file()), None)
+    return found is not None and found.samefile(path)
+
+
+def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
+    """Write a result with one row per example.
+
+    Arguments: columns, for .csv and .parquet; arrays, all of them for .npz, the first for .npy.
+    """
+    match path.suffix.lower():
+        case ".csv":
+            content = csv(columns)
+        case ".parquet":
+            content = parquet(columns)
+        case ".npz":
+            content = npz(arrays)
+        case _:
+            content = npy(next(iter(arrays.values())))
+    write_atomic(path, content)
+
+
+def csv(columns: Columns) -> bytes:
+    """Comma-separated text: as many digits as it takes to read the same number back, and nothing for None."""
+    text = io.StringIO()
+    rows = writer(text, lineterminator="\n")
+    rows.writerow(columns)
+    rows.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+    return text.getvalue().encode()
+
+
+def write_frame(path: Path, table: Any) -> None:
+    """Write a table of pyarrow as .csv (what is null stays empty) or .parquet."""
+    if path.suffix.lower() == ".parquet":
+        buffer = io.BytesIO()
+        _parquet().write_table(table, buffer)
+        write_atomic(path, buffer.getvalue())
+    else:
+        columns = zip(table.column_names, table.columns, strict=True)
+        write_atomic(path, csv({name: _as_objects(column.to_pylist()) for name, column in columns}))
+
+
+def _as_objects(values: Sequence[Any]) -> np.ndarray:
+    """[N] objects, None for NaN."""
+    found = np.empty(len(values), object)
+    found[:] = [None if value != value else value for value in values]
+    return found
+
+
+def _parquet() -> Any:
+    import pyarrow.parquet
+
+    return pyarrow.parquet
+
+
+def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of named values as .csv; what is None stays empty."""
+    write_atomic(path, csv({name: _as_objects([record[name] for record in records]) for name in records[0]}))
+
+
+def parquet(columns: Columns) -> bytes:
+    """A Parquet file."""
+    import pyarrow
+
+    buffer = io.BytesIO()
+    _parquet().write_table(pyarrow.table(dict(columns)), buffer)
+    return buffer.getvalue()
+
+
+def npz(arrays: Arrays) -> bytes:
+    """Named arrays in one file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def npy(array: np.ndarray) -> bytes:
+    """One array."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def check_picture(path: Path, domain: Domain) -> None:
+    """Refuse, before any work, a picture of x that are not images."""
+    if path.suffix.lower() == ".png" and not domain.is_image:
+        shape = f"x of shape {domain.shape} is not an image"
+        raise RequestError(f"{path.name} would be a picture, and {shape}; write .npz, .npy or .csv.")
+
+
+def write_x(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> None:
+    """Write x [N, *shape] as a square grid, or as arrays with a column per value: the table's own `names`, or x_i."""
+    if path.suffix.lower() == ".png":
+        write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
+    else:
+        write_table(path, flat("x", x, names), {"x": x})
+
+
+def write_completed(path: Path, found: Completed) -> None:
+    """Write x with its gaps filled in: a table as it came, arrays with a column x_i per value; M draws numbered."""
+    if found.raw.frame is not None and path.suffix.lower() in (".csv", ".parquet"):
+        write_frame(path, found.native())
+        return
+    x = found.arrays()
+    draws, rows = len(found.values), len(found.raw.x)
+    which = {} if draws == 1 else {"draw": np.repeat(np.arange(draws), rows)}
+    write_table(path, which | flat("x", x.reshape(draws * rows, *found.raw.x.shape[1:])), {"x": x})
+
+
+def write_pairs(path: Path, x: np.ndarray, again: np.ndarray, domain: Domain, names: Names = None) -> None:
+    """Write x [N, *shape] and its reconstruction: each x above its own, or as arrays (.npy: the reconstruction)."""
+    if path.suffix.lower() == ".png":
+        columns = min(PER_ROW, len(x))
+        both = to_bytes(np.concatenate([x, again]), domain)  # together, so that both have one grey scale
+        write_grid(path, interleaved(both[: len(x)], both[len(x) :], columns), columns)
+    else:
+        again_names = None if names is None else [f"reconstruction of {name}" for name in names]
+        both_flat = flat("x", x, names) | flat("reconstruction", again, again_names)
+        write_table(path, both_flat, {"reconstruction": again, "x": x})
+
+
+def write_paths(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> None:
+    """Write interpolations [P, S, *shape]: a path per row, or as arrays (.csv: with the columns path and step)."""
+    paths, steps = x.shape[:2]
+    flattened = x.reshape(paths * steps, *domain.shape)
+    if path.suffix.lower() == ".png":
+        write_grid(path, to_bytes(flattened, domain), columns=steps)
+    else:
+        where = {"path": np.repeat(np.arange(paths), steps), "step": np.tile(np.arange(steps), paths)}
+        own = None if names is not None and where.keys() & set(names) else names
+        write_table(path, where | flat("x", flattened, own), {"x": x})
+
+
+def flat(name: str, x: np.ndarray, names: Names = None) -> dict[str, np.ndarray]:
+    """x [N, …] as columns name_0 … name_(D−1), each [N], or with `names` of their own."""
+    values = x.reshape(len(x), -1)
+    own = [f"{name}_{i}" for i in range(values.shape[1])] if names is None else names
+    return {own[i]: values[:, i] for i in range(values.shape[1])}
+
+
+def interleaved(above: np.ndarray, below: np.ndarray, columns: int) -> np.ndarray:
+    """Two times images [N, H, W, C] as alternating rows of a grid: some of `above`, then the same of `below`."""
+    missing = -len(above) % columns
+    room = [(0, missing)] + [(0, 0)] * (above.ndim - 1)
+    rows = [np.pad(i, room, constant_values=PAPER).reshape(-1, columns, *i.shape[1:]) for i in (above, below)]
+    return np.stack(rows, axis=1).reshape(-1, *above.shape[1:])

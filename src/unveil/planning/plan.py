@@ -1,0 +1,323 @@
+"""From "auto" to numbers: every choice that a clock or a probe makes is made here, once, before the first step."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from ..data import Data
+from ..data.blocks import ROWS
+from ..errors import RequestError
+from ..models.base import Model, device_of
+from ..objectives import Objective
+from ..ops import threads
+from ..registry import rebuild
+from ..runs.store import RANKED
+from ..settings.judging import Judging, default_estimator, make_estimator
+from ..settings.options import EvaluationOptions, TrainOptions
+from ..settings.phase import Phase
+from .measure import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
+from .stages import check_stages, plan_stages, with_prior_share
+
+DEFAULT_MINUTES = 10.0
+VALIDATIONS, FEWEST_VALIDATIONS = 25, 5
+VALIDATION_SHARE = 0.1  # of the seconds for training, that validations may take down to the fewest
+REPORT_SECONDS = 8.0
+COMPILING, GAIN = (
+    25.0,
+    0.1,
+)  # seconds per stage that compiling takes, and the share of time it saves, before it is tried
+FEWEST = {"elbo": 2}  # draws with which an estimate is judged at least, 10 but for a plain mean over draws
+WORTH = 0.97  # of an eager step's time, from which on a compiled one is not used
+LARGE = 5e8  # floating-point operations per update from which threads and reduced precision matter
+MEMORY_SHARE = 0.5  # of what is free, for a step
+BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit will do.
+
+    Arguments:
+        phase: resolved training options.
+        judging: the estimator and K of the result and of scores.
+        seconds: expected, by part.
+        notes: what a probe decided, in sentences.
+        problem: the compiled problem, where there is one, to be used again.
+    """
+
+    phase: Phase
+    judging: Judging
+    seconds: dict[str, float]
+    notes: tuple[str, ...]
+    problem: Any = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a fit is asked to do.
+
+    Arguments:
+        model: initialised and on its device; left as it came.
+        data: on the same device.
+        objective: of the main stage.
+        options: how to train, with what is left to be found as "auto".
+        judging: how the result is judged.
+        seed: of the order of examples and of all noise.
+        started: `time.perf_counter()` at the command's start.
+    """
+
+    model: Model
+    data: Data
+    objective: Objective
+    options: TrainOptions
+    judging: EvaluationOptions
+    seed: int
+    started: float
+
+    @property
+    def batch_size(self) -> int:
+        size, asked = len(self.data.train), self.options.batch_size
+        return min(_batch_size(size, has_convolutions(self.model)) if asked == "auto" else asked, size)
+
+    @property
+    def has_budget(self) -> bool:
+        return any(b is not None for b in (self.options.minutes, self.options.steps, self.options.epochs))
+
+
+def check_counts(options: TrainOptions) -> None:
+    """Refuse options that count something and are below one."""
+    for name in ("valid_every", "batch_size", "threads"):
+        value = getattr(options, name)
+        if value != "auto" and value < 1:
+            raise RequestError(f"train.{name} is {value}; it takes a whole number from 1 upwards.")
+
+
+def resolve(request: Request) -> Plan:
+    """Fix stages, batch size, learning rate, precision, threads, compilation and the number of steps.
+
+    A budget in minutes becomes a number of steps after a short timed warm-up; nothing later reads the clock.
+    """
+    options = request.options
+    check_counts(options)
+    check_stages(options, request.model, request.data.train)
+    batch, notes = _fitting_batch(request)
+    request = replace(request, options=replace(options, batch_size=batch))
+    large = flops_per_step(request.model, batch * request.objective.num_samples) > LARGE
+    few = torch.get_num_threads() if large else 1  # a second thread costs a small model more than it brings
+    with threads(few if options.threads == "auto" else options.threads):
+        return _resolve(request, large, notes)
+
+
+def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
+    phase = _chosen(request)
+    probe = Probe(request.model, request.data, request.objective, phase, request.seed)
+    speed = _pick_speed(request, probe, phase, large)
+    per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation()
+    (steps, minutes, told), looks = _budget(request, per_step), VALIDATIONS
+    judging, judged = _judging(request.judging, probe, minutes, per_step * steps)
+    if minutes is not None:
+        passed = time.perf_counter() - request.started
+        left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed - speed.compiling
+        looks = int(min(VALIDATIONS, max(FEWEST_VALIDATIONS, VALIDATION_SHARE * left / validation)))
+        steps = max(VALIDATIONS, int((left - looks * validation) / per_step))
+    phase = replace(_of_steps(request, phase, steps, looks), precision=speed.precision, compile=speed.compile)
+    validations = steps / phase.valid_every + len(phase.stages) - 1
+    seconds = {
+        "training": per_step * steps + validation * validations + speed.compiling,
+        "evaluation": judged,
+        "report": REPORT_SECONDS,
+    }
+    share = BASELINE_SHARE * 60 * minutes if minutes else 0.15 * seconds["training"]
+    seconds["baselines"] = max(2.0, min(share, 60.0))
+    rounded = {name: round(value, 2) for name, value in seconds.items()}
+    return Plan(phase, judging, rounded, (*notes, *speed.notes, *told), speed.problem)
+
+
+def _fitting_batch(request: Request) -> tuple[int, list[str]]:
+    """The batch size asked for or picked, the latter halved until a step takes at most half of the free memory."""
+    model, batch = request.model, request.batch_size
+    if model.solves == "all":
+        return batch, []
+    free, each = free_bytes(device_of(model)), bytes_per_row(model, request.data, request.objective)
+    fixed = bytes_of_weights(model)
+    fits = max(1, int((MEMORY_SHARE * free - fixed) / each))
+    if batch <= fits:
+        return batch, []
+    if request.options.batch_size != "auto":
+        needed = (fixed + each * batch) / 1e9
+        return batch, [f"A batch of {batch} needs about {needed:.1f} GB, and {free / 1e9:.1f} GB are free."]
+    while batch > fits:
+        batch = batch // 2
+    return batch, [f"The batch size is {batch}, the largest whose step takes half of the {free / 1e9:.1f} GB free."]
+
+
+def _budget(request: Request, per_step: float) -> tuple[int, float | None, list[str]]:
+    """(steps, minutes or None, what is to be said): the budget asked for, or the default one."""
+    steps, minutes = _steps_asked(request), request.options.minutes
+    if request.has_budget or per_step * steps <= 60 * DEFAULT_MINUTES * 0.8:
+        return steps, minutes, []
+    told = f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it."
+    return steps, DEFAULT_MINUTES, [told]
+
+
+def _chosen(request: Request) -> Phase:
+    """What does not depend on the number of steps (which stands at 1)."""
+    options, images = with_prior_share(request.options, request.model), request.model.domain.is_image
+    assert options.prior_share != "auto"
+    return Phase(
+        asked=options,
+        batch_size=request.batch_size,
+        lr=_learning_rate(request.batch_size, images) if options.lr == "auto" else options.lr,
+        weight_decay=_weight_decay(images) if options.weight_decay == "auto" else options.weight_decay,
+        prior_share=options.prior_share,
+        device=str(device_of(request.model)),
+        threads=torch.get_num_threads(),
+        seed=request.seed,
+    )
+
+
+def _of_steps(request: Request, phase: Phase, steps: int, looks: int) -> Phase:
+    """The phase with what follows from the number of steps and of validations."""
+    options = request.options
+    every = max(1, round(steps / looks)) if options.valid_every == "auto" else options.valid_every
+    return replace(
+        phase,
+        steps=steps,
+        ema_half_life=0.01 * steps * phase.batch_size if options.ema_half_life == "auto" else options.ema_half_life,
+        valid_every=max(1, min(every, steps)),
+        stages=tuple(plan_stages(phase, request.objective, steps)),
+    )
+
+
+def _seconds_per_step(request: Request, phase: Phase, probe: Probe, speed: Speed) -> float:
+    """The mean over all stages; later ones are timed eagerly and taken to gain as much by compiling as the first."""
+    main = probe.seconds_per_step(speed.bf16, speed.problem)
+    gain = main / probe.seconds_per_step(speed.bf16, None) if speed.problem is not None else 1.0
+    total = 0.0
+    for own in plan_stages(phase, request.objective, 1_000_000):
+        inner = own.get("encoder_steps", phase.asked.encoder_steps) * phase.asked.aggressive_share
+        seconds = main * (1 + inner)
+        if own["name"] != "main":
+            goal = rebuild(own["objective"])
+            other = Probe(request.model, request.data, goal, phase, request.seed, own)
+            seconds = gain * other.seconds_per_step(speed.bf16, None, budget=0.5)
+        total += own["steps"] * seconds
+    return total / 1_000_000
+
+
+def _steps_asked(request: Request) -> int:
+    options, size, batch = request.options, len(request.data.train), request.batch_size
+    steps = options.steps or _steps_of_epochs(options.epochs, size, batch, request.model)
+    return steps or _default_steps(size, batch, request.model)
+
+
+def _learning_rate(batch: int, images: bool) -> float:
+    """Of images 3e-3 at a batch of 512, which left MNIST half a nat above 1.5e-3 after 20 epochs."""
+    if images and batch > 128:
+        return min(3e-3, 1e-3 * batch / 128)
+    return min(1.5e-3, 1e-3 * math.sqrt(batch / 128))
+
+
+def _weight_decay(images: bool) -> float:
+    return 0.02 if images else 0.01
+
+
+def _batch_size(size: int, has_convolutions: bool) -> int:
+    most = 256 if has_convolutions else 512  # convolutions keep a core busy with fewer, and see fewer examples
+    return int(min(most, max(64, 2 ** round(math.log2(max(1, size / 100))))))
+
+
+def _steps_of_epochs(epochs: int | None, size: int, batch: int, model: Model) -> int | None:
+    if epochs is None:
+        return None
+    return epochs if model.solves == "all" else max(1, math.ceil(epochs * size / batch))
+
+
+def _default_steps(size: int, batch: int, model: Model) -> int:
+    if model.solves == "all":
+        return 60
+    return int(min(30_000, max(1_500, 80 * size / batch)))
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How the steps are computed.
+
+    Arguments:
+        bf16: networks in bfloat16.
+        problem: compiled, or None.
+        compiling: seconds that compiling the later stages will take.
+        notes: what was decided, in sentences.
+    """
+
+    bf16: bool = False
+    problem: Any = None
+    compiling: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def precision(self) -> str:
+        return "bf16" if self.bf16 else "float32"
+
+    @property
+    def compile(self) -> bool:
+        return self.problem is not None
+
+
+def _pick_speed(request: Request, probe: Probe, phase: Phase, large: bool) -> Speed:
+    if request.model.solves == "all":
+        return Speed()
+    bf16, notes = _pick_precision(request.options.precision, probe, large)
+    stages = len(plan_stages(phase, request.objective, 1_000_000))
+    asked = request.options.compile if request.model.compiles else False
+    training = _seconds_of_training(request, probe.seconds_per_step(bf16, None)) if asked == "auto" else 0.0
+    if asked is False or (asked == "auto" and GAIN * training < COMPILING * stages):
+        return Speed(bf16, notes=notes)
+    problem, why = probe.compiled(bf16)
+    if problem is None:
+        return Speed(bf16, notes=(*notes, f"Not compiled: {why}."))
+    later = (stages - 1) * probe.compiling
+    if asked is True:
+        return Speed(bf16, problem, later, notes)
+    share = probe.seconds_per_step(bf16, problem) / probe.seconds_per_step(bf16, None)
+    told = f"A compiled step takes {share:.2f} of an eager one's time"
+    if share >= WORTH or (1 - share) * training < later:  # what it took is spent; what later stages will take is not
+        return Speed(bf16, notes=(*notes, f"{told}; not used."))
+    return Speed(bf16, problem, later, (*notes, f"{told}; compiling took {probe.compiling:.0f} s."))
+
+
+def _pick_precision(asked: str, probe: Probe, large: bool) -> tuple[bool, tuple[str, ...]]:
+    """(bf16?, what was decided)."""
+    if asked != "auto" or not large:
+        return asked == "bf16", ()
+    full, half = probe.seconds_per_step(False, None), probe.seconds_per_step(True, None)
+    bf16 = half < 0.87 * full
+    return bf16, (f"Networks run in {'bf16' if bf16 else 'float32'}: bf16 takes {half / full:.2f} of float32's time.",)
+
+
+def _seconds_of_training(request: Request, per_step: float) -> float:
+    """About how long it would be without compiling, of which only the order of magnitude matters."""
+    steps, minutes, _ = _budget(request, per_step)
+    return per_step * steps if minutes is None else 60 * minutes
+
+
+def _judging(asked: EvaluationOptions, probe: Probe, minutes: float | None, training: float) -> tuple[Judging, float]:
+    """How the result is judged, and the seconds it takes: K is what their share of the budget pays for."""
+    model, data = probe.model, probe.data
+    name = default_estimator(model) if asked.estimator == "auto" else asked.estimator
+    model.require(f"The estimator {name!r}", make_estimator(name).needs)
+    if make_estimator(name).num_samples is None:
+        return Judging(name), 0.5
+    rows = sum(ROWS * math.ceil(n / ROWS) for n in (len(data.test), min(len(data.valid), RANKED)))
+    if model.draw_labels(1) is not None:  # validation is ranked with every label, too
+        rows += ROWS * math.ceil(min(len(data.valid), RANKED) / ROWS) * len(data.classes or ())
+    per_sample = probe.seconds_per_sample(name) * rows
+    allowed = EVALUATION_SHARE * 60 * minutes if minutes else max(10.0, 0.1 * training)
+    samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), allowed / per_sample)))
+    samples = samples if asked.num_samples == "auto" else asked.num_samples
+    return Judging(name, samples), samples * per_sample

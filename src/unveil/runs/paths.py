@@ -1,0 +1,43 @@
+"""Where a run may be written, and which runs are near a path."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ..errors import RequestError
+
+
+def check_new(path: Path) -> None:
+    """Refuse to write a run where anything is."""
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        what = "holds a run" if (path / "config.json").exists() else "is not empty"
+        raise RequestError(f"{path} {what}, and a run is never overwritten.", "Choose another --out, or resume it.")
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a path whose nearest existing folder cannot be written in."""
+    folder = path
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise RequestError(
+            f"There is no permission to write in {folder}, where {path} would be.", "Choose another --out."
+        )
+
+
+def default_path(source_name: str, model_name: str) -> Path:
+    """runs/<source>-<model>-<n>, n the first free number."""
+    stem = re.sub(r"[^\w.-]+", "_", f"{source_name}-{model_name}").strip("_")
+    number = 1
+    while (Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return Path("runs") / f"{stem}-{number}"
+
+
+def nearby_runs(path: Path) -> str:
+    folder = path if path.is_dir() else path.parent
+    found = sorted(p.parent for p in folder.glob("*/config.json"))[:3] if folder.is_dir() else []
+    return f"Runs there: {', '.join(map(str, found))}." if found else "Make one with: unveil fit SOURCE"

@@ -1,0 +1,302 @@
+"""The directory of a run: the one place that reads and writes its files. JSON and safetensors, never pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from .. import __version__
+from ..data import Data, load
+from ..domain import Domain
+from ..errors import RequestError
+from ..files import read_json, sha256_of, write_atomic, write_json
+from ..models.base import Model
+from ..objectives import Objective
+from ..registry import rebuild, seeded
+from ..settings.phase import Phase
+from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, only_one, save_checkpoint, save_weights
+from ..train.stage import Stage
+from .config import CONFIG, RunConfig
+from .paths import check_new, nearby_runs
+
+DATA, RESULT, DIAGNOSIS, CONTINUATIONS = (
+    "unveil-data-1",
+    "unveil-result-1",
+    "unveil-diagnosis-1",
+    "unveil-continuations-1",
+)
+WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
+RANKED = 1000  # validation examples that are scored, for new ones to be ranked among
+
+
+class RunStore:
+    """A fitted (or half-fitted) model on disk; loading one executes no stored code.
+
+    Arguments:
+        path: the directory.
+        config: every resolved choice (config.json).
+        parts: the user's own pieces, by slot ("encoder") or class name.
+        data: the data, where the caller has it; else it is read again from its source when needed.
+    """
+
+    def __init__(
+        self, path: Path, config: RunConfig, *, parts: Mapping[str, Any] | None = None, data: Data | None = None
+    ) -> None:
+        self.path, self.config = path, config
+        self._parts, self._data = dict(parts or {}), data
+        self._model: Model | None = None
+
+    @classmethod
+    def create(
+        cls, path: Path | str, config: RunConfig, data: Data, parts: Mapping[str, Any] | None = None
+    ) -> RunStore:
+        """A new directory with config.json and data.json; one that holds anything is never overwritten."""
+        path = Path(path)
+        check_new(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RequestError(f"The directory {path} cannot be made: {error.strerror or error}.") from error
+        store = cls(path, config, parts=parts, data=data)
+        write_json(path / "data.json", data.to_json())
+        store.write_config(config)
+        return store
+
+    @classmethod
+    def load(
+        cls, path: Path | str, *, parts: Mapping[str, Any] | None = None, data: Any = None, y: Any = None, z: Any = None
+    ) -> RunStore:
+        """Open a directory; arguments as for `unveil.Run.load`."""
+        path = Path(path)
+        if not (path / "config.json").is_file():
+            what = "does not exist" if not path.exists() else "is not a run: it has no config.json"
+            raise RequestError(f"{path} {what}.", nearby_runs(path))
+        store = cls(path, RunConfig.of_json(read_json(path / "config.json", CONFIG)), parts=parts)
+        if data is not None:
+            store._data = store.read(data, y, z)
+        return store
+
+    # -- what the files say ----------------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        """The resolved training options of the present phase."""
+        return self.config.phases[-1]
+
+    @property
+    def device(self) -> str:
+        return self.phase.device
+
+    @property
+    def data_info(self) -> dict[str, Any]:
+        """data.json: fingerprint, split, domain, classes."""
+        return read_json(self.path / "data.json", DATA)
+
+    @property
+    def domain(self) -> Domain:
+        return Domain.from_json(self.data_info["domain"])
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The names of the columns of the table that the run was fitted on, or None."""
+        found: list[str] | None = self.data_info.get("columns")
+        return found
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training of every phase is over and judged."""
+        return (self.path / "result.json").is_file() and self.result["phase"] == len(self.config.phases) - 1
+
+    def require_finished(self) -> None:
+        """Refuse what needs a finished run."""
+        if not self.is_finished:
+            raise RequestError(f"{self.path} is not finished.", f"First: unveil resume {self.path}")
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """result.json: the judged test bound and what goes with it."""
+        if not (self.path / "result.json").is_file():
+            raise RequestError(f"{self.path} has no result yet.", f"Finish it with: unveil resume {self.path}")
+        return read_json(self.path / "result.json", RESULT)
+
+    @property
+    def diagnosis(self) -> dict[str, Any] | None:
+        """diagnosis.json, as `unveil diagnose` wrote it, or None."""
+        path = self.path / "diagnosis.json"
+        return read_json(path, DIAGNOSIS) if path.is_file() else None
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl."""
+        return [json.loads(line) for line in self._metrics.read_text().splitlines()] if self._metrics.is_file() else []
+
+    @property
+    def continuations(self) -> list[dict[str, Any]]:
+        """When and from which step the run was resumed."""
+        path = self.path / "continuations.json"
+        return list(read_json(path, CONTINUATIONS)["continuations"]) if path.is_file() else []
+
+    def scores(self, split: str) -> np.ndarray:
+        """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid"."""
+        try:
+            return load_file(self.path / SCORES)[split].numpy()
+        except (OSError, KeyError, SafetensorError) as error:
+            told = f"Finish it with: unveil resume {self.path}"
+            raise RequestError(f"{self.path} has no whole {SCORES}.", told) from error
+
+    @property
+    def weights_sha256(self) -> str:
+        return sha256_of(self.path / WEIGHTS)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest whole state of the training, or None."""
+        return load_checkpoint(self.path / "state")
+
+    # -- what is made from them ------------------------------------------------------------------------------------
+
+    @property
+    def objective(self) -> Objective:
+        return rebuild(self.config.objective)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages of the present phase, in order."""
+        return tuple(
+            Stage.of(rebuild(own.get("objective", self.config.objective)), self.phase.stage_options(own))
+            for own in self.phase.stages
+        )
+
+    def new_model(self, seed: int = 0) -> Model:
+        """The model as built, with the initial weights of a seed."""
+        return seeded(self.config.model, seed, self._parts).to(self.device)
+
+    @property
+    def model(self) -> Model:
+        """The fitted model (best averaged weights by the validation bound), in evaluation mode."""
+        if self._model is None:
+            weights = self.path / WEIGHTS
+            if not weights.is_file():
+                raise RequestError(f"{self.path} has no weights yet.", f"Finish it with: unveil resume {self.path}")
+            model = self.new_model()
+            load_weights(weights, model)
+            self._model = model.eval()
+        return self._model
+
+    @property
+    def data(self) -> Data:
+        """The data the run was fitted on, read again where needed; refused when its fingerprint has changed."""
+        if self._data is None:
+            if self.config.in_memory:
+                raise RequestError(
+                    f"{self.path} was fitted on an array in memory, which a run does not keep.",
+                    "Save the array and give --data x.npz, or open the run with Run.load(path, data=x), with y=… and "
+                    "z=… where it was given them.",
+                )
+            self._data = self.read(self.config.where)
+        return self._data
+
+    def read(self, source: Any, y: Any = None, z: Any = None) -> Data:
+        """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
+        data = load(source, y=y, z=z, **vars(self.config.data))
+        if data.sha256 != self.data_info["sha256"]:
+            raise RequestError(f"The data of {self.path} has changed: its fingerprint differs from data.json.")
+        return data
+
+    def forget(self) -> None:
+        """Drop the model held in memory, so that the next use reads the weights on disk."""
+        self._model = None
+
+    # -- what is written -------------------------------------------------------------------------------------------
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep a second process out while this one writes."""
+        return only_one(self.path)
+
+    def write_config(self, config: RunConfig) -> None:
+        write_json(self.path / "config.json", config.to_json())
+        self.config = config
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        write_json(self.path / "result.json", result)
+
+    def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
+        write_json(self.path / "diagnosis.json", diagnosis)
+
+    def write_report(self, page: str) -> Path:
+        path = self.path / "report.html"
+        write_atomic(path, page.encode())
+        return path
+
+    def write_scores(self, valid: Tensor, test: Tensor) -> None:
+        """Keep log p(x) of the judged examples: of validation to rank new ones among, of test to show."""
+        write_atomic(self.path / SCORES, save({"valid": valid.contiguous(), "test": test.contiguous()}))
+
+    def write_weights(self, model: Model) -> None:
+        save_weights(self.path / WEIGHTS, model)
+        self.forget()
+
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        save_checkpoint(self.path / "state", checkpoint)
+
+    def add_continuation(self, step: int) -> None:
+        """Note that training goes on from a step."""
+        row = {"phase": len(self.config.phases) - 1, "from_step": step, "at": round(time.time(), 3)}
+        found = {"format": CONTINUATIONS, "continuations": [*self.continuations, row]}
+        write_json(self.path / "continuations.json", found)
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Append a row to metrics.jsonl."""
+        with open(self._metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def sync_metrics(self) -> int:
+        """Bring metrics.jsonl to the disk, and say how many bytes it has: a checkpoint counts on them."""
+        with open(self._metrics, "a", encoding="utf-8") as file:
+            os.fsync(file.fileno())
+        return self._metrics.stat().st_size
+
+    def cut_metrics(self, size: int) -> None:
+        """Drop the rows after a checkpoint; they are made again."""
+        with open(self._metrics, "a+b") as file:
+            file.truncate(size)
+
+    def drop_metrics(self) -> None:
+        self._metrics.unlink(missing_ok=True)
+
+    def write_pack(self, out: Path, pack: Mapping[str, Any]) -> None:
+        """Write what encode, score, sample and decode need into a new folder, and pack.json beside it."""
+        for name in (WEIGHTS, SCORES):
+            write_atomic(out / name, (self.path / name).read_bytes())
+        write_json(out / "data.json", self.data_info | {"source": Path(self.data_info["source"]).name})
+        write_json(out / "config.json", self.config.slim().to_json())
+        write_json(out / "pack.json", pack)
+
+    @property
+    def pack_bytes(self) -> int:
+        """The size of what `write_pack` copies."""
+        return sum((self.path / name).stat().st_size for name in (WEIGHTS, SCORES))
+
+    @property
+    def _metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+
+def versions() -> dict[str, str]:
+    """The versions a number depends on."""
+    return {
+        "unveil": __version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }

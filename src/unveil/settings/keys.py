@@ -1,0 +1,179 @@
+"""Configuration keys: names, types and defaults come from the constructors, meanings from their docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from ..errors import RequestError, nearest
+from ..models.base import Model
+from ..registry import HOMES, load_all, lookup
+from .options import DataOptions, EvaluationOptions, TrainOptions
+
+PARTS = ("prior", "posterior", "likelihood")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One configuration key: its type and default from a signature, its meaning from the docstring."""
+
+    name: str
+    type: Any
+    default: Any
+    meaning: str
+
+    @property
+    def type_name(self) -> str:
+        return " | ".join(_alternatives(self.type))
+
+
+def estimator_keys() -> list[Key]:
+    """Every key of every estimator, for `unveil list estimators`."""
+    found = [(name, key) for name, cls in load_all("estimator").items() for key in _keys_of(cls, "estimator")]
+    return [Key(key.name, key.type, key.default, f"({name}) {key.meaning}") for name, key in found]
+
+
+def estimator_arguments(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The constructor arguments of the named estimator, from `{"estimator.num_distributions": "500", …}`."""
+    return _arguments(_keys_of(lookup("estimator", name), "estimator"), f"the estimator {name!r}", options)
+
+
+def sample_arguments(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword-only arguments of a family's `sample`, from `{"steps": "50", …}`."""
+    asked = {f"sample.{key.removeprefix('sample.')}": value for key, value in options.items()}
+    return _arguments(_keys_of(type(model).sample, "sample"), f"samples of this {type(model).__name__}", asked)
+
+
+def _arguments(keys: list[Key], what: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    allowed = {key.name: key for key in keys}
+    for option in options:
+        if option not in allowed:
+            told = nearest(option, allowed) if allowed else "It has none."
+            raise RequestError(f"There is no key {option!r} for {what}.", told)
+    return {option.split(".", 1)[1]: parse(allowed[option], value) for option, value in options.items()}
+
+
+def takes_several(function: Callable[..., Any], name: str) -> bool:
+    """Whether an argument may be a sequence."""
+    kind = typing.get_type_hints(inspect.unwrap(function)).get(name)
+    return any(typing.get_origin(option) in (tuple, Sequence) for option in (kind, *typing.get_args(kind)))
+
+
+def keys_for(names: Mapping[str, str], options: Mapping[str, Any] | None = None) -> dict[str, Key]:
+    """Every key that applies to the named model, objective and parts (of parts not named: the default's)."""
+    sources: dict[str, Callable[..., Any]] = {
+        "model": _constructor(lookup("model", names["model"])),
+        "objective": lookup("objective", names["objective"]),
+        "train": TrainOptions,
+        "data": DataOptions,
+        "evaluation": EvaluationOptions,
+    }
+    sources |= {kind: lookup(kind, names[kind]) for kind in PARTS if kind in names}
+    keys = {key.name: key for kind, source in sources.items() for key in _keys_of(source, kind)}
+    for kind in PARTS:  # so that likelihood.sigma without likelihood= can say what is missing
+        for option in options or {}:
+            if kind not in names and option.startswith(f"{kind}."):
+                keys |= {key.name: key for cls in load_all(kind).values() for key in _keys_of(cls, kind)}
+    return keys
+
+
+def all_keys() -> list[Key]:
+    """Every key of every registered class, for `unveil list keys`."""
+    found: list[Key] = []
+    for kind in ("model", "objective", *PARTS):
+        for name, cls in load_all(kind).items():
+            keys = _keys_of(_constructor(cls) if kind == "model" else cls, kind)
+            keys += _keys_of(cast(type[Model], cls).sample, "sample") if kind == "model" else []
+            found += [Key(k.name, k.type, k.default, f"({name}) {k.meaning}") for k in keys]
+    for kind, source in (("data", DataOptions), ("train", TrainOptions), ("evaluation", EvaluationOptions)):
+        found += _keys_of(source, kind)
+    return found
+
+
+def _constructor(cls: type) -> Callable[..., Any]:
+    return getattr(cls, "build", cls)
+
+
+def _keys_of(source: Callable[..., Any], kind: str) -> list[Key]:
+    function = source.__init__ if inspect.isclass(source) else source
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    hints = typing.get_type_hints(function)
+    text = inspect.getdoc(source) or ""
+    return [
+        Key(f"{kind}.{p.name}", hints.get(p.name, str), p.default, _meaning(text, p.name))
+        for p in inspect.signature(function).parameters.values()
+        if p.name != "self" and (_is_options(source) or (p.kind == p.KEYWORD_ONLY and p.name not in HOMES))
+    ]
+
+
+def _is_options(source: Callable[..., Any]) -> bool:
+    return source in (TrainOptions, DataOptions, EvaluationOptions)
+
+
+def _meaning(text: str, name: str) -> str:
+    found = re.search(rf"^\s+{name}: (.+(?:\n\s{{8,}}\S.*)*)", text, re.MULTILINE)
+    if found is None:
+        return ""
+    return " ".join(found.group(1).split())
+
+
+def _alternatives(kind: Any) -> list[str]:
+    origin = typing.get_origin(kind)
+    if origin is Literal:
+        return [str(v) for v in typing.get_args(kind)]
+    if origin in (typing.Union, types.UnionType):
+        return [name for option in typing.get_args(kind) for name in _alternatives(option)]
+    if kind is type(None):
+        return ["none"]
+    return [
+        {"int": "whole number", "float": "number", "bool": "true|false", "str": "text"}.get(
+            kind.__name__, kind.__name__
+        )
+    ]
+
+
+def parse(key: Key, value: Any) -> Any:
+    """A value of the key's type, from text or from a Python value."""
+    options = (
+        typing.get_args(key.type) if typing.get_origin(key.type) in (typing.Union, types.UnionType) else (key.type,)
+    )
+    for option in sorted(options, key=lambda o: o is float):
+        accepted, found = _parse_as(option, value)
+        if accepted:
+            return found
+    raise RequestError(f"{key.name} came as {value!r}; it takes {key.type_name} (default {key.default}).")
+
+
+def _parse_as(kind: Any, value: Any) -> tuple[bool, Any]:
+    text = value.strip() if isinstance(value, str) else value
+    if typing.get_origin(kind) is Literal:
+        return text in typing.get_args(kind), text
+    if kind is type(None):
+        return value is None or text in ("none", "None"), None
+    if kind is bool:
+        named = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        return (
+            (True, value)
+            if isinstance(value, bool)
+            else (text in named, named.get(text))
+            if isinstance(text, str)
+            else (False, None)
+        )
+    if kind is str:
+        return isinstance(value, str), text
+    if isinstance(value, bool):
+        return False, None
+    try:
+        if kind is int:
+            return (
+                (True, int(text)) if isinstance(value, int) or re.fullmatch(r"[+-]?\d+", str(text)) else (False, None)
+            )
+        number = float(text)
+        return number == number and abs(number) != float("inf"), number
+    except (TypeError, ValueError, OverflowError):
+        return False, None

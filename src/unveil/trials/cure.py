@@ -1,0 +1,280 @@
+"""Remedies for a model whose latents say too little, tried on a short budget and chosen on validation examples."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..diagnostics.collapse import Verdict, verdict
+from ..files import finite
+from ..objectives.elbo import BetaElbo, Elbo
+from ..ops import seed_of, threads
+from ..runs.command import fit_command, keys_of
+from ..runs.store import RunStore
+from ..train.loop import NonFinite
+from .bench import Bench, Count, Judged, Told, Trial, paired
+from .remedies import LeftOut, further_remedies, keys_with, remedies_of
+
+CURE = "unveil-cure-1"
+CLEARLY = 2.0  # paired standard errors by which a remedy must be better than the control,
+WORTH = 0.05  # and nats per example: two fits that both say nothing differ by less, and hardly vary
+ALIVE_BETA, ALIVE_LR = 0.05, 1e-3  # of the stage that only has to bring the encoder to life
+HEADS = ("trial", "log p(x)", "better than as it was", "rate", "active", "shuffled z costs", "seconds")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One refit, judged.
+
+    Arguments:
+        name: of the trial.
+        keys: what differs from the run's own choices, as `unveil fit` takes it.
+        judged: on the validation examples.
+        seconds: of training.
+        difference: mean log p(x) minus that of the control, nats per example; stderr, paired; None for the control.
+    """
+
+    name: str
+    keys: Mapping[str, Any]
+    judged: Judged
+    seconds: float
+    difference: float | None = None
+    stderr: float | None = None
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it is better than the control, by more than two paired standard errors and 0.05 nat."""
+        if self.difference is None or self.stderr is None:
+            return False
+        return self.difference > max(WORTH, CLEARLY * self.stderr)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "name": self.name,
+            "keys": dict(self.keys),
+            **self.judged.to_json(),
+            "difference": finite(self.difference),
+            "difference_stderr": finite(self.stderr),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def row(self) -> tuple[str, ...]:
+        """As a table shows it."""
+        found = self.judged
+        gain = "–" if self.difference is None else f"{self.difference:+.2f} ± {self.stderr:.2f}"
+        units = "–" if found.active_units is None else str(found.active_units)
+        numbers = (f"{found.log_px:.2f}", gain, f"{found.rate:.2f}", units, f"{found.drop:.2f}", f"{self.seconds:.1f}")
+        return (self.name, *numbers)
+
+
+@dataclass(frozen=True)
+class Cured:
+    """What the remedies came to.
+
+    Arguments:
+        run: its path.
+        steps: of each trial; own_steps, of the run itself.
+        seed: of every trial.
+        num_examples: validation examples that all were judged on.
+        estimator: with num_samples draws; direction, the side of log p(x) it states.
+        before: the run's own weights on the same examples.
+        tried: the control first.
+        left_out: remedies that could not be tried.
+        chosen: the name of the best remedy, where it is clearly better than the control.
+        verdict: whether collapse is the optimum or failed optimisation; None for a run that has not collapsed.
+        command: `unveil fit …` with the chosen remedy at the run's full budget; None where nothing was chosen, or no
+            command makes the run.
+        advice: how to fit with the chosen remedy, in a sentence before the command; "" where nothing was chosen.
+        further: remedies that take another model or more than a short budget.
+        seconds: of everything.
+    """
+
+    run: str
+    steps: int
+    own_steps: int
+    seed: int
+    num_examples: int
+    estimator: str
+    num_samples: int | None
+    direction: str
+    before: Judged
+    tried: tuple[Tried, ...]
+    left_out: tuple[LeftOut, ...]
+    chosen: str | None
+    verdict: Verdict | None
+    command: str | None
+    advice: str
+    further: tuple[str, ...]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `--json`."""
+        plain = ("run", "steps", "own_steps", "seed", "num_examples", "estimator", "num_samples", "direction")
+        return {
+            "format": CURE,
+            "split": "valid",
+            **{name: getattr(self, name) for name in plain},
+            "before": self.before.to_json(),
+            "tried": [tried.to_json() for tried in self.tried],
+            "left_out": [left.to_json() for left in self.left_out],
+            "chosen": self.chosen,
+            "verdict": None if self.verdict is None else {"kind": self.verdict.kind, "sentence": self.verdict.sentence},
+            "command": self.command,
+            "advice": self.advice,
+            "further": list(self.further),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The before/after table under `HEADS`: the run itself, the control, the remedies."""
+        itself = Tried(f"the run itself, {self.own_steps:,} steps", {}, self.before, 0.0)
+        return [(*itself.row()[:-1], "–"), *(tried.row() for tried in self.tried)]
+
+    def lines(self) -> list[str]:
+        """What to say below the table."""
+        how = self.estimator.upper() + (f"-{self.num_samples}" if self.num_samples else "")
+        return [
+            f"Each trial is a new fit of {self.steps:,} steps from seed {self.seed} (the run made {self.own_steps:,}), "
+            f"judged on {self.num_examples:,} validation examples by {how}; no test example was looked at.",
+            self._choice(),
+            *(f"Not tried: {left.name}. {left.reason}" for left in self.left_out),
+            *([] if self.verdict is None else [self.verdict.sentence]),
+            *filter(None, (self.advice, self.command)),
+            "Further remedies: " + "; ".join(self.further) + ".",
+        ]
+
+    def _choice(self) -> str:
+        if self.chosen is None:
+            return (
+                "None is clearly better than the fit as it was (by more than two standard errors of the difference "
+                f"and {WORTH} nat)."
+            )
+        best = next(tried for tried in self.tried if tried.name == self.chosen)
+        return (
+            f"Best: {best.name}, {best.difference:.2f} ± {best.stderr:.2f} nats better than the fit as it was, with "
+            "one training of each: a second --seed tells whether that is luck."
+        )
+
+
+def cure(
+    run: RunStore,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    progress: Told | None = None,
+) -> Cured:
+    """Fit a run's model again as it was and with each remedy, and choose on validation examples.
+
+    Nothing of the run is touched, nothing is written, and the test examples are not looked at.
+
+    Arguments:
+        steps: of each trial.
+        minutes: for everything, which become a number of steps after a short timing; by default 1.5, and never more
+            steps than the run itself made.
+        seed: of every trial; by default the run's own.
+        progress: called with the name of the trial, the steps made of all trials, and the steps of all trials.
+    """
+    started = time.perf_counter()
+    with threads(run.phase.threads):
+        return _Cure(Bench(run, seed), progress).carried_out(steps, minutes, started)
+
+
+class _Cure:
+    """One cure under way: the trials, and how far they are."""
+
+    def __init__(self, bench: Bench, progress: Told | None) -> None:
+        self.bench, self.progress = bench, progress
+        self.trials, self.left_out = remedies_of(bench)
+        self.collapsed = bench.before.has_collapsed
+
+    def carried_out(self, steps: int | None, minutes: float | None, started: float) -> Cured:
+        bench, run = self.bench, self.bench.run
+        revived = 2 * [self.trials[0]] * self.collapsed  # costs as much as two controls
+        self.steps = bench.steps_of([*self.trials, *revived], steps, minutes)
+        self.count = Count(self.progress, self.steps * len([*self.trials, *revived]))
+        tried = self._tried()
+        best = max(tried, key=lambda t: t.judged.log_px)
+        chosen = best if best.is_better else None
+        verdict = self._verdict(tried[0].judged) if self.collapsed else None
+        command = None if chosen is None else _command(run, chosen.keys, bench.own_steps)
+        return Cured(
+            run=str(run.path),
+            steps=self.steps,
+            own_steps=bench.own_steps,
+            seed=bench.seed,
+            num_examples=len(bench.valid),
+            estimator=bench.judge.registered[1],
+            num_samples=bench.judge.num_samples,
+            direction=bench.judge.direction,
+            before=bench.before,
+            tried=tuple(tried),
+            left_out=tuple(self.left_out),
+            chosen=None if chosen is None else chosen.name,
+            verdict=verdict,
+            command=command,
+            advice="" if chosen is None else _advice(run, chosen.keys, command),
+            further=further_remedies(run),
+            seconds=time.perf_counter() - started,
+        )
+
+    def _tried(self) -> list[Tried]:
+        """The control, then every remedy whose training stays finite."""
+        control = self._try(self.trials[0], None)
+        found = [control]
+        for trial in self.trials[1:]:
+            begun = self.count.made
+            try:
+                found.append(self._try(trial, control.judged))
+            except NonFinite as error:
+                self.left_out.append(LeftOut(trial.name, error.message))
+                self.count.made = begun + self.steps
+        return found
+
+    def _try(self, trial: Trial, control: Judged | None) -> Tried:
+        model, seconds = self.bench.fitted(trial, self.steps, self.count)
+        judged = self.bench.judged(model)
+        gain, stderr = (None, None) if control is None else paired(judged.each, control.each)
+        return Tried(trial.name, trial.keys, judged, seconds, gain, stderr)
+
+    def _verdict(self, control: Judged) -> Verdict:
+        """Whether the plain objective, from weights with a live encoder, falls back to what the run came to.
+
+        The control stands for the collapsed model where it has collapsed, too.
+        """
+        bench, name, gentle = self.bench, "from a live z", {"lr": min(ALIVE_LR, self.bench.phase.lr)}
+        alive = Trial(name, BetaElbo(beta=ALIVE_BETA, warmup=0.0), train=gentle, keep="last")
+        plain = Trial(name, Elbo(warmup=0.0), train=gentle, keep="last")
+        model, _ = bench.fitted(alive, self.steps, self.count)
+        if bench.judged(model).has_collapsed:
+            self.count.made += self.steps
+            why = f"No z came alive in {self.steps:,} steps in which the rate cost next to nothing; give more --steps."
+            return Verdict("undecided", why)
+        again = seed_of("stage", bench.seed, 1)
+        model, _ = bench.fitted(plain, self.steps, self.count, model=model, seed=again)
+        live, dead = bench.judged(model), control if control.has_collapsed else bench.before
+        _, stderr = paired(live.each_elbo, dead.each_elbo)
+        found, beta = verdict(dead.elbo, live.elbo, live.rate, stderr), bench.run.config.objective.get("beta", 1.0)
+        if found.kind != "failed_optimisation" or beta <= 1:
+            return found
+        why = f" That is by the ELBO itself; the run's objective weighs the rate by {beta:g}, which drives z out."
+        return replace(found, sentence=found.sentence + why)
+
+
+def _command(run: RunStore, change: Mapping[str, Any], steps: int) -> str | None:
+    """The fit of a run with some choices changed; None for a run that no command makes."""
+    keys = keys_of(run)
+    return None if keys is None else fit_command(run, keys_with(keys, change), steps)
+
+
+def _advice(run: RunStore, change: Mapping[str, Any], command: str | None) -> str:
+    if command is None:
+        said = ", ".join(f"{name.replace('.', '__')}={value!r}" for name, value in change.items())
+        return f"To fit it with that at the full budget, in Python: unveil.fit(…, {said}), all else as for this run."
+    if run.config.in_memory:
+        where = run.config.where
+        return f"With that at the full budget, once the array is saved and its file named in the place of “{where}”:"
+    return "With that at the full budget:"

@@ -1,0 +1,193 @@
+"""The rate–distortion curve of a model: refits over the weight of the rate, from islands at one end to collapse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..diagnostics.aggregate import Aggregate, aggregate
+from ..errors import RequestError
+from ..models.base import Model
+from ..objectives.elbo import BetaElbo
+from ..ops import threads
+from ..runs.store import RunStore
+from .bench import Bench, Count, Judged, Told, Trial
+
+SWEEP = "unveil-sweep-1"
+NAMES = ("beta",)
+BETAS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 50.0)
+HEADS = ("β", "rate", "distortion", "ELBO", "active", "shuffled z costs", "AUC", "marked", "seconds")
+
+
+@dataclass(frozen=True)
+class Point:
+    """The model fitted with one weight of the rate.
+
+    Arguments:
+        beta: that weight; None for the run itself.
+        judged: on the validation examples.
+        aggregate: the aggregate posterior beside the prior, on the same examples.
+        marks: what the diagnostics find: "collapse", "islands".
+        seconds: of training.
+    """
+
+    beta: float | None
+    judged: Judged
+    aggregate: Aggregate
+    marks: tuple[str, ...]
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return "the run" if self.beta is None else f"{self.beta:g}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "beta": self.beta,
+            **self.judged.to_json(),
+            "aggregate": self.aggregate.to_json(),
+            "marks": list(self.marks),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def row(self) -> tuple[str, ...]:
+        """As a table shows it."""
+        found = self.judged
+        units = "–" if found.active_units is None else str(found.active_units)
+        values = (f"{value:.2f}" for value in (found.rate, found.distortion, found.elbo))
+        ends = (f"{found.drop:.2f}", f"{self.aggregate.auc:.2f}", ", ".join(self.marks) or "–", f"{self.seconds:.1f}")
+        return (self.name, *values, units, *ends)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A model over the weight of the rate.
+
+    Arguments:
+        run: its path; source of its data.
+        steps: of each refit; own_steps, of the run itself; seed, of every refit.
+        num_examples: validation examples that all were judged on.
+        points: β from small to large.
+        before: the run's own weights on the same examples.
+        seconds: of everything.
+    """
+
+    run: str
+    source: str
+    steps: int
+    own_steps: int
+    seed: int
+    num_examples: int
+    points: tuple[Point, ...]
+    before: Point
+    seconds: float
+
+    @property
+    def best(self) -> Point:
+        """The refit with the highest ELBO."""
+        return max(self.points, key=lambda point: point.judged.elbo)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of `--json`."""
+        plain = ("run", "source", "steps", "own_steps", "seed", "num_examples")
+        return {
+            "format": SWEEP,
+            "name": "beta",
+            "split": "valid",
+            **{name: getattr(self, name) for name in plain},
+            "points": [point.to_json() for point in self.points],
+            "before": self.before.to_json(),
+            "sentences": self.lines(),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table under `HEADS`."""
+        return [point.row() for point in (self.before, *self.points)]
+
+    def lines(self) -> list[str]:
+        """What to say below the table."""
+        marked = {mark: [p.name for p in self.points if mark in p.marks] for mark in ("islands", "collapse")}
+        return [
+            f"Each β is a new fit of {self.steps:,} steps from seed {self.seed} (the run made {self.own_steps:,}), "
+            f"judged on {self.num_examples:,} validation examples; no test example was looked at.",
+            f"The ELBO is highest at β = {self.best.name}: {self.best.judged.elbo:.2f} nats.",
+            _ends("Islands, where codes lie apart from what the prior draws,", marked["islands"]),
+            _ends("Collapse, where the decoder does as well with another example's z,", marked["collapse"]),
+        ]
+
+
+def _ends(what: str, betas: Sequence[str]) -> str:
+    return f"{what} at β = {', '.join(betas)}." if betas else f"{what} at no β that was tried."
+
+
+def sweep(
+    run: RunStore,
+    name: str = "beta",
+    *,
+    values: Sequence[float] | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    progress: Told | None = None,
+) -> Sweep:
+    """The rate–distortion curve of a run's model: fitted anew by distortion + β·rate for every β.
+
+    Small β spend the rate freely, and codes drift away from the prior; large β save it, until z says nothing. Judged on
+    validation examples, the weights of the last step, since the best bound of all would favour β = 1. Nothing of the
+    run is touched, nothing is written, and the test examples are not looked at.
+
+    References: Alemi et al., Fixing a Broken ELBO (2018), §4.
+
+    Arguments:
+        name: of what is swept; only "beta".
+        values: the β; by default 0.01 to 50.
+        steps: of each refit.
+        minutes: for everything, which become a number of steps after a short timing; by default 1.5, and never more
+            steps than the run itself made.
+        seed: of every refit; by default the run's own.
+        progress: called with the name of the refit, the steps made of all, and the steps of all.
+    """
+    started = time.perf_counter()
+    betas = _betas(name, values)
+    trials = [Trial(f"β = {beta:g}", BetaElbo(beta=beta), keep="last") for beta in betas]
+    run.model.require("A sweep", {"log_w"})
+    with threads(run.phase.threads):
+        bench = Bench(run, seed)
+        bench.check(trials[0])
+        begun = time.perf_counter()
+        before = _point(bench, None, run.model, bench.before, 0.0)
+        each = bench.steps_of(trials, steps, minutes, looking=time.perf_counter() - begun)
+        count, points = Count(progress, each * len(trials)), []
+        for beta, trial in zip(betas, trials, strict=True):
+            model, seconds = bench.fitted(trial, each, count)
+            points.append(_point(bench, beta, model, bench.judged(model), seconds))
+    return Sweep(
+        run=str(run.path),
+        source=run.data_info["source"],
+        steps=each,
+        own_steps=bench.own_steps,
+        seed=bench.seed,
+        num_examples=len(bench.valid),
+        points=tuple(points),
+        before=before,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _point(bench: Bench, beta: float | None, model: Model, judged: Judged, seconds: float) -> Point:
+    found = aggregate(model, bench.valid, seed=0)
+    marks = ["collapse"] * judged.has_collapsed + [finding.code for finding in found.findings()]
+    return Point(beta, judged, found, tuple(marks), seconds)
+
+
+def _betas(name: str, values: Sequence[float] | None) -> list[float]:
+    if name not in NAMES:
+        raise RequestError(f"There is no sweep over {name!r}; only beta can be swept.")
+    found = sorted({float(value) for value in (BETAS if values is None else values)})
+    if len(found) < 2:
+        raise RequestError(f"{len(found)} values of β came; a sweep takes at least two that differ.")
+    return found

@@ -1,0 +1,169 @@
+"""x as its latents and back: the posterior mean and standard deviation of every latent, or the codes of x."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import Split
+from ..data.blocks import blocks
+from ..diagnostics.activity import posterior_moments
+from ..errors import RequestError
+from ..models.base import Model, device_of, require_latents
+from ..ops import keyed
+from ..runs.given import given_as
+from ..runs.store import RunStore
+from .rows import as_it_came, file_column
+
+CHUNK = 256  # rows per pass through the decoder
+DRAWS = 64  # of z, where its posterior has no mean in closed form
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The posterior of each row: mean [N, D] and standard deviation [N, D]; as an array it is the mean.
+
+    Where z are codes, `mean` holds these whole numbers, one z for each x, and `stddev` is None.
+
+    Arguments: names [D] of the latents, z_0 …, of several groups z1_0 … z2_0 …, of codes code_0 …; files, of a folder
+    of pictures, the path of each row's.
+    """
+
+    mean: np.ndarray
+    stddev: np.ndarray | None
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.mean, dtype=dtype, copy=copy)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """z_0 … and z_0_sd …, for a table; of pictures in a folder after the column file."""
+        found = {name: self.mean[:, i] for i, name in enumerate(self.names)}
+        if self.stddev is not None:
+            found |= {f"{name}_sd": self.stddev[:, i] for i, name in enumerate(self.names)}
+        return file_column(self.files) | found
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The same as arrays, the one that stands for all first."""
+        return {"codes": self.mean} if self.stddev is None else {"mean": self.mean, "stddev": self.stddev}
+
+    @property
+    def words(self) -> str:
+        """What each row holds."""
+        return f"{self.mean.shape[1]} {'codes' if self.stddev is None else 'latents'}"
+
+
+def encoded(run: RunStore, split: Split, notes: tuple[str, ...] = (), files: tuple[str, ...] | None = None) -> Encoding:
+    """The latents of every example: codes where they are, else means and standard deviations, of draws if need be."""
+    require_latents(run.model, "Encoding")
+    if is_coded(run.model):
+        codes = _codes(run.model, split)
+        return Encoding(codes.numpy(), None, _numbered(("code",), (codes.shape[1],)), notes, files)
+    moments = posterior_moments(run.model, split, expected=True) or _drawn_moments(run.model, split)
+    if moments is None:
+        raise RequestError(
+            f"The latents of a {run.config.model_name} have no posterior mean to encode x as.",
+            "Use a model with continuous latents, such as vae or linear_gaussian.",
+        )
+    sizes = [group[0].numel() for group in prior_draw(run.model)]
+    groups = ("z",) if len(sizes) == 1 else run.model.groups
+    return Encoding(moments[0].numpy(), moments[1].numpy(), _numbered(groups, sizes), notes, files)
+
+
+def is_coded(model: Model) -> bool:
+    """Whether z are whole numbers, one z for each x."""
+    return "straight_through" in model.gives
+
+
+def prior_draw(model: Model) -> tuple[Tensor, ...]:
+    """One z from p(z), groups [1, …]: what latents look like."""
+    with keyed("shapes"):
+        return model.draw_prior(1, model.draw_labels(1))
+
+
+def _numbered(groups: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
+    return tuple(f"{group}_{i}" for group, size in zip(groups, sizes, strict=True) for i in range(size))
+
+
+@torch.no_grad()
+def _codes(model: Model, split: Split) -> Tensor:
+    """The codes [N, n] of every example: q has no spread, so that a draw is all there is."""
+    found = []
+    for block in blocks(len(split)):
+        with keyed("encode", block.first):
+            z, _ = model.posterior(split.expected(block.rows)).draw(1)
+        found.append(torch.cat([group[0].flatten(1) for group in z], 1)[: block.keep].cpu())
+    return torch.cat(found)
+
+
+@torch.no_grad()
+def _drawn_moments(model: Model, split: Split) -> tuple[Tensor, Tensor] | None:
+    """Means and standard deviations [N, D] of 64 draws per row, keyed by blocks of rows; None for a z of names."""
+    means, stddevs = [], []
+    for block in blocks(len(split)):
+        with keyed("encode", block.first):
+            z, _ = model.posterior(split.expected(block.rows)).draw(DRAWS)
+        if not all(group.is_floating_point() for group in z):
+            return None
+        flat = torch.cat([group.flatten(2) for group in z], 2)[:, : block.keep]  # [64, B, D]
+        means.append(flat.mean(0).cpu())
+        stddevs.append(flat.std(0).cpu())
+    return torch.cat(means), torch.cat(stddevs)
+
+
+@torch.no_grad()
+def decode(run: RunStore, z: Any, y: Any = None) -> np.ndarray:
+    """E[x|z] [N, *shape] of latents z [N, D], as `encode` gives them; labels y [N] for a model conditioned on them."""
+    require_latents(run.model, "Decoding")
+    device = device_of(run.model)
+    given_z = torch.as_tensor(np.asarray(z), device=device)
+    labels = None if y is None else torch.as_tensor(np.asarray(y), dtype=torch.int64, device=device)
+    if given_z.ndim != 2:
+        raise RequestError(f"z came with the shape {tuple(given_z.shape)}; it must be (N, D), a row per example.")
+    like = prior_draw(run.model)
+    width = sum(group[0].numel() for group in like)
+    if given_z.shape[1] != width:
+        raise RequestError(f"z came with {given_z.shape[1]} columns; this model has {width} latents.")
+    _check_codes(run.model, given_z)
+    found = [
+        run.model.decode(_as_groups(part, like), None if labels is None else labels[i * CHUNK :][: len(part)]).mean
+        for i, part in enumerate(given_z.split(CHUNK))
+        if len(part)
+    ]
+    return torch.cat(found).cpu().numpy() if found else np.zeros((0, *run.domain.shape), np.float32)
+
+
+def _check_codes(model: Model, z: Tensor) -> None:
+    """Codes are whole numbers, each one of the book's."""
+    size = model.codebook_size
+    off = z[~((z >= 0) & (z < size) & (z == z.round()))] if size else z.new_zeros(0)
+    if len(off):
+        came = f"{off[0].item():g}"
+        raise RequestError(f"A code came as {came}; those of this model are the whole numbers from 0 to {size - 1}.")
+
+
+def _as_groups(z: Tensor, like: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """z [N, D] as groups [N, …] of the shapes and types of `like`; whole numbers are rounded to."""
+    parts = z.split([group[0].numel() for group in like], 1)
+    return tuple(
+        (part if group.is_floating_point() else part.round()).to(group.dtype).reshape(-1, *group.shape[1:])
+        for part, group in zip(parts, like, strict=True)
+    )
+
+
+def encode(run: RunStore, x: Any) -> Any:
+    """The posterior mean and standard deviation of x as an `Encoding`: never a random draw under the name of one.
+
+    Where the posterior has no mean in closed form it is that of 64 draws, always the same. Grey images of a binarized
+    run enter as pixel probabilities, the mean over binarizations. A data frame gives a frame of the same kind and
+    index with the columns z_0 … and z_0_sd …; several groups are z1_0 … z2_0 …, and codes are code_0 …, whole numbers.
+    """
+    split, raw = given_as(run, x)
+    return as_it_came(x, raw, encoded(run, split, raw.ignored, raw.files))

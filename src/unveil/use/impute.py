@@ -1,0 +1,233 @@
+"""What is missing of x, from what is observed of it: draws from p(x_missing|x_observed), or its mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..batch import Batch
+from ..data.blocks import blocks
+from ..data.frames import DRAW
+from ..data.raw import Raw
+from ..data.split import Split
+from ..errors import RequestError, WorkError, remark
+from ..estimators.base import draws, rows_at_once
+from ..models.base import Model, device_of, require_latents
+from ..ops import keyed
+from ..runs.given import new_split
+from ..runs.store import RunStore
+
+FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents
+VECTORS, IMAGES = 500, 100  # K by default
+FEWEST = 100  # resampled z that a mean is taken over, at least
+
+
+@dataclass(frozen=True)
+class Completed:
+    """x with its gaps filled in.
+
+    Arguments:
+        raw: x as it came, with what is observed of it.
+        rows: [n] the rows with gaps.
+        values: [M, n, *shape] in the units of x: an imputation for each of these rows, used where x is missing.
+        ess: [n] effective samples per row, between 1 and K; None where z was summed over exactly.
+        whole: the values are whole numbers, so that integers may stay integers.
+        notes: sentences for the user.
+    """
+
+    raw: Raw
+    rows: np.ndarray
+    values: np.ndarray
+    ess: np.ndarray | None
+    whole: bool
+    notes: tuple[str, ...] = ()
+
+    def arrays(self) -> np.ndarray:
+        """x [N, *shape], or [M, N, *shape] for M > 1 draws; what was observed is as it came, bit by bit."""
+        found = np.stack([self._filled(values) for values in self.values])
+        return found[0] if len(found) == 1 else found
+
+    def native(self) -> Any:
+        """As `arrays`; of a data frame a frame of the same kind and index, M draws below each other."""
+        if self.raw.frame is None:
+            return self.arrays()
+        observed = np.ones(self.raw.x.shape, bool) if self.raw.observed is None else self.raw.observed
+        found = [self.raw.frame.filled(self._filled(values), observed, self.whole) for values in self.values]
+        return found[0] if len(found) == 1 else self.raw.frame.stacked(found)
+
+    def _filled(self, values: np.ndarray) -> np.ndarray:
+        x, observed = self.raw.x, self.raw.observed
+        if observed is None:
+            return x.copy()
+        kept = x.dtype.kind == "f" or self.whole
+        filled = x.copy() if kept else x.astype(np.float64)
+        missing = ~observed[self.rows]
+        part = filled[self.rows]
+        part[missing] = values[missing]
+        filled[self.rows] = part
+        return filled
+
+
+def impute(
+    run: RunStore, x: Any, *, num_samples: int | None = None, draws: int = 1, mean: bool = False, seed: int = 0
+) -> Any:
+    """x with what is missing of it (NaN, null, masked) drawn from p(x_missing|x_observed); the rest as it came.
+
+    z_k ~ q(z|x_observed) with weights w_k ∝ p(x_observed, z_k) / q(z_k|x_observed) stands for p(z|x_observed): z is
+    resampled by w, then x_missing drawn from p(x|z). That is exact as K → ∞, or where z can be summed over. With a
+    model conditioned on labels each draw comes with its own label, y ~ p(y|x_observed, z).
+
+    References: Mattei & Frellsen, MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets (2019,
+    https://arxiv.org/abs/1812.02633), eq. 10–12.
+
+    Arguments:
+        x: an array, a masked array, a data frame, or a path to one.
+        num_samples: K; by default 500 for vectors and 100 for images.
+        draws: M, the number of independent imputations: [M, N, *shape], or a frame with a column "draw".
+        mean: give E[x_missing|x_observed] = Σ_k w_k E[x|z_k] instead, which has the least squared error and is no draw;
+            the sum is over a quarter of the z_k, resampled by w.
+        seed: of the draws; noise is keyed by it and by blocks of 128 rows with gaps.
+    """
+    found = complete(run, x, num_samples=num_samples, draws=draws, mean=mean, seed=seed)
+    remark(found.notes)
+    return found.native()
+
+
+def complete(
+    run: RunStore,
+    x: Any,
+    *,
+    num_samples: int | None = None,
+    draws: int = 1,
+    mean: bool = False,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Completed:
+    """As `impute`, with what there is to say of the result; `progress` is told of rows done, out of all."""
+    K = (IMAGES if run.domain.is_image else VECTORS) if num_samples is None else num_samples
+    for name, value in (("num_samples", K), ("draws", draws)):
+        if value < 1:
+            raise RequestError(f"{name} is {value}; it takes a whole number from 1 upwards.")
+    if mean and draws > 1:
+        raise RequestError(f"The mean came with draws={draws}; there is one mean: leave one of them out.")
+    _require_weights(run.model)
+    split, raw = new_split(run, x)
+    if draws > 1 and raw.frame is not None and DRAW in raw.frame.names:
+        raise RequestError(f"The table has a column {DRAW!r} already, which is to number the imputations; rename it.")
+    full = np.ones(1, bool) if raw.observed is None else raw.observed.reshape(len(raw.x), -1).all(1)
+    gaps = np.flatnonzero(~full)
+    values, ess = _impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
+    scale = split.levels - 1 if split.levels else 1
+    whole = not mean and run.domain.kind not in ("real", "unit")
+    notes = (*raw.ignored, *_said(len(gaps), ess, K, scale))
+    return Completed(raw, gaps, scale * values, ess, whole, notes)
+
+
+def _require_weights(model: Model) -> None:
+    require_latents(model, "Imputation")
+    if not model.gives & {"log_w", "enumerate"}:
+        raise RequestError(
+            f"Imputation weighs draws of z by p(x, z)/q(z|x), and this {type(model).__name__} has no such weights.",
+            "Use a model that has, such as vae or hvae.",
+        )
+
+
+@torch.no_grad()
+def _impute_rows(
+    model: Model,
+    split: Split,
+    rows: np.ndarray,
+    num_samples: int,
+    num_draws: int,
+    mean: bool,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """[M, n, *shape] and the effective samples [n] of the rows with gaps, in blocks that are all of one size."""
+    model.eval()
+    found: list[np.ndarray] = []
+    effective: list[np.ndarray] = []
+    for block in blocks(len(rows)):
+        with keyed("impute", seed, block.first):
+            batch = split.batch(torch.from_numpy(rows[block.rows])).to(device_of(model))
+            x, ess = _block(model, batch, num_samples, num_draws, mean)
+        found.append(x[:, : block.keep].cpu().numpy())
+        effective.append(ess[: block.keep].cpu().numpy())
+        if progress is not None:
+            progress(block.done, len(rows))
+    if not found:
+        return np.zeros((num_draws, 0, *split.domain.shape), np.float32), None
+    values = np.concatenate(found, 1)
+    if not np.isfinite(values).all():
+        row = int(rows[(~np.isfinite(values)).any((0, *range(2, values.ndim))).argmax()])
+        raise WorkError(f"The imputation of row {row} came out as no finite number.", "Was x in training's units?")
+    return values, None if "enumerate" in model.gives else np.concatenate(effective)
+
+
+def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: bool) -> tuple[Tensor, Tensor]:
+    """([M, B, *shape], effective samples [B])."""
+    z, log_w = _weighted(model, batch, num_samples)
+    w = log_w.double().softmax(0)  # [K, B]
+    ess = 1 / (w**2).sum(0)
+    if not mean:
+        k = torch.multinomial(w.T, num_draws, replacement=True).T  # [M, B]
+        z = _picked(z, k)
+        return model.decode(z, model.draw_label(batch, z)).sample(), ess
+    kept = max(FEWEST, len(w) // 4)
+    if kept < len(w) and "enumerate" not in model.gives:
+        z, w = _picked(z, _evenly(w, kept)), torch.full_like(w[:kept], 1 / kept)
+    return _mean(model, batch, z, w).unsqueeze(0), ess
+
+
+def _picked(z: tuple[Tensor, ...], k: Tensor) -> tuple[Tensor, ...]:
+    """The draws numbered k [M, B] of each example."""
+    return tuple(torch.take_along_dim(g, k.reshape(*k.shape, *(1,) * (g.ndim - 2)), 0) for g in z)
+
+
+def _evenly(w: Tensor, count: int) -> Tensor:
+    """Numbers [count, B] of draws resampled by their weights w [K, B], at even steps from one uniform start."""
+    place = (torch.arange(count, device=w.device) + torch.rand(w.shape[1], 1, device=w.device)) / count  # [B, count]
+    k = torch.searchsorted(w.T.cumsum(1).contiguous(), place.to(w.dtype))
+    return k.clamp(max=len(w) - 1).T
+
+
+def _weighted(model: Model, batch: Batch, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
+    """z groups [K, B, …] and their log weights [K, B] with respect to p(z|x_observed): all z there are, or K draws."""
+    if "enumerate" in model.gives:
+        terms = model.enumerate(batch)
+        assert terms.log_m is not None
+        return terms.z, terms.log_w + terms.log_m
+    parts = list(draws(model, batch, num_samples))
+    z = tuple(torch.cat(groups) for groups in zip(*(terms.z for terms in parts), strict=True))
+    return z, torch.cat([terms.log_w for terms in parts])
+
+
+def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tensor:
+    """Σ_k w_k E[x|z_k], [B, *shape]."""
+    chunk, total = max(1, rows_at_once(model) // len(batch)), torch.zeros(())
+    for first in range(0, len(w), chunk):
+        some = tuple(g[first : first + chunk] for g in z)
+        x = model.decode(some, model.draw_label(batch, some)).mean  # [k, B, *shape]
+        part = w[first : first + chunk].to(x.dtype)
+        total = total + torch.einsum("kb,kb...->b...", part, x)
+    return total
+
+
+def _said(num_rows: int, ess: np.ndarray | None, num_samples: int, scale: int) -> tuple[str, ...]:
+    if not num_rows:
+        return ("Nothing is missing of x; it came back as it is.",)
+    notes = []
+    if ess is not None and (share := float((ess < min(FEW, num_samples / 2)).mean())) >= 0.01:
+        notes.append(
+            f"In {math.ceil(100 * share)} % of the rows with gaps fewer than {FEW:g} of {num_samples} samples carry "
+            "the weight; a larger num_samples makes their imputations surer."
+        )
+    if scale > 1:
+        notes.append(f"The run was fitted on 0 and 1; what was missing is 0 or {scale}, what came is as it was.")
+    return tuple(notes)

@@ -1,0 +1,86 @@
+"""A fitted model made small enough to ship: `pack` writes a folder, `load` opens it with torch, numpy and safetensors.
+
+Nothing else of the library's dependencies is imported (zuko only for a model with flows), and no stored code is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import RequestError
+from ..files import check_space, read_json
+from ..runs.config import CONFIG
+from ..runs.paths import check_writable
+from ..runs.store import DATA, RunStore
+from .encode import Encoding, decode, encode
+from .sample import sample
+from .score import Scores, score
+
+PACK = "unveil-pack-1"
+
+
+def pack(run: RunStore, out: Path | str) -> Path:
+    """Write a folder with what encode, score, sample and decode need: two JSON files and two of tensors.
+
+    Where the data lies, the curves, the report and the state of the training stay behind.
+    """
+    out = Path(out)
+    run.require_finished()
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise RequestError(f"{out} is not empty, and nothing is overwritten.", "Choose another -o.")
+    check_writable(out)
+    check_space(out, run.pack_bytes)
+    out.mkdir(parents=True, exist_ok=True)
+    run.write_pack(out, {"format": PACK, "log_px": run.result["log_px"], "domain": run.domain.to_json()})
+    return out
+
+
+def load(path: Path | str, *, parts: Mapping[str, Any] | None = None) -> Packed:
+    """Open what `unveil pack` wrote (or a run).
+
+    Arguments: parts, the user's own pieces by slot or class name, for a model that has any.
+    """
+    path = Path(path)
+    for name, format in (("config.json", CONFIG), ("data.json", DATA)):
+        if not (path / name).is_file():
+            raise RequestError(f"{path} is not a packed model: it has no {name}.", "Make one: unveil pack RUN -o DIR")
+        read_json(path / name, format)
+    return Packed(RunStore.load(path, parts=parts))
+
+
+class Packed:
+    """A fitted model, ready for use: encode, score, sample, decode."""
+
+    def __init__(self, run: RunStore) -> None:
+        self._run = run
+        self.domain, self.model = run.domain, run.model
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """The names of the labels, for a model that was fitted on labelled data."""
+        found = self._run.data_info["classes"]
+        return None if found is None else tuple(found)
+
+    def encode(self, x: Any) -> Encoding:
+        """Posterior mean and standard deviation of x, [N, D] each."""
+        return encode(self._run, x)
+
+    def score(self, x: Any, *, seed: int = 0) -> Scores:
+        """log p(x) in nats, its error, and its percentile among validation examples."""
+        return score(self._run, x, seed=seed)
+
+    def sample(self, num_samples: int = 64, **options: Any) -> np.ndarray:
+        """New x [N, *shape]; options as in `Run.sample`."""
+        return sample(self._run, num_samples, **options)
+
+    def decode(self, z: np.ndarray | torch.Tensor, y: Any = None) -> np.ndarray:
+        """E[x|z] of z [N, D] (and labels y [N], for a model conditioned on them), [N, *shape]."""
+        return decode(self._run, z, y)
+
+    def __repr__(self) -> str:
+        return f"Packed({str(self._run.path)!r}, {self._run.config.model_name})"

@@ -1,0 +1,93 @@
+"""The verb sample: new x from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import RequestError, nearest
+from ..models.base import Model
+from ..ops import keyed
+from ..runs.store import RunStore
+from ..settings.keys import sample_arguments, takes_several
+from .encode import CHUNK
+
+
+@torch.no_grad()
+def sample(
+    run: RunStore,
+    num_samples: int = 64,
+    *,
+    temperature: float | Sequence[float] = 1.0,
+    label: str | None = None,
+    seed: int = 0,
+    mean: bool = False,
+    **keys: Any,
+) -> np.ndarray:
+    """New x [N, *shape], in the units of the data.
+
+    Arguments:
+        num_samples: N.
+        temperature: scales the spread of p(z); for a model that takes it, one number for each latent group.
+        label: of all of them, by name, from a model that is conditioned on labels.
+        seed: of the draws.
+        mean: give the mean of p(x|z) instead of a draw from it (smooth pictures, not samples of x).
+        keys: what the model's own `sample` takes beyond that, such as steps=50 of a diffusion.
+    """
+    if num_samples < 1:
+        raise RequestError(f"The number of samples is {num_samples}; it takes a whole number from 1 upwards.")
+    keys, spread = sample_arguments(run.model, keys), _spread(run.model, temperature)
+    code = None if label is None else _code_of(run, label)
+    with keyed("sample", seed):
+        found = [_sample_chunk(run, count, spread, code, mean, keys) for count in _chunks(num_samples)]
+    return torch.cat(found).cpu().numpy()
+
+
+def _sample_chunk(
+    run: RunStore, count: int, temperature: Any, code: int | None, mean: bool, keys: dict[str, Any]
+) -> Tensor:
+    y = run.model.draw_labels(count)
+    y = y if y is None or code is None else torch.full_like(y, code)
+    draw: Any = run.model.sample
+    x, z = draw(count, y, temperature, **keys)
+    shown: Tensor = run.model.shown(x, z, y) if mean else x
+    return shown
+
+
+def _spread(model: Model, temperature: float | Sequence[float]) -> float | tuple[float, ...]:
+    """One temperature, or one for each group where the model takes them."""
+    each = (temperature,) if isinstance(temperature, int | float) else tuple(temperature)
+    if not each or not all(t > 0 for t in each):
+        raise RequestError(f"The temperature is {temperature}; it takes a positive number.")
+    if len(each) == 1:
+        return each[0]
+    if not takes_several(type(model).sample, "temperature"):
+        raise RequestError(f"{len(each)} temperatures came, and this {type(model).__name__} takes one for all of z.")
+    if len(each) != len(model.groups):
+        raise RequestError(
+            f"{len(each)} temperatures came, and this {type(model).__name__} has {len(model.groups)} groups: "
+            f"{', '.join(model.groups)}; give one number, or one for each in this order."
+        )
+    return each
+
+
+def _code_of(run: RunStore, label: str) -> int:
+    """The number of a class by its name, of a model that is conditioned on labels."""
+    classes: list[str] = run.data_info["classes"] or []
+    if run.model.draw_labels(1) is None:
+        raise RequestError(
+            f"The label {label!r} came, and this {type(run.model).__name__} is not conditioned on labels.",
+            "Fit it with model.condition=label.",
+        )
+    if str(label) not in classes:
+        raise RequestError(f"There is no label {label!r}.", nearest(str(label), classes))
+    return classes.index(str(label))
+
+
+def _chunks(count: int) -> Iterator[int]:
+    for first in range(0, count, CHUNK):
+        yield min(CHUNK, count - first)

@@ -1,0 +1,60 @@
+"""The verb score: log p(x) of every row, with its error and its rank among validation examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..estimators.base import evaluate
+from ..runs.given import given_as
+from ..runs.store import RunStore
+from .rows import as_it_came, file_column
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One number per row, in the source's order.
+
+    Arguments: log_px [N] nats; stderr [N], the estimator's own error; percentile [N], the share of validation examples
+    (in %) that are less likely; direction and estimator say what log_px is; files, of a folder of pictures, the path of
+    each row's.
+    """
+
+    log_px: np.ndarray
+    stderr: np.ndarray
+    percentile: np.ndarray
+    direction: str
+    estimator: str
+    notes: tuple[str, ...] = ()
+    files: tuple[str, ...] | None = None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.log_px, dtype=dtype, copy=copy)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """For a table."""
+        rows = np.arange(len(self.log_px))
+        numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
+        return file_column(self.files) | numbers
+
+
+def score(run: RunStore, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Any:
+    """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
+
+    The noise is keyed by seed and row, so two calls give equal numbers. A high log p(x) does not prove that x belongs:
+    simple images can be likelier than any training image. Of a row with gaps it is log p of the observed part, which
+    is not to be ranked among rows of which more is observed. Labels are not read: a model conditioned on them sums over
+    them. A data frame gives a frame of the same kind and index.
+    """
+    judging = run.config.judging
+    split, raw = given_as(run, x)
+    estimate, _ = evaluate(run.model, split, judging.make(), seed=seed, progress=progress)
+    log_px, reference = estimate.log_px.numpy(), run.scores("valid")
+    percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
+    found = Scores(
+        log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, judging.estimator, raw.ignored, raw.files
+    )
+    return as_it_came(x, raw, found)

@@ -1,0 +1,98 @@
+"""What a fitted model is for: embed, score, sample, reconstruct, interpolate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import Split
+from ..errors import RequestError
+from ..models.base import device_of, require_latents
+from ..ops import keyed
+from ..runs.given import given
+from ..runs.store import RunStore
+from .encode import is_coded
+
+
+@torch.no_grad()
+def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to the first test examples."""
+    require_latents(run.model, "Reconstruction")
+    split = run.data.test.head(num_examples).to(run.device) if x is None else given(run, x).head(num_examples)
+    z, y = posterior_z(run, split), likely_labels(run, split)
+    return batch_x(split), run.model.decode(z, y).mean.cpu().numpy()
+
+
+@torch.no_grad()
+def interpolate(
+    run: RunStore, x: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False
+) -> np.ndarray:
+    """Decoded paths [P, S, *shape] between the posterior means of consecutive examples.
+
+    Arguments: x, at least two rows (default: test examples); num_paths P; num_steps S ≥ 2; spherical, along the great
+    circle instead of the straight line.
+    """
+    if num_steps < 2 or num_paths < 1:
+        raise RequestError(
+            f"A path of {num_steps} steps came for {num_paths} pairs; it takes at least 2 steps, 1 pair."
+        )
+    require_latents(run.model, "Interpolation")
+    if is_coded(run.model):
+        raise RequestError(
+            f"The latents of a {run.config.model_name} are codes, and between two codes there is nothing.",
+            "Use a model with continuous latents, such as vae or hvae.",
+        )
+    source = run.data.test if x is None else given(run, x)
+    if len(source) < 2:
+        raise RequestError("An interpolation needs at least two examples.")
+    pairs = min(num_paths, len(source) // 2)
+    split = source.head(2 * pairs).to(run.device)
+    z, y = posterior_z(run, split), likely_labels(run, split)
+    share = torch.linspace(0, 1, num_steps, device=device_of(run.model))
+    path = _slerp if spherical else _straight
+    steps = tuple(path(g[:pairs], g[pairs:], share).flatten(0, 1) for g in z)
+    labels = None if y is None else y[:pairs].repeat_interleave(num_steps)
+    decoded = run.model.decode(steps, labels).mean
+    return decoded.reshape(pairs, num_steps, *run.domain.shape).cpu().numpy()
+
+
+def _straight(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    t = share.reshape(1, -1, *(1,) * (a.ndim - 1))
+    return (1 - t) * a.unsqueeze(1) + t * b.unsqueeze(1)  # [P, S, D]
+
+
+def _slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    cosine = torch.nn.functional.cosine_similarity(a.flatten(1), b.flatten(1)).clamp(-0.9999, 0.9999)
+    angle = torch.arccos(cosine).reshape(-1, 1, *(1,) * (a.ndim - 1))
+    t = share.reshape(1, -1, *(1,) * (a.ndim - 1))
+    weights = torch.sin((1 - t) * angle), torch.sin(t * angle)
+    return (weights[0] * a.unsqueeze(1) + weights[1] * b.unsqueeze(1)) / torch.sin(angle)
+
+
+@torch.no_grad()
+def likely_labels(run: RunStore, split: Split) -> Tensor | None:
+    """The label of each example of a (small) split, the likeliest where it is not known; None without a condition."""
+    if run.model.draw_labels(1) is None:
+        return None
+    with keyed("label", 0):
+        return run.model.label(split.batch(torch.arange(len(split), device=split.x.device)))
+
+
+def posterior_z(run: RunStore, split: Split) -> tuple[Tensor, ...]:
+    """The posterior mean per group [N, …] of every example of a (small) split; one draw where z has no mean."""
+    rows = torch.arange(len(split), device=split.x.device)
+    with keyed("posterior", 0):
+        posterior = run.model.posterior(split.batch(rows))
+    if posterior.mean is not None:
+        return posterior.mean
+    with keyed("reconstruct", 0):
+        return tuple(group[0] for group in posterior.draw(1)[0])
+
+
+def batch_x(split: Split) -> np.ndarray:
+    """x of a split as its batches hold it, [N, *shape]."""
+    with keyed("show", 0):
+        return split.batch(torch.arange(len(split), device=split.x.device)).x.cpu().numpy()
