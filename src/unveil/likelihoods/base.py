@@ -14,18 +14,11 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions import EventSum
-from ..domain import Domain
+from ..domain import Domain, kinds
 from ..errors import RequestError
 from ..registry import load_all
 
 PACE = 10.0  # Adam moves a number by about lr a step: one that all examples share is learned ten times as fast
-
-RETAKEN = {  # where what was recognised can be taken otherwise
-    "count": "Integers that count something are counts with data.domain=count.",
-    "unit": "Numbers from 0 to 1 are unit data with data.domain=unit.",
-    "real": "Any numbers are real data with data.domain=real.",
-}
-TAKEN_FOR = {"count": ("binary", "levels"), "unit": ("real", "binary"), "real": ("binary", "levels", "count", "unit")}
 
 
 class Likelihood(nn.Module, ABC):
@@ -45,7 +38,7 @@ class Likelihood(nn.Module, ABC):
             raise RequestError(
                 f"The likelihood {self.registered[1]!r} is one of {' or '.join(self.domains)} data and the data is "
                 f"{domain}; it fits {', '.join(fitting(domain))}.",
-                " ".join(RETAKEN[kind] for kind in self.domains if domain.kind in TAKEN_FOR.get(kind, ())),
+                " ".join(k.retaken for k in map(kinds().get, self.domains) if k and domain.kind in k.taken_for),
             )
         self.domain, self.params_per_dim = domain, params_per_dim
         self.offset = nn.Parameter(torch.zeros(params_per_dim * domain.num_dims))
@@ -129,12 +122,5 @@ def fitting(domain: Domain) -> list[str]:
 
 
 def default_likelihood(domain: Domain) -> str:
-    """The likelihood that `fit` picks: every level on its own up to 32 levels, a smooth one above."""
-    if domain.kind == "levels":
-        return "categorical" if domain.levels <= 32 else "discretized_logistic"
-    return {
-        "binary": "bernoulli",
-        "count": "negative_binomial",
-        "unit": "continuous_bernoulli",
-        "real": "gaussian",
-    }[domain.kind]
+    """The likelihood that `fit` picks, which the kind of the domain names."""
+    return domain.of_kind.likelihood(domain.num_levels)

@@ -124,7 +124,7 @@ def complete(
     gaps = np.flatnonzero(~full)
     values, ess = _impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
     scale = split.levels - 1 if split.levels else 1
-    whole = not mean and run.domain.kind not in ("real", "unit")
+    whole = not mean and run.domain.is_discrete
     notes = (*raw.ignored, *_said(len(gaps), ess, K, scale))
     return Completed(raw, gaps, scale * values, ess, whole, notes)
 
