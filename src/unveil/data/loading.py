@@ -59,6 +59,11 @@ def load(
     """
     _require_choices(binarization, domain, seed)
     raw = read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken))
+    return _split_up(raw, binarization, domain, levels, seed)
+
+
+def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) -> Data:
+    """What was read, with its domain recognised, in three splits."""
     require_numbers(raw.x)
     require_enough(len(raw.x) - raw.num_test)
     rows, rule = split_rows(len(raw.x), raw.num_test, seed, raw.together)
