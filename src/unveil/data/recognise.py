@@ -1,4 +1,4 @@
-"""Which Domain x belongs to, said in a sentence; what no domain takes is refused in one."""
+"""Recognise the Domain of x, and say why in a sentence; refuse in one what no domain takes."""
 
 from __future__ import annotations
 

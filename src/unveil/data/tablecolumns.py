@@ -141,7 +141,7 @@ def _refuse_foreign(wrong: Mapping[str, str], fitting: bool) -> None:
 
 
 def _foreign_kind(series: AnySeries) -> str:
-    """What a column holds that are no numbers, "" for numbers."""
+    """The kind of values that keeps a column from being numbers; "" where it is numbers."""
     nw = narwhals()
     kind = series.dtype
     if kind.is_numeric() or kind == nw.Boolean or bool(series.is_null().all()):

@@ -43,7 +43,7 @@ MARGINAL, AUC = 0.25, 0.75
 
 @dataclass(frozen=True)
 class Aggregate:
-    """What q(z) of N examples is beside p(z); in nats.
+    """The aggregate posterior q(z) of N examples beside p(z), in nats.
 
     Arguments:
         num_examples: N.

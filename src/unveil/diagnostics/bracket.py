@@ -100,7 +100,7 @@ def bracket(model: Model, split: Split, *, seed: int = 0, progress: Callable[[st
 
 
 def _estimators(model: Model) -> Iterator[tuple[str, Estimator]]:
-    """From the loosest to the tightest."""
+    """The estimators that the model allows, from the loosest to the tightest."""
     if model.gives & {"log_w", "rsample", "straight_through", "enumerate"}:
         yield "ELBO", lookup("estimator", "elbo")(num_samples=64)
     if "log_w" in model.gives and "enumerate" not in model.gives:

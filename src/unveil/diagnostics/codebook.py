@@ -1,4 +1,4 @@
-"""Whether a book of codes is in use, or a few of its codes do all the work."""
+"""The use of a book of codes: a collapsed book has a few codes that do all the work."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Codebook:
 
 
 def collapsed(used: int, size: int, perplexity: float) -> Finding:
-    """What to say of a book whose codes are hardly used."""
+    """The finding for a book whose codes are hardly used."""
     return Finding(
         "codebook_collapse",
         f"The codebook has collapsed: {used} of its {size} codes occur, and count as {perplexity:.1f}.",
@@ -66,7 +66,7 @@ def collapsed(used: int, size: int, perplexity: float) -> Finding:
 
 @torch.no_grad()
 def codebook(model: Model, split: Split, *, seed: int = 0, limit: int = 5000) -> Codebook:
-    """Which codes occur in held-out examples, evenly spread over the split.
+    """Count the codes of held-out examples, evenly spread over the split.
 
     Arguments: seed, of a binarization that is drawn; limit, the most examples to look at.
     """

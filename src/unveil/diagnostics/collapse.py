@@ -1,4 +1,4 @@
-"""Whether the decoder uses z: the likelihood with each example's own z beside that with another example's."""
+"""A test of whether the decoder uses z: it swaps the z of examples and looks at the likelihood."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OF_CODES = "Train for longer, with a smaller model.commitment, or with more code
 
 @dataclass(frozen=True)
 class Collapse:
-    """What z is worth to the decoder; in nats per example.
+    """The worth of z to the decoder, in nats per example.
 
     Arguments:
         num_examples: how many were looked at.
@@ -111,7 +111,7 @@ class _Part:
 def collapse(
     model: Model, split: Split, *, metrics: Sequence[Mapping[str, Any]] = (), seed: int = 0, limit: int = 1000
 ) -> Collapse:
-    """What z is worth on held-out examples, evenly spread over the split.
+    """Measure the worth of z on held-out examples, evenly spread over the split.
 
     Arguments:
         metrics: the rows of a run's metrics.jsonl, to tell since when.
@@ -191,7 +191,7 @@ def _replaced(z: tuple[Tensor, ...], place: int, group: Tensor) -> tuple[Tensor,
 
 
 def _activity(parts: Sequence[_Part]) -> tuple[tuple[float, ...] | None, int | None]:
-    """What each latent tells of x, and how many are not dead."""
+    """The nats that each latent tells of x, and the number of latents that are not dead."""
     known = [part.moments for part in parts if part.moments is not None]
     if not known:
         return None, None
@@ -221,7 +221,7 @@ def rate_gone_since(metrics: Sequence[Mapping[str, Any]]) -> tuple[int | None, i
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a collapse was.
+    """The cause of a collapse.
 
     Arguments: kind, "optimum", "failed_optimisation" or "undecided"; sentence, why.
     """
@@ -231,7 +231,7 @@ class Verdict:
 
 
 def verdict(collapsed_bound: float, live_bound: float, live_rate: float, stderr: float) -> Verdict:
-    """Whether a model collapsed because that is best, or because training lost the way.
+    """Decide why a model collapsed: because that is best, or because training lost the way.
 
     It is trained again from a start whose z is alive. Where it falls back and its bound is no better, z is of no use
     for these x: the collapse is the optimum. Where z stays alive and the bound is higher, training had failed.

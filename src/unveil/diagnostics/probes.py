@@ -1,4 +1,4 @@
-"""What a code tells of a label: a linear and a neighbour classifier, fitted on training codes, judged on test codes."""
+"""Probes: a linear and a neighbour classifier of labels, fitted on training codes and judged on test codes."""
 
 from __future__ import annotations
 

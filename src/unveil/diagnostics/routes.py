@@ -34,12 +34,12 @@ class Term:
 
     @property
     def mean(self) -> float:
-        """Over the examples."""
+        """The mean over the examples."""
         return float(self.value.mean())
 
     @property
     def stderr(self) -> float:
-        """Of the mean, from the errors of the examples, which are independent."""
+        """The standard error of the mean; the errors of the examples are independent."""
         return float(self.error.square().sum().sqrt()) / len(self.error)
 
     def to_json(self) -> dict[str, Any]:

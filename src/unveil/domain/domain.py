@@ -36,7 +36,7 @@ class Domain:
 
     @property
     def of_kind(self) -> Kind:
-        """What its kind says of values."""
+        """The class of its kind."""
         return found[self.kind]
 
     @property

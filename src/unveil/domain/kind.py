@@ -1,4 +1,4 @@
-"""What a kind of values is: one class says how x of it is recognised, checked, kept and spoken of."""
+"""A kind of values: one class says how x of it is recognised, checked, kept and spoken of."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def kinds() -> dict[str, Kind]:
 
 
 def choices() -> tuple[str, ...]:
-    """What data.domain takes: "auto", or a kind."""
+    """The words that data.domain takes: "auto", or a kind."""
     return ("auto", *kinds())

@@ -1,4 +1,4 @@
-"""Values of x as they came: what every kind asks of them, and how they are refused."""
+"""The values of x as they came: what every kind asks of them, and how they are refused."""
 
 from __future__ import annotations
 

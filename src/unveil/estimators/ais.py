@@ -29,7 +29,7 @@ HEURISTIC = (
 
 
 class AnnealedEstimator(Estimator):
-    """What both estimators are given."""
+    """The arguments of both estimators."""
 
     needs = frozenset({"joint", "pathwise", "log_w"})
     direction = "lower"
@@ -180,7 +180,7 @@ class Sandwich(AnnealedEstimator):
 
 
 def broken(estimate: Estimate) -> list[str]:
-    """What shows that the sampler behind an estimate of `ais` or `sandwich` is wrong, in sentences; empty in health.
+    """The signs that the sampler behind an estimate of `ais` or `sandwich` is wrong, in sentences; none in health.
 
     Each compares a mean over examples with what a correct sampler makes of it, and allows 4 standard errors.
     """
@@ -218,5 +218,5 @@ def _lower(log_w: Tensor, parts: dict[str, Tensor], tally: Tally) -> Estimate:
 
 
 def _stderr(log_w: Tensor) -> Tensor:
-    """Of log 1/C Σ_c w_c by the delta method, sd(w)/(√C·mean w); one chain cannot tell."""
+    """The standard error of log 1/C Σ_c w_c by the delta method, sd(w)/(√C·mean w); one chain cannot tell."""
     return error_of_mean((log_w - log_mean_exp(log_w)).exp())

@@ -1,4 +1,4 @@
-"""The path from f0 to p(x, z), and what passes along it: forward from a draw of f0, and back from one of p(z|x)."""
+"""The path from f0 to p(x, z), and the passes along it: forward from a draw of f0, back from one of p(z|x)."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _spread(u: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a pass takes as constant: the temperatures, the step size at each, and the scale of u.
+    """The constants of a pass: the temperatures, the step size at each, and the scale of u.
 
     Arguments:
         betas: β_0 = 0 < … < β_T = 1 of each example, [T+1, B].

@@ -28,7 +28,7 @@ PRECISIONS = ("float32", "bf16")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What an estimator says of B examples, in nats.
+    """The estimate of log p(x) for B examples, in nats.
 
     Arguments:
         log_px: [B].
@@ -60,7 +60,7 @@ class Estimator(ABC):
     def __call__(self, model: Model, batch: Batch) -> Estimate: ...
 
     def summary(self, estimate: Estimate) -> dict[str, Any]:
-        """What a result says beyond the fields that every estimate has, as plain values."""
+        """Further fields of a result, as plain values."""
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Where a grid over z must look: the box of each example, and the cells that it begins with."""
+"""The region that a grid over z covers: the box of each example, and the cells that it begins with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REACH = 4.0  # the box reaches so many times as far as the farthest draw
 
 @dataclass(frozen=True)
 class Box:
-    """u = m + L v of each example.
+    """The box of each example, in coordinates v with u = m + L v.
 
     Arguments:
         mean, root: m [B, D] and L [B, D, D].
@@ -111,7 +111,7 @@ def first_cells(box: Box) -> Cells:
 
 
 def _wanted(box: Box, cells: Cells) -> Tensor:
-    """Which sides of a cell are too long for the draws that it holds, [C, D]."""
+    """The sides of each cell that are too long for the draws that it holds, [C, D]."""
 
     def holds(draws: Tensor) -> Tensor:  # [M, B, D] → [C, 1]
         inside = (draws[:, cells.row] - cells.centre).abs() <= cells.half

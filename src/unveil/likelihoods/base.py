@@ -68,7 +68,7 @@ class Likelihood(nn.Module, ABC):
         return False
 
     def statistic(self, x: Tensor, p: Distribution, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(total [D], count [D]) over the observed entries of what the closed form needs the mean of.
+        """The sum [D] and the number [D] of observed entries of the statistic whose mean the closed form needs.
 
         Arguments: x and observed [B, *shape]; p with batch shape [K, B] or [B].
         """
@@ -85,7 +85,7 @@ class Likelihood(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Moments:
-    """What the observed entries of each dimension say: count, mean and std (of one entry: 0), all [*shape]."""
+    """The moments of the observed entries of each dimension: count, mean and std (of one entry: 0), all [*shape]."""
 
     count: Tensor
     mean: Tensor
