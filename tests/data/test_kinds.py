@@ -30,7 +30,7 @@ X = np.where(np.random.default_rng(0).random((40, 6)) < 0.3, -1.0, 1.0)
 class Sign(Kind):
     """−1 and +1."""
 
-    order, is_discrete, ends = 5, True, (-1.0, 1.0)
+    order, is_discrete, ends, likelihood = 5, True, (-1.0, 1.0), "spin"
 
     def recognises(self, x: Values) -> bool:
         return bool((np.abs(x.x) == 1).all()) and x.low < 0
@@ -41,9 +41,6 @@ class Sign(Kind):
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         refuse_where(np.abs(x) != 1, x, f"that are no {domain}", "Give −1 and 1.")
-
-    def likelihood(self, num_levels: int | None) -> str:
-        return "spin"
 
 
 class Spins(TransformedDistribution):

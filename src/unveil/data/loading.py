@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..domain import Domain, choices
-from ..domain.values import is_scaled, is_whole
+from ..domain.values import Values
 from ..errors import RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .filetree import Pictures
@@ -262,9 +262,10 @@ def _require_grey(x: Array, found: Domain, mode: str) -> None:
         return
     if found.kind == "binary":
         raise RequestError(f"data.binarization={mode} came for x that is binary already; leave it out, or say none.")
-    way = "; x looks divided by 255, give np.rint(x * 255)" if is_scaled(x) else ""
-    kind = found.kind
-    why = f"data.domain={kind} was asked for" if is_whole(x) and x.min() >= 0 and x.max() <= 255 else f"x is {kind}"
+    values, kind = Values(x), found.kind
+    way = "; x looks divided by 255, give np.rint(x * 255)" if values.is_scaled else ""
+    whole = values.is_scale
+    why = f"data.domain={kind} was asked for" if whole else f"x is {kind}"
     raise RequestError(f"data.binarization={mode} needs grey levels, integers from 0 to at most 255, and {why}{way}.")
 
 

@@ -48,7 +48,7 @@ def _log_shares(which: Tensor, num_bins: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Separation:
-    """The AUC of a classifier that tells draws of q(z) from draws of p(z), on examples that it was not fitted on.
+    """The separation of draws of q(z) from draws of p(z) by a classifier, on examples that it was not fitted on.
 
     Arguments:
         auc: P(score of a draw of q > score of a draw of p): ½ where nothing tells them apart, 1 where everything does;

@@ -14,7 +14,7 @@ MAX_COUNT = 2**24  # float32 holds every integer up to here
 class Count(Kind):
     """The integers from 0 upwards; recognised in vectors of integers that go on above 255."""
 
-    order, is_discrete = 30, True
+    order, is_discrete, likelihood = 30, True, "negative_binomial"
     retaken = "Integers that count something are counts with data.domain=count."
     taken_for = ("binary", "levels")
 
@@ -30,9 +30,6 @@ class Count(Kind):
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _refuse(x, f"this run's domain {domain}", "")
-
-    def likelihood(self, num_levels: int | None) -> str:
-        return "negative_binomial"
 
 
 def _refuse(x: Array, whose: str, remedy: str) -> None:

@@ -22,6 +22,7 @@ class Kind(ABC):
         is_finite: whether one dimension takes the values 0 … n − 1, which are kept as uint8.
         ends: the least and the greatest value, where they are known of all x and `is_finite` does not say so.
         has_levels: whether n belongs to the domain, as in levels(17).
+        likelihood: the name of the one that `fit` picks; above 32 levels smooth_likelihood, where there is one.
         retaken: the sentence for x that was recognised as one of `taken_for` and could be asked for as this kind.
     """
 
@@ -31,6 +32,8 @@ class Kind(ABC):
     is_finite: ClassVar[bool] = False
     ends: ClassVar[tuple[float, float] | None] = None
     has_levels: ClassVar[bool] = False
+    likelihood: ClassVar[str]
+    smooth_likelihood: ClassVar[str] = ""
     retaken: ClassVar[str] = ""
     taken_for: ClassVar[tuple[str, ...]] = ()
 
@@ -48,10 +51,6 @@ class Kind(ABC):
     @abstractmethod
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         """Refuse new x for a run whose domain, in words, is `domain`."""
-
-    @abstractmethod
-    def likelihood(self, num_levels: int | None) -> str:
-        """The name of the likelihood that `fit` picks."""
 
     def store(self, x: Array) -> Array:
         """x as it is kept: a C-contiguous copy, uint8 or float32."""

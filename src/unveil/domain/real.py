@@ -1,4 +1,4 @@
-"""x of real numbers, kept as float32."""
+"""x of real numbers, all of them or those in [0, 1], kept as float32."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from ..errors import RequestError
 from .kind import Kind, kind
-from .values import Array, Values, is_scaled, refuse_where
+from .values import Array, Values, refuse_where
 
 
 @kind("real")
 class Real(Kind):
     """Real numbers: floats that are no scale of 0 … 255."""
 
-    order, is_discrete = 50, False
+    order, is_discrete, likelihood = 50, False, "gaussian"
     retaken = "Any numbers are real data with data.domain=real."
     taken_for = ("binary", "levels", "count", "unit")
 
@@ -30,8 +30,25 @@ class Real(Kind):
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _require_float32(x)
 
-    def likelihood(self, num_levels: int | None) -> str:
-        return "gaussian"
+
+@kind("unit")
+class Unit(Kind):
+    """The numbers in [0, 1]: hinted at, and never taken for granted."""
+
+    order, is_discrete, ends, likelihood = 40, False, (0.0, 1.0), "continuous_bernoulli"
+    retaken = "Numbers from 0 to 1 are unit data with data.domain=unit."
+    taken_for = ("real", "binary")
+
+    def take(self, x: Values, levels: int, asked: bool) -> tuple[None, tuple[str, ...]]:
+        _refuse_outside_unit(x.x, "unit data", "Give data.domain=real, or leave data.domain out.")
+        return None, ("x is taken as unit, as asked.",)
+
+    def check(self, x: Array, domain: str, num_levels: int | None) -> None:
+        _refuse_outside_unit(x, f"this run's domain {domain}", "")
+
+
+def _refuse_outside_unit(x: Array, whose: str, remedy: str) -> None:
+    refuse_where((x < 0) | (x > 1), x, f"outside {whose}, the numbers from 0 to 1", remedy)
 
 
 def _require_float32(x: Array) -> None:
@@ -57,7 +74,7 @@ def _require_fine(x: Array) -> None:
 
 
 def _hints(x: Values) -> tuple[str, ...]:
-    if is_scaled(x.x):
+    if x.is_scaled:
         return ("x looks like grey levels divided by 255; np.rint(x * 255) makes it levels(256).",)
     if x.whole:
         count = ", or give data.domain=count if they count something" if x.low >= 0 else ""

@@ -33,12 +33,22 @@ class Values:
     @cached_property
     def whole(self) -> bool:
         """Whether every value is an integer, whatever its dtype."""
-        return is_whole(self.x)
+        x = self.x
+        return x.dtype.kind != "f" or all(bool((part == np.rint(part)).all()) for part in (x[:PEEK], x))
 
     @property
     def is_scale(self) -> bool:
         """Whether x holds only the integers 0 … 255, in whatever dtype."""
         return self.whole and self.low >= 0 and self.high < MAX_LEVELS
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether float x looks like grey levels divided by 255."""
+        x = self.x
+        if x.dtype.kind != "f" or self.low < 0 or self.high > 1:
+            return False
+        close = 0.13 if x.dtype == np.float16 else 1e-3
+        return all(bool((np.abs(v - np.rint(v)) < close).all()) for v in (part * 255.0 for part in (x[:PEEK], x)))
 
     @property
     def layout(self) -> tuple[str, ...]:
@@ -62,23 +72,8 @@ class Values:
         else:
             came = "x holds values that are not integers"
             way = "Give data.domain=real, or leave data.domain and levels out"
-        scaled = " (x looks like grey levels divided by 255: multiply by 255 and round)" if is_scaled(self.x) else ""
+        scaled = " (x looks like grey levels divided by 255: multiply by 255 and round)" if self.is_scaled else ""
         raise RequestError(f"{came}; {kind} data holds 0 to {1 if kind == 'binary' else 255}. {way}{scaled}.")
-
-
-def is_whole(x: Array) -> bool:
-    """Whether every value of x is an integer, whatever its dtype."""
-    if x.dtype.kind != "f":
-        return True
-    return all(bool((part == np.rint(part)).all()) for part in (x[:PEEK], x))
-
-
-def is_scaled(x: Array) -> bool:
-    """Whether float x looks like grey levels divided by 255."""
-    if x.dtype.kind != "f" or x.min() < 0 or x.max() > 1:
-        return False
-    close = 0.13 if x.dtype == np.float16 else 1e-3
-    return all(bool((np.abs(v - np.rint(v)) < close).all()) for v in (part * 255.0 for part in (x[:PEEK], x)))
 
 
 def refuse_where(bad: NDArray[np.bool_], x: Array, what: str, remedy: str) -> None:
@@ -87,11 +82,3 @@ def refuse_where(bad: NDArray[np.bool_], x: Array, what: str, remedy: str) -> No
         row, *place = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
         first = f"{x[(row, *place)]} in row {row}, position {place[0] if len(place) == 1 else tuple(place)}"
         raise RequestError(f"x holds {int(bad.sum())} values {what}, the first {first}.", remedy)
-
-
-def refuse_off_levels(x: Array, domain: str, top: int, remedy: str) -> None:
-    """Refuse x where it is no integer from 0 to `top`."""
-    bad = (x < 0) | (x > top) | (x != np.rint(x) if x.dtype.kind == "f" else False)
-    if is_scaled(x) and top == 255:
-        remedy = "It looks divided by 255; give np.rint(x * 255)."
-    refuse_where(bad, x, f"outside this run's domain {domain}, the integers 0 to {top}", remedy)

@@ -18,6 +18,7 @@ from ..domain import Domain, kinds
 from ..errors import RequestError
 from ..registry import load_all
 
+EACH = 32  # most levels that get a probability each by default
 PACE = 10.0  # Adam moves a number by about lr a step: one that all examples share is learned ten times as fast
 
 
@@ -122,5 +123,6 @@ def fitting(domain: Domain) -> list[str]:
 
 
 def default_likelihood(domain: Domain) -> str:
-    """The likelihood that `fit` picks, which the kind of the domain names."""
-    return domain.of_kind.likelihood(domain.num_levels)
+    """The likelihood that `fit` picks: the kind's own, or a smooth one above 32 levels."""
+    kind = domain.of_kind
+    return kind.smooth_likelihood if kind.smooth_likelihood and domain.levels > EACH else kind.likelihood
