@@ -367,7 +367,7 @@ def test_a_run_from_fit_to_report(tmp_path: Path) -> None:
     assert again.model.groups == ("z1", "z2", "z3")
     from unveil.runs.command import keys_of
 
-    keys = keys_of(again)
+    keys = keys_of(again.store)
     assert keys is not None
     assert {k: v for k, v in keys.items() if k.startswith("model")} == {
         "model": "hvae", "model.latent": 2, "model.width": 8, "model.network": "grid", "model.condition": "label",

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from unveil.api import Run
 from unveil.fitting.prepare import prepare
-from unveil.runs.store import Run
+from unveil.report import write_report
 
 HOSTILE = ["</script><img src=x onerror=alert(1)>", "a <b>bold</b> & %{x} '\"\u2028 name", "{{ 7 * 7 }} <!-- @accent"]
 
@@ -19,9 +20,11 @@ def fitted(source: Any, out: Path, *, baselines: bool = False, **options: Any) -
     """A finished run of a short fit, its report written by the fit itself; baselines take as long as all the rest."""
     with pytest.MonkeyPatch.context() as patch:
         if not baselines:
-            patch.setattr("unveil.fitting.prepare.fit_baselines", lambda data, **options: [])
+            patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: [])
         list(
-            prepare(source, out=out, options={key.replace("__", "."): value for key, value in options.items()}).events()
+            prepare(source, out=out, options={key.replace("__", "."): value for key, value in options.items()}).events(
+                write_report
+            )
         )
     return Run.load(out, data=None if isinstance(source, str) else source)
 

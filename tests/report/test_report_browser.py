@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from report.conftest import HOSTILE
-from unveil.runs.store import Run
+from unveil.api import Run
 
 
 def until(page: Page, condition: str) -> None:

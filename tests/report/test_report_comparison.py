@@ -8,11 +8,11 @@ import pytest
 
 from report.conftest import fitted
 from report.test_report_page import Seen
+from unveil.api import Run
 from unveil.evaluation.compare import compare
 from unveil.models.walks import STEPS
 from unveil.report.beside import beside
 from unveil.report.comparison import comparison_page
-from unveil.runs.store import Run
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ import unveil
 from report.conftest import HOSTILE, fitted
 from report.test_report_browser import opened
 from report.test_report_page import Seen
+from unveil.api import Run
 from unveil.diagnostics.aggregate import Aggregate
 from unveil.diagnostics.bracket import Bracket, Rung
 from unveil.diagnostics.collapse import Collapse
@@ -33,7 +34,6 @@ from unveil.report.evidence import evidence
 from unveil.report.page import page
 from unveil.report.rounding import fixed
 from unveil.report.subject import Subject
-from unveil.runs.store import Run
 
 LOWER = (
     Rung("ELBO", "elbo", 64, "lower", -95.4, 0.03),
@@ -85,7 +85,7 @@ def diagnosed(run: Run, out: Path, found: dict[str, Any]) -> Run:
     shutil.copytree(run.path, out)
     (out / "diagnosis.json").write_text(json.dumps(found), encoding="utf-8")
     copy = Run.load(out)
-    (out / "report.html").write_text(page(copy), encoding="utf-8")
+    (out / "report.html").write_text(page(copy.store), encoding="utf-8")
     return copy
 
 
@@ -192,7 +192,7 @@ def told(run: Run, found: dict[str, Any]) -> Subject:
     class Told(Run):
         diagnosis = found
 
-    return replace(Subject.of(run), run=Told(run.path, run.config))
+    return replace(Subject.of(run.store), run=Told(run.path, run.config))
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_contours_hold_their_share_of_the_mass() -> None:
 
 
 def test_the_aggregate_of_one_z_lies_beside_the_density_of_the_prior(one_z: Run) -> None:
-    found = densities.aggregate(Subject.of(one_z))
+    found = densities.aggregate(Subject.of(one_z.store))
     assert found is not None and found.titles == ("z",) and found.q.shape[1] == 1
     bars, line = evidence_figures.aggregate(found)["data"]
     assert sum(bars["y"]) == pytest.approx(1, abs=0.02)
@@ -343,7 +343,7 @@ def test_the_aggregate_of_one_z_lies_beside_the_density_of_the_prior(one_z: Run)
 
 
 def test_two_of_many_dimensions_have_contours_where_the_prior_is_a_product(images: Run, flow: Run) -> None:
-    product, joined = (densities.aggregate(Subject.of(run)) for run in (images, flow))
+    product, joined = (densities.aggregate(Subject.of(run.store)) for run in (images, flow))
     assert product is not None and product.density is not None and product.num_dims == 5
     axes = torch.meshgrid(product.density.y, product.density.x, indexing="ij")
     log_p = -0.5 * (axes[0] ** 2 + axes[1] ** 2).double()
@@ -354,7 +354,7 @@ def test_two_of_many_dimensions_have_contours_where_the_prior_is_a_product(image
 
 
 def test_the_two_dimensions_are_those_with_the_largest_rate(images: Run) -> None:
-    subject = Subject.of(images)
+    subject = Subject.of(images.store)
     found = densities.aggregate(subject)
     rates = subject.panels["kl_per_dimension"].mean(0)
     expected = sorted(rates.argsort(descending=True)[:2].tolist())
@@ -362,7 +362,7 @@ def test_the_two_dimensions_are_those_with_the_largest_rate(images: Run) -> None
 
 
 def test_with_the_exact_posterior_both_densities_are_one(plane: Run) -> None:
-    subject = Subject.of(plane)
+    subject = Subject.of(plane.store)
     found = densities.beside_the_truth(subject)
     assert [one.place for one in found] == densities.chosen(subject)
     posterior = plane.model.posterior(subject.test.batch(torch.tensor([one.place for one in found])))
@@ -376,7 +376,7 @@ def test_with_the_exact_posterior_both_densities_are_one(plane: Run) -> None:
 
 
 def test_the_kl_on_the_grid_is_what_the_bound_loses(vectors: Run) -> None:
-    subject = Subject.of(vectors)
+    subject = Subject.of(vectors.store)
     places = densities.chosen(subject)
     with keyed("test"), torch.no_grad():
         terms = vectors.model.infer(densities._batch(subject, places), 20_000)
@@ -411,7 +411,7 @@ def test_a_q_too_narrow_for_the_grid_has_no_kl() -> None:
 
 
 def test_one_example_of_each_class_is_chosen_first(vectors: Run) -> None:
-    subject = Subject.of(vectors)
+    subject = Subject.of(vectors.store)
     assert subject.test.y is not None
     places = densities.chosen(subject)
     assert len(set(places)) == 6 and {int(subject.test.y[place]) for place in places[:3]} == {0, 1, 2}
@@ -419,12 +419,12 @@ def test_one_example_of_each_class_is_chosen_first(vectors: Run) -> None:
 
 
 def test_the_same_run_makes_the_same_pictures(vectors: Run) -> None:
-    first, second = (json.dumps(evidence(Subject.of(vectors)).figures, sort_keys=True) for _ in range(2))
+    first, second = (json.dumps(evidence(Subject.of(vectors.store)).figures, sort_keys=True) for _ in range(2))
     assert first == second
 
 
 def test_decoding_stays_within_its_budget(vectors: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = Subject.of(vectors)
+    subject = Subject.of(vectors.store)
     decoded: list[int] = []
     joint: Callable[..., Any] = type(subject.model).joint
 

@@ -10,13 +10,13 @@ import torch
 
 from report.conftest import HOSTILE
 from report.test_report_page import Seen
+from unveil.api import Run
 from unveil.batch import Batch
 from unveil.models.base import Model
 from unveil.models.panels import Bars, Lines, Strip
 from unveil.report.family import MOST, family
 from unveil.report.page import page
 from unveil.report.subject import Subject
-from unveil.runs.store import Run
 
 
 def panels_of(model: Model, batch: Batch) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def with_panels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_images_are_rows_with_labels(images: Run, with_panels: None) -> None:
-    shown, figures = family(Subject.of(images))
+    shown, figures = family(Subject.of(images.store))
     assert [part.title for part in shown] == ["Rate per group", "Bound", "From noise"]
     assert set(figures) == {"own_rate", "own_steps"}
     assert figures["own_rate"]["data"][0]["y"] == [1.5, None] and "<b>" not in figures["own_rate"]["data"][0]["x"][0]
@@ -47,7 +47,7 @@ def test_images_are_rows_with_labels(images: Run, with_panels: None) -> None:
 
 
 def test_vectors_are_clouds_in_one_box(vectors: Run, with_panels: None) -> None:
-    shown, figures = family(Subject.of(vectors))
+    shown, figures = family(Subject.of(vectors.store))
     clouds = [figures[name] for name in shown[2].figures]
     assert len(clouds) == 2 and not shown[2].rows
     assert clouds[0]["layout"]["xaxis"] == clouds[1]["layout"]["xaxis"]
@@ -65,4 +65,4 @@ def test_the_page_has_them_in_a_section_of_their_own(
 
 
 def test_a_family_without_any_has_no_section(images: Run) -> None:
-    assert "own" not in Seen(page(images)).sections
+    assert "own" not in Seen(page(images.store)).sections

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from unveil.runs.scores import kept_scores
 
 from report.conftest import HOSTILE, fitted
+from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
 from unveil.fitting.prepare import prepare
@@ -21,7 +21,6 @@ from unveil.report import write_report
 from unveil.report.page import best_step, content_policy, error, fixed, page, starts
 from unveil.report.subject import Subject
 from unveil.report.views import extremes
-from unveil.runs.store import Run
 from unveil.settings.judging import make_estimator
 
 
@@ -209,7 +208,7 @@ def test_the_same_run_gives_the_same_bytes(images: Run) -> None:
     first = (images.path / "report.html").read_bytes()
     torch.manual_seed(123)
     again = Run.load(images.path)
-    assert write_report(again) == images.path / "report.html"
+    assert write_report(again.store) == images.path / "report.html"
     assert (images.path / "report.html").read_bytes() == first
 
 
@@ -217,19 +216,19 @@ def test_a_report_draws_no_noise_of_the_caller(images: Run) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    page(images)
+    page(images.store)
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_an_unfinished_run_is_refused_with_the_remedy(digits_file: str, tmp_path: Path) -> None:
     run = prepare(digits_file, out=tmp_path / "run", options={"train.steps": 3}).start()
     with pytest.raises(RequestError, match="no result yet"):
-        write_report(run)
+        write_report(run.store)
     assert not (tmp_path / "run" / "report.html").exists()
 
 
 def test_extremes_are_those_of_the_whole_test_set(mixture: Run) -> None:
-    subject = Subject.of(mixture)
+    subject = Subject.of(mixture.store)
     every, _ = evaluate(subject.model, subject.test, make_estimator("exact"))
     order = every.log_px.argsort()
     found = extremes(subject, 5)
@@ -238,7 +237,7 @@ def test_extremes_are_those_of_the_whole_test_set(mixture: Run) -> None:
 
 
 def test_extremes_are_those_of_the_result(images: Run) -> None:
-    found, log_px = extremes(Subject.of(images), 1000), kept_scores(images, "test")
+    found, log_px = extremes(Subject.of(images.store), 1000), images.store.scores("test")
     assert len(found.least) == len(log_px) // 2 and np.isclose(log_px.mean(), images.result["log_px"])
     assert np.array_equal(log_px[found.least], np.sort(log_px)[: len(found.least)])
     assert np.array_equal(log_px[found.most], np.sort(log_px)[::-1][: len(found.most)])

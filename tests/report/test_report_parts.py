@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 from torch.distributions import MultivariateNormal
 
+from unveil.api import Run
 from unveil.batch import Batch
 from unveil.diagnostics.activity import active_units, posterior_moments
 from unveil.domain import Domain
@@ -31,7 +32,6 @@ from unveil.report.latents import Map, dimensions, latent_map, principal_compone
 from unveil.report.notebook import run_card, sparkline
 from unveil.report.repeat import judgement, repetition
 from unveil.report.subject import Subject
-from unveil.runs.store import Run
 from unveil.settings.choices import choose
 
 
@@ -52,7 +52,7 @@ def spoken(command: str) -> tuple[str, dict[str, str]]:
 
 def config_again(run: Run, out: Path) -> dict[str, Any]:
     """config.json of the run that the printed command starts."""
-    commands = repetition(run)
+    commands = repetition(run.store)
     assert commands is not None
     source, options = spoken(commands[0])
     steps, seed = options.pop("steps"), int(options.pop("seed"))
@@ -74,7 +74,7 @@ def test_the_command_says_every_choice_and_no_clock(digits_file: str, tmp_path: 
         "likelihood.sigma": 0.5, "train.minutes": 0.01,
     }  # fmt: skip
     run = prepare(digits_file, out=tmp_path / "run", seed=7, options=options).start()
-    commands = repetition(run)
+    commands = repetition(run.store)
     assert commands is not None and "minutes" not in commands[0]
     _, said = spoken(commands[0])
     assert said["objective"] == "beta_elbo" and said["seed"] == "7" and said["steps"] == str(run.train["steps"])
@@ -103,14 +103,14 @@ def said_keys(said: dict[str, str]) -> dict[str, str]:
 
 def test_later_phases_are_said_too(images: Run, tmp_path: Path) -> None:
     run = Run(images.path, images.config | {"phases": [*images.config["phases"], images.train | {"steps": 44}]})
-    commands = repetition(run)
+    commands = repetition(run.store)
     assert commands is not None and commands[1:] == [f"unveil resume {shlex.quote(str(run.path))} --steps 44"]
 
 
 def test_the_judgement_names_estimator_and_k(images: Run, mixture: Run) -> None:
     chosen = images.config["evaluation"]
-    assert judgement(images).endswith(f"--estimator iwae --num-samples {chosen['num_samples']}")
-    assert judgement(mixture).endswith("--estimator exact")
+    assert judgement(images.store).endswith(f"--estimator iwae --num-samples {chosen['num_samples']}")
+    assert judgement(mixture.store).endswith("--estimator exact")
 
 
 class Wide(nn.Module):
@@ -129,13 +129,13 @@ def test_no_command_is_made_up_for_a_model_built_by_hand(images: Run) -> None:
 
 def test_the_picture_counts_every_weight_once(images: Run, mixture: Run, linear: Run) -> None:
     for run in (images, mixture, linear):
-        found = anatomy(Subject.of(run))
+        found = anatomy(Subject.of(run.store))
         counts = [int(word.replace(",", "")) for part in (found.encoder, found.prior, found.decoder)
                   for line in part for word in line.split() if word.replace(",", "").isdigit()]  # fmt: skip
         assert sum(counts) == found.total == sum(p.numel() for p in run.model.parameters())
-    assert anatomy(Subject.of(images)).z == ["5 real numbers"]
-    assert anatomy(Subject.of(mixture)).z == ["one of 4"]
-    assert anatomy(Subject.of(linear)).exact and not anatomy(Subject.of(images)).exact
+    assert anatomy(Subject.of(images.store)).z == ["5 real numbers"]
+    assert anatomy(Subject.of(mixture.store)).z == ["one of 4"]
+    assert anatomy(Subject.of(linear.store)).exact and not anatomy(Subject.of(images.store)).exact
 
 
 class Tilted(PosteriorHead):
@@ -182,7 +182,7 @@ def test_principal_components_are_those_of_scikit_learn() -> None:
 
 
 def test_the_map_joins_test_and_validation_examples_in_order(images: Run) -> None:
-    found = latent_map(Subject.of(images))
+    found = latent_map(Subject.of(images.store))
     data = images.data
     assert found is not None and found.codes is not None and data.test.y is not None and data.valid.y is not None
     assert found.codes.tolist() == [*data.test.y.tolist(), *data.valid.y.tolist()]
@@ -267,12 +267,12 @@ def test_baselines_are_bars_of_the_paired_difference(images: Run) -> None:
 
 
 def test_a_card_shows_a_finished_run(images: Run, vectors: Run) -> None:
-    card = run_card(images)
+    card = run_card(images.store)
     assert card == images._repr_html_()
     assert str(images.path) in card and "vae · finished" in card and "<svg" in card
     assert card.count('src="data:image/png;base64,') == 12 and "http" not in card and "<script" not in card
     assert images.result["sentences"][0] in card
-    assert "<img" not in run_card(vectors) and "<svg" in run_card(vectors)
+    assert "<img" not in run_card(vectors.store) and "<svg" in run_card(vectors.store)
 
 
 def test_a_card_shows_an_unfinished_run(digits_file: str, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def page(run: RunStore) -> str:
             found,
             result=subject.result,
             info=subject.info,
-            config=run.config,
+            config=run.config.to_json(),
             name=run.data.name,
             path=run.path,
             quantity=quantity(subject.result),
