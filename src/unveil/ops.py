@@ -34,6 +34,11 @@ def mean_and_error(value: ArrayLike | Tensor) -> tuple[float, float]:
     return float(value.mean()), float(error_of_mean(value))
 
 
+def error_of_known(error: Tensor) -> float:
+    """The standard error of the mean of N values, each with an independent error of its own [N]."""
+    return float(error.square().sum().sqrt()) / len(error)
+
+
 def sum_event(x: Tensor, event_ndim: int) -> Tensor:
     """Sum over the last `event_ndim` dimensions (never a mean)."""
     return x.sum(dim=tuple(range(-event_ndim, 0))) if event_ndim else x

@@ -30,7 +30,7 @@ X = np.where(np.random.default_rng(0).random((40, 6)) < 0.3, -1.0, 1.0)
 class Sign(Kind):
     """−1 and +1."""
 
-    order, is_discrete, ends, likelihood = 5, True, (-1.0, 1.0), "spin"
+    order, is_discrete, ends, inside, likelihood = 5, True, (-1.0, 1.0), 1.0, "spin"
 
     def recognises(self, x: Values) -> bool:
         return bool((np.abs(x.x) == 1).all()) and x.low < 0
@@ -94,6 +94,8 @@ def test_a_new_kind_is_recognised_asked_for_and_listed() -> None:
         load(X * np.arange(6), domain="sign")
     with pytest.raises(RequestError, match="that are no sign"):
         prepare(np.zeros((2, 6)), data.domain)
+    gappy = prepare(np.where(np.eye(6) > 0, np.nan, 1.0), data.domain)
+    assert gappy.observed is not None and gappy.x.sum() == gappy.observed.sum() == 30
     with pytest.raises(RequestError, match="Did you mean 'sign'"):
         load(X, domain="sing")
 

@@ -132,17 +132,17 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     require_numbers(x)
     rows = np.arange(len(x))
     if not domain.is_finite:
-        return _split(_kept(x, domain), raw, domain, rows)
+        return _split(_kept(x, raw.observed, domain), raw, domain, rows)
     mode = binarization or "none"
     if mode not in MODES[1:]:
         raise RequestError(f"binarization came as {mode!r}.", nearest(mode, MODES[1:]))
     if mode != "none" and not bool(((x == 0) | (x == 1)).all()):
         grey = _grey_domain(raw.known, mode, levels)
-        v = _kept(x, grey)
+        v = _kept(x, raw.observed, grey)
         values = threshold(v, grey.levels) if mode == "threshold" else fixed(v, grey.levels, seed)
         kept = None if mode == "threshold" else v
         return _split(values, raw, domain, rows, levels=grey.levels, grey=kept)
-    return _split(_kept(x, domain), raw, domain, rows)
+    return _split(_kept(x, raw.observed, domain), raw, domain, rows)
 
 
 def split_rows(
@@ -243,10 +243,12 @@ def _require_shape(x: Array, domain: Domain) -> None:
     raise RequestError(f"x came with the shape {x.shape}; this run takes (N, {sizes}).", way)
 
 
-def _kept(x: Array, domain: Domain) -> Array:
-    """x as it is kept, refused where a value is outside the domain."""
-    domain.of_kind.check(x, str(domain), domain.num_levels)
-    return domain.of_kind.store(x)
+def _kept(x: Array, observed: NDArray[np.bool_] | None, domain: Domain) -> Array:
+    """x as it is kept, refused where an observed value is outside the domain."""
+    kind = domain.of_kind
+    seen = x if observed is None else np.where(observed, x, np.asarray(kind.inside, x.dtype))
+    kind.check(seen, str(domain), domain.num_levels)
+    return kind.store(x)
 
 
 def _grey_domain(x: Array, mode: str, levels: int) -> Domain:

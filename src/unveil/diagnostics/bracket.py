@@ -14,6 +14,7 @@ from ..estimators.base import Estimate, Estimator, evaluate
 from ..estimators.cells import DIMS
 from ..files import finite
 from ..models.base import Model, num_latents
+from ..ops import error_of_known
 from ..registry import lookup
 from .finding import Finding
 
@@ -139,5 +140,4 @@ def _rung(
     stderr_mc: torch.Tensor,
     strict: bool = True,
 ) -> Rung:
-    error = float((stderr_mc**2).sum().sqrt()) / len(log_px)
-    return Rung(name, estimator, num_samples, direction, float(log_px.mean()), error, strict)
+    return Rung(name, estimator, num_samples, direction, float(log_px.mean()), error_of_known(stderr_mc), strict)

@@ -16,7 +16,7 @@ from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
 from ..files import finite
 from ..models.base import Model, Posterior, num_latents
-from ..ops import error_of_mean
+from ..ops import error_of_known, error_of_mean
 
 PROBES = 64  # draws of z at which p(x, z)/p(z|x) is compared
 
@@ -40,7 +40,7 @@ class Term:
     @property
     def stderr(self) -> float:
         """The standard error of the mean; the errors of the examples are independent."""
-        return float(self.error.square().sum().sqrt()) / len(self.error)
+        return error_of_known(self.error)
 
     def to_json(self) -> dict[str, Any]:
         """Means, as plain values."""

@@ -21,6 +21,7 @@ class Kind(ABC):
         is_discrete: whether log p(x) is the logarithm of a probability (and bits per dimension mean something).
         is_finite: whether one dimension takes the values 0 … n − 1, which are kept as uint8.
         ends: the least and the greatest value, where they are known of all x and `is_finite` does not say so.
+        inside: one of its values, which stands for those that are not observed while x is checked.
         has_levels: whether n belongs to the domain, as in levels(17).
         likelihood: the name of the one that `fit` picks; above 32 levels smooth_likelihood, where there is one.
         retaken: the sentence for x that was recognised as one of `taken_for` and could be asked for as this kind.
@@ -31,6 +32,7 @@ class Kind(ABC):
     is_discrete: ClassVar[bool]
     is_finite: ClassVar[bool] = False
     ends: ClassVar[tuple[float, float] | None] = None
+    inside: ClassVar[float] = 0.0
     has_levels: ClassVar[bool] = False
     likelihood: ClassVar[str]
     smooth_likelihood: ClassVar[str] = ""

@@ -12,7 +12,7 @@ from ..data import Split
 from ..diagnostics.activity import active_units
 from ..estimators.base import Estimate, Estimator
 from ..files import finite
-from ..ops import error_of_mean
+from ..ops import error_of_known, error_of_mean
 from ..runs.store import RESULT, RunStore, versions
 from .splits import condition, observed_share
 
@@ -35,7 +35,7 @@ def report_estimate(run: RunStore, split: Split, judge: Estimator, estimate: Est
         "log_px": float(log_px.mean()),
         "log_px_sum": float(log_px.sum()),
         "stderr": finite(float(error_of_mean(log_px))),
-        "stderr_mc": finite(float((estimate.stderr_mc**2).sum().sqrt()) / count),
+        "stderr_mc": finite(error_of_known(estimate.stderr_mc)),
         "elbo": float(found["elbo"].mean()),
         "rate": float(found["rate"].mean()),
         "distortion": float(found["distortion"].mean()),
