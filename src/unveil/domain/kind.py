@@ -39,9 +39,9 @@ class Kind(ABC):
     retaken: ClassVar[str] = ""
     taken_for: ClassVar[tuple[str, ...]] = ()
 
+    @abstractmethod
     def recognises(self, x: Values) -> bool:
         """Whether x is of this kind where nobody asked for one."""
-        return False
 
     @abstractmethod
     def take(self, x: Values, levels: int, asked: bool) -> tuple[int | None, tuple[str, ...]]:

@@ -39,6 +39,9 @@ class Unit(Kind):
     retaken = "Numbers from 0 to 1 are unit data with data.domain=unit."
     taken_for = ("real", "binary")
 
+    def recognises(self, x: Values) -> bool:
+        return False
+
     def take(self, x: Values, levels: int, asked: bool) -> tuple[None, tuple[str, ...]]:
         _refuse_outside_unit(x.x, "unit data", "Give data.domain=real, or leave data.domain out.")
         return None, ("x is taken as unit, as asked.",)
