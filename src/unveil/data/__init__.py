@@ -1,4 +1,4 @@
-"""From a source (a name, a file, an array) to splits with a Domain and a fingerprint."""
+"""Data: a source (a name, a file, an array) becomes three splits with a Domain and a fingerprint."""
 
 from __future__ import annotations
 

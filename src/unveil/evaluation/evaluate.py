@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..data import Split
-from ..estimators.base import ROWS, Estimate, Estimator, check_precision, evaluate
+from ..data.blocks import ROWS
+from ..estimators.base import Estimate, Estimator, check_precision, evaluate
+from ..files import finite
+from ..ops import error_of_mean
 from ..runs.store import RESULT, RunStore
 from ..settings.judging import make_estimator
-from .result import _stderr_of_mean, report_estimate
+from .result import report_estimate
 from .splits import choose_split
 
 PAIRED = 2 * ROWS  # examples on which two precisions are compared
@@ -94,7 +97,7 @@ def precision_difference(
     off = reduced.log_px - full.log_px
     return {
         "mean": float(off.mean()),
-        "stderr": _stderr_of_mean(off),
+        "stderr": finite(float(error_of_mean(off))),
         "max_abs": float(off.abs().max()),
         "num_examples": len(off),
         "num_samples": judge.num_samples,

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ..data import Data
+from ..data.blocks import ROWS
 from ..errors import RequestError
-from ..estimators.base import ROWS, evaluate
+from ..estimators.base import evaluate
 from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed

@@ -13,7 +13,6 @@ References: Theis, van den Oord & Bethge, A note on the evaluation of generative
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ import torch
 from numpy.typing import NDArray
 
 from ...data import Data
+from ...files import finite
+from ...ops import mean_and_error
 from .afford import FLOPS
 from .examples import Examples, log_px
 from .mixtures import START, categorical_mixture, gaussian_mixture
@@ -64,20 +65,15 @@ class Baseline:
             "name": self.name,
             "description": self.description,
             "log_px": float(self.log_px.mean()),
-            "stderr": _stderr(self.log_px),
+            "stderr": finite(mean_and_error(self.log_px)[1]),
             "direction": self.direction,
             "num_samples": self.num_samples,
             "size": self.size,
             "tried": [{"size": size, "valid_log_px": value} for size, value in self.tried],
             "difference": float(difference.mean()),
-            "difference_stderr": _stderr(difference),
+            "difference_stderr": finite(mean_and_error(difference)[1]),
             "seconds": round(self.seconds, 3),
         }
-
-
-def _stderr(value: NDArray[np.float64]) -> float | None:
-    """The standard error of the mean; None for a single value, which cannot tell."""
-    return float(value.std(ddof=1) / math.sqrt(len(value))) if len(value) > 1 else None
 
 
 @torch.no_grad()
