@@ -1,4 +1,7 @@
-"""The command line: each verb is one library call, and everything heavy is imported inside the verbs."""
+"""The command line: each verb is one library call, and everything heavy is imported inside the verbs.
+
+It may import everything below it. A new verb is one function with the decorator `verb`, in a file here.
+"""
 
 from __future__ import annotations
 
