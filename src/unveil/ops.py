@@ -59,8 +59,17 @@ def keyed(*key: int | str) -> Iterator[None]:
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed_of(*key))
+        _seed(seed_of(*key))
         yield
+
+
+def _seed(seed: int) -> None:
+    """As `torch.manual_seed`, which imports torch's compiler (a second) and queues a call for each absent device."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
 
 
 @contextlib.contextmanager

@@ -25,11 +25,13 @@ from numpy.typing import NDArray
 from ...data import Data
 from ...files import finite
 from ...ops import mean_and_error
-from .afford import FLOPS
+from .afford import FLOPS, STARTS
 from .examples import Examples, log_px
 from .mixtures import START, categorical_mixture, gaussian_mixture
 from .ppca import ppca
 from .search import Family, Search
+
+WHOLE = 2.0  # seconds for all of them, from which on they have as many starts as operations pay for
 
 
 @dataclass(frozen=True)
@@ -104,17 +106,23 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[B
         "gaussian_mixture": gaussian_mixture,
         "categorical_mixture": categorical_mixture,
     }
-    return [_fit(name, makers[name], examples, share * seconds * FLOPS, seed) for name, share in shares.items()]
+    starts = max(1, int(STARTS * min(1.0, seconds / WHOLE)))
+    return [_fit(name, makers[name], examples, share * seconds * FLOPS, starts, seed) for name, share in shares.items()]
 
 
 def _fit(
-    name: str, make: Callable[[Examples, float, int], Family], examples: Examples, operations: float, seed: int
+    name: str,
+    make: Callable[[Examples, float, int], Family],
+    examples: Examples,
+    operations: float,
+    starts: int,
+    seed: int,
 ) -> Baseline:
     started = time.perf_counter()
     family = make(examples, operations, seed)
     K = family.num_samples
     search = Search(family.fit, lambda density: float(log_px(density, examples.valid, K, seed).mean()))
-    size, density = search.run(family.sizes, family.knobs, family.starts)
+    size, density = search.run(family.sizes, family.knobs, lambda size: min(starts, family.starts(size)))
     test = log_px(density, examples.test, K, seed)
     remarks = (*(() if K is None else (f"dequantised, K = {K}",)), *family.remarks)
     return Baseline(
@@ -127,18 +135,3 @@ def _fit(
         tried=tuple((size, search.tried(size)) for size in family.sizes),
         seconds=time.perf_counter() - started,
     )
-
-
-# choosing
-
-
-# probabilistic PCA
-
-
-# mixtures
-
-
-# what can be afforded
-
-
-# small things
