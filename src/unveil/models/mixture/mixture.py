@@ -1,7 +1,7 @@
-"""A mixture: z is one of C components. p(z|x) comes from trying every value of z, and EM is its variational inference.
+"""A mixture, where z is one of C components. p(z|x) is a sum over the values of z, and EM fits the model.
 
-Every kind of component has the same prior, a thought: before the data came, `smoothing` examples were seen in each
-component, every dimension drawn from its marginal over the training set. It adds
+Every kind of component has the same prior: it acts as if each component had seen `smoothing` examples before the data
+came, with every dimension drawn from its marginal over the training set. The prior adds
 
 log p(θ) = s Σ_c (log π_c + Σ_d E_{x_d ∼ marginal}[log p(x_d|c)])
 

@@ -1,4 +1,4 @@
-"""A model that may be conditioned on labels, some or all of which are not observed: what is the same in each family."""
+"""Models conditioned on labels, of which some or all may not be observed: the code that their families share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
 
 class Conditioned(Model):
-    """A family that may be conditioned on labels, and p(y), their frequency in the training data.
+    """A family that may be conditioned on labels. p(y) is their frequency in the training data.
 
     Attributes: num_classes, C, or 0 without a condition; log_frequency, log p(y) [C].
     """
@@ -86,7 +86,7 @@ class Labelled(Conditioned):
         return Terms(log_px_z=log_px - summed.sum(-1), log_pz=summed, z=z)
 
     def _joint_of_each_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        """[K, C·B]: the same z with every label."""
+        """The terms of the same z with every label, [K, C·B]."""
         every = every_label(batch, self.num_classes)
         return self.joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
 
@@ -131,7 +131,7 @@ class Labelled(Conditioned):
         return replace(batch, y=drawn)
 
     def explained(self, batch: Batch) -> Distribution:
-        """p(x|z, y) at one draw of z, and of y where it is not observed."""
+        """p(x|z, y) at one draw of z. A label that is not observed is drawn, too."""
         known = self.with_labels(batch)
         return self.decode(self.posterior(known).draw(1)[0], known.y)
 
@@ -145,7 +145,7 @@ class Labelled(Conditioned):
 
 
 def classes_of(condition: str, num_classes: int) -> int:
-    """C for `condition`, or 0; refused where the data has no labels."""
+    """The number of classes C that `condition` asks for, or 0; data without labels is refused."""
     if condition == "label" and num_classes < 2:
         raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
     return num_classes if condition == "label" else 0

@@ -1,4 +1,4 @@
-"""The vector-quantised auto-encoder: z is a grid of codes, and its prior is learned once they stand."""
+"""The vector-quantised auto-encoder: z is a grid of codes, whose prior is learned after encoder and decoder."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class VQVAE(Conditioned, Scaled):
 
     log p(x) ≥ log p(x|c(x)) + log p(c(x)), a true bound: q is certain, so there is no entropy to add.
 
-    While encoder, book and decoder are trained the prior is uniform, log p(c) = −n log K. Then they stand, and an
-    autoregressive p(c) is learned alone (`train.prior_share`). The gradient of log p(x|e_c) reaches the encoder
-    straight through. Whatever the number of samples, each x is encoded once, and moves the book once, in training only.
+    While encoder, book and decoder are trained, the prior is uniform: log p(c) = −n log K. Then they are fixed, and an
+    autoregressive p(c) is trained alone (`train.prior_share`). The gradient of log p(x|e_c) reaches the encoder
+    straight through. For any number of samples each x is encoded once; in training it moves the book once.
 
     With C classes the prior is p(c|y); a label that is not observed is summed out of it, exactly.
 
@@ -192,7 +192,7 @@ class VQVAE(Conditioned, Scaled):
         )
 
     def begin(self, parts: tuple[str, ...]) -> None:
-        """A uniform prior while encoder or decoder move; in the stage of the prior all else stands, the book too."""
+        """Take a uniform prior while encoder or decoder are trained; fix the book while the prior is."""
         self._prior_is_uniform, self._book_moves = bool({"p", "q"} & set(parts)), "p" in parts
 
     # q(c|x), p(x, c) and their meeting
@@ -208,7 +208,7 @@ class VQVAE(Conditioned, Scaled):
     def draw_terms(
         self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """One pass; the vectors that are decoded carry the encoder's gradient, the codes none."""
+        """One pass; the decoded vectors carry the gradient of the encoder, the codes none."""
         found = (posterior if isinstance(posterior, Codes) else self.posterior(batch)).found
         with held(self.parameters_of("p") if "p" in hold else ()):
             log_px_z = self._log_px(batch, found.values.unsqueeze(0))  # [1, B]
@@ -263,7 +263,7 @@ class VQVAE(Conditioned, Scaled):
         return {"commitment": self.commitment * found.commitment.sum(-1), "codebook": found.book.sum(-1)}
 
     def _metrics(self, codes: Tensor) -> dict[str, Tensor]:
-        """How many codes the batch makes use of, and as how many they count."""
+        """The share of codes that the batch uses, and their perplexity."""
         counts = count_codes(codes, self.codebook_size)
         return {"codebook_usage": (counts > 0).float().mean(), "codebook_perplexity": perplexity(counts)}
 
@@ -316,7 +316,7 @@ class VQVAE(Conditioned, Scaled):
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
-        """The scale of x, the output's offset, and a book of k-means centres of what the encoder says of x."""
+        """Set the scale of x and the output's offset, and start the book from k-means centres of encoded x."""
         self.start_x(batch)
         self.quantizer.start(self._encode(batch).flatten(0, -2))
         self.count_labels(batch)
