@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 
 from ..batch import Batch
 from ..domain import Domain
-from ..errors import RequestError
+from ..errors import RequestError, nearest
 from ..terms import Terms, expand_samples
 from .modes import held
 from .posterior import Posterior
@@ -219,3 +219,10 @@ class Model(nn.Module, ABC):
                     f"{who} needs {need.replace('|', ' or ')}, which this {type(self).__name__} does not give: "
                     f"{(REMEDIES | dict(self.remedies)).get(first, 'choose another')}."
                 )
+
+
+def parameters_in(part: str, **parts: Iterable[nn.Module | nn.Parameter]) -> list[nn.Parameter]:
+    """The parameters of one of the parts, each of modules and parameters; a part of another name is refused."""
+    if part not in parts:
+        raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
+    return [p for thing in parts[part] for p in ([thing] if isinstance(thing, nn.Parameter) else thing.parameters())]

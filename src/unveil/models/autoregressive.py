@@ -13,9 +13,9 @@ from torch.distributions import Distribution, constraints
 
 from ..batch import Batch
 from ..domain import Domain
-from ..errors import RequestError, nearest
+from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Posterior, held
+from ..model import Posterior, held, parameters_in
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
@@ -132,16 +132,16 @@ class Autoregressive(Conditioned, Scaled):
         """log p(x) or, where labels are given, log p(x|y), [B]."""
         if not self.misses_labels(batch):
             return self._log_px(batch)
-        log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
-        return (self._log_px_of_each_label(batch) + log_py).logsumexp(0)
+        return self.log_label(batch)[0].logsumexp(0)
 
     def _log_px(self, batch: Batch) -> Tensor:
         h = self._features(self._values(batch), batch.y)
         return self.likelihood(h, batch.observed).log_prob(batch.x)
 
-    def _log_px_of_each_label(self, batch: Batch) -> Tensor:
-        """log p(x|y), [C, B]."""
-        return self._log_px(every_label(batch, self.num_classes)).unflatten(0, (self.num_classes, -1))
+    def log_label(self, batch: Batch, z: tuple[Tensor, ...] = ()) -> Tensor:
+        """log p(y) p(x|y), [1, C, B]."""
+        log_px = self._log_px(every_label(batch, self.num_classes)).unflatten(0, (self.num_classes, -1))
+        return (log_px + log_label_prior(batch, self.log_frequency)).unsqueeze(0)
 
     def _values(self, batch: Batch) -> Tensor:
         """The inputs of the network for each value, [B, V, D]: the scaled value and, if the model sees it, the mask."""
@@ -186,21 +186,6 @@ class Autoregressive(Conditioned, Scaled):
         return ChainRule(self, y)
 
     # drawing
-
-    @torch.no_grad()
-    def label(self, batch: Batch) -> Tensor | None:
-        """argmax_y p(y) p(x|y), [B], where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
-        return (self._log_px_of_each_label(batch) + log_label_prior(batch, self.log_frequency)).argmax(0)
-
-    @torch.no_grad()
-    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
-        """y ∼ p(y|x) ∝ p(y) p(x|y) [1, B] where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
-        logits = self._log_px_of_each_label(batch) + log_label_prior(batch, self.log_frequency)
-        return torch.distributions.Categorical(logits=logits.T, validate_args=False).sample((1,))
 
     @torch.no_grad()
     def sample(
@@ -250,10 +235,7 @@ class Autoregressive(Conditioned, Scaled):
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """All parameters belong to p."""
-        parts: dict[str, list[nn.Parameter]] = {"p": list(self.parameters()), "q": [], "prior": []}
-        if part not in parts:
-            raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
-        return parts[part]
+        return parameters_in(part, p=[self], q=[], prior=[])
 
 
 class NoLatents(Posterior):

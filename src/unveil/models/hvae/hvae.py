@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Coordinates, OneTransform, Posterior, held
+from ...model import Coordinates, OneTransform, Posterior, held, parameters_in
 from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
 from ...nn.rungs import Inference, Network, ladder
 from ...priors import Prior
@@ -278,15 +278,9 @@ class HVAE(Labelled, Scaled):
         self.count_labels(batch)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        of_p, of_q = self.ladder.parts()
-        modules: dict[str, list[nn.Module]] = {
-            "p": [self.prior, *of_p, self.likelihood, *(of_q if self.prior.shares_encoder else [])],
-            "q": of_q,
-            "prior": [self.prior],
-        }
-        if part not in modules:
-            raise RequestError(f"There is no part {part!r}; a hierarchical VAE has 'p', 'q' and 'prior'.")
-        return [p for module in modules[part] for p in module.parameters()]
+        of_p, q = self.ladder.parts()
+        p = [self.prior, *of_p, self.likelihood, *(q if self.prior.shares_encoder else [])]
+        return parameters_in(part, p=p, q=q, prior=[self.prior])
 
     @torch.no_grad()
     def panels(self, batch: Batch) -> dict[str, Any]:

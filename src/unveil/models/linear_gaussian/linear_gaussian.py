@@ -17,7 +17,7 @@ from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, nearest
-from ...model import Model, OneGroup, Posterior
+from ...model import Model, OneGroup, Posterior, parameters_in
 from ...registry import register
 from ...terms import Terms
 from .statistics import MeanCov, centred, columns, mean_and_cov
@@ -182,7 +182,7 @@ class LinearGaussian(Model):
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
-        """Give half of each column's variance to W z and half to the noise; a free q starts at random (z of unit spread).
+        """Give half of each column's variance to W z, half to the noise; a free q starts at random, z of unit spread.
 
         (At A = 0 it would stay: an encoder that ignores x teaches the decoder to ignore z, and the other way round.)
         """
@@ -319,10 +319,7 @@ class LinearGaussian(Model):
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """The exact posterior has no weights of its own: it follows those of p."""
         own = [self.A, self.b, self.log_L] if self.inference == "free" else []
-        parts: dict[str, list[nn.Parameter]] = {"p": [self.W, self.mu, self.log_psi], "q": own, "prior": []}
-        if part not in parts:
-            raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
-        return parts[part]
+        return parameters_in(part, p=[self.W, self.mu, self.log_psi], q=own, prior=[])
 
 
 def _inverse_root(M: Tensor) -> Tensor:

@@ -50,6 +50,25 @@ class Conditioned(Model):
             return None
         return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
 
+    def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
+        """log p(y|x, z) up to a constant, [K, C, B], for each value of a label, −∞ where another was observed."""
+        raise NotImplementedError(f"{type(self).__name__} does not infer labels")
+
+    @torch.no_grad()
+    def label(self, batch: Batch) -> Tensor | None:
+        """argmax_y p(y|x, z), [B], at one draw of z, where the label is not observed."""
+        if not self.misses_labels(batch):
+            return batch.y if self.num_classes else None
+        return self.log_label(batch, self.posterior(batch).draw(1)[0])[0].argmax(0)
+
+    @torch.no_grad()
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
+        """y ∼ p(y|x, z) [K, B] where the label is not observed."""
+        if not self.misses_labels(batch):
+            return batch.y if self.num_classes else None
+        logits = self.log_label(batch, z).movedim(1, -1)  # [K, B, C]
+        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
+
 
 class Labelled(Conditioned):
     """p(x, z|y) and q(z|x, y) of a family; where y is not observed it is marginalised exactly (`shared/labels.py`)."""
@@ -112,15 +131,11 @@ class Labelled(Conditioned):
         marginal: Any = self.posterior(batch)
         return marginal.log_qy.argmax(0)
 
-    @torch.no_grad()
-    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
-        """y ∼ p(y|x, z) ∝ p(y) p(z|y) p(x|z, y) [K, B] where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
+    def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
+        """log p(y) p(z|y) p(x|z, y), [K, C, B]."""
         terms = self._joint_of_each_label(batch, z)
-        log_p = (terms.log_px_z + terms.log_pz.sum(-1)).unflatten(1, (self.num_classes, -1))  # [K, C, B]
-        logits = (log_p + log_label_prior(batch, self.log_frequency)).movedim(1, -1)
-        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
+        log_p = (terms.log_px_z + terms.log_pz.sum(-1)).unflatten(1, (self.num_classes, -1))
+        return log_p + log_label_prior(batch, self.log_frequency)
 
     def with_labels(self, batch: Batch) -> Batch:
         """Missing labels drawn from q*(y|x)."""

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
-from ...model import Flow, Posterior
+from ...model import Flow, Posterior, parameters_in
 from ...nn.noise import Path, Spacing, signal_and_noise
 from ...registry import register
 from ...terms import Terms
@@ -311,9 +311,7 @@ class VDM(Conditioned):
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """All parameters belong to p; q uses γ, which is one of them."""
-        if part not in ("p", "q", "prior"):
-            raise RequestError(f"There is no part {part!r}; a diffusion has 'p', to which all of it belongs.")
-        return list(self.parameters()) if part == "p" else []
+        return parameters_in(part, p=[self], q=[], prior=[])
 
     @torch.no_grad()
     def panels(self, batch: Batch) -> dict[str, Panel]:

@@ -13,9 +13,9 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...domain import Domain
-from ...errors import RequestError, nearest
+from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Posterior, held
+from ...model import Posterior, held, parameters_in
 from ...nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
 from ...nn.quantize import Quantized, count_codes, perplexity
 from ...priors.codes import CodePrior
@@ -248,8 +248,7 @@ class VQVAE(Conditioned, Scaled):
             if not self.misses_labels(batch):
                 y = None if batch.y is None else batch.y.expand(codes.shape[:2]).flatten()
                 return self.prior.log_prob(codes.flatten(0, 1), y).unflatten(0, codes.shape[:2])
-            log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
-            return (self._log_pc_of_each_label(batch, codes) + log_py).logsumexp(1)
+            return self.log_label(batch, (codes,)).logsumexp(1)
 
     def _log_pc_of_each_label(self, batch: Batch, codes: Tensor) -> Tensor:
         """log p(c|y), [K, C, B]."""
@@ -281,24 +280,9 @@ class VQVAE(Conditioned, Scaled):
 
     # generating
 
-    @torch.no_grad()
-    def label(self, batch: Batch) -> Tensor | None:
-        """argmax_y p(y) p(c(x)|y), [B], where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
-        return self._log_label(batch, self.posterior(batch).draw(1)[0][0])[0].argmax(0)
-
-    @torch.no_grad()
-    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
-        """y ∼ p(y|c) ∝ p(y) p(c|y) [K, B] where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
-        logits = self._log_label(batch, z[0].long()).movedim(1, -1)
-        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
-
-    def _log_label(self, batch: Batch, codes: Tensor) -> Tensor:
+    def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
         """log p(y) p(c|y), [K, C, B]."""
-        return self._log_pc_of_each_label(batch, codes) + log_label_prior(batch, self.log_frequency)
+        return self._log_pc_of_each_label(batch, z[0].long()) + log_label_prior(batch, self.log_frequency)
 
     @torch.no_grad()
     def sample(
@@ -325,14 +309,8 @@ class VQVAE(Conditioned, Scaled):
         return self.decode(self.posterior(batch).draw(1)[0])
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        modules: dict[str, list[nn.Module]] = {
-            "p": [self.prior, self.quantizer, self.decoder, self.likelihood],
-            "q": [self.encoder],
-            "prior": [self.prior],
-        }
-        if part not in modules:
-            raise RequestError(f"There is no part {part!r}.", nearest(part, modules))
-        return [p for module in modules[part] for p in module.parameters()]
+        p = [self.prior, self.quantizer, self.decoder, self.likelihood]
+        return parameters_in(part, p=p, q=[self.encoder], prior=[self.prior])
 
     # for the report
 
