@@ -17,7 +17,7 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals
+from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals, parameters_in
 from ..nn.masking import shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
@@ -239,16 +239,9 @@ class VAE(Labelled, Scaled):
         self.count_labels(batch)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        modules: dict[str, list[nn.Module]] = {
-            "p": [self.prior, self.decoder, self.likelihood],
-            "q": [self.encoder, self.posterior_head],
-            "prior": [self.prior],
-        }
-        if self.prior.shares_encoder:
-            modules["p"] += modules["q"]
-        if part not in modules:
-            raise RequestError(f"There is no part {part!r}; a VAE has 'p', 'q' and 'prior'.")
-        return [p for module in modules[part] for p in module.parameters()]
+        q = [self.encoder, self.posterior_head]
+        p = [self.prior, self.decoder, self.likelihood, *(q if self.prior.shares_encoder else [])]
+        return parameters_in(part, p=p, q=q, prior=[self.prior])
 
     @torch.no_grad()
     def panels(self, batch: Batch) -> dict[str, Any]:

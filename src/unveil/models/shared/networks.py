@@ -1,4 +1,4 @@
-"""Which networks and which prior a VAE gets where that is left to the library."""
+"""The networks and the prior that a model gets by default."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def default_width(domain: Domain, network: str) -> int:
 
 
 def own_options(network: str, dropout: float, activation: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What one kind of network alone takes: arguments of encoder and decoder, and those of the encoder."""
+    """Options that only one kind of network has: those of encoder and decoder, then those of the encoder alone."""
     if not 0 <= dropout < 1:
         raise RequestError(f"model.dropout is {dropout}; it takes a share from 0 to below 1.")
     if dropout and network != "mlp":
