@@ -22,7 +22,8 @@ from ..ops import keyed
 from ..settings.judging import make_estimator
 from ..settings.phase import Phase
 from ..train.compiling import compiled
-from ..train.loop import TrainState, fit
+from ..train.loop import TrainState
+from ..train.loop import fit as train
 from ..train.stage import Stage
 from ..train.validation import validate
 
@@ -112,7 +113,7 @@ class Probe:
         kept = copy.deepcopy(self.model.state_dict())
         state = TrainState(self.model, self.stage)
         times, last = [], time.perf_counter()
-        for step in fit(self.model, self.data.train, self.stage, state, seed=self.seed, bf16=bf16, problem=problem):
+        for step in train(self.model, self.data.train, self.stage, state, seed=self.seed, bf16=bf16, problem=problem):
             now = time.perf_counter()
             times.append(now - last)
             last = now
