@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.blocks import blocks
+from ..data.rowblocks import blocks
 from ..model import Model
 from ..ops import keyed
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.blocks import blocks
+from ..data.rowblocks import blocks
 from ..distributions.real_latents import Pushforward
 from ..errors import RequestError
 from ..files import finite

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.blocks import blocks
+from ..data.rowblocks import blocks
 from ..errors import positive
 from ..files import finite
 from ..model import Model, device_of, evaluating, require_latents

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..data import Split
-from ..data.blocks import blocks
+from ..data.rowblocks import blocks
 from ..model import Model, device_of, evaluating
 from ..ops import keyed
 from .finding import Finding

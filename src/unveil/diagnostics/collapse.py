@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..data.blocks import blocks
+from ..data.rowblocks import blocks
 from ..errors import RequestError
 from ..files import finite
 from ..model import Model, Posterior, device_of, evaluating, require_latents

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..data.blocks import Block, blocks
+from ..data.rowblocks import Block, blocks
 from ..errors import RequestError, WorkError
 from ..model import Model, Posterior, decoding_in, device_of, evaluating
 from ..ops import keyed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..data import Split
-from ..data.blocks import ROWS
+from ..data.rowblocks import ROWS
 from ..estimators.base import Estimate, Estimator, check_precision, evaluate
 from ..files import finite
 from ..ops import error_of_mean

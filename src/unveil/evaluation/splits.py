@@ -9,7 +9,7 @@ import torch
 
 from ..batch import Batch
 from ..data import Split
-from ..data.blocks import ROWS, blocks
+from ..data.rowblocks import ROWS, blocks
 from ..errors import RequestError
 from ..model import Model
 from ..ops import keyed

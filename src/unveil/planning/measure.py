@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data import Data
-from ..data.blocks import ROWS
+from ..data.rowblocks import ROWS
 from ..errors import RequestError
 from ..estimators.base import evaluate
 from ..model import Model, device_of

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ..data import Data
-from ..data.blocks import ROWS
+from ..data.rowblocks import ROWS
 from ..errors import RequestError
 from ..model import Model, device_of
 from ..objectives import Objective

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..api import Run, fit, resume
-from ..data.blocks import ROWS
+from ..data.rowblocks import ROWS
 from ..errors import RequestError
 from ..files import read_json, write_json
 from ..output.progress import counting, is_terminal

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.blocks import blocks
+from ..data.rowblocks import blocks
 from ..diagnostics.activity import ACTIVE, posterior_moments
 from ..ops import keyed
 from .subject import Subject

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.blocks import blocks
+from ..data.rowblocks import blocks
 from ..diagnostics.activity import active_rows, posterior_moments
 from ..domain import Domain
 from ..model import Model, stands_for_x

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.blocks import blocks
+from ..data.rowblocks import blocks
 from ..diagnostics.activity import posterior_moments
 from ..errors import RequestError
 from ..model import Model, device_of, require_latents

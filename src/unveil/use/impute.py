@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..data.blocks import blocks
 from ..data.frames import DRAW
 from ..data.raw import Raw
+from ..data.rowblocks import blocks
 from ..data.split import Split
 from ..errors import RequestError, WorkError, remark
 from ..estimators.base import draws, rows_at_once

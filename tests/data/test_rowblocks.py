@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unveil.data.blocks import ROWS, blocks
+from unveil.data.rowblocks import ROWS, blocks
 
 
 @pytest.mark.parametrize(("num_rows", "limit"), [(0, None), (1, None), (128, None), (300, None), (300, 7), (300, 999)])
