@@ -36,10 +36,15 @@ def default_prior(domain: Domain, num_examples: int) -> str:
 
 def sizes(domain: Domain, network: str, width: int, depth: int) -> dict[str, int]:
     """Width and depth as asked for, or by the kind of network and the size of x."""
-    for key, size in (("width", width), ("depth", depth)):
+    refuse_negative(width=width, depth=depth)
+    return {"width": width or default_width(domain, network), "depth": depth or default_depth(network)}
+
+
+def refuse_negative(**asked: int) -> None:
+    """Refuse sizes below 0, which leaves a size to the library."""
+    for key, size in asked.items():
         if size < 0:
             raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
-    return {"width": width or default_width(domain, network), "depth": depth or default_depth(network)}
 
 
 def default_depth(network: str) -> int:

@@ -18,6 +18,7 @@ from ...nn.noise import Path, Spacing, signal_and_noise
 from ...registry import register
 from ...terms import Terms
 from ..shared.labelled import Conditioned, classes_of
+from ..shared.networks import refuse_negative
 from ..shared.panels import Panel
 from .noising import DOMAINS, Noising, Prediction, check_domain
 from .steps import DiffusionLayers, NoisingPosterior, descend, labels_or_null, log_normal, top_kl
@@ -128,9 +129,7 @@ class VDM(Conditioned):
             )
         if network == "unet" and not domain.is_image:
             raise RequestError(f"model.network 'unet' needs images and x has the shape {domain.shape}; use 'mlp'.")
-        for key, value in (("width", width), ("depth", depth), ("patch", patch)):
-            if value < 0:
-                raise RequestError(f"model.{key} is {value}; it takes a whole number from 1 upwards, or 0 to pick.")
+        refuse_negative(width=width, depth=depth, patch=patch)
         name = network if network != "auto" else "unet" if domain.is_image else "mlp"
         is_unet = name == "unet"
         return cls(
