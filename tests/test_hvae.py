@@ -17,10 +17,10 @@ from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.models.hvae import HVAE
-from unveil.models.labels import sum_labels
-from unveil.models.panels import Bars, Strip
-from unveil.nn.cells import Level
-from unveil.nn.ladder import TopDown
+from unveil.models.shared.labels import sum_labels
+from unveil.models.shared.panels import Bars, Strip
+from unveil.nn.blocks import Level
+from unveil.nn.hierarchy import TopDown
 from unveil.nn.rungs import grid_levels
 from unveil.objectives import Dreg, Elbo, FreeBits, Iwae
 from unveil.ops import keyed

@@ -49,7 +49,7 @@ def vae(**parts: Any) -> VAE:
 
 
 @pytest.mark.parametrize("judge", PLAIN, ids=lambda judge: judge.registered[1])
-def test_blocks_of_any_size_give_the_same_estimate(judge: Estimator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rowblocks_of_any_size_give_the_same_estimate(judge: Estimator, monkeypatch: pytest.MonkeyPatch) -> None:
     model, split, found = vae(), binary_split(), []
     for rows in (1, 3 * base.ROWS, 2048, 10**6):
         monkeypatch.setattr(base, "DECODED", rows)

@@ -23,7 +23,7 @@ from unveil.fitting.prepare import prepare
 from unveil.fitting.signals import StopRequests
 from unveil.fitting.trainer import Trainer
 from unveil.likelihoods import Gaussian
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo, Loss
 from unveil.ops import keyed

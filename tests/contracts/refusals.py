@@ -15,17 +15,17 @@ from typing import Any
 import torch
 
 from unveil.data import Split
-from unveil.domain import KINDS, Domain
+from unveil.domain import Domain, kinds
 from unveil.errors import RequestError
 from unveil.estimators.base import Estimator, evaluate
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.objectives import Objective
 from unveil.registry import load_all
 from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 
-DOMAINS = [Domain(kind, (3,), 4 if kind == "levels" else None) for kind in KINDS]
+DOMAINS = [Domain(name, (3,), 4 if kind.has_levels else None) for name, kind in kinds().items()]
 
 
 def refusals() -> dict[str, str]:

@@ -34,7 +34,7 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "gaussian-constant-dropped",
-        "models/linear_gaussian.py",
+        "models/linear_gaussian/linear_gaussian.py",
         "seen.sum(-1) * math.log(2 * math.pi) + log_det",
         "seen.sum(-1) * 0.0 + log_det",
         ("tests/exact",),
@@ -62,10 +62,10 @@ MUTANTS = (
     ),
     Mutant(
         "last-block-dropped",
-        "estimators/base.py",
+        "data/rowblocks.py",
         "for first in range(0, count, ROWS):",
         "for first in range(0, max(ROWS, count - ROWS + 1), ROWS):",
-        ("tests/test_estimators.py", "tests/contracts/test_estimators.py"),
+        ("tests/data/test_rowblocks.py", "tests/test_estimators.py", "tests/contracts/test_estimators.py"),
     ),
     Mutant(
         "jacobian-dropped",

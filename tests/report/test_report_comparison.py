@@ -10,7 +10,7 @@ from report.conftest import fitted
 from report.test_report_page import Seen
 from unveil.api import Run
 from unveil.evaluation.compare import compare
-from unveil.models.walks import STEPS
+from unveil.models.vdm.walks import STEPS
 from unveil.report.beside import beside
 from unveil.report.comparison import comparison_page
 

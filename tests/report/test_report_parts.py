@@ -18,6 +18,7 @@ from torch.distributions import MultivariateNormal
 
 from unveil.api import Run
 from unveil.batch import Batch
+from unveil.diagnostics.activity import active_units, posterior_moments
 from unveil.domain import Domain
 from unveil.fitting.prepare import prepare
 from unveil.likelihoods import Bernoulli
@@ -27,7 +28,7 @@ from unveil.priors import StandardNormal
 from unveil.report import figures
 from unveil.report.anatomy import anatomy
 from unveil.report.gallery import Painter, side_that_fits, sprite, uris
-from unveil.report.latents import Map, latent_map, principal_components
+from unveil.report.latents import Map, dimensions, latent_map, principal_components
 from unveil.report.notebook import run_card, sparkline
 from unveil.report.repeat import judgement, repetition
 from unveil.report.subject import Subject
@@ -158,6 +159,17 @@ def test_panels_of_a_vae_split_the_kl_where_it_splits(images: Run) -> None:
     domain = Domain("binary", (7,))
     own = VAE(StandardNormal(3), Wide(), Tilted(7, 3), nn.Linear(3, 7), Bernoulli(domain))
     assert own.panels(Batch(torch.ones(2, 7))) == {}
+
+
+def test_active_latents_are_counted_on_the_examples_of_the_result(images: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unveil.diagnostics.activity.ACTIVE_ROWS", 3)
+    model, test = images.model, images.data.test
+    moments, found = posterior_moments(model, test.spread(3), expected=True), dimensions(Subject.of(images))
+    assert moments is not None and found is not None and found.kl is not None
+    torch.testing.assert_close(found.variance, moments[0].var(0))
+    assert int(found.active.sum()) == active_units(model, test) and found.num_examples == 3
+    rows = test.spread(3).batch(torch.arange(3))
+    torch.testing.assert_close(found.kl, model.panels(rows)["kl_per_dimension"].double().mean(0))
 
 
 def test_principal_components_are_those_of_scikit_learn() -> None:

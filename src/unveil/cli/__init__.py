@@ -1,6 +1,7 @@
 """The command line: each verb is one library call, and everything heavy is imported inside the verbs.
 
-A new verb is a function under `@verb` in any file of this folder; the files are found by themselves.
+It may import everything below it. A new verb is one function with the decorator `verb`, in a file here, which is found
+by itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How evenly E[x|z] changes on the way from one example to another."""
+"""Paths from one example to another, and how evenly E[x|z] changes along them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data import Split
 from ..files import finite
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..ops import keyed
 from .codes import group_means
 

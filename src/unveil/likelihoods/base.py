@@ -14,18 +14,12 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions import EventSum
-from ..domain import Domain
+from ..domain import Domain, kinds
 from ..errors import RequestError
 from ..registry import load_all
 
+EACH = 32  # most levels that get a probability each by default
 PACE = 10.0  # Adam moves a number by about lr a step: one that all examples share is learned ten times as fast
-
-RETAKEN = {  # where what was recognised can be taken otherwise
-    "count": "Integers that count something are counts with data.domain=count.",
-    "unit": "Numbers from 0 to 1 are unit data with data.domain=unit.",
-    "real": "Any numbers are real data with data.domain=real.",
-}
-TAKEN_FOR = {"count": ("binary", "levels"), "unit": ("real", "binary"), "real": ("binary", "levels", "count", "unit")}
 
 
 class Likelihood(nn.Module, ABC):
@@ -45,7 +39,7 @@ class Likelihood(nn.Module, ABC):
             raise RequestError(
                 f"The likelihood {self.registered[1]!r} is one of {' or '.join(self.domains)} data and the data is "
                 f"{domain}; it fits {', '.join(fitting(domain))}.",
-                " ".join(RETAKEN[kind] for kind in self.domains if domain.kind in TAKEN_FOR.get(kind, ())),
+                " ".join(k.retaken for k in map(kinds().get, self.domains) if k and domain.kind in k.taken_for),
             )
         self.domain, self.params_per_dim = domain, params_per_dim
         self.offset = nn.Parameter(torch.zeros(params_per_dim * domain.num_dims))
@@ -75,7 +69,7 @@ class Likelihood(nn.Module, ABC):
         return False
 
     def statistic(self, x: Tensor, p: Distribution, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(total [D], count [D]) over the observed entries of what the closed form needs the mean of.
+        """The sum [D] and the number [D] of observed entries of the statistic whose mean the closed form needs.
 
         Arguments: x and observed [B, *shape]; p with batch shape [K, B] or [B].
         """
@@ -91,28 +85,28 @@ class Likelihood(nn.Module, ABC):
 
 
 @dataclass(frozen=True)
-class Moments:
-    """What the observed entries of each dimension say: count, mean and std (of one entry: 0), all [*shape]."""
+class DimensionMoments:
+    """The moments of the observed entries of each dimension: count, mean and std (of one entry: 0), all [*shape]."""
 
     count: Tensor
     mean: Tensor
     std: Tensor
 
 
-def moments(x: Tensor, observed: Tensor | None = None) -> Moments:
+def moments(x: Tensor, observed: Tensor | None = None) -> DimensionMoments:
     """The moments of the observed entries of x [N, *shape]; 0 in a dimension without any."""
     if observed is None:
-        return Moments(torch.full_like(x[0], len(x)), x.mean(0), x.std(0))
+        return DimensionMoments(torch.full_like(x[0], len(x)), x.mean(0), x.std(0))
     count, wide = observed.sum(0), torch.where(observed, x, 0.0).double()
     mean = wide.sum(0) / count.clamp(min=1)
     total = torch.where(observed, (wide - mean) ** 2, 0.0).sum(0)
     low = torch.where(observed, x, torch.inf).amin(0)
     high = torch.where(observed, x, -torch.inf).amax(0)
     std = torch.where(low < high, (total / (count - 1).clamp(min=1)).sqrt(), 0.0)  # exactly 0 where x is constant
-    return Moments(count.to(x.dtype), mean.to(x.dtype), std.to(x.dtype))
+    return DimensionMoments(count.to(x.dtype), mean.to(x.dtype), std.to(x.dtype))
 
 
-def refuse_constant(found: Moments) -> None:
+def refuse_constant(found: DimensionMoments) -> None:
     """A density of a column that never changes, or was never seen, has no maximum."""
     for columns, what in (
         ((found.count == 0), "have no observed value in training, so nothing can be learned about them; remove them"),
@@ -129,12 +123,6 @@ def fitting(domain: Domain) -> list[str]:
 
 
 def default_likelihood(domain: Domain) -> str:
-    """The likelihood that `fit` picks: every level on its own up to 32 levels, a smooth one above."""
-    if domain.kind == "levels":
-        return "categorical" if domain.levels <= 32 else "discretized_logistic"
-    return {
-        "binary": "bernoulli",
-        "count": "negative_binomial",
-        "unit": "continuous_bernoulli",
-        "real": "gaussian",
-    }[domain.kind]
+    """The likelihood that `fit` picks: the kind's own, or a smooth one above 32 levels."""
+    kind = domain.of_kind
+    return kind.smooth_likelihood if kind.smooth_likelihood and domain.levels > EACH else kind.likelihood

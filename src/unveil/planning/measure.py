@@ -13,18 +13,22 @@ import torch
 from torch import Tensor
 
 from ..data import Data
+from ..data.rowblocks import ROWS
 from ..errors import RequestError
-from ..estimators.base import ROWS, evaluate
-from ..models.base import Model, device_of
+from ..estimators.base import evaluate
+from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
 from ..settings.judging import make_estimator
 from ..settings.phase import Phase
 from ..train.compiling import compiled
-from ..train.loop import TrainState, fit
+from ..train.loop import TrainState
+from ..train.loop import fit as train
 from ..train.stage import Stage
 from ..train.validation import validate
 
+UNCOUNTED, TIMED = 3, 100  # updates that are made first, and those whose time counts, at most
+SERVED = 5  # updates of the training for each one that is timed
 PROBED = 1.0  # seconds that timing the estimator may take, about
 PER_WEIGHT = 4 * 6 + 2  # bytes: weight, gradient, two moments, average, one of them copied; bf16
 
@@ -80,7 +84,10 @@ def free_bytes(device: torch.device) -> float:
 
 
 class Probe:
-    """Short timings on the real model and data; the model is left as it came."""
+    """Short timings on the real model and data; the model is left as it came.
+
+    Arguments: own, what differs in one stage; steps, of the planned training, which bound what is timed for it.
+    """
 
     def __init__(
         self,
@@ -90,8 +97,10 @@ class Probe:
         phase: Phase,
         seed: int,
         own: Mapping[str, Any] | None = None,
+        steps: int = UNCOUNTED + TIMED,
     ) -> None:
         self.model, self.data, self.seed = model, data, seed
+        self.most = min(UNCOUNTED + TIMED, max(UNCOUNTED + 1, steps // SERVED))
         self.stage = Stage.of(objective, phase.stage_options(own or {}) | {"steps": 10_000_000, "encoder_steps": 0})
         self._timed: dict[tuple[bool, bool], float] = {}
         self.compiling = 0.0  # seconds that compiling took, once it was done
@@ -104,14 +113,16 @@ class Probe:
         kept = copy.deepcopy(self.model.state_dict())
         state = TrainState(self.model, self.stage)
         times, last = [], time.perf_counter()
-        for step in fit(self.model, self.data.train, self.stage, state, seed=self.seed, bf16=bf16, problem=problem):
+        for step in train(self.model, self.data.train, self.stage, state, seed=self.seed, bf16=bf16, problem=problem):
             now = time.perf_counter()
             times.append(now - last)
             last = now
-            if step.number >= 2 and (sum(times[1:]) > 2 * budget or sum(times[3:]) > budget or step.number >= 103):
+            if step.number >= 2 and (
+                sum(times[1:]) > 2 * budget or sum(times[UNCOUNTED:]) > budget or step.number >= self.most
+            ):
                 break
         self.model.load_state_dict(kept)
-        counted = sorted(times[min(3, len(times) - 1) :])
+        counted = sorted(times[min(UNCOUNTED, len(times) - 1) :])
         self._timed[key] = counted[len(counted) // 2]
         return self._timed[key]
 

@@ -1,4 +1,8 @@
-"""One function per number to be reached: published ones, and our own ladder of budgets; `unveil reproduce NAME`."""
+"""One function per number to be reached: published ones, and our own ladder of budgets; `unveil reproduce NAME`.
+
+It may import `api` and what is below it. A new recipe is one function with the decorator `recipe`, and its row in
+docs/recipes.md.
+"""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..api import Run, fit, resume
+from ..data.rowblocks import ROWS
 from ..errors import RequestError
-from ..estimators.base import ROWS
 from ..files import read_json, write_json
 from ..output.counting import counting
 from ..output.streams import is_terminal, say

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..models.panels import Lines, Panel, Strip
-from ..models.walks import STEPS, log_lost
+from ..models.shared.panels import Lines, Panel, Strip
+from ..models.vdm.walks import STEPS, log_lost
 from ..ops import keyed
 from ..runs.store import RunStore
 from ..use.sample import sample

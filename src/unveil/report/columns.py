@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..models.base import stands_for_x
+from ..model import stands_for_x
 from ..use.sample import sample
 from ..use.show import reconstruct
 from . import figures

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..models.base import stands_for_x
+from ..model import stands_for_x
 from ..use.sample import sample
 from ..use.show import interpolate, reconstruct
 from .gallery import CRISP, Bytes, Painter, side_that_fits, sprite, uris

@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..diagnostics.activity import ACTIVE_ROWS, posterior_moments
+from ..data.rowblocks import blocks
+from ..diagnostics.activity import active_rows, posterior_moments
 from ..domain import Domain
-from ..models.base import Model, stands_for_x
-from ..models.panels import Panel
+from ..model import Model, stands_for_x
+from ..models.shared.panels import Panel
 from ..ops import keyed
 from ..runs.store import RunStore
 from ..use.encode import prior_draw
 
-ROWS = 1000  # examples per pass through the encoder
+FIRST = 1000  # test examples that panels are drawn from
+PER_EXAMPLE = "kl_per_dimension"  # the panel [N, D] that has a row for each example on which active latents are counted
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,14 @@ class Subject:
         return self.info["classes"]
 
     @cached_property
+    def counted(self) -> Split:
+        """The test examples on which active latents are counted, as in result.json."""
+        return active_rows(self.test)
+
+    @cached_property
     def moments(self) -> tuple[Tensor, Tensor] | None:
-        """Posterior means and standard deviations [N, D] of the test examples that active units are counted on."""
-        return posterior_moments(self.model, self.test.head(ACTIVE_ROWS), expected=True)
+        """Posterior means and standard deviations [N, D] of the examples on which active latents are counted."""
+        return posterior_moments(self.model, self.counted, expected=True)
 
     @cached_property
     def has_real_z(self) -> bool:
@@ -64,12 +71,14 @@ class Subject:
 
     @cached_property
     def panels(self) -> dict[str, Tensor]:
-        """Tensors that this family shows: values per test example, joined over the test set, and values per model."""
+        """Tensors that this family shows: of the first test examples, of the model, and `PER_EXAMPLE`."""
         found = {name: value.cpu() for name, value in self._first.items() if isinstance(value, Tensor)}
-        own = PER_EXAMPLE & found.keys()
-        for first in range(ROWS, min(len(self.test), ACTIVE_ROWS) if own else 0, ROWS):
-            more = self._panels(first)
-            found |= {name: torch.cat([found[name], more[name].cpu()]) for name in own}
+        if PER_EXAMPLE in found:
+            parts = (
+                self._panels(self.counted, block.rows, block.first)[PER_EXAMPLE][: block.keep]
+                for block in blocks(len(self.counted))
+            )
+            found[PER_EXAMPLE] = torch.cat(list(parts)).cpu()
         return found
 
     @cached_property
@@ -79,18 +88,14 @@ class Subject:
 
     @cached_property
     def _first(self) -> dict[str, Any]:
-        return self._panels(0)
+        return self._panels(self.test, torch.arange(min(FIRST, len(self.test))))
 
     @torch.no_grad()
-    def _panels(self, first: int) -> dict[str, Any]:
-        rows = torch.arange(first, min(first + ROWS, len(self.test)), device=self.test.x.device)
+    def _panels(self, split: Split, rows: Tensor, first: int = 0) -> dict[str, Any]:
         with keyed("report", "panels", first):
-            return self.model.panels(self.test.batch(rows))
+            return self.model.panels(split.batch(rows))
 
     def label(self, split: Split, row: int) -> str | None:
         """The name of the class of one example."""
         code = -1 if split.y is None or self.classes is None else int(split.y[row])
         return None if code < 0 or self.classes is None else self.classes[code]
-
-
-PER_EXAMPLE = {"kl_per_dimension", "responsibilities"}  # the panels [B, …]; others describe the model

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..batch import Batch
 from ..data import Split
 from ..errors import RequestError, WorkError
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..objectives import Loss
 from ..ops import keyed, seed_of
 from .ema import Average
@@ -171,7 +171,6 @@ def fit(
 
 def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, problem: nn.Module) -> Iterator[Step]:
     model, stage, optimizer = state.model, state.stage, state.optimizer
-    assert optimizer is not None
     parameters, device = stage.parameters(model), device_of(model)
     frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
     not_q = _outside_q(model, stage)

@@ -1,0 +1,90 @@
+"""The set that an example comes from: a kind of values, and a shape."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import RequestError, nearest
+from .kind import Kind, found, kinds
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The set that one example x comes from.
+
+    Arguments:
+        kind: the name of a kind of values: "binary" (0 or 1), "levels" (integers 0 … num_levels − 1), "count" (integers
+            from 0 upwards), "unit" (numbers in [0, 1]), "real", or one of the user's own.
+        shape: the shape of one example: (D,) vectors, (H, W) or (H, W, C) images.
+        num_levels: the number of levels; only for a kind that has them.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    num_levels: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in found and self.kind not in kinds():
+            raise RequestError(f"There is no domain {self.kind!r}.", nearest(self.kind, found))
+        if self.of_kind.has_levels != (self.num_levels is not None):
+            takers = " or ".join(repr(name) for name, kind in kinds().items() if kind.has_levels)
+            raise RequestError(f"Domain {self.kind!r} came with num_levels={self.num_levels}; only {takers} takes one.")
+        if not self.shape or min(self.shape) < 1:
+            raise RequestError(f"One example has the shape {self.shape}; every size must be at least 1.")
+
+    @property
+    def of_kind(self) -> Kind:
+        """The class of its kind."""
+        return found[self.kind]
+
+    @property
+    def num_dims(self) -> int:
+        """D, the number of values in one example."""
+        return math.prod(self.shape)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether an example has a height and a width."""
+        return len(self.shape) in (2, 3)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of an image."""
+        if not self.is_image:
+            raise RequestError(f"x of shape {self.shape} is not an image.")
+        height, width, *channels = self.shape
+        return height, width, channels[0] if channels else 1
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether log p(x) is the logarithm of a probability (and bits per dimension mean something)."""
+        return self.of_kind.is_discrete
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether one dimension takes finitely many values, `levels` of them."""
+        return self.of_kind.is_finite
+
+    @property
+    def levels(self) -> int:
+        """The number of values that one dimension can take; 2 for binary."""
+        if not self.is_finite:
+            raise RequestError(f"{self.kind.capitalize()} data has no levels.")
+        return self.num_levels or 2
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The least and the greatest value of one dimension, where they are known of all x."""
+        return (0.0, self.levels - 1.0) if self.is_finite else self.of_kind.ends
+
+    def __str__(self) -> str:
+        return self.kind if self.num_levels is None else f"{self.kind}({self.num_levels})"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "shape": list(self.shape), "num_levels": self.num_levels}
+
+    @staticmethod
+    def from_json(stored: dict[str, Any]) -> Domain:
+        return Domain(stored["kind"], tuple(stored["shape"]), stored["num_levels"])

@@ -1,0 +1,69 @@
+"""The networks and the prior that a model gets by default."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from ...domain import Domain
+from ...errors import RequestError
+
+Network = Literal["auto", "mlp", "patch", "conv", "plain"]
+Activation = Literal["auto", "tanh", "relu", "silu"]
+WIDTHS = {"conv": 32, "patch": 64, "plain": 200}
+ENOUGH = 10_000  # images from which more is learned of them: digits, with 1,400, gain nothing by a learned prior
+SMALL = 1024  # values of an image up to which a network of matrices alone sees enough of it
+
+
+def choose_network(domain: Domain, network: Network) -> str:
+    """The network asked for, where it fits x, or the default."""
+    if network == "auto":
+        return default_network(domain)
+    if network in ("conv", "patch") and not domain.is_image:
+        raise RequestError(f"model.network {network!r} needs images and x has the shape {domain.shape}; use 'mlp'.")
+    return network
+
+
+def default_network(domain: Domain) -> str:
+    """Convolutions for images of more than 1,024 values; below, an MLP sees ten times more of them in ten minutes."""
+    return "conv" if domain.is_image and domain.num_dims > SMALL else "mlp"
+
+
+def default_prior(domain: Domain, num_examples: int) -> str:
+    """A learned prior for many images, worth some 3 nats on MNIST; else the one that needs no learning."""
+    return "realnvp" if domain.is_image and num_examples >= ENOUGH else "standard_normal"
+
+
+def sizes(domain: Domain, network: str, width: int, depth: int) -> dict[str, int]:
+    """Width and depth as asked for, or by the kind of network and the size of x."""
+    refuse_negative(width=width, depth=depth)
+    return {"width": width or default_width(domain, network), "depth": depth or default_depth(network)}
+
+
+def refuse_negative(**asked: int) -> None:
+    """Refuse sizes below 0, which leaves a size to the library."""
+    for key, size in asked.items():
+        if size < 0:
+            raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
+
+
+def default_depth(network: str) -> int:
+    """Two plain layers; one residual block, since a second costs an MLP more of its budget than it brings."""
+    return 2 if network == "plain" else 1
+
+
+def default_width(domain: Domain, network: str) -> int:
+    """Channels, units of plain layers, or hidden units growing with √D between 128 and 512."""
+    return WIDTHS.get(network) or min(512, max(128, 2 ** round(math.log2(16 * math.sqrt(domain.num_dims)))))
+
+
+def own_options(network: str, dropout: float, activation: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options that only one kind of network has: those of encoder and decoder, then those of the encoder alone."""
+    if not 0 <= dropout < 1:
+        raise RequestError(f"model.dropout is {dropout}; it takes a share from 0 to below 1.")
+    if dropout and network != "mlp":
+        raise RequestError(f"model.dropout={dropout} came for model.network={network!r}; only 'mlp' has it.")
+    if activation != "auto" and network != "plain":
+        raise RequestError(f"model.activation={activation} came for model.network={network!r}; only 'plain' has it.")
+    both = {"activation": "tanh" if activation == "auto" else activation} if network == "plain" else {}
+    return both, {"dropout": dropout} if network == "mlp" else {}

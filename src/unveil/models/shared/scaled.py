@@ -1,0 +1,84 @@
+"""Models whose networks see x in units of the training data: the code that their families share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from ...batch import Batch
+from ...likelihoods import Likelihood, moments
+from ...model import Model
+from ...nn.masking import join_mask, shape_with_mask
+
+
+class Scaled(Model):
+    """A family whose networks see (x − centre)/spread, with 0 where x is not observed.
+
+    Attributes:
+        likelihood: the last part of p; it knows the domain.
+        sees_missing: whether q is given the mask of what is observed; without it, what is missing enters as the mean.
+        centre: the mean of training examples, [*shape].
+        spread: their standard deviation, [*shape], or one number for all values of images.
+    """
+
+    likelihood: Likelihood
+    sees_missing: bool
+    centre: Tensor
+    spread: Tensor
+
+    def expect_x(self, sees_missing: bool) -> None:
+        """Called by the constructor, once the likelihood is there."""
+        self.domain, self.sees_missing = self.likelihood.domain, sees_missing
+        self.register_buffer("centre", torch.zeros(self.domain.shape))
+        self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
+        self.solves = "some" if self.likelihood.solves else "nothing"
+
+    @property
+    def seen_shape(self) -> tuple[int, ...]:
+        """The shape of what `seen` gives for each example."""
+        return shape_with_mask(self.domain.shape) if self.sees_missing else self.domain.shape
+
+    @torch.no_grad()
+    def start_x(self, batch: Batch) -> None:
+        """Set centre, spread and the likelihood's offset from training examples; constant values get a spread of 1."""
+        x, observed = batch.x, batch.observed
+        found = moments(x, observed)
+        spread = (x if observed is None else x[observed]).std() if self.domain.is_image else found.std
+        self.centre.copy_(found.mean)
+        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+        self.likelihood.initialise(x, observed)
+
+    def scaled(self, batch: Batch) -> Tensor:
+        """(x − centre)/spread [B, *shape], with 0 where x is not observed."""
+        x = (batch.x - self.centre) / self.spread
+        return x if batch.observed is None else torch.where(batch.observed, x, torch.zeros_like(x))
+
+    def mask(self, batch: Batch) -> Tensor:
+        """1 where x is observed, as numbers [B, *shape]."""
+        return torch.ones_like(batch.x) if batch.observed is None else batch.observed.to(batch.x.dtype)
+
+    def seen(self, batch: Batch) -> Tensor:
+        """The input of an encoder [B, *seen_shape]: scaled x and, if the model sees it, the mask."""
+        x = self.scaled(batch)
+        return join_mask(x, self.mask(batch)) if self.sees_missing else x
+
+    def network_precision(self, *dtypes: torch.dtype | None) -> torch.autocast:
+        """bf16 inside networks where one of the dtypes is."""
+        return torch.autocast(self.centre.device.type, torch.bfloat16, enabled=torch.bfloat16 in dtypes)
+
+    @abstractmethod
+    def explained(self, batch: Batch) -> Distribution:
+        """p(x|z) at one draw of z for each example; a model without latents gives p(x_d|x_<d)."""
+
+    @torch.no_grad()
+    def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
+        total = torch.zeros(self.domain.num_dims, device=self.centre.device)
+        count = torch.zeros_like(total)
+        for batch in batches():
+            more, seen = self.likelihood.statistic(batch.x, self.explained(batch), batch.observed)
+            total, count = total + more, count + seen
+        self.likelihood.finish_solving(total / count.clamp(min=1))
