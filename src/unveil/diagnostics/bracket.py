@@ -12,6 +12,7 @@ import torch
 from ..data import Split
 from ..estimators.base import Estimate, Estimator, evaluate
 from ..estimators.cells import DIMS
+from ..estimators.label import label
 from ..files import finite
 from ..model import Model, num_latents
 from ..ops import error_of_known
@@ -106,7 +107,7 @@ def _estimators(model: Model) -> Iterator[tuple[str, Estimator]]:
         yield "ELBO", lookup("estimator", "elbo")(num_samples=64)
     if "log_w" in model.gives and "enumerate" not in model.gives:
         for count in LADDER:
-            yield f"IWAE-{count:,}", lookup("estimator", "iwae")(num_samples=count)
+            yield label("iwae", count), lookup("estimator", "iwae")(num_samples=count)
     if {"joint", "pathwise", "log_w"} <= model.gives:
         yield "AIS", lookup("estimator", "sandwich")()
     if "exact" in model.gives:

@@ -14,6 +14,7 @@ from ..estimators.base import DECODED, draws
 from ..estimators.bounds import IwaeBound
 from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
+from ..estimators.label import label
 from ..files import finite
 from ..model import Model, Posterior, num_latents
 from ..ops import error_of_known, error_of_mean
@@ -139,7 +140,7 @@ def _by_construction(model: Model, batch: Batch, elbo: Term, num_samples: int) -
         log_px = Term(value, torch.zeros_like(value), "closed form")
     else:
         bound = IwaeBound(num_samples=num_samples)(model, batch)
-        log_px = Term(bound.log_px, bound.stderr_mc, f"IWAE-{num_samples:,}, a lower bound")
+        log_px = Term(bound.log_px, bound.stderr_mc, f"{label('iwae', num_samples)}, a lower bound")
     left = Term(log_px.value - elbo.value, both(log_px.error, elbo.error), "log p(x) − ELBO")
     return Found("construction", log_px, elbo, left, torch.zeros_like(log_px.value))
 

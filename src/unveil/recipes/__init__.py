@@ -7,7 +7,7 @@ docs/recipes.md.
 from __future__ import annotations
 
 from .base import Goal, Recipe, all_recipes, find, recipe
-from .reproducing import reproduce
-from .result import Attempt, Reproduction
+from .outcome import Attempt, Reproduction
+from .seeds import reproduce
 
 __all__ = ["Attempt", "Goal", "Recipe", "Reproduction", "all_recipes", "find", "recipe", "reproduce"]

@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from ..data import Split
 from ..errors import WorkError
+from ..estimators.label import label
 from ..evaluation.findings import SIGNS, quantity
 from ..runs.store import RunStore
 from . import figures
@@ -70,6 +71,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    made.globals["label"] = label
     made.filters |= {"fixed": fixed, "error": error}
     return made
 

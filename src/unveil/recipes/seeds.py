@@ -13,12 +13,12 @@ from ..api import Run, fit, resume
 from ..data.rowblocks import ROWS
 from ..errors import RequestError
 from ..files import read_json, write_json
-from ..output.progress import counting, is_terminal
-from ..output.sentences import say
+from ..output.counting import counting
+from ..output.streams import is_terminal, say
 from ..runs.paths import check_writable
 from ..settings.judging import make_estimator
 from .base import Recipe, budget_words, find
-from .result import REPRODUCE, Attempt, Reproduction
+from .outcome import REPRODUCE, Attempt, Reproduction
 
 FILE = "reproduce.json"
 
