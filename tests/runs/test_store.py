@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,5 +85,5 @@ def test_the_facade_shows_what_the_store_holds_and_does_nothing_itself() -> None
     verbs = [f for name, f in vars(Run).items() if inspect.isfunction(f) and not name.startswith("_")]
     assert {f.__name__ for f in verbs} >= {"evaluate", "encode", "score", "sample", "impute", "resume", "report"}
     for verb in verbs:
-        body = ast.parse(inspect.cleandoc(inspect.getsource(verb))).body[0].body  # type: ignore[attr-defined]
+        body = ast.parse(textwrap.dedent(inspect.getsource(verb))).body[0].body  # type: ignore[attr-defined]
         assert len(body) == 2 or verb.__name__ == "report", f"{verb.__name__} does more than call its room"
