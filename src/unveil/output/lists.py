@@ -20,7 +20,7 @@ def print_overview(kinds: Sequence[str]) -> None:
     from ..registry import load_all
 
     rows = [(kind, ", ".join(load_all(kind.removesuffix("s")))) for kind in kinds]
-    print_rows([*rows, ("runs", "what was fitted in runs/"), ("keys", "every KEY=VALUE of unveil fit")])
+    print_rows([*rows, ("runs", "the runs in runs/"), ("keys", "every KEY=VALUE of unveil fit")])
     print("\nMore of each: unveil list KIND")
 
 
@@ -32,7 +32,7 @@ def print_parts(kind: str) -> None:
     if kind == "estimator":
         from ..settings.keys import estimator_keys
 
-        print("\nKEY=VALUE of unveil evaluate (--num-samples is estimator.num_samples):\n")
+        print("\nSettings that unveil evaluate takes as KEY=VALUE (--num-samples is estimator.num_samples):\n")
         _print_keys(estimator_keys())
 
 

@@ -12,8 +12,10 @@ from ..errors import RequestError
 def check_new(path: Path) -> None:
     """Refuse to write a run where anything is."""
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        what = "holds a run" if missing_file(path) is None else "is not empty"
-        raise RequestError(f"{path} {what}, and a run is never overwritten.", "Choose another --out, or resume it.")
+        held = missing_file(path) is None
+        hint = f"Choose another --out, or go on with it: unveil resume {path}" if held else "Choose another --out."
+        what = "holds a run" if held else "is not empty"
+        raise RequestError(f"{path} {what}, and a run is never overwritten.", hint)
     check_writable(path)
 
 

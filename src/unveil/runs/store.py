@@ -150,7 +150,7 @@ class RunStore:
             return load_file(self.path / SCORES)[split].numpy()
         except (OSError, KeyError, SafetensorError) as error:
             told = f"Finish it with: unveil resume {self.path}"
-            raise RequestError(f"{self.path} has no whole {SCORES}.", told) from error
+            raise RequestError(f"{self.path} has no {SCORES} that can be read.", told) from error
 
     @property
     def weights_sha256(self) -> str:
@@ -195,7 +195,7 @@ class RunStore:
         if self._data is None:
             if self.config.in_memory:
                 raise RequestError(
-                    f"{self.path} was fitted on an array in memory, which a run does not keep.",
+                    f"{self.path} was fitted on an array in memory, and a run does not keep such data.",
                     "Save the array and give --data x.npz, or open the run with Run.load(path, data=x), with y=… and "
                     "z=… where it was given them.",
                 )

@@ -45,7 +45,7 @@ def interpolate(
     require_latents(run.model, "Interpolation")
     if is_coded(run.model):
         raise RequestError(
-            f"The latents of a {run.config.model_name} are codes, and between two codes there is nothing.",
+            f"The latents of a {run.config.model_name} are codes, and there is nothing between two codes.",
             "Use a model with continuous latents, such as vae or hvae.",
         )
     source = run.data.test if x is None else given(run, x)
