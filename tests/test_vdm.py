@@ -14,7 +14,7 @@ from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
 from unveil.estimators.bounds import ElboBound
 from unveil.estimators.layers import LayersBound
-from unveil.models.shared.panels import Bars, Lines, Strip
+from unveil.model.shared.panels import Bars, Lines, Strip
 from unveil.models.vdm import VDM
 from unveil.nn.fourier import time_features, waves
 from unveil.nn.unet import DenoisingMLP, UNet

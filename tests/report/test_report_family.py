@@ -13,7 +13,7 @@ from report.test_report_page import Seen
 from unveil.api import Run
 from unveil.batch import Batch
 from unveil.model import Model
-from unveil.models.shared.panels import Bars, Lines, Strip
+from unveil.model.shared.panels import Bars, Lines, Strip
 from unveil.report.family import MOST, family
 from unveil.report.page import page
 from unveil.report.subject import Subject

@@ -103,4 +103,4 @@ def show_run(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"format": run.result["format"], "run": str(run.path)} | run.result)
     else:
-        typer.echo(str(run.path / "report.html"))
+        typer.echo(str(run.store.report_path))

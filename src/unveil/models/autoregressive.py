@@ -16,13 +16,13 @@ from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
 from ..model import Posterior, held, parameters_in
+from ..model.shared.labelled import Conditioned, classes_of
+from ..model.shared.labels import every_label, log_label_prior, one_hot
+from ..model.shared.networks import default_width
+from ..model.shared.scaled import Scaled
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
-from .shared.labelled import Conditioned, classes_of
-from .shared.labels import every_label, log_label_prior, one_hot
-from .shared.networks import default_width
-from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells

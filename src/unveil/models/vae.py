@@ -18,14 +18,23 @@ from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
 from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals, parameters_in
+from ..model.shared.labelled import Labelled, classes_of
+from ..model.shared.networks import (
+    ENOUGH,
+    SMALL,
+    Activation,
+    Network,
+    choose_network,
+    default_prior,
+    own_options,
+    sizes,
+)
+from ..model.shared.scaled import Scaled
 from ..nn.masking import shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .shared.labelled import Labelled, classes_of
-from .shared.networks import ENOUGH, SMALL, Activation, Network, choose_network, default_prior, own_options, sizes
-from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
 SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant

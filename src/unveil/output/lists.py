@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError
 from ..estimators.label import label
+from ..runs.paths import runs_in
 from .streams import print_rows
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _default(value: Any) -> str:
 
 def print_runs(folder: Path) -> None:
     """The runs in a folder, with what they came to."""
-    rows = [_run_row(path.parent) for path in sorted(folder.glob("*/config.json"), key=lambda p: p.stat().st_mtime)]
+    rows = [_run_row(path) for path in runs_in(folder)]
     if rows:
         print_rows(rows, ("run", "model", "source", "nats", "how"))
     else:

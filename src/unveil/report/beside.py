@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..models.shared.panels import Lines, Panel, Strip
+from ..model.shared.panels import Lines, Panel, Strip
 from ..models.vdm.walks import STEPS, log_lost
 from ..ops import keyed
 from ..runs.store import RunStore

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..models.shared.panels import Bars, Lines, Panel, Strip
+from ..model.shared.panels import Bars, Lines, Panel, Strip
 from . import family_figures as draw
 from .columns import column_names
 from .figures import Array, Figure

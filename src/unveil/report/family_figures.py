@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..models.shared.panels import Bars, Lines
+from ..model.shared.panels import Bars, Lines
 from .figures import Array, Figure, class_colour, plain
 
 FEW = 14  # bars, up to which each has its label under it

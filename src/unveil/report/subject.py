@@ -14,7 +14,7 @@ from ..data.rowblocks import blocks
 from ..diagnostics.activity import active_rows, posterior_moments
 from ..domain import Domain
 from ..model import Model, stands_for_x
-from ..models.shared.panels import Panel
+from ..model.shared.panels import Panel
 from ..ops import keyed
 from ..runs.store import RunStore
 from ..use.encode import prior_draw

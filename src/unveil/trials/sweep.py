@@ -157,8 +157,7 @@ def sweep(
     with threads(run.phase.threads):
         bench = Bench(run, seed)
         bench.check(next(iter(trials.values())))
-        begun = time.perf_counter()
-        before = _point(bench, None, run.model, bench.before, 0.0)
+        begun, before = time.perf_counter(), _point(bench, None, run.model, bench.before, 0.0)
         each = bench.steps_of([*trials.values()], steps, minutes, looking=time.perf_counter() - begun)
         count, points = Count(progress, each * len(trials)), []
         for beta, trial in trials.items():

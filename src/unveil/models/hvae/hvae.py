@@ -16,14 +16,14 @@ from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
 from ...model import Coordinates, OneTransform, Posterior, held, parameters_in
+from ...model.shared.labelled import Labelled, classes_of
+from ...model.shared.networks import default_prior
+from ...model.shared.scaled import Scaled
 from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
 from ...nn.rungs import Inference, Network, ladder
 from ...priors import Prior
 from ...registry import lookup, register
 from ...terms import Terms, stack_groups
-from ..shared.labelled import Labelled, classes_of
-from ..shared.networks import default_prior
-from ..shared.scaled import Scaled
 from .defaults import check_prior, picked
 from .gaussians import drawing, independent, kl_normal, log_normal, log_q, moved
 from .switching import groups_switched_on

@@ -12,10 +12,10 @@ from torch.distributions import Distribution
 from ...batch import Batch
 from ...domain import Domain
 from ...model import Posterior
+from ...model.shared.panels import Bars, Panel, Strip
 from ...nn.hierarchy import Pass
 from ...ops import keyed
 from ...terms import Terms
-from ..shared.panels import Bars, Panel, Strip
 
 COLUMNS = 8
 TEMPERATURES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)

@@ -14,12 +14,12 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...model import Flow, Posterior, parameters_in
+from ...model.shared.labelled import Conditioned, classes_of
+from ...model.shared.networks import refuse_negative
+from ...model.shared.panels import Panel
 from ...nn.noise import Path, Spacing, signal_and_noise
 from ...registry import register
 from ...terms import Terms
-from ..shared.labelled import Conditioned, classes_of
-from ..shared.networks import refuse_negative
-from ..shared.panels import Panel
 from .noising import DOMAINS, Noising, Prediction, check_domain
 from .steps import DiffusionLayers, NoisingPosterior, descend, labels_or_null, log_normal, top_kl
 from .walks import diffusion_panels

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ...batch import Batch
 from ...model import Model
+from ...model.shared.panels import Bars, Lines, Panel, Strip
 from ...ops import keyed
-from ..shared.panels import Bars, Lines, Panel, Strip
 from .noising import Noising
 from .steps import descend
 

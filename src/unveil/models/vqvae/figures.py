@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ...batch import Batch
 from ...model import Model
+from ...model.shared.panels import Bars, Lines, Strip
 from ...nn.quantize import perplexity
-from ..shared.panels import Bars, Lines, Strip
 
 SHOWN = 8  # examples in a row of the report
 

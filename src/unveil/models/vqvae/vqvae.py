@@ -16,16 +16,16 @@ from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
 from ...model import Posterior, held, parameters_in
+from ...model.shared.labelled import Conditioned, classes_of
+from ...model.shared.labels import every_label, log_label_prior
+from ...model.shared.networks import ENOUGH, default_width
+from ...model.shared.panels import Panel
+from ...model.shared.scaled import Scaled
 from ...nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
 from ...nn.quantize import Quantized, count_codes, perplexity
 from ...priors.codes import CodePrior
 from ...registry import lookup, register
 from ...terms import Terms, expand_samples
-from ..shared.labelled import Conditioned, classes_of
-from ..shared.labels import every_label, log_label_prior
-from ..shared.networks import ENOUGH, default_width
-from ..shared.panels import Panel
-from ..shared.scaled import Scaled
 from .codes import Codes, check, make_quantizer
 from .figures import codes_seen, gain, usage
 

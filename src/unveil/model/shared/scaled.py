@@ -11,8 +11,8 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...likelihoods import Likelihood, moments
-from ...model import Model
 from ...nn.masking import join_mask, shape_with_mask
+from .. import Model
 
 
 class Scaled(Model):

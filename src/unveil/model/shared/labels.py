@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from ...batch import Batch
 from ...errors import RequestError
-from ...model import Posterior
 from ...terms import Terms
+from .. import Posterior
 
 
 def one_hot(y: Tensor, num_classes: int) -> Tensor:

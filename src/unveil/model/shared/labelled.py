@@ -13,8 +13,8 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...errors import RequestError
-from ...model import Model, Posterior
 from ...terms import Terms
+from .. import Model, Posterior
 from .labels import every_label, fold, label_marginal, log_frequencies, log_label_prior, one_hot, sum_labels
 
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
