@@ -32,10 +32,7 @@ def evaluate(
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a run on held-out data.
-
-    Prints log p(x) in nats per example, its errors, and whether it is a lower bound, an upper bound or exact.
-    """
+    """Judge a run on held-out data. Prints log p(x) in nats per example, its errors, and whether it is a bound."""
     options = merged({}, keys or [])
     if gap or audit:
         asked = {"estimator": estimator, "num_samples": num_samples, "keys": options, "precision": precision}
@@ -71,10 +68,7 @@ def diagnose(
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Look for what is wrong.
-
-    Puts log p(x) between bounds, splits the gap of the ELBO, looks for collapse and islands, and updates the report.
-    """
+    """Look for what is wrong. Brackets log p(x), splits the gap, looks for collapse and islands; updates the report."""
     if cure and sweep is not None:
         raise RequestError("Both --cure and --sweep came; give one of them.")
     if not (cure or sweep is not None):
@@ -134,13 +128,7 @@ def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: 
 
 
 @verb("unveil score runs/digits-vae-1 new.npz -o scores.csv")
-def score(
-    run: RunPath,
-    source: Source,
-    out: Table,
-    seed: Seed = 0,
-    plugin: Plugin = None,
-) -> None:
+def score(run: RunPath, source: Source, out: Table, seed: Seed = 0, plugin: Plugin = None) -> None:
     """Give every x its log p(x). Each row has its error, too, and its percentile among validation examples."""
     from ..output.exports import TABLES, check_target, write_table
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ..estimators.label import label
+from ..evaluation.compare import Comparison, Row
+from ..evaluation.findings import SIGNS
 from .result_table import error_of
 from .streams import print_lines, print_rows
-
-if TYPE_CHECKING:
-    from ..evaluation.compare import Comparison, Row
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -24,8 +22,6 @@ def print_comparison(found: Comparison) -> None:
 
 
 def _compared(row: Row) -> tuple[str, ...]:
-    from ..evaluation.findings import SIGNS
-
     values, result = row.columns(), row.result
     behind = "" if row.stderr is None else f"{-row.difference:.2f}{error_of(row.stderr)}"
     log_px = f"{SIGNS[result['direction']]} {result['log_px']:.2f}"

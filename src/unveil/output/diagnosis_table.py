@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.findings import SIGNS
 from .result_table import number_of
 from .streams import print_lines, print_rows
 
@@ -34,8 +35,6 @@ def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
 
 
 def _rung(row: Mapping[str, Any]) -> tuple[str, ...]:
-    from ..evaluation.findings import SIGNS
-
     value, error = (number_of(row[name], "{:.3f}") for name in ("log_px", "stderr_mc"))
     return row["name"], SIGNS[row["direction"]], value, f"± {error}", "" if row["strict"] else "heuristic"
 

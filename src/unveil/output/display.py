@@ -1,4 +1,4 @@
-"""Somewhere to show the events of a fit: nowhere, or in plain lines."""
+"""Somewhere to show the events of a fit: the interface, and plain lines."""
 
 from __future__ import annotations
 
@@ -37,16 +37,6 @@ class Display(ABC):
     def close(self) -> None: ...
 
 
-class Silent(Display):
-    """Shows nothing."""
-
-    def say(self, lines: Sequence[str]) -> None: ...
-    def progress(self, event: Progress) -> None: ...
-    def validated(self, event: Validated) -> None: ...
-    def working(self, event: Working) -> None: ...
-    def close(self) -> None: ...
-
-
 class Plain(Display):
     """Lines without control characters: for files, pipes and notebooks."""
 
@@ -56,12 +46,8 @@ class Plain(Display):
     def progress(self, event: Progress) -> None: ...
 
     def validated(self, event: Validated) -> None:
-        self.say(
-            [
-                f"step {event.step:,} of {event.steps:,}: validation bound {event.bound:.2f}, best {event.best:.2f}, "
-                f"rate {event.rate:.2f}"
-            ]
-        )
+        told = f"validation bound {event.bound:.2f}, best {event.best:.2f}, rate {event.rate:.2f}"
+        self.say([f"step {event.step:,} of {event.steps:,}: {told}"])
 
     def working(self, event: Working) -> None:
         self.say([f"{event.name} ..."])

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import RequestError
 from ..estimators.label import label
+from ..registry import load_all
 from ..runs.paths import runs_in
+from ..runs.store import RunStore
+from ..settings.keys import Key, all_keys, estimator_keys
 from .streams import print_rows
-
-if TYPE_CHECKING:
-    from ..settings.keys import Key
 
 
 def print_overview(kinds: Sequence[str]) -> None:
     """Every kind with the names in it."""
-    from ..registry import load_all
-
     rows = [(kind, ", ".join(load_all(kind.removesuffix("s")))) for kind in kinds]
     print_rows([*rows, ("runs", "the runs in runs/"), ("keys", "every KEY=VALUE of unveil fit")])
     print("\nMore of each: unveil list KIND")
@@ -26,12 +24,8 @@ def print_overview(kinds: Sequence[str]) -> None:
 
 def print_parts(kind: str) -> None:
     """The names of a kind, each with its first sentence."""
-    from ..registry import load_all
-
     print_rows([(name, _first_line(cls)) for name, cls in load_all(kind).items()])
     if kind == "estimator":
-        from ..settings.keys import estimator_keys
-
         print("\nSettings that unveil evaluate takes as KEY=VALUE (--num-samples is estimator.num_samples):\n")
         _print_keys(estimator_keys())
 
@@ -42,8 +36,6 @@ def _first_line(cls: type) -> str:
 
 def print_keys() -> None:
     """Every key with its type, default and meaning."""
-    from ..settings.keys import all_keys
-
     _print_keys(all_keys())
 
 
@@ -66,8 +58,6 @@ def print_runs(folder: Path) -> None:
 
 
 def _run_row(path: Path) -> tuple[str, ...]:
-    from ..runs.store import RunStore
-
     try:
         run = RunStore.load(path)
         model, source = run.config.model_name, run.config.where

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..fitting.events import Event, Finished
-from .display import Display, Plain, Silent
+from .display import Plain
 from .live import Live
 from .streams import console, is_notebook, is_terminal
 
@@ -21,19 +22,24 @@ def follow(lines: Sequence[str], events: Iterable[Event], show: bool | None = No
         lines: what to say first.
         show: True or False; by default where standard error is a terminal, and in a notebook.
     """
-    run, display = None, _display(show)
-    try:
-        display.say(lines)
+    run = None
+    with _shown(show, lines) as take:
         for event in events:
-            display.take(event)
+            take(event)
             run = event.run if isinstance(event, Finished) else run
-    finally:
-        display.close()
     assert run is not None, "a fit ends with Finished"
     return run
 
 
-def _display(show: bool | None) -> Display:
+@contextmanager
+def _shown(show: bool | None, lines: Sequence[str]) -> Iterator[Callable[[Event], None]]:
+    """What takes the events, after `lines`."""
     if show is False or (show is None and not (is_terminal() or is_notebook())):
-        return Silent()
-    return Live(console()) if is_terminal() else Plain()
+        yield lambda event: None
+        return
+    display = Live(console()) if is_terminal() else Plain()
+    try:
+        display.say(lines)
+        yield display.take
+    finally:
+        display.close()

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..estimators.label import label
+from ..evaluation.findings import SIDES, quantity
 from .streams import print_lines, print_rows
 
 
 def print_result(result: Mapping[str, Any]) -> None:
     """A small table of a judged bound, and a sentence."""
-    from ..evaluation.findings import SIDES, quantity
-
     print_rows([row for row in _result_rows(result) if row[1]])
     named = {"given": "examples of", "simulated": "examples made up by"}
     part = named.get(result["split"], f"examples of the {result['split']} split of")
@@ -27,8 +26,6 @@ def print_result(result: Mapping[str, Any]) -> None:
 
 
 def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    from ..evaluation.findings import quantity
-
     return [
         (quantity(result), f"{result['log_px']:.3f}{error_of(result['stderr'], 3)} nats"),
         ("error of the estimator", number_of(result["stderr_mc"], "{:.4f} nats")),
