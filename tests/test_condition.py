@@ -13,8 +13,8 @@ import unveil
 from unveil.cli import main
 from unveil.errors import RequestError
 from unveil.evaluation.findings import conclude
-from unveil.report.latents import latent_map
 from unveil.report.page import page
+from unveil.report.sections.latent_map import placed
 from unveil.report.subject import Subject
 from unveil.runs.scores import kept_scores
 from unveil.runs.store import Run
@@ -52,7 +52,7 @@ def test_new_x_are_ranked_among_validation_examples_whose_labels_are_summed_over
 
 def test_the_report_does_not_give_the_last_class_to_what_has_no_label(run: Run) -> None:
     subject = Subject.of(run)
-    found = latent_map(subject)
+    found = placed(subject)
     assert found is not None and found.codes is not None and (found.codes < 0).any()
     html = page(run)
     labels = html[html.index('"labels":') :][: 8 * len(found.codes)]

@@ -17,9 +17,10 @@ from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
 from unveil.fitting.prepare import prepare
 from unveil.report import write_report
-from unveil.report.page import best_step, content_policy, error, fixed, page, starts
+from unveil.report.page import content_policy, error, fixed, page
+from unveil.report.sections.extremes import ends
 from unveil.report.subject import Subject
-from unveil.report.views import extremes
+from unveil.runs.curves import kept_step
 from unveil.runs.scores import kept_scores
 from unveil.runs.store import Run
 from unveil.settings.choices import make_estimator
@@ -85,7 +86,7 @@ def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
         "picture",
         "made",
     ]
-    figures = shown.page_data["figures"]
+    figures = shown.page_data
     assert sum(name.startswith("column_") for name in figures) == 12
     assert {"pair_0_1", "pair_0_2", "pair_1_2", "explained"} <= figures.keys()
     assert figures["map"]["layout"]["xaxis"]["title"]["text"] == "z₁"
@@ -93,7 +94,7 @@ def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
     assert "The first 12 of 14 columns" in shown.text
 
 
-def test_a_mixture_gets_components_in_the_place_of_a_map(mixture: Run) -> None:
+def test_a_mixture_shows_its_components(mixture: Run) -> None:
     shown = seen(mixture)
     assert shown.sections == [
         "result",
@@ -101,21 +102,21 @@ def test_a_mixture_gets_components_in_the_place_of_a_map(mixture: Run) -> None:
         "samples",
         "reconstructions",
         "one-z",
-        "components",
+        "own",
         "extremes",
         "evidence",
         "picture",
         "made",
     ]
     assert "z is one of 4 components" in shown.text
-    shares = shown.page_data["figures"]["shares"]["data"][0]["y"]
-    assert len(shares) == 4 and sum(shares) == pytest.approx(1, abs=1e-3) and shares == sorted(shares, reverse=True)
+    shares = shown.page_data["own_0"]["data"][0]["y"]
+    assert len(shares) == 4 and sum(shares) == pytest.approx(100, abs=0.1) and shares == sorted(shares, reverse=True)
 
 
 def test_a_linear_gaussian_model_has_variances_and_no_rates_of_its_coupled_dimensions(linear: Run) -> None:
     shown = seen(linear)
     assert "map" in shown.sections and "rates" in shown.sections
-    assert "variances" in shown.page_data["figures"] and "rates" not in shown.page_data["figures"]
+    assert "variances" in shown.page_data and "rates" not in shown.page_data
 
 
 @pytest.mark.parametrize("which", ["images", "vectors", "mixture", "linear"])
@@ -148,7 +149,7 @@ def test_rounding_is_one_way() -> None:
 
 
 def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: Run) -> None:
-    figures, result = seen(images).page_data["figures"], images.result
+    figures, result = seen(images).page_data, images.result
     (rates,), (variances,) = figures["rates"]["data"], figures["variances"]["data"]
     assert sum(rates["y"]) == pytest.approx(result["rate"], rel=1e-2)
     assert rates["y"] == sorted(rates["y"], reverse=True)
@@ -188,8 +189,8 @@ def test_hostile_class_names_stay_text(which: str, request: pytest.FixtureReques
     assert sum(tag == "script" for tag, _ in shown.tags) == 3
     assert not set(shown.data) & set("<>&\u2028\u2029")
     data = shown.page_data
-    assert set(data["labels"]) == set(HOSTILE)
-    legends = [trace["name"] for trace in data["figures"]["map"]["data"]]
+    assert set(data["map"]["labels"]) == set(HOSTILE)
+    legends = [trace["name"] for trace in data["map"]["data"]]
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in legends
     assert not [name for name in legends if set(name) & set("<>")]
     assert "{{ 7 * 7 }} &lt;!-- @accent" in legends
@@ -232,13 +233,13 @@ def test_extremes_are_those_of_the_whole_test_set(mixture: Run) -> None:
     subject = Subject.of(mixture)
     every, _ = evaluate(subject.model, subject.test, make_estimator("exact"))
     order = every.log_px.argsort()
-    found = extremes(subject, 5)
+    found = ends(subject, 5)
     assert found.least == order[:5].tolist() and found.most == order.flip(0)[:5].tolist()
     assert found.least_log_px == pytest.approx(every.log_px[order[:5]].tolist())
 
 
 def test_extremes_are_those_of_the_result(images: Run) -> None:
-    found, log_px = extremes(Subject.of(images), 1000), kept_scores(images, "test")
+    found, log_px = ends(Subject.of(images), 1000), kept_scores(images, "test")
     assert len(found.least) == len(log_px) // 2 and np.isclose(log_px.mean(), images.result["log_px"])
     assert np.array_equal(log_px[found.least], np.sort(log_px)[: len(found.least)])
     assert np.array_equal(log_px[found.most], np.sort(log_px)[::-1][: len(found.most)])
@@ -246,11 +247,10 @@ def test_extremes_are_those_of_the_result(images: Run) -> None:
 
 def test_the_kept_step_is_the_best_of_the_last_phase(images: Run) -> None:
     rows = [row for row in images.metrics if "valid_bound" in row]
-    assert best_step(images) == max(rows, key=lambda row: row["valid_bound"])["step"]
-    assert starts(images) == [0]
-    (mark,) = [t for t in seen(images).page_data["figures"]["bound"]["data"] if t["name"] == "weights kept"]
-    assert mark["x"] == [best_step(images)]
-    assert mark["y"] == [max(row["valid_bound"] for row in rows)]
+    assert kept_step(images) == max(rows, key=lambda row: row["valid_bound"])["step"]
+    (mark,) = [t for t in seen(images).page_data["bound"]["data"] if t["name"] == "weights kept"]
+    assert mark["x"] == [kept_step(images)]
+    assert mark["y"] == pytest.approx([max(row["valid_bound"] for row in rows)])
 
 
 def test_colour_images_with_one_test_example(tmp_path: Path) -> None:
@@ -258,5 +258,5 @@ def test_colour_images_with_one_test_example(tmp_path: Path) -> None:
     run = fitted(x, tmp_path / "run", train__steps=3, model__latent=1, train__batch_size=4)
     shown = seen(run)
     assert "extremes" not in shown.sections and "paths" not in shown.sections and "rates" not in shown.sections
-    assert shown.page_data["figures"]["map"]["layout"]["yaxis"]["title"]["text"] == "sd(z|x)"
+    assert shown.page_data["map"]["layout"]["yaxis"]["title"]["text"] == "sd(z|x)"
     assert "save it first" in shown.text

@@ -23,12 +23,14 @@ from unveil.likelihoods import Bernoulli
 from unveil.models.vae import VAE
 from unveil.posteriors import PosteriorHead
 from unveil.priors import StandardNormal
-from unveil.report import figures
-from unveil.report.anatomy import anatomy
 from unveil.report.gallery import Painter, side_that_fits, sprite, uris
-from unveil.report.latents import Map, latent_map, principal_components
 from unveil.report.notebook import run_card, sparkline
-from unveil.report.repeat import judgement, repetition
+from unveil.report.sections.anatomy import anatomy
+from unveil.report.sections.columns import histogram
+from unveil.report.sections.latent_map import MOST_CLASSES, Map, placed, principal_components, scattered
+from unveil.report.sections.repetition import judgement, repetition
+from unveil.report.sections.simple_models import differences
+from unveil.report.sections.training import POINTS, curves
 from unveil.report.subject import Subject
 from unveil.runs.store import Run
 from unveil.settings.choices import choose
@@ -149,15 +151,15 @@ class Tilted(PosteriorHead):
         return MultivariateNormal(self.linear(features), scale_tril=eye + 0.1 * eye.flip(0).tril(-1))
 
 
-def test_panels_of_a_vae_split_the_kl_where_it_splits(images: Run) -> None:
+def test_the_rate_of_a_vae_splits_where_it_splits(images: Run) -> None:
     batch = images.data.test.batch(torch.arange(6))
-    kl = images.model.panels(batch)["kl_per_dimension"]
+    kl = images.model.rate_per_dimension(batch)
     whole = images.model.expected_kl(images.model.posterior(batch))
-    assert kl.shape == (6, 5) and whole is not None
+    assert kl is not None and kl.shape == (6, 5) and whole is not None
     assert torch.allclose(kl.sum(-1), whole.squeeze(-1), atol=1e-5)
     domain = Domain("binary", (7,))
     own = VAE(StandardNormal(3), Wide(), Tilted(7, 3), nn.Linear(3, 7), Bernoulli(domain))
-    assert own.panels(Batch(torch.ones(2, 7))) == {}
+    assert own.rate_per_dimension(Batch(torch.ones(2, 7))) is None and own.panels(Batch(torch.ones(2, 7))) == ()
 
 
 def test_principal_components_are_those_of_scikit_learn() -> None:
@@ -170,18 +172,18 @@ def test_principal_components_are_those_of_scikit_learn() -> None:
 
 
 def test_the_map_joins_test_and_validation_examples_in_order(images: Run) -> None:
-    found = latent_map(Subject.of(images))
+    found = placed(Subject.of(images))
     data = images.data
-    assert found is not None and found.codes is not None and data.test.y is not None and data.valid.y is not None
+    assert found.codes is not None and data.test.y is not None and data.valid.y is not None
     assert found.codes.tolist() == [*data.test.y.tolist(), *data.valid.y.tolist()]
     assert torch.equal(found.x, torch.cat([data.test.x, data.valid.x]).float())
     assert len(found.xy) == len(data.test) + len(data.valid)
 
 
 def test_many_classes_share_one_trace() -> None:
-    count = figures.MOST_CLASSES + 1
+    count = MOST_CLASSES + 1
     found = Map(torch.zeros(count, 2), ("a", "b"), torch.arange(count), torch.zeros(count, 1), "")
-    figure = figures.latent_map(found, [str(i) for i in range(count)])
+    figure = scattered(found, [str(i) for i in range(count)])
     assert len(figure["data"]) == 1 and not figure["layout"]["showlegend"]
     assert len(set(figure["data"][0]["marker"]["color"])) == count
 
@@ -217,40 +219,48 @@ def test_real_images_share_one_range() -> None:
     assert paint(np.array([[[-1.0, 3.0]], [[1.0, 9.0]]])).ravel().tolist() == [0, 255, 128, 255]
 
 
+def written(rows: list[dict[str, Any]], phases: int = 1) -> Run:
+    """A run whose metrics are these rows."""
+
+    class Written(Run):
+        metrics = rows
+
+    return Written(Path("run"), {"phases": [{}] * phases})
+
+
 def test_long_curves_are_thinned_and_keep_the_best_step() -> None:
     rows = [{"phase": 0, "step": step, "valid_bound": -float(step)} for step in range(1, 5001)]
-    figure = figures.curve(rows, "bound", [0], 1234)
-    line, mark = figure["data"]
-    assert len(line["x"]) <= 2 * figures.POINTS and mark["x"] == [1234] and mark["y"] == [-1234.0]
+    rows[1233]["valid_bound"] = 1.0
+    line, mark = curves(written(rows), "bound")["data"]
+    assert len(line["x"]) <= 2 * POINTS and mark["x"] == [1234] and mark["y"] == [1.0]
 
 
 def test_phases_follow_each_other_in_a_curve() -> None:
     rows = [{"phase": p, "step": s, "bound": 0.0} for p in (0, 1) for s in (1, 2)]
-    assert figures.curve(rows, "bound", [0, 2], None)["data"][0]["x"] == [1, 2, 3, 4]
+    assert curves(written(rows, phases=2), "bound")["data"][0]["x"] == [1, 2, 3, 4]
 
 
 def test_the_first_fall_of_a_curve_does_not_flatten_the_rest() -> None:
     steep = [-1000.0, *np.linspace(-110, -100, 50).tolist()]
     rows = [{"phase": 0, "step": i, "bound": v} for i, v in enumerate(steep)]
-    low, high = figures.curve(rows, "bound", [0], None)["layout"]["yaxis"]["range"]
+    low, high = curves(written(rows), "bound")["layout"]["yaxis"]["range"]
     assert -115 < low < -108 and -100 < high < -95
-    assert "range" not in figures.curve(rows[1:], "bound", [0], None)["layout"]["yaxis"]
+    assert "range" not in curves(written(rows[1:]), "bound")["layout"]["yaxis"]
 
 
 def test_histograms_count_both_sides_in_the_same_bins() -> None:
     data, samples = np.array([0.0, 0, 1, 2]), np.array([1.0, 1, 2, 2])
-    bars, line = figures.histogram(data, samples, "a<b")["data"]
+    bars, line = histogram(data, samples)["data"]
     assert bars["x"] == line["x"] == [0, 1, 2]
     assert bars["y"] == [0.5, 0.25, 0.25] and line["y"] == [0, 0.5, 0.5]
-    assert figures.histogram(data, samples, "a<b")["layout"]["title"]["text"] == "a&lt;b"
 
 
 def test_baselines_are_bars_of_the_paired_difference(images: Run) -> None:
     found = images.result["baselines"]
-    (bar,) = figures.baselines(found)["data"]
-    assert sorted(bar["x"]) == sorted(b["difference"] for b in found) and len(found) >= 1
-    pairs = dict(zip(bar["x"], bar["error_x"]["array"], strict=True))
-    assert pairs == {b["difference"]: b["difference_stderr"] for b in found}
+    (bar,) = differences(found)["data"]
+    ordered = sorted(found, key=lambda b: -b["difference"])
+    assert bar["x"] == pytest.approx([b["difference"] for b in ordered]) and len(found) >= 1
+    assert bar["error_x"]["array"] == [b["difference_stderr"] for b in ordered]
     assert [c == "@accent" for c in bar["marker"]["color"]] == [x > 0 for x in bar["x"]]
 
 

@@ -6,7 +6,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from ..domain import Domain
 from ..errors import RequestError
 from ..latents import JointDraw
 from ..ops import keyed
+from ..panels import Panel
 from ..terms import Terms, expand_samples
 
 REMEDIES = {
@@ -189,6 +190,7 @@ class Model(nn.Module, ABC):
         prior_share: the share of the training that the prior gets for itself at its end, unless another is asked for.
         warmup: the share of the training over which the weight of the rate grows, unless another is asked for.
         remedies: of facts that this family does not give, in place of the general ones.
+        compared_steps: the numbers of steps T that a model with the fact layers is shown in.
     """
 
     domain: Domain
@@ -199,6 +201,7 @@ class Model(nn.Module, ABC):
     prior_share: ClassVar[float] = 0.0
     warmup: ClassVar[float] = 0.1
     remedies: ClassVar[Mapping[str, str]] = {}
+    compared_steps: ClassVar[tuple[int, ...]] = ()
     network_dtype: torch.dtype = torch.float32  # bf16 inside networks only, and only while training
     decoder_dtype: torch.dtype | None = None  # of a decoder network, while many draws are judged; None without one
     summary: ClassVar[str] = ""
@@ -295,9 +298,13 @@ class Model(nn.Module, ABC):
         """What was picked and why, for the line before a fit."""
         return ""
 
-    def panels(self, batch: Batch) -> dict[str, Any]:
-        """Data for the report's figures that only this family has: `models.panels`, or tensors."""
-        return {}
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
+        """What only this family can show of itself in a report, some of it of these examples."""
+        return ()
+
+    def rate_per_dimension(self, batch: Batch) -> Tensor | None:
+        """KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products over the dimensions of z; else None."""
+        return None
 
     def infer(
         self,

@@ -18,6 +18,7 @@ from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
 from ..nn.ladder import Choose, Gaussian, Ladder, Pass
 from ..nn.rungs import Inference, Network, ladder
+from ..panels import Panel
 from ..priors import Prior
 from ..registry import lookup, register
 from ..terms import Terms, stack_groups
@@ -287,7 +288,7 @@ class HVAE(Labelled, Scaled):
         return [p for module in modules[part] for p in module.parameters()]
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Any]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         return groups_switched_on(self, batch)
 
 

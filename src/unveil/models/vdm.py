@@ -14,14 +14,14 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..nn.noise import Path, Spacing, signal_and_noise
+from ..panels import Panel
 from ..registry import register
 from ..terms import Terms
 from .base import Flow, Posterior
 from .labelled import Conditioned, classes_of
 from .layers import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
 from .noising import Noising, Prediction, check_domain
-from .panels import Panel
-from .walks import diffusion_panels
+from .walks import STEPS, diffusion_panels
 
 UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), too
 
@@ -53,6 +53,7 @@ class VDM(Conditioned):
 
     summary = "variational diffusion: many small steps from noise to x"
     groups = ("z0", "z1")
+    compared_steps = STEPS
     warmup = 0.0  # q is fixed and cannot collapse; a rate that weighs less would only move the ends of γ
     remedies: ClassVar = {
         "log_w": "in continuous time it has no sampled log-weights; use the objective or estimator 'elbo', or the "
@@ -321,7 +322,7 @@ class VDM(Conditioned):
         return list(self.parameters()) if part == "p" else []
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Panel]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         return diffusion_panels(self, self.noising, batch)
 
 

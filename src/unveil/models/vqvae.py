@@ -17,6 +17,7 @@ from ..errors import RequestError, nearest
 from ..likelihoods import Likelihood, default_likelihood
 from ..nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
 from ..nn.quantize import Quantized, Quantizer, ScalarQuantizer, VectorQuantizer, count_codes, perplexity
+from ..panels import Bars, Lines, Panel, Strip
 from ..priors.codes import CodePrior
 from ..registry import lookup, register
 from ..terms import Terms, expand_samples
@@ -24,7 +25,6 @@ from .base import Posterior, held
 from .labelled import Conditioned, classes_of
 from .labels import every_label, log_label_prior
 from .networks import ENOUGH, default_width
-from .panels import Bars, Lines, Panel, Strip
 from .scaled import Scaled
 
 Condition = Literal["none", "label"]
@@ -342,14 +342,14 @@ class VQVAE(Conditioned, Scaled):
     # for the report
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Panel]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         """How the book is used, what the learned prior gains, and what codes look like under either prior."""
         (codes,), _ = self.posterior(batch).draw(1)
         counts = count_codes(codes, self.codebook_size).sort(descending=True).values
         learned = float(-self._log_pc(batch, codes).mean())
         uniform = self.num_codes * math.log(self.codebook_size)
-        found: dict[str, Panel] = {"codebook": self._usage(counts), "code_prior": _gain(uniform, learned)}
-        return found | ({"codes": self._strip(batch)} if self.domain.is_image else {})
+        found = (self._usage(counts), _gain(uniform, learned))
+        return (*found, self._strip(batch)) if self.domain.is_image else found
 
     def _usage(self, counts: Tensor) -> Lines:
         shares = (counts / counts.sum().clamp(min=1)).tolist()
@@ -357,8 +357,9 @@ class VQVAE(Conditioned, Scaled):
         used, worth = int((counts > 0).sum()), float(perplexity(counts))
         return Lines(
             "Use of the codes",
-            f"{used} of {len(shares)} codes occur; their perplexity is {worth:.0f}, as if so many were used alike.",
-            {"share": (ranks, shares), "all alike": (ranks, [1 / len(shares)] * len(shares))},
+            f"The test examples use {used} of the {len(shares)} codes. Their perplexity is {worth:.0f}: {worth:.0f} "
+            "codes that are all used equally often would carry as much.",
+            {"share": (ranks, shares), "all equally often": (ranks, [1 / len(shares)] * len(shares))},
             x_label="code, the most used first",
             y_label="share",
         )
@@ -370,7 +371,8 @@ class VQVAE(Conditioned, Scaled):
         codes = torch.randint(self.codebook_size, (len(x), self.num_codes), device=x.device)
         return Strip(
             "What codes look like",
-            "Each x, and what its own codes decode to; below, codes drawn from the learned prior and at random.",
+            "The first row shows test examples x, the second their own codes decoded. Below are decoded codes that "
+            "were drawn from the learned prior, and codes that were drawn at random.",
             torch.stack([x, own, drawn, self.decode((codes,)).mean]),
             ("x", "its codes", "learned prior", "uniform prior"),
         )
@@ -416,8 +418,8 @@ def _check(**sizes: int) -> None:
 def _gain(uniform: float, learned: float) -> Bars:
     return Bars(
         "What the prior over codes costs",
-        f"−log p(codes): a uniform prior pays {uniform:.1f} nats for the codes of an example, the learned one "
-        f"{learned:.1f}, which is {uniform - learned:.1f} nats gained.",
+        f"Each bar is −log p(codes) per example. A uniform prior needs {uniform:.1f} nats, the learned prior "
+        f"{learned:.1f}: learning it gains {uniform - learned:.1f} nats.",
         ("uniform", "learned"),
         (uniform, learned),
         "nats",

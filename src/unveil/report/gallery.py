@@ -31,6 +31,11 @@ class Painter:
         """The range of real images is that of the data x."""
         return Painter(domain, float(np.nanmin(x)), float(np.nanmax(x)))
 
+    @property
+    def crisp(self) -> bool:
+        """Whether images are so small that they keep hard edges."""
+        return max(self.domain.image_shape[:2]) <= CRISP
+
     def __call__(self, x: NDArray[np.floating]) -> Bytes:
         """x [..., *shape] → uint8 [N, H, W, C], every leading dimension laid flat."""
         return to_bytes(x, self.domain, self.low, self.high)

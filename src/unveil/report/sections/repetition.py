@@ -1,0 +1,45 @@
+"""How it was made: the commands that make a run again, every choice in words and never a clock, and its facts."""
+
+from __future__ import annotations
+
+import shlex
+
+from ...runs.command import fit_command, keys_of
+from ...runs.store import Run
+from ..exhibits import Group, Html
+from ..subject import Subject
+from . import section
+
+
+@section("made", order=130)
+def made(subject: Subject) -> Group:
+    """The commands, where the run can be made again by any, and what is known of data, training and versions."""
+    run = subject.run
+    values = {
+        "commands": repetition(run),
+        "judgement": judgement(run),
+        "config": run.config,
+        "result": subject.result,
+        "info": subject.info,
+        "domain": subject.domain,
+        "closed_form": subject.model.solves == "all",
+        "path": run.path,
+    }
+    return Group("How it was made", "", [Html("", "", "made.html", values)])
+
+
+def repetition(run: Run) -> list[str] | None:
+    """`unveil fit …` and what follows it, or None for a model that was built by hand."""
+    keys = keys_of(run)
+    if keys is None:
+        return None
+    first, *later = run.config["phases"]
+    again = [f"unveil resume {shlex.quote(str(run.path))} --steps {phase['steps']}" for phase in later]
+    return [fit_command(run, keys, first["steps"]), *again]
+
+
+def judgement(run: Run) -> str:
+    """The command that judges the run with the same estimator and K."""
+    chosen = run.config["evaluation"]
+    samples = f" --num-samples {chosen['num_samples']}" if chosen["num_samples"] else ""
+    return f"unveil evaluate {shlex.quote(str(run.path))} --estimator {chosen['estimator']}{samples}"
