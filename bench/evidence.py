@@ -87,7 +87,7 @@ def ais() -> None:
 def quadrature() -> None:
     """Example by example, in this process: the command line prints means only."""
     from unveil.estimators.base import evaluate
-    from unveil.settings.choices import make_estimator
+    from unveil.settings.judging import make_estimator
 
     run = fit(FLAT)
     grid, seconds = evaluate(run.model, run.data.test, make_estimator("quadrature"), limit=200)

@@ -11,7 +11,7 @@ import torch
 import unveil
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo
-from unveil.settings.choices import make_estimator
+from unveil.settings.judging import make_estimator
 from unveil.train.loop import TrainState, fit, initialise
 from unveil.train.stage import Stage
 

@@ -19,7 +19,8 @@ from unveil.recipes import base as registry
 from unveil.recipes.base import budget_words
 from unveil.registry import lookup
 from unveil.runs.store import Run
-from unveil.settings.choices import choose, make_estimator
+from unveil.settings.choices import choose
+from unveil.settings.judging import make_estimator
 
 RECIPES = all_recipes()
 PUBLISHED = [name for name, found in RECIPES.items() if found.goal.kind == "published"]

@@ -12,7 +12,7 @@ import torch
 from unveil import Domain
 from unveil.data import Split
 from unveil.estimators.base import evaluate
-from unveil.settings.choices import make_estimator
+from unveil.settings.judging import make_estimator
 
 from .nets import Networks, fresh
 from .ours import Ours, vae

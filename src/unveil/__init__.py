@@ -20,21 +20,25 @@ _HOMES = {
     "LinearGaussian": "models.linear_gaussian",
     "Mixture": "models.mixture",
     "RequestError": "errors",
-    "Run": "run",
+    "Run": "api",
     "Stage": "train.stage",
     "Terms": "terms",
     "VAE": "models.vae",
     "WorkError": "errors",
-    "fit": "fitting",
-    "compare": "comparing",
+    "fit": "api",
+    "compare": "api",
     "kl": "divergence",
-    "load": "packing",
+    "load": "use.packed",
     "load_data": "data",
-    "pack": "packing",
+    "pack": "api",
 }
 __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
+    from .api import Run as Run
+    from .api import compare as compare
+    from .api import fit as fit
+    from .api import pack as pack
     from .batch import Batch as Batch
     from .data import Data as Data
     from .data import load_data as load_data
@@ -42,19 +46,15 @@ if TYPE_CHECKING:
     from .domain import Domain as Domain
     from .errors import RequestError as RequestError
     from .errors import WorkError as WorkError
-    from .evaluation.compare import compare as compare
-    from .fitting.prepare import fit as fit
     from .models.linear_gaussian import LinearGaussian as LinearGaussian
     from .models.mixture import Mixture as Mixture
     from .models.vae import VAE as VAE
     from .objectives import BetaElbo as BetaElbo
     from .objectives import Elbo as Elbo
     from .objectives import Iwae as Iwae
-    from .runs.store import Run as Run
     from .terms import Terms as Terms
     from .train.stage import Stage as Stage
     from .use.packed import load as load
-    from .use.packed import pack as pack
 
 
 def __getattr__(name: str) -> Any:

@@ -37,7 +37,7 @@ from unveil.report.rounding import fixed
 from unveil.report.sections.evidence import evidence
 from unveil.report.subject import Subject
 from unveil.report.tightness import where_it_lies
-from unveil.runs.store import Run
+from unveil.runs.store import RunStore
 
 LOWER = (
     Rung("ELBO", "elbo", 64, "lower", -95.4, 0.03),
@@ -84,16 +84,16 @@ def diagnosis(**changes: Any) -> dict[str, Any]:
     return {**head, **{name: part.to_json() for name, part in parts.items()}, **said, **changes}
 
 
-def diagnosed(run: Run, out: Path, found: dict[str, Any]) -> Run:
+def diagnosed(run: RunStore, out: Path, found: dict[str, Any]) -> RunStore:
     """A copy of a run with a diagnosis and the page that shows it."""
     shutil.copytree(run.path, out)
     (out / "diagnosis.json").write_text(json.dumps(found), encoding="utf-8")
-    copy = Run.load(out)
+    copy = RunStore.load(out)
     (out / "report.html").write_text(page(copy), encoding="utf-8")
     return copy
 
 
-def shown(run: Run) -> Seen:
+def shown(run: RunStore) -> Seen:
     return Seen((run.path / "report.html").read_text(encoding="utf-8"))
 
 
@@ -103,24 +103,24 @@ def strict_json(text: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def one_z(home: Path, vectors: Run) -> Run:
+def one_z(home: Path, vectors: RunStore) -> RunStore:
     return fitted(str(home / "vectors.npz"), home / "one_z", train__steps=3, model__latent=1)
 
 
 @pytest.fixture(scope="module")
-def flow(home: Path, vectors: Run) -> Run:
+def flow(home: Path, vectors: RunStore) -> RunStore:
     options = {"train__steps": 3, "model__latent": 3, "prior": "realnvp"}
     return fitted(str(home / "vectors.npz"), home / "flow", **options)
 
 
 @pytest.fixture(scope="module")
-def conditioned(home: Path, vectors: Run) -> Run:
+def conditioned(home: Path, vectors: RunStore) -> RunStore:
     options = {"train__steps": 3, "model__latent": 2, "model__condition": "label"}
     return fitted(str(home / "vectors.npz"), home / "conditioned", **options)
 
 
 @pytest.fixture(scope="module")
-def plane(home: Path, vectors: Run) -> Run:
+def plane(home: Path, vectors: RunStore) -> RunStore:
     options = {"model": "linear_gaussian", "model__latent": 2, "train__steps": 3}
     return fitted(str(home / "vectors.npz"), home / "plane", **options)
 
@@ -143,7 +143,7 @@ def plane(home: Path, vectors: Run) -> Run:
 def test_without_a_diagnosis_the_pictures_and_the_command(
     which: str, drawn: set[str], request: pytest.FixtureRequest
 ) -> None:
-    run: Run = request.getfixturevalue(which)
+    run: RunStore = request.getfixturevalue(which)
     seen = shown(run)
     own = ("aggregate", "beside", "bracket", "gap", "rate_split")
     assert {name for name in strict_json(seen.data) if name.startswith(own)} == drawn
@@ -152,7 +152,7 @@ def test_without_a_diagnosis_the_pictures_and_the_command(
     assert ("The true posterior beside q" in seen.text) == ("beside_0" in drawn)
 
 
-def test_a_diagnosis_is_shown_with_its_numbers(images: Run, tmp_path: Path) -> None:
+def test_a_diagnosis_is_shown_with_its_numbers(images: RunStore, tmp_path: Path) -> None:
     found = diagnosis()
     seen = shown(diagnosed(images, tmp_path / "run", found))
     figures = strict_json(seen.data)
@@ -190,10 +190,10 @@ def test_parts_that_could_not_be_measured_say_why(which: str, request: pytest.Fi
     assert not [attrs for tag, attrs in seen.tags if tag == "img" and attrs.get("src") == "x"]
 
 
-def told(run: Run, found: dict[str, Any]) -> Subject:
+def told(run: RunStore, found: dict[str, Any]) -> Subject:
     """A subject whose run has this diagnosis."""
 
-    class Told(Run):
+    class Told(RunStore):
         diagnosis = found
 
     return replace(Subject.of(run), run=Told(run.path, run.config))
@@ -228,20 +228,20 @@ def test_the_bracket_in_words(rungs: tuple[Rung, ...], said: str) -> None:
     assert said in where_it_lies([row for row in rows if row["log_px"] is not None])
 
 
-def test_a_bracket_without_a_number_says_so(mixture: Run) -> None:
+def test_a_bracket_without_a_number_says_so(mixture: RunStore) -> None:
     nothing = Bracket(100, (replace(EXACT, log_px=math.nan),), ()).to_json()
     first, figures = parts_of(told(mixture, diagnosis(bracket=nothing)))
     assert first.words == "No estimator of this model gave a finite number."
     assert "bracket" not in figures
 
 
-def test_a_bracket_of_a_conditioned_model_is_of_x_given_its_label(conditioned: Run) -> None:
+def test_a_bracket_of_a_conditioned_model_is_of_x_given_its_label(conditioned: RunStore) -> None:
     first, figures = parts_of(told(conditioned, diagnosis()))
     assert figures["bracket"]["layout"]["xaxis"]["title"]["text"] == "log p(x|label), nats per example"
     assert first.words.startswith("log p(x|label) is an integral over z")
 
 
-def test_the_page_with_a_diagnosis_opens_in_silence(browser: Browser, vectors: Run, tmp_path: Path) -> None:
+def test_the_page_with_a_diagnosis_opens_in_silence(browser: Browser, vectors: RunStore, tmp_path: Path) -> None:
     run = diagnosed(vectors, tmp_path / "run", diagnosis())
     watched = opened(browser, run, width=380, dark=True)
     wash = "getComputedStyle(document.querySelector('#plot-bracket .shapelayer path')).fill"
@@ -346,7 +346,7 @@ def test_contours_hold_their_share_of_the_mass() -> None:
     assert float(radius) == pytest.approx(-2 * math.log(0.1), rel=0.06)  # χ² with two degrees of freedom
 
 
-def test_the_aggregate_of_one_z_lies_beside_the_density_of_the_prior(one_z: Run) -> None:
+def test_the_aggregate_of_one_z_lies_beside_the_density_of_the_prior(one_z: RunStore) -> None:
     found = densities.aggregate(Subject.of(one_z))
     assert found is not None and found.titles == ("z",) and found.q.shape[1] == 1
     bars, line = evidence_figures.aggregate(found)["data"]
@@ -355,7 +355,7 @@ def test_the_aggregate_of_one_z_lies_beside_the_density_of_the_prior(one_z: Run)
     assert np.allclose(y, np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi), atol=0.01)
 
 
-def test_two_of_many_dimensions_have_contours_where_the_prior_is_a_product(images: Run, flow: Run) -> None:
+def test_two_of_many_dimensions_have_contours_where_the_prior_is_a_product(images: RunStore, flow: RunStore) -> None:
     product, joined = (densities.aggregate(Subject.of(run)) for run in (images, flow))
     assert product is not None and product.density is not None and product.num_dims == 5
     axes = torch.meshgrid(product.density.y, product.density.x, indexing="ij")
@@ -366,7 +366,7 @@ def test_two_of_many_dimensions_have_contours_where_the_prior_is_a_product(image
     assert [trace["type"] for trace in evidence_figures.aggregate(joined)["data"]] == ["scatter", "scatter"]
 
 
-def test_the_two_dimensions_are_those_with_the_largest_rate(images: Run) -> None:
+def test_the_two_dimensions_are_those_with_the_largest_rate(images: RunStore) -> None:
     subject = Subject.of(images)
     found = densities.aggregate(subject)
     assert subject.dimensions is not None and subject.dimensions.rate is not None
@@ -375,7 +375,7 @@ def test_the_two_dimensions_are_those_with_the_largest_rate(images: Run) -> None
     assert found is not None and found.titles == tuple("z" + "₁₂₃₄₅"[d] for d in expected)
 
 
-def test_with_the_exact_posterior_both_densities_are_one(plane: Run) -> None:
+def test_with_the_exact_posterior_both_densities_are_one(plane: RunStore) -> None:
     subject = Subject.of(plane)
     found = densities.beside_the_truth(subject)
     assert [one.place for one in found] == densities.chosen(subject)
@@ -389,7 +389,7 @@ def test_with_the_exact_posterior_both_densities_are_one(plane: Run) -> None:
         assert torch.allclose(centre, mean.to(centre), atol=1e-3)
 
 
-def test_the_kl_on_the_grid_is_what_the_bound_loses(vectors: Run) -> None:
+def test_the_kl_on_the_grid_is_what_the_bound_loses(vectors: RunStore) -> None:
     subject = Subject.of(vectors)
     places = densities.chosen(subject)
     with keyed("test"), torch.no_grad():
@@ -424,7 +424,7 @@ def test_a_q_too_narrow_for_the_grid_has_no_kl() -> None:
     assert densities._beside(0, axes, log_normal(0.2), log_normal(0.2)).kl == pytest.approx(0)
 
 
-def test_one_example_of_each_class_is_chosen_first(vectors: Run) -> None:
+def test_one_example_of_each_class_is_chosen_first(vectors: RunStore) -> None:
     subject = Subject.of(vectors)
     assert subject.test.y is not None
     places = densities.chosen(subject)
@@ -432,12 +432,12 @@ def test_one_example_of_each_class_is_chosen_first(vectors: Run) -> None:
     assert densities.chosen(replace(subject, test=subject.test.head(2))) == [0, 1]
 
 
-def test_the_same_run_makes_the_same_pictures(vectors: Run) -> None:
+def test_the_same_run_makes_the_same_pictures(vectors: RunStore) -> None:
     first, second = (json.dumps(parts_of(Subject.of(vectors))[1], sort_keys=True) for _ in range(2))
     assert first == second
 
 
-def test_decoding_stays_within_its_budget(vectors: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_stays_within_its_budget(vectors: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     subject = Subject.of(vectors)
     decoded: list[int] = []
     joint: Callable[..., Any] = type(subject.model).joint

@@ -1,4 +1,4 @@
-"""What only one family has: any panel is drawn, whatever the family, and its words stay text. A new section is one file."""
+"""What only one family has: any panel is drawn, whatever the family; and a new section is one function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unveil.report.drawing import MOST, Drawing, Shown
 from unveil.report.exhibits import Group, Plot
 from unveil.report.page import environment, page
 from unveil.report.subject import Subject
-from unveil.runs.store import Run
+from unveil.runs.store import RunStore
 
 
 def panels_of(model: Model, batch: Batch) -> tuple[Panel, ...]:
@@ -37,14 +37,14 @@ def with_panels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VAE, "panels", panels_of)
 
 
-def drawn(run: Run) -> tuple[Drawing, list[Shown]]:
+def drawn(run: RunStore) -> tuple[Drawing, list[Shown]]:
     subject = Subject.of(run)
     group = Group("", "", subject.panels())
     made = Drawing.of({"own": group}, environment(), subject.paint, subject.column_names)
     return made, list(made.shown(group, "own").parts)
 
 
-def test_images_are_rows_with_labels(images: Run, with_panels: None) -> None:
+def test_images_are_rows_with_labels(images: RunStore, with_panels: None) -> None:
     made, shown = drawn(images)
     assert [part.panel.title for part in shown] == ["Rate per group", "Bound", "From noise", "In words"]
     rate, steps = made.figures["own_0"], made.figures["own_1"]
@@ -54,7 +54,7 @@ def test_images_are_rows_with_labels(images: Run, with_panels: None) -> None:
     assert (first.label, second.label) == (HOSTILE[0], "second") and len(first.images) == MOST
 
 
-def test_vectors_are_clouds_in_one_box(vectors: Run, with_panels: None) -> None:
+def test_vectors_are_clouds_in_one_box(vectors: RunStore, with_panels: None) -> None:
     made, shown = drawn(vectors)
     names = [part.figure[0] for part in shown[2].parts if part.figure is not None]
     clouds = [made.figures[name] for name in names]
@@ -74,11 +74,11 @@ def test_the_page_has_them_in_a_section_of_their_own(
     assert not [attrs for tag, attrs in shown.tags if tag == "img" and attrs.get("src") == "x"]
 
 
-def test_a_family_without_any_has_no_section(images: Run) -> None:
+def test_a_family_without_any_has_no_section(images: RunStore) -> None:
     assert "own" not in Seen(page(images)).sections
 
 
-def test_a_new_section_is_one_function(images: Run, vectors: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_section_is_one_function(images: RunStore, vectors: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else has to know of it: it is on the page in its order, where its condition holds."""
     monkeypatch.setattr(sections, "_found", dict(sections._found))
 
@@ -86,7 +86,7 @@ def test_a_new_section_is_one_function(images: Run, vectors: Run, monkeypatch: p
     def brightness(subject: Subject) -> Group | None:
         if not subject.domain.is_image:
             return None
-        values = subject.test.x.flatten(1).mean(1)[:3].tolist()
+        values = subject.test.x.float().flatten(1).mean(1)[:3].tolist()
         figure = {"data": [], "layout": {"height": 200}}
         return Group("Brightness", "", [Bars("", f"{HOSTILE[2]}", list("abc"), values), Plot("", "", "mine", figure)])
 

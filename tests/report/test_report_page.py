@@ -17,13 +17,13 @@ from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
 from unveil.fitting.prepare import prepare
 from unveil.report import write_report
+from unveil.report.notebook import run_card
 from unveil.report.page import content_policy, error, fixed, page
 from unveil.report.sections.extremes import ends
 from unveil.report.subject import Subject
 from unveil.runs.curves import kept_step
-from unveil.runs.scores import kept_scores
-from unveil.runs.store import Run
-from unveil.settings.choices import make_estimator
+from unveil.runs.store import RunStore
+from unveil.settings.judging import make_estimator
 
 
 class Seen(HTMLParser):
@@ -63,16 +63,16 @@ class Seen(HTMLParser):
         return json.loads(self.data)
 
 
-def seen(run: Run) -> Seen:
+def seen(run: RunStore) -> Seen:
     return Seen((run.path / "report.html").read_text(encoding="utf-8"))
 
 
-def test_a_fit_writes_every_section_of_images_in_order(images: Run) -> None:
+def test_a_fit_writes_every_section_of_images_in_order(images: RunStore) -> None:
     expected = "result baselines training samples reconstructions one-z paths map rates extremes evidence picture made"
     assert seen(images).sections == expected.split()
 
 
-def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
+def test_vectors_get_columns_in_the_place_of_galleries(vectors: RunStore) -> None:
     shown = seen(vectors)
     assert shown.sections == [
         "result",
@@ -94,7 +94,7 @@ def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
     assert "The first 12 of 14 columns" in shown.text
 
 
-def test_a_mixture_shows_its_components(mixture: Run) -> None:
+def test_a_mixture_shows_its_components(mixture: RunStore) -> None:
     shown = seen(mixture)
     assert shown.sections == [
         "result",
@@ -113,7 +113,7 @@ def test_a_mixture_shows_its_components(mixture: Run) -> None:
     assert len(shares) == 4 and sum(shares) == pytest.approx(100, abs=0.1) and shares == sorted(shares, reverse=True)
 
 
-def test_a_linear_gaussian_model_has_variances_and_no_rates_of_its_coupled_dimensions(linear: Run) -> None:
+def test_a_linear_gaussian_model_has_variances_and_no_rates_of_its_coupled_dimensions(linear: RunStore) -> None:
     shown = seen(linear)
     assert "map" in shown.sections and "rates" in shown.sections
     assert "variances" in shown.page_data and "rates" not in shown.page_data
@@ -121,7 +121,7 @@ def test_a_linear_gaussian_model_has_variances_and_no_rates_of_its_coupled_dimen
 
 @pytest.mark.parametrize("which", ["images", "vectors", "mixture", "linear"])
 def test_printed_numbers_are_those_of_the_result(which: str, request: pytest.FixtureRequest) -> None:
-    run: Run = request.getfixturevalue(which)
+    run: RunStore = request.getfixturevalue(which)
     text, result = seen(run).text, run.result
     assert f"log p(x) {'=' if result['direction'] == 'exact' else '≥'} {fixed(result['log_px'])} nats" in text
     assert f"± {error(result['stderr'])} over examples" in text
@@ -148,7 +148,7 @@ def test_rounding_is_one_way() -> None:
     assert [error(v) for v in (0.0049, 0.005, 0.0, None)] == ["< 0.01", fixed(0.005), "0.00", "–"]
 
 
-def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: Run) -> None:
+def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: RunStore) -> None:
     figures, result = seen(images).page_data, images.result
     (rates,), (variances,) = figures["rates"]["data"], figures["variances"]["data"]
     assert sum(rates["y"]) == pytest.approx(result["rate"], rel=1e-2)
@@ -157,7 +157,7 @@ def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: R
     assert rates["marker"]["color"].count("@accent") == result["active_units"]
 
 
-def test_one_file_of_at_most_8_mb_that_names_no_other(images: Run) -> None:
+def test_one_file_of_at_most_8_mb_that_names_no_other(images: RunStore) -> None:
     html = (images.path / "report.html").read_text(encoding="utf-8")
     assert len(html.encode()) <= 8_000_000
     shown = Seen(html)
@@ -181,7 +181,7 @@ def test_scripts_are_allowed_by_their_own_digest() -> None:
 
 @pytest.mark.parametrize("which", ["images", "vectors"])
 def test_hostile_class_names_stay_text(which: str, request: pytest.FixtureRequest) -> None:
-    run: Run = request.getfixturevalue(which)
+    run: RunStore = request.getfixturevalue(which)
     html = (run.path / "report.html").read_text(encoding="utf-8")
     shown = Seen(html)
     assert "<img src=x" not in html and "<b>bold" not in html
@@ -203,18 +203,18 @@ def test_a_hostile_path_and_source_stay_text(digits_file: str, tmp_path: Path) -
     shown = seen(run)
     assert not [tag for tag, _ in shown.tags if tag == "b"]
     assert str(run.path) in shown.text
-    assert not [tag for tag, _ in Seen(run._repr_html_()).tags if tag == "b"]
+    assert not [tag for tag, _ in Seen(run_card(run)).tags if tag == "b"]
 
 
-def test_the_same_run_gives_the_same_bytes(images: Run) -> None:
+def test_the_same_run_gives_the_same_bytes(images: RunStore) -> None:
     first = (images.path / "report.html").read_bytes()
     torch.manual_seed(123)
-    again = Run.load(images.path)
+    again = RunStore.load(images.path)
     assert write_report(again) == images.path / "report.html"
     assert (images.path / "report.html").read_bytes() == first
 
 
-def test_a_report_draws_no_noise_of_the_caller(images: Run) -> None:
+def test_a_report_draws_no_noise_of_the_caller(images: RunStore) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -229,7 +229,7 @@ def test_an_unfinished_run_is_refused_with_the_remedy(digits_file: str, tmp_path
     assert not (tmp_path / "run" / "report.html").exists()
 
 
-def test_extremes_are_those_of_the_whole_test_set(mixture: Run) -> None:
+def test_extremes_are_those_of_the_whole_test_set(mixture: RunStore) -> None:
     subject = Subject.of(mixture)
     every, _ = evaluate(subject.model, subject.test, make_estimator("exact"))
     order = every.log_px.argsort()
@@ -238,14 +238,14 @@ def test_extremes_are_those_of_the_whole_test_set(mixture: Run) -> None:
     assert found.least_log_px == pytest.approx(every.log_px[order[:5]].tolist())
 
 
-def test_extremes_are_those_of_the_result(images: Run) -> None:
-    found, log_px = ends(Subject.of(images), 1000), kept_scores(images, "test")
+def test_extremes_are_those_of_the_result(images: RunStore) -> None:
+    found, log_px = ends(Subject.of(images), 1000), images.scores("test")
     assert len(found.least) == len(log_px) // 2 and np.isclose(log_px.mean(), images.result["log_px"])
     assert np.array_equal(log_px[found.least], np.sort(log_px)[: len(found.least)])
     assert np.array_equal(log_px[found.most], np.sort(log_px)[::-1][: len(found.most)])
 
 
-def test_the_kept_step_is_the_best_of_the_last_phase(images: Run) -> None:
+def test_the_kept_step_is_the_best_of_the_last_phase(images: RunStore) -> None:
     rows = [row for row in images.metrics if "valid_bound" in row]
     assert kept_step(images) == max(rows, key=lambda row: row["valid_bound"])["step"]
     (mark,) = [t for t in seen(images).page_data["bound"]["data"] if t["name"] == "weights kept"]
@@ -259,4 +259,4 @@ def test_colour_images_with_one_test_example(tmp_path: Path) -> None:
     shown = seen(run)
     assert "extremes" not in shown.sections and "paths" not in shown.sections and "rates" not in shown.sections
     assert shown.page_data["map"]["layout"]["yaxis"]["title"]["text"] == "sd(z|x)"
-    assert "save it first" in shown.text
+    assert "Save it first" in shown.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 from torch.distributions import MultivariateNormal
 
+from unveil.api import Run
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.fitting.prepare import prepare
@@ -32,7 +34,8 @@ from unveil.report.sections.repetition import judgement, repetition
 from unveil.report.sections.simple_models import differences
 from unveil.report.sections.training import POINTS, curves
 from unveil.report.subject import Subject
-from unveil.runs.store import Run
+from unveil.runs.config import RunConfig
+from unveil.runs.store import RunStore
 from unveil.settings.choices import choose
 
 
@@ -51,8 +54,8 @@ def spoken(command: str) -> tuple[str, dict[str, str]]:
     return words[2], options
 
 
-def config_again(run: Run, out: Path) -> dict[str, Any]:
-    """config.json of the run that the printed command starts."""
+def config_again(run: RunStore, out: Path) -> RunConfig:
+    """The choices of the run that the printed command starts."""
     commands = repetition(run)
     assert commands is not None
     source, options = spoken(commands[0])
@@ -62,10 +65,10 @@ def config_again(run: Run, out: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("which", ["images", "vectors", "mixture", "linear"])
 def test_the_command_resolves_to_the_same_run(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    run: Run = request.getfixturevalue(which)
-    again = config_again(run, tmp_path / "again")
+    run: RunStore = request.getfixturevalue(which)
+    again = config_again(run, tmp_path / "again").to_json()
     for part in ("source", "data", "seed", "model", "objective", "phases"):
-        assert again[part] == run.config[part], part
+        assert again[part] == run.config.to_json()[part], part
 
 
 def test_the_command_says_every_choice_and_no_clock(digits_file: str, tmp_path: Path) -> None:
@@ -78,12 +81,12 @@ def test_the_command_says_every_choice_and_no_clock(digits_file: str, tmp_path: 
     commands = repetition(run)
     assert commands is not None and "minutes" not in commands[0]
     _, said = spoken(commands[0])
-    assert said["objective"] == "beta_elbo" and said["seed"] == "7" and said["steps"] == str(run.train["steps"])
+    assert said["objective"] == "beta_elbo" and said["seed"] == "7" and said["steps"] == str(run.phase.steps)
     for name in options.keys() - {"train.minutes", "objective", "likelihood"}:
         assert choose({**said_keys(said), name: said[name]})
     assert "posterior" not in said and "model.depth" not in said
     again = config_again(run, tmp_path / "again")
-    assert again["model"] == run.config["model"] and again["objective"] == run.config["objective"]
+    assert again.model == run.config.model and again.objective == run.config.objective
 
 
 def test_a_model_that_was_given_labels_or_gaps_has_a_command_too(tmp_path: Path) -> None:
@@ -94,23 +97,23 @@ def test_a_model_that_was_given_labels_or_gaps_has_a_command_too(tmp_path: Path)
     (tmp_path / "t.csv").write_text(table + "\n")
     options = {"model.condition": "label", "data.label": "kind", "train.steps": 3}
     run = prepare(str(tmp_path / "t.csv"), out=tmp_path / "run", options=options).start()
-    assert run.config["model"]["num_classes"] == 2 and run.config["model"]["sees_missing"]
-    assert config_again(run, tmp_path / "again")["model"] == run.config["model"]
+    assert run.config.model["num_classes"] == 2 and run.config.model["sees_missing"]
+    assert config_again(run, tmp_path / "again").model == run.config.model
 
 
 def said_keys(said: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in said.items() if name not in ("steps", "seed")}
 
 
-def test_later_phases_are_said_too(images: Run, tmp_path: Path) -> None:
-    run = Run(images.path, images.config | {"phases": [*images.config["phases"], images.train | {"steps": 44}]})
+def test_later_phases_are_said_too(images: RunStore, tmp_path: Path) -> None:
+    run = RunStore(images.path, replace(images.config, phases=(*images.config.phases, replace(images.phase, steps=44))))
     commands = repetition(run)
     assert commands is not None and commands[1:] == [f"unveil resume {shlex.quote(str(run.path))} --steps 44"]
 
 
-def test_the_judgement_names_estimator_and_k(images: Run, mixture: Run) -> None:
-    chosen = images.config["evaluation"]
-    assert judgement(images).endswith(f"--estimator iwae --num-samples {chosen['num_samples']}")
+def test_the_judgement_names_estimator_and_k(images: RunStore, mixture: RunStore) -> None:
+    chosen = images.config.judging
+    assert judgement(images).endswith(f"--estimator iwae --num-samples {chosen.num_samples}")
     assert judgement(mixture).endswith("--estimator exact")
 
 
@@ -121,14 +124,15 @@ class Wide(nn.Module):
         return x.flatten(1)
 
 
-def test_no_command_is_made_up_for_a_model_built_by_hand(images: Run) -> None:
-    spec = images.config["model"]
-    assert repetition(Run(images.path, images.config | {"model": spec | {"encoder": {"class": "mine.Wide"}}})) is None
+def test_no_command_is_made_up_for_a_model_built_by_hand(images: RunStore) -> None:
+    spec = images.config.model
+    own = replace(images.config, model=spec | {"encoder": {"class": "mine.Wide"}})
+    assert repetition(RunStore(images.path, own)) is None
     deeper = spec | {"decoder": spec["decoder"] | {"width": spec["decoder"]["width"] + 1}}
-    assert repetition(Run(images.path, images.config | {"model": deeper})) is None
+    assert repetition(RunStore(images.path, replace(images.config, model=deeper))) is None
 
 
-def test_the_picture_counts_every_weight_once(images: Run, mixture: Run, linear: Run) -> None:
+def test_the_picture_counts_every_weight_once(images: RunStore, mixture: RunStore, linear: RunStore) -> None:
     for run in (images, mixture, linear):
         found = anatomy(Subject.of(run))
         counts = [int(word.replace(",", "")) for part in (found.encoder, found.prior, found.decoder)
@@ -151,7 +155,7 @@ class Tilted(PosteriorHead):
         return MultivariateNormal(self.linear(features), scale_tril=eye + 0.1 * eye.flip(0).tril(-1))
 
 
-def test_the_rate_of_a_vae_splits_where_it_splits(images: Run) -> None:
+def test_the_rate_of_a_vae_splits_where_it_splits(images: RunStore) -> None:
     batch = images.data.test.batch(torch.arange(6))
     kl = images.model.rate_per_dimension(batch)
     whole = images.model.expected_kl(images.model.posterior(batch))
@@ -171,7 +175,7 @@ def test_principal_components_are_those_of_scikit_learn() -> None:
     assert torch.equal(scores, principal_components(torch.tensor(x))[0])
 
 
-def test_the_map_joins_test_and_validation_examples_in_order(images: Run) -> None:
+def test_the_map_joins_test_and_validation_examples_in_order(images: RunStore) -> None:
     found = placed(Subject.of(images))
     data = images.data
     assert found.codes is not None and data.test.y is not None and data.valid.y is not None
@@ -219,33 +223,33 @@ def test_real_images_share_one_range() -> None:
     assert paint(np.array([[[-1.0, 3.0]], [[1.0, 9.0]]])).ravel().tolist() == [0, 255, 128, 255]
 
 
-def written(rows: list[dict[str, Any]], phases: int = 1) -> Run:
+def written(images: RunStore, rows: list[dict[str, Any]], phases: int = 1) -> RunStore:
     """A run whose metrics are these rows."""
 
-    class Written(Run):
+    class Written(RunStore):
         metrics = rows
 
-    return Written(Path("run"), {"phases": [{}] * phases})
+    return Written(Path("run"), replace(images.config, phases=images.config.phases * phases))
 
 
-def test_long_curves_are_thinned_and_keep_the_best_step() -> None:
+def test_long_curves_are_thinned_and_keep_the_best_step(images: RunStore) -> None:
     rows = [{"phase": 0, "step": step, "valid_bound": -float(step)} for step in range(1, 5001)]
     rows[1233]["valid_bound"] = 1.0
-    line, mark = curves(written(rows), "bound")["data"]
+    line, mark = curves(written(images, rows), "bound")["data"]
     assert len(line["x"]) <= 2 * POINTS and mark["x"] == [1234] and mark["y"] == [1.0]
 
 
-def test_phases_follow_each_other_in_a_curve() -> None:
+def test_phases_follow_each_other_in_a_curve(images: RunStore) -> None:
     rows = [{"phase": p, "step": s, "bound": 0.0} for p in (0, 1) for s in (1, 2)]
-    assert curves(written(rows, phases=2), "bound")["data"][0]["x"] == [1, 2, 3, 4]
+    assert curves(written(images, rows, phases=2), "bound")["data"][0]["x"] == [1, 2, 3, 4]
 
 
-def test_the_first_fall_of_a_curve_does_not_flatten_the_rest() -> None:
+def test_the_first_fall_of_a_curve_does_not_flatten_the_rest(images: RunStore) -> None:
     steep = [-1000.0, *np.linspace(-110, -100, 50).tolist()]
     rows = [{"phase": 0, "step": i, "bound": v} for i, v in enumerate(steep)]
-    low, high = curves(written(rows), "bound")["layout"]["yaxis"]["range"]
+    low, high = curves(written(images, rows), "bound")["layout"]["yaxis"]["range"]
     assert -115 < low < -108 and -100 < high < -95
-    assert "range" not in curves(written(rows[1:]), "bound")["layout"]["yaxis"]
+    assert "range" not in curves(written(images, rows[1:]), "bound")["layout"]["yaxis"]
 
 
 def test_histograms_count_both_sides_in_the_same_bins() -> None:
@@ -255,7 +259,7 @@ def test_histograms_count_both_sides_in_the_same_bins() -> None:
     assert bars["y"] == [0.5, 0.25, 0.25] and line["y"] == [0, 0.5, 0.5]
 
 
-def test_baselines_are_bars_of_the_paired_difference(images: Run) -> None:
+def test_baselines_are_bars_of_the_paired_difference(images: RunStore) -> None:
     found = images.result["baselines"]
     (bar,) = differences(found)["data"]
     ordered = sorted(found, key=lambda b: -b["difference"])
@@ -264,9 +268,9 @@ def test_baselines_are_bars_of_the_paired_difference(images: Run) -> None:
     assert [c == "@accent" for c in bar["marker"]["color"]] == [x > 0 for x in bar["x"]]
 
 
-def test_a_card_shows_a_finished_run(images: Run, vectors: Run) -> None:
+def test_a_card_shows_a_finished_run(images: RunStore, vectors: RunStore) -> None:
     card = run_card(images)
-    assert card == images._repr_html_()
+    assert card == Run(images)._repr_html_()
     assert str(images.path) in card and "vae · finished" in card and "<svg" in card
     assert card.count('src="data:image/png;base64,') == 12 and "http" not in card and "<script" not in card
     assert images.result["sentences"][0] in card

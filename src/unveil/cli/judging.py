@@ -12,7 +12,7 @@ from .app import Json, Plugin, RunPath, Seed, Source, Table, argument, option, s
 from .shared import merged, open_run, positive, print_json, refuse_beside, remarked, whole
 
 if TYPE_CHECKING:
-    from ..runs.store import Run
+    from ..api import Run
 
 
 @verb("unveil evaluate runs/digits-vae-1 --estimator sandwich --simulate 500")
@@ -48,7 +48,7 @@ def evaluate(
         from ..evaluation.diagnose import audit_of, gap_of
         from ..output.sentences import print_lines
 
-        told = (gap_of if gap else audit_of)(found, data=data, split=split, **number)
+        told = (gap_of if gap else audit_of)(found.store, data=data, split=split, **number)
         print_json(told) if as_json else print_lines(told["lines"])
         return
     from ..output.progress import counting
@@ -121,7 +121,7 @@ def show_cure(run: Run, as_json: bool, **options: Any) -> None:
     from ..trials.cure import HEADS, cure
 
     with naming() as progress:
-        found = cure(run, progress=progress, **options)
+        found = cure(run.store, progress=progress, **options)
     print_json(found.to_json()) if as_json else print_tried(found.rows(), HEADS, found.lines())
 
 
@@ -132,7 +132,7 @@ def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: 
     from ..trials.sweep import HEADS, sweep
 
     with naming() as progress:
-        found = sweep(run, name, progress=progress, **options)
+        found = sweep(run.store, name, progress=progress, **options)
     if out is not None:
         from ..report.sweep import write_sweep
 
@@ -179,7 +179,7 @@ def compare(
         if path is not None:
             check_target(path, endings)
     opened = [open_run(run, plugin) for run in runs]
-    from ..evaluation.compare import compare as compare_runs
+    from ..api import compare as compare_runs
 
     found = compare_runs(opened)
     if csv is not None:

@@ -12,7 +12,7 @@ from .app import Epochs, Json, Minutes, Plugin, RunPath, Source, Steps, argument
 from .shared import load_plugin, merged, open_run, print_json, whole
 
 if TYPE_CHECKING:
-    from ..runs.store import Run
+    from ..api import Run
 
 
 @verb("unveil fit mnist --minutes 10 model.latent=40")
@@ -37,8 +37,8 @@ def fit(
     """Fit a model to data. Makes a run: weights, result, report."""
     started = time.perf_counter()
     load_plugin(plugin)
+    from ..api import carry_out
     from ..fitting.prepare import prepare
-    from ..output.progress import follow
     from ..output.sentences import say
 
     flags = {
@@ -51,9 +51,9 @@ def fit(
     fitting = prepare(source, out=out, seed=number, options=options, started=started)
     if dry_run:
         say(fitting.lines)
-        print_json(fitting.config)
+        print_json(fitting.config.to_json())
     else:
-        show_run(follow(fitting, show=True), as_json)
+        show_run(carry_out(fitting, show=True), as_json)
 
 
 @verb("unveil resume runs/digits-vae-1 --epochs 50")
@@ -68,7 +68,7 @@ def resume(
 ) -> None:
     """Go on with a run. From where it was stopped, or, with a new budget, from its best weights."""
     parts = load_plugin(plugin)
-    from ..fitting.phases import resume as resume_run
+    from ..api import resume as resume_run
 
     budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
     show_run(resume_run(run, show=True, data=data, parts=parts, **budget), as_json)
@@ -77,7 +77,7 @@ def resume(
 @verb("unveil demo")
 def demo() -> None:
     """Fit the embedded handwritten digits. With every default, in about a minute."""
-    from ..fitting.prepare import fit as fit_source
+    from ..api import fit as fit_source
 
     show_run(fit_source("digits", show=True), as_json=False)
 
@@ -90,7 +90,7 @@ def pack(
 ) -> None:
     """Pack a fitted model for use elsewhere. unveil.load(DIR) then needs torch, numpy and safetensors alone."""
     found = open_run(run, plugin)
-    from ..use.packed import pack as pack_run
+    from ..api import pack as pack_run
 
     path = pack_run(found, out)
     size = sum(file.stat().st_size for file in path.iterdir())

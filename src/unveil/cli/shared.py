@@ -13,7 +13,7 @@ import typer
 from ..errors import RequestError
 
 if TYPE_CHECKING:
-    from ..runs.store import Run
+    from ..api import Run
 
 
 def merged(flags: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
@@ -71,7 +71,7 @@ def refuse_beside(what: str, **given: Any) -> None:
 def open_run(path: Path, plugin: Path | None) -> Run:
     """A run with the user's own parts."""
     parts = load_plugin(plugin)
-    from ..runs.store import Run
+    from ..api import Run
 
     return Run.load(path, parts=parts)
 

@@ -46,7 +46,7 @@ def impute(
     from ..use.impute import complete
 
     with counting("rows") as progress:
-        found = complete(opened, source, num_samples=count, mean=mean, progress=progress, **numbers)
+        found = complete(opened.store, source, num_samples=count, mean=mean, progress=progress, **numbers)
     write_completed(out, found)
     remarked(found.notes)
     typer.echo(f"{len(found.raw.x):,} rows in {out}, {len(found.rows):,} of them completed")

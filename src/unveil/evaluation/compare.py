@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import RequestError
 from ..runs.curves import validation_curve
-from ..runs.scores import kept_scores
-from ..runs.store import Run
+from ..runs.store import RunStore
 
 COMPARISON = "unveil-comparison-1"
 
@@ -30,7 +28,7 @@ class Row:
         curve: (steps, validation bounds), over all phases.
     """
 
-    run: Run
+    run: RunStore
     result: dict[str, Any]
     difference: float
     stderr: float | None
@@ -49,8 +47,8 @@ class Row:
         names = ("log_px", "stderr", "stderr_mc", "elbo", "rate", "distortion", "active_units", "bits_per_dim")
         return {
             "name": self.name,
-            "model": config["model"].get("name", "own model"),
-            "objective": config["objective"].get("name", "own objective"),
+            "model": config.model_name,
+            "objective": config.objective.get("name", "own objective"),
             **{name: result[name] for name in names},
             "direction": result["direction"],
             "estimator": result["estimator"],
@@ -82,35 +80,34 @@ class Comparison:
         }
 
 
-def compare(runs: Sequence[Run | Path | str]) -> Comparison:
+def compare(runs: Sequence[RunStore]) -> Comparison:
     """Finished runs judged on the same test examples, the best first.
 
     Differences are paired: log p(x) of the same test example under both models, then mean and standard error, which is
     far smaller than that of either mean.
 
-    Arguments: at least two runs (or their directories). Raises RequestError where the data, its binarization or the
+    Arguments: at least two runs. Raises RequestError where the data, its binarization or the
     split differ: log-likelihoods of different data cannot be compared.
     """
-    opened = [run if isinstance(run, Run) else Run.load(run) for run in runs]
-    if len(opened) < 2:
-        raise RequestError(f"{len(opened)} run came; a comparison takes at least two.")
-    for other in opened[1:]:
-        _require_same_data(opened[0], other)
-    scores = [kept_scores(run, "test").astype(np.float64) for run in opened]
+    if len(runs) < 2:
+        raise RequestError(f"{len(runs)} run came; a comparison takes at least two.")
+    for other in runs[1:]:
+        _require_same_data(runs[0], other)
+    scores = [run.scores("test").astype(np.float64) for run in runs]
     best = int(np.argmax([s.mean() for s in scores]))
-    rows = [_row(run, s, scores[best], run is opened[best]) for run, s in zip(opened, scores, strict=True)]
+    rows = [_row(run, s, scores[best], run is runs[best]) for run, s in zip(runs, scores, strict=True)]
     rows.sort(key=lambda row: -row.result["log_px"])
-    info = opened[0].data_info
+    info = runs[0].data_info
     return Comparison(tuple(rows), info["source"], info["binarization"], tuple(_remarks(rows)))
 
 
-def _row(run: Run, scores: np.ndarray, best: np.ndarray, is_best: bool) -> Row:
+def _row(run: RunStore, scores: np.ndarray, best: np.ndarray, is_best: bool) -> Row:
     each = scores - best
     stderr = None if is_best or len(each) < 2 else float(each.std(ddof=1) / math.sqrt(len(each)))
     return Row(run, run.result, float(each.mean()), stderr, validation_curve(run))
 
 
-def _require_same_data(first: Run, other: Run) -> None:
+def _require_same_data(first: RunStore, other: RunStore) -> None:
     a, b = first.data_info, other.data_info
     for what, one, two in (
         ("data (its fingerprint differs)", a["sha256"], b["sha256"]),
@@ -138,7 +135,7 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
             "The runs were judged in different ways, and a tighter bound looks better: unveil evaluate each with the "
             "same --estimator and --num-samples for a fair difference."
         )
-    conditions = {row.run.config["model"].get("num_classes") or 0 for row in rows}
+    conditions = {row.run.config.model.get("num_classes") or 0 for row in rows}
     if len(conditions) > 1:
         found.append("Some of the runs are conditioned on the label: they state log p(x|y), the others log p(x).")
     return found

@@ -16,8 +16,7 @@ from ..diagnostics.gap import Gap, gap
 from ..diagnostics.quality import quality
 from ..diagnostics.structure import structure
 from ..errors import RequestError
-from ..files import write_json
-from ..runs.store import DIAGNOSIS, Run
+from ..runs.store import DIAGNOSIS, RunStore
 from .splits import choose_split
 
 GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
@@ -26,7 +25,7 @@ HEALTHY = "Nothing looks wrong in what was measured."
 Progress = Callable[[str], None]
 
 
-def gap_of(run: Run, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
+def gap_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
     """`unveil evaluate --gap`: log p(x) − ELBO = approximation gap + amortisation gap, per example.
 
     Arguments: limit, examples, 100 unless told; seed; where, `data`, `split` or `simulate` as for `evaluate_run`.
@@ -36,7 +35,7 @@ def gap_of(run: Run, *, limit: int | None = None, seed: int = 0, **where: Any) -
     return {"format": GAP, **head, **found.to_json(), **_said(found)}
 
 
-def audit_of(run: Run, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
+def audit_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
     """`unveil evaluate --audit`: log p(x) = ELBO + KL(q‖p(z|x)), each term on its own.
 
     Arguments: as for `gap_of`.
@@ -46,7 +45,7 @@ def audit_of(run: Run, *, limit: int | None = None, seed: int = 0, **where: Any)
     return {"format": AUDIT, **head, **found.to_json(), **_said(found)}
 
 
-def _few(run: Run, limit: int | None, seed: int, where: dict[str, Any]) -> tuple[Split, dict[str, Any]]:
+def _few(run: RunStore, limit: int | None, seed: int, where: dict[str, Any]) -> tuple[Split, dict[str, Any]]:
     split, source, name = choose_split(run, **where, limit=limit, seed=seed)
     return split.head(limit or EXAMPLES), {"source": source, "split": name, "seed": seed}
 
@@ -56,7 +55,7 @@ def _said(found: Gap | Audit) -> dict[str, Any]:
 
 
 def diagnose_run(
-    run: Run, *, limit: int | None = None, seed: int = 0, progress: Progress | None = None
+    run: RunStore, *, limit: int | None = None, seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
     """`unveil diagnose`: bracket, gap, aggregate posterior, collapse, sample quality and structure, on the test split.
 
@@ -67,7 +66,7 @@ def diagnose_run(
     started, told = time.perf_counter(), progress or _silent
     whole, source, name = choose_split(run, limit=limit, seed=seed)
     few, model, data = whole.spread(limit or EXAMPLES), run.model, run.data
-    train = data.train.to(run.train["device"])
+    train = data.train.to(run.device)
     parts: dict[str, Callable[[], Any]] = {
         "bracket": lambda: bracket(model, few, seed=seed, progress=told),
         "gap": lambda: gap(model, few, seed=seed, limit=len(few)),
@@ -91,7 +90,7 @@ def diagnose_run(
         "why": why,
         "seconds": round(time.perf_counter() - started, 3),
     }
-    write_json(run.path / "diagnosis.json", diagnosis)
+    run.write_diagnosis(diagnosis)
     return diagnosis
 
 

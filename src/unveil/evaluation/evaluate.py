@@ -8,9 +8,8 @@ from typing import Any
 
 from ..data import Split
 from ..estimators.base import ROWS, Estimate, Estimator, check_precision, evaluate
-from ..files import read_json
-from ..runs.store import RESULT, Run
-from ..settings.choices import make_estimator
+from ..runs.store import RESULT, RunStore
+from ..settings.judging import make_estimator
 from .result import _stderr_of_mean, report_estimate
 from .splits import choose_split
 
@@ -18,7 +17,7 @@ PAIRED = 2 * ROWS  # examples on which two precisions are compared
 
 
 def evaluate_run(
-    run: Run,
+    run: RunStore,
     *,
     data: Any = None,
     split: str = "test",
@@ -44,10 +43,10 @@ def evaluate_run(
         seed: of the draws.
         precision: "bf16" runs the decoder in bfloat16; the result then holds `precision_difference`, what that changes.
     """
-    own = run.config["evaluation"]
-    estimator = own["estimator"] if estimator is None else estimator
-    if num_samples is None and estimator == own["estimator"] and "estimator.num_samples" not in (options or {}):
-        num_samples = own["num_samples"]
+    own = run.config.judging
+    estimator = own.estimator if estimator is None else estimator
+    if num_samples is None and estimator == own.estimator and "estimator.num_samples" not in (options or {}):
+        num_samples = own.num_samples
     judge = make_estimator(estimator, num_samples, options)
     check_precision(run.model, judge, precision)
     chosen, source, name = choose_split(run, data, split, simulate, limit, seed)
@@ -73,7 +72,7 @@ def evaluate_run(
 
 
 def precision_difference(
-    run: Run,
+    run: RunStore,
     split: Split,
     judge: Estimator,
     seed: int = 0,
@@ -101,9 +100,3 @@ def precision_difference(
         "num_samples": judge.num_samples,
         "seconds": round(time.perf_counter() - start, 3),
     }
-
-
-def continuations(run: Run) -> list[dict[str, Any]]:
-    """When and from which step the run was resumed."""
-    path = run.path / "continuations.json"
-    return list(read_json(path, "unveil-continuations-1")["continuations"]) if path.is_file() else []

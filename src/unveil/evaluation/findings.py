@@ -7,13 +7,13 @@ from typing import Any
 
 from ..diagnostics.codebook import LEAST, collapsed
 from ..models.mixture import COMPONENTS
-from ..runs.store import Run
+from ..runs.store import RunStore
 
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
 SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other: of another model, with no side
 
 
-def conclude(run: Run, result: dict[str, Any]) -> dict[str, Any]:
+def conclude(run: RunStore, result: dict[str, Any]) -> dict[str, Any]:
     """`findings` (by code, each a sentence) and the three `sentences` that a fit ends with."""
     checks = (
         _below(run, result),
@@ -68,11 +68,11 @@ def _finding(code: str, sentence: str) -> dict[str, str]:
     return {"code": code, "sentence": sentence}
 
 
-def _below(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
+def _below(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
     better = [b for b in result["baselines"] if b["difference"] < -2 * (b["difference_stderr"] or 0.0)]
     if not better:
         return None
-    takes = run.domain.kind in COMPONENTS and run.config["model"].get("name") != "mixture"
+    takes = run.domain.kind in COMPONENTS and run.config.model.get("name") != "mixture"
     other = ", or use a model that fits few data, such as --model mixture" if takes else ""
     return _finding(
         "below_baseline",
@@ -80,7 +80,7 @@ def _below(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
     )
 
 
-def _collapsed(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
+def _collapsed(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
     if result["rate"] > 0.1 or result["direction"] == "exact":
         return None
     return _finding(
@@ -90,7 +90,7 @@ def _collapsed(run: Run, result: dict[str, Any]) -> dict[str, str] | None:
     )
 
 
-def _codebook(run: Run) -> dict[str, str] | None:
+def _codebook(run: RunStore) -> dict[str, str] | None:
     """Of a model with codes, whether validation found more than a few of them in use."""
     size, rows = run.model.codebook_size, [row for row in run.metrics if "valid_codebook_perplexity" in row]
     if not rows or rows[-1]["valid_codebook_perplexity"] >= LEAST * size:
@@ -100,7 +100,7 @@ def _codebook(run: Run) -> dict[str, str] | None:
     return _finding(found.code, f"{found.sentence} {found.remedy}")
 
 
-def _overfitted(run: Run) -> dict[str, str] | None:
+def _overfitted(run: RunStore) -> dict[str, str] | None:
     valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
     if not valid or max(valid) - valid[-1] < max(1.0, 0.03 * abs(max(valid))):
         return None
@@ -112,7 +112,7 @@ def _overfitted(run: Run) -> dict[str, str] | None:
     )
 
 
-def _unfinished(run: Run) -> dict[str, str] | None:
+def _unfinished(run: RunStore) -> dict[str, str] | None:
     valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
     if len(valid) < 5 or max(valid) != valid[-1] or valid[-1] - valid[-3] < 0.005 * abs(valid[-1]):
         return None

@@ -12,12 +12,11 @@ from ..data import Split
 from ..diagnostics.activity import active_units
 from ..estimators.base import Estimate, Estimator
 from ..files import finite
-from ..runs.store import RESULT, Run, versions
-from .evaluate import continuations
+from ..runs.store import RESULT, RunStore, versions
 from .splits import condition, observed_share
 
 
-def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate) -> dict[str, Any]:
+def report_estimate(run: RunStore, split: Split, judge: Estimator, estimate: Estimate) -> dict[str, Any]:
     """The shared fields of result.json and `evaluate --json`, from one estimate."""
     info, log_px = run.data_info, estimate.log_px
     count, observed = len(log_px), observed_share(split)
@@ -42,11 +41,11 @@ def report_estimate(run: Run, split: Split, judge: Estimator, estimate: Estimate
         "kl_per_group": [float(v) for v in found["kl"].mean(0)],
         "active_units": active_units(run.model, split),
         "bits_per_dim": bits_per_dim(run, float(log_px.mean()), observed),
-        "device": run.train["device"],
+        "device": run.device,
         "threads": torch.get_num_threads(),
         "precision": "float32",
         "versions": versions(),
-        "continuations": continuations(run),
+        "continuations": run.continuations,
     }
     if "khat" in found:
         report |= _weights_health(found)
@@ -81,7 +80,7 @@ def _stderr_of_mean(value: Tensor) -> float | None:
     return float(value.std() / math.sqrt(len(value))) if len(value) > 1 else None
 
 
-def bits_per_dim(run: Run, log_px: float, observed: float = 1.0) -> float | None:
+def bits_per_dim(run: RunStore, log_px: float, observed: float = 1.0) -> float | None:
     """−log₂ p(x)/D for discrete x, D counting what is observed; None for real x, and where nothing is."""
     domain = run.domain
     return -log_px / (domain.num_dims * observed * math.log(2)) if domain.is_discrete and observed else None

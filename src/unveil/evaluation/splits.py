@@ -14,13 +14,13 @@ from ..estimators.base import ROWS
 from ..models.base import Model
 from ..ops import keyed
 from ..runs.given import new_split
-from ..runs.store import Run
+from ..runs.store import RunStore
 
 SPLITS = ("train", "valid", "test")
 
 
 def choose_split(
-    run: Run,
+    run: RunStore,
     data: Any = None,
     split: str = "test",
     simulate: int | None = None,
@@ -44,11 +44,11 @@ def choose_split(
         found, source, name = getattr(run.data, split), run.data.source, split
     else:
         found, source, name = new_split(run, data)[0], data if isinstance(data, str) else "array", "given"
-    return replace(found, z=None).to(run.train["device"]), source, name
+    return replace(found, z=None).to(run.device), source, name
 
 
 @torch.no_grad()
-def simulated(run: Run, count: int, seed: int = 0) -> Split:
+def simulated(run: RunStore, count: int, seed: int = 0) -> Split:
     """x drawn from p(x, z) with the z behind each: an exact draw from p(z|x). Labels, of a model given them, from p(y).
 
     The numbers do not depend on `count`: noise is drawn in blocks of 128.
@@ -61,7 +61,7 @@ def simulated(run: Run, count: int, seed: int = 0) -> Split:
     return Split(x, y, run.domain, "none", rows, z=z).head(count)
 
 
-def _simulated_block(run: Run, seed: int, first: int) -> Batch:
+def _simulated_block(run: RunStore, seed: int, first: int) -> Batch:
     with keyed("simulate", seed, first):
         y = run.model.draw_labels(ROWS)
         x, z = run.model.sample(ROWS, y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,65 +12,66 @@ from ..evaluation.baselines.fit import fit_baselines
 from ..evaluation.findings import conclude
 from ..evaluation.result import report_estimate
 from ..evaluation.splits import condition
-from ..files import write_json
 from ..models.base import Model
 from ..ops import threads
-from ..runs.scores import RANKED, keep_scores
-from ..runs.store import RESULT, Run
-from ..settings.choices import make_estimator
-from ..train.checkpoint import only_one
+from ..runs.store import RANKED, RESULT, RunStore
 from .events import Event, Finished, Phase
-from .place import _on
+from .place import placed
 from .signals import stop_requests
 from .trainer import Trainer
 
+Report = Callable[[RunStore], object]  # writes the page of a finished run
 
-def carry_out(run: Run, problem: Any = None, model: Model | None = None) -> Iterator[Event]:
-    """Train from wherever the directory stands, then judge, compare and report."""
-    with only_one(run.path), stop_requests() as stop, threads(run.train["threads"]):
-        data = _on(run.data, run.train["device"])
+
+def carry_out(run: RunStore, report: Report, problem: Any = None, model: Model | None = None) -> Iterator[Event]:
+    """Train from wherever the directory stands, then judge, compare and report.
+
+    Arguments: report, what writes the page of a finished run; problem, compiled, and model, initialised,
+    where the caller has them.
+    """
+    with run.lock(), stop_requests() as stop, threads(run.phase.threads):
+        data = placed(run.data, run.device)
         trainer = Trainer(run, data, model, problem)
         yield from trainer.train(stop)
         with stop.at_once(run.path):
             yield from _judge(run, data)
-        yield from _report(run)
+        yield from _report(run, report)
 
 
-def _judge(run: Run, data: Data) -> Iterator[Event]:
+def _judge(run: RunStore, data: Data) -> Iterator[Event]:
     """Test and validation bounds, baselines, findings: result.json."""
-    chosen = run.config["evaluation"]
-    judge = make_estimator(chosen["estimator"], chosen["num_samples"])
+    judge = run.config.judging.make()
     yield Phase("validation examples", 0, 1)
     ranked = data.valid.spread(RANKED)
     valid, _ = evaluate(run.model, ranked, judge, seed=0)
     yield Phase("test examples", 0, 1)
     test, seconds = evaluate(run.model, data.test, judge, seed=0)
     if condition(run.model, ranked) == "none":
-        keep_scores(run, valid.log_px, test.log_px)
+        run.write_scores(valid.log_px, test.log_px)
     else:  # new x come without labels, and are to be ranked among numbers of the same meaning
         unlabelled, _ = evaluate(run.model, replace(ranked, y=None), judge, seed=0)
-        keep_scores(run, unlabelled.log_px, test.log_px)
+        run.write_scores(unlabelled.log_px, test.log_px)
     yield Phase("baselines", 0, 1)
-    baselines = fit_baselines(data, seed=run.config["seed"], seconds=run.config["plan"]["seconds"]["baselines"])
+    baselines = fit_baselines(data, seed=run.config.seed, seconds=run.config.seconds["baselines"])
     result = {
         "format": RESULT,
         "source": data.source,
         "split": "test",
         **report_estimate(run, data.test, judge, test),
         "seconds": round(seconds, 3),
-        "seed": run.config["seed"],
-        "phase": len(run.config["phases"]) - 1,
+        "seed": run.config.seed,
+        "phase": len(run.config.phases) - 1,
         "valid_log_px": float(valid.log_px.mean()),
         "baselines": [b.compared_with(test.log_px.numpy()) for b in baselines],
     }
     result |= conclude(run, result)
-    write_json(run.path / "result.json", result)
+    run.write_result(result)
 
 
-def _report(run: Run) -> Iterator[Event]:
+def _report(run: RunStore, report: Report) -> Iterator[Event]:
     """report.html, and what to say at the end."""
     yield Phase("report", 0, 1)
-    run.report()
+    report(run)
     commands = (
         f"unveil report {run.path} --open",
         f"unveil diagnose {run.path}",

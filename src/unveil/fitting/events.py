@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from ..runs.store import Run
+from ..runs.store import RunStore
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Phase:
 class Finished:
     """The end: the run, three sentences and the next commands."""
 
-    run: Run
+    run: RunStore
     sentences: tuple[str, ...]
     commands: tuple[str, ...]
 

@@ -12,7 +12,7 @@ from ..planning.measure import free_bytes
 DATA_SHARE = 0.4  # of an accelerator's free memory, up to which the data is kept on it
 
 
-def _on(data: Data, device: str) -> Data:
+def placed(data: Data, device: str) -> Data:
     """The data beside the model where that leaves room, else where it is: batches are then copied a step ahead."""
     splits = (data.train, data.valid, data.test)
     if device != "cpu" and sum(map(num_bytes, splits)) > DATA_SHARE * free_bytes(torch.device(device)):

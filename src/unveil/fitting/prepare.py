@@ -1,4 +1,4 @@
-"""The verb `fit`: from a source to a run that is trained, judged and reported, and that can be killed at any moment."""
+"""From a source to a fit that is resolved: the data is read, the model built, a few steps timed; nothing is written."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from ..planning.measure import pick_device
 from ..planning.network import asks, passes_within, verdict, with_patches
 from ..planning.plan import Plan, Request, check_counts, resolve
 from ..registry import describe, seeded
+from ..runs.config import RunConfig
 from ..runs.paths import check_new, check_writable, default_path
-from ..runs.store import CONFIG, Run, versions
+from ..runs.store import RunStore, versions
 from ..settings.choices import DEFAULTS, Choices, choose
+from ..settings.options import DataOptions
 from ..train.loop import initialise
-from .carry_out import carry_out
+from .carry_out import Report, carry_out
 from .events import Event
 from .explain import explain
-from .place import _on
+from .place import placed
 
 
 @dataclass(frozen=True)
@@ -37,40 +39,21 @@ class Fitting:
     """
 
     path: Path
-    config: dict[str, Any]
+    config: RunConfig
     lines: tuple[str, ...]
     data: Data = field(repr=False)
     model: Model = field(repr=False)
     plan: Plan = field(repr=False)
     parts: dict[str, Any] = field(repr=False)
 
-    def start(self) -> Run:
+    def start(self) -> RunStore:
         """Make the run directory; nothing is trained yet."""
-        return Run.create(self.path, self.config, self.data, self.parts)
+        return RunStore.create(self.path, self.config, self.data, self.parts)
 
-    def events(self) -> Iterator[Event]:
-        """Train, judge and report, one event at a time."""
+    def events(self, report: Report) -> Iterator[Event]:
+        """Train, judge and report, one event at a time; `report` writes the page of a finished run."""
         run = self.start()
-        yield from carry_out(run, problem=self.plan.problem, model=self.model)
-
-
-def fit(source: Any, *, show: bool | None = None, **options: Any) -> Run:
-    """Fit a model to data and return the finished run.
-
-    Arguments:
-        source: a name ("digits", "mnist"), a path to .npy or .npz[:name], an array or a tensor.
-        show: progress on standard error; by default where that is a terminal.
-        options: as for `prepare`: out, model, objective, seed, y, z, and any key of `unveil list keys` with its
-            dot as a double underscore (`model__latent=16`), or short: latent, epochs, steps, minutes.
-
-    Example:
-        >>> run = unveil.fit("digits", steps=300)
-        >>> run.result["log_px"]
-    """
-    from ..output.progress import follow
-
-    fitting = prepare(source, **options)
-    return follow(fitting, show=show)
+        yield from carry_out(run, report, problem=self.plan.problem, model=self.model)
 
 
 def prepare(
@@ -114,12 +97,12 @@ def prepare(
     goal = _objective(objective, choices)
     built, told = _build(model, choices, data, goal, seed, device)
     goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
-    data = _on(data, device)
+    data = placed(data, device)
     plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
     plan = replace(plan, notes=(*told, *plan.notes))
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
-    kind = "named" if isinstance(source, str | Path) and y is None and z is None else "memory"
-    config = _config(kind, data, built, goal, choices, plan, seed)
+    in_memory = not isinstance(source, str | Path) or y is not None or z is not None
+    config = _config(in_memory, data, built, goal, choices, plan, seed)
     check_space(path, _bytes_on_disk(built))
     lines = explain(data, built, config)
     parts = own_parts(built)
@@ -173,24 +156,22 @@ def _objective(objective: Any, choices: Choices) -> Any:
 
 
 def _config(
-    kind: str, data: Data, model: Model, objective: Any, choices: Choices, plan: Plan, seed: int
-) -> dict[str, Any]:
-    return {
-        "format": CONFIG,
-        "versions": versions(),
-        "source": {"kind": kind, "where": data.source},
-        "data": vars(choices.data) | {"binarization": data.binarization or "none"},
-        "seed": seed,
-        "model": describe(model),
-        "objective": describe(objective),
-        "phases": [plan.phase],
-        "evaluation": plan.evaluation,
-        "plan": {
-            "asked": {k: v for k, v in vars(choices.train).items() if k in ("epochs", "steps", "minutes") and v},
-            "seconds": plan.seconds,
-            "notes": [*data.notes, *plan.notes],
-        },
-    }
+    in_memory: bool, data: Data, model: Model, objective: Any, choices: Choices, plan: Plan, seed: int
+) -> RunConfig:
+    return RunConfig(
+        where=data.source,
+        in_memory=in_memory,
+        data=DataOptions(**vars(choices.data) | {"binarization": data.binarization or "none"}),
+        seed=seed,
+        model=describe(model),
+        objective=describe(objective),
+        phases=(plan.phase,),
+        judging=plan.judging,
+        asked={k: v for k, v in vars(choices.train).items() if k in ("epochs", "steps", "minutes") and v},
+        seconds=plan.seconds,
+        notes=(*data.notes, *plan.notes),
+        versions=versions(),
+    )
 
 
 def _bytes_on_disk(model: Model) -> int:
@@ -205,6 +186,3 @@ def own_parts(model: Model) -> dict[str, Any]:
         for slot, part in arguments.items()
         if isinstance(part, torch.nn.Module) and "class" in describe(part)
     }
-
-
-# -- carrying it out --------------------------------------------------------------------------------------------------

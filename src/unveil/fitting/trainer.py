@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +11,10 @@ from typing import Any
 import torch
 
 from ..data import Data
-from ..evaluation.evaluate import continuations
-from ..files import write_json
 from ..models.base import Model
 from ..ops import seed_of
-from ..runs.store import Run
-from ..train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, save_weights
+from ..runs.store import RunStore
+from ..train.checkpoint import Checkpoint
 from ..train.compiling import compiled
 from ..train.loop import NonFinite, Step, TrainState, initialise
 from ..train.loop import fit as train
@@ -54,13 +50,12 @@ class Trainer:
 
     state: TrainState  # of the present stage
 
-    def __init__(self, run: Run, data: Data, model: Model | None, problem: Any) -> None:
+    def __init__(self, run: RunStore, data: Data, model: Model | None, problem: Any) -> None:
         self.run, self.data, self.stages, self.index = run, data, run.stages(), 0
-        self.number, self.best = len(run.config["phases"]) - 1, Best()
+        self.number, self.best = len(run.config.phases) - 1, Best()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.sums: dict[str, torch.Tensor] = {}  # on the device: reading a number would make an accelerator wait
         self.count, self.stopped, self.trained_seconds = 0, False, 0.0
-        self.metrics = run.path / "metrics.jsonl"
         self.problem = problem
         self._restore(model)
 
@@ -91,15 +86,15 @@ class Trainer:
         self._write_weights()
 
     def _train_stage(self, stop: StopRequests) -> Iterator[Event]:
-        phase, begin, first, before = self.run.train, time.perf_counter(), self.state.step, self.trained_seconds
+        phase, begin, first, before = self.run.phase, time.perf_counter(), self.state.step, self.trained_seconds
         steps = train(
             self.state.model,
             self.data.train,
             self.stage,
             self.state,
             seed=self._seed(),
-            bf16=phase["precision"] == "bf16",
-            problem=self._problem(phase),
+            bf16=phase.in_bf16,
+            problem=self._problem(),
         )
         with contextlib.closing(steps):
             try:
@@ -107,7 +102,7 @@ class Trainer:
                     elapsed = time.perf_counter() - begin
                     self.trained_seconds = before + elapsed
                     yield self._progress(step, elapsed / (step.number - first))
-                    if self.made % phase["valid_every"] == 0 or step.number == self.stage.steps:
+                    if self.made % phase.valid_every == 0 or step.number == self.stage.steps:
                         yield self._validate(step)
                     if self.stage_is_over:
                         break
@@ -120,7 +115,7 @@ class Trainer:
 
     def _seed(self) -> int:
         """Of noise and order in this stage: none is met twice."""
-        seed: int = self.run.train["seed"]
+        seed: int = self.run.phase.seed
         return seed if self.index == 0 else seed_of("stage", seed, self.index)
 
     def _enter_next(self) -> Validated:
@@ -135,8 +130,8 @@ class Trainer:
         self.best, self.sums, self.count, self.stopped = Best(), {}, 0, False
         return self._judged(self.state.average.model)
 
-    def _problem(self, phase: dict[str, Any]) -> Any:
-        if self.problem is not None or not phase["compile"]:
+    def _problem(self) -> Any:
+        if self.problem is not None or not self.run.phase.compile:
             return self.problem
         return compiled(self.state.model, self.stage)
 
@@ -144,7 +139,7 @@ class Trainer:
         for name, value in step.logs.items():
             self.sums[name] = value.double() + self.sums.get(name, 0.0)
         self.count += 1
-        every = max(1, self.run.train["valid_every"] // LOGS_PER_VALIDATION)
+        every = max(1, self.run.phase.valid_every // LOGS_PER_VALIDATION)
         if self.made % every == 0:
             self._log({k: float(v) / self.count for k, v in self.sums.items()})
             self.sums, self.count = {}, 0
@@ -158,10 +153,10 @@ class Trainer:
 
     def _validate(self, step: Step) -> Validated:
         found = self._judged(step.model)
-        phase, since = self.run.train, self.best.since
+        phase, since = self.run.phase, self.best.since
         settled = self.state.step >= SETTLED * self.stage.steps
-        self.stopped = settled and 0 < phase["patience"] <= since
-        if self.stage.schedule == "plateau" and since and since % phase["plateau"] == 0:
+        self.stopped = settled and 0 < phase.asked.patience <= since
+        if self.stage.schedule == "plateau" and since and since % phase.asked.plateau == 0:
             self.state.lr_factor /= 2
         self._save()
         return found
@@ -178,13 +173,9 @@ class Trainer:
 
     def _log(self, values: dict[str, float]) -> None:
         where = {"phase": self.number, "stage": self.stage.name, "step": self.made}
-        row = {**where, **values, "time": {"at": round(time.time(), 3)}}
-        with open(self.metrics, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        self.run.log({**where, **values, "time": {"at": round(time.time(), 3)}})
 
     def _save(self) -> None:
-        with open(self.metrics, "a", encoding="utf-8") as file:  # what the checkpoint counts on is on the disk first
-            os.fsync(file.fileno())
         values = {
             "phase": self.number,
             "stage": self.index,
@@ -194,20 +185,20 @@ class Trainer:
             "sums": {k: float(v) for k, v in self.sums.items()},
             "count": self.count,
             "stopped": self.stopped,
-            "metrics_bytes": self.metrics.stat().st_size,
+            "metrics_bytes": self.run.sync_metrics(),
             "seconds": self.trained_seconds,
         }
         tensors = self.state.tensors() | {f"best/{k}": v for k, v in self.best_weights.items()}
-        save_checkpoint(self.run.path / "state", Checkpoint(self.made, tensors, values))
+        self.run.write_checkpoint(Checkpoint(self.made, tensors, values))
 
     def _restore(self, model: Model | None) -> None:
-        found = load_checkpoint(self.run.path / "state")
+        found = self.run.checkpoint()
         if found is not None and found.values["phase"] == self.number:
             self.index = found.values.get("stage", 0)
             self.state = TrainState(self.run.new_model(), self.stage)
             self._take_up(found)
             if self.made > 0 and not self.is_over:
-                _record_continuation(self.run, self.made)
+                self.run.add_continuation(self.made)
             return
         self.state = TrainState(self._first_model(model), self.stage)
         self._save()
@@ -217,10 +208,10 @@ class Trainer:
             kept = self.run.model
             self.run.forget()
             return kept
-        self.metrics.unlink(missing_ok=True)
+        self.run.drop_metrics()
         if model is None:  # killed before its first checkpoint: the start is a function of the seed
-            model = self.run.new_model(seed=self.run.train["seed"])
-            initialise(model, self.data.train, self.run.train["seed"])
+            model = self.run.new_model(seed=self.run.phase.seed)
+            initialise(model, self.data.train, self.run.phase.seed)
         return model
 
     def _take_up(self, found: Checkpoint) -> None:
@@ -232,18 +223,8 @@ class Trainer:
         self.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in values["sums"].items()}
         self.count, self.stopped = values["count"], values["stopped"]
         self.trained_seconds = values["seconds"]
-        with open(self.metrics, "a+b") as file:  # rows after the checkpoint are made again
-            file.truncate(values["metrics_bytes"])
+        self.run.cut_metrics(values["metrics_bytes"])
 
     def _write_weights(self) -> None:
         self.state.average.model.load_state_dict(self.best_weights)
-        save_weights(self.run.path / "weights.safetensors", self.state.average.model)
-        self.run.forget()
-
-
-def _record_continuation(run: Run, step: int) -> None:
-    row = {"phase": len(run.config["phases"]) - 1, "from_step": step, "at": round(time.time(), 3)}
-    write_json(
-        run.path / "continuations.json",
-        {"format": "unveil-continuations-1", "continuations": [*continuations(run), row]},
-    )
+        self.run.write_weights(self.state.average.model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,11 @@ from rich.status import Status
 from rich.text import Text
 
 from ..fitting.events import Event, Finished, Phase, Progress, Validated
-from ..fitting.prepare import Fitting
 from ..pictures import half_blocks
 from .sentences import say, speakable
 
 if TYPE_CHECKING:
-    from ..runs.store import Run
+    from ..runs.store import RunStore
 
 SECONDS_PER_FRAME = 0.1
 SMOOTHING = 0.2  # share of the newest frame in the numbers beside the bar
@@ -33,12 +32,11 @@ WANTED, SMALLEST = 4, 12  # images that should fit beside each other, and the pi
 LEAST_BAR = 12  # characters
 
 
-def follow(work: Fitting | Iterator[Event], show: bool | None = None) -> Run:
-    """Carry out a fit, or the events of one, while saying on standard error how it goes; returns the finished run.
+def follow(lines: Sequence[str], events: Iterable[Event], show: bool | None = None) -> RunStore:
+    """Say `lines`, then carry out the events of a fit and say on standard error how it goes; returns the finished run.
 
     Arguments: show, True or False; by default where standard error is a terminal, and in a notebook.
     """
-    lines, events = (work.lines, work.events()) if isinstance(work, Fitting) else ((), work)
     run = None
     with _opened(_display(show)) as display:
         display.say(lines)

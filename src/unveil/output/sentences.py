@@ -112,11 +112,11 @@ def print_runs(folder: Path) -> None:
 
 
 def _run_row(path: Path) -> tuple[str, ...]:
-    from ..runs.store import Run
+    from ..runs.store import RunStore
 
     try:
-        run = Run.load(path)
-        model, source = run.config["model"]["name"], run.config["source"]["where"]
+        run = RunStore.load(path)
+        model, source = run.config.model_name, run.config.where
         if not run.is_finished:
             return str(path), model, source, "", f"unfinished: unveil resume {path}"
         result = run.result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
@@ -17,7 +18,8 @@ from ..estimators.base import ROWS, evaluate
 from ..models.base import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
-from ..settings.choices import make_estimator
+from ..settings.judging import make_estimator
+from ..settings.phase import Phase
 from ..train.compiling import compiled
 from ..train.loop import TrainState, fit
 from ..train.stage import Stage
@@ -80,9 +82,17 @@ def free_bytes(device: torch.device) -> float:
 class Probe:
     """Short timings on the real model and data; the model is left as it came."""
 
-    def __init__(self, model: Model, data: Data, objective: Objective, phase: dict[str, Any], seed: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        data: Data,
+        objective: Objective,
+        phase: Phase,
+        seed: int,
+        own: Mapping[str, Any] | None = None,
+    ) -> None:
         self.model, self.data, self.seed = model, data, seed
-        self.stage = Stage.of(objective, phase | {"steps": 10_000_000, "encoder_steps": 0})
+        self.stage = Stage.of(objective, phase.stage_options(own or {}) | {"steps": 10_000_000, "encoder_steps": 0})
         self._timed: dict[tuple[bool, bool], float] = {}
         self.compiling = 0.0  # seconds that compiling took, once it was done
 

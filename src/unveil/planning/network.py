@@ -13,6 +13,7 @@ from ..objectives import Objective
 from ..ops import threads
 from ..settings.choices import Choices
 from ..settings.options import TrainOptions
+from ..settings.phase import Phase
 from .measure import Probe
 
 PASSES = 30.0  # over the data, from which patches end above an MLP that has the same minutes
@@ -44,7 +45,7 @@ def passes_within(
     Arguments: asked, the batch size and threads to time, where they are not left open.
     """
     batch = min(BATCH if asked.batch_size == "auto" else asked.batch_size, len(data.train))
-    probe = Probe(model, data, objective, {"batch_size": batch}, seed)
+    probe = Probe(model, data, objective, Phase(batch_size=batch), seed)
     with threads(torch.get_num_threads() if asked.threads == "auto" else asked.threads):
         per_step = min(probe.seconds_per_step(bf16, None, budget=PROBED) for bf16 in (True, False))
     return 60 * minutes * TRAINING / per_step * batch / len(data.train)

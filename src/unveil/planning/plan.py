@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,9 +16,10 @@ from ..models.base import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
 from ..registry import rebuild
-from ..runs.scores import RANKED
-from ..settings.choices import make_estimator
+from ..runs.store import RANKED
+from ..settings.judging import Judging, default_estimator, make_estimator
 from ..settings.options import EvaluationOptions, TrainOptions
+from ..settings.phase import Phase
 from .measure import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
 from .stages import check_stages, plan_stages, with_prior_share
 
@@ -42,15 +43,15 @@ class Plan:
     """What a fit will do.
 
     Arguments:
-        phase: resolved training options (config.json, phases).
-        evaluation: the estimator and K of the result and of scores.
+        phase: resolved training options.
+        judging: the estimator and K of the result and of scores.
         seconds: expected, by part.
         notes: what a probe decided, in sentences.
         problem: the compiled problem, where there is one, to be used again.
     """
 
-    phase: dict[str, Any]
-    evaluation: dict[str, Any]
+    phase: Phase
+    judging: Judging
     seconds: dict[str, float]
     notes: tuple[str, ...]
     problem: Any = None
@@ -118,15 +119,14 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     speed = _pick_speed(request, probe, phase, large)
     per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation()
     (steps, minutes, told), looks = _budget(request, per_step), VALIDATIONS
-    evaluation = _evaluation(request.judging, probe, minutes, per_step * steps)
-    judged = evaluation.pop("seconds")
+    judging, judged = _judging(request.judging, probe, minutes, per_step * steps)
     if minutes is not None:
         passed = time.perf_counter() - request.started
         left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed - speed.compiling
         looks = int(min(VALIDATIONS, max(FEWEST_VALIDATIONS, VALIDATION_SHARE * left / validation)))
         steps = max(VALIDATIONS, int((left - looks * validation) / per_step))
-    phase |= _of_steps(request, phase, steps, looks) | speed.chosen
-    validations = steps / phase["valid_every"] + len(phase["stages"]) - 1
+    phase = replace(_of_steps(request, phase, steps, looks), precision=speed.precision, compile=speed.compile)
+    validations = steps / phase.valid_every + len(phase.stages) - 1
     seconds = {
         "training": per_step * steps + validation * validations + speed.compiling,
         "evaluation": judged,
@@ -135,7 +135,7 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     share = BASELINE_SHARE * 60 * minutes if minutes else 0.15 * seconds["training"]
     seconds["baselines"] = max(2.0, min(share, 60.0))
     rounded = {name: round(value, 2) for name, value in seconds.items()}
-    return Plan(phase, evaluation, rounded, (*notes, *speed.notes, *told), speed.problem)
+    return Plan(phase, judging, rounded, (*notes, *speed.notes, *told), speed.problem)
 
 
 def _fitting_batch(request: Request) -> tuple[int, list[str]]:
@@ -165,51 +165,46 @@ def _budget(request: Request, per_step: float) -> tuple[int, float | None, list[
     return steps, DEFAULT_MINUTES, [told]
 
 
-KEPT = (  # as they were asked for
-    "optimizer", "schedule", "warmup", "clip", "patience", "plateau",
-    "finish", "finish_share", "prior_share", "encoder_steps", "aggressive_share",
-)  # fmt: skip
-
-
-def _chosen(request: Request) -> dict[str, Any]:
+def _chosen(request: Request) -> Phase:
     """What does not depend on the number of steps (which stands at 1)."""
     options, images = with_prior_share(request.options, request.model), request.model.domain.is_image
-    return {name: getattr(options, name) for name in KEPT} | {
-        "steps": 1,
-        "batch_size": request.batch_size,
-        "lr": _learning_rate(request.batch_size, images) if options.lr == "auto" else options.lr,
-        "weight_decay": _weight_decay(images) if options.weight_decay == "auto" else options.weight_decay,
-        "ema_half_life": 0.0,
-        "device": str(device_of(request.model)),
-        "threads": torch.get_num_threads(),
-        "seed": request.seed,
-    }
+    assert options.prior_share != "auto"
+    return Phase(
+        asked=options,
+        batch_size=request.batch_size,
+        lr=_learning_rate(request.batch_size, images) if options.lr == "auto" else options.lr,
+        weight_decay=_weight_decay(images) if options.weight_decay == "auto" else options.weight_decay,
+        prior_share=options.prior_share,
+        device=str(device_of(request.model)),
+        threads=torch.get_num_threads(),
+        seed=request.seed,
+    )
 
 
-def _of_steps(request: Request, phase: dict[str, Any], steps: int, looks: int) -> dict[str, Any]:
-    """What follows from the number of steps and of validations."""
+def _of_steps(request: Request, phase: Phase, steps: int, looks: int) -> Phase:
+    """The phase with what follows from the number of steps and of validations."""
     options = request.options
     every = max(1, round(steps / looks)) if options.valid_every == "auto" else options.valid_every
-    average = 0.01 * steps * phase["batch_size"] if options.ema_half_life == "auto" else options.ema_half_life
-    return {
-        "steps": steps,
-        "ema_half_life": average,
-        "valid_every": max(1, min(every, steps)),
-        "stages": plan_stages(phase, request.objective, steps),
-    }
+    return replace(
+        phase,
+        steps=steps,
+        ema_half_life=0.01 * steps * phase.batch_size if options.ema_half_life == "auto" else options.ema_half_life,
+        valid_every=max(1, min(every, steps)),
+        stages=tuple(plan_stages(phase, request.objective, steps)),
+    )
 
 
-def _seconds_per_step(request: Request, phase: dict[str, Any], probe: Probe, speed: Speed) -> float:
+def _seconds_per_step(request: Request, phase: Phase, probe: Probe, speed: Speed) -> float:
     """The mean over all stages; later ones are timed eagerly and taken to gain as much by compiling as the first."""
     main = probe.seconds_per_step(speed.bf16, speed.problem)
     gain = main / probe.seconds_per_step(speed.bf16, None) if speed.problem is not None else 1.0
     total = 0.0
     for own in plan_stages(phase, request.objective, 1_000_000):
-        inner = own.get("encoder_steps", phase["encoder_steps"]) * phase["aggressive_share"]
+        inner = own.get("encoder_steps", phase.asked.encoder_steps) * phase.asked.aggressive_share
         seconds = main * (1 + inner)
         if own["name"] != "main":
             goal = rebuild(own["objective"])
-            other = Probe(request.model, request.data, goal, phase | own, request.seed)
+            other = Probe(request.model, request.data, goal, phase, request.seed, own)
             seconds = gain * other.seconds_per_step(speed.bf16, None, budget=0.5)
         total += own["steps"] * seconds
     return total / 1_000_000
@@ -266,11 +261,15 @@ class Speed:
     notes: tuple[str, ...] = ()
 
     @property
-    def chosen(self) -> dict[str, Any]:
-        return {"precision": "bf16" if self.bf16 else "float32", "compile": self.problem is not None}
+    def precision(self) -> str:
+        return "bf16" if self.bf16 else "float32"
+
+    @property
+    def compile(self) -> bool:
+        return self.problem is not None
 
 
-def _pick_speed(request: Request, probe: Probe, phase: dict[str, Any], large: bool) -> Speed:
+def _pick_speed(request: Request, probe: Probe, phase: Phase, large: bool) -> Speed:
     if request.model.solves == "all":
         return Speed()
     bf16, notes = _pick_precision(request.options.precision, probe, large)
@@ -307,15 +306,13 @@ def _seconds_of_training(request: Request, per_step: float) -> float:
     return per_step * steps if minutes is None else 60 * minutes
 
 
-def _evaluation(asked: EvaluationOptions, probe: Probe, minutes: float | None, training: float) -> dict[str, Any]:
-    """The estimator of the result; K such that judging test and validation takes at most its share of the budget."""
+def _judging(asked: EvaluationOptions, probe: Probe, minutes: float | None, training: float) -> tuple[Judging, float]:
+    """How the result is judged, and the seconds it takes: K is what their share of the budget pays for."""
     model, data = probe.model, probe.data
-    name = asked.estimator
-    if name == "auto":
-        name = "exact" if "exact" in model.gives else "iwae" if "log_w" in model.gives else "elbo"
+    name = default_estimator(model) if asked.estimator == "auto" else asked.estimator
     model.require(f"The estimator {name!r}", make_estimator(name).needs)
     if make_estimator(name).num_samples is None:
-        return {"estimator": name, "num_samples": None, "seconds": 0.5}
+        return Judging(name), 0.5
     rows = sum(ROWS * math.ceil(n / ROWS) for n in (len(data.test), min(len(data.valid), RANKED)))
     if model.draw_labels(1) is not None:  # validation is ranked with every label, too
         rows += ROWS * math.ceil(min(len(data.valid), RANKED) / ROWS) * len(data.classes or ())
@@ -323,10 +320,4 @@ def _evaluation(asked: EvaluationOptions, probe: Probe, minutes: float | None, t
     allowed = EVALUATION_SHARE * 60 * minutes if minutes else max(10.0, 0.1 * training)
     samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), allowed / per_sample)))
     samples = samples if asked.num_samples == "auto" else asked.num_samples
-    return {"estimator": name, "num_samples": samples, "seconds": samples * per_sample}
-
-
-def options_of(phase: dict[str, Any]) -> TrainOptions:
-    """Training options that repeat a resolved phase (for a declared new one)."""
-    names = asdict(TrainOptions()).keys() - {"epochs", "steps", "minutes", "ema_half_life", "valid_every"}
-    return TrainOptions(**{k: v for k, v in phase.items() if k in names})
+    return Judging(name, samples), samples * per_sample

@@ -12,6 +12,7 @@ from ..objectives import Objective
 from ..ops import keyed
 from ..registry import describe, lookup
 from ..settings.options import TrainOptions
+from ..settings.phase import Phase
 
 FEWEST_ROWS = 32  # examples per update that a finish keeps, however many samples it draws
 GENTLER = 0.3  # the peak learning rate of a later stage, relative to the first
@@ -81,21 +82,21 @@ def _check_companions(options: TrainOptions) -> None:
         )
 
 
-def plan_stages(phase: dict[str, Any], objective: Objective, steps: int) -> list[dict[str, Any]]:
+def plan_stages(phase: Phase, objective: Objective, steps: int) -> list[dict[str, Any]]:
     """What config.json says of each stage, over what holds for the whole phase.
 
     Arguments: phase, its resolved options; objective, of the main stage; steps of all stages together.
     """
-    has_finish = phase["finish"] != "none"
-    finish, prior = round(has_finish * phase["finish_share"] * steps), round(phase["prior_share"] * steps)
-    goal = lookup("objective", phase["finish"])() if has_finish else objective
-    later = {"progress_from": 1.0, "encoder_steps": 0, "objective": describe(goal), "lr": GENTLER * phase["lr"]}
+    has_finish = phase.asked.finish != "none"
+    finish, prior = round(has_finish * phase.asked.finish_share * steps), round(phase.prior_share * steps)
+    goal = lookup("objective", phase.asked.finish)() if has_finish else objective
+    later = {"progress_from": 1.0, "encoder_steps": 0, "objective": describe(goal), "lr": GENTLER * phase.lr}
     stages: list[dict[str, Any]] = [{"name": "main", "steps": steps - finish - prior}]
-    rows = _rows(phase["batch_size"], objective, goal)
+    rows = _rows(phase.batch_size, objective, goal)
     if finish:
         stages.append({"name": "finish", "steps": finish, **later, "batch_size": rows})
     if prior:
-        alone = {"parts": ["prior"], "lr": phase["lr"], "batch_size": rows if finish else phase["batch_size"]}
+        alone = {"parts": ["prior"], "lr": phase.lr, "batch_size": rows if finish else phase.batch_size}
         stages.append({"name": "prior", "steps": prior, **later, **alone})
     return stages
 

@@ -9,17 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..api import Run, fit, resume
 from ..errors import RequestError
 from ..estimators.base import ROWS
-from ..files import read_json, sha256_of, write_json
-from ..fitting.phases import resume
-from ..fitting.prepare import fit
+from ..files import read_json, write_json
 from ..output.progress import counting, is_terminal
 from ..output.sentences import say
 from ..runs.paths import check_writable
-from ..runs.store import Run
-from ..settings.choices import make_estimator
-from ..train.checkpoint import load_checkpoint
+from ..settings.judging import make_estimator
 from .base import Recipe, budget_words, find
 from .result import REPRODUCE, Attempt, Reproduction
 
@@ -133,7 +130,7 @@ def trained(
         run = fit(recipe.data, out=path, seed=seed, options=options, show=show)
         return run, (time.perf_counter() - start) / 60
     run = Run.load(path)
-    if len(run.config["phases"]) > 1 or run.config["seed"] != seed:
+    if len(run.store.config.phases) > 1 or run.store.config.seed != seed:
         raise RequestError(f"{path} is not as the recipe made it: it was trained on, or with another seed.")
     if run.is_finished:
         tell(show, f"Seed {seed}: trained before, in {path}.")
@@ -144,7 +141,7 @@ def trained(
 
 def is_of(attempt: Attempt, run: Run, seed: int) -> bool:
     """Whether this is what was said of the run's present weights."""
-    return attempt.seed == seed and attempt.weights == sha256_of(run.path / "weights.safetensors")
+    return attempt.seed == seed and attempt.weights == run.store.weights_sha256
 
 
 def judged(
@@ -157,7 +154,7 @@ def judged(
 ) -> Attempt:
     """A run on its test set, as the recipe says."""
     found = run.evaluate(estimator=recipe.estimator, num_samples=recipe.num_samples, limit=limit, progress=progress)
-    state = load_checkpoint(run.path / "state")
+    state = run.store.checkpoint()
     assert state is not None, "a finished run keeps its last checkpoint"
     return Attempt(
         seed=seed,
@@ -174,6 +171,6 @@ def judged(
         minutes=state.values["seconds"] / 60,
         wall_minutes=wall,
         judging_minutes=found["seconds"] / 60,
-        weights=sha256_of(run.path / "weights.safetensors"),
-        versions={"trained": run.config["versions"], "judged": found["versions"]},
+        weights=run.store.weights_sha256,
+        versions={"trained": dict(run.store.config.versions), "judged": found["versions"]},
     )

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..files import write_atomic
-from ..runs.store import Run
+from ..runs.store import RunStore
 
 
-def write_report(run: Run) -> Path:
+def write_report(run: RunStore) -> Path:
     """Write report.html into the run's directory and return its path; the same run gives the same bytes."""
     from .page import page
 
-    path = run.path / "report.html"
-    write_atomic(path, page(run).encode())
-    return path
+    return run.write_report(page(run))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..ops import keyed
 from ..panels import Lines, Panel, Strip
-from ..runs.store import Run
+from ..runs.store import RunStore
 from ..use.sample import sample
 
 DRAWN = 12  # draws of each run
@@ -22,13 +22,13 @@ ROWS = 8  # examples at once: T + 1 groups of the size of x are held for each dr
 LEAST = 0.1  # nats that are told from none
 
 
-def beside(runs: Sequence[Run]) -> list[Panel]:
+def beside(runs: Sequence[RunStore]) -> list[Panel]:
     """The panels of a comparison."""
     layered = [run for run in runs if "layers" in run.model.gives]
     return [_draws(runs, layered), *([_steps(runs, layered)] if layered else [])]
 
 
-def _draws(runs: Sequence[Run], layered: Sequence[Run]) -> Strip:
+def _draws(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Strip:
     """A row for each run, and one more for a model in one large step."""
     rows, labels = [], []
     for run in runs:
@@ -41,12 +41,12 @@ def _draws(runs: Sequence[Run], layered: Sequence[Run]) -> Strip:
 
 
 @torch.no_grad()
-def _in_one_step(run: Run) -> Tensor:
+def _in_one_step(run: RunStore) -> Tensor:
     with keyed("sample", 0):
         return run.model.layers(1).sample(DRAWN, run.model.draw_labels(DRAWN))[0].cpu()
 
 
-def _steps(runs: Sequence[Run], layered: Sequence[Run]) -> Lines:
+def _steps(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Lines:
     """By how much each bound is below the best of them, against the number of steps."""
     steps = sorted({step for run in layered for step in run.model.compared_steps})
     whole = {run.path.name: _bound(run) for run in runs}
@@ -70,9 +70,9 @@ def _steps(runs: Sequence[Run], layered: Sequence[Run]) -> Lines:
 
 
 @torch.no_grad()
-def _bound(run: Run, num_steps: int | None = None) -> float:
+def _bound(run: RunStore, num_steps: int | None = None) -> float:
     """The mean ELBO of a few test examples, in nats; of the model in T steps."""
-    test = run.data.test.head(EXAMPLES).to(run.train["device"])
+    test = run.data.test.head(EXAMPLES).to(run.device)
     model = run.model if num_steps is None else run.model.layers(num_steps)
     total = 0.0
     with keyed("steps"):

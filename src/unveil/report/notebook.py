@@ -7,7 +7,7 @@ from markupsafe import Markup
 from ..errors import RequestError
 from ..pictures import to_bytes
 from ..runs.curves import last_step, validation_curve
-from ..runs.store import Run
+from ..runs.store import RunStore
 from ..use.sample import sample
 from .gallery import uris
 
@@ -23,10 +23,10 @@ CARD = Markup(
 )
 
 
-def run_card(run: Run) -> str:
+def run_card(run: RunStore) -> str:
     """A self-contained HTML card of a run, finished or not: path, state, result, validation bound, samples."""
-    model = str(run.config["model"].get("name", "own model"))
-    state = "finished" if run.is_finished else f"unfinished, step {last_step(run):,} of {run.train['steps']:,}"
+    model = run.config.model_name
+    state = "finished" if run.is_finished else f"unfinished, step {last_step(run):,} of {run.phase.steps:,}"
     said = run.result["sentences"][0] if run.is_finished else f"Go on with: unveil resume {run.path}"
     line = sparkline(validation_curve(run)[1])
     return str(CARD.format(path=run.path, state=f"{model} · {state}", said=said, curve=line, strip=_strip(run)))
@@ -47,7 +47,7 @@ def sparkline(values: list[float]) -> Markup:
     ).format(width=WIDTH, height=HEIGHT, points=points, last=f"{values[-1]:.2f}")
 
 
-def _strip(run: Run) -> Markup:
+def _strip(run: RunStore) -> Markup:
     """Mean images of a few samples in a row; nothing for other x, or where the model cannot be loaded yet."""
     if not run.domain.is_image:
         return Markup("")

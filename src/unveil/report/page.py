@@ -14,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from ..errors import WorkError
 from ..evaluation.findings import SIGNS, quantity
-from ..runs.store import Run
+from ..runs.store import RunStore
 from .drawing import Drawing
 from .exhibits import Group
 from .gallery import Painter
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 MOST_BYTES = 8_000_000
 
 
-def page(run: Run) -> str:
+def page(run: RunStore) -> str:
     """The HTML of a finished run's report."""
     subject = Subject.of(run)
     return rendered(

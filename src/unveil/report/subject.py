@@ -16,7 +16,7 @@ from ..domain import Domain
 from ..models.base import Model, stands_for_x
 from ..ops import keyed
 from ..panels import Panel
-from ..runs.store import Run
+from ..runs.store import RunStore
 from ..use.encode import prior_draw
 from ..use.show import batch_x
 from .charts import Array
@@ -57,7 +57,7 @@ class Subject:
     model's device.
     """
 
-    run: Run
+    run: RunStore
     result: dict[str, Any]
     info: dict[str, Any]
     model: Model
@@ -65,9 +65,9 @@ class Subject:
     valid: Split
 
     @staticmethod
-    def of(run: Run) -> Subject:
+    def of(run: RunStore) -> Subject:
         """Read a run; a RequestError says what is missing from an unfinished one."""
-        result, device = run.result, run.train["device"]
+        result, device = run.result, run.device
         data = run.data
         return Subject(run, result, run.data_info, run.model, data.test.to(device), data.valid.to(device))
 
@@ -83,7 +83,7 @@ class Subject:
     @property
     def family(self) -> str:
         """The name of the model."""
-        return str(self.run.config["model"].get("name", "own model")).replace("_", " ")
+        return self.run.config.model_name.replace("_", " ")
 
     @property
     def column_names(self) -> list[str]:

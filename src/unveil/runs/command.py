@@ -14,7 +14,7 @@ from ..registry import describe
 from ..settings.choices import DEFAULTS, Choices, choose
 from ..settings.keys import PARTS, keys_for
 from ..settings.options import DataOptions, EvaluationOptions, TrainOptions
-from .store import Run
+from .store import RunStore
 
 HELD_IN = {  # where the description of a model built from choices keeps a choice that its constructor does not take
     "latent": ("prior", "num_latents"),
@@ -26,7 +26,7 @@ HELD_IN = {  # where the description of a model built from choices keeps a choic
 }
 
 
-def keys_of(run: Run) -> dict[str, Any] | None:
+def keys_of(run: RunStore) -> dict[str, Any] | None:
     """Every key that differs from its default, of the run's first phase and without its budget.
 
     None for a model or an objective that was built by hand, which no key says.
@@ -35,19 +35,19 @@ def keys_of(run: Run) -> dict[str, Any] | None:
     if keys is None:
         return None
     config = run.config
-    keys |= objective_keys(config["objective"]) | _differing(DataOptions(), "data", config["data"])
-    keys |= _differing(TrainOptions(), "train", {k: v for k, v in config["phases"][0].items() if k != "steps"})
-    return keys | _differing(EvaluationOptions(), "evaluation", {k: v for k, v in config["evaluation"].items() if v})
+    keys |= objective_keys(config.objective) | _differing(DataOptions(), "data", vars(config.data))
+    keys |= _differing(TrainOptions(), "train", {k: v for k, v in config.phases[0].to_json().items() if k != "steps"})
+    return keys | _differing(EvaluationOptions(), "evaluation", {k: v for k, v in vars(config.judging).items() if v})
 
 
-def fit_command(run: Run, keys: Mapping[str, Any], steps: int) -> str:
+def fit_command(run: RunStore, keys: Mapping[str, Any], steps: int) -> str:
     """`unveil fit …` on the run's data with its seed and these keys."""
     keys = dict(keys)
     flags = [f"--{kind} {keys.pop(kind)}" for kind in DEFAULTS if kind in keys]
     words = [
-        f"unveil fit {shlex.quote(run.config['source']['where'])}",
+        f"unveil fit {shlex.quote(run.config.where)}",
         *flags,
-        f"--steps {steps} --seed {run.config['seed']}",
+        f"--steps {steps} --seed {run.config.seed}",
         *(shlex.quote(f"{name}={_text(value)}") for name, value in keys.items()),
     ]
     return " \\\n    ".join(_lines(words))
@@ -60,12 +60,12 @@ def objective_keys(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in held.items() if value != keys[name].default}
 
 
-def _model_keys(run: Run) -> dict[str, Any] | None:
+def _model_keys(run: RunStore) -> dict[str, Any] | None:
     """The choices that differ from what `fit` would build by itself; None unless they build this very model."""
-    spec = run.config["model"]
-    if _has_own_parts(spec) or _has_own_parts(run.config["objective"]):
+    spec = run.config.model
+    if _has_own_parts(spec) or _has_own_parts(run.config.objective):
         return None
-    names = {kind: run.config[kind]["name"] for kind in DEFAULTS}
+    names = {"model": spec["name"], "objective": run.config.objective["name"]}
     alone = _built(Choices(names), run)
     keys: dict[str, Any] = {kind: name for kind, name in names.items() if name != DEFAULTS[kind]}
     parts = {kind: _part(spec, kind)["name"] for kind in PARTS if _part(spec, kind)}
@@ -85,11 +85,11 @@ def _model_keys(run: Run) -> dict[str, Any] | None:
     return None
 
 
-def _built(choices: Choices, run: Run) -> Any:
+def _built(choices: Choices, run: RunStore) -> Any:
     """The description of the model that choices build on this run's domain, with what else was known of its data."""
     known = {
         "num_classes": len(run.data_info["classes"] or ()),
-        "has_missing": bool(run.config["model"].get("sees_missing")),
+        "has_missing": bool(run.config.model.get("sees_missing")),
         "num_examples": run.data_info["split"]["sizes"]["train"],
     }
     with keyed("report", "repeat"):

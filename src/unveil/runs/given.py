@@ -6,23 +6,22 @@ from typing import Any
 
 from ..data import Split, prepare, read_new
 from ..data.raw import Raw
-from .store import Run
+from .store import RunStore
 
 
-def new_split(run: Run, x: Any) -> tuple[Split, Raw]:
+def new_split(run: RunStore, x: Any) -> tuple[Split, Raw]:
     """New x in the run's domain, every row in the source's order, and what it was read as; columns go by name."""
-    info, options = run.data_info, run.config["data"]
-    table = {name: options.get(name, "") for name in ("label", "drop")}
-    raw = read_new(x, run.domain, columns=info["columns"], **table)
+    info, options = run.data_info, run.config.data
+    raw = read_new(x, run.domain, columns=info["columns"], label=options.label, drop=options.drop)
     return prepare(raw, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"]), raw
 
 
-def given(run: Run, x: Any) -> Split:
+def given(run: RunStore, x: Any) -> Split:
     """New x in the run's domain, on the run's device; every row, in the source's order."""
     return given_as(run, x)[0]
 
 
-def given_as(run: Run, x: Any) -> tuple[Split, Raw]:
+def given_as(run: RunStore, x: Any) -> tuple[Split, Raw]:
     """As `given`, and what x was read as."""
     split, raw = new_split(run, x)
-    return split.to(run.train["device"]), raw
+    return split.to(run.device), raw

@@ -37,7 +37,7 @@ def default_path(source_name: str, model_name: str) -> Path:
     return Path("runs") / f"{stem}-{number}"
 
 
-def _nearby_runs(path: Path) -> str:
+def nearby_runs(path: Path) -> str:
     folder = path if path.is_dir() else path.parent
     found = sorted(p.parent for p in folder.glob("*/config.json"))[:3] if folder.is_dir() else []
     return f"Runs there: {', '.join(map(str, found))}." if found else "Make one with: unveil fit SOURCE"

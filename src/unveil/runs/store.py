@@ -1,33 +1,48 @@
-"""A run: a directory that holds a fitted model, how it came about, and what is known of it."""
+"""The directory of a run: the one place that reads and writes its files. JSON and safetensors, never pickle."""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
+import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
 
 from .. import __version__
 from ..data import Data, load
 from ..domain import Domain
 from ..errors import RequestError
-from ..files import read_json, write_json
+from ..files import read_json, sha256_of, write_atomic, write_json
 from ..models.base import Model
 from ..objectives import Objective
 from ..registry import rebuild, seeded
-from ..train.checkpoint import load_weights
+from ..settings.phase import Phase
+from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, only_one, save_checkpoint, save_weights
 from ..train.stage import Stage
-from .paths import _nearby_runs, check_new
+from .config import CONFIG, RunConfig
+from .paths import check_new, nearby_runs
 
-CONFIG, DATA, RESULT, DIAGNOSIS = "unveil-run-1", "unveil-data-1", "unveil-result-1", "unveil-diagnosis-1"
+DATA, RESULT, DIAGNOSIS, CONTINUATIONS = (
+    "unveil-data-1",
+    "unveil-result-1",
+    "unveil-diagnosis-1",
+    "unveil-continuations-1",
+)
+WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
+RANKED = 1000  # validation examples that are scored, for new ones to be ranked among
 
 
-class Run:
-    """A fitted (or half-fitted) model on disk: JSON and safetensors, never pickle; loading one executes no stored code.
+class RunStore:
+    """A fitted (or half-fitted) model on disk; loading one executes no stored code.
 
     Arguments:
         path: the directory.
@@ -37,7 +52,7 @@ class Run:
     """
 
     def __init__(
-        self, path: Path, config: dict[str, Any], *, parts: Mapping[str, Any] | None = None, data: Data | None = None
+        self, path: Path, config: RunConfig, *, parts: Mapping[str, Any] | None = None, data: Data | None = None
     ) -> None:
         self.path, self.config = path, config
         self._parts, self._data = dict(parts or {}), data
@@ -45,8 +60,8 @@ class Run:
 
     @classmethod
     def create(
-        cls, path: Path | str, config: dict[str, Any], data: Data, parts: Mapping[str, Any] | None = None
-    ) -> Run:
+        cls, path: Path | str, config: RunConfig, data: Data, parts: Mapping[str, Any] | None = None
+    ) -> RunStore:
         """A new directory with config.json and data.json; one that holds anything is never overwritten."""
         path = Path(path)
         check_new(path)
@@ -54,36 +69,35 @@ class Run:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RequestError(f"The directory {path} cannot be made: {error.strerror or error}.") from error
+        store = cls(path, config, parts=parts, data=data)
         write_json(path / "data.json", data.to_json())
-        write_json(path / "config.json", config)
-        return cls(path, config, parts=parts, data=data)
+        store.write_config(config)
+        return store
 
     @classmethod
     def load(
         cls, path: Path | str, *, parts: Mapping[str, Any] | None = None, data: Any = None, y: Any = None, z: Any = None
-    ) -> Run:
-        """Open a run.
-
-        Arguments:
-            parts: brings the user's own classes back, by slot or class name; a run names them and imports nothing.
-            data: the array the run was fitted on, for a run that was fitted on one in memory.
-            y, z: its labels and known latents, where the run was given any.
-        """
+    ) -> RunStore:
+        """Open a directory; arguments as for `unveil.Run.load`."""
         path = Path(path)
         if not (path / "config.json").is_file():
             what = "does not exist" if not path.exists() else "is not a run: it has no config.json"
-            raise RequestError(f"{path} {what}.", _nearby_runs(path))
-        run = cls(path, read_json(path / "config.json", CONFIG), parts=parts)
+            raise RequestError(f"{path} {what}.", nearby_runs(path))
+        store = cls(path, RunConfig.of_json(read_json(path / "config.json", CONFIG)), parts=parts)
         if data is not None:
-            run._data = run.read(data, y, z)
-        return run
+            store._data = store.read(data, y, z)
+        return store
 
-    # -- what is stored ------------------------------------------------------------------------------------------
+    # -- what the files say ----------------------------------------------------------------------------------------
 
     @property
-    def train(self) -> dict[str, Any]:
-        """The resolved training options of the current phase."""
-        return dict(self.config["phases"][-1])
+    def phase(self) -> Phase:
+        """The resolved training options of the present phase."""
+        return self.config.phases[-1]
+
+    @property
+    def device(self) -> str:
+        return self.phase.device
 
     @property
     def data_info(self) -> dict[str, Any]:
@@ -103,7 +117,12 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """Whether training of every phase is over and judged."""
-        return (self.path / "result.json").is_file() and self.result["phase"] == len(self.config["phases"]) - 1
+        return (self.path / "result.json").is_file() and self.result["phase"] == len(self.config.phases) - 1
+
+    def require_finished(self) -> None:
+        """Refuse what needs a finished run."""
+        if not self.is_finished:
+            raise RequestError(f"{self.path} is not finished.", f"First: unveil resume {self.path}")
 
     @property
     def result(self) -> dict[str, Any]:
@@ -121,29 +140,52 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""
-        path = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        return [json.loads(line) for line in self._metrics.read_text().splitlines()] if self._metrics.is_file() else []
+
+    @property
+    def continuations(self) -> list[dict[str, Any]]:
+        """When and from which step the run was resumed."""
+        path = self.path / "continuations.json"
+        return list(read_json(path, CONTINUATIONS)["continuations"]) if path.is_file() else []
+
+    def scores(self, split: str) -> np.ndarray:
+        """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid"."""
+        try:
+            return load_file(self.path / SCORES)[split].numpy()
+        except (OSError, KeyError, SafetensorError) as error:
+            told = f"Finish it with: unveil resume {self.path}"
+            raise RequestError(f"{self.path} has no whole {SCORES}.", told) from error
+
+    @property
+    def weights_sha256(self) -> str:
+        return sha256_of(self.path / WEIGHTS)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest whole state of the training, or None."""
+        return load_checkpoint(self.path / "state")
+
+    # -- what is made from them ------------------------------------------------------------------------------------
 
     @property
     def objective(self) -> Objective:
-        return rebuild(self.config["objective"])
+        return rebuild(self.config.objective)
 
     def stages(self) -> tuple[Stage, ...]:
-        """The stages of the current phase, in order: what is written of each, over what holds for the whole phase."""
+        """The stages of the present phase, in order."""
         return tuple(
-            Stage.of(rebuild(own.get("objective", self.config["objective"])), self.train | own)
-            for own in self.train.get("stages", [{}])
+            Stage.of(rebuild(own.get("objective", self.config.objective)), self.phase.stage_options(own))
+            for own in self.phase.stages
         )
 
     def new_model(self, seed: int = 0) -> Model:
         """The model as built, with the initial weights of a seed."""
-        return seeded(self.config["model"], seed, self._parts).to(self.train["device"])
+        return seeded(self.config.model, seed, self._parts).to(self.device)
 
     @property
     def model(self) -> Model:
         """The fitted model (best averaged weights by the validation bound), in evaluation mode."""
         if self._model is None:
-            weights = self.path / "weights.safetensors"
+            weights = self.path / WEIGHTS
             if not weights.is_file():
                 raise RequestError(f"{self.path} has no weights yet.", f"Finish it with: unveil resume {self.path}")
             model = self.new_model()
@@ -155,19 +197,18 @@ class Run:
     def data(self) -> Data:
         """The data the run was fitted on, read again where needed; refused when its fingerprint has changed."""
         if self._data is None:
-            source = self.config["source"]
-            if source["kind"] == "memory":
+            if self.config.in_memory:
                 raise RequestError(
                     f"{self.path} was fitted on an array in memory, which a run does not keep.",
                     "Save the array and give --data x.npz, or open the run with Run.load(path, data=x), with y=… and "
                     "z=… where it was given them.",
                 )
-            self._data = self.read(source["where"])
+            self._data = self.read(self.config.where)
         return self._data
 
     def read(self, source: Any, y: Any = None, z: Any = None) -> Data:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
-        data = load(source, y=y, z=z, **self.config["data"])
+        data = load(source, y=y, z=z, **vars(self.config.data))
         if data.sha256 != self.data_info["sha256"]:
             raise RequestError(f"The data of {self.path} has changed: its fingerprint differs from data.json.")
         return data
@@ -176,81 +217,79 @@ class Run:
         """Drop the model held in memory, so that the next use reads the weights on disk."""
         self._model = None
 
-    # -- the verbs ------------------------------------------------------------------------------------------------
+    # -- what is written -------------------------------------------------------------------------------------------
 
-    def evaluate(self, **options: Any) -> dict[str, Any]:
-        """The bound on log p(x) of a split or of new data; see `unveil.evaluation.evaluate.evaluate_run`."""
-        from ..evaluation.evaluate import evaluate_run
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep a second process out while this one writes."""
+        return only_one(self.path)
 
-        return evaluate_run(self, **options)
+    def write_config(self, config: RunConfig) -> None:
+        write_json(self.path / "config.json", config.to_json())
+        self.config = config
 
-    def diagnose(self, **options: Any) -> dict[str, Any]:
-        """Bracket, gap, islands, collapse, quality and structure; see `unveil.evaluation.diagnose.diagnose_run`."""
-        from ..evaluation.diagnose import diagnose_run
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        write_json(self.path / "result.json", result)
 
-        return diagnose_run(self, **options)
+    def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
+        write_json(self.path / "diagnosis.json", diagnosis)
 
-    def encode(self, x: Any) -> Any:
-        """Posterior mean and standard deviation of x, or its codes, as x came; see `unveil.use.encode.encode`."""
-        from ..use.encode import encode
-
-        return encode(self, x)
-
-    def score(self, x: Any, **options: Any) -> Any:
-        """log p(x), its error and its percentile among the validation examples; see `unveil.use.score.score`."""
-        from ..use.score import score
-
-        return score(self, x, **options)
-
-    def impute(self, x: Any, **options: Any) -> Any:
-        """x with what is missing drawn from p(x_missing|x_observed), as it came; see `unveil.use.impute.impute`."""
-        from ..use.impute import impute
-
-        return impute(self, x, **options)
-
-    def sample(self, num_samples: int = 64, **options: Any) -> np.ndarray:
-        """New x from the model, [N, *shape]; see `unveil.use.sample.sample`."""
-        from ..use.sample import sample
-
-        return sample(self, num_samples, **options)
-
-    def reconstruct(self, x: Any = None, **options: Any) -> Any:
-        """x and the mean of p(x|z) at the posterior mean; see `unveil.use.show.reconstruct`."""
-        from ..use.show import reconstruct
-
-        return reconstruct(self, x, **options)
-
-    def interpolate(self, x: Any = None, **options: Any) -> np.ndarray:
-        """Decoded paths between pairs of examples; see `unveil.use.show.interpolate`."""
-        from ..use.show import interpolate
-
-        return interpolate(self, x, **options)
-
-    def resume(self, **options: Any) -> Run:
-        """Go on where the run was stopped, or open a new phase with `epochs=`, `steps=` or `minutes=`."""
-        from ..fitting.phases import resume
-
-        return resume(self, **options)
-
-    def report(self, *, open: bool = False) -> Path:
-        """Write report.html (one file, no network) and return its path."""
-        from ..report import write_report
-
-        path = write_report(self)
-        if open:
-            import webbrowser
-
-            webbrowser.open(path.resolve().as_uri())
+    def write_report(self, page: str) -> Path:
+        path = self.path / "report.html"
+        write_atomic(path, page.encode())
         return path
 
-    def __repr__(self) -> str:
-        state = "finished" if self.is_finished else "unfinished"
-        return f"Run({str(self.path)!r}, {self.config['model'].get('name', 'model')}, {state})"
+    def write_scores(self, valid: Tensor, test: Tensor) -> None:
+        """Keep log p(x) of the judged examples: of validation to rank new ones among, of test to show."""
+        write_atomic(self.path / SCORES, save({"valid": valid.contiguous(), "test": test.contiguous()}))
 
-    def _repr_html_(self) -> str:
-        from ..report.notebook import run_card
+    def write_weights(self, model: Model) -> None:
+        save_weights(self.path / WEIGHTS, model)
+        self.forget()
 
-        return run_card(self)
+    def write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        save_checkpoint(self.path / "state", checkpoint)
+
+    def add_continuation(self, step: int) -> None:
+        """Note that training goes on from a step."""
+        row = {"phase": len(self.config.phases) - 1, "from_step": step, "at": round(time.time(), 3)}
+        found = {"format": CONTINUATIONS, "continuations": [*self.continuations, row]}
+        write_json(self.path / "continuations.json", found)
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Append a row to metrics.jsonl."""
+        with open(self._metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def sync_metrics(self) -> int:
+        """Bring metrics.jsonl to the disk, and say how many bytes it has: a checkpoint counts on them."""
+        with open(self._metrics, "a", encoding="utf-8") as file:
+            os.fsync(file.fileno())
+        return self._metrics.stat().st_size
+
+    def cut_metrics(self, size: int) -> None:
+        """Drop the rows after a checkpoint; they are made again."""
+        with open(self._metrics, "a+b") as file:
+            file.truncate(size)
+
+    def drop_metrics(self) -> None:
+        self._metrics.unlink(missing_ok=True)
+
+    def write_pack(self, out: Path, pack: Mapping[str, Any]) -> None:
+        """Write what encode, score, sample and decode need into a new folder, and pack.json beside it."""
+        for name in (WEIGHTS, SCORES):
+            write_atomic(out / name, (self.path / name).read_bytes())
+        write_json(out / "data.json", self.data_info | {"source": Path(self.data_info["source"]).name})
+        write_json(out / "config.json", self.config.slim().to_json())
+        write_json(out / "pack.json", pack)
+
+    @property
+    def pack_bytes(self) -> int:
+        """The size of what `write_pack` copies."""
+        return sum((self.path / name).stat().st_size for name in (WEIGHTS, SCORES))
+
+    @property
+    def _metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
 
 
 def versions() -> dict[str, str]:

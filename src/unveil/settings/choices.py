@@ -10,11 +10,10 @@ from typing import Any
 
 from ..domain import Domain
 from ..errors import RequestError, nearest
-from ..estimators.base import Estimator
 from ..models.base import Model
 from ..objectives import Objective
 from ..registry import lookup
-from .keys import PARTS, _constructor, estimator_arguments, keys_for, parse
+from .keys import PARTS, _constructor, keys_for, parse
 from .options import DataOptions, EvaluationOptions, TrainOptions
 
 DEFAULTS = {"model": "vae", "objective": "elbo"}
@@ -94,22 +93,3 @@ def _check_parts_taken(names: Mapping[str, str]) -> None:
     for kind in PARTS:
         if kind in names and kind not in taken:
             raise RequestError(f"The model {names['model']!r} has no {kind} to choose; leave {kind}= out.")
-
-
-def make_estimator(name: str, num_samples: int | None = None, options: Mapping[str, Any] | None = None) -> Estimator:
-    """The named estimator.
-
-    Arguments: num_samples, only where it takes one; options, {"estimator.KEY": value} as on the command line.
-    """
-    cls = lookup("estimator", name)
-    arguments = estimator_arguments(name, options or {})
-    if num_samples is None:
-        return cls(**arguments)
-    if arguments.get("num_samples", num_samples) != num_samples:
-        raise RequestError(
-            f"estimator.num_samples came as {arguments['num_samples']} and --num-samples as {num_samples}; give one."
-        )
-    try:
-        return cls(**arguments | {"num_samples": num_samples})
-    except TypeError as error:
-        raise RequestError(f"The estimator {name!r} draws no samples; leave --num-samples out.") from error

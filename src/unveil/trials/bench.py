@@ -25,11 +25,9 @@ from ..models.base import Model
 from ..objectives import Objective
 from ..ops import keyed
 from ..planning.measure import Probe
-from ..planning.plan import options_of
 from ..planning.stages import check_stages
-from ..runs.scores import RANKED
-from ..runs.store import Run
-from ..settings.choices import make_estimator
+from ..runs.store import RANKED, RunStore
+from ..settings.judging import default_estimator, make_estimator
 from ..settings.options import TrainOptions
 from ..train.loop import TrainState, initialise
 from ..train.loop import fit as train
@@ -129,15 +127,15 @@ class Bench:
     the same number of updates by one objective.
     """
 
-    def __init__(self, run: Run, seed: int | None = None) -> None:
+    def __init__(self, run: RunStore, seed: int | None = None) -> None:
         if run.model.solves == "all":
             raise RequestError(
                 f"The model of {run.path} is solved in closed form: it has no training that could be changed.",
                 "Fit one that is trained, such as: unveil fit … --model vae",
             )
-        self.run, self.seed = run, run.config["seed"] if seed is None else seed
-        self.phase = run.config["phases"][0] | {"device": run.train["device"]}
-        device = self.phase["device"]
+        self.run, self.seed = run, run.config.seed if seed is None else seed
+        self.phase = replace(run.config.phases[0], device=run.device)
+        device = self.phase.device
         self.data = replace(run.data, train=run.data.train.to(device), valid=run.data.valid.to(device))
         self.valid = self.data.valid.spread(RANKED)
         self.judge = _judge_of(run)
@@ -148,7 +146,7 @@ class Bench:
     @property
     def own_steps(self) -> int:
         """The steps of the run itself, over all its phases."""
-        return sum(phase["steps"] for phase in self.run.config["phases"])
+        return self.run.config.own_steps
 
     def new_model(self) -> Model:
         """The model before its first step."""
@@ -166,7 +164,7 @@ class Bench:
     def _options(self) -> TrainOptions:
         plain = TrainOptions()
         later = {name: getattr(plain, name) for name in ("finish", "finish_share", "prior_share")}
-        return replace(options_of(self.phase), **later)
+        return replace(self.phase.options, **later)
 
     def steps_of(self, trials: Sequence[Trial], steps: int | None, minutes: float | None, looking: float = 0.0) -> int:
         """The steps of each trial: as asked, or what fits in the minutes, at most those of the run itself.
@@ -185,7 +183,7 @@ class Bench:
     def _fitting(self, trials: Sequence[Trial], seconds: float, looking: float) -> int:
         start = time.perf_counter()
         probe = Probe(self.new_model(), self.data, trials[0].objective, self.phase, self.seed)
-        per_step = probe.seconds_per_step(self.phase["precision"] == "bf16", None, budget=0.5)
+        per_step = probe.seconds_per_step(self.phase.in_bf16, None, budget=0.5)
         fixed = len(trials) * (self._judging + looking + VALIDATIONS * probe.seconds_per_validation())
         left = seconds - self._judging - looking - (time.perf_counter() - start) - fixed
         found = int(left / (per_step * sum(map(self._cost, trials))))
@@ -216,21 +214,21 @@ class Bench:
         stage = self._stage(trial, steps)
         state, kept, start = TrainState(model, stage), _Kept(trial.keep), time.perf_counter()
         every = max(1, round(steps / VALIDATIONS))
-        bf16 = self.phase["precision"] == "bf16"
+        bf16 = self.phase.in_bf16
         with contextlib.closing(train(model, self.data.train, stage, state, seed=seed, bf16=bf16)) as updates:
             for step in updates:
                 count.step(trial.name)
                 if step.number % every == 0 or step.number == steps:
                     kept.take(step.model, validate(step.model, self.data.valid, stage.objective)["bound"])
-                    if stage.schedule == "plateau" and kept.since and kept.since % self.phase["plateau"] == 0:
+                    if stage.schedule == "plateau" and kept.since and kept.since % self.phase.asked.plateau == 0:
                         state.lr_factor /= 2
         model.load_state_dict(kept.weights)
         return model.eval(), time.perf_counter() - start
 
     def _stage(self, trial: Trial, steps: int) -> Stage:
-        average = 0.01 * steps * self.phase["batch_size"] if self.phase["ema_half_life"] else 0.0
+        average = 0.01 * steps * self.phase.batch_size if self.phase.ema_half_life else 0.0
         own = {"steps": steps, "ema_half_life": average}
-        return Stage.of(trial.objective, self.phase | own | dict(trial.train))
+        return Stage.of(trial.objective, self.phase.stage_options(own | dict(trial.train)))
 
     def judged(self, model: Model) -> Judged:
         """What a model comes to on the validation examples, by the same draws for every model."""
@@ -264,17 +262,16 @@ class _Kept:
             self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _judge_of(run: Run) -> Estimator:
+def _judge_of(run: RunStore) -> Estimator:
     """The tightest quick estimate of log p(x) that the model has, with at most `SAMPLES` draws."""
-    gives = run.model.gives
-    name = "exact" if "exact" in gives else "iwae" if "log_w" in gives else "elbo"
+    name = default_estimator(run.model)
     judge = make_estimator(name)
     if judge.num_samples is None:
         return judge
-    return make_estimator(name, min(SAMPLES, run.config["evaluation"]["num_samples"] or SAMPLES))
+    return make_estimator(name, min(SAMPLES, run.config.judging.num_samples or SAMPLES))
 
 
-def fresh_model(run: Run, seed: int) -> Model:
+def fresh_model(run: RunStore, seed: int) -> Model:
     """The run's model with the initial weights of a seed, its own weights left as they are.
 
     A part of the user's own that came as an object is the same object in every model: it is copied, and its layers

@@ -12,7 +12,7 @@ from ..files import finite
 from ..objectives.elbo import BetaElbo, Elbo
 from ..ops import seed_of, threads
 from ..runs.command import fit_command, keys_of
-from ..runs.store import Run
+from ..runs.store import RunStore
 from ..train.loop import NonFinite
 from .bench import Bench, Count, Judged, Told, Trial, paired
 from .remedies import LeftOut, further_remedies, keys_with, remedies_of
@@ -160,7 +160,7 @@ class Cured:
 
 
 def cure(
-    run: Run,
+    run: RunStore,
     *,
     steps: int | None = None,
     minutes: float | None = None,
@@ -179,7 +179,7 @@ def cure(
         progress: called with the name of the trial, the steps made of all trials, and the steps of all trials.
     """
     started = time.perf_counter()
-    with threads(run.train["threads"]):
+    with threads(run.phase.threads):
         return _Cure(Bench(run, seed), progress).carried_out(steps, minutes, started)
 
 
@@ -245,7 +245,7 @@ class _Cure:
 
         The control stands for the collapsed model where it has collapsed, too.
         """
-        bench, name, gentle = self.bench, "from a live z", {"lr": min(ALIVE_LR, self.bench.phase["lr"])}
+        bench, name, gentle = self.bench, "from a live z", {"lr": min(ALIVE_LR, self.bench.phase.lr)}
         alive = Trial(name, BetaElbo(beta=ALIVE_BETA, warmup=0.0), train=gentle, keep="last")
         plain = Trial(name, Elbo(warmup=0.0), train=gentle, keep="last")
         model, _ = bench.fitted(alive, self.steps, self.count)
@@ -257,24 +257,24 @@ class _Cure:
         model, _ = bench.fitted(plain, self.steps, self.count, model=model, seed=again)
         live, dead = bench.judged(model), control if control.has_collapsed else bench.before
         _, stderr = paired(live.each_elbo, dead.each_elbo)
-        found, beta = verdict(dead.elbo, live.elbo, live.rate, stderr), bench.run.config["objective"].get("beta", 1.0)
+        found, beta = verdict(dead.elbo, live.elbo, live.rate, stderr), bench.run.config.objective.get("beta", 1.0)
         if found.kind != "failed_optimisation" or beta <= 1:
             return found
         why = f" That is by the ELBO itself; the run's objective weighs the rate by {beta:g}, which drives z out."
         return replace(found, sentence=found.sentence + why)
 
 
-def _command(run: Run, change: Mapping[str, Any], steps: int) -> str | None:
+def _command(run: RunStore, change: Mapping[str, Any], steps: int) -> str | None:
     """The fit of a run with some choices changed; None for a run that no command makes."""
     keys = keys_of(run)
     return None if keys is None else fit_command(run, keys_with(keys, change), steps)
 
 
-def _advice(run: Run, change: Mapping[str, Any], command: str | None) -> str:
+def _advice(run: RunStore, change: Mapping[str, Any], command: str | None) -> str:
     if command is None:
         said = ", ".join(f"{name.replace('.', '__')}={value!r}" for name, value in change.items())
         return f"To fit it with that at the full budget, in Python: unveil.fit(…, {said}), all else as for this run."
-    if run.config["source"]["kind"] == "memory":
-        where = run.config["source"]["where"]
+    if run.config.in_memory:
+        where = run.config.where
         return f"With that at the full budget, once the array is saved and its file named in the place of “{where}”:"
     return "With that at the full budget:"

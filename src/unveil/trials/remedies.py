@@ -11,7 +11,7 @@ from ..models.base import Model, num_latents
 from ..objectives.floors import FreeBits
 from ..registry import describe, rebuild
 from ..runs.command import objective_keys
-from ..runs.store import Run
+from ..runs.store import RunStore
 from .bench import Bench, Trial
 
 CONTROL, WARMED, FREE, AGGRESSIVE = "as it was", "warm-up in cycles", "free bits", "aggressive encoder"
@@ -47,7 +47,7 @@ def remedies_of(bench: Bench) -> tuple[list[Trial], list[LeftOut]]:
 
 def _warmed(bench: Bench) -> Trial:
     """The rate's weight from 0 to its value, four times over (Fu et al., Cyclical Annealing Schedule, 2019)."""
-    spec = bench.run.config["objective"]
+    spec = bench.run.config.objective
     if "cycles" not in spec:
         raise RequestError(f"The objective {spec['name']!r} has no warm-up; elbo, beta_elbo and free_bits have one.")
     if spec["cycles"] > 1:
@@ -58,7 +58,7 @@ def _warmed(bench: Bench) -> Trial:
 
 def _free(bench: Bench) -> Trial:
     """No cost for the first nats of every latent group (Kingma et al., IAF, 2016, eq. 15)."""
-    spec, model = bench.run.config["objective"], bench.run.model
+    spec, model = bench.run.config.objective, bench.run.model
     if spec["name"] in ("free_bits", "min_rate"):
         raise RequestError(f"The objective is {spec['name']!r} already; what is left is a higher floor.")
     kept = {name: spec[name] for name in ("num_samples", "warmup", "cycles") if name in spec}
@@ -74,8 +74,8 @@ def free_nats(model: Model) -> float:
 
 def _aggressive(bench: Bench) -> Trial:
     """Updates of q alone before each one of everything (He et al., Lagging Inference Networks, 2019)."""
-    if bench.phase["encoder_steps"]:
-        raise RequestError(f"The run has train.encoder_steps={bench.phase['encoder_steps']} already.")
+    if bench.phase.asked.encoder_steps:
+        raise RequestError(f"The run has train.encoder_steps={bench.phase.asked.encoder_steps} already.")
     change = {"encoder_steps": ENCODER_STEPS}
     return Trial(AGGRESSIVE, bench.run.objective, {f"train.{k}": v for k, v in change.items()}, change)
 
@@ -86,9 +86,9 @@ def keys_with(keys: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, A
     return {**kept, **change}
 
 
-def further_remedies(run: Run) -> tuple[str, ...]:
+def further_remedies(run: RunStore) -> tuple[str, ...]:
     """What a short trial cannot judge, in words with the keys to give; without what the run has already."""
-    model, objective, lr = run.config["model"], run.config["objective"], run.config["phases"][0]["lr"]
+    model, objective, lr = run.config.model, run.config.objective, run.config.phases[0].lr
     beta = objective.get("beta", 1.0)
     found = [
         "a smaller or weaker decoder (model.width, model.depth), which cannot tell x without z",

@@ -12,7 +12,7 @@ from ..errors import RequestError
 from ..models.base import Model
 from ..objectives.elbo import BetaElbo
 from ..ops import threads
-from ..runs.store import Run
+from ..runs.store import RunStore
 from .bench import Bench, Count, Judged, Told, Trial
 
 SWEEP = "unveil-sweep-1"
@@ -125,7 +125,7 @@ def _ends(what: str, betas: Sequence[str]) -> str:
 
 
 def sweep(
-    run: Run,
+    run: RunStore,
     name: str = "beta",
     *,
     values: Sequence[float] | None = None,
@@ -155,7 +155,7 @@ def sweep(
     betas = _betas(name, values)
     trials = [Trial(f"β = {beta:g}", BetaElbo(beta=beta), keep="last") for beta in betas]
     run.model.require("A sweep", {"log_w"})
-    with threads(run.train["threads"]):
+    with threads(run.phase.threads):
         bench = Bench(run, seed)
         bench.check(trials[0])
         begun = time.perf_counter()

@@ -17,8 +17,8 @@ from ..estimators.base import ROWS
 from ..models.base import Model, device_of, require_latents
 from ..ops import keyed
 from ..runs.given import given_as
-from ..runs.store import Run
-from .rows import _as_it_came, file_column
+from ..runs.store import RunStore
+from .rows import as_it_came, file_column
 
 CHUNK = 256  # rows per pass through the decoder
 DRAWS = 64  # of z, where its posterior has no mean in closed form
@@ -60,7 +60,7 @@ class Encoding:
         return f"{self.mean.shape[1]} {'codes' if self.stddev is None else 'latents'}"
 
 
-def encoded(run: Run, split: Split, notes: tuple[str, ...] = (), files: tuple[str, ...] | None = None) -> Encoding:
+def encoded(run: RunStore, split: Split, notes: tuple[str, ...] = (), files: tuple[str, ...] | None = None) -> Encoding:
     """The latents of every example: codes where they are, else means and standard deviations, of draws if need be."""
     require_latents(run.model, "Encoding")
     if is_coded(run.model):
@@ -69,7 +69,7 @@ def encoded(run: Run, split: Split, notes: tuple[str, ...] = (), files: tuple[st
     moments = posterior_moments(run.model, split, expected=True) or _drawn_moments(run.model, split)
     if moments is None:
         raise RequestError(
-            f"The latents of a {run.config['model']['name']} have no posterior mean to encode x as.",
+            f"The latents of a {run.config.model_name} have no posterior mean to encode x as.",
             "Use a model with continuous latents, such as vae or linear_gaussian.",
         )
     sizes = [group[0].numel() for group in prior_draw(run.model)]
@@ -121,7 +121,7 @@ def _drawn_moments(model: Model, split: Split) -> tuple[Tensor, Tensor] | None:
 
 
 @torch.no_grad()
-def decode(run: Run, z: Any, y: Any = None) -> np.ndarray:
+def decode(run: RunStore, z: Any, y: Any = None) -> np.ndarray:
     """E[x|z] [N, *shape] of latents z [N, D], as `encode` gives them; labels y [N] for a model conditioned on them."""
     require_latents(run.model, "Decoding")
     device = device_of(run.model)
@@ -160,7 +160,7 @@ def _as_groups(z: Tensor, like: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     )
 
 
-def encode(run: Run, x: Any) -> Any:
+def encode(run: RunStore, x: Any) -> Any:
     """The posterior mean and standard deviation of x as an `Encoding`: never a random draw under the name of one.
 
     Where the posterior has no mean in closed form it is that of 64 draws, always the same. Grey images of a binarized
@@ -168,4 +168,4 @@ def encode(run: Run, x: Any) -> Any:
     index with the columns z_0 … and z_0_sd …; several groups are z1_0 … z2_0 …, and codes are code_0 …, whole numbers.
     """
     split, raw = given_as(run, x)
-    return _as_it_came(x, raw, encoded(run, split, raw.ignored, raw.files))
+    return as_it_came(x, raw, encoded(run, split, raw.ignored, raw.files))

@@ -20,7 +20,7 @@ from ..estimators.base import ROWS, draws, rows_at_once
 from ..models.base import Model, device_of, require_latents
 from ..ops import keyed
 from ..runs.given import new_split
-from ..runs.store import Run
+from ..runs.store import RunStore
 
 FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents
 VECTORS, IMAGES = 500, 100  # K by default
@@ -74,7 +74,7 @@ class Completed:
 
 
 def impute(
-    run: Run, x: Any, *, num_samples: int | None = None, draws: int = 1, mean: bool = False, seed: int = 0
+    run: RunStore, x: Any, *, num_samples: int | None = None, draws: int = 1, mean: bool = False, seed: int = 0
 ) -> Any:
     """x with what is missing of it (NaN, null, masked) drawn from p(x_missing|x_observed); the rest as it came.
 
@@ -99,7 +99,7 @@ def impute(
 
 
 def complete(
-    run: Run,
+    run: RunStore,
     x: Any,
     *,
     num_samples: int | None = None,

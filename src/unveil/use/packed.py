@@ -13,45 +13,31 @@ import numpy as np
 import torch
 
 from ..errors import RequestError
-from ..files import check_space, read_json, write_atomic, write_json
+from ..files import check_space, read_json
+from ..runs.config import CONFIG
 from ..runs.paths import check_writable
-from ..runs.scores import SCORES
-from ..runs.store import CONFIG, DATA, Run
+from ..runs.store import DATA, RunStore
 from .encode import Encoding, decode, encode
 from .sample import sample
 from .score import Scores, score
 
 PACK = "unveil-pack-1"
-WEIGHTS = "weights.safetensors"
 
 
-def pack(run: Run | Path | str, out: Path | str) -> Path:
+def pack(run: RunStore, out: Path | str) -> Path:
     """Write a folder with what encode, score, sample and decode need: two JSON files and two of tensors.
 
     Where the data lies, the curves, the report and the state of the training stay behind.
     """
-    run, out = run if isinstance(run, Run) else Run.load(run), Path(out)
-    if not run.is_finished:
-        raise RequestError(f"{run.path} is not finished.", f"First: unveil resume {run.path}")
+    out = Path(out)
+    run.require_finished()
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise RequestError(f"{out} is not empty, and nothing is overwritten.", "Choose another -o.")
     check_writable(out)
-    tensors = {name: (run.path / name).read_bytes() for name in (WEIGHTS, SCORES)}
-    check_space(out, sum(map(len, tensors.values())))
+    check_space(out, run.pack_bytes)
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in tensors.items():
-        write_atomic(out / name, content)
-    write_json(out / "data.json", run.data_info | {"source": Path(run.data_info["source"]).name})
-    write_json(out / "config.json", _slim(run.config))
-    write_json(out / "pack.json", {"format": PACK, "log_px": run.result["log_px"], "domain": run.domain.to_json()})
+    run.write_pack(out, {"format": PACK, "log_px": run.result["log_px"], "domain": run.domain.to_json()})
     return out
-
-
-def _slim(config: dict[str, Any]) -> dict[str, Any]:
-    """The model and how it is judged, on any machine."""
-    phase = {"device": "cpu", "threads": config["phases"][-1]["threads"]}
-    kept = {name: config[name] for name in ("format", "seed", "model", "objective", "data", "evaluation")}
-    return kept | {"source": {"kind": "memory", "where": "packed"}, "phases": [phase]}
 
 
 def load(path: Path | str, *, parts: Mapping[str, Any] | None = None) -> Packed:
@@ -64,13 +50,13 @@ def load(path: Path | str, *, parts: Mapping[str, Any] | None = None) -> Packed:
         if not (path / name).is_file():
             raise RequestError(f"{path} is not a packed model: it has no {name}.", "Make one: unveil pack RUN -o DIR")
         read_json(path / name, format)
-    return Packed(Run.load(path, parts=parts))
+    return Packed(RunStore.load(path, parts=parts))
 
 
 class Packed:
     """A fitted model, ready for use: encode, score, sample, decode."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunStore) -> None:
         self._run = run
         self.domain, self.model = run.domain, run.model
 
@@ -97,4 +83,4 @@ class Packed:
         return decode(self._run, z, y)
 
     def __repr__(self) -> str:
-        return f"Packed({str(self._run.path)!r}, {self._run.config['model'].get('name', 'model')})"
+        return f"Packed({str(self._run.path)!r}, {self._run.config.model_name})"

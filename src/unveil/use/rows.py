@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..data.frames import is_frame
 from ..data.raw import Raw
 from ..errors import remark
-from .encode import Encoding
-from .score import Scores
 
 
-def file_column(files: tuple[str, ...] | None) -> dict[str, np.ndarray]:
-    """Of pictures in a folder, the path of each row's."""
-    return {} if files is None else {"file": np.array(files, dtype=object)}
+class Rows(Protocol):
+    """What was found, a row per example."""
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+    def columns(self) -> dict[str, np.ndarray]: ...
 
 
-def _as_it_came(x: Any, raw: Raw, found: Encoding | Scores) -> Any:
+def as_it_came(x: Any, raw: Raw, found: Rows) -> Any:
     """What was found, as a frame where x came as one."""
     if not is_frame(x):
         return found
     remark(found.notes, up=4)
     return raw.frame.give({name: column for name, column in found.columns().items() if name != "row"})
+
+
+def file_column(files: tuple[str, ...] | None) -> dict[str, np.ndarray]:
+    """Of pictures in a folder, the path of each row's."""
+    return {} if files is None else {"file": np.array(files, dtype=object)}

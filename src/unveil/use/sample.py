@@ -12,14 +12,14 @@ from torch import Tensor
 from ..errors import RequestError, nearest
 from ..models.base import Model
 from ..ops import keyed
-from ..runs.store import Run
+from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several
 from .encode import CHUNK
 
 
 @torch.no_grad()
 def sample(
-    run: Run,
+    run: RunStore,
     num_samples: int = 64,
     *,
     temperature: float | Sequence[float] = 1.0,
@@ -47,7 +47,9 @@ def sample(
     return torch.cat(found).cpu().numpy()
 
 
-def _sample_chunk(run: Run, count: int, temperature: Any, code: int | None, mean: bool, keys: dict[str, Any]) -> Tensor:
+def _sample_chunk(
+    run: RunStore, count: int, temperature: Any, code: int | None, mean: bool, keys: dict[str, Any]
+) -> Tensor:
     y = run.model.draw_labels(count)
     y = y if y is None or code is None else torch.full_like(y, code)
     draw: Any = run.model.sample
@@ -73,7 +75,7 @@ def _spread(model: Model, temperature: float | Sequence[float]) -> float | tuple
     return each
 
 
-def _code_of(run: Run, label: str) -> int:
+def _code_of(run: RunStore, label: str) -> int:
     """The number of a class by its name, of a model that is conditioned on labels."""
     classes: list[str] = run.data_info["classes"] or []
     if run.model.draw_labels(1) is None:

@@ -10,10 +10,8 @@ import numpy as np
 
 from ..estimators.base import evaluate
 from ..runs.given import given_as
-from ..runs.scores import kept_scores, scoring
-from ..runs.store import Run
-from ..settings.choices import make_estimator
-from .rows import _as_it_came, file_column
+from ..runs.store import RunStore
+from .rows import as_it_came, file_column
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Scores:
         return file_column(self.files) | numbers
 
 
-def score(run: Run, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Any:
+def score(run: RunStore, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Any:
     """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
 
     The noise is keyed by seed and row, so two calls give equal numbers. A high log p(x) does not prove that x belongs:
@@ -51,10 +49,12 @@ def score(run: Run, x: Any, *, seed: int = 0, progress: Callable[[int, int], Non
     is not to be ranked among rows of which more is observed. Labels are not read: a model conditioned on them sums over
     them. A data frame gives a frame of the same kind and index.
     """
-    name, num_samples = scoring(run)
+    judging = run.config.judging
     split, raw = given_as(run, x)
-    estimate, _ = evaluate(run.model, split, make_estimator(name, num_samples), seed=seed, progress=progress)
-    log_px, reference = estimate.log_px.numpy(), kept_scores(run, "valid")
+    estimate, _ = evaluate(run.model, split, judging.make(), seed=seed, progress=progress)
+    log_px, reference = estimate.log_px.numpy(), run.scores("valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
-    found = Scores(log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, name, raw.ignored, raw.files)
-    return _as_it_came(x, raw, found)
+    found = Scores(
+        log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, judging.estimator, raw.ignored, raw.files
+    )
+    return as_it_came(x, raw, found)

@@ -13,22 +13,22 @@ from ..errors import RequestError
 from ..models.base import device_of, require_latents
 from ..ops import keyed
 from ..runs.given import given
-from ..runs.store import Run
+from ..runs.store import RunStore
 from .encode import is_coded
 
 
 @torch.no_grad()
-def reconstruct(run: Run, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
+def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to the first test examples."""
     require_latents(run.model, "Reconstruction")
-    split = run.data.test.head(num_examples).to(run.train["device"]) if x is None else given(run, x).head(num_examples)
+    split = run.data.test.head(num_examples).to(run.device) if x is None else given(run, x).head(num_examples)
     z, y = posterior_z(run, split), likely_labels(run, split)
     return batch_x(split), run.model.decode(z, y).mean.cpu().numpy()
 
 
 @torch.no_grad()
 def interpolate(
-    run: Run, x: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False
+    run: RunStore, x: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False
 ) -> np.ndarray:
     """Decoded paths [P, S, *shape] between the posterior means of consecutive examples.
 
@@ -42,14 +42,14 @@ def interpolate(
     require_latents(run.model, "Interpolation")
     if is_coded(run.model):
         raise RequestError(
-            f"The latents of a {run.config['model']['name']} are codes, and between two codes there is nothing.",
+            f"The latents of a {run.config.model_name} are codes, and between two codes there is nothing.",
             "Use a model with continuous latents, such as vae or hvae.",
         )
     source = run.data.test if x is None else given(run, x)
     if len(source) < 2:
         raise RequestError("An interpolation needs at least two examples.")
     pairs = min(num_paths, len(source) // 2)
-    split = source.head(2 * pairs).to(run.train["device"])
+    split = source.head(2 * pairs).to(run.device)
     z, y = posterior_z(run, split), likely_labels(run, split)
     share = torch.linspace(0, 1, num_steps, device=device_of(run.model))
     path = _slerp if spherical else _straight
@@ -73,7 +73,7 @@ def _slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def likely_labels(run: Run, split: Split) -> Tensor | None:
+def likely_labels(run: RunStore, split: Split) -> Tensor | None:
     """The label of each example of a (small) split, the likeliest where it is not known; None without a condition."""
     if run.model.draw_labels(1) is None:
         return None
@@ -81,7 +81,7 @@ def likely_labels(run: Run, split: Split) -> Tensor | None:
         return run.model.label(split.batch(torch.arange(len(split), device=split.x.device)))
 
 
-def posterior_z(run: Run, split: Split) -> tuple[Tensor, ...]:
+def posterior_z(run: RunStore, split: Split) -> tuple[Tensor, ...]:
     """The posterior mean per group [N, …] of every example of a (small) split; one draw where z has no mean."""
     rows = torch.arange(len(split), device=split.x.device)
     with keyed("posterior", 0):

@@ -51,7 +51,7 @@ def picture(subject: Subject) -> Group | None:
 
 def anatomy(subject: Subject) -> Anatomy:
     """The parts of a model, from its description and from p, q and prior as every model states them."""
-    model, spec = subject.model, subject.run.config["model"]
+    model, spec = subject.model, subject.run.config.model
     count = {part: sum(p.numel() for p in model.parameters_of(part)) for part in ("p", "q", "prior")}
     exact = not count["q"] and "exact" in model.gives
     encoder = [*(_names(spec, ("encoder", "posterior")) or [_name(spec)]), _weights(count["q"])]

@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from ...data import Split
 from ...panels import Panel, Strip
-from ...runs.scores import kept_scores
 from ..exhibits import Group, Table
 from ..rounding import fixed
 from ..subject import Subject
@@ -52,7 +51,7 @@ def extremes(subject: Subject) -> Group | None:
 
 def ends(subject: Subject, count: int) -> Ends:
     """The least and the most likely test examples, by log p(x) as it was judged for the result."""
-    log_px = torch.from_numpy(kept_scores(subject.run, "test"))
+    log_px = torch.from_numpy(subject.run.scores("test"))
     best = log_px.argsort(stable=True)
     count = min(count, len(best) // 2)
     least, most = best[:count], best.flip(0)[:count]

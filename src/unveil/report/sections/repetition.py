@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from ...runs.command import fit_command, keys_of
-from ...runs.store import Run
+from ...runs.store import RunStore
 from ..exhibits import Group, Html
 from ..subject import Subject
 from . import section
@@ -28,18 +28,18 @@ def made(subject: Subject) -> Group:
     return Group("How it was made", "", [Html("", "", "made.html", values)])
 
 
-def repetition(run: Run) -> list[str] | None:
+def repetition(run: RunStore) -> list[str] | None:
     """`unveil fit …` and what follows it, or None for a model that was built by hand."""
     keys = keys_of(run)
     if keys is None:
         return None
-    first, *later = run.config["phases"]
-    again = [f"unveil resume {shlex.quote(str(run.path))} --steps {phase['steps']}" for phase in later]
-    return [fit_command(run, keys, first["steps"]), *again]
+    first, *later = run.config.phases
+    again = [f"unveil resume {shlex.quote(str(run.path))} --steps {phase.steps}" for phase in later]
+    return [fit_command(run, keys, first.steps), *again]
 
 
-def judgement(run: Run) -> str:
+def judgement(run: RunStore) -> str:
     """The command that judges the run with the same estimator and K."""
-    chosen = run.config["evaluation"]
-    samples = f" --num-samples {chosen['num_samples']}" if chosen["num_samples"] else ""
-    return f"unveil evaluate {shlex.quote(str(run.path))} --estimator {chosen['estimator']}{samples}"
+    chosen = run.config.judging
+    samples = f" --num-samples {chosen.num_samples}" if chosen.num_samples else ""
+    return f"unveil evaluate {shlex.quote(str(run.path))} --estimator {chosen.estimator}{samples}"

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from ...panels import Panel
 from ...runs.curves import Curve, curve, kept_step
-from ...runs.store import Run
+from ...runs.store import RunStore
 from ..charts import Figure, axis, figure, line, points, without_the_first_fall
 from ..exhibits import Group, Plot
 from ..subject import Subject
@@ -47,7 +47,7 @@ def _words(costs: bool, latents: bool) -> str:
     )
 
 
-def curves(run: Run, name: str) -> Figure:
+def curves(run: RunStore, name: str) -> Figure:
     """One quantity over training: the training set in grey, the validation set in colour, the kept weights marked."""
     best, valid = kept_step(run), curve(run, f"valid_{name}")
     kept = [y for x, y in zip(*valid, strict=True) if x == best]

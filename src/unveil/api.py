@@ -1,0 +1,218 @@
+"""What a person calls: `Run`, a facade over its store with one line a verb, and the functions that make runs.
+
+The rooms below know the store and nothing of this file. A new verb is one function in its room and one line here.
+"""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .data import Data
+from .domain import Domain
+from .evaluation.compare import Comparison
+from .evaluation.compare import compare as compare_stores
+from .evaluation.diagnose import diagnose_run
+from .evaluation.evaluate import evaluate_run
+from .fitting.phases import continue_fitting
+from .fitting.prepare import Fitting, prepare
+from .models.base import Model
+from .objectives import Objective
+from .output.progress import follow
+from .report import write_report
+from .report.notebook import run_card
+from .runs.store import RunStore
+from .use.encode import encode
+from .use.impute import impute
+from .use.packed import pack as pack_store
+from .use.sample import sample
+from .use.score import score
+from .use.show import interpolate, reconstruct
+
+
+class Run:
+    """A fitted (or half-fitted) model and what is known of it; loading one executes no stored code.
+
+    Arguments: store, its directory.
+    """
+
+    def __init__(self, store: RunStore) -> None:
+        self.store = store
+
+    @classmethod
+    def load(cls, path: Path | str, **given: Any) -> Run:
+        """Open a run.
+
+        Arguments:
+            parts: brings the user's own classes back, by slot or class name; a run names them and imports nothing.
+            data: the array the run was fitted on, for a run that was fitted on one in memory.
+            y, z: its labels and known latents, where the run was given any.
+        """
+        return cls(RunStore.load(path, **given))
+
+    # -- what is stored --------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        return self.store.path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """config.json: every resolved choice."""
+        return self.store.config.to_json()
+
+    @property
+    def train(self) -> dict[str, Any]:
+        """The resolved training options of the present phase."""
+        return self.store.phase.to_json()
+
+    @property
+    def data_info(self) -> dict[str, Any]:
+        """data.json: fingerprint, split, domain, classes."""
+        return self.store.data_info
+
+    @property
+    def domain(self) -> Domain:
+        return self.store.domain
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The names of the columns of the table that the run was fitted on, or None."""
+        return self.store.columns
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training of every phase is over and judged."""
+        return self.store.is_finished
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """result.json: the judged test bound and what goes with it."""
+        return self.store.result
+
+    @property
+    def diagnosis(self) -> dict[str, Any] | None:
+        """diagnosis.json, as `diagnose` wrote it, or None."""
+        return self.store.diagnosis
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl."""
+        return self.store.metrics
+
+    @property
+    def objective(self) -> Objective:
+        return self.store.objective
+
+    @property
+    def model(self) -> Model:
+        """The fitted model (best averaged weights by the validation bound), in evaluation mode."""
+        return self.store.model
+
+    @property
+    def data(self) -> Data:
+        """The data the run was fitted on, read again where needed; refused when its fingerprint has changed."""
+        return self.store.data
+
+    # -- the verbs -------------------------------------------------------------------------------------------------
+
+    def evaluate(self, **options: Any) -> dict[str, Any]:
+        """The bound on log p(x) of a split or of new data; see `unveil.evaluation.evaluate.evaluate_run`."""
+        return evaluate_run(self.store, **options)
+
+    def diagnose(self, **options: Any) -> dict[str, Any]:
+        """Bracket, gap, islands, collapse, quality and structure; see `unveil.evaluation.diagnose.diagnose_run`."""
+        return diagnose_run(self.store, **options)
+
+    def encode(self, x: Any) -> Any:
+        """Posterior mean and standard deviation of x, or its codes, as x came; see `unveil.use.encode.encode`."""
+        return encode(self.store, x)
+
+    def score(self, x: Any, **options: Any) -> Any:
+        """log p(x), its error and its percentile among the validation examples; see `unveil.use.score.score`."""
+        return score(self.store, x, **options)
+
+    def impute(self, x: Any, **options: Any) -> Any:
+        """x with what is missing drawn from p(x_missing|x_observed), as it came; see `unveil.use.impute.impute`."""
+        return impute(self.store, x, **options)
+
+    def sample(self, num_samples: int = 64, **options: Any) -> np.ndarray:
+        """New x from the model, [N, *shape]; see `unveil.use.sample.sample`."""
+        return sample(self.store, num_samples, **options)
+
+    def reconstruct(self, x: Any = None, **options: Any) -> Any:
+        """x and the mean of p(x|z) at the posterior mean; see `unveil.use.show.reconstruct`."""
+        return reconstruct(self.store, x, **options)
+
+    def interpolate(self, x: Any = None, **options: Any) -> np.ndarray:
+        """Decoded paths between pairs of examples; see `unveil.use.show.interpolate`."""
+        return interpolate(self.store, x, **options)
+
+    def resume(self, **options: Any) -> Run:
+        """Go on where the run was stopped, or open a new phase with `epochs=`, `steps=` or `minutes=`."""
+        return resume(self, **options)
+
+    def report(self, *, open: bool = False) -> Path:
+        """Write report.html (one file, no network) and return its path."""
+        path = write_report(self.store)
+        if open:
+            webbrowser.open(path.resolve().as_uri())
+        return path
+
+    def __repr__(self) -> str:
+        state = "finished" if self.is_finished else "unfinished"
+        return f"Run({str(self.path)!r}, {self.store.config.model_name}, {state})"
+
+    def _repr_html_(self) -> str:
+        return run_card(self.store)
+
+
+def fit(source: Any, *, show: bool | None = None, **options: Any) -> Run:
+    """Fit a model to data and return the finished run.
+
+    Arguments:
+        source: a name ("digits", "mnist"), a path to .npy or .npz[:name], an array or a tensor.
+        show: progress on standard error; by default where that is a terminal.
+        options: as for `unveil.fitting.prepare.prepare`: out, model, objective, seed, y, z, and any key of
+            `unveil list keys` with its dot as a double underscore (`model__latent=16`), or short: latent, epochs,
+            steps, minutes.
+
+    Example:
+        >>> run = unveil.fit("digits", steps=300)
+        >>> run.result["log_px"]
+    """
+    return carry_out(prepare(source, **options), show)
+
+
+def carry_out(fitting: Fitting, show: bool | None = None) -> Run:
+    """Train, judge and report what was prepared."""
+    return Run(follow(fitting.lines, fitting.events(write_report), show))
+
+
+def resume(
+    run: Run | Path | str, *, show: bool | None = None, data: Any = None, parts: Any = None, **budget: Any
+) -> Run:
+    """Go on where a run was stopped; `epochs`, `steps` or `minutes` open a declared new phase from its best weights."""
+    store = _store(run, data=data, parts=parts)
+    return Run(follow((), continue_fitting(store, write_report, **budget), show))
+
+
+def compare(runs: Sequence[Run | Path | str]) -> Comparison:
+    """Finished runs (or their directories) judged on the same test examples, the best first; differences are paired.
+
+    See `unveil.evaluation.compare.compare`.
+    """
+    return compare_stores([_store(run) for run in runs])
+
+
+def pack(run: Run | Path | str, out: Path | str) -> Path:
+    """Write a folder with what encode, score, sample and decode need; `unveil.load` opens it."""
+    return pack_store(_store(run), out)
+
+
+def _store(run: Run | Path | str, **given: Any) -> RunStore:
+    return run.store if isinstance(run, Run) else RunStore.load(run, **given)
