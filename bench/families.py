@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 import unveil
 from unveil.data import Data
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.ops import threads
 from unveil.registry import describe, seeded
 from unveil.settings.choices import choose

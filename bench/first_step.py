@@ -33,10 +33,11 @@ def photos(path: Path, count: int = 2000) -> Path:
 def main(source: Path) -> None:
     from unveil.fitting.events import Progress
     from unveil.fitting.prepare import prepare
+    from unveil.report import write_report
 
     fitting = prepare(str(source), out=Path(tempfile.mkdtemp()) / "run", started=STARTED)
     prepared = time.perf_counter() - STARTED
-    for event in fitting.events():
+    for event in fitting.events(write_report):
         if isinstance(event, Progress):
             print(f"{source}: {prepared:.1f} s to plan, {time.perf_counter() - STARTED:.1f} s to the first step")
             return

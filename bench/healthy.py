@@ -19,7 +19,7 @@ import numpy as np
 from unveil.data import Data, load
 from unveil.diagnostics.aggregate import aggregate
 from unveil.diagnostics.collapse import collapse
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.registry import describe, seeded
 from unveil.settings.choices import choose
 from unveil.train.loop import fit

@@ -25,20 +25,21 @@ import torch
 from unveil.fitting.carry_out import carry_out
 from unveil.fitting.events import Phase
 from unveil.fitting.prepare import prepare
-from unveil.runs.store import Run
+from unveil.report import write_report
+from unveil.runs.store import RunStore
 
 OPTIONS = {"train.steps": 400, "train.valid_every": 20, "model.width": 64, "model.latent": 8}
 
 
 def train(path: Path) -> None:
     """Fit until training is over (judging and the report change neither weights nor metrics)."""
-    for event in prepare("digits", out=path, options=OPTIONS).events():
+    for event in prepare("digits", out=path, options=OPTIONS).events(write_report):
         if isinstance(event, Phase):
             return
 
 
 def go_on(path: Path) -> None:
-    for event in carry_out(Run.load(path)):
+    for event in carry_out(RunStore.load(path), write_report):
         if isinstance(event, Phase):
             return
 

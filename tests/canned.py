@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from unveil.batch import Batch
 from unveil.domain import Domain
-from unveil.models.base import Model, Posterior
+from unveil.model import Model, Posterior
 from unveil.terms import Terms
 
 
@@ -38,17 +38,16 @@ class Canned(Model):
     def gives(self) -> frozenset[str]:
         return self.facts
 
-    def infer(self, batch: Batch, num_samples: int | None = 1, *rest: Any, **options: Any) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, *rest: Any, **options: Any) -> Terms:
         first = sum(k for k in self.asked if k is not None)
         self.asked.append(num_samples)
-        if num_samples is None:
-            return self.stated
         return rows(self.stated, slice(first, first + num_samples))
 
     def posterior(self, batch: Batch) -> Posterior:
         return CannedPosterior()
 
     def enumerate(self, batch: Batch) -> Terms:
+        self.asked.append(None)
         return self.stated
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:

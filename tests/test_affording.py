@@ -12,7 +12,7 @@ import torch
 import unveil
 from unveil.domain import Domain
 from unveil.fitting.prepare import prepare
-from unveil.models.networks import ENOUGH, default_network, default_prior
+from unveil.models.shared.networks import ENOUGH, default_network, default_prior
 from unveil.objectives import Elbo
 from unveil.planning.network import MANY, PASSES, asks, passes_within, verdict, with_patches
 from unveil.registry import describe
@@ -102,10 +102,10 @@ def test_a_fit_in_minutes_takes_what_it_can_afford(
 ) -> None:
     monkeypatch.setattr("unveil.fitting.prepare.passes_within", lambda *_args: passes)
     fitting = prepare(images, out=tmp_path / "run", minutes=0.5)
-    assert fitting.config["model"]["encoder"]["name"] == name
-    assert fitting.config["model"]["decoder"]["name"] == name
-    assert fitting.config["model"]["encoder"]["depth"] == blocks
-    assert any(f"the network is {name}" in note for note in fitting.config["plan"]["notes"])
+    assert fitting.config.model["encoder"]["name"] == name
+    assert fitting.config.model["decoder"]["name"] == name
+    assert fitting.config.model["encoder"]["depth"] == blocks
+    assert any(f"the network is {name}" in note for note in fitting.config.notes)
 
 
 def test_many_images_get_a_learned_prior() -> None:
@@ -121,6 +121,6 @@ def test_a_run_says_the_prior_that_its_data_would_not_pick(named: dict[str, str]
     options = {"train.steps": 1, "model.width": 8, "evaluation.num_samples": 1, **named}
     run = prepare(images, out=tmp_path / "run", options=options).start()
     assert run.config["model"]["prior"]["name"] == named.get("prior", "realnvp")
-    keys = keys_of(run)
+    keys = keys_of(run.store)
     assert keys is not None
     assert keys.get("prior") == named.get("prior")

@@ -24,7 +24,7 @@ from unveil.diagnostics.aggregate import AUC, MARGINAL, Aggregate, _encode, aggr
 from unveil.diagnostics.collapse import collapse
 from unveil.diagnostics.islands import BINS, area, hole_share, marginal_kl, separation
 from unveil.errors import RequestError
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
 from unveil.registry import describe, lookup, seeded

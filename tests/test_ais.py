@@ -23,7 +23,7 @@ from unveil.estimators.ais import Ais, Annealing, Sandwich, broken
 from unveil.estimators.base import Estimate, evaluate
 from unveil.estimators.bounds import IwaeBound
 from unveil.estimators.hmc import Kernel, Point, transition
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
 from unveil.ops import keyed

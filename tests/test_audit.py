@@ -17,7 +17,7 @@ from unveil.data import Split
 from unveil.diagnostics.audit import Audit, audit
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.models.base import Model, OneGroup
+from unveil.model import Model, OneGroup
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
 from unveil.ops import keyed

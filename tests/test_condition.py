@@ -10,14 +10,13 @@ import pandas as pd
 import pytest
 
 import unveil
+from unveil.api import Run
 from unveil.cli import main
 from unveil.errors import RequestError
 from unveil.evaluation.findings import conclude
 from unveil.report.page import page
 from unveil.report.sections.latent_map import placed
 from unveil.report.subject import Subject
-from unveil.runs.scores import kept_scores
-from unveil.runs.store import Run
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -38,23 +37,25 @@ def test_a_result_says_that_it_is_of_x_given_the_label(run: Run) -> None:
     assert result["condition"] == "label"
     assert result["sentences"][0].startswith("log p(x|label) is at least")
     assert "the baselines state log p(x), without the label" in result["sentences"][1]
-    assert "log p(x|label)" in page(run)
+    assert "log p(x|label)" in page(run.store)
     given = run.evaluate(data=X[:50])  # whose labels are not read: they are summed over
-    assert given["condition"] == "none" and conclude(run, result | given)["sentences"][0].startswith("log p(x) is")
+    assert given["condition"] == "none" and conclude(run.store, result | given)["sentences"][0].startswith(
+        "log p(x) is"
+    )
 
 
 def test_new_x_are_ranked_among_validation_examples_whose_labels_are_summed_over_too(run: Run) -> None:
     valid = run.data.valid
     scores = run.score(X[valid.rows.numpy()])
-    np.testing.assert_allclose(scores.log_px, kept_scores(run, "valid"), atol=1e-4)
+    np.testing.assert_allclose(scores.log_px, run.store.scores("valid"), atol=1e-4)
     assert abs(scores.percentile.mean() - 50) < 10
 
 
 def test_the_report_does_not_give_the_last_class_to_what_has_no_label(run: Run) -> None:
-    subject = Subject.of(run)
+    subject = Subject.of(run.store)
     found = placed(subject)
     assert found is not None and found.codes is not None and (found.codes < 0).any()
-    html = page(run)
+    html = page(run.store)
     labels = html[html.index('"labels":') :][: 8 * len(found.codes)]
     assert labels.count('""') == int((found.codes < 0).sum()) and "not labelled" in html
 
@@ -88,7 +89,7 @@ def test_only_a_model_that_takes_the_data_is_recommended(domain: str, suggested:
     x = RNG.integers(0, 4, (100, 1)) * np.ones((1, 4), int)
     run = unveil.fit(x, out=tmp_path / "run", data__domain=domain, **SMALL | {"steps": 2})
     worse = [{"difference": -5.0, "difference_stderr": 1.0, "log_px": 0.0, "description": "a table"}]
-    found = {f["code"]: f["sentence"] for f in conclude(run, run.result | {"baselines": worse})["findings"]}
+    found = {f["code"]: f["sentence"] for f in conclude(run.store, run.result | {"baselines": worse})["findings"]}
     assert ("--model mixture" in found["below_baseline"]) == suggested
 
 

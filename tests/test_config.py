@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.models.vae import VAE
 from unveil.priors import LearnedGaussian
 from unveil.registry import HOMES, describe, load_all, rebuild

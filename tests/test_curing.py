@@ -16,6 +16,7 @@ from torch import nn
 
 import unveil
 from untouched import contents, trained
+from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian
 from unveil.nn.mlp import MLPDecoder
@@ -24,7 +25,6 @@ from unveil.objectives.importance import Iwae
 from unveil.posteriors import DiagonalGaussian
 from unveil.priors import StandardNormal
 from unveil.registry import describe
-from unveil.runs.store import Run
 from unveil.settings.choices import choose
 from unveil.train.loop import NonFinite
 from unveil.trials.bench import FEWEST, Bench, Count, Judged, Trial, fresh_model, paired
@@ -59,7 +59,7 @@ def test_a_collapsed_run_gets_a_cure_that_is_alive(collapsed: Run, tmp_path: Pat
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before, weights = contents(collapsed.path), {k: v.clone() for k, v in collapsed.model.state_dict().items()}
     told: list[tuple[str, int, int]] = []
-    found = cure(collapsed, steps=100, progress=lambda *each: told.append(each))
+    found = cure(collapsed.store, steps=100, progress=lambda *each: told.append(each))
 
     assert [tried.name for tried in found.tried] == [CONTROL, WARMED, FREE, AGGRESSIVE] and not found.left_out
     control, _, free, _ = found.tried
@@ -93,7 +93,7 @@ def check_command(command: str | None, free: Tried) -> None:
 
 
 def test_collapse_that_is_the_optimum_is_told_from_failed_training(noise: Run) -> None:
-    found = cure(noise, steps=150)
+    found = cure(noise.store, steps=150)
     assert found.before.has_collapsed and found.verdict is not None
     assert found.verdict.kind == "optimum" and found.verdict.sentence in found.lines()
     assert found.chosen is None and found.command is None and found.advice == ""
@@ -101,7 +101,7 @@ def test_collapse_that_is_the_optimum_is_told_from_failed_training(noise: Run) -
 
 
 def test_no_verdict_without_a_live_start(noise: Run) -> None:
-    found = cure(noise, steps=1)
+    found = cure(noise.store, steps=1)
     assert found.verdict is not None and found.verdict.kind == "undecided"
     assert "No z came alive in 1 steps" in found.verdict.sentence
 
@@ -114,14 +114,14 @@ def test_an_interrupt_leaves_nothing_behind(collapsed: Run, tmp_path: Path, monk
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before, count = contents(collapsed.path), torch.get_num_threads()
     with pytest.raises(KeyboardInterrupt):
-        cure(collapsed, steps=10, progress=stop)
+        cure(collapsed.store, steps=10, progress=stop)
     assert contents(collapsed.path) == before and not list(tmp_path.iterdir())
     assert torch.get_num_threads() == count
 
 
 def test_a_refit_is_a_function_of_its_seed(collapsed: Run) -> None:
     def weights(seed: int | None) -> torch.Tensor:
-        bench = Bench(collapsed, seed)
+        bench = Bench(collapsed.store, seed)
         model, _ = bench.fitted(Trial("again", Elbo()), 6, Count(None, 6))
         return torch.cat([p.detach().flatten() for p in model.parameters()])
 
@@ -157,7 +157,7 @@ def test_a_remedy_that_does_not_stay_finite_is_left_out(collapsed: Run, monkeypa
         return fitted(self, trial, *rest, **more)
 
     monkeypatch.setattr(Bench, "fitted", failing)
-    found = cure(collapsed, steps=4)
+    found = cure(collapsed.store, steps=4)
     assert [tried.name for tried in found.tried] == [CONTROL, FREE, AGGRESSIVE]
     assert [(left.name, left.reason) for left in found.left_out] == [(WARMED, "Update 3 was not made.")]
     assert any("Not tried: warm-up in cycles. Update 3" in line for line in found.lines())
@@ -166,11 +166,11 @@ def test_a_remedy_that_does_not_stay_finite_is_left_out(collapsed: Run, monkeypa
 def test_a_closed_form_is_refused(digits: np.ndarray, tmp_path: Path) -> None:
     run = trained(digits, tmp_path / "run", model="mixture", model__num_components=3, train__steps=2)
     with pytest.raises(RequestError, match=r"closed form.*--model vae"):
-        cure(run, steps=3)
+        cure(run.store, steps=3)
 
 
 def test_budgets(collapsed: Run) -> None:
-    bench = Bench(collapsed)
+    bench = Bench(collapsed.store)
     trials, _ = remedies_of(bench)
     assert bench.steps_of(trials, 7, None) == 7
     assert bench.steps_of(trials, None, 1e-6) == FEWEST
@@ -183,7 +183,7 @@ def test_budgets(collapsed: Run) -> None:
 def test_later_stages_of_the_run_are_left_out(collapsed: Run) -> None:
     run = other_objective(collapsed, Elbo())
     run.config["phases"] = [run.train | {"finish": "iwae", "finish_share": 0.5, "patience": 1, "ema_half_life": 64.0}]
-    stage = Bench(run)._stage(Trial("again", Elbo()), 40)
+    stage = Bench(run.store)._stage(Trial("again", Elbo()), 40)
     assert stage.steps == 40 and stage.name == "main" and stage.lr == run.train["lr"]
     assert stage.ema_half_life == pytest.approx(0.01 * 40 * 32)
 
@@ -239,8 +239,8 @@ def test_a_part_that_came_as_an_object_starts_anew(scale: bool, tmp_path: Path) 
     fitted = fitting.model.encoder.layer.weight.clone()
     if scale:
         with pytest.raises(RequestError, match=r"'encoder'.*Own.*no reset_parameters"):
-            fresh_model(run, 0)
+            fresh_model(run.store, 0)
         return
-    one, again, other = (fresh_model(run, seed).encoder.layer.weight for seed in (0, 0, 1))
+    one, again, other = (fresh_model(run.store, seed).encoder.layer.weight for seed in (0, 0, 1))
     assert torch.equal(one, again) and not torch.equal(one, other) and not torch.equal(one, fitted)
     assert torch.equal(fitting.model.encoder.layer.weight, fitted)

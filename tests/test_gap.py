@@ -15,7 +15,7 @@ from unveil.diagnostics.gap import Gap, gap
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.estimators.bounds import IwaeBound
-from unveil.models.base import OneGroup
+from unveil.model import OneGroup
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture
 from unveil.models.vae import VAE

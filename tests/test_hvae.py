@@ -17,9 +17,9 @@ from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.models.hvae import HVAE
-from unveil.models.labels import sum_labels
-from unveil.nn.cells import Level
-from unveil.nn.ladder import TopDown
+from unveil.models.shared.labels import sum_labels
+from unveil.nn.blocks import Level
+from unveil.nn.hierarchy import TopDown
 from unveil.nn.rungs import grid_levels
 from unveil.objectives import Dreg, Elbo, FreeBits, Iwae
 from unveil.ops import keyed
@@ -364,7 +364,7 @@ def test_a_run_from_fit_to_report(tmp_path: Path) -> None:
     assert again.model.groups == ("z1", "z2", "z3")
     from unveil.runs.command import keys_of
 
-    keys = keys_of(again)
+    keys = keys_of(again.store)
     assert keys is not None
     assert {k: v for k, v in keys.items() if k.startswith("model")} == {
         "model": "hvae", "model.latent": 2, "model.width": 8, "model.network": "grid", "model.condition": "label",

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 import unveil
+from unveil.api import Run
 from unveil.cli import main
 from unveil.errors import RequestError
-from unveil.runs.store import Run
 from unveil.use.impute import complete
 
 RNG = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def test_a_wrong_posterior_is_put_right_by_the_weights(gaussian: Run, monkeypatc
 
     mean, covariance = conditional(gaussian, row[0])
     monkeypatch.setattr(model, "_exact", wide)
-    found = complete(gaussian, row, mean=True, num_samples=10_000)
+    found = complete(gaussian.store, row, mean=True, num_samples=10_000)
     error = found.values[0, 0][np.isnan(row[0])] - mean
     np.testing.assert_allclose(error / np.sqrt(np.diag(covariance)), 0, atol=0.07)
     assert found.ess is not None and 1_000 < found.ess[0] < 9_000
@@ -197,7 +197,7 @@ SMALL: dict[str, Any] = {"steps": 150, "show": False, "model__network": "mlp", "
 def test_pictures_with_holes(folder: Path, mode: str) -> None:
     x = np.where(HOLES, np.nan, PICTURES)
     run = unveil.fit(x, out=folder / f"pictures-{mode}", data__binarization=mode, **SMALL)
-    found = complete(run, x[:100])
+    found = complete(run.store, x[:100])
     full = found.arrays()
     missing = HOLES[:100]
     assert (full[~missing] == PICTURES[:100][~missing]).all() and full.shape == (100, 6, 6)
@@ -208,7 +208,7 @@ def test_pictures_with_holes(folder: Path, mode: str) -> None:
     assert ((full > 8) == bright)[missing].mean() > 0.7
     assert found.ess is not None and (found.ess >= 1 - 1e-9).all() and (found.ess <= 100 + 1e-9).all()
     assert run.result["observed"] == pytest.approx(0.7, abs=0.05)
-    mean = complete(run, x[:100], mean=True).arrays()
+    mean = complete(run.store, x[:100], mean=True).arrays()
     assert (
         np.abs(mean - PICTURES[:100])[missing].mean() < 4 and not np.equal(mean[missing], np.rint(mean[missing])).all()
     )
@@ -232,7 +232,7 @@ def test_a_mixture_is_summed_over_and_integers_stay_integers(folder: Path) -> No
     frame = pd.DataFrame(x, columns=list("abcd")).astype("Int64").mask(RNG.random(x.shape) < 0.3)
     options: dict[str, Any] = {"model": "mixture", "model__num_components": 3, "steps": 20, "data__domain": "levels"}
     run = unveil.fit(frame, out=folder / "mixture", show=False, **options)
-    found = complete(run, frame)
+    found = complete(run.store, frame)
     assert found.ess is None and found.notes == ()
     full = found.native()
     assert full.dtypes.astype(str).tolist() == ["Int64"] * 4 and not full.isna().any().any()

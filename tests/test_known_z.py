@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import unveil
+from unveil.api import Run
 from unveil.cli import main
 from unveil.errors import RequestError
-from unveil.runs.store import Run
 
 RNG = np.random.default_rng(0)
 N = 200

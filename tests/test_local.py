@@ -23,7 +23,7 @@ from unveil.estimators.bounds import ElboBound, IwaeBound
 from unveil.estimators.local import Local, fit_local
 from unveil.estimators.local_families import FAMILIES, FamilyName, LocalFamily, family_at
 from unveil.estimators.renyi import RenyiBound
-from unveil.models.base import Model, Posterior
+from unveil.model import Model, Posterior
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture
 from unveil.models.vae import VAE

@@ -13,7 +13,7 @@ from canned import Canned, random_terms, rows
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.models.vae import VAE
 from unveil.objectives import BetaElbo, Elbo, Iwae, Loss, Objective
 from unveil.ops import keyed

@@ -19,7 +19,7 @@ from exact.toys import linear_gaussian, real_rows
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.models.base import Model, OneGroup
+from unveil.model import Model, OneGroup
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
 from unveil.objectives import Dreg, Elbo, Iwae, Loss, Objective, Rloo, Stl, WakeSleep

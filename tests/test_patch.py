@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unveil.nn.patch import Grid, PatchDecoder, PatchEncoder
+from unveil.nn.patch import PatchDecoder, PatchEncoder, PixelGrid
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (8, 8), (30, 17), (64, 48, 3), (5, 33)], ids=str)
 def test_cells_hold_every_pixel_once(shape: tuple[int, ...]) -> None:
-    grid = Grid(shape)
+    grid = PixelGrid(shape)
     assert max(grid.cells) <= 8
     x = torch.randn(3, grid.channels, grid.height, grid.width)
     cells = grid.split(x)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-import unveil
 from unveil.data import Data, load
 from unveil.errors import RequestError
 from unveil.fitting import prepare as fitting_module
@@ -21,7 +20,7 @@ from unveil.planning import measure as probing
 from unveil.planning import plan as planning
 from unveil.planning.measure import Probe, bytes_per_row
 from unveil.planning.plan import Request, Speed, resolve
-from unveil.settings.options import TrainOptions
+from unveil.settings.options import EvaluationOptions, TrainOptions
 
 SMALL: dict[str, Any] = {"model__width": 16, "model__depth": 1, "latent": 2, "evaluation__num_samples": 2}
 
@@ -44,7 +43,7 @@ def model(data: Data, **arguments: Any) -> VAE:
 
 
 def request(data: Data, **options: Any) -> Request:
-    judging = unveil.settings.options.EvaluationOptions(num_samples=2)
+    judging = EvaluationOptions(num_samples=2)
     return Request(model(data), data, Elbo(), TrainOptions(**{"steps": 50} | options), judging, 0, 0.0)
 
 
@@ -53,7 +52,9 @@ def request(data: Data, **options: Any) -> Request:
 
 def test_every_choice_is_in_the_plan_and_nothing_is_left_to_be_found(digits: Data) -> None:
     phase = resolve(request(digits)).phase
-    chosen = {name: phase[name] for name in ("precision", "compile", "threads", "batch_size", "lr", "ema_half_life")}
+    chosen = {
+        name: getattr(phase, name) for name in ("precision", "compile", "threads", "batch_size", "lr", "ema_half_life")
+    }
     assert "auto" not in chosen.values() and chosen["batch_size"] == 64 and chosen["threads"] == 1
     assert (chosen["precision"], chosen["compile"]) == ("float32", False)
 
@@ -65,7 +66,7 @@ def test_every_choice_is_in_the_plan_and_nothing_is_left_to_be_found(digits: Dat
 )
 def test_what_is_asked_for_is_what_is_planned(digits: Data, name: str, value: object) -> None:
     before = torch.get_num_threads()
-    assert resolve(request(digits, **{name: value})).phase[name] == value
+    assert resolve(request(digits, **{name: value})).phase.to_json()[name] == value
     assert torch.get_num_threads() == before
 
 
@@ -99,11 +100,11 @@ def test_a_batch_is_halved_until_its_step_fits(digits: Data, monkeypatch: pytest
     each, fixed = bytes_per_row(asked.model, digits, Elbo()), probing.bytes_of_weights(asked.model)
     monkeypatch.setattr(planning, "free_bytes", lambda device: 2 * (fixed + 20 * each))
     plan = resolve(asked)
-    assert plan.phase["batch_size"] == 16 and any("The batch size is 16" in note for note in plan.notes)
+    assert plan.phase.batch_size == 16 and any("The batch size is 16" in note for note in plan.notes)
     own = resolve(request(digits, batch_size=64))
-    assert own.phase["batch_size"] == 64 and any("A batch of 64 needs about" in note for note in own.notes)
+    assert own.phase.batch_size == 64 and any("A batch of 64 needs about" in note for note in own.notes)
     monkeypatch.setattr(planning, "free_bytes", lambda device: 1.0)
-    assert resolve(asked).phase["batch_size"] == 1
+    assert resolve(asked).phase.batch_size == 1
 
 
 # Compiling
@@ -155,7 +156,7 @@ def test_later_stages_are_counted_with_their_compiling(digits: Data) -> None:
 def test_without_a_compiler_it_says_so_and_goes_on(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing.shutil, "which", lambda name: None)
     plan = resolve(request(digits, compile=True))
-    assert plan.phase["compile"] is False and plan.problem is None
+    assert plan.phase.compile is False and plan.problem is None
     assert "Not compiled: there is no C++ compiler." in plan.notes
 
 
@@ -169,7 +170,7 @@ def test_a_compiler_that_fails_is_told_and_left(digits: Data, monkeypatch: pytes
     monkeypatch.setattr(probing, "compiled", lambda model, stage: Broken())
     monkeypatch.setattr(probing.shutil, "which", lambda name: "/bin/c++")
     plan = resolve(request(digits, compile=True))
-    assert plan.phase["compile"] is False and "Not compiled: the compiler failed (RuntimeError)." in plan.notes
+    assert plan.phase.compile is False and "Not compiled: the compiler failed (RuntimeError)." in plan.notes
 
 
 # Budget
@@ -181,10 +182,10 @@ def test_minutes_leave_room_for_validations_and_compiling(digits: Data, monkeypa
     monkeypatch.setattr(Probe, "seconds_per_validation", lambda self: 2.0)
     asked = replace(request(digits, steps=None, minutes=2.0), started=planning.time.perf_counter())
     plan = resolve(asked)
-    looks = plan.phase["steps"] / plan.phase["valid_every"]
-    assert 4.9 <= looks < 6 and 0.01 * plan.phase["steps"] + 2 * looks < 100
+    looks = plan.phase.steps / plan.phase.valid_every
+    assert 4.9 <= looks < 6 and 0.01 * plan.phase.steps + 2 * looks < 100
     monkeypatch.setattr(Probe, "seconds_per_validation", lambda self: 0.01)
-    assert resolve(asked).phase["steps"] / resolve(asked).phase["valid_every"] == pytest.approx(25, abs=1)
+    assert resolve(asked).phase.steps / resolve(asked).phase.valid_every == pytest.approx(25, abs=1)
 
 
 # Where the data is kept
@@ -210,9 +211,7 @@ def test_a_mean_over_draws_is_judged_with_as_few_as_a_small_budget_pays_for(digi
             return 1.0
 
     drawn = {
-        name: planning._evaluation(unveil.settings.options.EvaluationOptions(estimator=name), Slow(), 0.1, 1.0)[
-            "num_samples"
-        ]
+        name: planning._judging(EvaluationOptions(estimator=name), Slow(), 0.1, 1.0)[0].num_samples
         for name in ("elbo", "iwae")
     }
     assert drawn == {"elbo": 2, "iwae": 10}

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Laplace, MultivariateNormal, Normal, kl_divergence
 
+from unveil.distributions.discrete_latents import Bits, OneHots
+from unveil.distributions.real_latents import FullGaussian, Pushforward
 from unveil.divergence import kl
 from unveil.errors import RequestError
-from unveil.latents import Bits, FullGaussian, OneHots, Pushforward
-from unveil.models.base import OneGroup
+from unveil.model import OneGroup
 from unveil.posteriors import DiagonalGaussian, PosteriorHead
 from unveil.registry import load_all, lookup
 

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
-from unveil import latents
+from unveil.distributions import real_latents
+from unveil.distributions.discrete_latents import Bits, OneHots
+from unveil.distributions.real_latents import FullGaussian, LatentMixture
 from unveil.errors import RequestError
-from unveil.latents import Bits, FullGaussian, Mixture, OneHots
 from unveil.posteriors import DiagonalGaussian, PosteriorHead
 from unveil.posteriors.full_gaussian import FullGaussianHead
 from unveil.priors import Prior, StandardNormal
@@ -151,7 +152,7 @@ def test_temperature_scales_the_spread_in_the_base_space(name: str) -> None:
 def test_temperature_scales_the_spread_of_a_mixtures_components(name: str) -> None:
     prior = moved(name, 4)
     p = prior()
-    assert isinstance(p, Mixture)
+    assert isinstance(p, LatentMixture)
     apart = torch.cdist(prior.draw(50, temperature=0.0), p.components.mean)
     assert apart.min(1).values.max() < 1e-6 and len(apart.argmin(1).unique()) > 1
     one, half = (prior.draw(4_000, temperature=t).var(0) for t in (1.0, 0.5))
@@ -171,7 +172,7 @@ def test_a_mixture_begins_with_the_spread_of_the_standard_normal() -> None:
     assert p.variance.mean().item() == pytest.approx(1, abs=0.05) and p.mean.abs().max() < 0.3
 
 
-def direct(p: Mixture, z: Tensor) -> Tensor:
+def direct(p: LatentMixture, z: Tensor) -> Tensor:
     """log Σ_c w_c p_c(z), one component after the other, in float64."""
     assert isinstance(p.components, Independent) and isinstance(p.components.base_dist, Normal)
     loc, scale = p.components.base_dist.loc.double(), p.components.base_dist.scale.double()
@@ -182,7 +183,7 @@ def direct(p: Mixture, z: Tensor) -> Tensor:
 def test_a_mixture_loses_nothing_where_means_are_large_against_the_spread() -> None:
     """In float32 the expanded square would be off by nats: μ²/σ² summed over the latents is 6·10⁷ here."""
     loc, scale = 30 + torch.randn(50, 40), torch.full((50, 40), 0.02)
-    p = Mixture(torch.randn(50), Independent(Normal(loc, scale), 1))
+    p = LatentMixture(torch.randn(50), Independent(Normal(loc, scale), 1))
     z = (loc[:8] + 0.02 * torch.randn(8, 40)).reshape(2, 4, 40).requires_grad_()
     found = p.log_prob(z)
     assert found.shape == (2, 4) and found.dtype == torch.float32
@@ -196,8 +197,8 @@ def test_components_of_any_kind_make_the_same_mixture(monkeypatch: pytest.Monkey
     normal = p.components.base_dist
     full = FullGaussian(normal.loc, torch.diag_embed(normal.scale))
     z = torch.randn(4, 7, 3).double()
-    monkeypatch.setattr(latents, "CHUNK", 40)  # two rows at a time
-    other = Mixture(p.log_weights, full)
+    monkeypatch.setattr(real_latents, "CHUNK", 40)  # two rows at a time
+    other = LatentMixture(p.log_weights, full)
     torch.testing.assert_close(other.log_prob(z), p.log_prob(z))
     torch.testing.assert_close(other.variance, p.variance)
     drawn = other.tempered((20_000,), 0.5)

@@ -20,7 +20,7 @@ from unveil.estimators.brute_force import PriorAverage
 from unveil.estimators.cells import DRAWS, first_cells, frame_of
 from unveil.estimators.grid import integrate, posterior_grid
 from unveil.estimators.quadrature import Quadrature
-from unveil.models.base import Model, OneGroup
+from unveil.model import Model, OneGroup
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
 from unveil.ops import keyed

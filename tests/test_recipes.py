@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from unveil.api import Run
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.fitting.prepare import prepare
@@ -18,7 +19,7 @@ from unveil.recipes import Attempt, Goal, Recipe, Reproduction, all_recipes, fin
 from unveil.recipes import base as registry
 from unveil.recipes.base import budget_words
 from unveil.registry import lookup
-from unveil.runs.store import Run
+from unveil.report import write_report
 from unveil.settings.choices import choose
 from unveil.settings.judging import make_estimator
 
@@ -64,7 +65,7 @@ def test_a_recipe_resolves_on_images_of_its_kind(name: str) -> None:
     images = torch.randint(256, (24, 28, 28), dtype=torch.uint8)
     found = RECIPES[name]
     asked = found.options_with(steps=10) | {"evaluation.num_samples": 1}
-    phase = prepare(images, out=Path("never"), options=asked).config["phases"][0]
+    phase = prepare(images, out=Path("never"), options=asked).config.phases[0].to_json()
     assert phase["steps"] == 10 and phase["patience"] == 0 and phase["lr"] == found.options["train.lr"]
     assert [s["name"] for s in phase["stages"]] == ["main", "finish"] if "train.finish" in found.options else ["main"]
 
@@ -220,7 +221,7 @@ def test_an_interrupted_seed_is_gone_on_with_to_the_same_weights(tiny: Recipe, t
     reproduction = tmp_path / "cut"
     reproduction.mkdir()
     (reproduction / "reproduce.json").write_text((tmp_path / "whole" / "reproduce.json").read_text())
-    events = prepare(tiny.data, out=reproduction / "seed-3", seed=3, options=tiny.options_with()).events()
+    events = prepare(tiny.data, out=reproduction / "seed-3", seed=3, options=tiny.options_with()).events(write_report)
     for _ in range(20):
         next(events)
     events.close()  # type: ignore[attr-defined]

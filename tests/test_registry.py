@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unveil import registry
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -76,6 +77,20 @@ def test_each_argument_of_a_registered_class_is_explained(kind: str, name: str) 
 
 def test_each_kind_has_at_least_one() -> None:
     assert {kind for kind, _ in EVERYTHING} == set(HOMES)
+
+
+def test_a_class_deep_in_a_folder_of_its_kind_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "own_home" / "family" / "parts"
+    folder.mkdir(parents=True)
+    for home in (folder, *folder.parents[:2]):
+        (home / "__init__.py").write_text("")
+    (folder / "deep.py").write_text(
+        "from unveil.registry import register\n\n@register('source', 'deep')\nclass Deep:\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(HOMES, "source", "own_home")
+    monkeypatch.setitem(registry._found, "source", {})
+    assert list(load_all("source")) == ["deep"]
 
 
 def test_an_unknown_name_or_kind_is_refused_with_the_nearest() -> None:

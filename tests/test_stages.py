@@ -23,15 +23,15 @@ from unveil.fitting.prepare import prepare
 from unveil.fitting.signals import StopRequests
 from unveil.fitting.trainer import Trainer
 from unveil.likelihoods import Gaussian
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo, Loss
 from unveil.ops import keyed
-from unveil.planning.plan import options_of
 from unveil.planning.stages import check_stages
 from unveil.priors import LearnedGaussian
-from unveil.runs.store import Run
+from unveil.runs.store import RunStore
 from unveil.settings.options import TrainOptions
+from unveil.settings.phase import Phase
 from unveil.train.checkpoint import load_checkpoint
 from unveil.train.loop import TrainState, fit, initialise
 from unveil.train.stage import Stage
@@ -62,18 +62,18 @@ def options(**train: Any) -> dict[str, Any]:
     return SMALL | {f"train.{k}": v for k, v in (plain | train).items()}
 
 
-def started(path: Path, **train: Any) -> Run:
+def started(path: Path, **train: Any) -> RunStore:
     return prepare(rows(), out=path, options=options(**train)).start()
 
 
-def trained(run: Run) -> Trainer:
+def trained(run: RunStore) -> Trainer:
     trainer = Trainer(run, run.data, None, None)
     for _ in trainer.train(StopRequests()):
         pass
     return trainer
 
 
-def untimed(run: Run) -> list[dict[str, Any]]:
+def untimed(run: RunStore) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k != "time"} for row in run.metrics]
 
 
@@ -241,7 +241,7 @@ def test_killed_in_a_later_stage_and_resumed_is_bit_identical(tmp_path: Path, na
     whole = started(tmp_path / "whole", **train)
     shutil.copytree(whole.path, tmp_path / "killed")
     last = trained(whole)
-    killed = Run.load(tmp_path / "killed", data=rows())
+    killed = RunStore.load(tmp_path / "killed", data=rows())
     events = Trainer(killed, killed.data, None, None).train(StopRequests())
     for event in events:
         if isinstance(event, Progress) and event.step == at:
@@ -249,7 +249,7 @@ def test_killed_in_a_later_stage_and_resumed_is_bit_identical(tmp_path: Path, na
     del events
     kept = load_checkpoint(killed.path / "state")
     assert kept is not None and kept.step == at // EVERY * EVERY
-    again = trained(Run.load(killed.path, data=rows()))
+    again = trained(RunStore.load(killed.path, data=rows()))
     assert (whole.path / "weights.safetensors").read_bytes() == (killed.path / "weights.safetensors").read_bytes()
     assert untimed(whole) == untimed(killed)
     assert last.state.lr_factor == again.state.lr_factor and (name != "on a plateau" or again.state.lr_factor < 1)
@@ -257,7 +257,7 @@ def test_killed_in_a_later_stage_and_resumed_is_bit_identical(tmp_path: Path, na
 
 def test_a_new_phase_has_the_stages_of_the_first_over_its_own_budget(tmp_path: Path) -> None:
     run = started(tmp_path / "run", finish="iwae", finish_share=0.5, prior_share=0.1, encoder_steps=1)
-    again = options_of(json.loads(json.dumps(run.train)))
+    again = Phase.of_json(json.loads(json.dumps(run.phase.to_json()))).options
     assert (again.finish, again.finish_share, again.prior_share, again.encoder_steps) == ("iwae", 0.5, 0.1, 1)
 
 

@@ -13,9 +13,9 @@ import pytest
 from sklearn.datasets import load_digits
 
 from untouched import contents, trained
+from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.report.sweep import curve, sweep_page, write_sweep
-from unveil.runs.store import Run
 from unveil.trials.sweep import BETAS, HEADS, Sweep, sweep
 
 VALUES = (50.0, 0.01, 1.0)
@@ -41,7 +41,7 @@ def before(run: Run) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def swept(run: Run, before: dict[str, Any], told: list[tuple[str, int, int]]) -> Sweep:
     """Three β, with the test examples poisoned."""
-    return sweep(run, values=VALUES, steps=100, progress=lambda *each: told.append(each))
+    return sweep(run.store, values=VALUES, steps=100, progress=lambda *each: told.append(each))
 
 
 def test_the_rate_falls_with_beta_and_the_ends_are_marked(swept: Sweep) -> None:
@@ -78,15 +78,15 @@ def test_it_says_what_it_found(swept: Sweep, run: Run) -> None:
 
 def test_what_cannot_be_swept_is_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="'gamma'; only beta"):
-        sweep(run, "gamma", steps=2)
+        sweep(run.store, "gamma", steps=2)
     with pytest.raises(RequestError, match="at least two"):
-        sweep(run, values=(1.0, 1.0), steps=2)
+        sweep(run.store, values=(1.0, 1.0), steps=2)
     with pytest.raises(RequestError, match=r"objective\.beta is -1"):
-        sweep(run, values=(-1.0, 1.0), steps=2)
+        sweep(run.store, values=(-1.0, 1.0), steps=2)
     x = np.random.default_rng(0).normal(size=(60, 3))
     closed = trained(x, tmp_path / "run", model="linear_gaussian", model__latent=2, train__steps=2)
     with pytest.raises(RequestError, match="closed form"):
-        sweep(closed, steps=2)
+        sweep(closed.store, steps=2)
 
 
 def test_an_interrupt_leaves_nothing_behind(run: Run, tmp_path: Path, monkeypatch: Any) -> None:
@@ -97,7 +97,7 @@ def test_an_interrupt_leaves_nothing_behind(run: Run, tmp_path: Path, monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = contents(run.path)
     with pytest.raises(KeyboardInterrupt):
-        sweep(run, steps=2, progress=stop)
+        sweep(run.store, steps=2, progress=stop)
     assert contents(run.path) == before and not list(tmp_path.iterdir())
 
 

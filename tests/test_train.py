@@ -16,7 +16,7 @@ from unveil.data import Split
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture
 from unveil.models.vae import VAE

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from unveil.api import Run
 from unveil.batch import Batch
 from unveil.data import Split, load
 from unveil.diagnostics.codebook import codebook
@@ -32,7 +33,7 @@ from unveil.ops import keyed
 from unveil.panels import Bars, Lines, Strip
 from unveil.priors.codes import CodePrior
 from unveil.registry import lookup
-from unveil.runs.store import Run
+from unveil.runs.store import RunStore
 from unveil.train.checkpoint import load_checkpoint
 from unveil.train.loop import TrainState, fit
 from unveil.train.stage import Stage
@@ -383,7 +384,7 @@ RUN = {
 }  # fmt: skip
 
 
-def trained(run: Run) -> None:
+def trained(run: RunStore) -> None:
     for _ in Trainer(run, run.data, None, None).train(StopRequests()):
         pass
 
@@ -396,7 +397,7 @@ def test_killed_in_either_stage_and_resumed_is_bit_identical(tmp_path: Path, at:
     assert [stage.name for stage in whole.stages()] == ["main", "prior"]
     shutil.copytree(whole.path, tmp_path / "killed")
     trained(whole)
-    killed = Run.load(tmp_path / "killed", data=x)
+    killed = RunStore.load(tmp_path / "killed", data=x)
     events = Trainer(killed, killed.data, None, None).train(StopRequests())
     for event in events:
         if isinstance(event, Progress) and event.step == at:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from unveil.api import Run
 from unveil.data import Split
 from unveil.fitting.prepare import prepare
 from unveil.fitting.signals import StopRequests
 from unveil.fitting.trainer import Trainer
-from unveil.runs.store import Run
 
 
 class Poisoned(Split):
@@ -28,8 +28,8 @@ class Poisoned(Split):
 def trained(x: np.ndarray, out: Path, **options: Any) -> Run:
     """A run on an array in memory with weights and no result; its test examples poisoned."""
     fitting = prepare(x, out=out, options={name.replace("__", "."): value for name, value in options.items()})
-    run = fitting.start()
-    list(Trainer(run, fitting.data, fitting.model, fitting.plan.problem).train(StopRequests()))
+    run = Run(fitting.start())
+    list(Trainer(run.store, fitting.data, fitting.model, fitting.plan.problem).train(StopRequests()))
     run._data = replace(fitting.data, test=object.__new__(Poisoned))
     return run
 

@@ -79,19 +79,19 @@ class Ours:
 
     def training(self, split: Split) -> Iterator[Step]:
         """The library's loop over a split, from a new state of optimiser and average; what was compiled is kept."""
-        objective = rebuild(self.fitting.config["objective"])
+        objective = rebuild(self.fitting.config.objective)
         return fit(
             self.fitting.model,
             split,
-            Stage.of(objective, self.phase | {"steps": 10_000_000}),
+            Stage.of(objective, self.phase.stage_options({"steps": 10_000_000})),
             seed=0,
-            bf16=self.phase["precision"] == "bf16",
+            bf16=self.phase.in_bf16,
             problem=self.fitting.plan.problem,
         )
 
     def facts(self) -> dict[str, Any]:
         kept = ("precision", "compile", "optimizer", "batch_size", "threads", "ema_half_life", "clip")
-        facts = {name: value for name, value in self.phase.items() if name in kept}
+        facts = {name: value for name, value in self.phase.to_json().items() if name in kept}
         return facts | {"notes": list(self.fitting.plan.notes)}
 
     def round(self) -> dict[str, Any]:

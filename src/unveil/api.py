@@ -20,7 +20,7 @@ from .evaluation.diagnose import diagnose_run
 from .evaluation.evaluate import evaluate_run
 from .fitting.phases import continue_fitting
 from .fitting.prepare import Fitting, prepare
-from .models.base import Model
+from .model import Model
 from .objectives import Objective
 from .output.progress import follow
 from .report import write_report

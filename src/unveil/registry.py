@@ -63,12 +63,12 @@ def _remember_arguments(cls: type) -> None:
 
 
 def load_all(kind: str) -> dict[str, type]:
-    """Every registered class of a kind, by name; imports the modules that may hold one."""
+    """Every registered class of a kind, by name; imports the modules that may hold one, those of sub-packages, too."""
     if kind not in HOMES:
         raise RequestError(f"There is no kind {kind!r}.", nearest(kind, HOMES))
     home = importlib.import_module(HOMES[kind])
-    for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
-        importlib.import_module(f"{home.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(home.__path__, f"{home.__name__}."):
+        importlib.import_module(module.name)
     return dict(sorted(_found[kind].items()))
 
 

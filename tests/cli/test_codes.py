@@ -11,8 +11,8 @@ from PIL import Image
 
 from cli.commands import Call, finish, start
 from cli.test_verbs import read_csv
+from unveil.api import Run
 from unveil.errors import RequestError
-from unveil.runs.store import Run
 from unveil.use.encode import decode
 
 QUICK = ("--steps", "40", "model.width=16", "train.compile=false", "train.precision=float32")
@@ -89,7 +89,7 @@ def test_what_does_not_go_is_refused_in_a_sentence(call: Call, both: Path, words
 def test_a_code_outside_the_book_is_refused(both: Path, code: float) -> None:
     run = Run.load(both / "codes")
     z = np.zeros((2, 4))
-    assert decode(run, z).shape[0] == 2
+    assert decode(run.store, z).shape[0] == 2
     z[1, 2] = code
     with pytest.raises(RequestError, match=r"whole numbers from 0 to 15"):
-        decode(run, z)
+        decode(run.store, z)

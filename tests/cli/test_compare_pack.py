@@ -14,7 +14,6 @@ import pytest
 import unveil
 from cli.commands import Call, finish, start
 from unveil.report.comparison import overlaid
-from unveil.runs.scores import kept_scores
 
 USE = """
 import importlib.abc, json, sys
@@ -56,7 +55,7 @@ def test_a_comparison_puts_the_best_first_and_pairs_the_differences(call: Call, 
     best, other = found["runs"]
     assert best["log_px"] >= other["log_px"] and best["difference"] == 0 and best["difference_stderr"] is None
     runs = {name: unveil.Run.load(folder / name) for name in ("run", second)}
-    log_px = {name: kept_scores(run, "test") for name, run in runs.items()}
+    log_px = {name: run.store.scores("test") for name, run in runs.items()}
     each = log_px[other["name"]] - log_px[best["name"]]
     assert other["difference"] == pytest.approx(each.mean())
     assert other["difference_stderr"] == pytest.approx(each.std(ddof=1) / len(each) ** 0.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import unveil.runs.store
+import unveil.api
 from cli.commands import Call, finish, start
 from unveil.errors import Interrupted, RequestError, WorkError
 
@@ -90,7 +90,7 @@ def test_every_error_has_its_exit_status(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(unveil.runs.store.Run, "load", fail)
+    monkeypatch.setattr(unveil.api.Run, "load", fail)
     done = call("evaluate", "run")
     assert done.code == code and said in done.err and "Traceback" not in done.err
 

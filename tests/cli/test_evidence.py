@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from cli.commands import Call, Done
+from unveil.api import Run
 from unveil.cli import main
 from unveil.estimators import adapted, hmc
-from unveil.runs.store import Run
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,10 @@ import pytest
 from sklearn.datasets import load_digits
 
 from cli.commands import Done
+from unveil.api import Run
 from unveil.cli import main
 from unveil.fitting.prepare import prepare
-from unveil.runs.store import Run
+from unveil.report import write_report
 from unveil.use.encode import decode
 
 FAMILIES = ("hvae", "vdm", "vqvae", "autoregressive")
@@ -31,9 +32,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gaps[:, 2:4, 3] = np.nan
     np.savez(path / "gaps.npz", x=gaps)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unveil.fitting.prepare.fit_baselines", lambda data, **options: [])
+        patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: [])
         for name in FAMILIES:
-            list(prepare(path / "x.npz", out=path / name, options=SMALL | {"model": name}).events())
+            list(prepare(path / "x.npz", out=path / name, options=SMALL | {"model": name}).events(write_report))
     return path
 
 
@@ -76,7 +77,7 @@ def test_groups_are_encoded_by_name_and_decoded_again(home: Path, verb: Verb) ->
     assert len(groups) >= 3 and [n for n in names if n.endswith("_0")] == [f"{g}_0" for g in groups]
     z = run.encode(home / "new.npz")
     assert z.mean.shape == z.stddev.shape == (6, len(z.names)) and len(names) == 2 * len(z.names)
-    assert "z1_0_sd" in names and decode(run, z.mean).shape == (6, 8, 8)
+    assert "z1_0_sd" in names and decode(run.store, z.mean).shape == (6, 8, 8)
 
 
 def test_codes_are_encoded_as_whole_numbers(home: Path, verb: Verb) -> None:
@@ -86,7 +87,7 @@ def test_codes_are_encoded_as_whole_numbers(home: Path, verb: Verb) -> None:
     run = Run.load(home / "vqvae")
     z = run.encode(home / "new.npz")
     assert z.mean.dtype == np.int64 and z.stddev is None and (z.mean >= 0).all() and (z.mean < 512).all()
-    np.testing.assert_allclose(decode(run, z.mean), run.reconstruct(home / "new.npz")[1], atol=1e-4)
+    np.testing.assert_allclose(decode(run.store, z.mean), run.reconstruct(home / "new.npz")[1], atol=1e-4)
 
 
 @pytest.mark.parametrize("words", [("encode", "new.npz"), ("impute", "gaps.npz"), ("reconstruct",), ("interpolate",)])

@@ -13,7 +13,7 @@ import pytest
 
 import unveil.fitting.prepare
 from cli.commands import Call, Done, finish, finish_after, start
-from unveil.runs.store import Run
+from unveil.api import Run
 
 SMALL = ("columns.npy", "model.width=8", "model.latent=2")
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from cli.commands import Call, Done
+from unveil.api import Run
 from unveil.cli import main
 from unveil.cli.reproducing import seeds_of
 from unveil.errors import RequestError
 from unveil.files import write_json
 from unveil.recipes import all_recipes, base
-from unveil.runs.store import Run
 
 PLUGIN = """
 from unveil.recipes import Goal, recipe

@@ -11,11 +11,11 @@ import pytest
 import torch
 from rich.console import Console
 
+from unveil.api import Run
 from unveil.fitting.events import Event, Finished, Phase, Progress, Validated
 from unveil.output import progress as terminal
 from unveil.output.progress import Live, beside_bar, clock, follow, shrunk
 from unveil.output.sentences import speakable
-from unveil.runs.store import Run
 
 
 def progress(step: int, steps: int = 100) -> Progress:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cli.commands import Call, finish, start
-from unveil.runs.store import Run
+from unveil.api import Run
 
 FIELDS = {
     "format", "source", "split", "binarization", "data_sha256", "num_examples", "estimator", "direction", "num_samples",

@@ -18,7 +18,7 @@ from unveil.data import Split
 from unveil.domain import KINDS, Domain
 from unveil.errors import RequestError
 from unveil.estimators.base import Estimator, evaluate
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.objectives import Objective
 from unveil.registry import load_all
 from unveil.settings.choices import choose

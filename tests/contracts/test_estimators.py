@@ -11,7 +11,7 @@ import torch
 from contracts.variants import ALL, Variant, models, split_of
 from unveil.estimators import annealing, base, flow, pilot
 from unveil.estimators.base import Estimate, Estimator, evaluate
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.ops import keyed
 from unveil.registry import load_all
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from contracts.variants import B, K, Variant, batch_of, models, models_with, with_latents
 from unveil.batch import Batch
-from unveil.domain import Domain
+from unveil.domain import KINDS, Domain
 from unveil.errors import RequestError
-from unveil.models.base import Model
+from unveil.model import REMEDIES, Model
 from unveil.ops import keyed
 from unveil.panels import Panel
 from unveil.registry import describe, load_all, rebuild
@@ -51,6 +51,28 @@ def is_countable(domain: Domain) -> bool:
 
 def test_each_registered_model_is_among_those_tested() -> None:
     assert {param.values[0].model for param in models()} == set(load_all("model"))
+
+
+FAMILIES = pytest.mark.parametrize("family", load_all("model").values(), ids=load_all("model").keys())
+
+
+@FAMILIES
+def test_each_family_states_its_facts(family: type[Model]) -> None:
+    assert family.summary and family.solves in ("nothing", "some", "all")
+    assert 0 <= family.prior_share < 1 and 0 <= family.warmup < 1 and set(family.remedies) <= set(REMEDIES)
+    assert set(family.domains) <= set(KINDS) and isinstance(family.fits_few_data, bool)
+
+
+@FAMILIES
+def test_a_family_takes_the_domains_that_it_states(family: type[Model]) -> None:
+    build = getattr(family, "build", family)
+    for kind in KINDS:
+        domain = Domain(kind, (7,), 4 if kind == "levels" else None)
+        if not family.domains or kind in family.domains:
+            assert build(domain).domain == domain
+        else:
+            with pytest.raises(RequestError, match=r"x is|the data is"):
+                build(domain)
 
 
 # Shapes
@@ -139,6 +161,11 @@ def test_moments_of_the_posterior_are_those_of_its_draws(variant: Variant) -> No
 
 
 # infer = posterior ∘ joint
+
+
+@FAMILIES
+def test_infer_is_written_once(family: type[Model]) -> None:
+    assert family.infer is Model.infer and getattr(Model.infer, "__final__", False)  # type: ignore[attr-defined]
 
 
 @JOINT

@@ -13,7 +13,7 @@ from contracts.variants import B, Choice, Variant, all_cases, batch_of, cases
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.estimators.quadrature import Quadrature
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.objectives import Loss, Objective
 from unveil.ops import keyed
 from unveil.registry import describe, load_all, rebuild

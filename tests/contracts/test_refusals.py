@@ -18,7 +18,7 @@ from contracts.variants import split_of
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.likelihoods import Likelihood, fitting
-from unveil.models.base import REMEDIES, Model
+from unveil.model import REMEDIES, Model
 from unveil.objectives import Elbo
 from unveil.registry import load_all
 from unveil.settings.choices import choose

@@ -19,7 +19,7 @@ from unveil.batch import Batch
 from unveil.data import Split
 from unveil.domain import Domain
 from unveil.errors import RequestError
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.objectives import Objective
 from unveil.ops import keyed, seed_of
 from unveil.registry import load_all, lookup

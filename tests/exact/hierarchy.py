@@ -10,7 +10,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 
 from unveil.batch import Batch
 from unveil.domain import Domain
-from unveil.models.base import Model, Posterior
+from unveil.model import Model, Posterior
 from unveil.terms import Terms, stack_groups
 
 

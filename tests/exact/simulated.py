@@ -8,7 +8,7 @@ import torch
 
 from unveil.batch import Batch
 from unveil.data import Split
-from unveil.models.base import Model, Posterior
+from unveil.model import Model, Posterior
 
 from .hierarchy import Hierarchy
 

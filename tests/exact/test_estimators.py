@@ -13,7 +13,7 @@ from unveil.batch import Batch
 from unveil.data import Split
 from unveil.domain import Domain
 from unveil.estimators.base import Estimate, Estimator, evaluate
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.ops import keyed
 from unveil.registry import load_all, lookup
 

@@ -18,9 +18,10 @@ from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.estimators.ais import Ais
 from unveil.likelihoods import Gaussian
-from unveil.models.hvae import HVAE, kl_normal, log_normal
-from unveil.nn.cells import Level, VectorHead, VectorStem
-from unveil.nn.ladder import MOST, Chain, TopDown
+from unveil.models.hvae import HVAE
+from unveil.models.hvae.gaussians import kl_normal, log_normal
+from unveil.nn.blocks import Level, VectorHead, VectorStem
+from unveil.nn.hierarchy import MOST, BottomUp, TopDown
 from unveil.objectives import Elbo, Iwae, Stl
 from unveil.ops import keyed
 from unveil.priors import StandardNormal
@@ -123,11 +124,11 @@ class Sufficient(nn.Module):
 
 
 @torch.no_grad()
-def chain(told: Story) -> Chain:
+def chain(told: Story) -> BottomUp:
     """q(z1|x) and q(z_{l+1}|z_l), the posteriors of the chain read upwards."""
     decoder = nn.Linear(Z, D, bias=False).double()
     decoder.weight.copy_(told.W)
-    found = Chain([Z] * told.L, Sufficient(told), decoder, width=0, depth=1).double()
+    found = BottomUp([Z] * told.L, Sufficient(told), decoder, width=0, depth=1).double()
 
     def gaussian(step: nn.Module, coefficient: Tensor, stddev: Tensor) -> None:
         step.weight.copy_(torch.cat([torch.diag(coefficient), torch.zeros(Z, Z)]))  # type: ignore[operator]

@@ -9,8 +9,8 @@ import torch
 
 from unveil.data import Split, load
 from unveil.domain import Domain
+from unveil.model import Model
 from unveil.models.autoregressive import Autoregressive
-from unveil.models.base import Model
 from unveil.models.hvae import HVAE
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture

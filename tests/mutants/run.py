@@ -34,7 +34,7 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "gaussian-constant-dropped",
-        "models/linear_gaussian.py",
+        "models/linear_gaussian/linear_gaussian.py",
         "seen.sum(-1) * math.log(2 * math.pi) + log_det",
         "seen.sum(-1) * 0.0 + log_det",
         ("tests/exact",),

@@ -10,7 +10,7 @@ import torch
 from report.conftest import HOSTILE
 from report.test_report_page import Seen
 from unveil.batch import Batch
-from unveil.models.base import Model
+from unveil.model import Model
 from unveil.panels import Bars, Lines, Panel, Strip
 from unveil.report import sections
 from unveil.report.drawing import MOST, Drawing, Shown

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..models.base import Model
+from ..model import Model
 from ..ops import keyed
 
 ACTIVE = 0.01  # Burda et al. (2016), §5: a latent is active when Var_x(E_q[z|x]) exceeds this

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from ..data import Split
+from ..distributions.real_latents import Pushforward
 from ..errors import RequestError
 from ..files import finite
-from ..latents import Pushforward
-from ..models.base import Model, Posterior, device_of, evaluating, require_latents
+from ..model import Model, Posterior, device_of, evaluating, require_latents
 from ..ops import keyed, mean_and_error
 from .finding import Finding
 from .islands import marginal_kl, separation

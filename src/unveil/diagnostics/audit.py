@@ -22,7 +22,7 @@ from ..estimators.bounds import IwaeBound
 from ..estimators.cells import DIMS
 from ..estimators.grid import Grid, posterior_grid
 from ..files import finite
-from ..models.base import Model, Posterior, device_of, evaluating, num_latents, require_latents
+from ..model import Model, Posterior, device_of, evaluating, num_latents, require_latents
 from ..ops import keyed
 from .finding import Finding
 

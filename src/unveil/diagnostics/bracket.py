@@ -13,7 +13,7 @@ from ..data import Split
 from ..estimators.base import Estimate, Estimator, evaluate
 from ..estimators.cells import DIMS
 from ..files import finite
-from ..models.base import Model, num_latents
+from ..model import Model, num_latents
 from ..registry import lookup
 from .finding import Finding
 

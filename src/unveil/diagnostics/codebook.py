@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..data import Split
-from ..models.base import Model, device_of, evaluating
+from ..model import Model, device_of, evaluating
 from ..ops import keyed
 from .finding import Finding
 

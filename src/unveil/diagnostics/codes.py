@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..models.base import Model, device_of, evaluating
+from ..model import Model, device_of, evaluating
 from ..ops import keyed
 from ..terms import Terms
 

@@ -14,7 +14,7 @@ from ..batch import Batch
 from ..data import Split
 from ..errors import RequestError
 from ..files import finite
-from ..models.base import Model, Posterior, device_of, evaluating, require_latents
+from ..model import Model, Posterior, device_of, evaluating, require_latents
 from ..ops import keyed
 from .finding import Finding
 

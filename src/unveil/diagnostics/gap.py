@@ -17,7 +17,7 @@ from ..estimators.local import NEEDS, family_of
 from ..estimators.local_families import FAMILIES, FamilyName
 from ..estimators.renyi import RenyiBound
 from ..files import finite
-from ..models.base import Model, device_of, num_latents, require_latents
+from ..model import Model, device_of, num_latents, require_latents
 from ..ops import keyed, mean_and_error
 from ..registry import lookup
 from .finding import Finding

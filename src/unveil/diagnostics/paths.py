@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data import Split
 from ..files import finite
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..ops import keyed
 from .codes import group_means
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..data import Split
 from ..errors import RequestError
 from ..files import finite
-from ..models.base import Model, evaluating
+from ..model import Model, evaluating
 from ..ops import keyed
 from .codes import filled, flat_x
 from .finding import Finding

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..data import Data, Split
 from ..errors import RequestError
 from ..files import finite
-from ..models.base import Model, require_latents
+from ..model import Model, require_latents
 from ..ops import keyed
 from .codes import filled, flat_x, posterior_means, ppca_codes
 from .factors import Factors, factors

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..errors import RequestError, nearest, positive
 from ..files import finite
-from ..models.base import Model, held
+from ..model import Model, held
 from ..ops import keyed, log_mean_exp, mean_and_error
 from ..registry import register
 from .annealing import Path, Plan, Start, Tally, forward, reverse

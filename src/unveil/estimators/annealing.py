@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError
-from ..models.base import Model
+from ..model import Model
 from . import base
 from .adapted import Kernels, adapt, wide
 from .hmc import Kernel, Moved, Point, accepts, transition

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..data import Split
 from ..errors import RequestError, WorkError
-from ..models.base import Model, Posterior, decoding_in, device_of, evaluating
+from ..model import Model, Posterior, decoding_in, device_of, evaluating
 from ..ops import keyed
 from ..terms import Terms
 from .widths import widest

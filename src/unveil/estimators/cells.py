@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError
-from ..models.base import Model
+from ..model import Model
 from .brute_force import prior_draws
 
 DIMS = 3  # of z, at most

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError, positive
-from ..models.base import Flow, Model
+from ..model import Flow, Model
 from ..registry import register
 from .base import Estimate, Estimator, bound_parts
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..models.base import Model
+from ..model import Model
 from .base import rows_at_once
 from .cells import Cells, Frame, cut, first_cells, frame_of
 from .rules import FINE, Rule, hidden, rule_for

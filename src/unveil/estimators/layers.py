@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import positive
-from ..models.base import Model
+from ..model import Model
 from ..registry import register
 from .base import Estimate, Estimator, add, rows_at_once, summary_of
 from .weights import Moments, Weights

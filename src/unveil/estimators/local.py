@@ -12,9 +12,9 @@ from torch.distributions import Distribution, MultivariateNormal
 from torch.nn import functional as F
 
 from ..batch import Batch
+from ..distributions.real_latents import normal_factors
 from ..errors import RequestError, positive
-from ..latents import normal_factors
-from ..models.base import Coordinates, Model, Posterior, evaluating, held
+from ..model import Coordinates, Model, Posterior, evaluating, held
 from ..ops import keyed
 from ..registry import register
 from .base import Estimate, Estimator, bound_parts, in_parts

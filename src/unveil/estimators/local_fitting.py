@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..models.base import Coordinates, Model, held
+from ..model import Coordinates, Model, held
 from . import base
 from .local_families import FamilyName, LocalFamily, family_at
 

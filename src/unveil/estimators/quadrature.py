@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError
-from ..models.base import Model
+from ..model import Model
 from ..registry import register
 from ..terms import Terms
 from .base import Estimate, Estimator, bound_parts

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError, positive
-from ..models.base import Model
+from ..model import Model
 from ..registry import register
 from .base import Estimate, Estimator, add, draws, summary_of
 from .weights import Moments, Weights

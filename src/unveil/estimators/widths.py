@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..models.base import Model, evaluating
+from ..model import Model, evaluating
 from ..ops import keyed
 
 

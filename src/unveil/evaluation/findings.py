@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..diagnostics.codebook import LEAST, collapsed
-from ..models.mixture import COMPONENTS
+from ..model import Model
+from ..registry import load_all
 from ..runs.store import RunStore
 
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
@@ -72,8 +73,10 @@ def _below(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
     better = [b for b in result["baselines"] if b["difference"] < -2 * (b["difference_stderr"] or 0.0)]
     if not better:
         return None
-    takes = run.domain.kind in COMPONENTS and run.config.model.get("name") != "mixture"
-    other = ", or use a model that fits few data, such as --model mixture" if takes else ""
+    families: dict[str, type[Model]] = load_all("model")
+    few = [name for name, cls in families.items() if cls.fits_few_data and run.domain.kind in cls.domains]
+    takes = few and not run.model.fits_few_data
+    other = f", or use a model that fits few data, such as --model {few[0]}" if takes else ""
     return _finding(
         "below_baseline",
         f"A simple model explains these data better than this one: train longer with --epochs{other}.",

@@ -11,7 +11,7 @@ from ..batch import Batch
 from ..data import Split
 from ..errors import RequestError
 from ..estimators.base import ROWS
-from ..models.base import Model
+from ..model import Model
 from ..ops import keyed
 from ..runs.given import new_split
 from ..runs.store import RunStore

@@ -12,7 +12,7 @@ from ..evaluation.baselines.fit import fit_baselines
 from ..evaluation.findings import conclude
 from ..evaluation.result import report_estimate
 from ..evaluation.splits import condition
-from ..models.base import Model
+from ..model import Model
 from ..ops import threads
 from ..runs.store import RANKED, RESULT, RunStore
 from .events import Event, Finished, Phase

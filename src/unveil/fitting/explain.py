@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..data import Data
-from ..models.base import Model
+from ..model import Model
 from ..planning.measure import memory
 from ..runs.config import RunConfig
 

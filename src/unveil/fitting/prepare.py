@@ -13,7 +13,7 @@ import torch
 from ..data import Data, load
 from ..errors import RequestError
 from ..files import check_space
-from ..models.base import Model
+from ..model import Model
 from ..objectives import Objective
 from ..planning.measure import pick_device
 from ..planning.network import asks, passes_within, verdict, with_patches

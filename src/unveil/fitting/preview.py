@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..domain import Domain
-from ..models.base import Model
+from ..model import Model
 from ..ops import keyed
 from ..pictures import to_bytes
 

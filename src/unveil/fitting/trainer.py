@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..data import Data
-from ..models.base import Model
+from ..model import Model
 from ..ops import seed_of
 from ..runs.store import RunStore
 from ..train.checkpoint import Checkpoint

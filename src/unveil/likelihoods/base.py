@@ -91,7 +91,7 @@ class Likelihood(nn.Module, ABC):
 
 
 @dataclass(frozen=True)
-class Moments:
+class DimensionMoments:
     """What the observed entries of each dimension say: count, mean and std (of one entry: 0), all [*shape]."""
 
     count: Tensor
@@ -99,20 +99,20 @@ class Moments:
     std: Tensor
 
 
-def moments(x: Tensor, observed: Tensor | None = None) -> Moments:
+def moments(x: Tensor, observed: Tensor | None = None) -> DimensionMoments:
     """The moments of the observed entries of x [N, *shape]; 0 in a dimension without any."""
     if observed is None:
-        return Moments(torch.full_like(x[0], len(x)), x.mean(0), x.std(0))
+        return DimensionMoments(torch.full_like(x[0], len(x)), x.mean(0), x.std(0))
     count, wide = observed.sum(0), torch.where(observed, x, 0.0).double()
     mean = wide.sum(0) / count.clamp(min=1)
     total = torch.where(observed, (wide - mean) ** 2, 0.0).sum(0)
     low = torch.where(observed, x, torch.inf).amin(0)
     high = torch.where(observed, x, -torch.inf).amax(0)
     std = torch.where(low < high, (total / (count - 1).clamp(min=1)).sqrt(), 0.0)  # exactly 0 where x is constant
-    return Moments(count.to(x.dtype), mean.to(x.dtype), std.to(x.dtype))
+    return DimensionMoments(count.to(x.dtype), mean.to(x.dtype), std.to(x.dtype))
 
 
-def refuse_constant(found: Moments) -> None:
+def refuse_constant(found: DimensionMoments) -> None:
     """A density of a column that never changes, or was never seen, has no maximum."""
     for columns, what in (
         ((found.count == 0), "have no observed value in training, so nothing can be learned about them; remove them"),

@@ -15,14 +15,14 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError, nearest
 from ..likelihoods import Likelihood, default_likelihood
+from ..model import Posterior, held
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
-from .base import Posterior, held
-from .labelled import Conditioned, classes_of
-from .labels import every_label, log_label_prior, one_hot
-from .networks import default_width
-from .scaled import Scaled
+from .shared.labelled import Conditioned, classes_of
+from .shared.labels import every_label, log_label_prior, one_hot
+from .shared.networks import default_width
+from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
@@ -167,16 +167,10 @@ class Autoregressive(Conditioned, Scaled):
         log_px = self.log_prob(batch).unsqueeze(0)  # [1, B]
         return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
         """log p(x), K times the same."""
-        if num_samples is None:
-            return self.enumerate(batch)
         with held(self.parameters() if "p" in hold else ()):
             log_px = self.log_prob(batch).expand(num_samples, -1)
         nothing = log_px.new_zeros(*log_px.shape, 0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,17 +17,18 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
+from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals
 from ..nn.masking import shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .base import Coordinates, OneGroup, OneTransform, Posterior, marginals
-from .labelled import Labelled, classes_of
-from .networks import Activation, Network, choose_network, default_prior, own_options, sizes
-from .scaled import Scaled
+from .shared.labelled import Labelled, classes_of
+from .shared.networks import ENOUGH, SMALL, Activation, Network, choose_network, default_prior, own_options, sizes
+from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
+SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 
 
@@ -38,7 +39,7 @@ class VAE(Labelled, Scaled):
     log p(x) ≥ E_q[log p(x|z)] − KL(q(z|x)‖p(z))
 
     With C classes it is conditioned on the label y: p(x|y) = ∫ p(z) p(x|z, y) dz. Where a label is not observed it is
-    marginalised exactly (`models/labels.py`), and log p(x) = log Σ_y p(y) p(x|y), p(y) being the class frequencies.
+    marginalised exactly (`shared/labels.py`), and log p(x) = log Σ_y p(y) p(x|y), p(y) being the class frequencies.
 
     Where z takes few values (a small discrete prior) all of them are summed over, and log p(x) is exact.
 
@@ -131,6 +132,12 @@ class VAE(Labelled, Scaled):
         decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **size, **both)
         q_z = head(encoder.num_features + classes, latent)
         return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing)
+
+    @classmethod
+    def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
+        """For many small images, where neither the network nor a size of it is given."""
+        many_small = domain.is_image and domain.num_dims <= SMALL and num_examples >= ENOUGH
+        return many_small and given.get("network", "auto") == "auto" and not SIZES & given.keys()
 
     @property
     def gives(self) -> frozenset[str]:

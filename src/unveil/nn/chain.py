@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from .causal import CausalGrid
 from .made import Made
-from .patch import Grid
+from .patch import PixelGrid
 
 INNER = 4  # hidden units of the masked layers within a cell, per channel of the convolutions between cells
 
@@ -29,7 +29,7 @@ class Order:
         num_dims = math.prod(shape)
         self.cells, self.places = (1, 1), torch.arange(num_dims).unsqueeze(0)
         if len(shape) > 1:
-            grid = Grid(shape)
+            grid = PixelGrid(shape)
             (h, w), p, size = grid.cells, grid.patch, (grid.height, grid.width, grid.channels)
             pixels = torch.full((h * p, w * p, grid.channels), num_dims)
             pixels[: grid.height, : grid.width] = torch.arange(num_dims).reshape(size)

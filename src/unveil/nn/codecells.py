@@ -10,12 +10,12 @@ from torch.nn import functional as F
 
 from .conv import ResidualBlock
 from .mlp import MLPDecoder, MLPEncoder
-from .patch import Grid
+from .patch import PixelGrid
 
 
 def code_sizes(shape: tuple[int, ...], most: int) -> list[tuple[int, int]]:
     """Sizes of the grids from cells of pixels to codes: halved (rounding up) until no more than `most` are left."""
-    sizes = [Grid(shape).cells]
+    sizes = [PixelGrid(shape).cells]
     while math.prod(sizes[-1]) > most:
         h, w = sizes[-1]
         sizes.append((-(-h // 2), -(-w // 2)))
@@ -27,7 +27,7 @@ class GridEncoder(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], sizes: list[tuple[int, int]], dim: int, *, width: int, depth: int):
         super().__init__()
-        self.grid = Grid(shape)
+        self.grid = PixelGrid(shape)
         layers: list[nn.Module] = [nn.Conv2d(self.grid.channels * self.grid.patch**2, width, 1)]
         for i in range(len(sizes)):
             if i:
@@ -55,7 +55,7 @@ class GridDecoder(nn.Module):
         depth: int,
     ) -> None:
         super().__init__()
-        self.grid, self.sizes, self.params_per_dim = Grid(shape), sizes[::-1], params_per_dim
+        self.grid, self.sizes, self.params_per_dim = PixelGrid(shape), sizes[::-1], params_per_dim
         self.first = nn.Conv2d(dim, width, 1)
         self.stages = nn.ModuleList(nn.Sequential(*(ResidualBlock(width) for _ in range(depth))) for _ in sizes)
         self.ups = nn.ModuleList(nn.Conv2d(width, 4 * width, 1) for _ in sizes[1:])

@@ -14,7 +14,7 @@ SIDE = 8  # cells of the grid along the longer side, at most
 FEATURES = 256
 
 
-class Grid:
+class PixelGrid:
     """H×W pixels as h×w cells of p×p pixels, p the smallest that leaves at most 8 cells a side; edges are filled up.
 
     Arguments: shape of an image, (H, W) or (H, W, C).
@@ -51,7 +51,7 @@ class PatchEncoder(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], *, width: int = 64, depth: int = 1) -> None:
         super().__init__()
-        self.grid, self.num_features = Grid(shape), FEATURES
+        self.grid, self.num_features = PixelGrid(shape), FEATURES
         self.first = nn.Conv2d(self.grid.channels * self.grid.patch**2, width, 1)
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(depth)))
         self.out = nn.Linear(width * self.grid.num_cells, FEATURES)
@@ -71,7 +71,7 @@ class PatchDecoder(nn.Module):
         self, num_latents: int, shape: tuple[int, ...], params_per_dim: int, *, width: int = 64, depth: int = 1
     ) -> None:
         super().__init__()
-        self.grid, self.params_per_dim, self.width = Grid(shape), params_per_dim, width
+        self.grid, self.params_per_dim, self.width = PixelGrid(shape), params_per_dim, width
         self.inner = nn.Sequential(
             nn.Linear(num_latents, FEATURES), nn.SiLU(), nn.Linear(FEATURES, width * self.grid.num_cells)
         )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +13,11 @@ from ..errors import RequestError
 
 DECAY = 0.99  # of the averages that a book follows: about the last 100 batches
 DEAD = 0.05  # the share of a fair part of the vectors below which a code counts as dead, and is revived
-PER_CODE = 20  # vectors that k-means looks at, per code
+SMOOTHING = 1e-5  # vectors that every code is taken to have been chosen by beforehand
+PER_CODE, ROUNDS = 20, 10  # vectors that k-means looks at, per code, and its rounds
 AGAIN = (25, 50, 100, 200, 400, 800)  # batches after which a book begins anew, left behind by a fast encoder
 MOST_LEVELS, LEAST_LEVELS = 8, 3  # of a rounded scalar
+WIDER = 1e-3  # ε, by which the bound lies beyond the outermost level, so that its slope there is not 0
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,72 @@ class Quantizer(nn.Module, ABC):
         """Follow the vectors that a batch was encoded as."""
 
 
+class Book(nn.Module):
+    """The vectors e_k [K, D] of K codes and, of the vectors h_i with codes c_i, the averages that e_k can follow.
+
+    n_k ← γ n_k + (1 − γ) Σ_i 1[c_i = k] and m_k ← γ m_k + (1 − γ) Σ_i 1[c_i = k] h_i; then e_k = m_k/ñ_k with
+    ñ_k = N (n_k + ε)/(N + K ε), N = Σ_k n_k.
+
+    References: van den Oord et al., Neural Discrete Representation Learning (2017), appendix A.1.
+
+    Arguments: num_codes K; dim D; learns, whether e is a parameter. The buffers have the names and the shapes [1, K, …]
+    that saved runs know them by.
+    """
+
+    initted: Tensor
+    cluster_size: Tensor
+    embed_avg: Tensor
+    embed: Tensor
+
+    def __init__(self, num_codes: int, dim: int, learns: bool) -> None:
+        super().__init__()
+        e = torch.zeros(1, num_codes, dim)
+        self.register_buffer("initted", torch.tensor(False))
+        self.register_buffer("cluster_size", torch.ones(1, num_codes))
+        self.register_buffer("embed_avg", e.clone())
+        if learns:
+            self.embed = nn.Parameter(e)
+        else:
+            self.register_buffer("embed", e)
+
+    def begin(self, h: Tensor) -> None:
+        """e and its averages from the centres that k-means finds among h [N, D], N ≥ K."""
+        centres, counts = k_means(h, self.embed.shape[1])
+        self.embed_avg[0] = centres * counts.unsqueeze(-1)
+        self.cluster_size[0] = counts
+        self.move()
+        self.initted.fill_(True)
+
+    def average(self, h: Tensor, codes: Tensor) -> None:
+        """n and m after a batch of vectors h [N, D] with codes [N]."""
+        chosen = F.one_hot(codes, self.embed.shape[1]).to(h.dtype)  # [N, K]
+        self.cluster_size[0].lerp_(chosen.sum(0), 1 - DECAY)
+        self.embed_avg[0].lerp_(chosen.T @ h, 1 - DECAY)
+
+    def move(self) -> None:
+        """e_k = m_k/ñ_k."""
+        n, K = self.cluster_size, self.embed.shape[1]
+        N = n.sum(-1, keepdim=True)
+        self.embed.copy_(self.embed_avg / ((n + SMOOTHING) / (N + K * SMOOTHING) * N).unsqueeze(-1))
+
+    def revive(self, h: Tensor, least: float) -> None:
+        """Each code with n_k below `least` is set onto a vector of h [N, D], with n_k = `least`; at most N of them."""
+        dead = (self.cluster_size[0] < least).nonzero().squeeze(-1)
+        if len(dead) > len(h):
+            dead = _some(dead, len(h)).sort().values
+        if len(dead):
+            found = _some(h, len(dead))
+            self.embed[0, dead], self.embed_avg[0, dead], self.cluster_size[0, dead] = found, found * least, least
+
+
 class VectorQuantizer(Quantizer):
     """c = argmin_k ‖h − e_k‖, h standardised over its D numbers; the gradient of e_c goes to h as it is.
 
     e_k follows the average of the vectors that chose it (EMA), or the gradient of ‖sg(h) − e_c‖². A code that hardly
     any vector chooses is set onto a vector of the batch (revival). k-means is the start, and anew a few times early on.
 
-    References: van den Oord et al., Neural Discrete Representation Learning (2017), eq. 1–3 and appendix A.1; Dhariwal
-    et al., Jukebox (2020), §3, for the revival. Averages, k-means and revival are those of vector-quantize-pytorch.
+    References: van den Oord et al., Neural Discrete Representation Learning (2017), eq. 1–3; Dhariwal et al., Jukebox
+    (2020), §3, for the revival; Łańcucki et al., Robust Training of Vector Quantized Bottleneck Models (2020), k-means.
 
     Arguments: num_codes K; dim D; ema, how the book learns; revival, whether dead codes are revived.
     """
@@ -73,10 +131,7 @@ class VectorQuantizer(Quantizer):
     def __init__(self, num_codes: int, dim: int, *, ema: bool = True, revival: bool = True) -> None:
         super().__init__()
         self.num_codes, self.dim, self.ema, self.revival = num_codes, dim, ema, revival
-        self.book: Any = _library().Codebook(
-            dim, num_codes, kmeans_init=True, decay=DECAY, threshold_ema_dead_code=float(revival), ema_update=ema,
-            learnable_codebook=not ema,
-        )  # fmt: skip
+        self.book = Book(num_codes, dim, learns=not ema)
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -86,7 +141,7 @@ class VectorQuantizer(Quantizer):
 
     def forward(self, h: Tensor) -> Quantized:
         h = F.layer_norm(h, h.shape[-1:])
-        codes = self._nearest(h.detach())
+        codes = _nearest(h.detach().flatten(0, -2), self.vectors.detach()).reshape(h.shape[:-1])
         e = self.look_up(codes)
         commitment = (h - e.detach()).square().sum(-1)
         book = torch.zeros_like(commitment) if self.ema else (h.detach() - e).square().sum(-1)
@@ -94,12 +149,6 @@ class VectorQuantizer(Quantizer):
 
     def look_up(self, codes: Tensor) -> Tensor:
         return F.embedding(codes, self.vectors)
-
-    @torch.no_grad()
-    def _nearest(self, h: Tensor) -> Tensor:
-        """argmin_k ‖e_k‖²/2 − h·e_k, [...]."""
-        e = self.vectors
-        return torch.addmm(e.square().sum(-1) / 2, h.flatten(0, -2), e.T, alpha=-1).argmin(-1).reshape(h.shape[:-1])
 
     def start(self, h: Tensor) -> None:
         self._begin(F.layer_norm(h, h.shape[-1:]))
@@ -111,8 +160,7 @@ class VectorQuantizer(Quantizer):
         if len(h) < self.num_codes:
             h = h.repeat(-(-self.num_codes // len(h)), 1)
             h = h + 1e-2 * h.std(0) * torch.randn_like(h)
-        self.book.initted.fill_(False)
-        self.book.init_embed_(h.float().unsqueeze(0))
+        self.book.begin(h.float())
 
     @torch.no_grad()
     def learn(self, found: Quantized) -> None:
@@ -121,19 +169,28 @@ class VectorQuantizer(Quantizer):
         if int(self.batches) in AGAIN:
             self._begin(h)
         elif self.ema or self.revival:
-            fair = len(h) / self.num_codes  # vectors of a batch per code, were all alike
-            self.book.threshold_ema_dead_code = self.book.reset_cluster_size = DEAD * fair
-            self.book.update_indices(h, found.codes.flatten())
+            self.book.average(h.float(), found.codes.flatten())
+            if self.ema:
+                self.book.move()
+            if self.revival:
+                self.book.revive(h.float(), DEAD * len(h) / self.num_codes)
 
 
 class ScalarQuantizer(Quantizer):
     """Each of a few numbers is bounded and rounded to one of 3 to 8 levels; a code is a combination: there is no book.
 
-    References: Mentzer et al., Finite Scalar Quantization: VQ-VAE Made Simple (2024), §3.1. The rounding is that of
-    vector-quantize-pytorch.
+    f(h) = a tanh(h + atanh(o/a)) − o with a = ½ (L − 1)(1 + ε) and o = ½ where L is even, else 0. Then
+    e = round f(h)/⌊L/2⌋, with the gradient of f (straight through).
+
+    References: Mentzer et al., Finite Scalar Quantization: VQ-VAE Made Simple (2024), §3.1 and appendix A.1.
 
     Arguments: num_codes K, a product of numbers from 3 to 8.
     """
+
+    levels: Tensor
+    middle: Tensor  # ⌊L/2⌋
+    place: Tensor  # of each number in a code, 1, L₁, L₁L₂, …
+    vectors: Tensor  # of each code, [K, D]
 
     def __init__(self, num_codes: int) -> None:
         super().__init__()
@@ -144,15 +201,27 @@ class ScalarQuantizer(Quantizer):
                 "take a product of such numbers, such as 64, 240, 512 or 1000."
             )
         self.num_codes, self.dim = num_codes, len(levels)
-        self.rounding: Any = importlib.import_module("vector_quantize_pytorch").FSQ(list(levels))
+        L = torch.tensor(levels)
+        middle, place = L // 2, torch.cumprod(torch.tensor([1, *levels[:-1]]), 0)
+        values = (torch.arange(num_codes).unsqueeze(-1) // place % L - middle) / middle
+        for name, value in (("levels", L), ("middle", middle), ("place", place), ("vectors", values)):
+            self.register_buffer(name, value, persistent=False)
 
     def forward(self, h: Tensor) -> Quantized:
-        values, codes = self.rounding(h.flatten(0, -2).unsqueeze(0))
+        bounded = self._bounded(h)
+        rounded = bounded.round()
+        codes = ((rounded + self.middle) * self.place).sum(-1).long()
         none = h.new_zeros(h.shape[:-1])
-        return Quantized(h, codes.reshape(h.shape[:-1]).long(), values.reshape(h.shape), none, none)
+        return Quantized(h, codes, (bounded + (rounded - bounded).detach()) / self.middle, none, none)
+
+    def _bounded(self, h: Tensor) -> Tensor:
+        """f(h), [..., D]."""
+        a = (self.levels - 1) * (1 + WIDER) / 2
+        o = torch.where(self.levels % 2 == 0, 0.5, 0.0)
+        return (h + (o / a).atanh()).tanh() * a - o
 
     def look_up(self, codes: Tensor) -> Tensor:
-        return F.embedding(codes, self.rounding.implicit_codebook)
+        return F.embedding(codes, self.vectors)
 
 
 def scalar_levels(num_codes: int) -> tuple[int, ...] | None:
@@ -177,5 +246,26 @@ def count_codes(codes: Tensor, num_codes: int) -> Tensor:
     return torch.zeros(num_codes, device=codes.device).scatter_add_(0, flat, torch.ones_like(flat, dtype=torch.float32))
 
 
-def _library() -> Any:
-    return importlib.import_module("vector_quantize_pytorch.vector_quantize_pytorch")
+def k_means(h: Tensor, num_codes: int) -> tuple[Tensor, Tensor]:
+    """K centres [K, D] of vectors h [N, D], N ≥ K, from K of them on, and how many vectors each was the nearest of [K].
+
+    References: Lloyd, Least Squares Quantization in PCM (1982).
+    """
+    centres, counts = _some(h, num_codes), h.new_zeros(num_codes)
+    for _ in range(ROUNDS):
+        nearest = _nearest(h, centres)
+        counts = count_codes(nearest, num_codes)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, h)
+        held = counts.unsqueeze(-1)
+        centres = torch.where(held > 0, sums / held.clamp(min=1), centres)
+    return centres, counts
+
+
+def _nearest(h: Tensor, e: Tensor) -> Tensor:
+    """argmin_k ‖e_k‖²/2 − h·e_k, [N], of h [N, D] and e [K, D]."""
+    return torch.addmm(e.square().sum(-1) / 2, h, e.T, alpha=-1).argmin(-1)
+
+
+def _some(h: Tensor, count: int) -> Tensor:
+    """As many rows of h [N, D], each once."""
+    return h[torch.randperm(len(h), device=h.device)[:count]]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError
-from ..models.base import Model, Posterior
+from ..model import Model, Posterior
 from ..registry import register
 from ..terms import Terms
 from .base import Loss, Objective, check_cycles, check_from_zero, check_share, warmed

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError
-from ..models.base import Model, Posterior, shapes_of_z
+from ..model import Model, Posterior, shapes_of_z
 from ..registry import describe
 from ..terms import Terms
 

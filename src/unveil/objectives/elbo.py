@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import positive
-from ..models.base import Model, Posterior
+from ..model import Model, Posterior
 from ..registry import register
 from ..terms import Terms
 from .base import (

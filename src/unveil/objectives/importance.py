@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import positive
-from ..models.base import Model
+from ..model import Model
 from ..registry import register
 from ..terms import Terms
 from .base import Loss, Objective, check_share, log_joint, penalty, rate_and_distortion, zero_like

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError, positive
-from ..models.base import Model
+from ..model import Model
 from ..registry import register
 from .base import Loss, Objective, log_joint, penalty, rate_and_distortion, zero_like
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data import Data
 from ..errors import RequestError
 from ..estimators.base import ROWS, evaluate
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
 from ..settings.judging import make_estimator
@@ -25,6 +25,8 @@ from ..train.loop import TrainState, fit
 from ..train.stage import Stage
 from ..train.validation import validate
 
+UNCOUNTED, TIMED = 3, 100  # updates that are made first, and those whose time counts, at most
+SERVED = 5  # updates of the training for each one that is timed
 PROBED = 1.0  # seconds that timing the estimator may take, about
 PER_WEIGHT = 4 * 6 + 2  # bytes: weight, gradient, two moments, average, one of them copied; bf16
 
@@ -80,7 +82,10 @@ def free_bytes(device: torch.device) -> float:
 
 
 class Probe:
-    """Short timings on the real model and data; the model is left as it came."""
+    """Short timings on the real model and data; the model is left as it came.
+
+    Arguments: own, what differs in one stage; steps, of the planned training, which bound what is timed for it.
+    """
 
     def __init__(
         self,
@@ -90,8 +95,10 @@ class Probe:
         phase: Phase,
         seed: int,
         own: Mapping[str, Any] | None = None,
+        steps: int = UNCOUNTED + TIMED,
     ) -> None:
         self.model, self.data, self.seed = model, data, seed
+        self.most = min(UNCOUNTED + TIMED, max(UNCOUNTED + 1, steps // SERVED))
         self.stage = Stage.of(objective, phase.stage_options(own or {}) | {"steps": 10_000_000, "encoder_steps": 0})
         self._timed: dict[tuple[bool, bool], float] = {}
         self.compiling = 0.0  # seconds that compiling took, once it was done
@@ -108,10 +115,12 @@ class Probe:
             now = time.perf_counter()
             times.append(now - last)
             last = now
-            if step.number >= 2 and (sum(times[1:]) > 2 * budget or sum(times[3:]) > budget or step.number >= 103):
+            if step.number >= 2 and (
+                sum(times[1:]) > 2 * budget or sum(times[UNCOUNTED:]) > budget or step.number >= self.most
+            ):
                 break
         self.model.load_state_dict(kept)
-        counted = sorted(times[min(3, len(times) - 1) :])
+        counted = sorted(times[min(UNCOUNTED, len(times) - 1) :])
         self._timed[key] = counted[len(counted) // 2]
         return self._timed[key]
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import torch
 
 from ..data import Data
-from ..models.base import Model
-from ..models.networks import ENOUGH, SMALL
+from ..model import Model
 from ..objectives import Objective
 from ..ops import threads
+from ..registry import lookup
 from ..settings.choices import Choices
 from ..settings.options import TrainOptions
 from ..settings.phase import Phase
@@ -25,10 +25,9 @@ PROBED = 0.7  # seconds
 
 def asks(choices: Choices, data: Data) -> bool:
     """Whether the network is left open, the budget is in minutes and x are many small images."""
-    free = choices.values.get("model", {}).get("network", "auto") == "auto"
-    own = {"width", "depth", "dropout", "activation"} & choices.values.get("model", {}).keys()  # sizes of an MLP
-    small = data.domain.is_image and data.domain.num_dims <= SMALL and len(data.train) >= ENOUGH
-    return choices.names["model"] == "vae" and free and not own and small and choices.train.minutes is not None
+    family: type[Model] = lookup("model", choices.names["model"])
+    given = choices.values.get("model", {})
+    return choices.train.minutes is not None and family.leaves_network_open(data.domain, len(data.train), given)
 
 
 def with_patches(choices: Choices, depth: int = 1) -> Choices:

@@ -12,7 +12,7 @@ import torch
 from ..data import Data
 from ..errors import RequestError
 from ..estimators.base import ROWS
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
 from ..registry import rebuild
@@ -25,17 +25,16 @@ from .stages import check_stages, plan_stages, with_prior_share
 
 DEFAULT_MINUTES = 10.0
 VALIDATIONS, FEWEST_VALIDATIONS = 25, 5
+APART = 4  # steps from one validation to the next, down to the fewest of these
 VALIDATION_SHARE = 0.1  # of the seconds for training, that validations may take down to the fewest
 REPORT_SECONDS = 8.0
-COMPILING, GAIN = (
-    25.0,
-    0.1,
-)  # seconds per stage that compiling takes, and the share of time it saves, before it is tried
+COMPILING, GAIN = 25.0, 0.1  # seconds per stage that compiling takes, and the share it saves, before it is tried
 FEWEST = {"elbo": 2}  # draws with which an estimate is judged at least, 10 but for a plain mean over draws
 WORTH = 0.97  # of an eager step's time, from which on a compiled one is not used
 LARGE = 5e8  # floating-point operations per update from which threads and reduced precision matter
 MEMORY_SHARE = 0.5  # of what is free, for a step
-BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04
+BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04  # of a budget in minutes
+JUDGING, BASELINES = (10.0, 0.1), (2.0, 0.15)  # elsewhere: seconds and share of those for training, whichever is more
 
 
 @dataclass(frozen=True)
@@ -115,10 +114,11 @@ def resolve(request: Request) -> Plan:
 
 def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     phase = _chosen(request)
-    probe = Probe(request.model, request.data, request.objective, phase, request.seed)
+    probe = Probe(request.model, request.data, request.objective, phase, request.seed, steps=_steps_asked(request))
     speed = _pick_speed(request, probe, phase, large)
     per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation()
-    (steps, minutes, told), looks = _budget(request, per_step), VALIDATIONS
+    steps, minutes, told = _budget(request, per_step)
+    looks = min(VALIDATIONS, max(FEWEST_VALIDATIONS, steps // APART))
     judging, judged = _judging(request.judging, probe, minutes, per_step * steps)
     if minutes is not None:
         passed = time.perf_counter() - request.started
@@ -132,10 +132,16 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
         "evaluation": judged,
         "report": REPORT_SECONDS,
     }
-    share = BASELINE_SHARE * 60 * minutes if minutes else 0.15 * seconds["training"]
-    seconds["baselines"] = max(2.0, min(share, 60.0))
+    share = BASELINE_SHARE * 60 * minutes if minutes else _beside(seconds["training"], BASELINES)
+    seconds["baselines"] = min(share, 60.0)
     rounded = {name: round(value, 2) for name, value in seconds.items()}
     return Plan(phase, judging, rounded, (*notes, *speed.notes, *told), speed.problem)
+
+
+def _beside(training: float, least_and_share: tuple[float, float]) -> float:
+    """Seconds for what goes with a training of so many seconds: never more than the training itself."""
+    least, share = least_and_share
+    return max(min(least, training), share * training)
 
 
 def _fitting_batch(request: Request) -> tuple[int, list[str]]:
@@ -317,7 +323,7 @@ def _judging(asked: EvaluationOptions, probe: Probe, minutes: float | None, trai
     if model.draw_labels(1) is not None:  # validation is ranked with every label, too
         rows += ROWS * math.ceil(min(len(data.valid), RANKED) / ROWS) * len(data.classes or ())
     per_sample = probe.seconds_per_sample(name) * rows
-    allowed = EVALUATION_SHARE * 60 * minutes if minutes else max(10.0, 0.1 * training)
+    allowed = EVALUATION_SHARE * 60 * minutes if minutes else _beside(training, JUDGING)
     samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), allowed / per_sample)))
     samples = samples if asked.num_samples == "auto" else asked.num_samples
     return Judging(name, samples), samples * per_sample

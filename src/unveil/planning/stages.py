@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data import Split
 from ..errors import RequestError
-from ..models.base import Model
+from ..model import Model
 from ..objectives import Objective
 from ..ops import keyed
 from ..registry import describe, lookup

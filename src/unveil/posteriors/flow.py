@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import AffineTransform, Distribution, Independent, Normal
 
-from ..latents import Pushforward, normal_factors
+from ..distributions.real_latents import Pushforward, normal_factors
 from ..nn.flows import masked_affine, spline_couplings, zuko
 from ..registry import register
 from .base import DiagonalGaussian, PosteriorHead

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..latents import FullGaussian
+from ..distributions.real_latents import FullGaussian
 from ..registry import register
 from .base import PosteriorHead
 

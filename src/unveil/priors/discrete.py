@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from ..distributions.discrete_latents import Bits, OneHots
 from ..errors import RequestError
-from ..latents import Bits, OneHots
 from ..registry import register
 from .base import Prior
 

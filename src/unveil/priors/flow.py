@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, Transform
 
-from ..latents import Pushforward
+from ..distributions.real_latents import Pushforward
 from ..nn.flows import affine_couplings, masked_standardisation, spline_couplings
 from ..registry import register
 from .base import Prior

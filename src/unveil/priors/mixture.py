@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
+from ..distributions.real_latents import LatentMixture
 from ..errors import RequestError
-from ..latents import Mixture
 from ..registry import register
 from .base import Prior
 
@@ -34,9 +34,9 @@ class GaussianMixture(Prior):
         self.loc = nn.Parameter(math.sqrt(0.5) * torch.randn(num_components, num_latents))
         self.log_scale = nn.Parameter(torch.full((num_components, num_latents), 0.5 * math.log(0.5)))
 
-    def forward(self, y: Tensor | None = None) -> Mixture:
+    def forward(self, y: Tensor | None = None) -> LatentMixture:
         normal = Normal(self.loc, self.log_scale.exp(), validate_args=False)
-        return Mixture(self.logits, Independent(normal, 1, validate_args=False))
+        return LatentMixture(self.logits, Independent(normal, 1, validate_args=False))
 
     def draw(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Tensor:
         """z [N, D], each t times as far from the mean of its component."""

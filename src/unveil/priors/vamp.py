@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from ..distributions.real_latents import LatentMixture
 from ..errors import RequestError
-from ..latents import Mixture
 from ..registry import register
 from .base import Prior
 
@@ -58,8 +58,8 @@ class Vamp(Prior):
         order = torch.cat([torch.randperm(len(x), device=x.device) for _ in range(repeats)])
         self.inputs.copy_(x[order[: self.num_components]])
 
-    def forward(self, y: Tensor | None = None) -> Mixture:
-        return Mixture(self.weights, self._components())
+    def forward(self, y: Tensor | None = None) -> LatentMixture:
+        return LatentMixture(self.weights, self._components())
 
     def draw(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Tensor:
         """z [N, D], each t times as far from the mean of its component."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..models.base import Model
+from ..model import Model
 from ..ops import keyed
 from .subject import Subject
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data import Split
 from ..diagnostics.activity import ACTIVE, ACTIVE_ROWS, posterior_moments
 from ..domain import Domain
-from ..models.base import Model, stands_for_x
+from ..model import Model, stands_for_x
 from ..ops import keyed
 from ..panels import Panel
 from ..runs.store import RunStore

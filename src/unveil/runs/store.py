@@ -22,7 +22,7 @@ from ..data import Data, load
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import read_json, sha256_of, write_atomic, write_json
-from ..models.base import Model
+from ..model import Model
 from ..objectives import Objective
 from ..registry import rebuild, seeded
 from ..settings.phase import Phase

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..domain import Domain
 from ..errors import RequestError, nearest
-from ..models.base import Model
+from ..model import Model
 from ..objectives import Objective
 from ..registry import lookup
 from .keys import PARTS, _constructor, keys_for, parse

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import RequestError
 from ..estimators.base import Estimator
-from ..models.base import Model
+from ..model import Model
 from ..registry import lookup
 from .keys import estimator_arguments
 

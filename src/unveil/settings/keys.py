@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from ..errors import RequestError, nearest
-from ..models.base import Model
+from ..model import Model
 from ..registry import HOMES, load_all, lookup
 from .options import DataOptions, EvaluationOptions, TrainOptions
 

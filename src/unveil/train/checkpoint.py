@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 
 from ..errors import RequestError, WorkError
 from ..files import read_json, sha256_of, sync_directory, write_atomic, write_json
-from ..models.base import Model
+from ..model import Model
 
 FORMAT = "unveil-state-1"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from .loop import Problem
 from .stage import Stage
 

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor
 
-from ..models.base import Model
+from ..model import Model
 
 MOST = 8  # steps between two updates of the average; a pass over all weights is some percent of a small step
 

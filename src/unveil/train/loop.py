@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..batch import Batch
 from ..data import Split
 from ..errors import RequestError, WorkError
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..objectives import Loss
 from ..ops import keyed, seed_of
 from .ema import Average

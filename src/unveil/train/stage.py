@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import RequestError, nearest
-from ..models.base import Model
+from ..model import Model
 from ..objectives import Objective
 
 OPTIMIZERS = ("adamw", "adam", "adamax")

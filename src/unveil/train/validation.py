@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..data import Split
-from ..models.base import Model, device_of
+from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
 

@@ -21,7 +21,7 @@ from ..errors import RequestError
 from ..estimators.base import Estimator, evaluate
 from ..files import finite
 from ..fitting.prepare import own_parts
-from ..models.base import Model
+from ..model import Model
 from ..objectives import Objective
 from ..ops import keyed
 from ..planning.measure import Probe

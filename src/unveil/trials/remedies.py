@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import RequestError
-from ..models.base import Model, num_latents
+from ..model import Model, num_latents
 from ..objectives.floors import FreeBits
 from ..registry import describe, rebuild
 from ..runs.command import objective_keys

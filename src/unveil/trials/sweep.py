@@ -9,7 +9,7 @@ from typing import Any
 
 from ..diagnostics.aggregate import Aggregate, aggregate
 from ..errors import RequestError
-from ..models.base import Model
+from ..model import Model
 from ..objectives.elbo import BetaElbo
 from ..ops import threads
 from ..runs.store import RunStore

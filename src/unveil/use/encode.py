@@ -14,7 +14,7 @@ from ..data import Split
 from ..diagnostics.activity import posterior_moments
 from ..errors import RequestError
 from ..estimators.base import ROWS
-from ..models.base import Model, device_of, require_latents
+from ..model import Model, device_of, require_latents
 from ..ops import keyed
 from ..runs.given import given_as
 from ..runs.store import RunStore

@@ -17,7 +17,7 @@ from ..data.raw import Raw
 from ..data.split import Split
 from ..errors import RequestError, WorkError, remark
 from ..estimators.base import ROWS, draws, rows_at_once
-from ..models.base import Model, device_of, require_latents
+from ..model import Model, device_of, require_latents
 from ..ops import keyed
 from ..runs.given import new_split
 from ..runs.store import RunStore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..data.raw import Raw
 from ..errors import remark
 
 
+@runtime_checkable
 class Rows(Protocol):
     """What was found, a row per example."""
 

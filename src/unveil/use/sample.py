@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RequestError, nearest
-from ..models.base import Model
+from ..model import Model
 from ..ops import keyed
 from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data import Split
 from ..errors import RequestError
-from ..models.base import device_of, require_latents
+from ..model import device_of, require_latents
 from ..ops import keyed
 from ..runs.given import given
 from ..runs.store import RunStore

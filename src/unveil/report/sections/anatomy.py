@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...models.base import shapes_of_z
+from ...model import shapes_of_z
 from ...ops import keyed
 from ..exhibits import Group, Html
 from ..subject import Subject

@@ -7,7 +7,7 @@ import torch
 from markupsafe import Markup
 from torch import Tensor
 
-from ...models.base import stands_for_x
+from ...model import stands_for_x
 from ...ops import keyed
 from ...panels import Strip
 from ...use.show import batch_x, likely_labels, posterior_z

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from markupsafe import Markup
 
-from ...models.base import stands_for_x
+from ...model import stands_for_x
 from ...panels import Strip
 from ...use.show import reconstruct
 from ..charts import Array, Figure, axis, bars, figure, names_axis, plain

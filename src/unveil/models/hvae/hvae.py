@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal, kl_divergence
+from torch.distributions import Distribution, kl_divergence
 
-from ..batch import Batch
-from ..domain import Domain
-from ..errors import RequestError
-from ..likelihoods import Likelihood, default_likelihood
-from ..nn.ladder import Choose, Gaussian, Ladder, Pass
-from ..nn.rungs import Inference, Network, ladder
-from ..panels import Panel
-from ..priors import Prior
-from ..registry import lookup, register
-from ..terms import Terms, stack_groups
-from .base import Coordinates, Model, OneTransform, Posterior, held
-from .labelled import Labelled, classes_of
-from .networks import default_prior
-from .scaled import Scaled
+from ...batch import Batch
+from ...domain import Domain
+from ...errors import RequestError
+from ...likelihoods import Likelihood, default_likelihood
+from ...model import Coordinates, OneTransform, Posterior, held
+from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
+from ...nn.rungs import Inference, Network, ladder
+from ...panels import Panel
+from ...priors import Prior
+from ...registry import lookup, register
+from ...terms import Terms, stack_groups
+from ..shared.labelled import Labelled, classes_of
+from ..shared.networks import default_prior
+from ..shared.scaled import Scaled
+from .defaults import check_prior, picked
+from .gaussians import drawing, independent, kl_normal, log_normal, log_q, moved
 from .switching import groups_switched_on
 
 Condition = Literal["none", "label"]
-LOG_2PI = math.log(2 * math.pi)
 
 
 @register("model", "hvae")
@@ -80,7 +80,7 @@ class HVAE(Labelled, Scaled):
             ends, network, inference, num_groups, prior.num_latents, cell, width, depth, num_classes
         )
         self.expect_labels(num_classes)
-        _check_prior(prior, self.ladder, num_classes)
+        check_prior(prior, self.ladder, num_classes)
         prior.attach(self.q_top, self.domain.shape)
         self._gives = self._facts()
 
@@ -139,7 +139,7 @@ class HVAE(Labelled, Scaled):
     def _has_closed_top(self) -> bool:
         """Whether the KL of the top group has a closed form."""
         with torch.no_grad(), contextlib.suppress(NotImplementedError):
-            kl_divergence(_independent((self.centre.new_zeros(self.prior.num_latents),) * 2), self.prior())
+            kl_divergence(independent((self.centre.new_zeros(self.prior.num_latents),) * 2), self.prior())
             return True
         return False
 
@@ -157,7 +157,7 @@ class HVAE(Labelled, Scaled):
         """q(z_L|x) of x [B, *shape] that is observed in full, of a model without a condition."""
         top = self.ladder.top(self.features(Batch(x)))
         assert top is not None
-        return _independent(top)
+        return independent(top)
 
     def posterior_given_label(self, batch: Batch) -> Posterior:
         return LadderPosterior(self, self.features(batch), self.encoded(batch.y))
@@ -166,13 +166,15 @@ class HVAE(Labelled, Scaled):
         found = self.visit(lambda i, p, q: z[i], None, self.encoded(batch.y))
         return Terms(self._log_px_z(batch, found), self._log_pz(found, batch.y), z=z)
 
-    def infer_given_label(self, batch: Batch, num_samples: int, posterior: Posterior | None = None) -> Terms:
+    def terms_given_label(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
+    ) -> Terms:
         """One pass of the ladder for draws, q and p alike; a q that is no ladder is drawn from by itself."""
         own = self.posterior_given_label(batch) if posterior is None else posterior
-        if not isinstance(own, LadderPosterior):
-            return Model.infer(self, batch, num_samples, posterior=own)
+        if hold or not isinstance(own, LadderPosterior):
+            return super().terms_given_label(batch, num_samples, hold, own)
         found = own.visit(drawing(num_samples))
-        log_pz, log_qz_x = self._log_pz(found, batch.y), _log_q(found)
+        log_pz, log_qz_x = self._log_pz(found, batch.y), log_q(found)
         kl = self._kl(found, log_qz_x - log_pz, batch.y)
         return Terms(self._log_px_z(batch, found), log_pz, log_qz_x, kl, z=found.z)
 
@@ -193,7 +195,7 @@ class HVAE(Labelled, Scaled):
         if self.ladder.downward:
             kl[:-1] = [kl_normal(q, p) for q, p in zip(found.q[:-1], found.p, strict=True)]
         if self._has_closed_top:
-            kl[-1] = kl_divergence(_independent(found.q[-1]), self.prior(y)).expand_as(kl[-1])
+            kl[-1] = kl_divergence(independent(found.q[-1]), self.prior(y)).expand_as(kl[-1])
         return stack_groups(*kl)
 
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
@@ -246,7 +248,7 @@ class HVAE(Labelled, Scaled):
         top = self.prior.draw(num_samples, y, temperatures[-1])
 
         def choose(i: int, p: Gaussian | None, q: Gaussian | None) -> Tensor:
-            return top if p is None else _moved(p, temperatures[i] * torch.randn_like(p[0]))
+            return top if p is None else moved(p, temperatures[i] * torch.randn_like(p[0]))
 
         return self.visit(choose, None, self.encoded(y))
 
@@ -307,12 +309,12 @@ class LadderPosterior(Posterior):
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
         found = self.visit(drawing(num_samples))
-        return found.z, _log_q(found)
+        return found.z, log_q(found)
 
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
         features = tuple(h.detach() for h in self._features) if hold else self._features
         with held(self._model.parameters_of("q")) if hold else contextlib.nullcontext():
-            return _log_q(self._model.visit(lambda i, p, q: z[i], features, self._label))
+            return log_q(self._model.visit(lambda i, p, q: z[i], features, self._label))
 
 
 class TopTransform(Coordinates):
@@ -330,79 +332,3 @@ class TopTransform(Coordinates):
 
     def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (*z[:-1], *self._transform.to_u(z[-1:]))
-
-
-def drawing(num_samples: int) -> Choose:
-    """K draws from q: of the first group visited, whose q has no samples yet, K; of the others, one for each."""
-
-    def choose(i: int, p: Gaussian | None, q: Gaussian | None) -> Tensor:
-        assert q is not None
-        shape = q[0].shape if q[0].ndim == 3 else (num_samples, *q[0].shape)
-        return _moved(q, torch.randn(shape, dtype=q[0].dtype, device=q[0].device))
-
-    return choose
-
-
-def log_normal(z: Tensor, p: Gaussian) -> Tensor:
-    """Σ_d log N(z_d; μ_d, σ_d²)."""
-    mean, log_scale = p
-    return -(0.5 * ((z - mean) * (-log_scale).exp()) ** 2 + log_scale + 0.5 * LOG_2PI).sum(-1)
-
-
-def kl_normal(q: Gaussian, p: Gaussian) -> Tensor:
-    """Σ_d ½ [(σ_q/σ_p)² + ((μ_q − μ_p)/σ_p)² − 1] − log(σ_q/σ_p)."""
-    ratio, shift = q[1] - p[1], (q[0] - p[0]) * (-p[1]).exp()
-    return (0.5 * ((2 * ratio).exp() + shift**2 - 1) - ratio).sum(-1)
-
-
-def picked(
-    domain: Domain, network: Network, latent: int, num_groups: int, cell: int, width: int, depth: int
-) -> dict[str, Any]:
-    """Choices as asked for, where they can be had, or the defaults."""
-    asked = {"latent": latent, "num_groups": num_groups, "cell": cell, "width": width, "depth": depth}
-    for key, value in asked.items():
-        if value < 0 or (key == "num_groups" and value == 1):
-            least = 2 if key == "num_groups" else 1
-            raise RequestError(f"model.{key} is {value}; it takes a whole number from {least} upwards, or 0 to pick.")
-    if network == "grid" and not domain.is_image:
-        raise RequestError(f"model.network 'grid' needs images and x has the shape {domain.shape}; use 'mlp'.")
-    if network == "auto":
-        network = "grid" if domain.is_image and domain.num_dims > SMALL else "mlp"
-    defaults = DEFAULTS[network] if domain.num_dims > SMALL else DEFAULTS[network] | FEW
-    return {key: asked[key] or defaults[key] for key in asked} | {"network": network}
-
-
-SMALL = 256  # values of x up to which a perceptron of vectors sees enough of it
-DEFAULTS = {
-    "mlp": {"latent": 32, "num_groups": 3, "cell": 0, "width": 256, "depth": 1},
-    "grid": {"latent": 32, "num_groups": 3, "cell": 4, "width": 64, "depth": 1},
-}
-FEW = {"latent": 16, "width": 128}
-
-
-def _check_prior(prior: Prior, networks: Ladder, num_classes: int) -> None:
-    if prior.support != "real":
-        raise RequestError(
-            f"The prior {prior.registered[1]!r} is over {prior.support} z, and the groups of a hvae are real; choose "
-            "another, or use --model vae."
-        )
-    if prior.shares_encoder and (num_classes or not networks.downward):
-        raise RequestError(
-            f"The prior {prior.registered[1]!r} is made of q(z_L|x), which "
-            f"{'here takes a label, too' if num_classes else 'a chain from below does not have'}; choose another, such "
-            "as prior=mixture."
-        )
-
-
-def _independent(gaussian: Gaussian) -> Distribution:
-    mean, log_scale = gaussian
-    return Independent(Normal(mean, log_scale.exp(), validate_args=False), 1, validate_args=False)
-
-
-def _moved(gaussian: Gaussian, noise: Tensor) -> Tensor:
-    """μ + σ·ε."""
-    return gaussian[0] + gaussian[1].exp() * noise
-
-
-def _log_q(found: Pass) -> Tensor:
-    return stack_groups(*(log_normal(z, q) for z, q in zip(found.z, found.q, strict=True)))

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..batch import Batch
-from ..errors import RequestError
-from ..terms import Terms
-from .base import Posterior
+from ...batch import Batch
+from ...errors import RequestError
+from ...model import Posterior
+from ...terms import Terms
 
 
 def one_hot(y: Tensor, num_classes: int) -> Tensor:

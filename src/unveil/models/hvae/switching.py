@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..ops import keyed
-from ..panels import Bars, Panel, Strip
-
-if TYPE_CHECKING:
-    from .hvae import HVAE
+from ...batch import Batch
+from ...domain import Domain
+from ...model import Posterior
+from ...nn.hierarchy import Pass
+from ...ops import keyed
+from ...panels import Bars, Panel, Strip
+from ...terms import Terms
 
 COLUMNS = 8
 TEMPERATURES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 RATES = 500  # examples that rates are averaged over
 
 
-def groups_switched_on(model: HVAE, batch: Batch) -> tuple[Panel, ...]:
+@runtime_checkable
+class Switchable(Protocol):
+    """A model whose groups can be drawn at temperatures of their own, or left at the mean of p."""
+
+    domain: Domain
+    groups: tuple[str, ...]
+
+    def infer(self, batch: Batch, num_samples: int) -> Terms: ...
+
+    def posterior(self, batch: Batch) -> Posterior: ...
+
+    def decode(self, z: tuple[Tensor, ...], y: Tensor | None) -> Distribution: ...
+
+    def draw_labels(self, num_samples: int) -> Tensor | None: ...
+
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None: ...
+
+    def draw(self, num_samples: int, y: Tensor | None, temperatures: Sequence[float]) -> Pass: ...
+
+    def completed(self, z: tuple[Tensor, ...], first: int, y: Tensor | None) -> Tensor: ...
+
+
+def groups_switched_on(model: Switchable, batch: Batch) -> tuple[Panel, ...]:
     """The rate of each group; and of images, what groups add to samples and reconstructions, and temperatures."""
     if not model.domain.is_image:
         return (rates(model, batch),)
     return rates(model, batch), samples(model), reconstructions(model, batch), temperatures(model)
 
 
-def rates(model: HVAE, batch: Batch) -> Bars:
+def rates(model: Switchable, batch: Batch) -> Bars:
     """KL(q(z_l|z_>l, x)‖p(z_l|z_>l)) of each group, top first."""
     with keyed("rates"):
         terms = model.infer(batch, 4)
@@ -41,7 +66,7 @@ def rates(model: HVAE, batch: Batch) -> Bars:
     )
 
 
-def samples(model: HVAE) -> Strip:
+def samples(model: Switchable) -> Strip:
     """Samples with the top group drawn, then the next …; those below stay at the mean of p."""
     L = len(model.groups)
     rows = [_sampled(model, COLUMNS, [0.0] * (L - on) + [1.0] * on) for on in range(1, L + 1)]
@@ -55,7 +80,7 @@ def samples(model: HVAE) -> Strip:
     )
 
 
-def reconstructions(model: HVAE, batch: Batch) -> Strip:
+def reconstructions(model: Switchable, batch: Batch) -> Strip:
     """x, and its decoding from the groups above a cut, those below being at the mean of p."""
     few = batch.map(lambda t: t[:COLUMNS])
     with keyed("reconstructions"):
@@ -74,7 +99,7 @@ def reconstructions(model: HVAE, batch: Batch) -> Strip:
     )
 
 
-def temperatures(model: HVAE) -> Strip:
+def temperatures(model: Switchable) -> Strip:
     """One sample with the temperature of one group changed, row by row."""
     L = len(model.groups)
     rows = []
@@ -91,12 +116,12 @@ def temperatures(model: HVAE) -> Strip:
     )
 
 
-def _sampled(model: HVAE, count: int, each: list[float]) -> Tensor:
+def _sampled(model: Switchable, count: int, each: list[float]) -> Tensor:
     with keyed("switching"):
         y = model.draw_labels(count)
         return model.decode(model.draw(count, y, each).z, y).mean
 
 
-def _switched(model: HVAE) -> tuple[str, ...]:
+def _switched(model: Switchable) -> tuple[str, ...]:
     top = model.groups[-1]
     return (top, *(f"{top} … {name}" for name in reversed(model.groups[:-1])))

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..errors import RequestError, positive
-from ..nn.noise import signal_and_noise
-from ..terms import Terms
-from .base import Model, Posterior
+from ...batch import Batch
+from ...errors import RequestError, positive
+from ...model import Model, Posterior
+from ...nn.noise import signal_and_noise
+from ...terms import Terms
 from .noising import Noising
 
 LOG_2PI = math.log(2 * math.pi)
 
 
-class Chain(Posterior):
+class NoisingPosterior(Posterior):
     """q(z|x) of a noising at times 0 = t₀ < … < t_T = 1, from the top: z_T, then each z_s given z_t above it and x.
 
     With z = α x̃ + σ ε all of it is about the noise: ε_s = ρ ε_t + √(1 − ρ²) ε', ρ = e^{(γ_s − γ_t)/2}.
@@ -100,13 +100,13 @@ class DiffusionLayers(Model):
     def posterior(self, batch: Batch) -> Posterior:
         return self._chain(batch)
 
-    def _chain(self, batch: Batch) -> Chain:
-        return Chain(self.noising, self.noising.scaled(batch.x, batch.observed), self.gamma())
+    def _chain(self, batch: Batch) -> NoisingPosterior:
+        return NoisingPosterior(self.noising, self.noising.scaled(batch.x, batch.observed), self.gamma())
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         return self._joint(batch, z, self._chain(batch))[0]
 
-    def _joint(self, batch: Batch, z: tuple[Tensor, ...], chain: Chain) -> tuple[Terms, Tensor]:
+    def _joint(self, batch: Batch, z: tuple[Tensor, ...], chain: NoisingPosterior) -> tuple[Terms, Tensor]:
         """The terms of p, and the KL of each group at the z above it [K, B, T + 1]."""
         log_pz, kl, (alpha, sigma) = [], [], (chain.alpha, chain.sigma)
         for s, (below, above) in enumerate(itertools.pairwise(z)):
@@ -130,16 +130,10 @@ class DiffusionLayers(Model):
         )
         return found.unflatten(0, (K, B))
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """As in `Model`; the KL of a group is that at the drawn z above it."""
-        if num_samples is None:
-            return self.enumerate(batch)
+        """The KL of a group is that at the drawn z above it."""
         chain = self._chain(batch)
         z, log_q = (chain if posterior is None else posterior).draw(num_samples)
         terms, kl = self._joint(batch, z, chain)

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..domain import Domain
-from ..errors import RequestError
-from ..nn.noise import Path, Spacing, signal_and_noise
-from ..panels import Panel
-from ..registry import register
-from ..terms import Terms
-from .base import Flow, Posterior
-from .labelled import Conditioned, classes_of
-from .layers import Chain, DiffusionLayers, descend, labels_or_null, log_normal, top_kl
-from .noising import Noising, Prediction, check_domain
+from ...batch import Batch
+from ...domain import Domain
+from ...errors import RequestError
+from ...model import Flow, Posterior
+from ...nn.noise import Path, Spacing, signal_and_noise
+from ...panels import Panel
+from ...registry import register
+from ...terms import Terms
+from ..shared.labelled import Conditioned, classes_of
+from .noising import DOMAINS, Noising, Prediction, check_domain
+from .steps import DiffusionLayers, NoisingPosterior, descend, labels_or_null, log_normal, top_kl
 from .walks import STEPS, diffusion_panels
 
 UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), too
@@ -53,6 +53,7 @@ class VDM(Conditioned):
 
     summary = "variational diffusion: many small steps from noise to x"
     groups = ("z0", "z1")
+    domains = DOMAINS
     compared_steps = STEPS
     warmup = 0.0  # q is fixed and cannot collapse; a rate that weighs less would only move the ends of γ
     remedies: ClassVar = {
@@ -161,7 +162,7 @@ class VDM(Conditioned):
 
     def posterior(self, batch: Batch) -> Posterior:
         first, last = self.noising.noise.limits
-        return Chain(self.noising, self.noising.scaled(batch.x, batch.observed), torch.stack([first, last]))
+        return NoisingPosterior(self.noising, self.noising.scaled(batch.x, batch.observed), torch.stack([first, last]))
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         """log p(x|z₀) and log p(z₁); log p(z₀|z₁) is NaN."""
@@ -169,16 +170,10 @@ class VDM(Conditioned):
         log_px_z = self.noising.px(z[0], batch.observed).log_prob(batch.x)
         return Terms(log_px_z, torch.stack([torch.full_like(log_pz, torch.nan), log_pz], -1), z=z)
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """As in `Model`; the rate of z₀ is that of one step at a random time for each draw."""
-        if num_samples is None:
-            return self.enumerate(batch)
+        """The rate of z₀ is that of one step at a random time for each draw."""
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
         x = self.noising.scaled(batch.x, batch.observed)

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Normal
 
-from ..distributions import EventSum, NoisedLevel
-from ..domain import Domain
-from ..errors import RequestError
-from ..likelihoods.base import moments, refuse_constant
-from ..nn.fourier import waves
-from ..nn.marginals import Marginals
-from ..nn.noise import Noise, Path, signal_and_noise
-from ..nn.unet import DenoisingMLP, UNet
+from ...distributions import EventSum, NoisedLevel
+from ...domain import Domain
+from ...errors import RequestError
+from ...likelihoods.base import moments, refuse_constant
+from ...nn.fourier import waves
+from ...nn.marginals import Marginals
+from ...nn.noise import Noise, Path, signal_and_noise
+from ...nn.unet import DenoisingMLP, UNet
 
 Prediction = Literal["v", "eps", "x"]
+DOMAINS = ("binary", "levels", "real")
 PERIODS = (1.0, 2.0)  # of the Fourier features, in levels
 MANY = 8  # levels from which on there are such features
 ROWS = 256  # examples × samples of one pass of the network, where no gradient is asked for
@@ -146,7 +147,7 @@ class Noising(nn.Module):
 
 def check_domain(domain: Domain) -> None:
     """Refuse data that p(x|z₀) is no likelihood of."""
-    if domain.kind not in ("binary", "levels", "real"):
+    if domain.kind not in DOMAINS:
         raise RequestError(
             f"The model 'vdm' is one of binary, levels or real data and the data is {domain}; take --model vae.",
             "Any numbers are real data with data.domain=real.",

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..errors import RequestError
-from ..terms import Terms
-from .base import Model, Posterior
+from ...batch import Batch
+from ...errors import RequestError
+from ...model import Model, Posterior
+from ...terms import Terms
 from .labels import every_label, fold, label_marginal, log_frequencies, log_label_prior, one_hot, sum_labels
 
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
@@ -52,7 +52,7 @@ class Conditioned(Model):
 
 
 class Labelled(Conditioned):
-    """p(x, z|y) and q(z|x, y) of a family; where y is not observed it is marginalised exactly (`models/labels.py`)."""
+    """p(x, z|y) and q(z|x, y) of a family; where y is not observed it is marginalised exactly (`shared/labels.py`)."""
 
     @abstractmethod
     def posterior_given_label(self, batch: Batch) -> Posterior:
@@ -62,17 +62,18 @@ class Labelled(Conditioned):
     def joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         """log p(x|z, y) and log p(z|y)."""
 
-    def infer_given_label(self, batch: Batch, num_samples: int, posterior: Posterior | None = None) -> Terms:
-        """Terms of K draws; a family may do in one pass what these are two of."""
-        own = self.posterior_given_label(batch) if posterior is None else posterior
-        return super().infer(batch, num_samples, posterior=own)
+    def terms_given_label(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
+    ) -> Terms:
+        """As `draw_terms`, of a batch whose labels are all observed."""
+        return super().draw_terms(batch, num_samples, hold, posterior)
 
     def posterior(self, batch: Batch) -> Posterior:
         if not self.misses_labels(batch):
             return self.posterior_given_label(batch)
         every = every_label(batch, self.num_classes)
         given = self.posterior_given_label(every)
-        terms = self.infer_given_label(every, LABEL_DRAWS, given)
+        terms = self.terms_given_label(every, LABEL_DRAWS, posterior=given)
         return label_marginal(given, terms, log_label_prior(batch, self.log_frequency))
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
@@ -89,24 +90,18 @@ class Labelled(Conditioned):
         every = every_label(batch, self.num_classes)
         return self.joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """As in `Model`; where labels are missing, K·C samples of (z, y) that `log_m` weighs by q*(y|x)/K.
+        """Where labels are missing, K·C samples of (z, y) that `log_m` weighs by q*(y|x)/K.
 
         A given posterior is drawn from instead, with the label summed out of each density.
         """
-        misses = self.misses_labels(batch)
-        if num_samples is None or (hold and not misses) or (posterior is not None and (hold or misses)):
-            return super().infer(batch, num_samples, hold, posterior)
-        if not misses:
-            return self.infer_given_label(batch, num_samples, posterior)
-        every = every_label(batch, self.num_classes)
-        terms = super().infer(every, num_samples, hold) if hold else self.infer_given_label(every, num_samples)
+        if not self.misses_labels(batch):
+            return self.terms_given_label(batch, num_samples, hold, posterior)
+        if posterior is not None:
+            return super().draw_terms(batch, num_samples, hold, posterior)
+        terms = self.terms_given_label(every_label(batch, self.num_classes), num_samples, hold)
         return fold(terms, log_label_prior(batch, self.log_frequency))
 
     @torch.no_grad()

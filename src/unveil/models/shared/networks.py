@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from ..domain import Domain
-from ..errors import RequestError
+from ...domain import Domain
+from ...errors import RequestError
 
 Network = Literal["auto", "mlp", "patch", "conv", "plain"]
 Activation = Literal["auto", "tanh", "relu", "silu"]

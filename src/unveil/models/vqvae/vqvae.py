@@ -11,28 +11,29 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..domain import Domain
-from ..errors import RequestError, nearest
-from ..likelihoods import Likelihood, default_likelihood
-from ..nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
-from ..nn.quantize import Quantized, Quantizer, ScalarQuantizer, VectorQuantizer, count_codes, perplexity
-from ..panels import Bars, Lines, Panel, Strip
-from ..priors.codes import CodePrior
-from ..registry import lookup, register
-from ..terms import Terms, expand_samples
-from .base import Posterior, held
-from .labelled import Conditioned, classes_of
-from .labels import every_label, log_label_prior
-from .networks import ENOUGH, default_width
-from .scaled import Scaled
+from ...batch import Batch
+from ...domain import Domain
+from ...errors import RequestError, nearest
+from ...likelihoods import Likelihood, default_likelihood
+from ...model import Posterior, held
+from ...nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
+from ...nn.quantize import Quantized, count_codes, perplexity
+from ...panels import Panel
+from ...priors.codes import CodePrior
+from ...registry import lookup, register
+from ...terms import Terms, expand_samples
+from ..shared.labelled import Conditioned, classes_of
+from ..shared.labels import every_label, log_label_prior
+from ..shared.networks import ENOUGH, default_width
+from ..shared.scaled import Scaled
+from .codes import Codes, check, make_quantizer
+from .figures import codes_seen, gain, usage
 
 Condition = Literal["none", "label"]
-CHANNELS, CODE_DIM = 64, 16  # of the networks of images; of a code's vector
+CHANNELS = 64  # of the networks of images
 PRIOR_WIDTH, PRIOR_DEPTH = 64, 4  # of the prior's causal convolutions
 MANY, FEW = 16, 4  # codes of an image where there are enough to learn their prior from; of one of a few, or of a vector
 JUDGED = 1024  # most values of z that log p(x) is summed over
-SHOWN = 8  # examples in a row of the report
 
 
 @register("model", "vqvae")
@@ -95,12 +96,12 @@ class VQVAE(Conditioned, Scaled):
         sees_missing: bool = False,
     ) -> None:
         super().__init__()
-        _check(latent=latent, codebook_size=codebook_size - 1, width=width, depth=depth)
+        check(latent=latent, codebook_size=codebook_size - 1, width=width, depth=depth)
         if not 0 <= commitment < math.inf:
             raise RequestError(f"model.commitment is {commitment}; it takes a number from 0 upwards.")
         self.likelihood, self.commitment = likelihood, commitment
         self.expect_x(sees_missing)
-        self.quantizer = _quantizer(quantizer, codebook_size, code_dim, ema, revival)
+        self.quantizer = make_quantizer(quantizer, codebook_size, code_dim, ema, revival)
         self.codebook_size = codebook_size
         shape, dim, size = self.domain.shape, self.quantizer.dim, {"width": width, "depth": depth}
         self.encoder: nn.Module
@@ -204,16 +205,10 @@ class VQVAE(Conditioned, Scaled):
         log_px_z = self._log_px(batch, self.quantizer.look_up(codes))
         return Terms(log_px_z=log_px_z, log_pz=self._log_pc(batch, codes).unsqueeze(-1), z=(codes,))
 
-    def infer(
-        self,
-        batch: Batch,
-        num_samples: int | None = 1,
-        hold: frozenset[str] = frozenset(),
-        posterior: Posterior | None = None,
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """As in `Model`, from one pass; the vectors that are decoded carry the encoder's gradient, the codes none."""
-        if num_samples is None:
-            return self.enumerate(batch)
+        """One pass; the vectors that are decoded carry the encoder's gradient, the codes none."""
         found = (posterior if isinstance(posterior, Codes) else self.posterior(batch)).found
         with held(self.parameters_of("p") if "p" in hold else ()):
             log_px_z = self._log_px(batch, found.values.unsqueeze(0))  # [1, B]
@@ -348,83 +343,5 @@ class VQVAE(Conditioned, Scaled):
         counts = count_codes(codes, self.codebook_size).sort(descending=True).values
         learned = float(-self._log_pc(batch, codes).mean())
         uniform = self.num_codes * math.log(self.codebook_size)
-        found = (self._usage(counts), _gain(uniform, learned))
-        return (*found, self._strip(batch)) if self.domain.is_image else found
-
-    def _usage(self, counts: Tensor) -> Lines:
-        shares = (counts / counts.sum().clamp(min=1)).tolist()
-        ranks = [float(rank) for rank in range(1, len(shares) + 1)]
-        used, worth = int((counts > 0).sum()), float(perplexity(counts))
-        return Lines(
-            "Use of the codes",
-            f"The test examples use {used} of the {len(shares)} codes. Their perplexity is {worth:.0f}: {worth:.0f} "
-            "codes that are all used equally often would carry as much.",
-            {"share": (ranks, shares), "all equally often": (ranks, [1 / len(shares)] * len(shares))},
-            x_label="code, the most used first",
-            y_label="share",
-        )
-
-    def _strip(self, batch: Batch) -> Strip:
-        x = batch.x[:SHOWN]
-        own = self.decode(self.posterior(Batch(x, observed=_head(batch.observed))).draw(1)[0]).mean[0]
-        drawn = self.decode(self.draw_prior(len(x))).mean
-        codes = torch.randint(self.codebook_size, (len(x), self.num_codes), device=x.device)
-        return Strip(
-            "What codes look like",
-            "The first row shows test examples x, the second their own codes decoded. Below are decoded codes that "
-            "were drawn from the learned prior, and codes that were drawn at random.",
-            torch.stack([x, own, drawn, self.decode((codes,)).mean]),
-            ("x", "its codes", "learned prior", "uniform prior"),
-        )
-
-
-class Codes(Posterior):
-    """q(c|x), certain of one c, the code nearest to each vector: a draw is always the same, and log q = 0.
-
-    Arguments: found, what the vectors of x [B, n, D] became.
-    """
-
-    def __init__(self, found: Quantized) -> None:
-        self.found = found
-
-    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        z = (expand_samples(self.found.codes, num_samples),)
-        return z, self.log_prob(z)
-
-    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
-        """0 at the codes of x, −∞ elsewhere."""
-        same = (z[0] == self.found.codes).all(-1)
-        return torch.where(same, 0.0, -torch.inf).unsqueeze(-1)
-
-
-def _quantizer(name: str, num_codes: int, dim: int, ema: bool, revival: bool) -> Quantizer:
-    if name == "vq":
-        return VectorQuantizer(num_codes, dim or CODE_DIM, ema=ema, revival=revival)
-    if dim:
-        raise RequestError(
-            f"model.code_dim={dim} came with quantizer=fsq, whose codebook_size says how many numbers a code has; "
-            "leave it out."
-        )
-    return ScalarQuantizer(num_codes)
-
-
-def _check(**sizes: int) -> None:
-    for key, size in sizes.items():
-        if size < 1:
-            low = 2 if key == "codebook_size" else 1
-            raise RequestError(f"model.{key} is {size + low - 1}; it takes a whole number from {low} upwards.")
-
-
-def _gain(uniform: float, learned: float) -> Bars:
-    return Bars(
-        "What the prior over codes costs",
-        f"Each bar is −log p(codes) per example. A uniform prior needs {uniform:.1f} nats, the learned prior "
-        f"{learned:.1f}: learning it gains {uniform - learned:.1f} nats.",
-        ("uniform", "learned"),
-        (uniform, learned),
-        "nats",
-    )
-
-
-def _head(observed: Tensor | None) -> Tensor | None:
-    return None if observed is None else observed[:SHOWN]
+        found = (usage(counts), gain(uniform, learned))
+        return (*found, codes_seen(self, batch)) if self.domain.is_image else found

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, Transform
+from torch.distributions import Distribution
 
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
-from ..latents import JointDraw
-from ..ops import keyed
 from ..panels import Panel
 from ..terms import Terms, expand_samples
+from .modes import held
+from .posterior import Posterior
+from .spaces import Coordinates, Flow
 
 REMEDIES = {
     "log_w": "it has no sampled log-weights; use the objective or estimator 'elbo'",
@@ -34,143 +35,6 @@ REMEDIES = {
     "layers": "it cannot be cut into a number of steps, as a vdm can; use the estimator 'elbo'",
     "flow": "it has no probability-flow ODE, as a vdm has; use the estimator 'elbo'",
 }
-
-
-class Posterior(ABC):
-    """q(z|x) for one batch."""
-
-    @abstractmethod
-    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        """K draws (a tuple of groups [K, B, …], reparametrised where possible) and log q [K, B, L]."""
-
-    @abstractmethod
-    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
-        """log q(z_l|z_>l, x) [K, B, L]; `hold` takes the *weights* of q as constants, never z."""
-
-    def log_prob_each(self, z: tuple[Tensor, ...]) -> Tensor | None:
-        """log q(z_d|x) of every latent by itself [K, B, D], or None where these marginals are not known."""
-        return None
-
-    distribution: Distribution | None = None  # q(z|x) itself, where there is one
-
-    @property
-    def mean(self) -> tuple[Tensor, ...] | None:
-        """The posterior mean per group [B, …], or None."""
-        return None
-
-    @property
-    def stddev(self) -> tuple[Tensor, ...] | None:
-        """The posterior standard deviation per group [B, …], or None."""
-        return None
-
-
-class OneGroup(Posterior):
-    """The posterior of a model with one latent group, from a torch distribution with batch shape [B].
-
-    Arguments:
-        make: builds the distribution; called with True, it takes what q was made from as constant.
-        weights: of q that the distribution itself may still read (a flow's); held with the rest.
-    """
-
-    distribution: Distribution
-
-    def __init__(self, make: Callable[[bool], Distribution], weights: Sequence[nn.Parameter] = ()) -> None:
-        self._make, self._weights = make, weights
-        self.distribution = make(False)
-
-    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        q = self.distribution
-        if isinstance(q, JointDraw):
-            z, log_q = q.rsample_and_log_prob((num_samples,))
-            return (z,), log_q.unsqueeze(-1)
-        z = q.rsample((num_samples,)) if q.has_rsample else q.sample((num_samples,))
-        return (z,), q.log_prob(z).unsqueeze(-1)
-
-    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
-        if not hold:
-            return self.distribution.log_prob(z[0]).unsqueeze(-1)
-        with held(self._weights):
-            return self._make(True).log_prob(z[0]).unsqueeze(-1)
-
-    def log_prob_each(self, z: tuple[Tensor, ...]) -> Tensor | None:
-        each = marginals(self.distribution)
-        return None if each is None else each.log_prob(z[0])
-
-    @property
-    def mean(self) -> tuple[Tensor, ...] | None:
-        try:
-            return (self.distribution.mean,)
-        except NotImplementedError:  # a flow's is an integral; what wants it can average draws
-            return None
-
-    @property
-    def stddev(self) -> tuple[Tensor, ...] | None:
-        try:
-            return (self.distribution.stddev,)
-        except NotImplementedError:
-            return None
-
-
-class Coordinates:
-    """The space in which samplers and grids move, of one batch: z = T(u). Here T is the identity."""
-
-    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
-        """z groups [K, B, …] and log|det ∂z/∂u| [K, B], of u groups [K, B, …]."""
-        return u, u[0].new_zeros(u[0].shape[:2])
-
-    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """u groups [K, B, …] of z groups [K, B, …]."""
-        return z
-
-
-class OneTransform(Coordinates):
-    """z = T(u) of a single latent group.
-
-    Arguments: transform: T, with events [D].
-    """
-
-    def __init__(self, transform: Transform) -> None:
-        self.transform = transform
-
-    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
-        both = getattr(self.transform, "call_and_ladj", None)  # zuko's have it: one pass of the network instead of two
-        if both is not None:
-            z, log_det = both(u[0])
-            return (z,), log_det
-        z = self.transform(u[0])
-        return (z,), self.transform.log_abs_det_jacobian(u[0], z)
-
-    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (self.transform.inv(z[0]),)
-
-
-@dataclass(frozen=True)
-class Flow:
-    """dz/dτ = v(z, τ) from z at τ = start, beside x, to τ = end, where the density of z is known: another model of x.
-
-    Arguments: start, end; draw(K) gives z [K, B, …] from q(z|x) and log q [K, B]; velocity(z [N, …], τ), rows in the
-    order of the examples, over and over; log_px_z(z [K, B, …]) [K, B]; log_end(z [K, B, …]) [K, B], the density at the
-    end.
-    """
-
-    start: float
-    end: float
-    draw: Callable[[int], tuple[Tensor, Tensor]]
-    velocity: Callable[[Tensor, float], Tensor]
-    log_px_z: Callable[[Tensor], Tensor]
-    log_end: Callable[[Tensor], Tensor]
-
-
-def marginals(q: Distribution) -> Distribution | None:
-    """The distribution of each latent by itself, batch shape [B, D]; None without the fact "marginals".
-
-    A factorised q has them as they are, a Gaussian with full covariance from the diagonal.
-    """
-    if isinstance(q, Independent) and not q.base_dist.event_shape:
-        return q.base_dist
-    if isinstance(q, MultivariateNormal):
-        return Normal(q.mean, q.variance.sqrt(), validate_args=False)
-    return None
 
 
 class Model(nn.Module, ABC):
@@ -191,6 +55,8 @@ class Model(nn.Module, ABC):
         warmup: the share of the training over which the weight of the rate grows, unless another is asked for.
         remedies: of facts that this family does not give, in place of the general ones.
         compared_steps: the numbers of steps T that a model with the fact layers is shown in.
+        domains: the kinds of x that the family takes; empty where its likelihood decides.
+        fits_few_data: whether it is what to try where there are too few examples for networks.
     """
 
     domain: Domain
@@ -202,6 +68,8 @@ class Model(nn.Module, ABC):
     warmup: ClassVar[float] = 0.1
     remedies: ClassVar[Mapping[str, str]] = {}
     compared_steps: ClassVar[tuple[int, ...]] = ()
+    domains: ClassVar[tuple[str, ...]] = ()
+    fits_few_data: ClassVar[bool] = False
     network_dtype: torch.dtype = torch.float32  # bf16 inside networks only, and only while training
     decoder_dtype: torch.dtype | None = None  # of a decoder network, while many draws are judged; None without one
     summary: ClassVar[str] = ""
@@ -235,6 +103,11 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """The parameters of "p" (prior and likelihood), "q" (inference) or "prior"."""
+
+    @classmethod
+    def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
+        """Whether the keys `given` leave the budget to choose between convolutions on patches and matrices alone."""
+        return False
 
     def begin(self, parts: tuple[str, ...]) -> None:
         """Called when a stage of training begins, also on resume, with the parts that it trains."""
@@ -306,6 +179,7 @@ class Model(nn.Module, ABC):
         """KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products over the dimensions of z; else None."""
         return None
 
+    @final
     def infer(
         self,
         batch: Batch,
@@ -322,6 +196,15 @@ class Model(nn.Module, ABC):
         """
         if num_samples is None:
             return self.enumerate(batch)
+        return self.draw_terms(batch, num_samples, hold, posterior)
+
+    def draw_terms(
+        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
+    ) -> Terms:
+        """What `infer` calls for K draws: `posterior`, then `joint`. A family may do in one pass what these are two of.
+
+        Nothing else calls it but another such method, and it must give the same terms as the two.
+        """
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
         if "q" in hold:
@@ -343,75 +226,3 @@ class Model(nn.Module, ABC):
                     f"{who} needs {need.replace('|', ' or ')}, which this {type(self).__name__} does not give: "
                     f"{(REMEDIES | dict(self.remedies)).get(first, 'choose another')}."
                 )
-
-
-@contextlib.contextmanager
-def held(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Take parameters as constants inside the block (gradients still flow through z)."""
-    trainable = [p for p in parameters if p.requires_grad]
-    for p in trainable:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in trainable:
-            p.requires_grad_(True)
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block, and whatever it was before after it."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
-
-
-@contextlib.contextmanager
-def decoding_in(model: Model, precision: str) -> Iterator[None]:
-    """The decoder of a model that has one in so much precision inside the block."""
-    before = model.decoder_dtype
-    if before is not None:
-        model.decoder_dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    try:
-        yield
-    finally:
-        model.decoder_dtype = before
-
-
-@torch.no_grad()
-def shapes_of_z(model: Model) -> tuple[torch.Size, ...]:
-    """The shape of each latent group of one example."""
-    if not model.groups:
-        return ()
-    with keyed("shapes"):
-        return tuple(group.shape[1:] for group in model.draw_prior(1, model.draw_labels(1)))
-
-
-def num_latents(model: Model) -> int:
-    """The dimensions of z, all groups together."""
-    return sum(shape.numel() for shape in shapes_of_z(model))
-
-
-def stands_for_x(model: Model) -> bool:
-    """Whether the model has a z that stands for x: one that x can be decoded from."""
-    return bool(model.groups) and "joint" in model.gives
-
-
-def require_latents(model: Model, what: str) -> None:
-    """Refuse what needs a z that stands for x, of a model without one."""
-    if not stands_for_x(model):
-        why = "those of this {} do not" if model.groups else "this {} has none: it states p(x) itself"
-        raise RequestError(
-            f"{what} needs latents that stand for x, and {why.format(type(model).__name__)}.",
-            "Use a model such as vae or hvae; samples and scores work as they are.",
-        )
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """The device of a module's first parameter or buffer."""
-    for tensor in (*module.parameters(), *module.buffers()):
-        return tensor.device
-    return torch.device("cpu")

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .cells import Both, GridLayer, Level, blocks, resample, shrink
+from .blocks import Both, GridLayer, Level, blocks, resample, shrink
 from .mlp import perceptron
 
 Gaussian = tuple[Tensor, Tensor]  # mean and log standard deviation [..., D]
@@ -165,7 +165,7 @@ class TopDown(Ladder):
         return p[0] + p[1].exp() * shift, p[1] + log_ratio
 
 
-class Chain(Ladder):
+class BottomUp(Ladder):
     """The plain Markov chain: q(z1|x) q(z2|z1) … q(z_L|z_{L−1}) upwards, p(z_L) p(z_{L−1}|z_L) … p(x|z1) downwards.
 
     Nothing is shared, and each step is a perceptron of the group before. With every q a fixed addition of noise, and

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..likelihoods import Likelihood, moments
-from ..nn.masking import join_mask, shape_with_mask
-from .base import Model
+from ...batch import Batch
+from ...likelihoods import Likelihood, moments
+from ...model import Model
+from ...nn.masking import join_mask, shape_with_mask
 
 
 class Scaled(Model):

@@ -7,29 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, MultivariateNormal, Normal
 
-from ..batch import Batch
-from ..distributions import EventSum
-from ..domain import Domain
-from ..errors import RequestError, nearest
-from ..registry import register
-from ..terms import Terms
-from .base import Model, OneGroup, Posterior
+from ...batch import Batch
+from ...distributions import EventSum
+from ...domain import Domain
+from ...errors import RequestError, nearest
+from ...model import Model, OneGroup, Posterior
+from ...registry import register
+from ...terms import Terms
+from .statistics import MeanCov, centred, columns, mean_and_cov
 
 EM_ROUNDS = 20  # per pass over the data: a round costs D²·Z on the moments, which is nothing beside the pass
 GAPPY_ROUNDS = 5  # of EM where x has gaps: each is a pass over the data
-
-
-class Moments(NamedTuple):
-    """All that the training set says to a linear-Gaussian model: x̄ [D] and C = 1/N Σ_n (x_n − x̄)(x_n − x̄)ᵀ [D, D]."""
-
-    mean: Tensor
-    cov: Tensor
 
 
 @register("model", "linear_gaussian")
@@ -57,6 +51,7 @@ class LinearGaussian(Model):
     c: Tensor
     summary = "probabilistic PCA or factor analysis; log p(x) in closed form"
     solves = "all"
+    domains = ("real",)
 
     def __init__(
         self,
@@ -116,7 +111,7 @@ class LinearGaussian(Model):
         log det(W Wᵀ + ψ) = Σ_d log ψ_d + log det M.
         """
         W, mu, psi = self._theta()
-        seen, delta = self._centred(batch, mu)  # [B or 1, D], [B, D]
+        seen, delta = centred(batch, mu)  # [B or 1, D], [B, D]
         posterior = self._exact(batch)
         z = posterior.mean  # [B, Z]
         log_det_m = -2 * posterior.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
@@ -142,7 +137,7 @@ class LinearGaussian(Model):
     def _exact(self, batch: Batch, hold: bool = False) -> MultivariateNormal:
         """p(z|x_observed): rows with different masks have different M, [B, Z, Z]."""
         W, mu, psi = self._theta(hold)
-        seen, delta = self._centred(batch, mu)
+        seen, delta = centred(batch, mu)
         eye = torch.eye(self.latent, dtype=W.dtype, device=W.device)
         M = eye + torch.einsum("bd,dz,dy->bzy", seen / psi, W, W)  # [B or 1, Z, Z]
         T = _inverse_root(M)
@@ -152,7 +147,7 @@ class LinearGaussian(Model):
     def _free(self, batch: Batch, hold: bool = False) -> MultivariateNormal:
         """N(A(x − c) + b, L Lᵀ); what is not observed is taken at c."""
         A, b, L = self._q(hold)
-        _, delta = self._centred(batch, self.c.double())
+        _, delta = centred(batch, self.c.double())
         return MultivariateNormal(delta @ A.T + b, scale_tril=L, validate_args=False)
 
     def _theta(self, hold: bool = False) -> tuple[Tensor, Tensor, Tensor]:
@@ -164,14 +159,6 @@ class LinearGaussian(Model):
         """A [Z, D], b [Z] and L [Z, Z] of the free q."""
         A, b, log_L = _float64(hold, self.A, self.b, self.log_L)
         return A, b, log_L.tril(-1) + log_L.diagonal().exp().diag()
-
-    def _centred(self, batch: Batch, centre: Tensor) -> tuple[Tensor, Tensor]:
-        """What is observed, as 0 and 1 [B or 1, D], and x − centre [B, D], 0 where x is not observed."""
-        delta = batch.x.flatten(1).double() - centre
-        if batch.observed is None:
-            return torch.ones_like(delta[:1]), delta
-        seen = batch.observed.flatten(1)
-        return seen.double(), torch.where(seen, delta, 0.0)
 
     # generating
 
@@ -199,7 +186,7 @@ class LinearGaussian(Model):
 
         (At A = 0 it would stay: an encoder that ignores x teaches the decoder to ignore z, and the other way round.)
         """
-        mean, variance = self._columns(lambda: [batch])
+        mean, variance = columns(lambda: [batch])
         self._set_least_psi(mean, variance)
         W = torch.randn_like(self.W) * (variance / (2 * self.latent)).sqrt().unsqueeze(-1)
         self._set_theta(W, mean, variance / 2)
@@ -216,7 +203,7 @@ class LinearGaussian(Model):
         if next(iter(batches())).observed is not None:
             self._solve_gappy(batches)
             return
-        moments = self._moments(batches())
+        moments = mean_and_cov(batches())
         self._set_least_psi(moments.mean, moments.cov.diagonal())
         if self.noise == "isotropic":
             self._principal_components(moments)
@@ -240,7 +227,7 @@ class LinearGaussian(Model):
     @torch.no_grad()
     def m_step(self, batches: Callable[[], Iterable[Batch]]) -> None:
         """With q held, the best θ = (W, μ, ψ) there is: one regression of x on the z that q infers."""
-        self._maximise(self._moments(batches()))
+        self._maximise(mean_and_cov(batches()))
 
     def _solve_gappy(self, batches: Callable[[], Iterable[Batch]]) -> None:
         if self.inference == "free":
@@ -248,7 +235,7 @@ class LinearGaussian(Model):
                 "model.inference=free needs every value of x, and some are not observed.",
                 "Leave it out: the exact posterior knows what is observed of each example.",
             )
-        mean, variance = self._columns(batches)
+        mean, variance = columns(batches)
         self._set_least_psi(mean, variance)
         for _ in range(GAPPY_ROUNDS):
             self._gappy_round(batches(), mean)
@@ -263,7 +250,7 @@ class LinearGaussian(Model):
         zz, count, square = c.new_zeros(Z + 1, Z + 1), c.new_zeros(D), c.new_zeros(D)
         G, b = c.new_zeros(D, (Z + 1) ** 2), c.new_zeros(D, Z + 1)
         for batch in batches:
-            seen, x = self._centred(batch, c)
+            seen, x = centred(batch, c)
             q = self._exact(batch)
             mean = torch.nn.functional.pad(q.mean, (0, 1), value=1.0)  # E[z̃], [B, Z + 1]
             second = mean.unsqueeze(-1) * mean.unsqueeze(-2)
@@ -278,7 +265,7 @@ class LinearGaussian(Model):
         psi = error / count if self.noise == "diagonal" else (error.sum() / count.sum()).expand_as(error)
         self._set_theta(w[:, :Z] @ torch.linalg.cholesky(S), c + w[:, Z] + w[:, :Z] @ centre, psi)
 
-    def _principal_components(self, moments: Moments) -> None:
+    def _principal_components(self, moments: MeanCov) -> None:
         """W = U_q (Λ_q − ψI)^½ and ψ = mean of the discarded eigenvalues of C (Tipping & Bishop 1999, eq. 7–8).
 
         D − 1 components already fit C exactly, so columns of W beyond these are zero.
@@ -291,7 +278,7 @@ class LinearGaussian(Model):
         W[:, :q] = U[:, :q] * (lam[:q] - psi).clamp(min=0).sqrt()
         self._set_theta(W, moments.mean, psi.expand_as(moments.mean))
 
-    def _maximise(self, moments: Moments) -> None:
+    def _maximise(self, moments: MeanCov) -> None:
         """W = C_xz C_zz⁻¹, μ = x̄ − W z̄, ψ = diag(C − W C_zx), where C_xz = C Aᵀ and C_zz = S + A C Aᵀ come from q."""
         x_mean, C = moments
         A, z_mean, S = self._exact_map(x_mean) if self.inference == "exact" else self._free_map(x_mean)
@@ -328,46 +315,6 @@ class LinearGaussian(Model):
                 "Remove them (they hold no information), or share one noise: model.noise=isotropic.",
             )
         self.least_psi.copy_(self.floor * (variance if self.noise == "diagonal" else variance.mean()))
-
-    def _columns(self, batches: Callable[[], Iterable[Batch]]) -> tuple[Tensor, Tensor]:
-        """The mean and the variance [D] of what is observed of each column."""
-        if next(iter(batches())).observed is None:
-            moments = self._moments(batches())
-            return moments.mean, moments.cov.diagonal()
-        zero = torch.zeros_like(self.mu, dtype=torch.float64)
-        mean = self._mean(batches(), zero)
-        return mean, self._mean(batches(), mean, power=2)
-
-    def _mean(self, batches: Iterable[Batch], centre: Tensor, power: int = 1) -> Tensor:
-        """The mean of (x − centre)^power over what is observed of each column, [D]."""
-        count, total = torch.zeros_like(centre), torch.zeros_like(centre)
-        for batch in batches:
-            seen, delta = self._centred(batch, centre)
-            count, total = count + seen.expand_as(delta).sum(0), total + (delta**power).sum(0)
-        if bool((count < 1).any()):
-            raise RequestError(
-                f"Column {int((count < 1).nonzero()[0])} of x has no value in any example; leave it out."
-            )
-        return total / count
-
-    def _moments(self, batches: Iterable[Batch]) -> Moments:
-        """x̄ and C in float64, in one pass; sums are taken about the mean of the first batch, against cancellation."""
-        count, shift, total, square = 0, torch.empty(0), torch.empty(0), torch.empty(0)
-        for batch in batches:
-            if batch.observed is not None:
-                raise RequestError(
-                    "This closed form of linear_gaussian needs every value of x, and some are not observed.",
-                    "Use solve(), which climbs by EM where x has gaps.",
-                )
-            x = batch.x.flatten(1).double()
-            if not count:
-                shift = x.mean(0)
-                total, square = torch.zeros_like(shift), torch.zeros_like(torch.outer(shift, shift))
-            x = x - shift
-            count, total, square = count + len(x), total + x.sum(0), square.addmm_(x.T, x)
-        if count < 2:
-            raise RequestError(f"A linear-Gaussian model takes at least 2 examples; {count} came.")
-        return Moments(shift + total / count, square / count - torch.outer(total, total) / count**2)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """The exact posterior has no weights of its own: it follows those of p."""

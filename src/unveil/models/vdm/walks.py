@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..batch import Batch
-from ..ops import keyed
-from ..panels import Bars, Lines, Panel, Strip
-from .base import Model
-from .layers import descend
+from ...batch import Batch
+from ...model import Model
+from ...ops import keyed
+from ...panels import Bars, Lines, Panel, Strip
 from .noising import Noising
+from .steps import descend
 
 FEW, STRIP = 24, 10  # examples that are looked at, and shown
 STEPS = (1, 2, 5, 10, 25, 50)  # that are compared

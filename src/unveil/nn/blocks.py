@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .patch import Grid
+from .patch import PixelGrid
 
 
 class Level(NamedTuple):
@@ -121,7 +121,7 @@ class GridStem(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], width: int) -> None:
         super().__init__()
-        self.grid = Grid(shape)
+        self.grid = PixelGrid(shape)
         self.first = nn.Linear(self.grid.channels * self.grid.patch**2, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class GridHead(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], width: int, params_per_dim: int) -> None:
         super().__init__()
-        self.grid, self.params_per_dim = Grid(shape), params_per_dim
+        self.grid, self.params_per_dim = PixelGrid(shape), params_per_dim
         self.out = nn.Linear(width, params_per_dim * self.grid.channels * self.grid.patch**2, bias=False)
         shrink(self.out, 0.1)  # begin near the data mean, which the likelihood's offset holds
 

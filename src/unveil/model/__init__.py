@@ -1,0 +1,30 @@
+"""The interface of a model: p(x, z), q(z|x), what they answer, and small questions about them.
+
+It may import terms, distributions and what is below them, and knows no family. A new family is a file in `models/`;
+a new fact that each must state is an attribute of `Model` in `interface.py`, with a default.
+"""
+
+from .asking import decoding_in, device_of, num_latents, require_latents, shapes_of_z, stands_for_x
+from .interface import REMEDIES, Model
+from .modes import evaluating, held
+from .posterior import OneGroup, Posterior, marginals
+from .spaces import Coordinates, Flow, OneTransform
+
+__all__ = [
+    "REMEDIES",
+    "Coordinates",
+    "Flow",
+    "Model",
+    "OneGroup",
+    "OneTransform",
+    "Posterior",
+    "decoding_in",
+    "device_of",
+    "evaluating",
+    "held",
+    "marginals",
+    "num_latents",
+    "require_latents",
+    "shapes_of_z",
+    "stands_for_x",
+]

@@ -1,0 +1,61 @@
+"""Small questions about a built model: the size of its z, what it can be used for, where it is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from ..errors import RequestError
+from ..ops import keyed
+from .interface import Model
+
+
+@torch.no_grad()
+def shapes_of_z(model: Model) -> tuple[torch.Size, ...]:
+    """The shape of each latent group of one example."""
+    if not model.groups:
+        return ()
+    with keyed("shapes"):
+        return tuple(group.shape[1:] for group in model.draw_prior(1, model.draw_labels(1)))
+
+
+def num_latents(model: Model) -> int:
+    """The dimensions of z, all groups together."""
+    return sum(shape.numel() for shape in shapes_of_z(model))
+
+
+def stands_for_x(model: Model) -> bool:
+    """Whether the model has a z that stands for x: one that x can be decoded from."""
+    return bool(model.groups) and "joint" in model.gives
+
+
+def require_latents(model: Model, what: str) -> None:
+    """Refuse what needs a z that stands for x, of a model without one."""
+    if not stands_for_x(model):
+        why = "those of this {} do not" if model.groups else "this {} has none: it states p(x) itself"
+        raise RequestError(
+            f"{what} needs latents that stand for x, and {why.format(type(model).__name__)}.",
+            "Use a model such as vae or hvae; samples and scores work as they are.",
+        )
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """The device of a module's first parameter or buffer."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+@contextlib.contextmanager
+def decoding_in(model: Model, precision: str) -> Iterator[None]:
+    """The decoder of a model that has one in so much precision inside the block."""
+    before = model.decoder_dtype
+    if before is not None:
+        model.decoder_dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    try:
+        yield
+    finally:
+        model.decoder_dtype = before

@@ -1,0 +1,59 @@
+"""Where z moves: the coordinates of samplers and grids, and the ODE that carries z to noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.distributions import Transform
+
+
+class Coordinates:
+    """The space in which samplers and grids move, of one batch: z = T(u). Here T is the identity."""
+
+    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """z groups [K, B, …] and log|det ∂z/∂u| [K, B], of u groups [K, B, …]."""
+        return u, u[0].new_zeros(u[0].shape[:2])
+
+    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """u groups [K, B, …] of z groups [K, B, …]."""
+        return z
+
+
+class OneTransform(Coordinates):
+    """z = T(u) of a single latent group.
+
+    Arguments: transform: T, with events [D].
+    """
+
+    def __init__(self, transform: Transform) -> None:
+        self.transform = transform
+
+    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        both = getattr(self.transform, "call_and_ladj", None)  # zuko's have it: one pass of the network instead of two
+        if both is not None:
+            z, log_det = both(u[0])
+            return (z,), log_det
+        z = self.transform(u[0])
+        return (z,), self.transform.log_abs_det_jacobian(u[0], z)
+
+    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (self.transform.inv(z[0]),)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """dz/dτ = v(z, τ) from z at τ = start, beside x, to τ = end, where the density of z is known: another model of x.
+
+    Arguments: start, end; draw(K) gives z [K, B, …] from q(z|x) and log q [K, B]; velocity(z [N, …], τ), rows in the
+    order of the examples, over and over; log_px_z(z [K, B, …]) [K, B]; log_end(z [K, B, …]) [K, B], the density at the
+    end.
+    """
+
+    start: float
+    end: float
+    draw: Callable[[int], tuple[Tensor, Tensor]]
+    velocity: Callable[[Tensor, float], Tensor]
+    log_px_z: Callable[[Tensor], Tensor]
+    log_end: Callable[[Tensor], Tensor]

@@ -1,0 +1,50 @@
+"""The codes of x: which quantizer makes them, and q(c|x), which is certain of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...errors import RequestError
+from ...model import Posterior
+from ...nn.quantize import Quantized, Quantizer, ScalarQuantizer, VectorQuantizer
+from ...terms import expand_samples
+
+CODE_DIM = 16  # of a code's vector
+
+
+class Codes(Posterior):
+    """q(c|x), certain of one c, the code nearest to each vector: a draw is always the same, and log q = 0.
+
+    Arguments: found, what the vectors of x [B, n, D] became.
+    """
+
+    def __init__(self, found: Quantized) -> None:
+        self.found = found
+
+    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
+        z = (expand_samples(self.found.codes, num_samples),)
+        return z, self.log_prob(z)
+
+    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
+        """0 at the codes of x, −∞ elsewhere."""
+        same = (z[0] == self.found.codes).all(-1)
+        return torch.where(same, 0.0, -torch.inf).unsqueeze(-1)
+
+
+def make_quantizer(name: str, num_codes: int, dim: int, ema: bool, revival: bool) -> Quantizer:
+    if name == "vq":
+        return VectorQuantizer(num_codes, dim or CODE_DIM, ema=ema, revival=revival)
+    if dim:
+        raise RequestError(
+            f"model.code_dim={dim} came with quantizer=fsq, whose codebook_size says how many numbers a code has; "
+            "leave it out."
+        )
+    return ScalarQuantizer(num_codes)
+
+
+def check(**sizes: int) -> None:
+    for key, size in sizes.items():
+        if size < 1:
+            low = 2 if key == "codebook_size" else 1
+            raise RequestError(f"model.{key} is {size + low - 1}; it takes a whole number from {low} upwards.")
