@@ -27,8 +27,8 @@ class Plot(Panel):
 
     def data(self) -> dict[str, Any]:
         """What the page's script draws."""
-        sprite = None if self.thumbnails is None else vars(self.thumbnails)
-        return {**self.figure, "sprite": sprite, "labels": self.labels}
+        sprite = {} if self.thumbnails is None else {"sprite": vars(self.thumbnails)}
+        return {**self.figure, **sprite, **({} if self.labels is None else {"labels": self.labels})}
 
 
 @dataclass(frozen=True)

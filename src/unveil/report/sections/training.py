@@ -56,10 +56,10 @@ def curves(run: RunStore, name: str) -> Figure:
     more = without_the_first_fall(y, v) if name == "bound" else {}
     return figure(
         [
-            line(x, y, "@muted", "training batches", width=1.2, hover=hover, digits=9),
-            line(u, v, "@accent", "validation", marks=True, hover=hover, digits=9),
+            line(x, y, "@muted", "training batches", width=1.2, hover=hover, digits=7),
+            line(u, v, "@accent", "validation", marks=True, hover=hover, digits=7),
             points(
-                [best or 0] * len(kept), kept, "@paper", "weights kept", size=11, hover=hover, digits=9, marker=ring
+                [best or 0] * len(kept), kept, "@paper", "weights kept", size=11, hover=hover, digits=7, marker=ring
             ),
         ],
         axis("step"),
