@@ -247,16 +247,17 @@ def test_extremes_are_those_of_the_whole_test_set(mixture: RunStore) -> None:
     subject = Subject.of(mixture)
     every, _ = evaluate(subject.model, subject.test, make_estimator("exact"))
     order = every.log_px.argsort()
-    found = ends(subject, 5)
-    assert found.least == order[:5].tolist() and found.most == order.flip(0)[:5].tolist()
-    assert found.least_log_px == pytest.approx(every.log_px[order[:5]].tolist())
+    least, most = ends(subject, 5)
+    assert [place for place, _ in least] == order[:5].tolist()
+    assert [place for place, _ in most] == order.flip(0)[:5].tolist()
+    assert [value for _, value in least] == pytest.approx(every.log_px[order[:5]].tolist())
 
 
 def test_extremes_are_those_of_the_result(images: RunStore) -> None:
-    found, log_px = ends(Subject.of(images), 1000), images.scores("test")
-    assert len(found.least) == len(log_px) // 2 and np.isclose(log_px.mean(), images.result["log_px"])
-    assert np.array_equal(log_px[found.least], np.sort(log_px)[: len(found.least)])
-    assert np.array_equal(log_px[found.most], np.sort(log_px)[::-1][: len(found.most)])
+    (least, most), log_px = ends(Subject.of(images), 1000), images.scores("test")
+    assert len(least) == len(log_px) // 2 and np.isclose(log_px.mean(), images.result["log_px"])
+    assert np.array_equal([value for _, value in least], np.sort(log_px)[: len(least)])
+    assert np.array_equal([value for _, value in most], np.sort(log_px)[::-1][: len(most)])
 
 
 def test_the_kept_step_is_the_best_of_the_last_phase(images: RunStore) -> None:

@@ -16,9 +16,7 @@ from .page import rendered
 from .rounding import error, fixed
 from .subject import Subject
 
-HEAD = (
-    "run", "model", "objective", "judged by", "log p(x)", "below the best", "ELBO", "rate", "distortion", "active",
-)  # fmt: skip
+HEAD = ("run", "model", "objective", "judged by", "log p(x)", "below the best", "ELBO", "rate", "distortion", "active")
 
 
 def write_comparison(found: Comparison, path: Path) -> Path:
@@ -29,19 +27,9 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 
 def comparison_page(found: Comparison) -> str:
     """The HTML of a comparison."""
-    best, subject = found.rows[0], Subject.of(found.rows[0].run)
-    return rendered(
-        "comparison.html",
-        _sections(found),
-        subject.paint,
-        subject.column_names,
-        count=len(found.rows),
-        source=found.source,
-        binarization=found.binarization,
-        best=best,
-        side=SIGNS[best.result["direction"]],
-        remarks=found.remarks,
-    )
+    subject = Subject.of(found.rows[0].run)
+    head = {"comparison": found, "side": SIGNS[subject.result["direction"]]}
+    return rendered("comparison.html", _sections(found), subject.paint, subject.column_names, **head)
 
 
 def _sections(found: Comparison) -> dict[str, Group]:

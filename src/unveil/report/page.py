@@ -29,22 +29,8 @@ MOST_BYTES = 8_000_000
 def page(run: RunStore) -> str:
     """The HTML of a finished run's report."""
     subject = Subject.of(run)
-    return rendered(
-        "report.html",
-        groups(subject),
-        subject.paint,
-        subject.column_names,
-        name=run.data.name,
-        family=subject.family,
-        quantity=quantity(subject.result),
-        side=SIGNS[subject.result["direction"]],
-        result=subject.result,
-        findings=len((run.diagnosis or {}).get("findings") or []),
-        domain=subject.domain,
-        groups=subject.model.groups,
-        total_dims=len(subject.dimensions.variance) if subject.dimensions else 0,
-        weights=sum(p.numel() for p in subject.model.parameters()),
-    )
+    found = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
+    return rendered("report.html", groups(subject), subject.paint, subject.column_names, subject=subject, **found)
 
 
 def rendered(

@@ -86,6 +86,10 @@ class Subject:
         return self.run.config.model_name.replace("_", " ")
 
     @property
+    def num_weights(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
     def column_names(self) -> list[str]:
         """The names of the first columns, or their numbers from 0."""
         return (self.info["columns"] or [f"column {i}" for i in range(self.domain.num_dims)])[:COLUMNS]

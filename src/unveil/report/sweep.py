@@ -9,11 +9,10 @@ from pathlib import Path
 from ..diagnostics.aggregate import AUC
 from ..diagnostics.collapse import DROP
 from ..files import write_atomic
-from ..trials.sweep import Point, Sweep
+from ..trials.sweep import HEADS, Point, Sweep
 from .charts import Figure, axis, bars, figure, line, names_axis, points, rule, span
 from .exhibits import Group, Plot, Table
 from .page import rendered
-from .rounding import fixed
 
 NEAR = 0.04  # of the picture: points closer than that share a label
 LOOKS = {  # of a point, by its mark: name in the legend, colour, symbol; what is drawn later lies on top
@@ -66,24 +65,14 @@ def _sections(found: Sweep) -> dict[str, Group]:
 
 
 def _table(found: Sweep) -> Table:
-    points = (found.before, *found.points)
-    head = ("β", "marked", "rate", "distortion", "ELBO", "active", "shuffled z costs", "AUC")
     return Table(
         "",
         "The numbers are nats per validation example. The first row is the run itself, with its own objective and "
         "budget. The shaded row is the refit with the highest ELBO.",
-        head,
-        [_row(point) for point in points],
-        worded=2,
-        own=points.index(found.best),
+        HEADS,
+        [[value.replace("-", "−") for value in row] for row in found.rows()],
+        own=1 + found.points.index(found.best),
     )
-
-
-def _row(point: Point) -> list[str]:
-    found = point.judged
-    units = "–" if found.active_units is None else str(found.active_units)
-    numbers = [fixed(value) for value in (found.rate, found.distortion, found.elbo)]
-    return [point.name, ", ".join(point.marks) or "–", *numbers, units, fixed(found.drop), fixed(point.aggregate.auc)]
 
 
 def curve(found: Sweep) -> Figure:

@@ -22,8 +22,7 @@ LINES = 3  # that fit into the box of z
 class Anatomy:
     """Lines of text for each part of the picture.
 
-    Arguments: x, z, encoder, prior and decoder, lines each; exact, whether q(z|x) is p(z|x), computed from p; total,
-    the number of weights.
+    Arguments: x, z, encoder, prior and decoder, lines each; exact, whether q(z|x) is p(z|x), computed from p.
     """
 
     x: list[str]
@@ -32,7 +31,6 @@ class Anatomy:
     prior: list[str]
     decoder: list[str]
     exact: bool
-    total: int
 
 
 @section("picture", order=120)
@@ -62,7 +60,6 @@ def anatomy(subject: Subject) -> Anatomy:
         prior=[*_names(spec, ("prior",)), _weights(count["prior"])],
         decoder=[*(_names(spec, ("decoder", "likelihood")) or [_name(spec)]), _weights(count["p"] - count["prior"])],
         exact=exact,
-        total=sum(p.numel() for p in model.parameters()),
     )
 
 

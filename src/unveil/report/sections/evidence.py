@@ -99,9 +99,9 @@ TRUTH = (
 
 def _cloud_lead(cloud: AggregateDraws) -> str:
     lead = (
-        "Samples start from p(z). The decoder was trained on z from q(z), the average of q(z|x) over x. The two should "
-        "cover the same area. Where p(z) is but q(z) is not, the decoder was never trained, and samples may be unlike "
-        "data. Where q(z) is but p(z) is not, there are x that the model almost never makes."
+        "Samples start from p(z). The decoder was trained on z from q(z), the average of q(z|x) over x. Both should "
+        "cover the same places. In a place with p(z) but without q(z), the decoder was never trained, and samples may "
+        "be unlike data. In a place with q(z) but without p(z) lie x that the model almost never makes."
     )
     if cloud.num_dims <= 2:
         return lead

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from markupsafe import Markup
 
@@ -19,21 +17,14 @@ VALUES = 6  # first values of a row that are shown
 LONGEST = 12  # characters of a label under an image
 
 
-@dataclass(frozen=True)
-class Ends:
-    """Test examples by log p(x): their places in the split [n], and log p(x) [n]; the most extreme first."""
-
-    least: list[int]
-    least_log_px: list[float]
-    most: list[int]
-    most_log_px: list[float]
+Scored = list[tuple[int, float]]  # places in the split, with log p(x)
 
 
 @section("extremes", order=100)
 def extremes(subject: Subject) -> Group | None:
     """Both ends as images or as rows of a table."""
-    found, result = ends(subject, COUNT), subject.result
-    if not found.least:
+    (least, most), result = ends(subject, COUNT), subject.result
+    if not least:
         return None
     how = f" ({result['estimator'].upper()}-{result['num_samples']})" if result["num_samples"] else ""
     words = Markup(
@@ -42,26 +33,23 @@ def extremes(subject: Subject) -> Group | None:
         "belongs to the data</strong>: simple images and values near the middle can be likelier than any real example."
     ).format(how)
     shown = _images if subject.domain.is_image else _table
-    sides = [
-        shown(subject, "Least likely", found.least, found.least_log_px),
-        shown(subject, "Most likely", found.most, found.most_log_px),
-    ]
+    sides = [shown(subject, "Least likely", least), shown(subject, "Most likely", most)]
     return Group("Least and most likely", words, sides)
 
 
-def ends(subject: Subject, count: int) -> Ends:
-    """The least and the most likely test examples, by log p(x) as it was judged for the result."""
+def ends(subject: Subject, count: int) -> tuple[Scored, Scored]:
+    """The least and the most likely test examples, the most extreme first, by log p(x) as judged for the result."""
     log_px = torch.from_numpy(subject.run.scores("test"))
-    best = log_px.argsort(stable=True)
-    count = min(count, len(best) // 2)
-    least, most = best[:count], best.flip(0)[:count]
-    return Ends(least.tolist(), log_px[least].tolist(), most.tolist(), log_px[most].tolist())
+    order = log_px.argsort(stable=True)
+    count = min(count, len(order) // 2)
+    least, most = (list(zip(kept.tolist(), log_px[kept].tolist(), strict=True)) for kept in (order, order.flip(0)))
+    return least[:count], most[:count]
 
 
-def _images(subject: Subject, title: str, places: list[int], log_px: list[float]) -> Panel:
-    rows = torch.tensor(places, dtype=torch.int64, device=subject.test.x.device)
-    captions = [_caption(subject.label(subject.test, p), value) for p, value in zip(places, log_px, strict=True)]
-    return Strip(title, "", [subject.test.batch(rows).x], captions=[captions], columns=COUNT)
+def _images(subject: Subject, title: str, found: Scored) -> Panel:
+    places = torch.tensor([place for place, _ in found], device=subject.test.x.device)
+    captions = [_caption(subject.label(subject.test, place), value) for place, value in found]
+    return Strip(title, "", [subject.test.batch(places).x], captions=[captions], columns=COUNT)
 
 
 def _caption(label: str | None, log_px: float) -> str:
@@ -70,13 +58,17 @@ def _caption(label: str | None, log_px: float) -> str:
     return value if label is None else f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} · {value}"
 
 
-def _table(subject: Subject, title: str, places: list[int], log_px: list[float]) -> Panel:
+def _table(subject: Subject, title: str, found: Scored) -> Panel:
     """Row of the source, log p(x), label and the first values."""
-    labels = [subject.label(subject.test, place) for place in places]
-    labelled = labels[0] is not None
+    test, labelled = subject.test, subject.label(subject.test, found[0][0]) is not None
     rows = [
-        [*([label or "–"] if labelled else []), str(int(subject.test.rows[p])), fixed(value), *_values(subject.test, p)]
-        for p, label, value in zip(places, labels, log_px, strict=True)
+        [
+            *([subject.label(test, place) or "–"] if labelled else []),
+            str(int(test.rows[place])),
+            fixed(value),
+            *_values(test, place),
+        ]
+        for place, value in found
     ]
     head = [*(["label"] if labelled else []), "row", "log p(x)", *subject.column_names[:VALUES]]
     return Table(title, "", head, rows, worded=int(labelled))

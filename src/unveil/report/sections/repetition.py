@@ -14,17 +14,7 @@ from . import section
 @section("made", order=130)
 def made(subject: Subject) -> Group:
     """The commands, where the run can be made again by any, and what is known of data, training and versions."""
-    run = subject.run
-    values = {
-        "commands": repetition(run),
-        "judgement": judgement(run),
-        "config": run.config,
-        "result": subject.result,
-        "info": subject.info,
-        "domain": subject.domain,
-        "closed_form": subject.model.solves == "all",
-        "path": run.path,
-    }
+    values = {"commands": repetition(subject.run), "judgement": judgement(subject.run), "subject": subject}
     return Group("How it was made", "", [Html("", "", "made.html", values)])
 
 
