@@ -11,6 +11,7 @@ from ..ops import keyed
 from ..panels import Lines, Panel, Strip
 from ..runs.store import RunStore
 from ..use.sample import sample
+from .rounding import fixed
 
 DRAWN = 12  # draws of each run
 ONE_STEP = (
@@ -58,7 +59,7 @@ def _steps(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Lines:
         series[name] = (steps, [max(best - bound, LEAST) for bound in bounds])
     return Lines(
         "One large step against many small ones",
-        f"Each curve shows how many nats the ELBO of a model in T steps is below the best ELBO here, {best:.1f} nats "
+        f"Each curve shows how many nats the ELBO of a model in T steps is below the best ELBO here, {fixed(best, 1)} nats "
         f"over {EXAMPLES} test examples; less than {LEAST} is shown as {LEAST}. A model that is not made "
         "of steps is a level line.",
         series,

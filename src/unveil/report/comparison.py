@@ -93,7 +93,10 @@ def rate_distortion(found: Comparison) -> Figure:
     named = {
         "mode": "markers+text",
         "text": [plain(name) for name in names],
-        "textposition": ["top right" if rate <= middle else "top left" for rate in rates],  # names stay on the page
+        "textposition": [
+            f"{('top', 'bottom')[i % 2]} {'right' if rate <= middle else 'left'}"  # names stay on the page
+            for i, rate in enumerate(rates)
+        ],
         "cliponaxis": False,
     }
     each = points(rates, [row.result["distortion"] for row in found.rows], colours, size=11, hover=hover, digits=7)

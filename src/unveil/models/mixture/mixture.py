@@ -27,7 +27,7 @@ from ...registry import register
 from ...terms import Terms, expand_samples
 from .components import COMPONENTS
 
-SHOWN, EXPLAINED = 40, 5  # components in a report, the most frequent first; examples that they explain
+SHOWN, EXPLAINED, ACROSS = 40, 5, 10  # in a report: components, examples that they explain, images in a line
 
 
 class Responsibilities(Posterior):
@@ -159,9 +159,10 @@ class Mixture(Model):
         return Strip(
             "Components that explain an example",
             "The first image of each row is a test example x. The others are the components with the largest "
-            "responsibility p(z = c|x) = π_c p(x|c) / p(x), which is written below each.",
+            "responsibility p(z = c|x) = p(z = c) p(x|c) / p(x), which is written below each.",
             torch.cat([x.unsqueeze(1), self.decode((c,)).mean], 1),
             captions=[["x", *map(_percent, row)] for row in r.tolist()],
+            columns=ACROSS,
             led=True,
         )
 
@@ -238,7 +239,7 @@ def _means(pi: Tensor, means: Tensor) -> Strip:
         "Each image is E[x|z] of one component, with its share of the examples. The most frequent comes first.",
         means.unsqueeze(0),
         captions=[[_percent(share) for share in pi.tolist()]],
-        columns=10,
+        columns=ACROSS,
     )
 
 

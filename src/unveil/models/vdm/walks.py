@@ -112,7 +112,7 @@ def _chain(model: Model, noising: Noising) -> Strip:
         "Each column is one draw. It starts above from pure noise z₁ and ends below at z₀, which is x with a trace of "
         "noise.",
         torch.stack(rows),
-        [f"γ = {float(gamma[s]):.1f}" for s in shown],
+        [f"γ = {float(gamma[s]):.1f}".replace("-", "−") for s in shown],
     )
 
 

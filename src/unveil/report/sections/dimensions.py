@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...diagnostics.activity import ACTIVE
 from ...panels import Panel
-from ..charts import Figure, axis, bars, figure, rule
+from ..charts import FEW, Figure, axis, bars, figure, rule
 from ..exhibits import Group, Plot, Table
 from ..rounding import fixed
 from ..subject import Dimensions, Subject
@@ -60,5 +60,6 @@ def _ordered(found: Dimensions, values: Tensor, y: Figure, **layout: object) -> 
     names = [f"z<sub>{d + 1}</sub>" for d in found.order.tolist()]
     places = list(range(1, len(values) + 1))
     bar = bars(places, values, colours, "%{text}: %{y}", text=names, textposition="none")
-    x = axis("dimension of z, the one that says most first", showgrid=False)
+    few = {"dtick": 1} if len(values) <= FEW else {}
+    x = axis("dimension of z, the one that says most first", showgrid=False, **few)
     return figure([bar], x, y, 260, bargap=0.25, **layout)

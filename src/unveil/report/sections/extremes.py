@@ -78,4 +78,4 @@ def _values(split: Split, place: int) -> list[str]:
     """The first values of one example; a dash where it is not observed."""
     values = split.x[place].flatten()[:VALUES].tolist()
     seen = [True] * len(values) if split.observed is None else split.observed[place].flatten()[:VALUES].tolist()
-    return [f"{v:.4g}" if known else "–" for v, known in zip(values, seen, strict=True)]
+    return [f"{v:.4g}".replace("-", "−") if known else "–" for v, known in zip(values, seen, strict=True)]

@@ -69,5 +69,5 @@ def explained(x: Array, means: Array) -> list[float]:
 def share_of_variance(names: Sequence[str], shares: Sequence[float]) -> Figure:
     """The share of each column's variance that reconstructions explain."""
     bar = bars([plain(name) for name in names], shares, hover="%{x}: %{y:.1%}")
-    y = axis("variance explained", tickformat=".0%", range=[min(0, *shares), 1.02])
+    y = axis("variance explained", tickformat=".0%", range=[min(0, *shares) - 0.02, 1.02])
     return figure([bar], names_axis(), y, 260, bargap=0.35)
