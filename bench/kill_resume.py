@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from unveil.fitting.carry_out import carry_out
-from unveil.fitting.events import Phase
+from unveil.fitting.events import Working
 from unveil.fitting.prepare import prepare
 from unveil.report import write_report
 from unveil.runs.store import RunStore
@@ -34,13 +34,13 @@ OPTIONS = {"train.steps": 400, "train.valid_every": 20, "model.width": 64, "mode
 def train(path: Path) -> None:
     """Fit until training is over (judging and the report change neither weights nor metrics)."""
     for event in prepare("digits", out=path, options=OPTIONS).events(write_report):
-        if isinstance(event, Phase):
+        if isinstance(event, Working):
             return
 
 
 def go_on(path: Path) -> None:
     for event in carry_out(RunStore.load(path), write_report):
-        if isinstance(event, Phase):
+        if isinstance(event, Working):
             return
 
 

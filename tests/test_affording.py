@@ -12,7 +12,7 @@ import torch
 import unveil
 from unveil.domain import Domain
 from unveil.fitting.prepare import prepare
-from unveil.models.shared.networks import ENOUGH, default_network, default_prior
+from unveil.model.shared.networks import ENOUGH, default_network, default_prior
 from unveil.objectives import Elbo
 from unveil.planning.network import MANY, PASSES, asks, passes_within, verdict, with_patches
 from unveil.registry import describe

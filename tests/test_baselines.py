@@ -15,6 +15,8 @@ from torch import Tensor
 from unveil.batch import Batch
 from unveil.data import Data, load
 from unveil.domain import Domain
+from unveil.evaluation.baselines import afford
+from unveil.evaluation.baselines import examples as examples_module
 from unveil.evaluation.baselines import fit as baselines
 from unveil.evaluation.baselines.examples import Examples, log_px
 from unveil.evaluation.baselines.fit import Baseline, fit_baselines
@@ -188,8 +190,8 @@ def test_seconds_become_counts_that_they_pay_for() -> None:
         x.expand(42_000, 784), x.expand(1000, 784), x.expand(10_000, 784), Domain("binary", (784,)), 55_000
     )
     D = 784
-    cost = baselines.Cost(lambda C: D * (50 + 2.2 * C), lambda C: D * (20 + 2.0 * C), lambda C: 300.0 * D * C)
-    plans = [baselines.plan_mixture(cost, examples, s * 1e10, num_knobs=4, dequantised=False) for s in (2, 10, 50)]
+    cost = afford.Cost(lambda C: D * (50 + 2.2 * C), lambda C: D * (20 + 2.0 * C), lambda C: 300.0 * D * C)
+    plans = [afford.plan_mixture(cost, examples, s * 1e10, num_knobs=4, dequantised=False) for s in (2, 10, 50)]
     for operations, plan in zip((2e10, 10e10, 50e10), plans, strict=True):
         C = plan.sizes[-1]
         work = plan.tries * plan.tried_rows * (sum(map(cost.round, plan.sizes)) + plan.num_knobs * cost.round(C))
@@ -202,7 +204,7 @@ def test_seconds_become_counts_that_they_pay_for() -> None:
 
 
 def test_few_examples_are_said(small: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "KEPT", 100 * 12)
+    monkeypatch.setattr(examples_module, "KEPT", 100 * 12)
     for b in fit_baselines(small, seconds=0.2):
         assert "fitted on 100 of 320 examples" in b.description
 

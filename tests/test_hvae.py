@@ -16,8 +16,8 @@ import unveil
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
+from unveil.model.shared.labels import sum_labels
 from unveil.models.hvae import HVAE
-from unveil.models.shared.labels import sum_labels
 from unveil.nn.blocks import Level
 from unveil.nn.hierarchy import TopDown
 from unveil.nn.rungs import grid_levels

@@ -17,7 +17,7 @@ from unveil.api import Run
 from unveil.data import load
 from unveil.estimators.base import Estimate, evaluate
 from unveil.estimators.bounds import IwaeBound
-from unveil.fitting.events import Phase
+from unveil.fitting.events import Working
 from unveil.fitting.prepare import prepare
 from unveil.ops import keyed
 from unveil.report import write_report
@@ -29,7 +29,7 @@ def train(source: Any, out: Path, steps: int) -> Run:
     """A fit up to where its weights are written; judging is not needed here."""
     options = {"steps": steps, "latent": 5, "model__width": 32, "train__valid_every": 10, "train__ema_half_life": 500.0}
     for event in prepare(source, out=out, **options).events(write_report):
-        if isinstance(event, Phase):
+        if isinstance(event, Working):
             break
     return Run.load(out)
 

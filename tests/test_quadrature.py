@@ -17,7 +17,7 @@ from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.estimators.bounds import IwaeBound
 from unveil.estimators.brute_force import PriorAverage
-from unveil.estimators.cells import DRAWS, first_cells, frame_of
+from unveil.estimators.cells import DRAWS, box_of, first_cells
 from unveil.estimators.grid import integrate, posterior_grid
 from unveil.estimators.quadrature import Quadrature
 from unveil.model import Model, OneGroup
@@ -280,16 +280,16 @@ def test_senseless_arguments_are_refused(arguments: dict[str, Any], message: str
 
 def test_the_first_cells_tile_the_box_and_are_as_fine_as_q_where_q_is() -> None:
     batch = Batch(real_rows(5))
-    frame = frame_of(made(Tilted, batch.x, 2, scale=0.05), batch)
-    cells = first_cells(frame)
+    box = box_of(made(Tilted, batch.x, 2, scale=0.05), batch)
+    cells = first_cells(box)
     for b in range(5):
         mine = cells.at((cells.row == b).nonzero().squeeze(-1))
-        box = (mine.centre.abs() + mine.half).amax(0)
-        torch.testing.assert_close((2 * mine.half).prod(-1).sum(), (2 * box).prod())
-        inside = ((frame.q[:, b].unsqueeze(1) - mine.centre).abs() <= mine.half).all(-1)  # [M, C]
+        side = (mine.centre.abs() + mine.half).amax(0)
+        torch.testing.assert_close((2 * mine.half).prod(-1).sum(), (2 * side).prod())
+        inside = ((box.q[:, b].unsqueeze(1) - mine.centre).abs() <= mine.half).all(-1)  # [M, C]
         assert inside.any(-1).all() and len(inside) == DRAWS
         assert (mine.half[inside.any(0)] <= 1.6).all()
-        assert (box >= 4 * frame.hull[b] - 1e-9).all()
+        assert (side >= 4 * box.hull[b] - 1e-9).all()
 
 
 def test_a_number_that_is_none_where_z_can_be_is_not_passed_over() -> None:

@@ -152,6 +152,8 @@ def test_each_example_of_the_contributing_guide_runs_and_is_found() -> None:
     code = "\n".join(code for _, code in _examples())
     for kind, name in re.findall(r'@register\("(\w+)", "(\w+)"\)', code):
         code += f"\nassert {name!r} in load_all({kind!r})"
+    assert '@kind("sign")' in code
+    code += '\nfrom unveil.domain import kinds\nassert next(iter(kinds())) == "sign"'
     program = "from unveil.registry import load_all\n" + code
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT / "src")
     assert done.returncode == 0, done.stderr

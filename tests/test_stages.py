@@ -82,7 +82,7 @@ def untimed(run: RunStore) -> list[dict[str, Any]]:
 
 def test_by_default_there_is_one_stage(tmp_path: Path) -> None:
     run = started(tmp_path / "run")
-    assert run.train["stages"] == [{"name": "main", "steps": STEPS}]
+    assert list(run.phase.stages) == [{"name": "main", "steps": STEPS}]
     (stage,) = run.stages()
     assert (stage.name, stage.steps, stage.parts, stage.progress_from) == ("main", STEPS, ("p", "q"), 0.0)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unveil.estimators.psis import pareto_k, tail_size
-from unveil.estimators.weights import Moments, Weights
+from unveil.estimators.weights import RunningMean, Weights
 
 K, B = 3000, 4
 
@@ -39,7 +39,7 @@ def test_chunks_come_to_what_all_of_them_do(size: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 512])
 def test_moments_in_chunks(size: int) -> None:
-    value, moments = 1e6 + torch.randn(K, B).double(), Moments()
+    value, moments = 1e6 + torch.randn(K, B).double(), RunningMean()
     for chunk in value.split(size):
         moments.add(chunk)
     torch.testing.assert_close(moments.mean, value.mean(0), rtol=1e-14, atol=0)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 
@@ -22,10 +23,20 @@ def log_mean_exp(log_w: Tensor, dim: int = 0, log_m: Tensor | None = None) -> Te
     return torch.logsumexp(log_w + log_m.double(), dim)
 
 
-def mean_and_error(value: Tensor) -> tuple[float, float]:
-    """The mean over examples [N] and its standard error; one example cannot tell, and gives NaN."""
-    error = float(value.std()) / math.sqrt(len(value)) if len(value) > 1 else math.nan
-    return float(value.mean()), error
+def error_of_mean(value: Tensor) -> Tensor:
+    """The standard error of the mean of N values [N, …] → […]; one value cannot tell, and gives NaN."""
+    return value.std(0) / math.sqrt(len(value)) if len(value) > 1 else torch.full_like(value[0], math.nan)
+
+
+def mean_and_error(value: ArrayLike | Tensor) -> tuple[float, float]:
+    """The mean of N values [N] and its standard error, in float64."""
+    value = torch.as_tensor(value, dtype=torch.float64)
+    return float(value.mean()), float(error_of_mean(value))
+
+
+def error_of_known(error: Tensor) -> float:
+    """The standard error of the mean of N values, each with an independent error of its own [N]."""
+    return float(error.square().sum().sqrt()) / len(error)
 
 
 def sum_event(x: Tensor, event_ndim: int) -> Tensor:
@@ -48,8 +59,17 @@ def keyed(*key: int | str) -> Iterator[None]:
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed_of(*key))
+        _seed(seed_of(*key))
         yield
+
+
+def _seed(seed: int) -> None:
+    """As `torch.manual_seed`, which imports torch's compiler (a second) and queues a call for each absent device."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
 
 
 @contextlib.contextmanager

@@ -27,8 +27,8 @@ def to_bytes(x: np.ndarray, domain: Domain, low: float | None = None, high: floa
         raise RequestError(f"x of shape {domain.shape} is not an image; write .csv, .npy or .npz instead of a picture.")
     height, width, channels = domain.image_shape
     x = np.asarray(x, dtype=np.float64).reshape(-1, height, width, channels)
-    if domain.is_finite or domain.kind == "unit":
-        low, high = 0.0, float(domain.levels - 1) if domain.is_finite else 1.0
+    if domain.ends is not None:
+        low, high = domain.ends
     else:
         low = float(np.nanmin(x)) if low is None else low
         high = float(np.nanmax(x)) if high is None else high

@@ -20,8 +20,14 @@ WRONG = {
     "no output": (["sample", "run"], "'--out'"),
     "a number that is none": (["evaluate", "run", "--limit", "many"], "'many'"),
     "a number that is too small": (["sample", "run", "-o", "s.png", "-n", "0"], "from 1 upwards"),
-    "a number without end": (["sample", "run", "-o", "s.png", "--temperature", "inf"], "a positive number"),
-    "a budget of text": (["fit", "x.npz", "--steps", "ten"], "train.steps came as 'ten'"),
+    "a number without end": (["sample", "run", "-o", "s.png", "--temperature", "inf"], "takes a number"),
+    "a budget of text": (
+        ["fit", "x.npz", "--steps", "ten"],
+        "--steps came as 'ten'; it takes a whole number from 1 upwards.",
+    ),
+    "a budget without end": (["fit", "x.npz", "--minutes", "inf"], "it takes a number from 0.001 to 1,000,000."),
+    "a part of a step": (["resume", "run", "--steps", "1.5"], "--steps came as '1.5'"),
+    "a seed of text": (["fit", "x.npz", "seed=one"], "seed came as 'one'; it takes whole number"),
     "two budgets": (["fit", "x.npz", "--steps", "3", "--epochs", "2"], "give one of them"),
     "neither key nor option": (["fit", "x.npz", "latent"], "'latent'"),
     "an unknown key": (["fit", "x.npz", "model.latnt=3"], "'model.latent'"),
@@ -60,6 +66,8 @@ def test_with_json_a_failure_is_an_object(call: Call) -> None:
     assert done.code == 2 and list(found) == ["format", "error"] and found["format"] == "unveil-error-1"
     assert found["error"]["exit"] == 2 and "'tset'" in found["error"]["message"] and "hint" in found["error"]
     assert json.loads(call("evaluate", "--json").out)["error"]["exit"] == 2
+    found = json.loads(call("evaluate", "run", "--limit", "0", "--json").out)["error"]
+    assert found["message"] == "--limit came as '0'; it takes a whole number from 1 upwards." and found["exit"] == 2
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

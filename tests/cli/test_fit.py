@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import unveil.fitting.prepare
+import unveil.api
 from cli.commands import Call, Done, finish, finish_after, start
 from unveil.api import Run
 
@@ -61,6 +61,7 @@ def test_a_key_with_two_values_is_refused(call: Call, words: tuple[str, ...]) ->
     done = call("fit", "x.npz", "--dry-run", "--steps", "7", *words)
     assert done.code == 2 and "give one of them" in done.err
     assert call("fit", "x.npz", "--dry-run", "--steps", "7", "--latent", "5", "model.latent=5").code == 0
+    assert call("fit", "x.npz", "--dry-run", "--minutes", "0.1", "train.minutes=0.1").code == 0
 
 
 def test_resume_with_a_budget_trains_a_finished_run_further(call: Call, folder: Path) -> None:
@@ -75,13 +76,13 @@ def test_resume_with_a_budget_trains_a_finished_run_further(call: Call, folder: 
 
 
 def test_the_demo_fits_the_digits(call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare = unveil.fitting.prepare.prepare
+    prepare = unveil.api.prepare
 
     def short(source: Any, **options: Any) -> Any:
         assert source == "digits" and not options
         return prepare(str(folder / "columns.npy"), out="runs/digits-vae-1", steps=3)
 
-    monkeypatch.setattr(unveil.fitting.prepare, "prepare", short)
+    monkeypatch.setattr(unveil.api, "prepare", short)
     done = call("demo")
     assert done.code == 0 and done.out == f"{Path('runs', 'digits-vae-1', 'report.html')}\n"
     assert "nats per example" in done.err

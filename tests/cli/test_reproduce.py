@@ -11,7 +11,7 @@ import pytest
 from cli.commands import Call, Done
 from unveil.api import Run
 from unveil.cli import main
-from unveil.cli.reproducing import seeds_of
+from unveil.cli.reproduction import seeds_of
 from unveil.errors import RequestError
 from unveil.files import write_json
 from unveil.recipes import all_recipes, base
@@ -113,6 +113,7 @@ def test_without_a_name_the_recipes_are_listed(call: Call) -> None:
         (("--seeds", "2"), "--seeds means nothing beside a list of recipes"),
         (("--steps", "2"), "--steps means nothing beside a list of recipes"),
         (("tiny", "--seeds", "few"), "--seeds came as 'few'"),
+        (("tiny", "--seeds", "-1,2"), "each is a whole number from 0"),
         (("tiny", "--limit", "0"), "--limit came as '0'"),
         (("tiny", "--steps", "5", "--minutes", "1"), "The budget came as steps and minutes"),
         (("tiny", "--out", "x.npy"), "x.npy is there and holds no reproduction"),
@@ -126,5 +127,6 @@ def test_wrong_requests(words: tuple[str, ...], said: str, call: Call) -> None:
 
 def test_seeds_are_a_number_or_a_list() -> None:
     assert seeds_of("3") == 3 and seeds_of("3,") == [3] and seeds_of("0, 7") == [0, 7]
-    with pytest.raises(RequestError, match="--seeds came as '-1'"):
-        seeds_of("-1,2")
+    for text in ("1.5", "0,x", ","):
+        with pytest.raises(RequestError, match=f"--seeds came as '{text}'"):
+            seeds_of(text)

@@ -11,24 +11,28 @@ import pytest
 import torch
 from rich.console import Console
 
-from unveil.api import Run
-from unveil.fitting.events import Event, Finished, Phase, Progress, Validated
-from unveil.output import progress as terminal
-from unveil.output.progress import Live, beside_bar, clock, follow, shrunk
-from unveil.output.sentences import speakable
+from unveil.fitting.events import Event, Finished, Progress, Validated, Working
+from unveil.output import live, progress, thumbnails
+from unveil.output.live import Live, beside_bar, clock
+from unveil.output.progress import follow
+from unveil.output.streams import speakable
+from unveil.output.thumbnails import shrunk
+from unveil.runs.store import RunStore
+
+RUN = RunStore.load(Path(__file__).parents[1] / "runs" / "0.1.0" / "vae")
 
 
-def progress(step: int, steps: int = 100) -> Progress:
+def update(step: int, steps: int = 100) -> Progress:
     logs = {"bound": torch.tensor(-98.76), "rate": torch.tensor(12.3), "distortion": torch.tensor(86.46)}
     return Progress(step, steps, logs, 41_000.0, 3700.0)
 
 
 def events(samples: np.ndarray | None) -> Iterator[Event]:
     for step in range(1, 5):
-        yield progress(step)
+        yield update(step)
         yield Validated(step, 100, -100.0 / step, -100.0 / step, 9.5, samples)
-    yield Phase("test examples", 0, 1)
-    yield Finished(Run(Path("runs/one"), {}), ("It is good.",), ("unveil report runs/one --open",))
+    yield Working("test examples", 0, 1)
+    yield Finished(RUN, ("It is good.",), ("unveil report runs/one --open",))
 
 
 def images(size: int = 8, channels: int = 1) -> np.ndarray:
@@ -42,10 +46,10 @@ def console(**options: object) -> tuple[Console, io.StringIO]:
 
 def shown(monkeypatch: pytest.MonkeyPatch, samples: np.ndarray | None, **options: object) -> str:
     found, file = console(**options)
-    monkeypatch.setattr(terminal, "is_terminal", lambda: True)
-    monkeypatch.setattr(terminal, "_console", lambda: found)
-    run = follow(events(samples), show=True)
-    assert run.path == Path("runs/one")
+    monkeypatch.setattr(progress, "is_terminal", lambda: True)
+    monkeypatch.setattr(progress, "console", lambda: found)
+    run = follow((), events(samples), show=True)
+    assert run is RUN
     return file.getvalue()
 
 
@@ -68,7 +72,7 @@ def test_x_that_are_no_images_show_no_samples(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_elsewhere_there_are_plain_lines(capfd: pytest.CaptureFixture[str]) -> None:
-    follow(events(images()), show=True)
+    follow((), events(images()), show=True)
     out, err = capfd.readouterr()
     assert out == "" and "\x1b" not in err and "\r" not in err
     assert err.splitlines()[:2] == [
@@ -79,26 +83,26 @@ def test_elsewhere_there_are_plain_lines(capfd: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize("show", [None, False])
 def test_a_library_is_silent_where_nobody_looks(show: bool | None, capfd: pytest.CaptureFixture[str]) -> None:
-    follow(events(images()), show=show)
+    follow((), events(images()), show=show)
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_bar_is_drawn_at_most_ten_times_a_second() -> None:
     found, file = console(color_system=None, legacy_windows=False)
-    live = Live(found)
-    live.progress(progress(1, 10**6))
+    bar = Live(found)
+    bar.progress(update(1, 10**6))
     drawn = file.getvalue().count("bound")
-    live.last_frame += 1000.0  # no time passes
+    bar.last_frame += 1000.0  # no time passes
     for step in range(2, 2000):
-        live.progress(progress(step, 10**6))
+        bar.progress(update(step, 10**6))
     assert file.getvalue().count("bound") == drawn
-    live.close()
+    bar.close()
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 100, 200])
 def test_beside_the_bar_stands_what_fits(width: int) -> None:
-    text = beside_bar(progress(5), np.array([-98.76, 12.3, 86.46]), width)
-    assert len(text) <= width - terminal.LEAST_BAR and "bound -98.8" in text
+    text = beside_bar(update(5), np.array([-98.76, 12.3, 86.46]), width)
+    assert len(text) <= width - live.LEAST_BAR and "bound -98.8" in text
     assert ("until" in text) == (width >= 100)
 
 
@@ -108,7 +112,7 @@ def test_beside_the_bar_stands_what_fits(width: int) -> None:
 @pytest.mark.parametrize("room", [40, 80, 200])
 def test_images_shrink_until_a_row_is_low(shape: tuple[int, ...], room: int) -> None:
     small = shrunk(np.full(shape, 77, np.uint8), room)
-    assert small.shape[0] == shape[0] and small.shape[3] == shape[3] and small.shape[1] <= 2 * terminal.TALLEST
+    assert small.shape[0] == shape[0] and small.shape[3] == shape[3] and small.shape[1] <= 2 * thumbnails.TALLEST
     assert (small == 77).all()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from cli.commands import Call, finish, start
+from unveil import cli
 from unveil.api import Run
+from unveil.runs.store import RunStore
 
 FIELDS = {
     "format", "source", "split", "binarization", "data_sha256", "num_examples", "estimator", "direction", "num_samples",
@@ -198,3 +201,34 @@ def test_a_plugin_named_on_the_command_line_brings_its_parts(
     plugin.write_text("1 / 0")
     done = call("evaluate", "run", "--plugin", str(plugin))
     assert done.code == 2 and "ZeroDivisionError" in done.err
+
+
+def rate(run: RunStore) -> float:
+    """The verb in its room."""
+    return run.result["rate"]
+
+
+COMMAND = """
+import typer
+from unveil.cli.app import RunPath, verb
+from unveil.cli.shared import open_run
+
+@verb("unveil rate runs/digits-vae-1")
+def rate(run: RunPath) -> None:
+    '''Say what the code costs.'''
+    typer.echo(f"{open_run(run, None).rate():.3f} nats")
+"""
+
+
+def test_a_new_verb_is_a_function_a_line_of_run_and_a_command(
+    call: Call, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rates.py").write_text(COMMAND)
+    monkeypatch.setattr(cli, "__path__", [*cli.__path__, str(tmp_path)])
+    monkeypatch.setattr(cli.app, "registered_commands", list(cli.app.registered_commands))
+    monkeypatch.setattr(Run, "rate", lambda self: rate(self.store), raising=False)
+    cli.find_verbs()
+    monkeypatch.delitem(sys.modules, "unveil.cli.rates")
+    assert call("rate", "run").out == f"{rate(RunStore.load(folder / 'run')):.3f} nats\n"
+    assert "Say what the code costs." in call().out and "Example: unveil rate" in call("rate", "--help").out
+    assert call("rate", "rnu").code == 2

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from unveil.data import Split
-from unveil.domain import KINDS, Domain
+from unveil.domain import Domain, kinds
 from unveil.errors import RequestError
 from unveil.estimators.base import Estimator, evaluate
 from unveil.model import Model
@@ -25,7 +25,7 @@ from unveil.settings.choices import choose
 from unveil.train.loop import fit
 from unveil.train.stage import Stage
 
-DOMAINS = [Domain(kind, (3,), 4 if kind == "levels" else None) for kind in KINDS]
+DOMAINS = [Domain(name, (3,), 4 if kind.has_levels else None) for name, kind in kinds().items()]
 
 
 def refusals() -> dict[str, str]:

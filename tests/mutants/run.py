@@ -62,10 +62,10 @@ MUTANTS = (
     ),
     Mutant(
         "last-block-dropped",
-        "estimators/base.py",
+        "data/rowblocks.py",
         "for first in range(0, count, ROWS):",
         "for first in range(0, max(ROWS, count - ROWS + 1), ROWS):",
-        ("tests/test_estimators.py", "tests/contracts/test_estimators.py"),
+        ("tests/data/test_rowblocks.py", "tests/test_estimators.py", "tests/contracts/test_estimators.py"),
     ),
     Mutant(
         "jacobian-dropped",

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from report.conftest import HOSTILE, fitted
-from unveil.diagnostics.activity import active_units, posterior_moments
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
 from unveil.fitting.prepare import prepare
@@ -156,19 +155,6 @@ def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: R
     assert rates["y"] == sorted(rates["y"], reverse=True)
     assert sum(v > 0.01 for v in variances["y"]) == result["active_units"]
     assert rates["marker"]["color"].count("@accent") == result["active_units"]
-
-
-def test_active_units_are_counted_on_the_examples_of_the_result(
-    images: RunStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of many test rows some are spread over the set, for its order may be that of the labels."""
-    for module in ("unveil.report.subject", "unveil.diagnostics.activity"):
-        monkeypatch.setattr(f"{module}.ACTIVE_ROWS", 7)
-    subject = Subject.of(images)
-    found, spread = subject.dimensions, posterior_moments(subject.model, subject.test.spread(7), expected=True)
-    assert found is not None and found.num_examples == 7 and spread is not None
-    assert torch.equal(found.variance, spread[0].var(0))
-    assert int(found.active.sum()) == active_units(subject.model, subject.test)
 
 
 def test_one_file_of_at_most_8_mb_that_names_no_other(images: RunStore) -> None:

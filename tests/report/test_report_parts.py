@@ -19,6 +19,7 @@ from torch.distributions import MultivariateNormal
 
 from unveil.api import Run
 from unveil.batch import Batch
+from unveil.diagnostics.activity import active_units, posterior_moments
 from unveil.domain import Domain
 from unveil.fitting.prepare import prepare
 from unveil.likelihoods import Bernoulli
@@ -164,6 +165,20 @@ def test_the_rate_of_a_vae_splits_where_it_splits(images: RunStore) -> None:
     domain = Domain("binary", (7,))
     own = VAE(StandardNormal(3), Wide(), Tilted(7, 3), nn.Linear(3, 7), Bernoulli(domain))
     assert own.rate_per_dimension(Batch(torch.ones(2, 7))) is None and own.panels(Batch(torch.ones(2, 7))) == ()
+
+
+def test_active_latents_are_counted_on_the_examples_of_the_result(
+    images: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unveil.diagnostics.activity.ACTIVE_ROWS", 3)
+    model, test = images.model, images.data.test
+    moments, found = posterior_moments(model, test.spread(3), expected=True), Subject.of(images).dimensions
+    assert moments is not None and found is not None and found.rate is not None
+    torch.testing.assert_close(found.variance, moments[0].var(0))
+    assert int(found.active.sum()) == active_units(model, test) and found.num_examples == 3
+    rate = model.rate_per_dimension(test.spread(3).batch(torch.arange(3)))
+    assert rate is not None
+    torch.testing.assert_close(found.rate, rate.double().mean(0))
 
 
 def test_principal_components_are_those_of_scikit_learn() -> None:

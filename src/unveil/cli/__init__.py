@@ -1,9 +1,15 @@
-"""The command line: each verb is one library call, and everything heavy is imported inside the verbs."""
+"""The command line: each verb is one library call, and everything heavy is imported inside the verbs.
+
+It may import everything below it. A new verb is one function with the decorator `verb`, in a file here, which is found
+by itself.
+"""
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
+import pkgutil
 import signal
 import sys
 import threading
@@ -14,12 +20,20 @@ from types import FrameType
 
 import typer
 
-from . import making, judging, using, reproducing, listing  # isort: skip (the order of the help)
 from .app import app
 from .failures import Terminated, failure
 from .shared import load_plugin
 
-__all__ = ["app", "judging", "listing", "load_plugin", "main", "making", "reproducing", "using"]
+__all__ = ["app", "load_plugin", "main"]
+
+
+def find_verbs() -> None:
+    """Import every file of this folder; their names give the order of the help."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+
+
+find_verbs()
 
 
 @contextmanager

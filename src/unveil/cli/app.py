@@ -11,6 +11,7 @@ import typer
 KINDS = (
     "models", "objectives", "estimators", "priors", "posteriors", "likelihoods", "encoders", "decoders", "sources",
 )  # fmt: skip
+MINUTES = {"min": 0.001, "max": 1e6}  # what an option in minutes takes: more than none, and no infinity
 HELP = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(  # plain help: markup would swallow the brackets of E[x|z] and x.npz[:name]
@@ -31,6 +32,11 @@ def option(metavar: str, help: str, *names: str, **settings: Any) -> Any:
     return typer.Option(*names, metavar=metavar, help=help, **{"show_default": False} | settings)
 
 
+def count(metavar: str, help: str, *names: str, **settings: Any) -> Any:
+    """An option that takes a whole number, from 1 upwards unless `min` says otherwise."""
+    return option(metavar, help, *names, **{"min": 1} | settings)
+
+
 def switch(name: str, help: str) -> Any:
     return typer.Option(name, help=help)
 
@@ -46,10 +52,11 @@ Source = Annotated[
 OptionalSource = Annotated[str | None, argument("SOURCE", "New x; by default test examples.")]
 Plugin = Annotated[Path | None, option("FILE.py", "Your own parts; this file is run.")]
 Json = Annotated[bool, switch("--json", "One JSON object on standard output.")]
-Epochs = Annotated[str | None, option("N", "Train for N passes over the data.")]
-Steps = Annotated[str | None, option("N", "Train for N updates.")]
-Minutes = Annotated[str | None, option("M", "End within about M minutes.")]
-Seed = Annotated[str, option("N", "Of everything random.", show_default=True)]
+Epochs = Annotated[int | None, count("N", "Train for N passes over the data.")]
+Steps = Annotated[int | None, count("N", "Train for N updates.")]
+Minutes = Annotated[float | None, option("M", "End within about M minutes.", **MINUTES)]
+Limit = Annotated[int | None, count("N", "Only the first N examples.")]
+Seed = Annotated[int, count("N", "Of everything random.", min=0, show_default=True)]
 Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
 Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]
 

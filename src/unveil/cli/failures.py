@@ -22,7 +22,7 @@ class Failure:
         self.exit, self.message, self.hint = exit, " ".join(message.split()), " ".join(hint.split())
 
     def tell(self, as_json: bool) -> None:
-        from ..output.sentences import say
+        from ..output.streams import say
 
         say(filter(None, (f"Error: {self.message}", self.hint)))
         if as_json:
@@ -78,4 +78,16 @@ def usage_failure(error: Any) -> Failure:
         near = nearest(wrong, [*names, "--debug"])
         hint = f"{near} " if near.startswith("Did you mean") else ""
         return Failure(2, f"{here} has no option {wrong}.", f"{hint}All of them: {here} --help")
-    return Failure(2, error.format_message(), f"How it is used: {here} --help")
+    return Failure(2, wrong_value(error) or error.format_message(), f"How it is used: {here} --help")
+
+
+def wrong_value(error: Any) -> str:
+    """A sentence for a number that is none, or outside its range; "" for any other mistake."""
+    parameter: Any = getattr(error, "param", None)
+    cause = error.__cause__
+    least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    if least is None or not hasattr(cause, "errors"):
+        return ""
+    kind = "a whole number" if isinstance(least, int) else "a number"
+    allowed = f"{kind} from {least} upwards" if most is None else f"{kind} from {least} to {most:,.0f}"
+    return f"{max(parameter.opts, key=len)} came as {cause.errors()[0]['input']!r}; it takes {allowed}."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -15,12 +16,15 @@ from ..errors import RequestError
 if TYPE_CHECKING:
     from ..api import Run
 
+N = TypeVar("N", int, float)
 
-def merged(flags: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
-    """Flags and KEY=VALUE words as one set of options; a key that came twice with two values is refused."""
+
+def merged(flags: Mapping[str, Any], keys: Sequence[str]) -> dict[str, str]:
+    """Flags that came and KEY=VALUE words as one set of options; a key that came twice with two values is refused."""
     from ..fitting.prepare import dotted
 
-    return joined(flags, keys, dotted, "model.latent=16")
+    came = {name: f"{v:.15g}" if isinstance(v, float) else str(v) for name, v in flags.items() if v is not None}
+    return joined(came, keys, dotted, "model.latent=16")
 
 
 def joined(flags: Mapping[str, str], keys: Sequence[str], full: Callable[[str], str], example: str) -> dict[str, str]:
@@ -37,28 +41,15 @@ def joined(flags: Mapping[str, str], keys: Sequence[str], full: Callable[[str], 
     return options
 
 
-def whole(text: str, name: str, at_least: int = 0) -> int:
-    """The whole number that a flag was given."""
-    if not (text.isascii() and text.isdigit() and int(text) >= at_least):
-        raise RequestError(f"{name} came as {text!r}; it takes a whole number from {at_least} upwards.")
-    return int(text)
-
-
-def positive(text: str, name: str) -> float:
-    """The positive number that a flag was given."""
+def numbers(text: str, kind: type[N], name: str) -> tuple[N, ...]:
+    """The numbers between the commas of an option's text."""
     try:
-        value = float(text)
+        found = tuple(kind(word) for word in text.split(",") if word.strip())
     except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise RequestError(f"{name} came as {text!r}; it takes a positive number.")
-    return value
-
-
-def positives(text: str, name: str) -> float | tuple[float, ...]:
-    """A positive number, or several of them between commas."""
-    each = tuple(positive(part.strip(), name) for part in text.split(","))
-    return each[0] if len(each) == 1 else each
+        found = ()
+    if not found or not all(map(math.isfinite, found)):
+        raise RequestError(f"{name} came as {text!r}; it takes a number, or several with commas between them.")
+    return found
 
 
 def refuse_beside(what: str, **given: Any) -> None:
@@ -106,13 +97,6 @@ def load_plugin(path: Path | None) -> dict[str, Any]:
     except Exception as error:
         raise RequestError(f"{path} could not be run: {type(error).__name__}: {error}.") from error
     return {k: v for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, nn.Module)}
-
-
-def remarked(notes: Sequence[str]) -> None:
-    """What there is to say of a result, on standard error."""
-    from ..output.sentences import say
-
-    say(notes)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

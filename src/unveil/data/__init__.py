@@ -1,4 +1,7 @@
-"""From a source (a name, a file, an array) to splits with a Domain and a fingerprint."""
+"""Data: a source (a name, a file, an array) becomes three splits with a Domain and a fingerprint.
+
+It may import the bottom floor alone. A new source is one class in a file here.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 from ..registry import register
-from .files import read_npz
+from .npyfiles import read_npz
 from .raw import Array, Raw, verify
 
 Bytes = NDArray[np.uint8]

@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from ..errors import RequestError
-from .files import require_memory
 from .filetree import SUFFIXES, Found, Name, Pictures, find, in_splits, labels_of, many, shown
 from .images import Header, Unreadable, read_header, read_pixels
+from .npyfiles import require_memory
 from .raw import Array, Raw
 
 SIZE = 64  # of pictures that differ in size, or are larger

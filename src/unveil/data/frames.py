@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import RequestError, nearest
 from .raw import Array, Raw, encode_labels
+from .tablecolumns import are, labels, listing, matrix, narwhals, numbers
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     AnySeries = nw.Series[Any]
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals")
-NAMED = 5  # columns that a sentence names
-ROWS = 5000  # rows that columns are judged by
-OFTEN = 0.2  # share of rows with one value from which on a column breaks a density
 DRAW = "draw"  # the column that numbers multiple imputations
 
 
@@ -49,7 +47,7 @@ class Frame:
         """What to say where columns of a new table are not used."""
         if not self.ignored:
             return ()
-        return (f"{listing(self.ignored)} of the table {_are(self.ignored)} not used: the run was fitted without.",)
+        return (f"{listing(self.ignored)} of the table {are(self.ignored)} not used: the run was fitted without.",)
 
     def give(self, values: Mapping[str, Array]) -> Any:
         """New columns [N] as a frame of the same library with the same index."""
@@ -84,7 +82,7 @@ class Frame:
 
     def _completed(self, name: str, column: AnySeries, x: Array, observed: Array, whole: bool) -> AnySeries:
         nw = narwhals()
-        made = self._series(name, np.where(observed, _numbers(column), x))
+        made = self._series(name, np.where(observed, numbers(column), x))
         keeps = column.dtype == nw.Float32 or (whole and (column.dtype.is_integer() or column.dtype == nw.Boolean))
         if keeps and self.whole.implementation.is_pandas_like():  # whose types are more than those of narwhals
             made = nw.from_native(made.to_native().astype(column.to_native().dtype), series_only=True)
@@ -98,15 +96,6 @@ class Frame:
 def is_frame(x: Any) -> bool:
     """Whether x is an object of a library of data frames."""
     return type(x).__module__.split(".")[0] in LIBRARIES
-
-
-def narwhals() -> Any:
-    """The module, or what to install."""
-    try:
-        import narwhals
-    except ImportError as error:
-        raise RequestError("Tables need narwhals.", "pip install 'unveil[table]' brings it.") from error
-    return narwhals
 
 
 def read_frame(
@@ -130,67 +119,11 @@ def read_frame(
     others = [*index, *_listed(drop, names, fitting), *_named(label, names, fitting)]
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
-    x = _matrix({name: whole.get_column(names[name]) for name in chosen}, fitting)
-    y, classes = encode_labels(_labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
+    x = matrix({name: whole.get_column(names[name]) for name in chosen}, fitting)
+    y, classes = encode_labels(labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
     notes = ["The column without a name is taken as names of the rows, not as x."] if "" in index else []
     frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in (*chosen, *others)))
     return Raw(source, x, y, classes, notes=tuple(notes), columns=frame.columns, frame=frame, domain="real")
-
-
-def refuse_empty(raw: Raw, rows: Array) -> None:
-    """Refuse columns of x [N, D] that no training row holds a value of."""
-    if raw.observed is None or raw.x.ndim != 2:
-        return
-    empty = np.flatnonzero(~raw.observed[rows].any(0)).tolist()
-    if empty:
-        names = [str(i) if raw.columns is None else raw.columns[i] for i in empty]
-        way = "x[:, ~np.isnan(x).all(0)]" if raw.columns is None else _dropping(names)
-        has = "has" if len(names) == 1 else "have"
-        raise RequestError(f"{listing(names)} {has} no value in any training row.", f"Leave {_it(names)} out: {way}")
-
-
-def refuse_constant(raw: Raw, rows: Array) -> None:
-    """Refuse columns of a table with one value only in the training rows: a density of them has no bound."""
-    x, seen = _training(raw, rows)
-    low, high = np.where(seen, x, np.inf).min(0), np.where(seen, x, -np.inf).max(0)
-    names = [name for name, equal in zip(raw.columns or (), low == high, strict=True) if equal]
-    if names:
-        said = f"{listing(names)} {_are(names)} constant in the training rows"
-        raise RequestError(
-            f"{said}, so a density of {_it(names)} has no bound.", f"Leave {_it(names)} out: {_dropping(names)}"
-        )
-
-
-def breaking(raw: Raw, rows: Array) -> tuple[str, ...]:
-    """A sentence that names the columns that break a density, if there are any."""
-    x, seen = _training(raw, rows[:: -(-len(rows) // ROWS)])
-    names = [name for name, v, s in zip(raw.columns or (), x.T, seen.T, strict=True) if _breaks(v[s])]
-    if not names:
-        return ()
-    holds = "holds" if len(names) == 1 else "hold"
-    return (
-        f"{listing(names)} {holds} whole numbers, or one value in {OFTEN:.0%} of the rows: a density makes these as "
-        "likely as its smallest noise allows, so log p(x) says less about them; data.domain=count, levels or binary "
-        "takes a table of whole numbers otherwise.",
-    )
-
-
-def listing(names: Sequence[str]) -> str:
-    """ "Columns 'a', 'b'" for a sentence."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"Column{'s' if len(names) > 1 else ''} {', '.join(map(repr, names[:NAMED]))}{more}"
-
-
-def is_number(text: str) -> bool:
-    """Whether text is written as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-# -- what is asked of a frame -----------------------------------------------------------------------------------------
 
 
 def _eager(native: Any) -> AnyFrame:
@@ -253,99 +186,3 @@ def _require_columns(wanted: Sequence[str], names: Mapping[str, Any]) -> None:
     if missing := [name for name in wanted if name not in names]:
         lacks = listing(missing).replace("Column", "column", 1)
         raise RequestError(f"The table lacks the {lacks} that the run was fitted on.", _near(missing[0], names))
-
-
-# -- what a column holds ----------------------------------------------------------------------------------------------
-
-
-def _matrix(columns: Mapping[str, AnySeries], fitting: bool) -> Array:
-    """Numeric columns as x [N, D] float64, NaN where they are missing."""
-    wrong = {name: kind for name, series in columns.items() if (kind := _foreign_kind(series))}
-    if wrong:
-        _refuse_foreign(wrong, fitting)
-    x = np.stack([_numbers(series) for series in columns.values()], axis=1)
-    infinite = [name for name, bad in zip(columns, np.isinf(x).any(0), strict=True) if bad]
-    if infinite:
-        row = int(np.isinf(x).any(1).argmax())
-        remedy = "Make them missing (NaN), drop those rows, or put numbers there."
-        raise RequestError(f"{listing(infinite)} of the table: inf came, first in row {row}.", remedy)
-    return x
-
-
-def _refuse_foreign(wrong: Mapping[str, str], fitting: bool) -> None:
-    names = list(wrong)
-    said = f"{listing(names)} of the table {_are(names)} not numeric ({names[0]!r} holds {wrong[names[0]]})"
-    if not fitting:
-        raise RequestError(
-            f"{said}, and the run was fitted on numbers there.", "Give numbers, NaN where there are none."
-        )
-    way = f"Leave {_it(names)} out: {_dropping(names)}"
-    if wrong[names[0]].startswith("dates"):
-        raise RequestError(f"{said}.", f"{way}; or give a number, such as the days since the first.")
-    raise RequestError(
-        f"{said}; categorical columns come later.",
-        f"{way}; or one-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels.",
-    )
-
-
-def _foreign_kind(series: AnySeries) -> str:
-    """What a column holds that are no numbers, "" for numbers."""
-    nw = narwhals()
-    kind = series.dtype
-    if kind.is_numeric() or kind == nw.Boolean or bool(series.is_null().all()):
-        return ""
-    if kind.is_temporal():
-        return "dates or times"
-    values = [value for value in series.to_list() if value is not None]
-    if kind == nw.Object and all(isinstance(value, bool | int | float) for value in values):
-        return ""
-    held = next((v for v in values if not isinstance(v, int | float | str) or not is_number(str(v))), None)
-    return "numbers as text" if held is None else f"{type(held).__name__}, such as {str(held)[:20]!r}"
-
-
-def _numbers(series: AnySeries) -> Array:
-    """A numeric column as float64 [N], NaN where it is missing."""
-    nw = narwhals()
-    if bool(series.is_null().all()):
-        return np.full(len(series), np.nan)
-    if series.dtype == nw.Object:
-        return np.array([np.nan if value is None else value for value in series.to_list()], np.float64)
-    return np.array(series.cast(nw.Float64).to_numpy(), np.float64)
-
-
-def _labels(series: AnySeries, name: str) -> Array:
-    """A column of labels, integers or text, None where it is missing."""
-    nw = narwhals()
-    if series.dtype.is_temporal() or series.dtype.is_nested():
-        raise RequestError(f"data.label={name} came as {series.dtype}; labels are integers or text.")
-    if isinstance(series.dtype, nw.Categorical | nw.Enum):
-        series = series.cast(nw.String)
-    found = np.empty(len(series), object)
-    found[:] = [None if value is None or value != value else value for value in series.to_list()]
-    if all(value is None for value in found):
-        raise RequestError(f"data.label={name} names a column that holds nothing.")
-    return found
-
-
-def _training(raw: Raw, rows: Array) -> tuple[Array, Array]:
-    """x [n, D] and what of it is observed."""
-    x = raw.x[rows]
-    return x, np.ones_like(x, bool) if raw.observed is None else raw.observed[rows]
-
-
-def _breaks(values: Array) -> bool:
-    """Whether one value comes often, or only whole numbers do."""
-    _, counts = np.unique(values, return_counts=True)
-    return bool(counts.max() >= OFTEN * len(values) or (values == np.rint(values)).all()) if len(values) else False
-
-
-def _dropping(names: Sequence[str]) -> str:
-    return f"data.drop={','.join(names[:NAMED])}{',…' if len(names) > NAMED else ''}"
-
-
-def _are(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
-
-
-def _it(names: Sequence[str]) -> str:
-    return "it" if len(names) == 1 else "them"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RequestError, nearest
-from .files import require_memory
+from .npyfiles import require_memory
 from .raw import Array, Raw, encode_labels
 
 PLACES = ("X", "layers/NAME", "obsm/NAME")
@@ -62,28 +62,25 @@ def _find(file: Any, place: str, path: Path) -> Any:
 def _matrix(node: Any, where: str) -> Array:
     """A dense dataset, or a sparse group as a dense array."""
     import h5py
+    from scipy import sparse
 
     if isinstance(node, h5py.Dataset):
         return _dense(node, where)
     kind = node.attrs.get("encoding-type", "nothing known")
-    if kind not in ("csr_matrix", "csc_matrix"):
+    known = {"csr_matrix": sparse.csr_matrix, "csc_matrix": sparse.csc_matrix}
+    if kind not in known:
         raise RequestError(f"{where} holds {kind}; allowed are dense arrays, csr_matrix and csc_matrix.")
     rows, columns = (int(size) for size in node.attrs["shape"])
     values = _dense(node["data"], where)
+    values = values.astype(np.float32) if values.dtype == np.float16 else values  # which scipy does not take
+    indices, starts = _dense(node["indices"], where), _dense(node["indptr"], where)
     require_memory(rows * columns * values.dtype.itemsize, where)
-    return _scattered(values, _dense(node["indices"], where), _dense(node["indptr"], where), (rows, columns), kind)
-
-
-def _scattered(values: Array, indices: Array, starts: Array, shape: tuple[int, int], kind: str) -> Array:
-    """The dense [N, D] of compressed rows (or columns): indices[starts[i]:starts[i + 1]] are those of row i."""
-    across = shape if kind == "csr_matrix" else shape[::-1]
-    lengths = np.diff(starts)
-    whole = len(starts) == across[0] + 1 and len(values) == len(indices) and (lengths >= 0).all()
-    if not whole or starts[0] != 0 or starts[-1] != len(values) or (indices < 0).any() or (indices >= across[1]).any():
-        raise ValueError(f"the {kind} is damaged")
-    x = np.zeros(across, values.dtype)
-    x[np.repeat(np.arange(across[0]), lengths), indices] = values
-    return x if kind == "csr_matrix" else np.ascontiguousarray(x.T)
+    try:
+        found = known[kind]((values, indices, starts), (rows, columns))
+        found.check_format(full_check=True)  # every index is inside the matrix, before any is used
+    except ValueError as error:
+        raise ValueError(f"the {kind} is damaged: {error}") from error
+    return np.asarray(found.toarray(order="C"))
 
 
 def _dense(dataset: Any, where: str) -> Array:

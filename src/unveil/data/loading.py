@@ -10,29 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..domain import Domain
+from ..domain import Domain, choices
+from ..domain.values import Values
 from ..errors import RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .filetree import Pictures
-from .frames import breaking, refuse_constant, refuse_empty
 from .raw import Array, Raw, short_name
 from .reading import read
-from .recognise import (
-    VALUES,
-    is_scaled,
-    is_whole,
-    recognise,
-    refuse_outside,
-    refuse_where,
-    require_enough,
-    require_float32,
-    require_numbers,
-    require_varied,
-    store,
-)
+from .recognise import recognise, require_enough, require_numbers, require_varied
 from .split import Data, Split
+from .tablecolumns import breaking, refuse_constant, refuse_empty
 
-KINDS = ("auto", "binary", "levels", "count", "unit", "real")
 MAX_VALID = 5000
 
 
@@ -60,7 +48,7 @@ def load(
         z: [N, D] known latents, NaN in the rows where they are not known.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
             fixed draw of everything), "threshold", "none", or "auto": what the source is known by, else none.
-        domain: "auto", "binary", "levels", "count", "unit" or "real"; asking for any but binary also switches "auto"
+        domain: "auto" or a kind such as "levels" or "real"; asking for any but binary also switches "auto"
             binarization off.
         seed: of the splits and of every fixed draw; not the training seed.
         levels: n of levels(n), 0 to count them.
@@ -71,6 +59,11 @@ def load(
     """
     _require_choices(binarization, domain, seed)
     raw = read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken))
+    return _split_up(raw, binarization, domain, levels, seed)
+
+
+def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) -> Data:
+    """What was read, with its domain recognised, in three splits."""
     require_numbers(raw.x)
     require_enough(len(raw.x) - raw.num_test)
     rows, rule = split_rows(len(raw.x), raw.num_test, seed, raw.together)
@@ -138,22 +131,18 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     _require_shape(x, domain)
     require_numbers(x)
     rows = np.arange(len(x))
-    if domain.kind == "real":
-        require_float32(x)
-        return _split(store(x, domain), raw, domain, rows)
-    if domain.kind in VALUES:
-        refuse_outside(x, domain.kind, f"this run's domain {domain}", "")
-        return _split(store(x, domain), raw, domain, rows)
+    if not domain.is_finite:
+        return _split(_kept(x, raw.observed, domain), raw, domain, rows)
     mode = binarization or "none"
     if mode not in MODES[1:]:
         raise RequestError(f"binarization came as {mode!r}.", nearest(mode, MODES[1:]))
     if mode != "none" and not bool(((x == 0) | (x == 1)).all()):
         grey = _grey_domain(raw.known, mode, levels)
-        v = _levels_of(x, grey)
+        v = _kept(x, raw.observed, grey)
         values = threshold(v, grey.levels) if mode == "threshold" else fixed(v, grey.levels, seed)
         kept = None if mode == "threshold" else v
         return _split(values, raw, domain, rows, levels=grey.levels, grey=kept)
-    return _split(_levels_of(x, domain), raw, domain, rows)
+    return _split(_kept(x, raw.observed, domain), raw, domain, rows)
 
 
 def split_rows(
@@ -209,7 +198,7 @@ def _recognised(x: Array, raw: Raw, domain: str, mode: str, levels: int) -> tupl
 def _splits(
     raw: Raw, found: Domain, mode: str, seed: int, rows: tuple[NDArray[np.int64], ...]
 ) -> tuple[Split, Split, Split]:
-    values = store(raw.x, found)
+    values = found.of_kind.store(raw.x)
     if mode == "none":
         train, valid, test = (_split(values[r], raw, found, r) for r in rows)
         return train, valid, test
@@ -254,15 +243,12 @@ def _require_shape(x: Array, domain: Domain) -> None:
     raise RequestError(f"x came with the shape {x.shape}; this run takes (N, {sizes}).", way)
 
 
-def _levels_of(x: Array, domain: Domain) -> Array:
-    """x as uint8, refused where a value is outside the domain."""
-    top = domain.levels - 1
-    bad = (x < 0) | (x > top) | (x != np.rint(x) if x.dtype.kind == "f" else False)
-    remedy = "Turn it into 0 and 1 first, for instance x > x.max() / 2." if domain.kind == "binary" else ""
-    if is_scaled(x) and top == 255:
-        remedy = "It looks divided by 255; give np.rint(x * 255)."
-    refuse_where(bad, x, f"outside this run's domain {domain}, the integers 0 to {top}", remedy)
-    return store(x, domain)
+def _kept(x: Array, observed: NDArray[np.bool_] | None, domain: Domain) -> Array:
+    """x as it is kept, refused where an observed value is outside the domain."""
+    kind = domain.of_kind
+    seen = x if observed is None else np.where(observed, x, np.asarray(kind.inside, x.dtype))
+    kind.check(seen, str(domain), domain.num_levels)
+    return kind.store(x)
 
 
 def _grey_domain(x: Array, mode: str, levels: int) -> Domain:
@@ -278,9 +264,10 @@ def _require_grey(x: Array, found: Domain, mode: str) -> None:
         return
     if found.kind == "binary":
         raise RequestError(f"data.binarization={mode} came for x that is binary already; leave it out, or say none.")
-    way = "; x looks divided by 255, give np.rint(x * 255)" if is_scaled(x) else ""
-    kind = found.kind
-    why = f"data.domain={kind} was asked for" if is_whole(x) and x.min() >= 0 and x.max() <= 255 else f"x is {kind}"
+    values, kind = Values(x), found.kind
+    way = "; x looks divided by 255, give np.rint(x * 255)" if values.is_scaled else ""
+    whole = values.is_scale
+    why = f"data.domain={kind} was asked for" if whole else f"x is {kind}"
     raise RequestError(f"data.binarization={mode} needs grey levels, integers from 0 to at most 255, and {why}{way}.")
 
 
@@ -297,7 +284,7 @@ def _said(raw: Raw, mode: str, found: Domain, asked: bool) -> str:
 def _require_choices(binarization: str, domain: str, seed: int) -> None:
     if binarization not in MODES:
         raise RequestError(f"data.binarization came as {binarization!r}.", nearest(binarization, MODES))
-    if domain not in KINDS:
-        raise RequestError(f"data.domain came as {domain!r}.", nearest(domain, KINDS))
+    if domain not in choices():
+        raise RequestError(f"data.domain came as {domain!r}.", nearest(domain, choices()))
     if seed < 0:
         raise RequestError(f"data.seed came as {seed}; it is 0 or more.")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import RequestError
-from .files import read_npz, require_memory
+from .npyfiles import read_npz, require_memory
 from .raw import Array, verify
 
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}

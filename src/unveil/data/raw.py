@@ -1,4 +1,4 @@
-"""What a source holds once it is decoded, before anything is recognised, split or binarized."""
+"""A source once it is decoded, before anything is recognised, split or binarized."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Raw:
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Sentences on columns of a new table that the run it is for was fitted without."""
+        """Sentences about columns of a new table that the run was fitted without."""
         return () if self.frame is None else self.frame.notes
 
     @property

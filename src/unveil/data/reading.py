@@ -1,4 +1,4 @@
-"""From whatever the user names or holds to a Raw: a registered name, a file, an object in memory."""
+"""Read what the user names or holds into a Raw: a registered name, a file, an object in memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 
 from ..errors import RequestError, nearest
 from ..registry import load_all
-from .files import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .filetree import SUFFIXES as IMAGES
 from .filetree import Pictures
 from .frames import is_frame, read_frame
 from .h5ad import read_h5ad
+from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table
@@ -38,7 +38,7 @@ FOREIGN = {
 
 
 class Source(Protocol):
-    """What a class registered as a source offers."""
+    """A class that is registered as a source."""
 
     summary: str
 
@@ -214,7 +214,7 @@ def _label_names(wanted: list[str], names: list[str]) -> list[str]:
 
 
 def _with_labels(raw: Raw, path: Path, names: list[str], strict: bool) -> Raw:
-    """Labels that lie beside x; those that cannot be labels are left out and the user is told."""
+    """Labels that lie beside x; what cannot be labels is left out, and the user is told."""
     if not names:
         return raw
     said = " followed by ".join(names)
@@ -233,7 +233,7 @@ def _with_labels(raw: Raw, path: Path, names: list[str], strict: bool) -> Raw:
 
 
 def _with_known_z(raw: Raw, path: Path) -> Raw:
-    """Known latents that lie beside x; what cannot be them is left out and the user is told."""
+    """Known latents that lie beside x; others are left out, and the user is told."""
     try:
         z = _as_known_z(read_npz(path, [Z_NAME])[Z_NAME], _length(raw.x))
     except RequestError as error:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RequestError
-from .files import require_memory
-from .frames import is_number, read_frame
+from .frames import read_frame
+from .npyfiles import require_memory
 from .raw import Raw
+from .tablecolumns import is_number
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")

@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 
 from ..data import Split
+from ..data.rowblocks import blocks
 from ..model import Model
 from ..ops import keyed
 
 ACTIVE = 0.01  # Burda et al. (2016), §5: a latent is active when Var_x(E_q[z|x]) exceeds this
-
-
 ACTIVE_ROWS = 10_000
 
 
@@ -23,18 +22,22 @@ def posterior_moments(model: Model, split: Split, *, expected: bool = False) -> 
     """
     means, stddevs = [], []
     model.eval()
-    for first in range(0, len(split), 1024):
-        rows = torch.arange(first, min(first + 1024, len(split)), device=split.x.device)
-        with keyed("moments", first):  # a label that is not known is inferred from draws
-            posterior = model.posterior(split.expected(rows) if expected else split.batch(rows))
+    for block in blocks(len(split)):
+        with keyed("moments", block.first):  # a label that is not known is inferred from draws
+            posterior = model.posterior(split.expected(block.rows) if expected else split.batch(block.rows))
         if posterior.mean is None or posterior.stddev is None:
             return None
-        means.append(torch.cat([m.flatten(1) for m in posterior.mean], 1).cpu())
-        stddevs.append(torch.cat([s.flatten(1) for s in posterior.stddev], 1).cpu())
+        means.append(torch.cat([m.flatten(1) for m in posterior.mean], 1)[: block.keep].cpu())
+        stddevs.append(torch.cat([s.flatten(1) for s in posterior.stddev], 1)[: block.keep].cpu())
     return torch.cat(means), torch.cat(stddevs)
+
+
+def active_rows(split: Split) -> Split:
+    """The examples on which active latents are counted: at most 10,000, evenly spread over the split."""
+    return split.spread(ACTIVE_ROWS)
 
 
 def active_units(model: Model, split: Split) -> int | None:
     """Burda's count: latents whose posterior mean varies over examples by more than 0.01."""
-    moments = posterior_moments(model, split.spread(ACTIVE_ROWS), expected=True)
+    moments = posterior_moments(model, active_rows(split), expected=True)
     return None if moments is None or len(moments[0]) < 2 else int((moments[0].var(0) > ACTIVE).sum())

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
+from ..data.rowblocks import blocks
 from ..distributions.real_latents import Pushforward
 from ..errors import RequestError
 from ..files import finite
@@ -26,7 +27,6 @@ from ..ops import keyed, mean_and_error
 from .finding import Finding
 from .islands import marginal_kl, separation
 
-ROWS = 128  # examples per block: the unit that noise is keyed by
 DRAWS = 2000  # of q(z) where the examples are fewer than that; else, and of a flow, one of each
 CHUNK = 2**21  # values of z beside examples that one evaluation of q holds
 INVERTED = 200  # examples where q is a flow, which a density has to invert: N² times
@@ -43,7 +43,7 @@ MARGINAL, AUC = 0.25, 0.75
 
 @dataclass(frozen=True)
 class Aggregate:
-    """What q(z) of N examples is beside p(z); in nats.
+    """The aggregate posterior q(z) of N examples beside p(z), in nats.
 
     Arguments:
         num_examples: N.
@@ -192,10 +192,10 @@ def _affordable(model: Model, split: Split) -> tuple[Split, int, str]:
 
 def _encode(model: Model, split: Split, half: int, num_draws: int, seed: int) -> Encoded:
     """The even (0) or odd (1) examples."""
-    rows = torch.arange(half, len(split), 2, device=split.x.device)
+    rows = torch.arange(half, len(split), 2)
     found = [
-        _encode_block(model, split, part, num_draws, ("aggregate", seed, half, i))
-        for i, part in enumerate(rows.split(ROWS))
+        _encode_block(model, split, rows[block.own], num_draws, ("aggregate", seed, half, i))
+        for i, block in enumerate(blocks(len(rows)))
     ]
     return Encoded(
         tuple(q for block in found for q in block.posteriors),

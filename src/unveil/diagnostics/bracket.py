@@ -12,8 +12,10 @@ import torch
 from ..data import Split
 from ..estimators.base import Estimate, Estimator, evaluate
 from ..estimators.cells import DIMS
+from ..estimators.label import label
 from ..files import finite
 from ..model import Model, num_latents
+from ..ops import error_of_known
 from ..registry import lookup
 from .finding import Finding
 
@@ -100,12 +102,12 @@ def bracket(model: Model, split: Split, *, seed: int = 0, progress: Callable[[st
 
 
 def _estimators(model: Model) -> Iterator[tuple[str, Estimator]]:
-    """From the loosest to the tightest."""
+    """The estimators that the model allows, from the loosest to the tightest."""
     if model.gives & {"log_w", "rsample", "straight_through", "enumerate"}:
         yield "ELBO", lookup("estimator", "elbo")(num_samples=64)
     if "log_w" in model.gives and "enumerate" not in model.gives:
         for count in LADDER:
-            yield f"IWAE-{count:,}", lookup("estimator", "iwae")(num_samples=count)
+            yield label("iwae", count), lookup("estimator", "iwae")(num_samples=count)
     if {"joint", "pathwise", "log_w"} <= model.gives:
         yield "AIS", lookup("estimator", "sandwich")()
     if "exact" in model.gives:
@@ -139,5 +141,4 @@ def _rung(
     stderr_mc: torch.Tensor,
     strict: bool = True,
 ) -> Rung:
-    error = float((stderr_mc**2).sum().sqrt()) / len(log_px)
-    return Rung(name, estimator, num_samples, direction, float(log_px.mean()), error, strict)
+    return Rung(name, estimator, num_samples, direction, float(log_px.mean()), error_of_known(stderr_mc), strict)

@@ -1,4 +1,4 @@
-"""Whether a book of codes is in use, or a few of its codes do all the work."""
+"""The use of a book of codes: a collapsed book has a few codes that do all the work."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from ..data import Split
+from ..data.rowblocks import blocks
 from ..model import Model, device_of, evaluating
 from ..ops import keyed
 from .finding import Finding
 
-ROWS = 256
 LEAST = 0.1  # share of the codes that could occur, as how many the codes should count; a healthy book has half and more
 
 
@@ -54,7 +54,7 @@ class Codebook:
 
 
 def collapsed(used: int, size: int, perplexity: float) -> Finding:
-    """What to say of a book whose codes are hardly used."""
+    """The finding for a book whose codes are hardly used."""
     return Finding(
         "codebook_collapse",
         f"The codebook has collapsed: {used} of its {size} codes occur, and count as {perplexity:.1f}.",
@@ -66,7 +66,7 @@ def collapsed(used: int, size: int, perplexity: float) -> Finding:
 
 @torch.no_grad()
 def codebook(model: Model, split: Split, *, seed: int = 0, limit: int = 5000) -> Codebook:
-    """Which codes occur in held-out examples, evenly spread over the split.
+    """Count the codes of held-out examples, evenly spread over the split.
 
     Arguments: seed, of a binarization that is drawn; limit, the most examples to look at.
     """
@@ -74,9 +74,9 @@ def codebook(model: Model, split: Split, *, seed: int = 0, limit: int = 5000) ->
     examples, size = split.spread(limit), model.codebook_size
     counts, found = torch.zeros(size, dtype=torch.float64), 0
     with evaluating(model):
-        for i, rows in enumerate(torch.arange(len(examples), device=examples.x.device).split(ROWS)):
-            with keyed("codebook", seed, i):
-                (codes,), _ = model.posterior(examples.batch(rows).to(device_of(model))).draw(1)
+        for block in blocks(len(examples)):
+            with keyed("codebook", seed, block.first):
+                (codes,), _ = model.posterior(examples.batch(block.own).to(device_of(model))).draw(1)
             counts += torch.bincount(codes.flatten().cpu(), minlength=size)
             found += codes.numel()
     shares = counts / counts.sum()

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
+from ..data.rowblocks import blocks
 from ..model import Model, device_of, evaluating
 from ..ops import keyed
 from ..terms import Terms
 
-ROWS = 128  # examples per block: the unit that noise is keyed by
 DRAWS = 64  # that stand in for a mean without a closed form
 
 
@@ -89,15 +89,12 @@ def _blocks(
     batch_of: Callable[[Tensor], Batch],
     code: Callable[[Model, Batch], Tensor],
 ) -> Tensor:
-    """`code` of every example; the last block is filled up before anything is drawn for it."""
-    count = len(split) if limit is None else min(limit, len(split))
+    """`code` of every example."""
     found = []
     with evaluating(model):
-        for first in range(0, count, ROWS):
-            last = min(first + ROWS, count)
-            rows = torch.arange(first, first + ROWS).clamp(max=last - 1).to(split.x.device)
-            with keyed(*key, first):
-                found.append(code(model, batch_of(rows).to(device_of(model)))[: last - first].float().cpu())
+        for block in blocks(len(split), limit):
+            with keyed(*key, block.first):
+                found.append(code(model, batch_of(block.rows).to(device_of(model)))[: block.keep].float().cpu())
     return torch.cat(found)
 
 

@@ -1,8 +1,7 @@
-"""Whether the decoder uses z: the likelihood with each example's own z beside that with another example's."""
+"""A test of whether the decoder uses z: it swaps the z of examples and looks at the likelihood."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,13 +11,13 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
+from ..data.rowblocks import blocks
 from ..errors import RequestError
 from ..files import finite
 from ..model import Model, Posterior, device_of, evaluating, require_latents
-from ..ops import keyed
+from ..ops import keyed, mean_and_error
 from .finding import Finding
 
-ROWS = 128  # examples per block: the unit that noise is keyed by
 DRAWS = 4  # of z for each example
 INACTIVE = 0.01  # nats that a latent tells of x, and variance of its mean over examples, below which it is dead
 
@@ -37,7 +36,7 @@ OF_CODES = "Train for longer, with a smaller model.commitment, or with more code
 
 @dataclass(frozen=True)
 class Collapse:
-    """What z is worth to the decoder; in nats per example.
+    """The worth of z to the decoder, in nats per example.
 
     Arguments:
         num_examples: how many were looked at.
@@ -98,7 +97,7 @@ class Collapse:
 
 
 @dataclass(frozen=True)
-class _Block:
+class _Part:
     """Examples with K draws each: z, groups [K, n, …]; rate and own [n]; mean and stddev [n, D], or None."""
 
     batch: Batch
@@ -112,7 +111,7 @@ class _Block:
 def collapse(
     model: Model, split: Split, *, metrics: Sequence[Mapping[str, Any]] = (), seed: int = 0, limit: int = 1000
 ) -> Collapse:
-    """What z is worth on held-out examples, evenly spread over the split.
+    """Measure the worth of z on held-out examples, evenly spread over the split.
 
     Arguments:
         metrics: the rows of a run's metrics.jsonl, to tell since when.
@@ -124,25 +123,25 @@ def collapse(
     if len(held_out) < 2:
         raise RequestError(f"{len(held_out)} examples came; to give one the z of another takes at least 2.")
     with evaluating(model):
-        rows = torch.arange(len(held_out), device=held_out.x.device).split(ROWS)
-        blocks = [_encode(model, held_out, part, ("collapse", seed, i)) for i, part in enumerate(rows)]
-        z = tuple(torch.cat(groups, 1) for groups in zip(*(block.z for block in blocks), strict=True))
+        parts = [
+            _encode(model, held_out, block.own, ("collapse", seed, i)) for i, block in enumerate(blocks(len(held_out)))
+        ]
+        z = tuple(torch.cat(groups, 1) for groups in zip(*(part.z for part in parts), strict=True))
         with keyed("collapse", seed, "order"):
             order = derangement(len(held_out)).to(z[0].device)
-        own = torch.cat([block.own for block in blocks])
+        own = torch.cat([part.own for part in parts])
         foreign = tuple(g[:, order] for g in z)
-        shuffled = _log_likelihood(model, blocks, foreign)
-        alone = [own - _log_likelihood(model, blocks, _replaced(z, l, foreign[l])) for l in range(len(z))]
+        shuffled = _log_likelihood(model, parts, foreign)
+        alone = [own - _log_likelihood(model, parts, _replaced(z, l, foreign[l])) for l in range(len(z))]
     since, num_steps = rate_gone_since(metrics)
     return Collapse(
         len(own),
         float(own.mean()),
         float(shuffled.mean()),
-        float((own - shuffled).mean()),
-        float((own - shuffled).std() / math.sqrt(len(own))),
+        *mean_and_error(own - shuffled),
         tuple(float(drop.mean()) for drop in alone),
-        float(torch.cat([block.rate for block in blocks]).mean()),
-        *_activity(blocks),
+        float(torch.cat([part.rate for part in parts]).mean()),
+        *_activity(parts),
         since,
         num_steps,
         bool(model.codebook_size),
@@ -157,14 +156,14 @@ def derangement(count: int) -> Tensor:
     return order
 
 
-def _encode(model: Model, split: Split, rows: Tensor, key: tuple[int | str, ...]) -> _Block:
+def _encode(model: Model, split: Split, rows: Tensor, key: tuple[int | str, ...]) -> _Part:
     with keyed(*key):
         batch = split.batch(rows).to(device_of(model))
         posterior = model.posterior(batch)
         z, log_q = posterior.draw(DRAWS)
     terms, kl = model.joint(batch, z), model.expected_kl(posterior)
     rate = (log_q - terms.log_pz).mean(0) if kl is None else kl  # [n, L]
-    return _Block(batch, z, terms.log_px_z.double().mean(0), rate.double().sum(-1), _moments(posterior))
+    return _Part(batch, z, terms.log_px_z.double().mean(0), rate.double().sum(-1), _moments(posterior))
 
 
 def _moments(posterior: Posterior) -> tuple[Tensor, Tensor] | None:
@@ -176,12 +175,12 @@ def _joined(groups: tuple[Tensor, ...]) -> Tensor:
     return torch.cat([g.flatten(1).double() for g in groups], 1)  # [n, D]
 
 
-def _log_likelihood(model: Model, blocks: Sequence[_Block], z: tuple[Tensor, ...]) -> Tensor:
+def _log_likelihood(model: Model, parts: Sequence[_Part], z: tuple[Tensor, ...]) -> Tensor:
     """E[log p(x_n|z_n)] over the draws z, groups [K, N, …]; [N]."""
     found, first = [], 0
-    for block in blocks:
-        last = first + len(block.batch)
-        terms = model.joint(block.batch, tuple(g[:, first:last] for g in z))
+    for part in parts:
+        last = first + len(part.batch)
+        terms = model.joint(part.batch, tuple(g[:, first:last] for g in z))
         found.append(terms.log_px_z.double().mean(0))
         first = last
     return torch.cat(found)
@@ -191,9 +190,9 @@ def _replaced(z: tuple[Tensor, ...], place: int, group: Tensor) -> tuple[Tensor,
     return (*z[:place], group, *z[place + 1 :])
 
 
-def _activity(blocks: Sequence[_Block]) -> tuple[tuple[float, ...] | None, int | None]:
-    """What each latent tells of x, and how many are not dead."""
-    known = [block.moments for block in blocks if block.moments is not None]
+def _activity(parts: Sequence[_Part]) -> tuple[tuple[float, ...] | None, int | None]:
+    """The nats that each latent tells of x, and the number of latents that are not dead."""
+    known = [part.moments for part in parts if part.moments is not None]
     if not known:
         return None, None
     mean, stddev = (torch.cat(each) for each in zip(*known, strict=True))
@@ -222,7 +221,7 @@ def rate_gone_since(metrics: Sequence[Mapping[str, Any]]) -> tuple[int | None, i
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a collapse was.
+    """The cause of a collapse.
 
     Arguments: kind, "optimum", "failed_optimisation" or "undecided"; sentence, why.
     """
@@ -232,7 +231,7 @@ class Verdict:
 
 
 def verdict(collapsed_bound: float, live_bound: float, live_rate: float, stderr: float) -> Verdict:
-    """Whether a model collapsed because that is best, or because training lost the way.
+    """Decide why a model collapsed: because that is best, or because training lost the way.
 
     It is trained again from a start whose z is alive. Where it falls back and its bound is no better, z is of no use
     for these x: the collapse is the optimum. Where z stays alive and the bound is higher, training had failed.

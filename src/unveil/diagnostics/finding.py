@@ -1,4 +1,4 @@
-"""What a diagnosis says: a code, a sentence with its number, and what to do about it."""
+"""A finding of a diagnosis: a code, a sentence with its number, and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bound lacks, and why: log p(x) − ELBO = approximation gap + amortisation gap, per example."""
+"""The gap of a bound and its two causes: log p(x) − ELBO = approximation gap + amortisation gap, per example."""
 
 from __future__ import annotations
 

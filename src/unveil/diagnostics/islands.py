@@ -1,4 +1,4 @@
-"""How far draws of q(z) and of p(z) differ: dimension by dimension, and by whether a classifier tells them apart."""
+"""The distance between draws of q(z) and of p(z): by dimension, and by a classifier that tells them apart."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _log_shares(which: Tensor, num_bins: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Separation:
-    """How well a classifier tells draws of q(z) from draws of p(z) on examples that it was not fitted on.
+    """The separation of draws of q(z) from draws of p(z) by a classifier, on examples that it was not fitted on.
 
     Arguments:
         auc: P(score of a draw of q > score of a draw of p): ½ where nothing tells them apart, 1 where everything does;

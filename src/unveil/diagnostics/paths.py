@@ -1,4 +1,4 @@
-"""How evenly E[x|z] changes on the way from one example to another."""
+"""Paths from one example to another, and how evenly E[x|z] changes along them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What a code tells of a label: a linear and a neighbour classifier, fitted on training codes, judged on test codes."""
+"""Probes: a linear and a neighbour classifier of labels, fitted on training codes and judged on test codes."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import finite
+from ..ops import mean_and_error
 
 Array = NDArray[Any]
 Correct = NDArray[np.bool_]
@@ -82,11 +82,6 @@ def standardised(train: Array, test: Array, columns: bool = False) -> tuple[Arra
     scale = np.sqrt(var if columns else var.mean())
     scale = np.where(scale > 0, scale, 1.0)
     return (train - mean) / scale, (test - mean) / scale
-
-
-def mean_and_error(values: Array) -> tuple[float, float]:
-    """The mean and its standard error."""
-    return float(values.mean()), float(values.std() / math.sqrt(max(1, len(values) - 1)))
 
 
 def clearly_below(one: Probe, other: Probe, margin: float, errors: float = 3.0) -> bool:

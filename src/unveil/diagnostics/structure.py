@@ -1,4 +1,4 @@
-"""What z knows of x beyond its likelihood, always beside x itself and beside pPCA codes of the same dimension.
+"""The structure that z keeps of x, always beside x itself and beside pPCA codes of the same dimension.
 
 A number for z alone says little: digits are told apart by their pixels, too. Nothing here shows that a structure is
 there; it shows what a simple reader of z finds, with its standard error.
@@ -56,7 +56,7 @@ class Near:
 
 @dataclass(frozen=True)
 class Structure:
-    """What is found in z; of the dicts, the keys are "z", "ppca" and "x".
+    """The structure found in z; the keys of the dictionaries are "z", "ppca" and "x".
 
     Arguments:
         dims: the dimension of z; pPCA codes have as many, or as many as x has.
@@ -232,7 +232,7 @@ def _factors(data: Data, rows: Array, rows_test: Array, codes: dict[str, tuple[A
 
 
 def _scale(x: Array, is_image: bool) -> Tensor:
-    """What differences of x are divided by: 1 for pictures, each column's standard deviation in a table."""
+    """The unit of differences of x: 1 for pictures, each column's standard deviation in a table."""
     if is_image:
         return torch.ones(())
     spread = torch.from_numpy(x.astype(np.float32)).std(0)

@@ -14,9 +14,9 @@ from ..batch import Batch
 from ..errors import RequestError, nearest, positive
 from ..files import finite
 from ..model import Model, held
-from ..ops import keyed, log_mean_exp, mean_and_error
+from ..ops import error_of_mean, keyed, log_mean_exp, mean_and_error
 from ..registry import register
-from .annealing import Path, Plan, Start, Tally, forward, reverse
+from .annealing import Path, Schedule, Start, Tally, forward, reverse
 from .base import Estimate, Estimator, bound_parts, in_parts
 from .pilot import TARGET, pilot
 
@@ -29,7 +29,7 @@ HEURISTIC = (
 
 
 class AnnealedEstimator(Estimator):
-    """What both estimators are given."""
+    """The arguments of both estimators."""
 
     needs = frozenset({"joint", "pathwise", "log_w"})
     direction = "lower"
@@ -54,7 +54,7 @@ class AnnealedEstimator(Estimator):
 
 
 class Annealing:
-    """One batch on its path: the plan from the pilot, then passes, each with a noise stream of its own.
+    """One batch on its path: the schedule from the pilot, then passes, each with a noise stream of its own.
 
     Arguments: settings, C, T, L and where the path begins.
     """
@@ -65,13 +65,13 @@ class Annealing:
         self.path, self.tally = Path(model, batch, settings.start), Tally()
         with keyed("pilot", self._stream):
             self.path.adapt()
-            self.plan: Plan = pilot(self.path, self.num_chains, settings.num_distributions, self.leapfrog)
+            self.schedule: Schedule = pilot(self.path, self.num_chains, settings.num_distributions, self.leapfrog)
 
     def forward(self, name: str) -> tuple[Tensor, Tensor]:
         """log w [C, B] and the final u [C, B, D] of chains from f0."""
         with keyed(name, self._stream):
             found = [
-                forward(self.path, self.plan, count, self.leapfrog, self.tally)
+                forward(self.path, self.schedule, count, self.leapfrog, self.tally)
                 for count in in_parts(self.path.model, self.num_chains, self.rows)
             ]
         return torch.cat([log_w for log_w, _ in found]), torch.cat([u for _, u in found])
@@ -84,7 +84,7 @@ class Annealing:
             u = torch.where(strict.unsqueeze(-1), u, self._resampled())
         with keyed("reverse", self._stream):
             parts = u.split(in_parts(self.path.model, self.num_chains, self.rows))
-            found = [reverse(self.path, self.plan, part, self.leapfrog, self.tally) for part in parts]
+            found = [reverse(self.path, self.schedule, part, self.leapfrog, self.tally) for part in parts]
         drift = sum(len(part) * moved for part, (_, moved) in zip(parts, found, strict=True)) / self.num_chains
         return torch.cat([log_w for log_w, _ in found]), torch.where(strict, drift, math.nan), strict
 
@@ -170,7 +170,7 @@ class Sandwich(AnnealedEstimator):
             "lower": float(lower.mean()),
             "upper": finite(float(upper.mean())),
             "gap": finite(float(gap.mean())),
-            "gap_stderr": finite(float(gap.std() / math.sqrt(len(gap)))) if len(gap) > 1 else None,
+            "gap_stderr": finite(float(error_of_mean(gap))),
             "gap_median": finite(float(gap.median())),
             "gap_p99": finite(float(gap.quantile(0.99))),
             "strict": {"lower": True, "upper": strict},
@@ -180,7 +180,7 @@ class Sandwich(AnnealedEstimator):
 
 
 def broken(estimate: Estimate) -> list[str]:
-    """What shows that the sampler behind an estimate of `ais` or `sandwich` is wrong, in sentences; empty in health.
+    """The signs that the sampler behind an estimate of `ais` or `sandwich` is wrong, in sentences; none in health.
 
     Each compares a mean over examples with what a correct sampler makes of it, and allows 4 standard errors.
     """
@@ -218,8 +218,5 @@ def _lower(log_w: Tensor, parts: dict[str, Tensor], tally: Tally) -> Estimate:
 
 
 def _stderr(log_w: Tensor) -> Tensor:
-    """Of log 1/C Σ_c w_c by the delta method, sd(w)/(√C·mean w); one chain cannot tell."""
-    relative = (log_w - log_mean_exp(log_w)).exp()
-    if len(log_w) == 1:
-        return torch.full_like(log_w[0], math.nan)
-    return relative.std(0) / math.sqrt(len(log_w))
+    """The standard error of log 1/C Σ_c w_c by the delta method, sd(w)/(√C·mean w); one chain cannot tell."""
+    return error_of_mean((log_w - log_mean_exp(log_w)).exp())

@@ -1,4 +1,4 @@
-"""The path from f0 to p(x, z), and what passes along it: forward from a draw of f0, and back from one of p(z|x)."""
+"""The path from f0 to p(x, z), and the passes along it: forward from a draw of f0, back from one of p(z|x)."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def _spread(u: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a pass takes as constant: the temperatures, the step size at each, and the scale of u.
+class Schedule:
+    """The constants of a pass: the temperatures, the step size at each, and the scale of u.
 
     Arguments:
         betas: β_0 = 0 < … < β_T = 1 of each example, [T+1, B].
@@ -178,7 +178,7 @@ class Tally:
         return {"accepted": accepted, "acceptance": expected, "acceptance_stderr": (variance / self._count).sqrt()}
 
 
-def forward(path: Path, plan: Plan, num_chains: int, leapfrog: int, tally: Tally) -> tuple[Tensor, Tensor]:
+def forward(path: Path, schedule: Schedule, num_chains: int, leapfrog: int, tally: Tally) -> tuple[Tensor, Tensor]:
     """Chains from f0 to p(x, z): log w [C, B] in float64, and where they end, u [C, B, D].
 
     log w = Σ_{t=1..T} (β_t − β_{t−1}) [log f1 − log f0](u_{t−1}),   u_0 ∼ f0,   u_t ∼ K_t(u_{t−1})
@@ -189,15 +189,15 @@ def forward(path: Path, plan: Plan, num_chains: int, leapfrog: int, tally: Tally
     """
     here = path.at(path.draw(num_chains))
     log_w = torch.zeros_like(here.log_ratio)
-    last = len(plan.betas) - 1
+    last = len(schedule.betas) - 1
     for t in range(1, last + 1):
-        log_w += (plan.betas[t] - plan.betas[t - 1]) * here.log_ratio
+        log_w += (schedule.betas[t] - schedule.betas[t - 1]) * here.log_ratio
         if t < last:
-            here = _move(path, plan.kernel(t), here, leapfrog, tally)
+            here = _move(path, schedule.kernel(t), here, leapfrog, tally)
     return log_w, here.u
 
 
-def reverse(path: Path, plan: Plan, u: Tensor, leapfrog: int, tally: Tally) -> tuple[Tensor, Tensor]:
+def reverse(path: Path, schedule: Schedule, u: Tensor, leapfrog: int, tally: Tally) -> tuple[Tensor, Tensor]:
     """The forward chains backwards, from u [C, B, D]: log w [C, B] of each, and the drift at β = 1, [B].
 
     Started at a draw of p(z|x), u_T → K_T → u_{T−1} → K_{T−1} → … → K_1 → u_0 has the law of a forward chain read
@@ -211,15 +211,15 @@ def reverse(path: Path, plan: Plan, u: Tensor, leapfrog: int, tally: Tally) -> t
     §3; Wu et al., On the Quantitative Analysis of Decoder-Based Generative Models (2017), §3.2.
     """
     start = here = path.at(u)
-    last = len(plan.betas) - 1
+    last = len(schedule.betas) - 1
     for _ in range(STAYING):
-        here = _move(path, plan.kernel(last), here, leapfrog, tally, back=True)
+        here = _move(path, schedule.kernel(last), here, leapfrog, tally, back=True)
     drift = (here.log_f1.double() - start.log_f1.double()).clamp(-FURTHEST, FURTHEST).mean(0)
     log_w = torch.zeros_like(here.log_ratio)
     for t in range(last, 0, -1):
-        log_w += (plan.betas[t] - plan.betas[t - 1]) * here.log_ratio
+        log_w += (schedule.betas[t] - schedule.betas[t - 1]) * here.log_ratio
         if t > 1:
-            here = _move(path, plan.kernel(t - 1), here, leapfrog, tally, back=True)
+            here = _move(path, schedule.kernel(t - 1), here, leapfrog, tally, back=True)
     return log_w, drift
 
 

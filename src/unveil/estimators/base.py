@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
+from ..data.rowblocks import Block, blocks
 from ..errors import RequestError, WorkError
 from ..model import Model, Posterior, decoding_in, device_of, evaluating
 from ..ops import keyed
 from ..terms import Terms
 from .widths import widest
 
-ROWS = 128  # examples per block: the unit that noise is keyed by
 DECODED = 2048  # most rows that one pass through the decoder holds (examples × samples): small enough for the cache
 HELD = 2**24  # bytes of the widest layer in one pass: from twice as many, memory goes back to the system each time
 PRECISIONS = ("float32", "bf16")
@@ -28,7 +28,7 @@ PRECISIONS = ("float32", "bf16")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What an estimator says of B examples, in nats.
+    """The estimate of log p(x) for B examples, in nats.
 
     Arguments:
         log_px: [B].
@@ -60,7 +60,7 @@ class Estimator(ABC):
     def __call__(self, model: Model, batch: Batch) -> Estimate: ...
 
     def summary(self, estimate: Estimate) -> dict[str, Any]:
-        """What a result says beyond the fields that every estimate has, as plain values."""
+        """Further fields of a result, as plain values."""
         return {}
 
 
@@ -135,13 +135,13 @@ def evaluate(
     model.require(f"The estimator {estimator.registered[1]!r}", estimator.needs)
     check_precision(model, estimator, precision)
     count = len(split) if limit is None else min(limit, len(split))
-    device, start, found = device_of(model), time.perf_counter(), []
+    start, found = time.perf_counter(), []
     _keep_pages()
     with evaluating(model), decoding_in(model, precision):
-        for first in range(0, count, ROWS):
-            found.append(_block(model, split, estimator, seed, first, min(first + ROWS, count), device))
+        for block in blocks(count):
+            found.append(_estimated(model, split, estimator, seed, block))
             if progress is not None:
-                progress(min(first + ROWS, count), count)
+                progress(block.done, count)
     estimate = _joined(found)
     if not torch.isfinite(estimate.log_px).all():
         row = int((~torch.isfinite(estimate.log_px)).nonzero()[0])
@@ -177,19 +177,14 @@ def _keep_pages() -> None:
     torch.empty(30 * 2**20, dtype=torch.uint8)  # just below 32 MiB, above which nothing is kept
 
 
-def _block(
-    model: Model, split: Split, estimator: Estimator, seed: int, first: int, last: int, device: torch.device
-) -> Estimate:
-    rows = torch.arange(first, first + ROWS).clamp(max=last - 1)
-    with keyed("evaluate", seed, first):
-        batch = split.batch(rows.to(split.x.device))
-        estimate = estimator(model, batch.to(device))
-    keep = last - first
+def _estimated(model: Model, split: Split, estimator: Estimator, seed: int, block: Block) -> Estimate:
+    with keyed("evaluate", seed, block.first):
+        estimate = estimator(model, split.batch(block.rows).to(device_of(model)))
     return replace(
         estimate,
-        log_px=estimate.log_px[:keep].double().cpu(),
-        stderr_mc=estimate.stderr_mc[:keep].double().cpu(),
-        diagnostics={k: v[:keep].double().cpu() for k, v in estimate.diagnostics.items()},
+        log_px=estimate.log_px[: block.keep].double().cpu(),
+        stderr_mc=estimate.stderr_mc[: block.keep].double().cpu(),
+        diagnostics={k: v[: block.keep].double().cpu() for k, v in estimate.diagnostics.items()},
     )
 
 

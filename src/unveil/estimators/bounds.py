@@ -10,7 +10,7 @@ from ..errors import positive
 from ..model import Model
 from ..registry import register
 from .base import Estimate, Estimator, add, draws, summary_of
-from .weights import Moments, Weights
+from .weights import RunningMean, Weights
 
 
 @register("estimator", "elbo")
@@ -32,7 +32,7 @@ class ElboBound(Estimator):
             found = summary_of(model.enumerate(batch))
             return Estimate(found["elbo"], torch.zeros_like(found["elbo"]), "lower", found)
         total: dict[str, Tensor] = {}
-        each = Moments()
+        each = RunningMean()
         for terms in draws(model, batch, self.num_samples):
             each.add(terms.log_px_z - terms.rate.sum(-1))
             add(total, summary_of(terms))

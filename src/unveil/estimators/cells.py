@@ -1,4 +1,4 @@
-"""Where a grid over z must look: the box of each example, and the cells that it begins with."""
+"""The region that a grid over z covers: the box of each example, and the cells that it begins with."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ REACH = 4.0  # the box reaches so many times as far as the farthest draw
 
 
 @dataclass(frozen=True)
-class Frame:
-    """u = m + L v of each example.
+class Box:
+    """The box of each example, in coordinates v with u = m + L v.
 
     Arguments:
         mean, root: m [B, D] and L [B, D, D].
@@ -66,7 +66,7 @@ class Cells:
         return Cells(self.row[index], self.centre[index], self.half[index], self.fine[index])
 
 
-def frame_of(model: Model, batch: Batch) -> Frame:
+def box_of(model: Model, batch: Batch) -> Box:
     """The box of each example, from draws of q(z|x) and of p(z)."""
     z_q = model.posterior(batch).draw(DRAWS)[0]
     groups, dtype = tuple(g.shape[2:] for g in z_q), z_q[0].dtype
@@ -78,7 +78,7 @@ def frame_of(model: Model, batch: Batch) -> Frame:
     q, p = (_solve(root, u - mean) for u in (u_q, u_p))
     everywhere = _solve(root, u_p.flatten(0, 1).unsqueeze(1) - mean)  # the prior's draws of all examples, seen by each
     hull = torch.maximum(everywhere.abs().amax(0), q.abs().amax(0))
-    return Frame(mean, root, groups, dtype, q, p, hull, everywhere.std(0))
+    return Box(mean, root, groups, dtype, q, p, hull, everywhere.std(0))
 
 
 def require_few(num_dims: int, who: str = "quadrature") -> None:
@@ -90,19 +90,19 @@ def require_few(num_dims: int, who: str = "quadrature") -> None:
         )
 
 
-def first_cells(frame: Frame) -> Cells:
+def first_cells(box: Box) -> Cells:
     """The cells to begin with: CORE·3^k wide, those that hold draws cut in three until they are as fine as the draws.
 
     Nothing is evaluated here.
     """
-    levels = (REACH * frame.hull / CORE).clamp(min=1).log() / math.log(3)
+    levels = (REACH * box.hull / CORE).clamp(min=1).log() / math.log(3)
     half = CORE * 3 ** levels.ceil().clamp(min=1)
     cells = Cells(
         torch.arange(len(half), device=half.device), torch.zeros_like(half), half, torch.ones_like(half[:, 0]) > 0
     )
     done = []
     while len(cells):
-        sides = _wanted(frame, cells)  # [C, D]
+        sides = _wanted(box, cells)  # [C, D]
         whole = ~sides.any(-1)
         done.append(cells.at(whole))
         cells = cut(cells.at(~whole), sides[~whole], 3)
@@ -110,15 +110,15 @@ def first_cells(frame: Frame) -> Cells:
     return Cells(row, centre, half, (half <= CORE * 1.01).all(-1))
 
 
-def _wanted(frame: Frame, cells: Cells) -> Tensor:
-    """Which sides of a cell are too long for the draws that it holds, [C, D]."""
+def _wanted(box: Box, cells: Cells) -> Tensor:
+    """The sides of each cell that are too long for the draws that it holds, [C, D]."""
 
     def holds(draws: Tensor) -> Tensor:  # [M, B, D] → [C, 1]
         inside = (draws[:, cells.row] - cells.centre).abs() <= cells.half
         return inside.all(-1).any(0).unsqueeze(-1)
 
-    body = BODY * frame.prior_spread[cells.row].clamp(min=CORE / BODY)
-    return (holds(frame.q) & (cells.half > CORE * 1.01)) | (holds(frame.p) & (cells.half > body * 1.01))
+    body = BODY * box.prior_spread[cells.row].clamp(min=CORE / BODY)
+    return (holds(box.q) & (cells.half > CORE * 1.01)) | (holds(box.p) & (cells.half > body * 1.01))
 
 
 def _joined(groups: tuple[Tensor, ...]) -> Tensor:

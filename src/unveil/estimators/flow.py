@@ -12,6 +12,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..errors import RequestError, positive
 from ..model import Flow, Model
+from ..ops import error_of_mean
 from ..registry import register
 from .base import Estimate, Estimator, bound_parts
 
@@ -70,8 +71,7 @@ class FlowLikelihood(Estimator):
             found.append((flow.log_px_z(z) + log_pz - log_q).double().squeeze(0))
             left = torch.maximum(left, moved)
         each = torch.stack(found)  # [K, B]
-        error = each.std(0) / math.sqrt(len(each)) if len(each) > 1 else torch.full_like(each[0], math.nan)
-        return Estimate(each.mean(0), error, "other", bound_parts(model, batch) | {"left": left.double()})
+        return Estimate(each.mean(0), error_of_mean(each), "other", bound_parts(model, batch) | {"left": left.double()})
 
 
 def log_density(flow: Flow, z: Tensor, tolerance: float, num_probes: int) -> tuple[Tensor, Tensor]:

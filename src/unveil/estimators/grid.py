@@ -22,7 +22,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..model import Model
 from .base import rows_at_once
-from .cells import Cells, Frame, cut, first_cells, frame_of
+from .cells import Box, Cells, box_of, cut, first_cells
 from .rules import FINE, Rule, hidden, rule_for
 
 MATTERS = 1e-4  # share of p(x) above which a cell is halved into cells of the fine rule
@@ -85,14 +85,14 @@ class Grid:
 class Integral:
     """∫ p(x, z) dz of B examples.
 
-    Arguments: log_px [B]; stderr [B], the estimated error in nats; evaluations [B]; leaves and frame, the grid itself.
+    Arguments: log_px [B]; stderr [B], the estimated error in nats; evaluations [B]; leaves and box, the grid itself.
     """
 
     log_px: Tensor
     stderr: Tensor
     evaluations: Tensor
     leaves: Leaves
-    frame: Frame
+    box: Box
 
 
 @torch.no_grad()
@@ -102,21 +102,21 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
     Arguments: tolerance, the error to reach, relative to p(x); max_evaluations of p(x, z) per example, after which the
         error that is left is reported as it is. So is what lies within the rounding of the model's own arithmetic.
     """
-    frame = frame_of(model, batch)
-    cells = first_cells(frame)
-    leaves, cost = _measured(model, batch, frame, cells)
+    box = box_of(model, batch)
+    cells = first_cells(box)
+    leaves, cost = _measured(model, batch, box, cells)
     leaves = replace(leaves, log_error=torch.logaddexp(leaves.log_value, leaves.log_error))  # nothing confirms it yet
     used = _count(cells.row, cost, len(batch))
     while True:
         log_px = _log_sum(leaves.log_value, leaves.cells.row, len(batch))
         error = _relative(leaves, log_px)
-        chosen = _to_split(leaves, _curable(leaves, error, log_px, frame.dtype), tolerance, max_evaluations - used)
+        chosen = _to_split(leaves, _curable(leaves, error, log_px, box.dtype), tolerance, max_evaluations - used)
         if not len(chosen):
             break
-        leaves, cells, cost = _refined(model, batch, frame, leaves, chosen, log_px)
+        leaves, cells, cost = _refined(model, batch, box, leaves, chosen, log_px)
         used = used + _count(cells.row, cost, len(batch))
     total = torch.zeros_like(log_px).index_add(0, leaves.cells.row, error)
-    return Integral(log_px, torch.log1p(total), used, leaves, frame)
+    return Integral(log_px, torch.log1p(total), used, leaves, box)
 
 
 @torch.no_grad()
@@ -127,7 +127,7 @@ def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_e
     """
     found = integrate(model, batch, tolerance=tolerance, max_evaluations=max_evaluations)
     cells = found.leaves.cells
-    parts = [_points(model, batch, found.frame, cells.at(index)) for index in _chunks(model, cells)]
+    parts = [_points(model, batch, found.box, cells.at(index)) for index in _chunks(model, cells)]
     row, log_weight, log_joint = (torch.cat(each) for each in list(zip(*parts, strict=True))[:3])
     z = tuple(torch.cat(group) for group in zip(*(part.z for part in parts), strict=True))
     log_px = _log_sum(log_weight + log_joint, row, len(batch))
@@ -137,14 +137,14 @@ def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_e
 # What a cell holds
 
 
-def _measured(model: Model, batch: Batch, frame: Frame, cells: Cells) -> tuple[Leaves, Tensor]:
+def _measured(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Leaves, Tensor]:
     """The integral over each cell, what may hide in it as its error, and the number of points [C] it took."""
     log_value, log_error = torch.empty_like(cells.half[:, 0]), torch.empty_like(cells.half[:, 0])
     splits, cost = torch.zeros_like(cells.half, dtype=torch.bool), torch.zeros_like(cells.row)
     for index in _chunks(model, cells):
         part = cells.at(index)
         rule, log_half = _rule_of(part), part.half.log().sum(-1)
-        log_f, *_ = _density(model, batch, frame, part)  # [C, N]
+        log_f, *_ = _density(model, batch, box, part)  # [C, N]
         unseen, splits[index] = hidden(log_f, rule)
         log_value[index] = torch.logsumexp(log_f + rule.log_weight, -1) + log_half
         log_error[index] = unseen + log_half + part.half.shape[-1] * math.log(2)
@@ -152,21 +152,21 @@ def _measured(model: Model, batch: Batch, frame: Frame, cells: Cells) -> tuple[L
     return Leaves(cells, log_value, log_error, splits), cost
 
 
-def _density(model: Model, batch: Batch, frame: Frame, cells: Cells) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+def _density(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
     """log p(x, v) and log|det ∂z/∂v| [C, N], and z groups [N, C, …], at the points of cells of one rule."""
     rule = _rule_of(cells)
     v = cells.centre.unsqueeze(0) + cells.half.unsqueeze(0) * rule.points.unsqueeze(1)  # [N, C, D]
-    u = frame.mean[cells.row] + torch.einsum("cde,nce->ncd", frame.root[cells.row], v)
-    sizes = [math.prod(shape) for shape in frame.groups]
-    parts = u.to(frame.dtype).split(sizes, -1)
+    u = box.mean[cells.row] + torch.einsum("cde,nce->ncd", box.root[cells.row], v)
+    sizes = [math.prod(shape) for shape in box.groups]
+    parts = u.to(box.dtype).split(sizes, -1)
     rows = _rows(batch, cells.row)
     z, log_det = model.coordinates(rows).to_z(
-        tuple(part.reshape(*part.shape[:2], *shape) for part, shape in zip(parts, frame.groups, strict=True))
+        tuple(part.reshape(*part.shape[:2], *shape) for part, shape in zip(parts, box.groups, strict=True))
     )
     terms = model.joint(rows, z)
-    log_det = log_det.double() + frame.log_det[cells.row]
+    log_det = log_det.double() + box.log_det[cells.row]
     log_f = terms.log_px_z.double() + terms.log_pz.double().sum(-1) + log_det  # [N, C]
-    outside = (v.abs() > 1.5 * frame.hull[cells.row]).any(-1)
+    outside = (v.abs() > 1.5 * box.hull[cells.row]).any(-1)
     log_f = torch.where(outside & log_f.isnan(), -torch.inf, log_f)  # networks overflow where nobody ever was
     return log_f.T, log_det.T, z
 
@@ -180,9 +180,9 @@ class Points(NamedTuple):
     z: tuple[Tensor, ...]
 
 
-def _points(model: Model, batch: Batch, frame: Frame, cells: Cells) -> Points:
+def _points(model: Model, batch: Batch, box: Box, cells: Cells) -> Points:
     """The points of cells of one rule."""
-    log_f, log_det, z = _density(model, batch, frame, cells)  # [C, N]
+    log_f, log_det, z = _density(model, batch, box, cells)  # [C, N]
     log_weight = _rule_of(cells).log_weight + cells.half.log().sum(-1, keepdim=True) + log_det
     row = cells.row.unsqueeze(-1).expand_as(log_f)
     each = (group.transpose(0, 1).flatten(0, 1) for group in z)
@@ -213,7 +213,7 @@ def _to_split(leaves: Leaves, error: Tensor, tolerance: float, budget: Tensor) -
 
 
 def _refined(
-    model: Model, batch: Batch, frame: Frame, leaves: Leaves, chosen: Tensor, log_px: Tensor
+    model: Model, batch: Batch, box: Box, leaves: Leaves, chosen: Tensor, log_px: Tensor
 ) -> tuple[Leaves, Cells, Tensor]:
     """The leaves with the chosen ones cut in halves; a child's error is its share of what its parent was off."""
     parents = leaves.cells.at(chosen)
@@ -221,7 +221,7 @@ def _refined(
     matters = leaves.log_value[chosen] - log_px[parents.row] > math.log(MATTERS)  # else it is only searched
     cells = cut(replace(parents, fine=matters), splits, 2)
     family = cut(replace(parents, row=torch.arange(len(parents), device=chosen.device)), splits, 2).row
-    children, cost = _measured(model, batch, frame, cells)
+    children, cost = _measured(model, batch, box, cells)
     together = _log_sum(children.log_value, family, len(parents))
     off = _log_difference(together, leaves.log_value[chosen])
     share = off[family] - splits.sum(-1)[family] * math.log(2)

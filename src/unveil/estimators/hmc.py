@@ -13,7 +13,7 @@ JITTER = 0.2  # the step size varies by this share, whatever the state: no traje
 
 @dataclass(frozen=True)
 class Point:
-    """Where C chains of B examples are, and all that a transition at any β needs to know of it.
+    """The place of C chains of B examples, with all that a transition at any β needs to know of it.
 
     Both ends are kept apart, so that nothing is computed again when β changes.
 
@@ -56,7 +56,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Kernel:
-    """What a transition takes as constant: β [B], the step size ε [B] and the scale s of each coordinate [B, D]."""
+    """The constants of a transition: β [B], the step size ε [B] and the scale s of each coordinate [B, D]."""
 
     beta: Tensor
     step: Tensor

@@ -12,7 +12,7 @@ from ..errors import positive
 from ..model import Model
 from ..registry import register
 from .base import Estimate, Estimator, add, rows_at_once, summary_of
-from .weights import Moments, Weights
+from .weights import RunningMean, Weights
 
 
 @register("estimator", "layers")
@@ -44,7 +44,7 @@ class LayersBound(Estimator):
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         chain = model.layers(self.num_steps)
         total: dict[str, Tensor] = {}
-        each, weights = Moments(), Weights(self.num_samples)
+        each, weights = RunningMean(), Weights(self.num_samples)
         size = max(1, rows_at_once(model) // (len(batch) * (self.num_steps + 1)))
         for first in range(0, self.num_samples, size):
             terms = chain.infer(batch, min(size, self.num_samples - first))

@@ -1,4 +1,4 @@
-"""Where a local q starts and how it climbs: log p(x, u) of one batch, its mode and curvature, and Adam.
+"""The start of a local q and its climb: log p(x, u) of one batch, its mode and curvature, and Adam.
 
 Everything here is per example: no step, rate or choice of one example depends on another.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .annealing import Path, Plan, scale_at
+from .annealing import Path, Schedule, scale_at
 from .hmc import Kernel, transition
 
 TARGET = 0.65  # share of proposals that is accepted where HMC gets furthest for its cost
@@ -16,8 +16,8 @@ FEWEST = 16  # temperatures of a pilot, where a pass is so short that its share 
 FLOOR = 0.1  # of the mean speed: no part of the path is left without temperatures
 
 
-def pilot(path: Path, num_chains: int, num_distributions: int, leapfrog: int) -> Plan:
-    """The plan of a pass of T temperatures, from CHAINS chains per example that start at f0.
+def pilot(path: Path, num_chains: int, num_distributions: int, leapfrog: int) -> Schedule:
+    """The schedule of a pass of T temperatures, from CHAINS chains per example that start at f0.
 
     Each chain walks a coarse path once. Its step size follows log ε ← log ε + η (acceptance − 0.65). Temperatures then
     lie as densely as the thermodynamic speed asks, dt/dβ ∝ sd_β(log f1 − log f0), the sd taken over chains; on such a
@@ -36,7 +36,7 @@ def pilot(path: Path, num_chains: int, num_distributions: int, leapfrog: int) ->
     speed = (0.5 * _smooth(variances.clamp(min=1e-12).log())).exp()
     betas = _temperatures(coarse, speed, num_distributions)
     steps = _interpolate(betas, coarse.expand_as(log_steps), _smooth(log_steps)).exp()
-    return Plan(betas, steps, scale0, scale1)
+    return Schedule(betas, steps, scale0, scale1)
 
 
 def _coarse(path: Path, count: int) -> Tensor:

@@ -9,7 +9,7 @@ from ..errors import RequestError, positive
 from ..model import Model
 from ..registry import register
 from .base import Estimate, Estimator, add, draws, summary_of
-from .weights import Moments, Weights
+from .weights import RunningMean, Weights
 
 
 @register("estimator", "renyi")
@@ -61,7 +61,7 @@ class RenyiMean:
     """
 
     def __init__(self, alpha: float, num_samples: int) -> None:
-        self._alpha, self._logs, self._powers = alpha, Moments(), Weights(num_samples)
+        self._alpha, self._logs, self._powers = alpha, RunningMean(), Weights(num_samples)
 
     def add(self, log_w: Tensor) -> None:
         """Take in a chunk."""

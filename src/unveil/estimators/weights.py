@@ -1,4 +1,4 @@
-"""What K importance weights come to, chunk by chunk: no more of them is kept than their moments and the largest few."""
+"""Sums over K importance weights, chunk by chunk; only their moments and the largest few are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from .psis import pareto_k_of, tail_size
 
 
-class Moments:
+class RunningMean:
     """The mean of K values per example and its standard error, from chunks [k, B].
 
     References: Chan, Golub & LeVeque, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances (1979),
@@ -35,7 +35,7 @@ class Moments:
 
     @property
     def stderr(self) -> Tensor:
-        """Of the mean, [B]; one draw cannot tell."""
+        """The standard error of the mean, [B]; one draw cannot tell."""
         if self.count < 2:
             return torch.full_like(self.mean, math.nan)
         return (self._square / (self.count - 1) / self.count).sqrt()
@@ -54,7 +54,7 @@ class Weights:
 
     def __init__(self, num_samples: int) -> None:
         self._tail = tail_size(num_samples)
-        self._top, self._scale, self._moments = torch.zeros(()), torch.tensor(-math.inf), Moments()
+        self._top, self._scale, self._moments = torch.zeros(()), torch.tensor(-math.inf), RunningMean()
 
     def add(self, log_w: Tensor) -> None:
         """Take in a chunk."""
@@ -74,7 +74,7 @@ class Weights:
 
     @property
     def stderr(self) -> Tensor:
-        """Its delta-method error sd(w)/(√K·mean w), [B]."""
+        """The standard error of `log_mean` by the delta method, sd(w)/(√K·mean w), [B]."""
         return self._moments.stderr / self._moments.mean
 
     @property

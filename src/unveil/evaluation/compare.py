@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import RequestError
+from ..files import finite
+from ..ops import mean_and_error
 from ..runs.curves import validation_curve
 from ..runs.store import RunStore
 
@@ -102,9 +103,8 @@ def compare(runs: Sequence[RunStore]) -> Comparison:
 
 
 def _row(run: RunStore, scores: np.ndarray, best: np.ndarray, is_best: bool) -> Row:
-    each = scores - best
-    stderr = None if is_best or len(each) < 2 else float(each.std(ddof=1) / math.sqrt(len(each)))
-    return Row(run, run.result, float(each.mean()), stderr, validation_curve(run))
+    mean, stderr = mean_and_error(scores - best)
+    return Row(run, run.result, mean, None if is_best else finite(stderr), validation_curve(run))
 
 
 def _require_same_data(first: RunStore, other: RunStore) -> None:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..data import Split
-from ..estimators.base import ROWS, Estimate, Estimator, check_precision, evaluate
+from ..data.rowblocks import ROWS
+from ..estimators.base import Estimate, Estimator, check_precision, evaluate
+from ..files import finite
+from ..ops import error_of_mean
 from ..runs.store import RESULT, RunStore
 from ..settings.judging import make_estimator
-from .result import _stderr_of_mean, report_estimate
+from .result import report_estimate
 from .splits import choose_split
 
 PAIRED = 2 * ROWS  # examples on which two precisions are compared
@@ -43,22 +46,17 @@ def evaluate_run(
         seed: of the draws.
         precision: "bf16" runs the decoder in bfloat16; the result then holds `precision_difference`, what that changes.
     """
-    own = run.config.judging
-    estimator = own.estimator if estimator is None else estimator
-    if num_samples is None and estimator == own.estimator and "estimator.num_samples" not in (options or {}):
-        num_samples = own.num_samples
-    judge = make_estimator(estimator, num_samples, options)
+    judge = _judge(run, estimator, num_samples, options or {})
     check_precision(run.model, judge, precision)
     chosen, source, name = choose_split(run, data, split, simulate, limit, seed)
     estimate, seconds = evaluate(
         run.model, chosen, judge, seed=seed, limit=limit, precision=precision, progress=progress
     )
     kept = chosen if limit is None else chosen.head(limit)
-    reduced = precision != "float32"
-    paired = estimate if len(kept) <= PAIRED else None
-    changed = (
-        {"precision_difference": precision_difference(run, kept, judge, seed, precision, paired)} if reduced else {}
-    )
+    changed = {}
+    if precision != "float32":
+        paired = estimate if len(kept) <= PAIRED else None
+        changed = {"precision_difference": precision_difference(run, kept, judge, seed, precision, paired)}
     return {
         "format": RESULT,
         "source": source,
@@ -69,6 +67,15 @@ def evaluate_run(
         "seconds": round(seconds, 3),
         "seed": seed,
     }
+
+
+def _judge(run: RunStore, name: str | None, num_samples: int | None, options: Mapping[str, Any]) -> Estimator:
+    """The estimator that was asked for; what was left open is as in the run's own result."""
+    own = run.config.judging
+    name = own.estimator if name is None else name
+    if num_samples is None and name == own.estimator and "estimator.num_samples" not in options:
+        num_samples = own.num_samples
+    return make_estimator(name, num_samples, options)
 
 
 def precision_difference(
@@ -94,7 +101,7 @@ def precision_difference(
     off = reduced.log_px - full.log_px
     return {
         "mean": float(off.mean()),
-        "stderr": _stderr_of_mean(off),
+        "stderr": finite(float(error_of_mean(off))),
         "max_abs": float(off.abs().max()),
         "num_examples": len(off),
         "num_samples": judge.num_samples,

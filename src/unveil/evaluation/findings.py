@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..diagnostics.codebook import LEAST, collapsed
+from ..estimators.label import label
 from ..model import Model
 from ..registry import load_all
 from ..runs.store import RunStore
@@ -36,15 +37,14 @@ def quantity(result: Mapping[str, Any]) -> str:
 
 
 def _value(result: dict[str, Any]) -> str:
-    name, samples = result["estimator"], result["num_samples"]
-    how = f"{name.upper()}-{samples}" if samples else {"exact": "closed form"}.get(name, name)
     error = f" ± {result['stderr']:.2f}" if result["stderr"] is not None else ""
     bits = f", {result['bits_per_dim']:.3f} bits per dimension" if result["bits_per_dim"] is not None else ""
     share = result.get("observed", 1.0)
     part = "" if share == 1 else f" of the observed part of x ({share:.1%})"
     return (
         f"{quantity(result)}{part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
-        f"{result['num_examples']:,} test examples ({how}{bits})."
+        f"{result['num_examples']:,} test examples "
+        f"({label(result['estimator'], result['num_samples'])}{bits})."
     )
 
 

@@ -12,6 +12,7 @@ from ..data import Split
 from ..diagnostics.activity import active_units
 from ..estimators.base import Estimate, Estimator
 from ..files import finite
+from ..ops import error_of_known, error_of_mean
 from ..runs.store import RESULT, RunStore, versions
 from .splits import condition, observed_share
 
@@ -33,8 +34,8 @@ def report_estimate(run: RunStore, split: Split, judge: Estimator, estimate: Est
         "num_samples": judge.num_samples,
         "log_px": float(log_px.mean()),
         "log_px_sum": float(log_px.sum()),
-        "stderr": _stderr_of_mean(log_px),
-        "stderr_mc": finite(float((estimate.stderr_mc**2).sum().sqrt()) / count),
+        "stderr": finite(float(error_of_mean(log_px))),
+        "stderr_mc": finite(error_of_known(estimate.stderr_mc)),
         "elbo": float(found["elbo"].mean()),
         "rate": float(found["rate"].mean()),
         "distortion": float(found["distortion"].mean()),
@@ -74,10 +75,6 @@ def _why_null(report: dict[str, Any]) -> dict[str, str]:
         "binarization": "the data was not binarized",
     }
     return {name: reasons[name] for name, value in report.items() if value is None}
-
-
-def _stderr_of_mean(value: Tensor) -> float | None:
-    return float(value.std() / math.sqrt(len(value))) if len(value) > 1 else None
 
 
 def bits_per_dim(run: RunStore, log_px: float, observed: float = 1.0) -> float | None:

@@ -9,8 +9,8 @@ import torch
 
 from ..batch import Batch
 from ..data import Split
+from ..data.rowblocks import ROWS, blocks
 from ..errors import RequestError
-from ..estimators.base import ROWS
 from ..model import Model
 from ..ops import keyed
 from ..runs.given import new_split
@@ -53,10 +53,10 @@ def simulated(run: RunStore, count: int, seed: int = 0) -> Split:
 
     The numbers do not depend on `count`: noise is drawn in blocks of 128.
     """
-    blocks = [_simulated_block(run, seed, first) for first in range(0, count, ROWS)]
-    x = torch.cat([block.x for block in blocks])
-    y = None if blocks[0].y is None else torch.cat([block.y for block in blocks if block.y is not None])
-    z = tuple(torch.cat(groups) for groups in zip(*(block.z for block in blocks if block.z is not None), strict=True))
+    drawn = [_simulated_block(run, seed, block.first) for block in blocks(count)]
+    x = torch.cat([part.x for part in drawn])
+    y = None if drawn[0].y is None else torch.cat([part.y for part in drawn if part.y is not None])
+    z = tuple(torch.cat(groups) for groups in zip(*(part.z for part in drawn if part.z is not None), strict=True))
     rows = torch.arange(len(x), device=x.device)
     return Split(x, y, run.domain, "none", rows, z=z).head(count)
 

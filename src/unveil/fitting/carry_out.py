@@ -15,7 +15,7 @@ from ..evaluation.splits import condition
 from ..model import Model
 from ..ops import threads
 from ..runs.store import RANKED, RESULT, RunStore
-from .events import Event, Finished, Phase
+from .events import Event, Finished, Working
 from .place import placed
 from .signals import stop_requests
 from .trainer import Trainer
@@ -41,17 +41,17 @@ def carry_out(run: RunStore, report: Report, problem: Any = None, model: Model |
 def _judge(run: RunStore, data: Data) -> Iterator[Event]:
     """Test and validation bounds, baselines, findings: result.json."""
     judge = run.config.judging.make()
-    yield Phase("validation examples", 0, 1)
+    yield Working("validation examples", 0, 1)
     ranked = data.valid.spread(RANKED)
     valid, _ = evaluate(run.model, ranked, judge, seed=0)
-    yield Phase("test examples", 0, 1)
+    yield Working("test examples", 0, 1)
     test, seconds = evaluate(run.model, data.test, judge, seed=0)
     if condition(run.model, ranked) == "none":
         run.write_scores(valid.log_px, test.log_px)
     else:  # new x come without labels, and are to be ranked among numbers of the same meaning
         unlabelled, _ = evaluate(run.model, replace(ranked, y=None), judge, seed=0)
         run.write_scores(unlabelled.log_px, test.log_px)
-    yield Phase("baselines", 0, 1)
+    yield Working("baselines", 0, 1)
     baselines = fit_baselines(data, seed=run.config.seed, seconds=run.config.seconds["baselines"])
     result = {
         "format": RESULT,
@@ -70,7 +70,7 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
 
 def _report(run: RunStore, report: Report) -> Iterator[Event]:
     """report.html, and what to say at the end."""
-    yield Phase("report", 0, 1)
+    yield Working("report", 0, 1)
     report(run)
     commands = (
         f"unveil report {run.path} --open",

@@ -39,7 +39,7 @@ class Validated:
 
 
 @dataclass(frozen=True)
-class Phase:
+class Working:
     """Work after training, `done` of `total`."""
 
     name: str
@@ -56,4 +56,4 @@ class Finished:
     commands: tuple[str, ...]
 
 
-Event = Progress | Validated | Phase | Finished
+Event = Progress | Validated | Working | Finished

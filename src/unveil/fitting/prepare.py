@@ -23,6 +23,7 @@ from ..runs.config import RunConfig
 from ..runs.paths import check_new, check_writable, default_path
 from ..runs.store import RunStore, versions
 from ..settings.choices import DEFAULTS, Choices, choose
+from ..settings.keys import PARTS
 from ..settings.options import DataOptions
 from ..train.loop import initialise
 from .carry_out import Report, carry_out
@@ -87,9 +88,7 @@ def prepare(
         raise RequestError(f"The seed is {seed}; it takes a whole number from 0 upwards.")
     asked = dict(options or {}) | {dotted(name): value for name, value in keys.items()}
     choices = choose(asked | _named("model", model) | _named("objective", objective))
-    if isinstance(model, Model) and any(
-        k.split(".")[0] in ("model", "prior", "posterior", "likelihood") for k in asked
-    ):
+    if isinstance(model, Model) and {key.split(".")[0] for key in asked} & {"model", *PARTS}:
         raise RequestError("A model built by hand came with options for building one; give either.")
     check_writable(Path("runs")) if out is None else check_new(Path(out))
     device = pick_device(choices.train.device)
@@ -104,9 +103,7 @@ def prepare(
     in_memory = not isinstance(source, str | Path) or y is not None or z is not None
     config = _config(in_memory, data, built, goal, choices, plan, seed)
     check_space(path, _bytes_on_disk(built))
-    lines = explain(data, built, config)
-    parts = own_parts(built)
-    return Fitting(path, config, lines, data, built, plan, parts)
+    return Fitting(path, config, explain(data, built, config), data, built, plan, own_parts(built))
 
 
 def dotted(name: str) -> str:

@@ -1,4 +1,7 @@
-"""p(x|z). A new likelihood is one class in a file of this folder."""
+"""Likelihoods p(x|z), each of the domains that it names.
+
+They may import distributions, networks and what is below them. A new likelihood is one class in a file here.
+"""
 
 from .base import Likelihood, default_likelihood, fitting, moments
 from .bernoulli import Bernoulli

@@ -14,18 +14,12 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions import EventSum
-from ..domain import Domain
+from ..domain import Domain, kinds
 from ..errors import RequestError
 from ..registry import load_all
 
+EACH = 32  # most levels that get a probability each by default
 PACE = 10.0  # Adam moves a number by about lr a step: one that all examples share is learned ten times as fast
-
-RETAKEN = {  # where what was recognised can be taken otherwise
-    "count": "Integers that count something are counts with data.domain=count.",
-    "unit": "Numbers from 0 to 1 are unit data with data.domain=unit.",
-    "real": "Any numbers are real data with data.domain=real.",
-}
-TAKEN_FOR = {"count": ("binary", "levels"), "unit": ("real", "binary"), "real": ("binary", "levels", "count", "unit")}
 
 
 class Likelihood(nn.Module, ABC):
@@ -45,7 +39,7 @@ class Likelihood(nn.Module, ABC):
             raise RequestError(
                 f"The likelihood {self.registered[1]!r} is one of {' or '.join(self.domains)} data and the data is "
                 f"{domain}; it fits {', '.join(fitting(domain))}.",
-                " ".join(RETAKEN[kind] for kind in self.domains if domain.kind in TAKEN_FOR.get(kind, ())),
+                " ".join(k.retaken for k in map(kinds().get, self.domains) if k and domain.kind in k.taken_for),
             )
         self.domain, self.params_per_dim = domain, params_per_dim
         self.offset = nn.Parameter(torch.zeros(params_per_dim * domain.num_dims))
@@ -75,7 +69,7 @@ class Likelihood(nn.Module, ABC):
         return False
 
     def statistic(self, x: Tensor, p: Distribution, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(total [D], count [D]) over the observed entries of what the closed form needs the mean of.
+        """The sum [D] and the number [D] of observed entries of the statistic whose mean the closed form needs.
 
         Arguments: x and observed [B, *shape]; p with batch shape [K, B] or [B].
         """
@@ -92,7 +86,7 @@ class Likelihood(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class DimensionMoments:
-    """What the observed entries of each dimension say: count, mean and std (of one entry: 0), all [*shape]."""
+    """The moments of the observed entries of each dimension: count, mean and std (of one entry: 0), all [*shape]."""
 
     count: Tensor
     mean: Tensor
@@ -129,12 +123,6 @@ def fitting(domain: Domain) -> list[str]:
 
 
 def default_likelihood(domain: Domain) -> str:
-    """The likelihood that `fit` picks: every level on its own up to 32 levels, a smooth one above."""
-    if domain.kind == "levels":
-        return "categorical" if domain.levels <= 32 else "discretized_logistic"
-    return {
-        "binary": "bernoulli",
-        "count": "negative_binomial",
-        "unit": "continuous_bernoulli",
-        "real": "gaussian",
-    }[domain.kind]
+    """The likelihood that `fit` picks: the kind's own, or a smooth one above 32 levels."""
+    kind = domain.of_kind
+    return kind.smooth_likelihood if kind.smooth_likelihood and domain.levels > EACH else kind.likelihood

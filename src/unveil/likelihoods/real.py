@@ -94,7 +94,7 @@ class Gaussian(Standardised):
         return self.sigma == "solved"
 
     def statistic(self, x: Tensor, p: Distribution, observed: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """‖x − x̂‖² in units of a, and how many entries it is of; per dimension, or the same for all of them."""
+        """The sum of ‖x − x̂‖² in units of a, and the number of entries in it: per dimension, or of all of them."""
         error = ((x - p.mean) / self.scale) ** 2  # [K, B, *shape]
         seen = torch.ones_like(error) if observed is None else observed.to(error.dtype).expand_as(error)
         total, count = (v.reshape(-1, self.domain.num_dims).sum(0) for v in (torch.where(seen > 0, error, 0.0), seen))

@@ -5,7 +5,7 @@ a new fact that each must state is an attribute of `Model` in `interface.py`, wi
 """
 
 from .asking import decoding_in, device_of, num_latents, require_latents, shapes_of_z, stands_for_x
-from .interface import REMEDIES, Model
+from .interface import REMEDIES, Model, parameters_in
 from .modes import evaluating, held
 from .posterior import OneGroup, Posterior, marginals
 from .spaces import Coordinates, Flow, OneTransform
@@ -24,6 +24,7 @@ __all__ = [
     "held",
     "marginals",
     "num_latents",
+    "parameters_in",
     "require_latents",
     "shapes_of_z",
     "stands_for_x",

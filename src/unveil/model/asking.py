@@ -28,12 +28,12 @@ def num_latents(model: Model) -> int:
 
 
 def stands_for_x(model: Model) -> bool:
-    """Whether the model has a z that stands for x: one that x can be decoded from."""
+    """Whether the model has a z that x can be decoded from."""
     return bool(model.groups) and "joint" in model.gives
 
 
 def require_latents(model: Model, what: str) -> None:
-    """Refuse what needs a z that stands for x, of a model without one."""
+    """Raise a `RequestError` where the model has no z that stands for x; `what` is what needs it."""
     if not stands_for_x(model):
         why = "those of this {} do not" if model.groups else "this {} has none: it states p(x) itself"
         raise RequestError(
@@ -51,7 +51,7 @@ def device_of(module: nn.Module) -> torch.device:
 
 @contextlib.contextmanager
 def decoding_in(model: Model, precision: str) -> Iterator[None]:
-    """The decoder of a model that has one in so much precision inside the block."""
+    """Run the decoder in `precision` inside the block; a model without a decoder network stays as it is."""
     before = model.decoder_dtype
     if before is not None:
         model.decoder_dtype = torch.bfloat16 if precision == "bf16" else torch.float32

@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 
 from ..batch import Batch
 from ..domain import Domain
-from ..errors import RequestError
+from ..errors import RequestError, nearest
 from ..panels import Panel
 from ..terms import Terms, expand_samples
 from .modes import held
@@ -113,7 +113,7 @@ class Model(nn.Module, ABC):
         """Called when a stage of training begins, also on resume, with the parts that it trains."""
 
     def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
-        """What to show of a drawn (x, z): E[x|z], smoother than the draw; x where nothing stands behind it."""
+        """The picture of a drawn (x, z): E[x|z], which is smoother than the draw, or x itself without latents."""
         return self.decode(z, y).mean
 
     def draw_labels(self, num_samples: int) -> Tensor | None:
@@ -121,7 +121,7 @@ class Model(nn.Module, ABC):
         return None
 
     def label(self, batch: Batch) -> Tensor | None:
-        """The label [B] of each example, the likeliest where it is not observed, for a model conditioned on labels."""
+        """The label [B] of each example of a model conditioned on labels; the likeliest where it is not observed."""
         return None
 
     def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
@@ -201,9 +201,9 @@ class Model(nn.Module, ABC):
     def draw_terms(
         self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """What `infer` calls for K draws: `posterior`, then `joint`. A family may do in one pass what these are two of.
+        """The terms of K draws for `infer`, which alone calls it: first `posterior`, then `joint`.
 
-        Nothing else calls it but another such method, and it must give the same terms as the two.
+        A family may replace it by a single pass that gives the same terms.
         """
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
@@ -226,3 +226,10 @@ class Model(nn.Module, ABC):
                     f"{who} needs {need.replace('|', ' or ')}, which this {type(self).__name__} does not give: "
                     f"{(REMEDIES | dict(self.remedies)).get(first, 'choose another')}."
                 )
+
+
+def parameters_in(part: str, **parts: Iterable[nn.Module | nn.Parameter]) -> list[nn.Parameter]:
+    """The parameters of one of the parts, each of modules and parameters; a part of another name is refused."""
+    if part not in parts:
+        raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
+    return [p for thing in parts[part] for p in ([thing] if isinstance(thing, nn.Parameter) else thing.parameters())]

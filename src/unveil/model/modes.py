@@ -23,7 +23,7 @@ def held(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block, and whatever it was before after it."""
+    """Put a module in evaluation mode inside the block; after it the module has the mode that it had before."""
     training = model.training
     model.eval()
     try:

@@ -10,7 +10,7 @@ from torch.distributions import Transform
 
 
 class Coordinates:
-    """The space in which samplers and grids move, of one batch: z = T(u). Here T is the identity."""
+    """The space of u, z = T(u), in which samplers and grids move for one batch. Here T is the identity."""
 
     def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
         """z groups [K, B, …] and log|det ∂z/∂u| [K, B], of u groups [K, B, …]."""
@@ -44,7 +44,9 @@ class OneTransform(Coordinates):
 
 @dataclass(frozen=True)
 class Flow:
-    """dz/dτ = v(z, τ) from z at τ = start, beside x, to τ = end, where the density of z is known: another model of x.
+    """The ODE dz/dτ = v(z, τ), which is another model of x.
+
+    At τ = start z lies close to x; at τ = end the density of z is known.
 
     Arguments: start, end; draw(K) gives z [K, B, …] from q(z|x) and log q [K, B]; velocity(z [N, …], τ), rows in the
     order of the examples, over and over; log_px_z(z [K, B, …]) [K, B]; log_end(z [K, B, …]) [K, B], the density at the

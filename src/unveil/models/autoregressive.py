@@ -1,4 +1,4 @@
-"""A density of x without latents: the chain rule, one value after the other."""
+"""A density of x without latents, by the chain rule: each value is predicted from those before it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch.distributions import Distribution, constraints
 
 from ..batch import Batch
 from ..domain import Domain
-from ..errors import RequestError, nearest
+from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Posterior, held
+from ..model import Posterior, held, parameters_in
+from ..model.shared.labelled import Conditioned, classes_of
+from ..model.shared.labels import every_label, log_label_prior, one_hot
+from ..model.shared.networks import default_width
+from ..model.shared.scaled import Scaled
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
-from .shared.labelled import Conditioned, classes_of
-from .shared.labels import every_label, log_label_prior, one_hot
-from .shared.networks import default_width
-from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
@@ -33,9 +33,8 @@ Shape = torch.Size | list[int] | tuple[int, ...]
 class Autoregressive(Conditioned, Scaled):
     """p(x) = Π_d p(x_d|x_1, …, x_{d−1}): log p(x) is exact, in one pass; drawing takes as many passes as x has values.
 
-    What it is for: the same numbers as of a model with latents, without them. The difference is what going through z
-    costs, or buys, in nats: `unveil compare`. Of x with gaps it is the product over what is observed, each given what
-    is observed before it.
+    It is a baseline: `unveil compare` says how many nats a model with latents loses or gains against it. Where x has
+    gaps, the product runs over the observed values, and each is given the observed ones before it.
 
     With C classes it is p(x|y); where a label is not observed, log p(x) = log Σ_y p(y) p(x|y), exactly.
 
@@ -99,7 +98,7 @@ class Autoregressive(Conditioned, Scaled):
         condition: Condition = "none",
         likelihood: Callable[..., Likelihood] | None = None,
     ) -> Autoregressive:
-        """The chain over the values of a domain.
+        """An autoregressive model of a domain, from a few choices.
 
         Arguments:
             width: channels of the convolutions (images), or hidden units of the masked layers (vectors); 0 picks.
@@ -133,19 +132,19 @@ class Autoregressive(Conditioned, Scaled):
         """log p(x) or, where labels are given, log p(x|y), [B]."""
         if not self.misses_labels(batch):
             return self._log_px(batch)
-        log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
-        return (self._log_px_of_each_label(batch) + log_py).logsumexp(0)
+        return self.log_label(batch)[0].logsumexp(0)
 
     def _log_px(self, batch: Batch) -> Tensor:
         h = self._features(self._values(batch), batch.y)
         return self.likelihood(h, batch.observed).log_prob(batch.x)
 
-    def _log_px_of_each_label(self, batch: Batch) -> Tensor:
-        """log p(x|y), [C, B]."""
-        return self._log_px(every_label(batch, self.num_classes)).unflatten(0, (self.num_classes, -1))
+    def log_label(self, batch: Batch, z: tuple[Tensor, ...] = ()) -> Tensor:
+        """log p(y) p(x|y), [1, C, B]."""
+        log_px = self._log_px(every_label(batch, self.num_classes)).unflatten(0, (self.num_classes, -1))
+        return (log_px + log_label_prior(batch, self.log_frequency)).unsqueeze(0)
 
     def _values(self, batch: Batch) -> Tensor:
-        """What the network sees of each value, [B, V, D]: it, scaled, and the mask where there is one."""
+        """The inputs of the network for each value, [B, V, D]: the scaled value and, if the model sees it, the mask."""
         values = [self.scaled(batch), *([self.mask(batch)] if self.sees_missing else [])]
         return torch.stack([each.flatten(1) for each in values], 1)
 
@@ -170,14 +169,14 @@ class Autoregressive(Conditioned, Scaled):
     def draw_terms(
         self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """log p(x), K times the same."""
+        """log p(x), repeated K times."""
         with held(self.parameters() if "p" in hold else ()):
             log_px = self.log_prob(batch).expand(num_samples, -1)
         nothing = log_px.new_zeros(*log_px.shape, 0)
         return Terms(log_px_z=log_px, log_pz=nothing, log_qz_x=nothing)
 
     def enumerate(self, batch: Batch) -> Terms:
-        """The one way to have no latents, whose weight is 1."""
+        """A single sample of weight 1, since there is nothing to enumerate."""
         return replace(self.infer(batch), log_m=batch.x.new_zeros(1, len(batch)))
 
     def decode(self, z: tuple[Tensor, ...] = (), y: Tensor | None = None) -> Distribution:
@@ -187,21 +186,6 @@ class Autoregressive(Conditioned, Scaled):
         return ChainRule(self, y)
 
     # drawing
-
-    @torch.no_grad()
-    def label(self, batch: Batch) -> Tensor | None:
-        """argmax_y p(y) p(x|y), [B], where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
-        return (self._log_px_of_each_label(batch) + log_label_prior(batch, self.log_frequency)).argmax(0)
-
-    @torch.no_grad()
-    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
-        """y ∼ p(y|x) ∝ p(y) p(x|y) [1, B] where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
-        logits = self._log_px_of_each_label(batch) + log_label_prior(batch, self.log_frequency)
-        return torch.distributions.Categorical(logits=logits.T, validate_args=False).sample((1,))
 
     @torch.no_grad()
     def sample(
@@ -215,7 +199,7 @@ class Autoregressive(Conditioned, Scaled):
         return self.draw(num_samples, self.draw_labels(num_samples) if y is None else y), ()
 
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
-        """No groups."""
+        """An empty tuple, since there are no groups."""
         return ()
 
     def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
@@ -250,15 +234,12 @@ class Autoregressive(Conditioned, Scaled):
         return self.likelihood(self._features(self._values(batch), self.label(batch)))
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        """There is p alone."""
-        parts: dict[str, list[nn.Parameter]] = {"p": list(self.parameters()), "q": [], "prior": []}
-        if part not in parts:
-            raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
-        return parts[part]
+        """All parameters belong to p."""
+        return parameters_in(part, p=[self], q=[], prior=[])
 
 
 class NoLatents(Posterior):
-    """q of no latent groups: certain.
+    """The posterior of a model without latent groups: its draws are empty.
 
     Arguments: batch, for its size.
     """
@@ -299,7 +280,7 @@ class ChainRule(Distribution):
 
 
 def _own_likelihood(domain: Domain) -> str:
-    """One that leaves each value free, since all that the values share is said by those before."""
+    """The default likelihood. It has parameters of its own for each value: the network says what values share."""
     if domain.kind == "real":
         return "gaussian_predicted"
     if domain.kind == "levels" and domain.levels > 32 and not (domain.is_image and domain.image_shape[2] == 3):

@@ -17,15 +17,24 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals
+from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals, parameters_in
+from ..model.shared.labelled import Labelled, classes_of
+from ..model.shared.networks import (
+    ENOUGH,
+    SMALL,
+    Activation,
+    Network,
+    choose_network,
+    default_prior,
+    own_options,
+    sizes,
+)
+from ..model.shared.scaled import Scaled
 from ..nn.masking import shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
-from .shared.labelled import Labelled, classes_of
-from .shared.networks import ENOUGH, SMALL, Activation, Network, choose_network, default_prior, own_options, sizes
-from .shared.scaled import Scaled
 
 Condition = Literal["none", "label"]
 SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant
@@ -239,16 +248,9 @@ class VAE(Labelled, Scaled):
         self.count_labels(batch)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        modules: dict[str, list[nn.Module]] = {
-            "p": [self.prior, self.decoder, self.likelihood],
-            "q": [self.encoder, self.posterior_head],
-            "prior": [self.prior],
-        }
-        if self.prior.shares_encoder:
-            modules["p"] += modules["q"]
-        if part not in modules:
-            raise RequestError(f"There is no part {part!r}; a VAE has 'p', 'q' and 'prior'.")
-        return [p for module in modules[part] for p in module.parameters()]
+        q = [self.encoder, self.posterior_head]
+        p = [self.prior, self.decoder, self.likelihood, *(q if self.prior.shares_encoder else [])]
+        return parameters_in(part, p=p, q=q, prior=[self.prior])
 
     @torch.no_grad()
     def rate_per_dimension(self, batch: Batch) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""Features on a grid of cells [N, P, C], a vector being a grid of one cell: blocks, changes of resolution, ends."""
+"""Blocks, changes of resolution and ends for features on a grid of cells [N, P, C]; a vector is a grid of one cell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .patch import PixelGrid
 
 
 class Level(NamedTuple):
-    """Where a latent group lives.
+    """The size of a latent group: its cells, and the features and latents of each.
 
     Arguments: cells, h×w of them; width, features of a cell; latents of a cell.
     """
@@ -28,7 +28,7 @@ class Level(NamedTuple):
 
     @property
     def inner(self) -> int:
-        """Features where they are mixed between cells: fewer, since that is what costs."""
+        """The number of features where cells are mixed; it is smaller, since mixing costs most."""
         return self.width if self.num_cells == 1 else max(4, self.width // 2)
 
     @property
@@ -66,7 +66,7 @@ class GridBlock(nn.Module):
 
 
 def shrink(layer: nn.Linear, factor: float) -> None:
-    """Start with smaller weights, and no bias."""
+    """Scale the initial weights by `factor` and set the bias to 0."""
     with torch.no_grad():
         layer.weight.mul_(factor)
         if layer.bias is not None:
@@ -92,7 +92,7 @@ class Matrix(nn.Module):
 
 
 def resample(source: Level, target: Level) -> nn.Module:
-    """From the features of one level to those of the next; nothing, where the two are alike."""
+    """The map from the features of one level to those of the next; the identity where both have one shape."""
     alike = source.cells == target.cells and source.width == target.width
     return nn.Identity() if alike else Matrix(source, target)
 

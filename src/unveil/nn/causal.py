@@ -76,7 +76,7 @@ class CausalGrid(nn.Module):
         self.blocks = nn.ModuleList(GatedBlock(width, cells, condition, depth**-0.5) for _ in range(depth))
 
     def forward(self, cells: Tensor, condition: Tensor | None = None) -> Tensor:
-        """The first rows of a grid are enough where no later ones are asked for."""
+        """`cells` may be the first rows of a grid only, where no later rows are needed."""
         h = self.first(cells) + self.place[:, : cells.shape[2]]
         for block in self.blocks:
             h = block(h, condition)

@@ -1,4 +1,4 @@
-"""The networks between the groups of a hierarchical model: what p and q take from each other, from x and from z."""
+"""The networks between the latent groups of a hierarchical model, from above or from below."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ladder(nn.Module, ABC):
 
     @abstractmethod
     def features(self, x: Tensor, label: Tensor | None) -> tuple[Tensor, ...]:
-        """What q takes from x [B, *shape]: tensors [B, …]."""
+        """The features of x [B, *shape] that q uses: tensors [B, …]."""
 
     @abstractmethod
     def top(self, features: tuple[Tensor, ...]) -> Gaussian | None:
@@ -49,7 +49,7 @@ class Ladder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, choose: Choose, features: tuple[Tensor, ...] | None, label: Tensor | None) -> Pass:
-        """Visit every group once; what `choose` makes of its p or q is its z. Without features there is no q."""
+        """Visit every group once; `choose` makes its z from its p and q. Without features there is no q."""
 
     @abstractmethod
     def decode(self, h: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class Ladder(nn.Module, ABC):
 
     @abstractmethod
     def parts(self) -> tuple[list[nn.Module], list[nn.Module]]:
-        """Modules of p and of q; those that both are made of are among each."""
+        """The modules of p and those of q; a module that both use is in both lists."""
 
 
 class TopDown(Ladder):
@@ -244,7 +244,7 @@ class BottomUp(Ladder):
 
 
 def bounded(log_scale: Tensor) -> Tensor:
-    """±5 at most, and nearly as it is in between."""
+    """5 tanh(s/5): close to s where s is small, and never beyond ±5."""
     return MOST * torch.tanh(log_scale / MOST)
 
 
@@ -257,7 +257,7 @@ def _moments(level: Level) -> nn.Sequential:
 
 
 def _mixed_moments(level: Level) -> nn.Sequential:
-    """The same from the narrower features in which q meets x; on a grid after a convolution."""
+    """As `_moments`, from the narrower features that join q and x; on a grid after a convolution."""
     if level.num_cells == 1:
         return _moments(level)
     last = nn.Linear(level.inner, 2 * level.latents)

@@ -1,4 +1,4 @@
-"""What noise is in z where nothing is known but how often each value occurs: the denoiser of independent dimensions."""
+"""A denoiser that takes dimensions as independent: it knows only how often each value occurs."""
 
 from __future__ import annotations
 

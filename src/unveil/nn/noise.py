@@ -17,7 +17,7 @@ Spacing = Literal["angle", "time"]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a time lies between the ends of γ: w from 0 to 1, its first and its second derivative by t."""
+    """The place of a time between the ends of γ: w from 0 to 1, and its first and second derivative by t."""
 
     w: Tensor
     dw: Tensor

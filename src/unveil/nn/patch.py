@@ -1,4 +1,4 @@
-"""Residual convolutions at one coarse resolution: what a convolution learns for a fraction of its cost."""
+"""Residual convolutions at one coarse resolution, which cost a fraction of those at full resolution."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ WIDER = 1e-3  # ε, by which the bound lies beyond the outermost level, so that 
 
 @dataclass(frozen=True)
 class Quantized:
-    """What vectors h [..., D] became.
+    """The codes that vectors h [..., D] were quantised to.
 
     Arguments: vectors [..., D], h as it was compared with codes; codes [...] int64; values [..., D], the codes'
     vectors, with the gradient of h (straight through); commitment [...], ‖h − sg(e)‖²; book [...], ‖sg(h) − e‖², where

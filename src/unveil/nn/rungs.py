@@ -1,4 +1,4 @@
-"""Which networks a ladder is made of, from a few numbers."""
+"""The networks of a ladder, built from a few numbers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ladder(
 
 
 def grid_levels(cells: tuple[int, int], num_groups: int, latent: int, cell: int, width: int) -> list[Level]:
-    """A vector on top, the others on the grid: one on a grid half as fine was not used."""
+    """A vector on top and all other groups on the grid; a group on a grid half as fine stayed unused."""
     return [*(Level(cells, width, cell) for _ in range(num_groups - 1)), Level((1, 1), TOP * width, latent)]
 
 

@@ -1,4 +1,8 @@
-"""What is maximised: short functions of a model's terms. No objective knows which model it has."""
+"""What is maximised: short functions of a model's terms. No objective knows which model it has.
+
+They may import the interface (`unveil.model`) and what is below it, and no family. A new objective is one class in a
+file here.
+"""
 
 from __future__ import annotations
 

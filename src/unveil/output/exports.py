@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
-from csv import DictWriter, writer
+from csv import writer
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,19 +67,12 @@ def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
 
 
 def csv(columns: Columns) -> bytes:
-    """Comma-separated text; every number has as many digits as it takes to read the same one back."""
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    lines = [",".join(map(_quoted, columns)), *(",".join(map(_cell, row)) for row in rows)]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _quoted(name: str) -> str:
-    """A name as a cell of .csv."""
-    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\r\n') else name
-
-
-def _cell(value: Any) -> str:
-    return _quoted(value) if isinstance(value, str) else repr(value)
+    """Comma-separated text: as many digits as it takes to read the same number back, and nothing for None."""
+    text = io.StringIO()
+    rows = writer(text, lineterminator="\n")
+    rows.writerow(columns)
+    rows.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+    return text.getvalue().encode()
 
 
 def write_frame(path: Path, table: Any) -> None:
@@ -89,16 +82,15 @@ def write_frame(path: Path, table: Any) -> None:
         _parquet().write_table(table, buffer)
         write_atomic(path, buffer.getvalue())
     else:
-        columns = (_texts(column.to_pylist()) for column in table.columns)
-        text = io.StringIO()
-        rows = writer(text, lineterminator="\n")
-        rows.writerow(table.column_names)
-        rows.writerows(zip(*columns, strict=True))
-        write_atomic(path, text.getvalue().encode())
+        columns = zip(table.column_names, table.columns, strict=True)
+        write_atomic(path, csv({name: _as_objects(column.to_pylist()) for name, column in columns}))
 
 
-def _texts(values: list[Any]) -> list[Any]:
-    return [None if value != value else value for value in values]
+def _as_objects(values: Sequence[Any]) -> np.ndarray:
+    """[N] objects, None for NaN."""
+    found = np.empty(len(values), object)
+    found[:] = [None if value != value else value for value in values]
+    return found
 
 
 def _parquet() -> Any:
@@ -108,12 +100,8 @@ def _parquet() -> Any:
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Rows of named values as .csv; text is quoted where it has to be, and what is None stays empty."""
-    buffer = io.StringIO()
-    writer = DictWriter(buffer, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    write_atomic(path, buffer.getvalue().encode())
+    """Write rows of named values as .csv; what is None stays empty."""
+    write_atomic(path, csv({name: _as_objects([record[name] for record in records]) for name in records[0]}))
 
 
 def parquet(columns: Columns) -> bytes:

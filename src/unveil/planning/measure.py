@@ -13,15 +13,17 @@ import torch
 from torch import Tensor
 
 from ..data import Data
+from ..data.rowblocks import ROWS
 from ..errors import RequestError
-from ..estimators.base import ROWS, evaluate
+from ..estimators.base import evaluate
 from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
 from ..settings.judging import make_estimator
 from ..settings.phase import Phase
 from ..train.compiling import compiled
-from ..train.loop import TrainState, fit
+from ..train.loop import TrainState
+from ..train.loop import fit as train
 from ..train.stage import Stage
 from ..train.validation import validate
 
@@ -111,7 +113,7 @@ class Probe:
         kept = copy.deepcopy(self.model.state_dict())
         state = TrainState(self.model, self.stage)
         times, last = [], time.perf_counter()
-        for step in fit(self.model, self.data.train, self.stage, state, seed=self.seed, bf16=bf16, problem=problem):
+        for step in train(self.model, self.data.train, self.stage, state, seed=self.seed, bf16=bf16, problem=problem):
             now = time.perf_counter()
             times.append(now - last)
             last = now

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from ..data import Data
+from ..data.rowblocks import ROWS
 from ..errors import RequestError
-from ..estimators.base import ROWS
 from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import threads

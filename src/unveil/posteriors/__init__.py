@@ -1,4 +1,7 @@
-"""q(z|x). A new posterior head is one class in a file of this folder."""
+"""Posterior heads: features become q(z|x).
+
+They may import distributions, networks and what is below them. A new posterior head is one class in a file here.
+"""
 
 from .base import DiagonalGaussian, PosteriorHead
 

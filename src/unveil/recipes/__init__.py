@@ -1,9 +1,13 @@
-"""One function per number to be reached: published ones, and our own ladder of budgets; `unveil reproduce NAME`."""
+"""One function per number to be reached: published ones, and our own ladder of budgets; `unveil reproduce NAME`.
+
+It may import `api` and what is below it. A new recipe is one function with the decorator `recipe`, and its row in
+docs/recipes.md.
+"""
 
 from __future__ import annotations
 
 from .base import Goal, Recipe, all_recipes, find, recipe
-from .reproducing import reproduce
-from .result import Attempt, Reproduction
+from .outcome import Attempt, Reproduction
+from .seeds import reproduce
 
 __all__ = ["Attempt", "Goal", "Recipe", "Reproduction", "all_recipes", "find", "recipe", "reproduce"]

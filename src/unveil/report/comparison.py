@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..estimators.label import label
 from ..evaluation.compare import Comparison, Row
 from ..evaluation.findings import SIGNS
 from ..files import write_atomic
@@ -60,12 +61,11 @@ def _sections(found: Comparison) -> dict[str, Group]:
 
 def _row(row: Row) -> list[str]:
     result, columns = row.result, row.columns()
-    how = f"{result['estimator']}-{result['num_samples']}" if result["num_samples"] else result["estimator"]
     return [
         row.name,
         columns["model"],
         columns["objective"],
-        how,
+        label(result["estimator"], result["num_samples"]),
         f"{SIGNS[result['direction']]} {fixed(result['log_px'])}",
         "–" if row.stderr is None else f"{fixed(-row.difference)} ± {error(row.stderr)}",
         *(fixed(result[name]) for name in ("elbo", "rate", "distortion")),

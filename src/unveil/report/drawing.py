@@ -12,21 +12,8 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from ..panels import Bars, Lines, Panel, Strip
-from .charts import (
-    FEW,
-    Array,
-    Figure,
-    axis,
-    bars,
-    class_colour,
-    figure,
-    line,
-    log_axis,
-    names_axis,
-    plain,
-    points,
-    short,
-)
+from . import charts
+from .charts import FEW, Array, Figure, axis, figure, log_axis, short
 from .exhibits import Group, Html, Plot, Table
 from .gallery import Painter, side_that_fits, uris
 
@@ -137,15 +124,15 @@ def few(strip: Strip) -> list[Array]:
 
 def of_bars(panel: Bars) -> Figure:
     """A bar per label."""
-    bar = bars([plain(label) for label in panel.labels], panel.values, hover="%{x}: %{y}")
-    return figure([bar], names_axis(showticklabels=len(panel.labels) <= FEW), axis(panel.unit), bargap=0.35)
+    bar = charts.bars([charts.plain(label) for label in panel.labels], panel.values, hover="%{x}: %{y}")
+    return figure([bar], charts.names_axis(showticklabels=len(panel.labels) <= FEW), axis(panel.unit), bargap=0.35)
 
 
 def of_lines(panel: Lines) -> Figure:
     """A curve per name; a legend where there are several."""
     count = len(panel.series)
     curves = [
-        line(xs, ys, "@accent" if count == 1 else class_colour(i, count), name, marks=len(xs) <= FEW)
+        charts.line(xs, ys, charts.class_colour(i, count) if count > 1 else "@accent", name, marks=len(xs) <= FEW)
         for i, (name, (xs, ys)) in enumerate(panel.series.items())
     ]
     places = [x for xs, _ in panel.series.values() for x in short(xs)]
@@ -160,14 +147,14 @@ def _clouds(strip: Strip, columns: Sequence[str], name: str) -> Group:
     low, high = np.nanquantile(np.concatenate(rows)[:, :2], [0.002, 0.998], axis=0)
     room = 0.08 * (high - low) + 1e-6
     axes = [axis(n, range=[a, b]) for n, a, b in zip(columns, low - room, high + room, strict=False)]
-    plots = [Plot(label, "", f"{name}_{i}", _cloud(row, axes)) for i, (row, label) in
-             enumerate(zip(rows, strip.row_labels, strict=False))]  # fmt: skip
+    labels = [*strip.row_labels, *[""] * len(rows)]
+    plots = [Plot(labels[i], "", f"{name}_{i}", _cloud(row, axes)) for i, row in enumerate(rows)]
     return Group(strip.title, strip.words, plots, across=3 if len(plots) > 1 else 1)
 
 
 def _cloud(rows: Array, axes: list[Figure]) -> Figure:
     """Rows [N, D] by their first two columns, or the shares of their only column."""
     if rows.shape[1] > 1:
-        return figure([points(rows[:, 0], rows[:, 1], "@accent", opacity=0.6)], axes[0], axes[1])
+        return figure([charts.points(rows[:, 0], rows[:, 1], "@accent", opacity=0.6)], axes[0], axes[1])
     shares = {"type": "histogram", "x": short(rows[:, 0]), "histnorm": "probability", "marker": {"color": "@accent"}}
     return figure([shares], axes[0], {"visible": False})

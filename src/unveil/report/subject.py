@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..diagnostics.activity import ACTIVE, ACTIVE_ROWS, posterior_moments
+from ..data.rowblocks import blocks
+from ..diagnostics.activity import ACTIVE, active_rows, posterior_moments
 from ..domain import Domain
 from ..model import Model, stands_for_x
 from ..ops import keyed
@@ -22,7 +23,7 @@ from ..use.show import batch_x
 from .charts import Array
 from .gallery import Painter
 
-ROWS = 1000  # examples per pass through the encoder
+FIRST = 1000  # test examples that panels of a family are drawn from
 HELD_OUT = 2000  # examples that columns, and the range of real images, are taken from
 COLUMNS = 12  # of vectors, that are shown
 
@@ -100,9 +101,14 @@ class Subject:
         return Painter.of(self.domain, self.held_out()) if self.domain.is_image else None
 
     @cached_property
+    def counted(self) -> Split:
+        """The test examples on which active latents are counted, as in result.json."""
+        return active_rows(self.test)
+
+    @cached_property
     def moments(self) -> tuple[Tensor, Tensor] | None:
-        """Posterior means and standard deviations [N, D] of the test examples that active units are counted on."""
-        return posterior_moments(self.model, self.test.spread(ACTIVE_ROWS), expected=True)
+        """Posterior means and standard deviations [N, D] of the examples on which active latents are counted."""
+        return posterior_moments(self.model, self.counted, expected=True)
 
     @cached_property
     def dimensions(self) -> Dimensions | None:
@@ -114,14 +120,13 @@ class Subject:
     @torch.no_grad()
     def _rate(self) -> Tensor | None:
         """The mean rate of each dimension over the same examples, [D]."""
-        split = self.test.spread(ACTIVE_ROWS)
         found = []
-        for rows in torch.arange(len(split), device=split.x.device).split(ROWS):
-            with keyed("report", "rate", int(rows[0])):
-                rate = self.model.rate_per_dimension(split.batch(rows))  # [B, D]
+        for block in blocks(len(self.counted)):
+            with keyed("report", "rate", block.first):
+                rate = self.model.rate_per_dimension(self.counted.batch(block.rows))  # [B, D]
             if rate is None:
                 return None
-            found.append(rate.cpu())
+            found.append(rate[: block.keep].cpu())
         return torch.cat(found).double().mean(0)
 
     @cached_property
@@ -132,7 +137,7 @@ class Subject:
     @torch.no_grad()
     def panels(self) -> tuple[Panel, ...]:
         """What only this family can show of itself."""
-        rows = torch.arange(min(ROWS, len(self.test)), device=self.test.x.device)
+        rows = torch.arange(min(FIRST, len(self.test)), device=self.test.x.device)
         with keyed("report", "panels", 0):
             return self.model.panels(self.test.batch(rows))
 

@@ -31,12 +31,8 @@ from ..train.stage import Stage
 from .config import CONFIG, RunConfig
 from .paths import check_new, nearby_runs
 
-DATA, RESULT, DIAGNOSIS, CONTINUATIONS = (
-    "unveil-data-1",
-    "unveil-result-1",
-    "unveil-diagnosis-1",
-    "unveil-continuations-1",
-)
+DATA, RESULT = "unveil-data-1", "unveil-result-1"
+DIAGNOSIS, CONTINUATIONS = "unveil-diagnosis-1", "unveil-continuations-1"
 WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
 RANKED = 1000  # validation examples that are scored, for new ones to be ranked among
 
@@ -233,10 +229,13 @@ class RunStore:
     def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
         write_json(self.path / "diagnosis.json", diagnosis)
 
+    @property
+    def report_path(self) -> Path:
+        return self.path / "report.html"
+
     def write_report(self, page: str) -> Path:
-        path = self.path / "report.html"
-        write_atomic(path, page.encode())
-        return path
+        write_atomic(self.report_path, page.encode())
+        return self.report_path
 
     def write_scores(self, valid: Tensor, test: Tensor) -> None:
         """Keep log p(x) of the judged examples: of validation to rank new ones among, of test to show."""

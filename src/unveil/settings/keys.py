@@ -102,13 +102,21 @@ def _constructor(cls: type) -> Callable[..., Any]:
 def _keys_of(source: Callable[..., Any], kind: str) -> list[Key]:
     function = source.__init__ if inspect.isclass(source) else source
     function = inspect.unwrap(getattr(function, "__func__", function))
-    hints = typing.get_type_hints(function)
+    hints = {name: _named(hint) for name, hint in typing.get_type_hints(function, include_extras=True).items()}
     text = inspect.getdoc(source) or ""
     return [
         Key(f"{kind}.{p.name}", hints.get(p.name, str), p.default, _meaning(text, p.name))
         for p in inspect.signature(function).parameters.values()
         if p.name != "self" and (_is_options(source) or (p.kind == p.KEYWORD_ONLY and p.name not in HOMES))
     ]
+
+
+def _named(hint: Any) -> Any:
+    """A type; `Annotated[str, names]` is one of the names that this function gives now."""
+    if typing.get_origin(hint) is not typing.Annotated:
+        return hint
+    _, names = typing.get_args(hint)
+    return cast(Any, Literal)[names()]
 
 
 def _is_options(source: Callable[..., Any]) -> bool:

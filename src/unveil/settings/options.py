@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from ..domain import choices
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class DataOptions:
     """
 
     binarization: Literal["auto", "dynamic", "static", "threshold", "none"] = "auto"
-    domain: Literal["auto", "binary", "levels", "count", "unit", "real"] = "auto"
+    domain: Annotated[str, choices] = "auto"
     levels: int = 0
     seed: int = 0
     label: str = ""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..batch import Batch
 from ..data import Split
 from ..errors import RequestError, WorkError
-from ..model import Model, device_of
+from ..model import Model, device_of, held
 from ..objectives import Loss
 from ..ops import keyed, seed_of
 from .ema import Average
@@ -171,12 +171,10 @@ def fit(
 
 def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, problem: nn.Module) -> Iterator[Step]:
     model, stage, optimizer = state.model, state.stage, state.optimizer
-    assert optimizer is not None
     parameters, device = stage.parameters(model), device_of(model)
     frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
     not_q = _outside_q(model, stage)
     guard, feed = Guard(parameters, stage.clip, device, state.usual), Feed(data, stage.batch_size, device)
-    replayed = device.type == "cuda"  # a compiled problem is one graph there
     solves = model.solves == "some" and "p" in stage.parts
     solve_every = max(-(-len(data) // stage.batch_size), stage.steps // 50)
 
@@ -192,7 +190,7 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
             model.network_dtype = torch.float32  # whoever evaluates between two updates does so in float32
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-        if replayed:  # the next replay writes over them, and they are read later
+        if device.type == "cuda":  # one compiled graph, whose next replay writes over them, and they are read later
             loss, logs = loss.detach().clone(), {name: value.clone() for name, value in logs.items()}
         for p in not_q if inner is not None else ():
             p.grad = None  # the optimiser passes it over
@@ -202,26 +200,23 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
         return logs
 
     model.train()
-    for p in frozen:
-        p.requires_grad_(False)
     try:
-        while state.step < stage.steps:
-            step = state.step
-            for inner in range(stage.inner_steps(step)):
-                update(step, inner)
-            logs = update(step)
-            if step + 1 < stage.steps and not stage.inner_steps(step + 1):
-                feed.prepare(seed, step + 1)
-            state.step = step + 1
-            if solves and (state.step % solve_every == 0 or state.step == stage.steps):
-                _solve(model, data, seed, state.step)
-            state.average.update(step, stage.batch_size)  # takes over what was solved
-            yield Step(state.step, state.step * stage.batch_size, logs, state)
-        guard.finish(model)
+        with held(frozen):
+            while state.step < stage.steps:
+                step = state.step
+                for inner in range(stage.inner_steps(step)):
+                    update(step, inner)
+                logs = update(step)
+                if step + 1 < stage.steps and not stage.inner_steps(step + 1):
+                    feed.prepare(seed, step + 1)
+                state.step = step + 1
+                if solves and (state.step % solve_every == 0 or state.step == stage.steps):
+                    _solve(model, data, seed, state.step)
+                state.average.update(step, stage.batch_size)  # takes over what was solved
+                yield Step(state.step, state.step * stage.batch_size, logs, state)
+            guard.finish(model)
     finally:
         model.network_dtype = torch.float32
-        for p in frozen:
-            p.requires_grad_(True)
 
 
 def _outside_q(model: Model, stage: Stage) -> list[nn.Parameter]:

@@ -23,7 +23,7 @@ from ..files import finite
 from ..fitting.prepare import own_parts
 from ..model import Model
 from ..objectives import Objective
-from ..ops import keyed
+from ..ops import keyed, mean_and_error
 from ..planning.measure import Probe
 from ..planning.stages import check_stages
 from ..runs.store import RANKED, RunStore
@@ -110,8 +110,8 @@ class Judged:
 
 def paired(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
     """Mean of one − other over the same examples [N], and the standard error of that mean (∞ for a single example)."""
-    each = one - other
-    return float(each.mean()), float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else math.inf
+    mean, error = mean_and_error(one - other)
+    return mean, error if len(one) > 1 else math.inf
 
 
 class Bench:

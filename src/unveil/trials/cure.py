@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..diagnostics.collapse import Verdict, verdict
+from ..estimators.label import label
 from ..files import finite
 from ..objectives.elbo import BetaElbo, Elbo
 from ..ops import seed_of, threads
@@ -135,10 +136,10 @@ class Cured:
 
     def lines(self) -> list[str]:
         """What to say below the table."""
-        how = self.estimator.upper() + (f"-{self.num_samples}" if self.num_samples else "")
         return [
             f"Each trial is a new fit of {self.steps:,} steps from seed {self.seed} (the run made {self.own_steps:,}), "
-            f"judged on {self.num_examples:,} validation examples by {how}; no test example was looked at.",
+            f"judged on {self.num_examples:,} validation examples by {label(self.estimator, self.num_samples)}; "
+            "no test example was looked at.",
             self._choice(),
             *(f"Not tried: {left.name}. {left.reason}" for left in self.left_out),
             *([] if self.verdict is None else [self.verdict.sentence]),

@@ -152,17 +152,15 @@ def sweep(
         progress: called with the name of the refit, the steps made of all, and the steps of all.
     """
     started = time.perf_counter()
-    betas = _betas(name, values)
-    trials = [Trial(f"β = {beta:g}", BetaElbo(beta=beta), keep="last") for beta in betas]
+    trials = {beta: Trial(f"β = {beta:g}", BetaElbo(beta=beta), keep="last") for beta in _betas(name, values)}
     run.model.require("A sweep", {"log_w"})
     with threads(run.phase.threads):
         bench = Bench(run, seed)
-        bench.check(trials[0])
-        begun = time.perf_counter()
-        before = _point(bench, None, run.model, bench.before, 0.0)
-        each = bench.steps_of(trials, steps, minutes, looking=time.perf_counter() - begun)
+        bench.check(next(iter(trials.values())))
+        begun, before = time.perf_counter(), _point(bench, None, run.model, bench.before, 0.0)
+        each = bench.steps_of([*trials.values()], steps, minutes, looking=time.perf_counter() - begun)
         count, points = Count(progress, each * len(trials)), []
-        for beta, trial in zip(betas, trials, strict=True):
+        for beta, trial in trials.items():
             model, seconds = bench.fitted(trial, each, count)
             points.append(_point(bench, beta, model, bench.judged(model), seconds))
     return Sweep(

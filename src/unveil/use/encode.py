@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ..data import Split
+from ..data.rowblocks import blocks
 from ..diagnostics.activity import posterior_moments
 from ..errors import RequestError
-from ..estimators.base import ROWS
 from ..model import Model, device_of, require_latents
 from ..ops import keyed
 from ..runs.given import given_as
@@ -96,11 +96,10 @@ def _numbered(groups: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
 def _codes(model: Model, split: Split) -> Tensor:
     """The codes [N, n] of every example: q has no spread, so that a draw is all there is."""
     found = []
-    for first in range(0, len(split), ROWS):
-        rows = torch.arange(first, min(first + ROWS, len(split)), device=split.x.device)
-        with keyed("encode", first):
-            z, _ = model.posterior(split.expected(rows)).draw(1)
-        found.append(torch.cat([group[0].flatten(1) for group in z], 1).cpu())
+    for block in blocks(len(split)):
+        with keyed("encode", block.first):
+            z, _ = model.posterior(split.expected(block.rows)).draw(1)
+        found.append(torch.cat([group[0].flatten(1) for group in z], 1)[: block.keep].cpu())
     return torch.cat(found)
 
 
@@ -108,13 +107,12 @@ def _codes(model: Model, split: Split) -> Tensor:
 def _drawn_moments(model: Model, split: Split) -> tuple[Tensor, Tensor] | None:
     """Means and standard deviations [N, D] of 64 draws per row, keyed by blocks of rows; None for a z of names."""
     means, stddevs = [], []
-    for first in range(0, len(split), ROWS):
-        rows = torch.arange(first, first + ROWS, device=split.x.device).clamp(max=len(split) - 1)
-        with keyed("encode", first):
-            z, _ = model.posterior(split.expected(rows)).draw(DRAWS)
+    for block in blocks(len(split)):
+        with keyed("encode", block.first):
+            z, _ = model.posterior(split.expected(block.rows)).draw(DRAWS)
         if not all(group.is_floating_point() for group in z):
             return None
-        flat = torch.cat([group.flatten(2) for group in z], 2)[:, : len(split) - first]  # [64, B, D]
+        flat = torch.cat([group.flatten(2) for group in z], 2)[:, : block.keep]  # [64, B, D]
         means.append(flat.mean(0).cpu())
         stddevs.append(flat.std(0).cpu())
     return torch.cat(means), torch.cat(stddevs)

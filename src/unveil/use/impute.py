@@ -14,9 +14,10 @@ from torch import Tensor
 from ..batch import Batch
 from ..data.frames import DRAW
 from ..data.raw import Raw
+from ..data.rowblocks import blocks
 from ..data.split import Split
 from ..errors import RequestError, WorkError, remark
-from ..estimators.base import ROWS, draws, rows_at_once
+from ..estimators.base import draws, rows_at_once
 from ..model import Model, device_of, require_latents
 from ..ops import keyed
 from ..runs.given import new_split
@@ -123,7 +124,7 @@ def complete(
     gaps = np.flatnonzero(~full)
     values, ess = _impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
     scale = split.levels - 1 if split.levels else 1
-    whole = not mean and run.domain.kind not in ("real", "unit")
+    whole = not mean and run.domain.is_discrete
     notes = (*raw.ignored, *_said(len(gaps), ess, K, scale))
     return Completed(raw, gaps, scale * values, ess, whole, notes)
 
@@ -152,16 +153,14 @@ def _impute_rows(
     model.eval()
     found: list[np.ndarray] = []
     effective: list[np.ndarray] = []
-    for first in range(0, len(rows), ROWS):
-        index = torch.from_numpy(rows[np.minimum(np.arange(first, first + ROWS), len(rows) - 1)])
-        with keyed("impute", seed, first):
-            batch = split.batch(index).to(device_of(model))
+    for block in blocks(len(rows)):
+        with keyed("impute", seed, block.first):
+            batch = split.batch(torch.from_numpy(rows[block.rows])).to(device_of(model))
             x, ess = _block(model, batch, num_samples, num_draws, mean)
-        keep = min(ROWS, len(rows) - first)
-        found.append(x[:, :keep].cpu().numpy())
-        effective.append(ess[:keep].cpu().numpy())
+        found.append(x[:, : block.keep].cpu().numpy())
+        effective.append(ess[: block.keep].cpu().numpy())
         if progress is not None:
-            progress(first + keep, len(rows))
+            progress(block.done, len(rows))
     if not found:
         return np.zeros((num_draws, 0, *split.domain.shape), np.float32), None
     values = np.concatenate(found, 1)

@@ -44,7 +44,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Effort:
     """How a mixture is searched for.
 
     Arguments: sizes; num_knobs, of those there are; tried_rows and tries, the examples and rounds of EM of a try; rows
@@ -62,7 +62,7 @@ class Plan:
     num_samples: int | None
 
 
-def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs: int, dequantised: bool) -> Plan:
+def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs: int, dequantised: bool) -> Effort:
     """Two fifths of the operations for tries, as many for thorough fits, the rest for the test examples.
 
     The largest sizes are given up until each is tried on 1500 examples and on 20 per component (or on all there are),
@@ -84,7 +84,7 @@ def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs
     starts = max(1, min(STARTS, rounds // ROUNDS))
     rows = N if rounds >= SCARCE else max(tried_rows, min(N, int(part / SCARCE / cost.round(sizes[-1]))))
     rounds = max(SCARCE, min(ROUNDS, rounds // starts))
-    return Plan(
+    return Effort(
         tuple(sizes), 2 if scarce else num_knobs, tried_rows, SCARCE if scarce else TRIES, rows, rounds, starts, K
     )
 

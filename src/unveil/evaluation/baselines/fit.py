@@ -13,7 +13,6 @@ References: Theis, van den Oord & Bethge, A note on the evaluation of generative
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,11 +23,15 @@ import torch
 from numpy.typing import NDArray
 
 from ...data import Data
-from .afford import FLOPS
+from ...files import finite
+from ...ops import mean_and_error
+from .afford import FLOPS, STARTS
 from .examples import Examples, log_px
 from .mixtures import START, categorical_mixture, gaussian_mixture
 from .ppca import ppca
 from .search import Family, Search
+
+WHOLE = 2.0  # seconds for all of them, from which on they have as many starts as operations pay for
 
 
 @dataclass(frozen=True)
@@ -64,20 +67,15 @@ class Baseline:
             "name": self.name,
             "description": self.description,
             "log_px": float(self.log_px.mean()),
-            "stderr": _stderr(self.log_px),
+            "stderr": finite(mean_and_error(self.log_px)[1]),
             "direction": self.direction,
             "num_samples": self.num_samples,
             "size": self.size,
             "tried": [{"size": size, "valid_log_px": value} for size, value in self.tried],
             "difference": float(difference.mean()),
-            "difference_stderr": _stderr(difference),
+            "difference_stderr": finite(mean_and_error(difference)[1]),
             "seconds": round(self.seconds, 3),
         }
-
-
-def _stderr(value: NDArray[np.float64]) -> float | None:
-    """The standard error of the mean; None for a single value, which cannot tell."""
-    return float(value.std(ddof=1) / math.sqrt(len(value))) if len(value) > 1 else None
 
 
 @torch.no_grad()
@@ -108,17 +106,23 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[B
         "gaussian_mixture": gaussian_mixture,
         "categorical_mixture": categorical_mixture,
     }
-    return [_fit(name, makers[name], examples, share * seconds * FLOPS, seed) for name, share in shares.items()]
+    starts = max(1, int(STARTS * min(1.0, seconds / WHOLE)))
+    return [_fit(name, makers[name], examples, share * seconds * FLOPS, starts, seed) for name, share in shares.items()]
 
 
 def _fit(
-    name: str, make: Callable[[Examples, float, int], Family], examples: Examples, operations: float, seed: int
+    name: str,
+    make: Callable[[Examples, float, int], Family],
+    examples: Examples,
+    operations: float,
+    starts: int,
+    seed: int,
 ) -> Baseline:
     started = time.perf_counter()
     family = make(examples, operations, seed)
     K = family.num_samples
     search = Search(family.fit, lambda density: float(log_px(density, examples.valid, K, seed).mean()))
-    size, density = search.run(family.sizes, family.knobs, family.starts)
+    size, density = search.run(family.sizes, family.knobs, lambda size: min(starts, family.starts(size)))
     test = log_px(density, examples.test, K, seed)
     remarks = (*(() if K is None else (f"dequantised, K = {K}",)), *family.remarks)
     return Baseline(
@@ -131,18 +135,3 @@ def _fit(
         tried=tuple((size, search.tried(size)) for size in family.sizes),
         seconds=time.perf_counter() - started,
     )
-
-
-# choosing
-
-
-# probabilistic PCA
-
-
-# mixtures
-
-
-# what can be afforded
-
-
-# small things

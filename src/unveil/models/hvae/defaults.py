@@ -1,4 +1,4 @@
-"""What a ladder is made of where that is left to the library, and which priors it takes."""
+"""The sizes and the network that a ladder gets by default, and the priors that it takes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FEW = {"latent": 16, "width": 128}
 def picked(
     domain: Domain, network: Network, latent: int, num_groups: int, cell: int, width: int, depth: int
 ) -> dict[str, Any]:
-    """Choices as asked for, where they can be had, or the defaults."""
+    """The sizes and the network that were asked for, or the defaults; what cannot be had is refused."""
     asked = {"latent": latent, "num_groups": num_groups, "cell": cell, "width": width, "depth": depth}
     for key, value in asked.items():
         if value < 0 or (key == "num_groups" and value == 1):

@@ -1,4 +1,4 @@
-"""Latent groups that are products of normals (μ, log σ): draws, densities and rates of them."""
+"""Draws, densities and rates of latent groups that are products of normals, given as (μ, log σ)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 def drawing(num_samples: int) -> Choose:
-    """K draws from q: of the first group visited, whose q has no samples yet, K; of the others, one for each."""
+    """A choice of z by drawing from q: K samples of the first group visited, then one for each sample above."""
 
     def choose(i: int, p: Gaussian | None, q: Gaussian | None) -> Tensor:
         assert q is not None

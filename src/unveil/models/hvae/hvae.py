@@ -15,16 +15,16 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Coordinates, OneTransform, Posterior, held
+from ...model import Coordinates, OneTransform, Posterior, held, parameters_in
+from ...model.shared.labelled import Labelled, classes_of
+from ...model.shared.networks import default_prior
+from ...model.shared.scaled import Scaled
 from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
 from ...nn.rungs import Inference, Network, ladder
 from ...panels import Panel
 from ...priors import Prior
 from ...registry import lookup, register
 from ...terms import Terms, stack_groups
-from ..shared.labelled import Labelled, classes_of
-from ..shared.networks import default_prior
-from ..shared.scaled import Scaled
 from .defaults import check_prior, picked
 from .gaussians import drawing, independent, kl_normal, log_normal, log_q, moved
 from .switching import groups_switched_on
@@ -169,7 +169,7 @@ class HVAE(Labelled, Scaled):
     def terms_given_label(
         self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """One pass of the ladder for draws, q and p alike; a q that is no ladder is drawn from by itself."""
+        """One pass of the ladder gives the draws, q and p. A posterior of another kind is drawn from by itself."""
         own = self.posterior_given_label(batch) if posterior is None else posterior
         if hold or not isinstance(own, LadderPosterior):
             return super().terms_given_label(batch, num_samples, hold, own)
@@ -207,7 +207,7 @@ class HVAE(Labelled, Scaled):
     # networks
 
     def features(self, batch: Batch) -> tuple[Tensor, ...]:
-        """What q takes from x: a tuple of tensors [B, …]."""
+        """The features of x that q uses, a tuple of tensors [B, …]."""
         with self._reduced():
             return self.ladder.features(self.seen(batch), self.encoded(batch.y))
 
@@ -224,7 +224,7 @@ class HVAE(Labelled, Scaled):
         return h.to(found.z[0].dtype).reshape(*lead, h.shape[-1])
 
     def _reduced(self) -> torch.autocast:
-        """p and q go through one network, so that both are reduced together."""
+        """The precision of the network, which p and q share: both are reduced together."""
         return self.network_precision(self.network_dtype, self.decoder_dtype)
 
     # generating
@@ -279,15 +279,9 @@ class HVAE(Labelled, Scaled):
         self.count_labels(batch)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        of_p, of_q = self.ladder.parts()
-        modules: dict[str, list[nn.Module]] = {
-            "p": [self.prior, *of_p, self.likelihood, *(of_q if self.prior.shares_encoder else [])],
-            "q": of_q,
-            "prior": [self.prior],
-        }
-        if part not in modules:
-            raise RequestError(f"There is no part {part!r}; a hierarchical VAE has 'p', 'q' and 'prior'.")
-        return [p for module in modules[part] for p in module.parameters()]
+        of_p, q = self.ladder.parts()
+        p = [self.prior, *of_p, self.likelihood, *(q if self.prior.shares_encoder else [])]
+        return parameters_in(part, p=p, q=q, prior=[self.prior])
 
     @torch.no_grad()
     def panels(self, batch: Batch) -> tuple[Panel, ...]:
@@ -295,7 +289,7 @@ class HVAE(Labelled, Scaled):
 
 
 class LadderPosterior(Posterior):
-    """q(z|x) of a ladder. Its means have no closed form but for the first group drawn: what shows them averages draws.
+    """q(z|x) of a ladder. Only the first group drawn has a mean in closed form, so figures show averages of draws.
 
     Arguments: model; features of x; label [B, C], or None.
     """

@@ -1,4 +1,4 @@
-"""What each group of a ladder holds: its rate, and pictures with groups switched on one after another."""
+"""Figures of what each group of a ladder holds: its rate, and images with the groups switched on in turn."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def samples(model: Switchable) -> Strip:
 
 
 def reconstructions(model: Switchable, batch: Batch) -> Strip:
-    """x, and its decoding from the groups above a cut, those below being at the mean of p."""
+    """x, and its reconstructions from the groups above a cut; the groups below are at the mean of p."""
     few = batch.map(lambda t: t[:COLUMNS])
     with keyed("reconstructions"):
         z, _ = model.posterior(few).draw(1)

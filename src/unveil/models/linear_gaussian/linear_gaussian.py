@@ -1,4 +1,4 @@
-"""Probabilistic PCA and factor analysis: the one deep latent-variable model (of depth one) in which nothing is hidden.
+"""Probabilistic PCA and factor analysis: a latent-variable model of which everything is known.
 
 log p(x), p(z|x), the KL and the optimum all have closed forms, so every bound and estimator can be checked here.
 """
@@ -17,7 +17,7 @@ from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, nearest
-from ...model import Model, OneGroup, Posterior
+from ...model import Model, OneGroup, Posterior, parameters_in
 from ...registry import register
 from ...terms import Terms
 from .statistics import MeanCov, centred, columns, mean_and_cov
@@ -182,7 +182,7 @@ class LinearGaussian(Model):
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
-        """Half of each column's variance to W z, half to the noise; a free q starts at random, with z of unit spread.
+        """Give half of each column's variance to W z, half to the noise; a free q starts at random, z of unit spread.
 
         (At A = 0 it would stay: an encoder that ignores x teaches the decoder to ignore z, and the other way round.)
         """
@@ -215,7 +215,7 @@ class LinearGaussian(Model):
 
     @torch.no_grad()
     def e_step(self) -> None:
-        """With θ held, the best q(z|x) there is: p(z|x). The exact posterior is always there already."""
+        """Set a free q(z|x) to the best one for the present θ, which is p(z|x). An exact q is always p(z|x)."""
         if self.inference == "exact":
             return
         A, b, S = self._exact_map(self.c.double())
@@ -226,7 +226,7 @@ class LinearGaussian(Model):
 
     @torch.no_grad()
     def m_step(self, batches: Callable[[], Iterable[Batch]]) -> None:
-        """With q held, the best θ = (W, μ, ψ) there is: one regression of x on the z that q infers."""
+        """Set θ = (W, μ, ψ) to the best one for the present q: a regression of x on the z that q infers."""
         self._maximise(mean_and_cov(batches()))
 
     def _solve_gappy(self, batches: Callable[[], Iterable[Batch]]) -> None:
@@ -319,10 +319,7 @@ class LinearGaussian(Model):
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """The exact posterior has no weights of its own: it follows those of p."""
         own = [self.A, self.b, self.log_L] if self.inference == "free" else []
-        parts: dict[str, list[nn.Parameter]] = {"p": [self.W, self.mu, self.log_psi], "q": own, "prior": []}
-        if part not in parts:
-            raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
-        return parts[part]
+        return parameters_in(part, p=[self.W, self.mu, self.log_psi], q=own, prior=[])
 
 
 def _inverse_root(M: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the training set says to a linear-Gaussian model: means, variances and covariances of its columns."""
+"""Means, variances and covariances of the columns of x, from which a linear-Gaussian model is fitted."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ...errors import RequestError
 
 
 class MeanCov(NamedTuple):
-    """All that the training set says to a linear-Gaussian model: x̄ [D] and C = 1/N Σ_n (x_n − x̄)(x_n − x̄)ᵀ [D, D]."""
+    """The mean x̄ [D] and C = 1/N Σ_n (x_n − x̄)(x_n − x̄)ᵀ [D, D], which is all that the model learns from."""
 
     mean: Tensor
     cov: Tensor
 
 
 def centred(batch: Batch, centre: Tensor) -> tuple[Tensor, Tensor]:
-    """What is observed, as 0 and 1 [B or 1, D], and x − centre [B, D], 0 where x is not observed."""
+    """The mask of what is observed as 0 and 1 [B or 1, D], and x − centre [B, D] with 0 where x is not observed."""
     delta = batch.x.flatten(1).double() - centre
     if batch.observed is None:
         return torch.ones_like(delta[:1]), delta

@@ -1,4 +1,4 @@
-"""The kinds of components of a mixture, one for each kind of x: what they score, and what EM makes of them."""
+"""The kinds of components of a mixture, one for each kind of x: their densities, and their step of EM."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Components(nn.Module, ABC):
 
     @abstractmethod
     def statistics(self, r: Tensor, x: Tensor, seen: Tensor | None) -> tuple[Tensor, ...]:
-        """What the M-step needs to know of a batch with responsibilities r [B, C]; it is added up over batches."""
+        """The sums over a batch with responsibilities r [B, C] that the M-step needs, to be added up over batches."""
 
     @abstractmethod
     def maximise(self, s: float, *statistics: Tensor) -> None:

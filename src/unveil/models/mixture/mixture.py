@@ -1,7 +1,7 @@
-"""A mixture: z is one of C components. p(z|x) comes from trying every value of z, and EM is its variational inference.
+"""A mixture, where z is one of C components. p(z|x) is a sum over the values of z, and EM fits the model.
 
-Every kind of component has the same prior, a thought: before the data came, `smoothing` examples were seen in each
-component, every dimension drawn from its marginal over the training set. It adds
+Every kind of component has the same prior: it acts as if each component had seen `smoothing` examples before the data
+came, with every dimension drawn from its marginal over the training set. The prior adds
 
 log p(θ) = s Σ_c (log π_c + Σ_d E_{x_d ∼ marginal}[log p(x_d|c)])
 
@@ -20,8 +20,8 @@ from torch.distributions import Categorical, Distribution
 from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
-from ...errors import RequestError, nearest
-from ...model import Model, Posterior
+from ...errors import RequestError
+from ...model import Model, Posterior, parameters_in
 from ...panels import Bars, Panel, Strip
 from ...registry import register
 from ...terms import Terms, expand_samples
@@ -201,10 +201,7 @@ class Mixture(Model):
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """The posterior is computed from p and has no weights of its own."""
-        parts = {"p": list(self.parameters()), "q": [], "prior": [self.logits]}
-        if part not in parts:
-            raise RequestError(f"There is no part {part!r}.", nearest(part, parts))
-        return parts[part]
+        return parameters_in(part, p=[self], q=[], prior=[self.logits])
 
 
 def _flat(batch: Batch, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:

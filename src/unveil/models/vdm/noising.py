@@ -1,5 +1,4 @@
-"""x with Gaussian noise of any strength, the network that takes it out, and p(x|z₀) at the weakest: what a diffusion
-model in continuous time and its cut into layers have in common."""
+"""Noise of every strength on x, the network that estimates it, and p(x|z₀): what both forms of a diffusion share."""
 
 from __future__ import annotations
 
@@ -139,14 +138,14 @@ class Noising(nn.Module):
         return self._improved(alone, out.to(z.dtype), self.per_row(alpha), self.per_row(sigma))
 
     def _improved(self, alone: Tensor, out: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-        """ε̂ where the network says by how much its quantity is off: dε̂ = α dv̂ = −(α/σ) dx̂."""
+        """ε̂ after the correction of ε̂, v̂ or x̂ that the network states: dε̂ = α dv̂ = −(α/σ) dx̂."""
         if self.prediction == "eps":
             return alone + out
         return alone + alpha * out if self.prediction == "v" else alone - alpha / sigma * out
 
 
 def check_domain(domain: Domain) -> None:
-    """Refuse data that p(x|z₀) is no likelihood of."""
+    """Refuse data for which p(x|z₀) is not a likelihood."""
     if domain.kind not in DOMAINS:
         raise RequestError(
             f"The model 'vdm' is one of binary, levels or real data and the data is {domain}; take --model vae.",

@@ -133,7 +133,7 @@ class DiffusionLayers(Model):
     def draw_terms(
         self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """The KL of a group is that at the drawn z above it."""
+        """The terms of K draws; the KL of a group is that at the drawn z above it."""
         chain = self._chain(batch)
         z, log_q = (chain if posterior is None else posterior).draw(num_samples)
         terms, kl = self._joint(batch, z, chain)
@@ -163,7 +163,7 @@ def top_kl(noising: Noising, x: Tensor, gamma: Tensor) -> Tensor:
 
 
 def labels_or_null(y: Tensor | None, noising: Noising, count: int) -> Tensor | None:
-    """Labels [N] with C in place of those not known; None for a model that looks at none."""
+    """Labels [N] with C in place of unknown ones; None for a model without a condition."""
     C = noising.num_classes
     if not C:
         return None

@@ -1,4 +1,4 @@
-"""Variational diffusion: noise of every strength on x as the latents, in continuous time."""
+"""Variational diffusion in continuous time: the latents are x with noise of every strength."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from torch.distributions import Distribution
 from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
-from ...model import Flow, Posterior
+from ...model import Flow, Posterior, parameters_in
+from ...model.shared.labelled import Conditioned, classes_of
+from ...model.shared.networks import refuse_negative
 from ...nn.noise import Path, Spacing, signal_and_noise
 from ...panels import Panel
 from ...registry import register
 from ...terms import Terms
-from ..shared.labelled import Conditioned, classes_of
 from .noising import DOMAINS, Noising, Prediction, check_domain
 from .steps import DiffusionLayers, NoisingPosterior, descend, labels_or_null, log_normal, top_kl
 from .walks import STEPS, diffusion_panels
@@ -129,9 +130,7 @@ class VDM(Conditioned):
             )
         if network == "unet" and not domain.is_image:
             raise RequestError(f"model.network 'unet' needs images and x has the shape {domain.shape}; use 'mlp'.")
-        for key, value in (("width", width), ("depth", depth), ("patch", patch)):
-            if value < 0:
-                raise RequestError(f"model.{key} is {value}; it takes a whole number from 1 upwards, or 0 to pick.")
+        refuse_negative(width=width, depth=depth, patch=patch)
         name = network if network != "auto" else "unet" if domain.is_image else "mlp"
         is_unet = name == "unet"
         return cls(
@@ -173,7 +172,7 @@ class VDM(Conditioned):
     def draw_terms(
         self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """The rate of z₀ is that of one step at a random time for each draw."""
+        """The terms of K draws; the rate of z₀ is estimated by one step at a random time for each draw."""
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
         x = self.noising.scaled(batch.x, batch.observed)
@@ -182,7 +181,7 @@ class VDM(Conditioned):
         return replace(self.joint(batch, z), log_qz_x=log_q, kl=torch.stack([path, top], -1), penalties=penalties)
 
     def _along(self, x: Tensor, y: Tensor | None, num_samples: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """½ γ'(t) ‖ε − ε̂(z_t; t)‖² at one time for each draw [K, B]; and what teaches γ(t) its way, [B], worth 0."""
+        """½ γ'(t) ‖ε − ε̂(z_t; t)‖² at one time for each draw [K, B]; and a penalty of value 0 [B] that trains γ(t)."""
         noising, (K, B) = self.noising, (num_samples, len(x))
         gamma, slope, place = noising.noise.at(self._times(K, B, x))  # [K, B]
         eps = torch.randn(K, *x.shape, device=x.device, dtype=x.dtype)
@@ -254,7 +253,7 @@ class VDM(Conditioned):
     # generating
 
     def label(self, batch: Batch) -> Tensor | None:
-        """The labels as they are, −1 where one is not known: the network knows p(x), too."""
+        """The given labels, −1 where one is not known, since the network knows p(x), too."""
         if not self.num_classes:
             return None
         return torch.full((len(batch),), -1, device=batch.x.device) if batch.y is None else batch.y
@@ -311,10 +310,8 @@ class VDM(Conditioned):
         self.count_labels(batch)
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        """All of it is p; what q has is γ, which it shares."""
-        if part not in ("p", "q", "prior"):
-            raise RequestError(f"There is no part {part!r}; a diffusion has 'p', to which all of it belongs.")
-        return list(self.parameters()) if part == "p" else []
+        """All parameters belong to p; q uses γ, which is one of them."""
+        return parameters_in(part, p=[self], q=[], prior=[])
 
     @torch.no_grad()
     def panels(self, batch: Batch) -> tuple[Panel, ...]:

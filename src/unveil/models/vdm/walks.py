@@ -1,4 +1,4 @@
-"""What a diffusion shows of itself: its terms, its noise, its way from noise to x, and what many steps are for."""
+"""Figures of a diffusion: its terms, its noise, its way from noise to x, and the effect of the number of steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEAST = 0.1  # nats that are told from none
 
 
 def diffusion_panels(model: Model, noising: Noising, batch: Batch) -> tuple[Panel, ...]:
-    """All of them, for a model that can be cut into layers.
+    """All figures of a model that can be cut into layers.
 
     Arguments: batch, of which a few examples are looked at.
     """

@@ -1,4 +1,4 @@
-"""The codes of x: which quantizer makes them, and q(c|x), which is certain of them."""
+"""The quantizer that makes the codes of x, and q(c|x), which gives them probability one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CODE_DIM = 16  # of a code's vector
 
 
 class Codes(Posterior):
-    """q(c|x), certain of one c, the code nearest to each vector: a draw is always the same, and log q = 0.
+    """q(c|x) = 1 at the codes nearest to the vectors of x. Every draw is the same, and log q = 0.
 
     Arguments: found, what the vectors of x [B, n, D] became.
     """

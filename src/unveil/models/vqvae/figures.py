@@ -1,4 +1,4 @@
-"""What a VQ-VAE shows of itself: the use of its codes, what their prior costs, and what they look like."""
+"""Figures of a VQ-VAE: the use of its codes, the cost of their prior, and what codes decode to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vector-quantised auto-encoder: z is a grid of codes, and its prior is learned once they stand."""
+"""The vector-quantised auto-encoder: z is a grid of codes, whose prior is learned after encoder and decoder."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...domain import Domain
-from ...errors import RequestError, nearest
+from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Posterior, held
+from ...model import Posterior, held, parameters_in
+from ...model.shared.labelled import Conditioned, classes_of
+from ...model.shared.labels import every_label, log_label_prior
+from ...model.shared.networks import ENOUGH, default_width
+from ...model.shared.scaled import Scaled
 from ...nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
 from ...nn.quantize import Quantized, count_codes, perplexity
 from ...panels import Panel
 from ...priors.codes import CodePrior
 from ...registry import lookup, register
 from ...terms import Terms, expand_samples
-from ..shared.labelled import Conditioned, classes_of
-from ..shared.labels import every_label, log_label_prior
-from ..shared.networks import ENOUGH, default_width
-from ..shared.scaled import Scaled
 from .codes import Codes, check, make_quantizer
 from .figures import codes_seen, gain, usage
 
@@ -42,9 +42,9 @@ class VQVAE(Conditioned, Scaled):
 
     log p(x) ≥ log p(x|c(x)) + log p(c(x)), a true bound: q is certain, so there is no entropy to add.
 
-    While encoder, book and decoder are trained the prior is uniform, log p(c) = −n log K. Then they stand, and an
-    autoregressive p(c) is learned alone (`train.prior_share`). The gradient of log p(x|e_c) reaches the encoder
-    straight through. Whatever the number of samples, each x is encoded once, and moves the book once, in training only.
+    While encoder, book and decoder are trained, the prior is uniform: log p(c) = −n log K. Then they are fixed, and an
+    autoregressive p(c) is trained alone (`train.prior_share`). The gradient of log p(x|e_c) reaches the encoder
+    straight through. For any number of samples each x is encoded once; in training it moves the book once.
 
     With C classes the prior is p(c|y); a label that is not observed is summed out of it, exactly.
 
@@ -192,7 +192,7 @@ class VQVAE(Conditioned, Scaled):
         )
 
     def begin(self, parts: tuple[str, ...]) -> None:
-        """A uniform prior while encoder or decoder move; in the stage of the prior all else stands, the book too."""
+        """Take a uniform prior while encoder or decoder are trained; fix the book while the prior is."""
         self._prior_is_uniform, self._book_moves = bool({"p", "q"} & set(parts)), "p" in parts
 
     # q(c|x), p(x, c) and their meeting
@@ -208,7 +208,7 @@ class VQVAE(Conditioned, Scaled):
     def draw_terms(
         self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
     ) -> Terms:
-        """One pass; the vectors that are decoded carry the encoder's gradient, the codes none."""
+        """One pass; the decoded vectors carry the gradient of the encoder, the codes none."""
         found = (posterior if isinstance(posterior, Codes) else self.posterior(batch)).found
         with held(self.parameters_of("p") if "p" in hold else ()):
             log_px_z = self._log_px(batch, found.values.unsqueeze(0))  # [1, B]
@@ -248,8 +248,7 @@ class VQVAE(Conditioned, Scaled):
             if not self.misses_labels(batch):
                 y = None if batch.y is None else batch.y.expand(codes.shape[:2]).flatten()
                 return self.prior.log_prob(codes.flatten(0, 1), y).unflatten(0, codes.shape[:2])
-            log_py = log_label_prior(batch, self.log_frequency)  # [C, B]
-            return (self._log_pc_of_each_label(batch, codes) + log_py).logsumexp(1)
+            return self.log_label(batch, (codes,)).logsumexp(1)
 
     def _log_pc_of_each_label(self, batch: Batch, codes: Tensor) -> Tensor:
         """log p(c|y), [K, C, B]."""
@@ -263,7 +262,7 @@ class VQVAE(Conditioned, Scaled):
         return {"commitment": self.commitment * found.commitment.sum(-1), "codebook": found.book.sum(-1)}
 
     def _metrics(self, codes: Tensor) -> dict[str, Tensor]:
-        """How many codes the batch makes use of, and as how many they count."""
+        """The share of codes that the batch uses, and their perplexity."""
         counts = count_codes(codes, self.codebook_size)
         return {"codebook_usage": (counts > 0).float().mean(), "codebook_perplexity": perplexity(counts)}
 
@@ -281,24 +280,9 @@ class VQVAE(Conditioned, Scaled):
 
     # generating
 
-    @torch.no_grad()
-    def label(self, batch: Batch) -> Tensor | None:
-        """argmax_y p(y) p(c(x)|y), [B], where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
-        return self._log_label(batch, self.posterior(batch).draw(1)[0][0])[0].argmax(0)
-
-    @torch.no_grad()
-    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
-        """y ∼ p(y|c) ∝ p(y) p(c|y) [K, B] where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
-        logits = self._log_label(batch, z[0].long()).movedim(1, -1)
-        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
-
-    def _log_label(self, batch: Batch, codes: Tensor) -> Tensor:
+    def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
         """log p(y) p(c|y), [K, C, B]."""
-        return self._log_pc_of_each_label(batch, codes) + log_label_prior(batch, self.log_frequency)
+        return self._log_pc_of_each_label(batch, z[0].long()) + log_label_prior(batch, self.log_frequency)
 
     @torch.no_grad()
     def sample(
@@ -316,7 +300,7 @@ class VQVAE(Conditioned, Scaled):
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
-        """The scale of x, the output's offset, and a book of k-means centres of what the encoder says of x."""
+        """Set the scale of x and the output's offset, and start the book from k-means centres of encoded x."""
         self.start_x(batch)
         self.quantizer.start(self._encode(batch).flatten(0, -2))
         self.count_labels(batch)
@@ -325,14 +309,8 @@ class VQVAE(Conditioned, Scaled):
         return self.decode(self.posterior(batch).draw(1)[0])
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        modules: dict[str, list[nn.Module]] = {
-            "p": [self.prior, self.quantizer, self.decoder, self.likelihood],
-            "q": [self.encoder],
-            "prior": [self.prior],
-        }
-        if part not in modules:
-            raise RequestError(f"There is no part {part!r}.", nearest(part, modules))
-        return [p for module in modules[part] for p in module.parameters()]
+        p = [self.prior, self.quantizer, self.decoder, self.likelihood]
+        return parameters_in(part, p=p, q=[self.encoder], prior=[self.prior])
 
     # for the report
 

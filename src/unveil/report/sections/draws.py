@@ -1,4 +1,4 @@
-"""One z, many x – one x, many z: how much a z leaves open, and how much an x does."""
+"""What a z stands for: draws of x at one z, decoded z of one x, and what lies between two z."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from torch import Tensor
 from ...model import stands_for_x
 from ...ops import keyed
 from ...panels import Strip
-from ...use.show import batch_x, likely_labels, posterior_z
+from ...use.show import batch_x, interpolate, likely_labels, posterior_z
 from ..exhibits import Group
 from ..subject import Subject
 from . import section
 
 EXAMPLES, DRAWS = 3, 9
+PATHS, STEPS = 5, 10
 
 
 @section("one-z", order=50)
@@ -64,3 +65,18 @@ def one_x_many_z(subject: Subject) -> Tensor:
         z, _ = subject.model.posterior(split.batch(torch.arange(len(split), device=split.x.device))).draw(DRAWS)
     means = subject.model.decode(z, y).mean.movedim(0, 1)
     return torch.cat([torch.from_numpy(np.asarray(batch_x(split))).to(means).unsqueeze(1), means], 1)
+
+
+@section("paths", order=60)
+def between(subject: Subject) -> Group | None:
+    """Decoded paths between pairs of test images, where z is real."""
+    if not (subject.domain.is_image and subject.has_real_z and len(subject.test) > 1):
+        return None
+    words = Markup(
+        "Each row follows a straight line from the {} of one test example to that of another and shows E[x|z] on the "
+        "way: "
+        '<span class="f">z<sub>t</sub> = (1 − t)·z<sub>a</sub> + t·z<sub>b</sub></span>. If the images between look '
+        "like data, the space of z has few holes."
+    ).format("z" if subject.dimensions is None else "posterior mean")
+    paths = interpolate(subject.run, num_paths=PATHS, num_steps=STEPS)
+    return Group("Paths between examples", words, [Strip("", "", torch.from_numpy(paths))])

@@ -6,6 +6,7 @@ import torch
 from markupsafe import Markup
 
 from ...data import Split
+from ...estimators.label import label
 from ...panels import Panel, Strip
 from ..exhibits import Group, Table
 from ..rounding import fixed
@@ -26,7 +27,7 @@ def extremes(subject: Subject) -> Group | None:
     (least, most), result = ends(subject, COUNT), subject.result
     if not least:
         return None
-    how = f" ({result['estimator'].upper()}-{result['num_samples']})" if result["num_samples"] else ""
+    how = f" ({label(result['estimator'], result['num_samples'])})" if result["num_samples"] else ""
     words = Markup(
         "These test examples have the lowest and the highest log p(x), in nats, by the estimator of the result{}. Look "
         "at the least likely: they may be rare, mislabelled or broken. <strong>A high likelihood does not prove that x "

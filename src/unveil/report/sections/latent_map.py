@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from ...data import Split
+from ...data.rowblocks import blocks
 from ...diagnostics.activity import posterior_moments
 from ...evaluation.findings import quantity
 from ...ops import keyed
 from ..charts import Figure, axis, class_colour, figure, points
 from ..exhibits import Group, Plot
 from ..gallery import Sprite, side_that_fits, sprite
-from ..subject import ROWS, Subject
+from ..subject import Subject
 from . import section
 
 POINTS = 2000
@@ -77,11 +78,11 @@ def _moments(subject: Subject, split: Split) -> tuple[Tensor, Tensor]:
     if known is not None:
         return known
     means, stddevs = [], []
-    for rows in torch.arange(len(split), device=split.x.device).split(ROWS):
-        with keyed("report", "map", int(rows[0])):
-            z, _ = subject.model.posterior(split.expected(rows)).draw(DRAWS)
-        means.append(z[-1].mean(0).flatten(1).cpu())
-        stddevs.append(z[-1].std(0).flatten(1).cpu())
+    for block in blocks(len(split)):
+        with keyed("report", "map", block.first):
+            z, _ = subject.model.posterior(split.expected(block.rows)).draw(DRAWS)
+        means.append(z[-1].mean(0).flatten(1)[: block.keep].cpu())
+        stddevs.append(z[-1].std(0).flatten(1)[: block.keep].cpu())
     return torch.cat(means), torch.cat(stddevs)
 
 

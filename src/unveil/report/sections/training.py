@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from markupsafe import Markup
 
 from ...panels import Panel
@@ -52,15 +54,14 @@ def curves(run: RunStore, name: str) -> Figure:
     best, valid = kept_step(run), curve(run, f"valid_{name}")
     kept = [y for x, y in zip(*valid, strict=True) if x == best]
     (x, y), (u, v) = thinned(curve(run, name), best), thinned(valid, best)
-    hover, ring = "%{y:.2f} at step %{x}", {"line": {"color": "@accent", "width": 2.5}}
+    style: dict[str, Any] = {"hover": "%{y:.2f} at step %{x}", "digits": 7}
+    ring = {"size": 11, "line": {"color": "@accent", "width": 2.5}}
     more = without_the_first_fall(y, v) if name == "bound" else {}
     return figure(
         [
-            line(x, y, "@muted", "training batches", width=1.2, hover=hover, digits=7),
-            line(u, v, "@accent", "validation", marks=True, hover=hover, digits=7),
-            points(
-                [best or 0] * len(kept), kept, "@paper", "weights kept", size=11, hover=hover, digits=7, marker=ring
-            ),
+            line(x, y, "@muted", "training batches", width=1.2, **style),
+            line(u, v, "@accent", "validation", marks=True, **style),
+            points([best or 0] * len(kept), kept, "@paper", "weights kept", marker=ring, **style),
         ],
         axis("step"),
         axis("nats per example", **more),

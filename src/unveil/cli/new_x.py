@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import RequestError
-from .app import OptionalSource, Picture, Plugin, RunPath, Seed, Source, Table, argument, option, output, switch, verb
-from .shared import joined, open_run, open_to_draw, positives, remarked, whole
+from .app import OptionalSource, Picture, Plugin, RunPath, Seed, Source, Table, argument, count, option, switch, verb
+from .shared import joined, numbers, open_run, open_to_draw
 
 
 @verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
 def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> None:
     """Embed x. Gives the posterior mean and standard deviation of every latent (.npy: the mean), or the codes."""
     from ..output.exports import TABLES, check_target, write_table
+    from ..output.streams import say
 
     check_target(out, TABLES, source)
     z = open_run(run, plugin).encode(source)
-    remarked(z.notes)
+    say(z.notes)
     write_table(out, z.columns(), z.arrays())
     typer.echo(f"{len(z.mean):,} encodings of {z.words} in {out}")
 
@@ -28,27 +28,27 @@ def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> N
 def impute(
     run: RunPath,
     source: Source,
-    out: Annotated[Path, output("full.csv", ".parquet, .npz, .npy")],
-    draws: Annotated[str, option("M", "Imputations, numbered in a column draw.", show_default=True)] = "1",
+    out: Table,
+    draws: Annotated[int, count("M", "Imputations, numbered in a column draw.", show_default=True)] = 1,
     mean: Annotated[bool, switch("--mean", "The mean of what is missing, not a draw.")] = False,
-    num_samples: Annotated[str | None, option("K", "Draws of z per row; 500, images 100.")] = None,
-    seed: Seed = "0",
+    num_samples: Annotated[int | None, count("K", "Draws of z per row; 500, images 100.")] = None,
+    seed: Seed = 0,
     plugin: Plugin = None,
 ) -> None:
     """Fill in what is missing of x. Draws from p(x_missing|x_observed); what is observed stays as it is."""
     from ..output.exports import TABLES, check_target, write_completed
 
     check_target(out, TABLES, source)
-    count = None if num_samples is None else whole(num_samples, "--num-samples", 1)
-    numbers = {"draws": whole(draws, "--draws", 1), "seed": whole(seed, "--seed")}
     opened = open_run(run, plugin)
-    from ..output.progress import counting
+    from ..output.counting import counting
+    from ..output.streams import say
     from ..use.impute import complete
 
+    how: dict[str, Any] = {"draws": draws, "mean": mean, "num_samples": num_samples, "seed": seed}
     with counting("rows") as progress:
-        found = complete(opened.store, source, num_samples=count, mean=mean, progress=progress, **numbers)
+        found = complete(opened.store, source, progress=progress, **how)
     write_completed(out, found)
-    remarked(found.notes)
+    say(found.notes)
     typer.echo(f"{len(found.raw.x):,} rows in {out}, {len(found.rows):,} of them completed")
 
 
@@ -57,15 +57,15 @@ def sample(
     run: RunPath,
     out: Picture,
     keys: Annotated[list[str] | None, argument("KEY=VALUE", "Of this model: sample.… of unveil list keys.")] = None,
-    num_samples: Annotated[str, option("N", "How many.", "-n", "--num-samples", show_default=True)] = "64",
+    num_samples: Annotated[int, count("N", "How many.", "-n", "--num-samples", show_default=True)] = 64,
     temperature: Annotated[str, option("T", "Scales p(z); T,T,… for each group.", show_default=True)] = "1.0",
     label: Annotated[str | None, option("NAME", "Of this class, from a model conditioned on labels.")] = None,
-    seed: Seed = "0",
+    seed: Seed = 0,
     mean: Annotated[bool, switch("--mean", "The mean of p(x|z) instead of a draw from it.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """Draw new x from a run."""
-    count, number, spread = whole(num_samples, "-n", 1), whole(seed, "--seed"), positives(temperature, "--temperature")
+    spread = numbers(temperature, float, "--temperature")
     own = joined({}, keys or [], lambda name: name.removeprefix("sample."), "steps=50")
     for name in ("num_samples", "temperature", "label", "seed", "mean"):
         if name in own:
@@ -73,7 +73,7 @@ def sample(
     found = open_to_draw(run, out, plugin)
     from ..output.exports import write_x
 
-    x = found.sample(count, temperature=spread, label=label, seed=number, mean=mean, **own)
+    x = found.sample(num_samples, temperature=spread, label=label, seed=seed, mean=mean, **own)
     write_x(out, x, found.domain, found.columns)
     typer.echo(f"{len(x):,} samples in {out}")
 
@@ -83,15 +83,14 @@ def reconstruct(
     run: RunPath,
     out: Picture,
     source: OptionalSource = None,
-    num_examples: Annotated[str, option("N", "How many.", "-n", "--num-examples", show_default=True)] = "16",
+    num_examples: Annotated[int, count("N", "How many.", "-n", "--num-examples", show_default=True)] = 16,
     plugin: Plugin = None,
 ) -> None:
     """Show x and its reconstruction. That is E[x|z] at the posterior mean z, below each x."""
-    count = whole(num_examples, "-n", 1)
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_pairs
 
-    x, again = found.reconstruct(source, num_examples=count)
+    x, again = found.reconstruct(source, num_examples=num_examples)
     write_pairs(out, x, again, found.domain, found.columns)
     typer.echo(f"{len(x):,} reconstructions in {out}")
 
@@ -101,16 +100,15 @@ def interpolate(
     run: RunPath,
     out: Picture,
     source: OptionalSource = None,
-    num_paths: Annotated[str, option("N", "How many pairs.", "-n", "--num-paths", show_default=True)] = "8",
-    num_steps: Annotated[str, option("S", "Points along each path.", show_default=True)] = "10",
+    num_paths: Annotated[int, count("N", "How many pairs.", "-n", "--num-paths", show_default=True)] = 8,
+    num_steps: Annotated[int, count("S", "Points along each path.", min=2, show_default=True)] = 10,
     spherical: Annotated[bool, switch("--spherical", "Along the great circle, not the line.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """Decode paths between examples. In straight lines between their posterior means, or great circles."""
-    sizes = {"num_paths": whole(num_paths, "-n", 1), "num_steps": whole(num_steps, "--num-steps", 2)}
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_paths
 
-    x = found.interpolate(source, spherical=spherical, **sizes)
+    x = found.interpolate(source, num_paths=num_paths, num_steps=num_steps, spherical=spherical)
     write_paths(out, x, found.domain, found.columns)
     typer.echo(f"{len(x):,} paths of {x.shape[1]} steps in {out}")

@@ -1,4 +1,4 @@
-"""A model whose networks see x in units of the training data: what is the same in each such family."""
+"""Models whose networks see x in units of the training data: the code that their families share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...likelihoods import Likelihood, moments
-from ...model import Model
 from ...nn.masking import join_mask, shape_with_mask
+from .. import Model
 
 
 class Scaled(Model):
-    """(x − centre)/spread is what networks see, 0 where x is not observed; p(x|·) is a likelihood's.
+    """A family whose networks see (x − centre)/spread, with 0 where x is not observed.
 
     Attributes:
         likelihood: the last part of p; it knows the domain.
@@ -44,7 +44,7 @@ class Scaled(Model):
 
     @torch.no_grad()
     def start_x(self, batch: Batch) -> None:
-        """Centre, spread and the likelihood's offset from training examples; what never changes has a spread of 1."""
+        """Set centre, spread and the likelihood's offset from training examples; constant values get a spread of 1."""
         x, observed = batch.x, batch.observed
         found = moments(x, observed)
         spread = (x if observed is None else x[observed]).std() if self.domain.is_image else found.std
@@ -53,7 +53,7 @@ class Scaled(Model):
         self.likelihood.initialise(x, observed)
 
     def scaled(self, batch: Batch) -> Tensor:
-        """[B, *shape]; 0 where x is not observed."""
+        """(x − centre)/spread [B, *shape], with 0 where x is not observed."""
         x = (batch.x - self.centre) / self.spread
         return x if batch.observed is None else torch.where(batch.observed, x, torch.zeros_like(x))
 
@@ -62,7 +62,7 @@ class Scaled(Model):
         return torch.ones_like(batch.x) if batch.observed is None else batch.observed.to(batch.x.dtype)
 
     def seen(self, batch: Batch) -> Tensor:
-        """[B, *seen_shape]: what is scaled and, where the encoder sees it, the mask."""
+        """The input of an encoder [B, *seen_shape]: scaled x and, if the model sees it, the mask."""
         x = self.scaled(batch)
         return join_mask(x, self.mask(batch)) if self.sees_missing else x
 
@@ -72,7 +72,7 @@ class Scaled(Model):
 
     @abstractmethod
     def explained(self, batch: Batch) -> Distribution:
-        """p(x|·) at one draw for each example; of a model without latents p(x_d|x_<d) itself."""
+        """p(x|z) at one draw of z for each example; a model without latents gives p(x_d|x_<d)."""
 
     @torch.no_grad()
     def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:

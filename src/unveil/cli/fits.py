@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .app import Epochs, Json, Minutes, Plugin, RunPath, Source, Steps, argument, option, switch, verb
-from .shared import load_plugin, merged, open_run, print_json, whole
+from .app import Epochs, Json, Minutes, Plugin, RunPath, Source, Steps, argument, count, option, switch, verb
+from .shared import load_plugin, merged, open_run, print_json
 
 if TYPE_CHECKING:
     from ..api import Run
@@ -22,14 +22,14 @@ def fit(
     out: Annotated[Path | None, option("RUN", "Directory; default runs/SOURCE-MODEL-N.")] = None,
     model: Annotated[str | None, option("NAME", "Default vae.")] = None,
     objective: Annotated[str | None, option("NAME", "Default elbo.")] = None,
-    latent: Annotated[str | None, option("D", "Number of latents.")] = None,
+    latent: Annotated[int | None, count("D", "Number of latents.")] = None,
     size: Annotated[str | None, option("S", "Of images: S×S pixels.")] = None,
     skip_broken: Annotated[bool, switch("--skip-broken", "Leave out broken images.")] = False,
     condition: Annotated[str | None, option("label", "Fit p(x|z, label).")] = None,
     epochs: Epochs = None,
     steps: Steps = None,
     minutes: Minutes = None,
-    seed: Annotated[str | None, option("N", "Of weights, order, noise.", show_default="0")] = None,
+    seed: Annotated[int | None, count("N", "Of weights, order, noise.", min=0, show_default="0")] = None,
     plugin: Plugin = None,
     dry_run: Annotated[bool, switch("--dry-run", "Print what would be done; write nothing.")] = False,
     as_json: Json = False,
@@ -39,16 +39,17 @@ def fit(
     load_plugin(plugin)
     from ..api import carry_out
     from ..fitting.prepare import prepare
-    from ..output.sentences import say
+    from ..output.streams import say
+    from ..settings.keys import Key, parse
 
     flags = {
         "model": model, "objective": objective, "model.latent": latent, "model.condition": condition,
         "train.epochs": epochs, "train.steps": steps,
         "train.minutes": minutes, "seed": seed, "data.size": size, "data.skip_broken": "true" if skip_broken else None,
     }  # fmt: skip
-    options = merged({name: value for name, value in flags.items() if value is not None}, keys or [])
-    number = whole(options.pop("seed", "0"), "--seed")
-    fitting = prepare(source, out=out, seed=number, options=options, started=started)
+    options = merged(flags, keys or [])
+    chosen = parse(Key("seed", int, 0, ""), options.pop("seed", "0"))
+    fitting = prepare(source, out=out, seed=chosen, options=options, started=started)
     if dry_run:
         say(fitting.lines)
         print_json(fitting.config.to_json())
@@ -102,4 +103,4 @@ def show_run(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"format": run.result["format"], "run": str(run.path)} | run.result)
     else:
-        typer.echo(str(run.path / "report.html"))
+        typer.echo(str(run.store.report_path))

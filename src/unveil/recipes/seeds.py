@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ..api import Run, fit, resume
+from ..data.rowblocks import ROWS
 from ..errors import RequestError
-from ..estimators.base import ROWS
 from ..files import read_json, write_json
-from ..output.progress import counting, is_terminal
-from ..output.sentences import say
-from ..runs.paths import check_writable
+from ..output.counting import counting
+from ..output.streams import is_terminal, say
+from ..runs.paths import check_writable, missing_file
 from ..settings.judging import make_estimator
 from .base import Recipe, budget_words, find
-from .result import REPRODUCE, Attempt, Reproduction
+from .outcome import REPRODUCE, Attempt, Reproduction
 
 FILE = "reproduce.json"
 
@@ -124,7 +124,7 @@ def trained(
     recipe: Recipe, options: Mapping[str, Any], path: Path, seed: int, show: bool | None
 ) -> tuple[Run, float | None]:
     """The finished run of a seed, and the minutes of the whole fit where all of it happened here."""
-    if not (path / "config.json").is_file():
+    if missing_file(path) is not None:
         tell(show, f"Seed {seed}: training in {path} …")
         start = time.perf_counter()
         run = fit(recipe.data, out=path, seed=seed, options=options, show=show)

@@ -1,4 +1,4 @@
-"""A label that is not observed, marginalised exactly: a sum over its values, in p and in q.
+"""Exact marginals of a label that is not observed: sums over its values, in p and in q.
 
 With p(y) the class frequencies, and q*(y|x) ∝ p(y) exp ELBO(x, y), the best q over labels that there is,
 
@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from ...batch import Batch
 from ...errors import RequestError
-from ...model import Posterior
 from ...terms import Terms
+from .. import Posterior
 
 
 def one_hot(y: Tensor, num_classes: int) -> Tensor:
@@ -36,7 +36,7 @@ def log_frequencies(y: Tensor | None, num_classes: int) -> Tensor:
 
 
 def every_label(batch: Batch, num_classes: int) -> Batch:
-    """The batch once with each label, [C·B] rows, label by label."""
+    """The batch repeated with every label: C·B rows, label by label."""
     rows = len(batch)
     y = torch.arange(num_classes, device=batch.x.device).repeat_interleave(rows)
     observed = None if batch.observed is None else _repeat(batch.observed, num_classes)

@@ -1,4 +1,4 @@
-"""Which networks and which prior a VAE gets where that is left to the library."""
+"""The networks and the prior that a model gets by default."""
 
 from __future__ import annotations
 
@@ -36,10 +36,15 @@ def default_prior(domain: Domain, num_examples: int) -> str:
 
 def sizes(domain: Domain, network: str, width: int, depth: int) -> dict[str, int]:
     """Width and depth as asked for, or by the kind of network and the size of x."""
-    for key, size in (("width", width), ("depth", depth)):
+    refuse_negative(width=width, depth=depth)
+    return {"width": width or default_width(domain, network), "depth": depth or default_depth(network)}
+
+
+def refuse_negative(**asked: int) -> None:
+    """Refuse sizes below 0, which leaves a size to the library."""
+    for key, size in asked.items():
         if size < 0:
             raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
-    return {"width": width or default_width(domain, network), "depth": depth or default_depth(network)}
 
 
 def default_depth(network: str) -> int:
@@ -53,7 +58,7 @@ def default_width(domain: Domain, network: str) -> int:
 
 
 def own_options(network: str, dropout: float, activation: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What one kind of network alone takes: arguments of encoder and decoder, and those of the encoder."""
+    """Options that only one kind of network has: those of encoder and decoder, then those of the encoder alone."""
     if not 0 <= dropout < 1:
         raise RequestError(f"model.dropout is {dropout}; it takes a share from 0 to below 1.")
     if dropout and network != "mlp":

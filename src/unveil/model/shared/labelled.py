@@ -1,4 +1,4 @@
-"""A model that may be conditioned on labels, some or all of which are not observed: what is the same in each family."""
+"""Models conditioned on labels, of which some or all may not be observed: the code that their families share."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...errors import RequestError
-from ...model import Model, Posterior
 from ...terms import Terms
+from .. import Model, Posterior
 from .labels import every_label, fold, label_marginal, log_frequencies, log_label_prior, one_hot, sum_labels
 
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
 
 class Conditioned(Model):
-    """A family that may be conditioned on labels, and p(y), their frequency in the training data.
+    """A family that may be conditioned on labels. p(y) is their frequency in the training data.
 
     Attributes: num_classes, C, or 0 without a condition; log_frequency, log p(y) [C].
     """
@@ -49,6 +49,25 @@ class Conditioned(Model):
         if not self.num_classes:
             return None
         return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
+
+    def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
+        """log p(y|x, z) up to a constant, [K, C, B], for each value of a label, −∞ where another was observed."""
+        raise NotImplementedError(f"{type(self).__name__} does not infer labels")
+
+    @torch.no_grad()
+    def label(self, batch: Batch) -> Tensor | None:
+        """argmax_y p(y|x, z), [B], at one draw of z, where the label is not observed."""
+        if not self.misses_labels(batch):
+            return batch.y if self.num_classes else None
+        return self.log_label(batch, self.posterior(batch).draw(1)[0])[0].argmax(0)
+
+    @torch.no_grad()
+    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
+        """y ∼ p(y|x, z) [K, B] where the label is not observed."""
+        if not self.misses_labels(batch):
+            return batch.y if self.num_classes else None
+        logits = self.log_label(batch, z).movedim(1, -1)  # [K, B, C]
+        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
 
 
 class Labelled(Conditioned):
@@ -86,7 +105,7 @@ class Labelled(Conditioned):
         return Terms(log_px_z=log_px - summed.sum(-1), log_pz=summed, z=z)
 
     def _joint_of_each_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        """[K, C·B]: the same z with every label."""
+        """The terms of the same z with every label, [K, C·B]."""
         every = every_label(batch, self.num_classes)
         return self.joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
 
@@ -112,15 +131,11 @@ class Labelled(Conditioned):
         marginal: Any = self.posterior(batch)
         return marginal.log_qy.argmax(0)
 
-    @torch.no_grad()
-    def draw_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor | None:
-        """y ∼ p(y|x, z) ∝ p(y) p(z|y) p(x|z, y) [K, B] where the label is not observed."""
-        if not self.misses_labels(batch):
-            return batch.y if self.num_classes else None
+    def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
+        """log p(y) p(z|y) p(x|z, y), [K, C, B]."""
         terms = self._joint_of_each_label(batch, z)
-        log_p = (terms.log_px_z + terms.log_pz.sum(-1)).unflatten(1, (self.num_classes, -1))  # [K, C, B]
-        logits = (log_p + log_label_prior(batch, self.log_frequency)).movedim(1, -1)
-        return torch.distributions.Categorical(logits=logits, validate_args=False).sample()
+        log_p = (terms.log_px_z + terms.log_pz.sum(-1)).unflatten(1, (self.num_classes, -1))
+        return log_p + log_label_prior(batch, self.log_frequency)
 
     def with_labels(self, batch: Batch) -> Batch:
         """Missing labels drawn from q*(y|x)."""
@@ -131,7 +146,7 @@ class Labelled(Conditioned):
         return replace(batch, y=drawn)
 
     def explained(self, batch: Batch) -> Distribution:
-        """p(x|z, y) at one draw of z, and of y where it is not observed."""
+        """p(x|z, y) at one draw of z. A label that is not observed is drawn, too."""
         known = self.with_labels(batch)
         return self.decode(self.posterior(known).draw(1)[0], known.y)
 
@@ -145,7 +160,7 @@ class Labelled(Conditioned):
 
 
 def classes_of(condition: str, num_classes: int) -> int:
-    """C for `condition`, or 0; refused where the data has no labels."""
+    """The number of classes C that `condition` asks for, or 0; data without labels is refused."""
     if condition == "label" and num_classes < 2:
         raise RequestError("model.condition=label needs data with labels of at least two classes; leave it out.")
     return num_classes if condition == "label" else 0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RequestError
-from .app import Json, Plugin, RunPath, Seed, Source, Table, argument, option, switch, verb
-from .shared import merged, open_run, positive, print_json, refuse_beside, remarked, whole
+from .app import MINUTES, Json, Limit, Plugin, RunPath, Seed, Source, Table, argument, count, option, switch, verb
+from .shared import merged, open_run, print_json, refuse_beside
 
 if TYPE_CHECKING:
     from ..api import Run
@@ -21,42 +21,37 @@ def evaluate(
     keys: Annotated[list[str] | None, argument("KEY=VALUE", "estimator.KEY=…: unveil list estimators.")] = None,
     data: Annotated[str | None, option("SOURCE", "Judge these x instead of a split.")] = None,
     split: Annotated[str, option("NAME", "train, valid or test.", show_default=True)] = "test",
-    simulate: Annotated[str | None, option("N", "Judge N x that the model itself makes up, with their z.")] = None,
+    simulate: Annotated[int | None, count("N", "Judge N x that the model itself makes up, with their z.")] = None,
     estimator: Annotated[str | None, option("NAME", "unveil list estimators; default the run's own.")] = None,
-    num_samples: Annotated[str | None, option("K", "Draws, or chains, per example.")] = None,
-    limit: Annotated[str | None, option("N", "Only the first N examples.")] = None,
+    num_samples: Annotated[int | None, count("K", "Draws, or chains, per example.")] = None,
+    limit: Limit = None,
     precision: Annotated[str | None, option("NAME", "float32, or bf16 in the decoder, with what it changes.")] = None,
     gap: Annotated[bool, switch("--gap", "Where the ELBO loses: family of q or encoder.")] = False,
     audit: Annotated[bool, switch("--audit", "log p(x) = ELBO + KL(q||p(z|x)), each by itself.")] = False,
-    seed: Seed = "0",
+    seed: Seed = 0,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Judge a run on held-out data. Gives log p(x) in nats per example, with its side and its errors."""
-    number: dict[str, Any] = {
-        "limit": None if limit is None else whole(limit, "--limit", 1),
-        "seed": whole(seed, "--seed"),
-        "simulate": None if simulate is None else whole(simulate, "--simulate", 1),
-    }
-    draws = None if num_samples is None else whole(num_samples, "--num-samples", 1)
     options = merged({}, keys or [])
     if gap or audit:
-        refuse_beside("--gap" if gap else "--audit", audit=gap and audit, estimator=estimator, num_samples=draws)
-        refuse_beside("--gap" if gap else "--audit", keys=options, precision=precision)
+        asked = {"estimator": estimator, "num_samples": num_samples, "keys": options, "precision": precision}
+        refuse_beside("--gap" if gap else "--audit", audit=gap and audit, **asked)
     found = open_run(run, plugin)
+    where: dict[str, Any] = {"data": data, "split": split, "simulate": simulate, "limit": limit, "seed": seed}
     if gap or audit:
         from ..evaluation.diagnose import audit_of, gap_of
-        from ..output.sentences import print_lines
+        from ..output.streams import print_lines
 
-        told = (gap_of if gap else audit_of)(found.store, data=data, split=split, **number)
+        told = (gap_of if gap else audit_of)(found.store, **where)
         print_json(told) if as_json else print_lines(told["lines"])
         return
-    from ..output.progress import counting
-    from ..output.sentences import print_result
+    from ..output.counting import counting
+    from ..output.result_table import print_result
 
-    asked = {"estimator": estimator, "num_samples": draws, "options": options, "precision": precision or "float32"}
+    how = {"estimator": estimator, "num_samples": num_samples, "options": options, "precision": precision or "float32"}
     with counting("examples") as progress:
-        result = found.evaluate(data=data, split=split, progress=progress, **asked, **number)
+        result = found.evaluate(progress=progress, **how, **where)
     print_json(result) if as_json else print_result(result)
 
 
@@ -66,10 +61,10 @@ def diagnose(
     cure: Annotated[bool, switch("--cure", "Try remedies on a short budget; before and after.")] = False,
     sweep: Annotated[str | None, option("beta", "Refit along beta: the rate-distortion curve.")] = None,
     out: Annotated[Path | None, option("FILE.html", "The curve as a page, with --sweep.", "-o", "--out")] = None,
-    steps: Annotated[str | None, option("N", "Updates of each refit.")] = None,
-    minutes: Annotated[str | None, option("M", "For all refits together.")] = None,
-    limit: Annotated[str | None, option("N", "Examples of bracket and gap; 100.")] = None,
-    seed: Annotated[str | None, option("N", "Of all noise; default 0, of refits the run's own.")] = None,
+    steps: Annotated[int | None, count("N", "Updates of each refit.")] = None,
+    minutes: Annotated[float | None, option("M", "For all refits together.", **MINUTES)] = None,
+    limit: Annotated[int | None, count("N", "Examples of bracket and gap; 100.")] = None,
+    seed: Annotated[int | None, count("N", "Of all noise; default 0, of refits the run's own.", min=0)] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
@@ -80,33 +75,25 @@ def diagnose(
         refuse_beside("a plain diagnosis", steps=steps, minutes=minutes)
     if sweep is None:
         refuse_beside("a diagnosis without --sweep", out=out)
-    number, count = (
-        None if seed is None else whole(seed, "--seed"),
-        None if limit is None else whole(limit, "--limit", 1),
-    )
-    budget = {
-        "steps": None if steps is None else whole(steps, "--steps", 1),
-        "minutes": None if minutes is None else positive(minutes, "--minutes"),
-    }
     if cure or sweep is not None:
-        refuse_beside("--cure" if cure else "--sweep", limit=count)
+        refuse_beside("--cure" if cure else "--sweep", limit=limit)
     if out is not None:
         from ..output.exports import check_target
 
         check_target(out, (".html",))
     found = open_run(run, plugin)
     if cure:
-        show_cure(found, as_json, seed=number, **budget)
+        show_cure(found, as_json, seed=seed, steps=steps, minutes=minutes)
     elif sweep is not None:
-        show_sweep(found, sweep, out, as_json, seed=number, **budget)
+        show_sweep(found, sweep, out, as_json, seed=seed, steps=steps, minutes=minutes)
     else:
-        show_diagnosis(found, as_json, limit=count, seed=number or 0)
+        show_diagnosis(found, as_json, limit=limit, seed=seed or 0)
 
 
 def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
     """Measure, keep and print what a run is worth, and put it into its report."""
-    from ..output.progress import naming
-    from ..output.sentences import print_diagnosis
+    from ..output.counting import naming
+    from ..output.diagnosis_table import print_diagnosis
 
     with naming() as progress:
         found = run.diagnose(progress=progress, **options)
@@ -116,8 +103,8 @@ def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
 
 def show_cure(run: Run, as_json: bool, **options: Any) -> None:
     """Try remedies and print the table of before and after."""
-    from ..output.progress import naming
-    from ..output.sentences import print_tried
+    from ..output.counting import naming
+    from ..output.streams import print_tried
     from ..trials.cure import HEADS, cure
 
     with naming() as progress:
@@ -127,8 +114,8 @@ def show_cure(run: Run, as_json: bool, **options: Any) -> None:
 
 def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: Any) -> None:
     """Refit along one key and print, or draw, the curve."""
-    from ..output.progress import naming
-    from ..output.sentences import print_tried
+    from ..output.counting import naming
+    from ..output.streams import print_tried
     from ..trials.sweep import HEADS, sweep
 
     with naming() as progress:
@@ -145,20 +132,20 @@ def score(
     run: RunPath,
     source: Source,
     out: Table,
-    seed: Seed = "0",
+    seed: Seed = 0,
     plugin: Plugin = None,
 ) -> None:
     """Give every x its log p(x). With its error and its percentile among validation examples, a row per example."""
     from ..output.exports import TABLES, check_target, write_table
 
     check_target(out, TABLES, source)
-    number = whole(seed, "--seed")
     found = open_run(run, plugin)
-    from ..output.progress import counting
+    from ..output.counting import counting
+    from ..output.streams import say
 
     with counting("examples") as progress:
-        scores = found.score(source, seed=number, progress=progress)
-    remarked(scores.notes)
+        scores = found.score(source, seed=seed, progress=progress)
+    say(scores.notes)
     columns = scores.columns()
     write_table(out, columns, {name: columns[name] for name in ("log_px", "stderr", "percentile", "row")})
     typer.echo(f"{len(scores.log_px):,} scores in {out}")
@@ -193,7 +180,7 @@ def compare(
     if as_json:
         print_json(found.to_json())
     else:
-        from ..output.sentences import print_comparison
+        from ..output.comparison_table import print_comparison
 
         print_comparison(found)
 

@@ -34,7 +34,7 @@ Stream = IO[bytes] | io.BufferedIOBase  # a member of an archive is the second a
 
 
 class Header(NamedTuple):
-    """What the header of an .npy stream declares."""
+    """The header of an .npy stream."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]

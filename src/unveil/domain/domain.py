@@ -1,4 +1,4 @@
-"""What kind of values x takes: binary, levels(n), count, unit or real. A likelihood names the domains it is one of."""
+"""The set that an example comes from: a kind of values, and a shape."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import RequestError, nearest
-
-KINDS = ("binary", "levels", "count", "unit", "real")
+from ..errors import RequestError, nearest
+from .kind import Kind, found, kinds
 
 
 @dataclass(frozen=True)
@@ -16,10 +15,10 @@ class Domain:
     """The set that one example x comes from.
 
     Arguments:
-        kind: "binary" (0 or 1), "levels" (integers 0 … num_levels − 1), "count" (integers from 0 upwards), "unit"
-            (numbers in [0, 1]) or "real".
+        kind: the name of a kind of values: "binary" (0 or 1), "levels" (integers 0 … num_levels − 1), "count" (integers
+            from 0 upwards), "unit" (numbers in [0, 1]), "real", or one of the user's own.
         shape: the shape of one example: (D,) vectors, (H, W) or (H, W, C) images.
-        num_levels: the number of levels; only for "levels".
+        num_levels: the number of levels; only for a kind that has them.
     """
 
     kind: str
@@ -27,12 +26,18 @@ class Domain:
     num_levels: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise RequestError(f"There is no domain {self.kind!r}.", nearest(self.kind, KINDS))
-        if (self.kind == "levels") != (self.num_levels is not None):
-            raise RequestError(f"Domain {self.kind!r} came with num_levels={self.num_levels}; only 'levels' takes one.")
+        if self.kind not in found and self.kind not in kinds():
+            raise RequestError(f"There is no domain {self.kind!r}.", nearest(self.kind, found))
+        if self.of_kind.has_levels != (self.num_levels is not None):
+            takers = " or ".join(repr(name) for name, kind in kinds().items() if kind.has_levels)
+            raise RequestError(f"Domain {self.kind!r} came with num_levels={self.num_levels}; only {takers} takes one.")
         if not self.shape or min(self.shape) < 1:
             raise RequestError(f"One example has the shape {self.shape}; every size must be at least 1.")
+
+    @property
+    def of_kind(self) -> Kind:
+        """The class of its kind."""
+        return found[self.kind]
 
     @property
     def num_dims(self) -> int:
@@ -55,12 +60,12 @@ class Domain:
     @property
     def is_discrete(self) -> bool:
         """Whether log p(x) is the logarithm of a probability (and bits per dimension mean something)."""
-        return self.kind in ("binary", "levels", "count")
+        return self.of_kind.is_discrete
 
     @property
     def is_finite(self) -> bool:
         """Whether one dimension takes finitely many values, `levels` of them."""
-        return self.kind in ("binary", "levels")
+        return self.of_kind.is_finite
 
     @property
     def levels(self) -> int:
@@ -69,8 +74,13 @@ class Domain:
             raise RequestError(f"{self.kind.capitalize()} data has no levels.")
         return self.num_levels or 2
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The least and the greatest value of one dimension, where they are known of all x."""
+        return (0.0, self.levels - 1.0) if self.is_finite else self.of_kind.ends
+
     def __str__(self) -> str:
-        return f"levels({self.num_levels})" if self.kind == "levels" else self.kind
+        return self.kind if self.num_levels is None else f"{self.kind}({self.num_levels})"
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "shape": list(self.shape), "num_levels": self.num_levels}

@@ -19,13 +19,13 @@ def list_(
     if kind is not None and kind not in (*KINDS, "runs", "keys"):
         raise RequestError(f"There is no list of {kind!r}.", nearest(kind, (*KINDS, "runs", "keys")))
     load_plugin(plugin)
-    from ..output import sentences
+    from ..output import lists
 
     if kind is None:
-        sentences.print_overview(KINDS)
+        lists.print_overview(KINDS)
     elif kind == "runs":
-        sentences.print_runs(Path("runs"))
+        lists.print_runs(Path("runs"))
     elif kind == "keys":
-        sentences.print_keys()
+        lists.print_keys()
     else:
-        sentences.print_parts(kind.removesuffix("s"))
+        lists.print_parts(kind.removesuffix("s"))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..estimators.label import label
 from .base import Recipe, budget_words
 
 REPRODUCE = "unveil-reproduce-1"
@@ -177,8 +178,7 @@ class Reproduction:
 def how(attempts: Sequence[Attempt]) -> str:
     """IWAE-5000 on 10,000 test examples."""
     first = attempts[0]
-    samples = f"-{first.num_samples}" if first.num_samples else ""
-    return f"{first.estimator.upper()}{samples} on {first.num_examples:,} test examples"
+    return f"{label(first.estimator, first.num_samples)} on {first.num_examples:,} test examples"
 
 
 def signed(value: float) -> str:

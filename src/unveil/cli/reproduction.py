@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from ..errors import RequestError
-from .app import Json, Minutes, Plugin, Steps, argument, option, switch, verb
-from .shared import load_plugin, positive, print_json, refuse_beside, whole
+from .app import Json, Minutes, Plugin, Steps, argument, count, option, switch, verb
+from .shared import load_plugin, numbers, print_json, refuse_beside
 
 RECIPES = "unveil-recipes-1"
 
@@ -18,45 +18,39 @@ def reproduce(
     seeds: Annotated[str | None, option("N or N,N", "So many seeds, or these (one: 4,).")] = None,
     minutes: Minutes = None,
     steps: Steps = None,
-    limit: Annotated[str | None, option("N", "Judge only the first N test examples.")] = None,
+    limit: Annotated[int | None, count("N", "Judge only the first N test examples.")] = None,
     out: Annotated[Path | None, option("DIR", "Default runs/reproduce-NAME; gone on with.")] = None,
     list_: Annotated[bool, switch("--list", "The recipes, and their numbers.")] = False,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Reach a published number. Trains each seed, judges it on the test set, and says how far off it is."""
-    budget: dict[str, Any] = {
-        "steps": None if steps is None else whole(steps, "--steps", 1),
-        "minutes": None if minutes is None else positive(minutes, "--minutes"),
-    }
-    count = None if limit is None else whole(limit, "--limit", 1)
     chosen = None if seeds is None else seeds_of(seeds)
     if list_ and name is not None:
         raise RequestError(f"Both --list and the recipe {name!r} came; give one of them.")
     if name is None:
-        refuse_beside("a list of recipes", seeds=seeds, out=out, limit=count, **budget)
+        refuse_beside("a list of recipes", seeds=seeds, out=out, limit=limit, steps=steps, minutes=minutes)
     load_plugin(plugin)
     if name is None:
         show_recipes(as_json)
         return
-    from ..output.sentences import print_tried
+    from ..output.streams import print_tried
     from ..recipes import reproduce as reproduce_recipe
-    from ..recipes.result import HEADS
+    from ..recipes.outcome import HEADS
 
-    found = reproduce_recipe(name, seeds=chosen, limit=count, out=out, show=True, **budget)
+    found = reproduce_recipe(name, seeds=chosen, steps=steps, minutes=minutes, limit=limit, out=out, show=True)
     print_json(found.to_json()) if as_json else print_tried(found.rows(), HEADS, found.lines())
 
 
 def seeds_of(text: str) -> int | list[int]:
     """ "3" is a number of seeds, "0,4" are seeds, "4," is one."""
-    if "," not in text:
-        return whole(text, "--seeds", 1)
-    return [whole(word.strip(), "--seeds") for word in text.split(",") if word.strip()]
+    found = numbers(text, int, "--seeds")
+    return list(found) if "," in text else found[0]
 
 
 def show_recipes(as_json: bool) -> None:
     """Every recipe with its number."""
-    from ..output.sentences import print_lines, print_rows
+    from ..output.streams import print_lines, print_rows
     from ..recipes import all_recipes
     from ..recipes.base import budget_words
 

@@ -1,0 +1,175 @@
+"""The columns of a table: what they hold as numbers or labels, and those that no density can be of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import RequestError
+from .raw import Array, Raw
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    AnySeries = nw.Series[Any]
+
+NAMED = 5  # columns that a sentence names
+ROWS = 5000  # rows that columns are judged by
+OFTEN = 0.2  # share of rows with one value from which on a column breaks a density
+
+
+def narwhals() -> Any:
+    """The module, or what to install."""
+    try:
+        import narwhals
+    except ImportError as error:
+        raise RequestError("Tables need narwhals.", "pip install 'unveil[table]' brings it.") from error
+    return narwhals
+
+
+def matrix(columns: Mapping[str, AnySeries], fitting: bool) -> Array:
+    """Numeric columns as x [N, D] float64, NaN where they are missing."""
+    wrong = {name: kind for name, series in columns.items() if (kind := _foreign_kind(series))}
+    if wrong:
+        _refuse_foreign(wrong, fitting)
+    x = np.stack([numbers(series) for series in columns.values()], axis=1)
+    infinite = [name for name, bad in zip(columns, np.isinf(x).any(0), strict=True) if bad]
+    if infinite:
+        row = int(np.isinf(x).any(1).argmax())
+        remedy = "Make them missing (NaN), drop those rows, or put numbers there."
+        raise RequestError(f"{listing(infinite)} of the table: inf came, first in row {row}.", remedy)
+    return x
+
+
+def numbers(series: AnySeries) -> Array:
+    """A numeric column as float64 [N], NaN where it is missing."""
+    nw = narwhals()
+    if bool(series.is_null().all()):
+        return np.full(len(series), np.nan)
+    if series.dtype == nw.Object:
+        return np.array([np.nan if value is None else value for value in series.to_list()], np.float64)
+    return np.array(series.cast(nw.Float64).to_numpy(), np.float64)
+
+
+def labels(series: AnySeries, name: str) -> Array:
+    """A column of labels, integers or text, None where it is missing."""
+    nw = narwhals()
+    if series.dtype.is_temporal() or series.dtype.is_nested():
+        raise RequestError(f"data.label={name} came as {series.dtype}; labels are integers or text.")
+    if isinstance(series.dtype, nw.Categorical | nw.Enum):
+        series = series.cast(nw.String)
+    found = np.empty(len(series), object)
+    found[:] = [None if value is None or value != value else value for value in series.to_list()]
+    if all(value is None for value in found):
+        raise RequestError(f"data.label={name} names a column that holds nothing.")
+    return found
+
+
+def refuse_empty(raw: Raw, rows: Array) -> None:
+    """Refuse columns of x [N, D] that no training row holds a value of."""
+    if raw.observed is None or raw.x.ndim != 2:
+        return
+    empty = np.flatnonzero(~raw.observed[rows].any(0)).tolist()
+    if empty:
+        names = [str(i) if raw.columns is None else raw.columns[i] for i in empty]
+        way = "x[:, ~np.isnan(x).all(0)]" if raw.columns is None else _dropping(names)
+        has = "has" if len(names) == 1 else "have"
+        raise RequestError(f"{listing(names)} {has} no value in any training row.", f"Leave {_it(names)} out: {way}")
+
+
+def refuse_constant(raw: Raw, rows: Array) -> None:
+    """Refuse columns of a table with one value only in the training rows: a density of them has no bound."""
+    x, seen = _training(raw, rows)
+    low, high = np.where(seen, x, np.inf).min(0), np.where(seen, x, -np.inf).max(0)
+    names = [name for name, equal in zip(raw.columns or (), low == high, strict=True) if equal]
+    if names:
+        said = f"{listing(names)} {are(names)} constant in the training rows"
+        raise RequestError(
+            f"{said}, so a density of {_it(names)} has no bound.", f"Leave {_it(names)} out: {_dropping(names)}"
+        )
+
+
+def breaking(raw: Raw, rows: Array) -> tuple[str, ...]:
+    """A sentence that names the columns that break a density, if there are any."""
+    x, seen = _training(raw, rows[:: -(-len(rows) // ROWS)])
+    names = [name for name, v, s in zip(raw.columns or (), x.T, seen.T, strict=True) if _breaks(v[s])]
+    if not names:
+        return ()
+    holds = "holds" if len(names) == 1 else "hold"
+    return (
+        f"{listing(names)} {holds} whole numbers, or one value in {OFTEN:.0%} of the rows: a density makes these as "
+        "likely as its smallest noise allows, so log p(x) says less about them; data.domain=count, levels or binary "
+        "takes a table of whole numbers otherwise.",
+    )
+
+
+def listing(names: Sequence[str]) -> str:
+    """ "Columns 'a', 'b'" for a sentence."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"Column{'s' if len(names) > 1 else ''} {', '.join(map(repr, names[:NAMED]))}{more}"
+
+
+def are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def is_number(text: str) -> bool:
+    """Whether text is written as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_foreign(wrong: Mapping[str, str], fitting: bool) -> None:
+    names = list(wrong)
+    said = f"{listing(names)} of the table {are(names)} not numeric ({names[0]!r} holds {wrong[names[0]]})"
+    if not fitting:
+        raise RequestError(
+            f"{said}, and the run was fitted on numbers there.", "Give numbers, NaN where there are none."
+        )
+    way = f"Leave {_it(names)} out: {_dropping(names)}"
+    if wrong[names[0]].startswith("dates"):
+        raise RequestError(f"{said}.", f"{way}; or give a number, such as the days since the first.")
+    raise RequestError(
+        f"{said}; categorical columns come later.",
+        f"{way}; or one-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels.",
+    )
+
+
+def _foreign_kind(series: AnySeries) -> str:
+    """The kind of values that keeps a column from being numbers; "" where it is numbers."""
+    nw = narwhals()
+    kind = series.dtype
+    if kind.is_numeric() or kind == nw.Boolean or bool(series.is_null().all()):
+        return ""
+    if kind.is_temporal():
+        return "dates or times"
+    values = [value for value in series.to_list() if value is not None]
+    if kind == nw.Object and all(isinstance(value, bool | int | float) for value in values):
+        return ""
+    held = next((v for v in values if not isinstance(v, int | float | str) or not is_number(str(v))), None)
+    return "numbers as text" if held is None else f"{type(held).__name__}, such as {str(held)[:20]!r}"
+
+
+def _training(raw: Raw, rows: Array) -> tuple[Array, Array]:
+    """x [n, D] and what of it is observed."""
+    x = raw.x[rows]
+    return x, np.ones_like(x, bool) if raw.observed is None else raw.observed[rows]
+
+
+def _breaks(values: Array) -> bool:
+    """Whether one value comes often, or only whole numbers do."""
+    _, counts = np.unique(values, return_counts=True)
+    return bool(counts.max() >= OFTEN * len(values) or (values == np.rint(values)).all()) if len(values) else False
+
+
+def _dropping(names: Sequence[str]) -> str:
+    return f"data.drop={','.join(names[:NAMED])}{',…' if len(names) > NAMED else ''}"
+
+
+def _it(names: Sequence[str]) -> str:
+    return "it" if len(names) == 1 else "them"

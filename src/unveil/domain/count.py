@@ -1,0 +1,37 @@
+"""x of the integers from 0 upwards, which count something."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .kind import Kind, kind
+from .values import MAX_LEVELS, Array, Values, refuse_where
+
+MAX_COUNT = 2**24  # float32 holds every integer up to here
+
+
+@kind("count")
+class Count(Kind):
+    """The integers from 0 upwards; recognised in vectors of integers that go on above 255."""
+
+    order, is_discrete, likelihood = 30, True, "negative_binomial"
+    retaken = "Integers that count something are counts with data.domain=count."
+    taken_for = ("binary", "levels")
+
+    def recognises(self, x: Values) -> bool:
+        return x.x.dtype.kind in "iu" and x.x.ndim == 2 and x.low >= 0 and x.high >= MAX_LEVELS
+
+    def take(self, x: Values, levels: int, asked: bool) -> tuple[None, tuple[str, ...]]:
+        _refuse(x.x, "count data", f"Give data.domain=real{', or leave data.domain out' if asked else ''}.")
+        if asked:
+            return None, ("x is taken as count, as asked.",)
+        held = f"x is {x.x.dtype} and holds {int(x.low)} to {int(x.high)}"
+        return None, (f"{held}: count; data.domain=real takes it as real.",)
+
+    def check(self, x: Array, domain: str, num_levels: int | None) -> None:
+        _refuse(x, f"this run's domain {domain}", "")
+
+
+def _refuse(x: Array, whose: str, remedy: str) -> None:
+    bad = (x < 0) | (x > MAX_COUNT) | (x != np.rint(x) if x.dtype.kind == "f" else False)
+    refuse_where(bad, x, f"outside {whose}, the integers from 0 to {MAX_COUNT}", remedy)

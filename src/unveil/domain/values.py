@@ -1,0 +1,84 @@
+"""The values of x as they came: what every kind asks of them, and how they are refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RequestError
+
+Array = NDArray[Any]
+MAX_LEVELS = 256
+PEEK = 1000  # rows looked at before the whole array is
+
+
+@dataclass(frozen=True)
+class Values:
+    """x [N, *shape] of finite numbers, N ≥ 1, with what is asked of it more than once."""
+
+    x: Array
+
+    @cached_property
+    def low(self) -> float:
+        return float(self.x.min())
+
+    @cached_property
+    def high(self) -> float:
+        return float(self.x.max())
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every value is an integer, whatever its dtype."""
+        x = self.x
+        return x.dtype.kind != "f" or all(bool((part == np.rint(part)).all()) for part in (x[:PEEK], x))
+
+    @property
+    def is_scale(self) -> bool:
+        """Whether x holds only the integers 0 … 255, in whatever dtype."""
+        return self.whole and self.low >= 0 and self.high < MAX_LEVELS
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether float x looks like grey levels divided by 255."""
+        x = self.x
+        if x.dtype.kind != "f" or self.low < 0 or self.high > 1:
+            return False
+        close = 0.13 if x.dtype == np.float16 else 1e-3
+        return all(bool((np.abs(v - np.rint(v)) < close).all()) for v in (part * 255.0 for part in (x[:PEEK], x)))
+
+    @property
+    def layout(self) -> tuple[str, ...]:
+        """A sentence where images look as if channels came first."""
+        shape = self.x.shape[1:]
+        if len(shape) == 3 and shape[0] in (1, 3) and shape[2] > 4:
+            return (
+                f"x is read as images of height {shape[0]}, width {shape[1]} and {shape[2]} channels; if channels come "
+                "first, give x.transpose(0, 2, 3, 1).",
+            )
+        return ()
+
+    def require_scale(self, kind: str) -> None:
+        """Refuse what is no scale of 0 … 255 as `kind` data."""
+        if self.is_scale:
+            return
+        if self.whole:
+            came = f"x holds integers from {self.low:.0f} to {self.high:.0f}"
+            way = "Subtract the lowest, or give data.domain=real"
+            way += ", or data.domain=count if they count something" if self.low >= 0 else ""
+        else:
+            came = "x holds values that are not integers"
+            way = "Give data.domain=real, or leave data.domain and levels out"
+        scaled = " (x looks like grey levels divided by 255: multiply by 255 and round)" if self.is_scaled else ""
+        raise RequestError(f"{came}; {kind} data holds 0 to {1 if kind == 'binary' else 255}. {way}{scaled}.")
+
+
+def refuse_where(bad: NDArray[np.bool_], x: Array, what: str, remedy: str) -> None:
+    """Refuse x [N, …] if `bad` marks any of its values; the sentence counts them and shows the first."""
+    if bad.any():
+        row, *place = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
+        first = f"{x[(row, *place)]} in row {row}, position {place[0] if len(place) == 1 else tuple(place)}"
+        raise RequestError(f"x holds {int(bad.sum())} values {what}, the first {first}.", remedy)

@@ -1,0 +1,80 @@
+"""Lists on standard output: the parts to choose from, the keys, the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RequestError
+from ..estimators.label import label
+from ..runs.paths import runs_in
+from .streams import print_rows
+
+if TYPE_CHECKING:
+    from ..settings.keys import Key
+
+
+def print_overview(kinds: Sequence[str]) -> None:
+    """Every kind with the names in it."""
+    from ..registry import load_all
+
+    rows = [(kind, ", ".join(load_all(kind.removesuffix("s")))) for kind in kinds]
+    print_rows([*rows, ("runs", "what was fitted in runs/"), ("keys", "every KEY=VALUE of unveil fit")])
+    print("\nMore of each: unveil list KIND")
+
+
+def print_parts(kind: str) -> None:
+    """The names of a kind, each with its first sentence."""
+    from ..registry import load_all
+
+    print_rows([(name, _first_line(cls)) for name, cls in load_all(kind).items()])
+    if kind == "estimator":
+        from ..settings.keys import estimator_keys
+
+        print("\nKEY=VALUE of unveil evaluate (--num-samples is estimator.num_samples):\n")
+        _print_keys(estimator_keys())
+
+
+def _first_line(cls: type) -> str:
+    return str(getattr(cls, "summary", "")) or (cls.__doc__ or "").strip().split("\n")[0]
+
+
+def print_keys() -> None:
+    """Every key with its type, default and meaning."""
+    from ..settings.keys import all_keys
+
+    _print_keys(all_keys())
+
+
+def _print_keys(keys: Sequence[Key]) -> None:
+    rows = [(key.name, key.type_name, _default(key.default), key.meaning) for key in keys]
+    print_rows(rows, ("key", "type", "default", "meaning"))
+
+
+def _default(value: Any) -> str:
+    return str(getattr(value, "registered", ("", value))[1]).lower() if value is not None else "none"
+
+
+def print_runs(folder: Path) -> None:
+    """The runs in a folder, with what they came to."""
+    rows = [_run_row(path) for path in runs_in(folder)]
+    if rows:
+        print_rows(rows, ("run", "model", "source", "nats", "how"))
+    else:
+        print(f"There is no run in {folder.resolve()}. Make one with: unveil fit SOURCE")
+
+
+def _run_row(path: Path) -> tuple[str, ...]:
+    from ..runs.store import RunStore
+
+    try:
+        run = RunStore.load(path)
+        model, source = run.config.model_name, run.config.where
+        if not run.is_finished:
+            return str(path), model, source, "", f"unfinished: unveil resume {path}"
+        result = run.result
+        how = label(result["estimator"], result["num_samples"])
+        return str(path), model, source, f"{result['log_px']:.2f}", f"{how}, {result['direction']}"
+    except (RequestError, KeyError) as error:
+        return str(path), "", "", "", f"cannot be read: {error}"

@@ -1,0 +1,77 @@
+"""Lines and tables that any stream can write, and what standard error is: a terminal, a notebook or neither."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+ASCII = str.maketrans(
+    {
+        "░": ".", "▒": ":", "▓": "*", "█": "#", "×": "x", "±": "+-", "−": "-", "–": "-", "—": "-", "…": "...",
+        "▁": "_", "▂": "_", "▃": "-", "▄": "-", "▅": "=", "▆": "=", "▇": "#",
+        "≤": "<=", "≥": ">=", "→": "->", "·": ".", "σ": "sigma", "β": "beta", "α": "alpha", 
+        "√": "sqrt ", "Σ": "sum ", "‖": "||",
+    }
+)  # fmt: skip
+WIDE = 1000  # characters, where no terminal says its width
+
+
+def speakable(text: str, stream: TextIO) -> str:
+    """`text` in the characters that a stream can write."""
+    try:
+        text.encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return text.translate(ASCII).encode("ascii", "replace").decode()
+    return text
+
+
+def say(lines: Iterable[str]) -> None:
+    """Lines on standard error."""
+    for line in lines:
+        print(speakable(line, sys.stderr), file=sys.stderr, flush=True)
+
+
+def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None:
+    """A table on standard output, as wide as the terminal, or without line breaks where there is none."""
+    table = Table(box=None, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for i in range(max(map(len, [*rows, heads]), default=0)):
+        table.add_column(heads[i] if heads else "", no_wrap=i == 0, style="bold" if i == 0 else "")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(speakable(line.rstrip(), sys.stdout))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output."""
+    for line in lines:
+        print(speakable(line, sys.stdout))
+
+
+def print_tried(rows: Sequence[Sequence[str]], heads: Sequence[str], lines: Iterable[str]) -> None:
+    """Refits as a table, and what to say below it."""
+    print_rows(rows, heads)
+    print_lines(["", *lines])
+
+
+def console() -> Console:
+    """Standard error for what moves and has colour."""
+    return Console(stderr=True, highlight=False, soft_wrap=False)
+
+
+def is_terminal() -> bool:
+    """Whether standard error is a terminal that can move its cursor."""
+    return sys.stderr is not None and sys.stderr.isatty() and not console().is_dumb_terminal
+
+
+def is_notebook() -> bool:
+    """Whether this runs in a notebook's kernel."""
+    return "ipykernel" in sys.modules
