@@ -11,8 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .blocks import Both, GridLayer, Level, blocks, resample, shrink
+from .blocks import Both, GridLayer, Level, blocks, resample
 from .mlp import perceptron
+from .residual import small, unbiased
 
 Gaussian = tuple[Tensor, Tensor]  # mean and log standard deviation [..., D]
 Choose = Callable[[int, Gaussian | None, Gaussian | None], Tensor]  # (l, p, q) → z_l [..., D]
@@ -102,9 +103,8 @@ class TopDown(Ladder):
         self.p_head = nn.ModuleList(_moments(level) for level in below)
         self.down = nn.ModuleList(map(resample, above, below))
         self.fall = nn.ModuleList(blocks(level, depth, share) for level in [bottom, *below])
-        self.enter = nn.ModuleList(nn.Linear(level.latents, level.width) for level in below)
-        for enter in self.enter:  # a group that says nothing yet is noise to those below
-            shrink(enter, 0.1)  # type: ignore[arg-type]
+        quiet = (unbiased(small(nn.Linear(level.latents, level.width), 0.1)) for level in below)
+        self.enter = nn.ModuleList(quiet)  # a group that says nothing yet is noise to those below
         self.enter.append(nn.Linear(top.latents * top.num_cells + num_classes, top.num_cells * top.width))
         self.top_width = top.width
 
@@ -252,27 +252,23 @@ def _moments(level: Level) -> nn.Sequential:
     """Features → mean and log scale of a cell's latents, both near 0 at the start."""
     linear = level.num_cells == 1
     last = nn.Linear((1 + linear) * level.width, 2 * level.latents)
-    shrink(last, 0.3)
-    return nn.Sequential(Both() if linear else nn.SiLU(), last)
+    return nn.Sequential(Both() if linear else nn.SiLU(), unbiased(small(last, 0.3)))
 
 
 def _mixed_moments(level: Level) -> nn.Sequential:
     """As `_moments`, from the narrower features that join q and x; on a grid after a convolution."""
     if level.num_cells == 1:
         return _moments(level)
-    last = nn.Linear(level.inner, 2 * level.latents)
-    shrink(last, 0.3)
+    last = unbiased(small(nn.Linear(level.inner, 2 * level.latents), 0.3))
     return nn.Sequential(GridLayer(level.cells, level.inner), last)
 
 
 def _step(inputs: int, outputs: int, width: int, depth: int) -> nn.Module:
     """Mean and log scale of a group from the one before, with a linear path; of no width, that path alone."""
-    linear = nn.Linear(inputs, 2 * outputs)
-    shrink(linear, 0.5)
+    linear = unbiased(small(nn.Linear(inputs, 2 * outputs), 0.5))
     if not width:
         return linear
-    last = nn.Linear(width, 2 * outputs, bias=False)
-    shrink(last, 0.3)
+    last = small(nn.Linear(width, 2 * outputs, bias=False), 0.3)
     return Sum(linear, nn.Sequential(perceptron(inputs, width, depth), last))
 
 

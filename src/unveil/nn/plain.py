@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from ..registry import register
 from .rectifier import ReLU
+from .residual import small
 
 Activation = Literal["tanh", "relu", "silu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": ReLU, "silu": nn.SiLU}
@@ -70,9 +70,7 @@ class PlainDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = feed_forward(num_latents, width, depth, activation)
-        self.out = nn.Linear(width, params_per_dim * math.prod(shape), bias=False)
-        with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
-            self.out.weight.mul_(0.1)
+        self.out = small(nn.Linear(width, params_per_dim * math.prod(shape), bias=False), 0.1)  # near the mean
 
     def forward(self, z: Tensor) -> Tensor:
         return self.out(self.layers(z))
