@@ -9,9 +9,10 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution
 
 from ..batch import Batch
+from ..distributions.event import Shape, Unchecked
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
@@ -26,7 +27,6 @@ from ..terms import Terms
 
 Condition = Literal["none", "label"]
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
-Shape = torch.Size | list[int] | tuple[int, ...]
 
 
 @register("model", "autoregressive")
@@ -254,13 +254,11 @@ class NoLatents(Posterior):
         return self._none
 
 
-class ChainRule(Distribution):
+class ChainRule(Unchecked):
     """p(x) or p(x|y) of an autoregressive model. Its mean has no closed form.
 
     Arguments: model; y [B], or None.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, model: Autoregressive, y: Tensor | None = None) -> None:
         self._model, self._y = model, y
