@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..data import Data, load
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..files import check_space
 from ..model import Model
 from ..objectives import Objective
@@ -84,8 +84,7 @@ def prepare(
         started: `time.perf_counter()` when the command began, for --minutes.
     """
     started = time.perf_counter() if started is None else started
-    if seed < 0:
-        raise RequestError(f"The seed is {seed}; it takes a whole number from 0 upwards.")
+    at_least(0, "The seed", seed)
     asked = dict(options or {}) | {dotted(name): value for name, value in keys.items()}
     choices = choose(asked | _named("model", model) | _named("objective", objective))
     if isinstance(model, Model) and {key.split(".")[0] for key in asked} & {"model", *PARTS}:

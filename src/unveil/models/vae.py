@@ -15,7 +15,7 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from ..batch import Batch
 from ..domain import Domain
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..likelihoods import Likelihood, default_likelihood
 from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals, parameters_in
 from ..model.shared.labelled import Labelled, classes_of
@@ -126,8 +126,7 @@ class VAE(Labelled, Scaled):
 
         Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
         """
-        if latent < 1:
-            raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
+        at_least(1, "model.latent", latent)
         name = choose_network(domain, network)
         size = sizes(domain, name, width, depth)
         both, in_encoder = own_options(name, dropout, activation)

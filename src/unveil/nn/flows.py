@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Transform, constraints, transforms
 
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 
 BOUND = 2.0  # of log σ in an affine map: each one stretches by at most e²
 REACH = 8.0  # splines bend inside [−8, 8] and are the identity outside
@@ -54,8 +54,7 @@ def affine_couplings(num_features: int, context: int = 0, *, num_transforms: int
 
 def spline_couplings(num_features: int, context: int = 0, *, num_transforms: int, width: int, bins: int) -> nn.Module:
     """y_a = x_a, y_b = a monotone rational-quadratic spline of x_b whose knots depend on x_a (neural spline flow)."""
-    if bins < 2:
-        raise RequestError(f"bins is {bins}; it takes a whole number from 2 upwards.")
+    at_least(2, "bins", bins)
     kept_out = torch.compiler.disable(_bend), torch.compiler.disable(_unbend)  # here: it imports the compiler
     univariate = {"univariate": partial(_Spline, *kept_out), "shapes": [(bins,), (bins,), (bins - 1,)]}
     return _couplings(num_features, context, num_transforms, width, univariate)
@@ -211,9 +210,8 @@ def _masked(features: int, context: int, count: int, width: int, univariate: dic
 
 
 def _composed(features: int, context: int, count: int, width: int, make: Callable[..., nn.Module]) -> nn.Module:
-    for key, value in (("num_transforms", count), ("width", width)):
-        if value < 1:
-            raise RequestError(f"{key} is {value}; it takes a whole number from 1 upwards.")
+    at_least(1, "num_transforms", count)
+    at_least(1, "width", width)
     maps = [make(i, hidden_features=(width, width), activation=nn.SiLU) for i in range(count)]
     with torch.no_grad():
         for one in maps:  # a single latent without context has no network

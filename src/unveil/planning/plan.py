@@ -11,7 +11,7 @@ import torch
 
 from ..data import Data
 from ..data.rowblocks import ROWS
-from ..errors import RequestError
+from ..errors import at_least
 from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
@@ -92,8 +92,8 @@ def check_counts(options: TrainOptions) -> None:
     """Refuse options that count something and are below one."""
     for name in ("valid_every", "batch_size", "threads"):
         value = getattr(options, name)
-        if value != "auto" and value < 1:
-            raise RequestError(f"train.{name} is {value}; it takes a whole number from 1 upwards.")
+        if value != "auto":
+            at_least(1, f"train.{name}", value)
 
 
 def resolve(request: Request) -> Plan:

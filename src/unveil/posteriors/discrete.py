@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions.discrete_latents import Bits, OneHots
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..nn.residual import small, unbiased
 from ..registry import register
 from .base import PosteriorHead
@@ -71,8 +71,7 @@ class CategoricalHead(PosteriorHead):
         temperature: float = 0.67,
     ) -> None:
         super().__init__(num_features, num_latents)
-        if num_categories < 2:
-            raise RequestError(f"posterior.num_categories is {num_categories}; it takes a whole number from 2 upwards.")
+        at_least(2, "posterior.num_categories", num_categories)
         self.temperature, self.num_categories = _checked(temperature, relaxation), num_categories
         self.logits = unbiased(small(nn.Linear(num_features, num_latents * num_categories), 0.5))
 

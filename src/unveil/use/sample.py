@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import RequestError, nearest
+from ..errors import RequestError, at_least, nearest
 from ..model import Model
 from ..ops import keyed
 from ..runs.store import RunStore
@@ -38,8 +38,7 @@ def sample(
         mean: give the mean of p(x|z) instead of a draw from it (smooth pictures, not samples of x).
         keys: what the model's own `sample` takes beyond that, such as steps=50 of a diffusion.
     """
-    if num_samples < 1:
-        raise RequestError(f"The number of samples is {num_samples}; it takes a whole number from 1 upwards.")
+    at_least(1, "The number of samples", num_samples)
     keys, spread = sample_arguments(run.model, keys), _spread(run.model, temperature)
     code = None if label is None else _code_of(run, label)
     with keyed("sample", seed):

@@ -16,7 +16,7 @@ from torch.distributions import Distribution, MultivariateNormal, Normal
 from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
-from ...errors import RequestError, nearest
+from ...errors import RequestError, at_least, nearest
 from ...model import Model, OneGroup, Posterior, parameters_in
 from ...registry import register
 from ...terms import Terms
@@ -75,8 +75,7 @@ class LinearGaussian(Model):
                 f"linear_gaussian is a density over all real numbers and x is {domain}.",
                 "Use the model 'vae', or give data.domain=real.",
             )
-        if latent < 1:
-            raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
+        at_least(1, "model.latent", latent)
         if not 0 < floor < 1:
             raise RequestError(f"model.floor is {floor}; it takes a share of the variance of x, between 0 and 1.")
         _one_of("noise", noise, ("isotropic", "diagonal"))

@@ -21,7 +21,7 @@ from torch.distributions import Categorical, Distribution
 from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
-from ...errors import RequestError
+from ...errors import RequestError, at_least
 from ...model import Model, Posterior, parameters_in
 from ...registry import register
 from ...terms import Terms, expand_samples
@@ -76,8 +76,7 @@ class Mixture(Model):
                 f"mixture has components for {', '.join(sorted(self.domains))} data and x is {domain}.",
                 "Use the model 'vae', or give data.domain=real.",
             )
-        if num_components < 1:
-            raise RequestError(f"model.num_components is {num_components}; it takes a whole number from 1 upwards.")
+        at_least(1, "model.num_components", num_components)
         if smoothing is None:
             smoothing = domain.levels / 2 if domain.is_discrete else 1.0
         if not 0 < smoothing < math.inf:

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...domain import Domain
-from ...errors import RequestError
+from ...errors import RequestError, at_least
 from ...model import Flow, Posterior, parameters_in
 from ...model.shared.labelled import Conditioned, classes_of
 from ...model.shared.networks import refuse_negative
@@ -295,8 +295,7 @@ class VDM(Conditioned):
         return self.decode(z).sample(), (z[0], z[-1])
 
     def _check_sampling(self, steps: int, guidance: float) -> None:
-        if steps < 1:
-            raise RequestError(f"The number of steps is {steps}; it takes a whole number from 1 upwards.")
+        at_least(1, "The number of steps", steps)
         if guidance != 1 and not self.num_classes:
             raise RequestError(
                 f"guidance={guidance:g} came for a model without labels; fit it with model.condition=label, or leave "

@@ -96,7 +96,7 @@ class VQVAE(Conditioned, Scaled):
         sees_missing: bool = False,
     ) -> None:
         super().__init__()
-        check(latent=latent, codebook_size=codebook_size - 1, width=width, depth=depth)
+        check(codebook_size, latent=latent, width=width, depth=depth)
         if not 0 <= commitment < math.inf:
             raise RequestError(f"model.commitment is {commitment}; it takes a number from 0 upwards.")
         self.likelihood, self.commitment = likelihood, commitment
