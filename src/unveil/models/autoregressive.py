@@ -16,7 +16,7 @@ from ..distributions.event import Shape, Unchecked
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Posterior, held, parameters_in
+from ..model import Drawn, Posterior, held, parameters_in
 from ..model.shared.labelled import Conditioned, classes_of
 from ..model.shared.labels import every_label, log_label_prior, one_hot
 from ..model.shared.networks import default_width
@@ -166,9 +166,7 @@ class Autoregressive(Conditioned, Scaled):
         log_px = self.log_prob(batch).unsqueeze(0)  # [1, B]
         return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """log p(x), repeated K times."""
         with held(self.parameters() if "p" in hold else ()):
             log_px = self.log_prob(batch).expand(num_samples, -1)
@@ -188,9 +186,7 @@ class Autoregressive(Conditioned, Scaled):
     # drawing
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         if temperature != 1:
             raise RequestError(
                 f"The temperature came as {temperature}, and this model has no z whose spread it would scale.",

@@ -17,7 +17,7 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError, at_least
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals, parameters_in
+from ..model import Coordinates, Drawn, OneGroup, OneTransform, Posterior, marginals, parameters_in
 from ..model.shared.labelled import Labelled, classes_of
 from ..model.shared.networks import (
     ENOUGH,
@@ -233,9 +233,7 @@ class VAE(Labelled, Scaled):
         return (self.prior.draw(num_samples, y),)
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         y = self.draw_labels(num_samples) if y is None else y
         z = self.prior.draw(num_samples, y, temperature)
         return self.decode((z,), y).sample(), (z,)

@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Coordinates, OneTransform, Posterior, held, parameters_in
+from ...model import Coordinates, Drawn, OneTransform, Posterior, held, parameters_in
 from ...model.shared.labelled import Labelled, classes_of
 from ...model.shared.networks import default_prior
 from ...model.shared.scaled import Scaled
@@ -166,7 +166,7 @@ class HVAE(Labelled, Scaled):
         return Terms(self._log_px_z(batch, found), self._log_pz(found, batch.y), z=z)
 
     def terms_given_label(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
+        self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None
     ) -> Terms:
         """One pass of the ladder gives the draws, q and p. A posterior of another kind is drawn from by itself."""
         own = self.posterior_given_label(batch) if posterior is None else posterior
@@ -234,9 +234,7 @@ class HVAE(Labelled, Scaled):
         return self.draw(num_samples, y, [1.0] * len(self.groups)).z
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float | Sequence[float] = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float | Sequence[float] = 1.0) -> Drawn:
         """As in `Model`; a temperature for each group, z1 first, or one for all."""
         y = self.draw_labels(num_samples) if y is None else y
         found = self.draw(num_samples, y, self._temperatures(temperature))

@@ -17,7 +17,7 @@ from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, at_least, nearest
-from ...model import Model, OneGroup, Posterior, parameters_in
+from ...model import Drawn, Model, OneGroup, Posterior, parameters_in
 from ...registry import register
 from ...terms import Terms
 from .statistics import MeanCov, centred, columns, mean_and_cov
@@ -171,9 +171,7 @@ class LinearGaussian(Model):
         return EventSum(each, len(self.domain.shape), observed)
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         z = temperature * torch.randn(num_samples, self.latent, dtype=torch.float64, device=self.W.device)
         return self.decode((z,), y).sample().to(self.W.dtype), (z,)
 

@@ -22,7 +22,7 @@ from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, at_least
-from ...model import Model, Posterior, parameters_in
+from ...model import Drawn, Model, Posterior, parameters_in
 from ...registry import register
 from ...terms import Terms, expand_samples
 from .components import COMPONENTS
@@ -130,9 +130,7 @@ class Mixture(Model):
         return EventSum(self.components.each(z[0]), len(self.domain.shape))
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         """A temperature below 1 favours the frequent components: p(z) ∝ π^(1/T)."""
         p = Categorical(logits=self.log_pi / max(temperature, 1e-6), validate_args=False)
         z = (p.sample((num_samples,)),)

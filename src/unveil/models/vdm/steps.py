@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...errors import RequestError, positive
-from ...model import Model, Posterior
+from ...model import Drawn, Model, Posterior
 from ...nn.noise import signal_and_noise
 from ...terms import Terms
 from .noising import Noising
@@ -130,9 +130,7 @@ class DiffusionLayers(Model):
         )
         return found.unflatten(0, (K, B))
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """The terms of K draws; the KL of a group is that at the drawn z above it."""
         chain = self._chain(batch)
         z, log_q = (chain if posterior is None else posterior).draw(num_samples)
@@ -143,9 +141,7 @@ class DiffusionLayers(Model):
         return self.noising.px(z[0])
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         z = descend(self.noising, num_samples, self.gamma(), y, temperature=temperature)
         return self.decode(z).sample(), z
 

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError, at_least
-from ...model import Flow, Posterior, parameters_in
+from ...model import Drawn, Flow, Posterior, parameters_in
 from ...model.shared.labelled import Conditioned, classes_of
 from ...model.shared.networks import refuse_negative
 from ...model.shared.panels import Panel
@@ -168,9 +168,7 @@ class VDM(Conditioned):
         log_px_z = self.noising.px(z[0], batch.observed).log_prob(batch.x)
         return Terms(log_px_z, torch.stack([torch.full_like(log_pz, torch.nan), log_pz], -1), z=z)
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """The terms of K draws; the rate of z₀ is estimated by one step at a random time for each draw."""
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
@@ -271,7 +269,7 @@ class VDM(Conditioned):
         sampler: Literal["ancestral", "ddim"] = "ancestral",
         spacing: Spacing = "angle",
         guidance: float = 1.0,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> Drawn:
         """(x, (z₀, z₁)) through a number of steps.
 
         Arguments:

@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Posterior, held, parameters_in
+from ...model import Drawn, Posterior, held, parameters_in
 from ...model.shared.labelled import Conditioned, classes_of
 from ...model.shared.labels import every_label, log_label_prior
 from ...model.shared.networks import ENOUGH, default_width
@@ -205,9 +205,7 @@ class VQVAE(Conditioned, Scaled):
         log_px_z = self._log_px(batch, self.quantizer.look_up(codes))
         return Terms(log_px_z=log_px_z, log_pz=self._log_pc(batch, codes).unsqueeze(-1), z=(codes,))
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """One pass; the decoded vectors carry the gradient of the encoder, the codes none."""
         found = (posterior if isinstance(posterior, Codes) else self.posterior(batch)).found
         with held(self.parameters_of("p") if "p" in hold else ()):
@@ -285,9 +283,7 @@ class VQVAE(Conditioned, Scaled):
         return self._log_pc_of_each_label(batch, z[0].long()) + log_label_prior(batch, self.log_frequency)
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         """A temperature below 1 favours likely codes: each from p(c_t|c_<t)^(1/T)."""
         codes = self.prior.draw(num_samples, self.draw_labels(num_samples) if y is None else y, temperature)
         return self.decode((codes,)).sample(), (codes,)
