@@ -43,8 +43,7 @@ class Autoregressive(Conditioned, Scaled):
 
     Arguments:
         likelihood: p(x_d|h_d), whose features h_d are a network of x_1, …, x_{d−1}; it knows the domain.
-        width: channels of the convolutions (images), or hidden units of the masked layers (vectors).
-        depth: gated or residual blocks.
+        width, depth: as for `build`, from 1.
         num_classes: C, or 0 without a condition.
         sees_missing: whether the network is given the mask; without it, what is missing enters as the mean.
     """
@@ -126,8 +125,6 @@ class Autoregressive(Conditioned, Scaled):
         how = "convolutions over cells and masked layers in them" if self.domain.is_image else "masked layers"
         return f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {how}, no latents"
 
-    # log p(x), which is all there is to say
-
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) or, where labels are given, log p(x|y), [B]."""
         if not self.misses_labels(batch):
@@ -157,8 +154,6 @@ class Autoregressive(Conditioned, Scaled):
     def _condition(self, y: Tensor | None) -> Tensor | None:
         return one_hot(y, self.num_classes) if self.num_classes and y is not None else None
 
-    # the same in the words of a model with L = 0 latent groups
-
     def posterior(self, batch: Batch) -> Posterior:
         return NoLatents(batch)
 
@@ -182,8 +177,6 @@ class Autoregressive(Conditioned, Scaled):
         if self.num_classes and y is None:
             raise RequestError("This model is p(x|y): its density of x takes the labels y [B].")
         return ChainRule(self, y)
-
-    # drawing
 
     @torch.no_grad()
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
@@ -218,8 +211,6 @@ class Autoregressive(Conditioned, Scaled):
                     x[:, d] = self.likelihood(h.flatten(1)).sample().flatten(1)[:, d]
                     values[:, 0, d] = (x[:, d] - centre[d]) / spread[d]
         return x.unflatten(1, self.domain.shape)
-
-    # fitting
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:

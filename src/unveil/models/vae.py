@@ -30,7 +30,7 @@ from ..model.shared.networks import (
     sizes,
 )
 from ..model.shared.scaled import Scaled
-from ..nn.masking import shape_with_mask
+from ..nn.masking import join_label, shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
@@ -183,8 +183,6 @@ class VAE(Labelled, Scaled):
             f"{self.prior.num_latents} latents"
         )
 
-    # q(z|x), p(x, z) and their meeting
-
     def q(self, x: Tensor) -> Distribution:
         """q(z|x) of x [B, *shape] that is observed in full, of a model without a condition."""
         return self.posterior_head(self._encode(Batch(x)))
@@ -210,8 +208,6 @@ class VAE(Labelled, Scaled):
             return None
         return kl_divergence(posterior.distribution, self.prior()).unsqueeze(-1)  # [B, 1]
 
-    # z of few values
-
     def enumerate(self, batch: Batch) -> Terms:
         """All M values of z, with the weights q(z|x)."""
         if "exact" not in self._gives:
@@ -225,8 +221,6 @@ class VAE(Labelled, Scaled):
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) = log Σ_z p(z) p(x|z), [B], for a z of few values."""
         return super().log_prob(batch) if "exact" not in self._gives else self.enumerate(batch).bound
-
-    # generating
 
     @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -262,16 +256,12 @@ class VAE(Labelled, Scaled):
         x = self.seen(batch)
         with self.network_precision(self.network_dtype):
             features = self.encoder(x)
-        return self._with_label(features.to(x.dtype), batch.y)
+        return join_label(features.to(x.dtype), self.encoded(batch.y))
 
     def _features(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         with self.network_precision(self.network_dtype, self.decoder_dtype):
-            h = self.decoder(self._with_label(z, y))
+            h = self.decoder(join_label(z, self.encoded(y)))
         return h.to(z.dtype)
-
-    def _with_label(self, h: Tensor, y: Tensor | None) -> Tensor:
-        label = self.encoded(y)
-        return h if label is None else torch.cat([h, label.to(h.dtype).expand(*h.shape[:-1], -1)], -1)
 
 
 def _factorises(distribution: Distribution) -> bool:

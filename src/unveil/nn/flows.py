@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Transform, constraints, transforms
 
 from ..errors import RequestError, at_least
+from .masking import join_label
 
 BOUND = 2.0  # of log σ in an affine map: each one stretches by at most e²
 REACH = 8.0  # splines bend inside [−8, 8] and are the identity outside
@@ -159,10 +160,8 @@ class Coupling(nn.Module):
 
     def given(self, a: Tensor, context: Tensor | None) -> Any:
         """f as an elementwise transform of x_b."""
-        if context is not None:
-            a = torch.cat([a, context.expand(*a.shape[:-1], -1)], -1)
         sizes = [math.prod(shape) for shape in self.shapes]
-        phi = self.hyper(a).unflatten(-1, (-1, sum(sizes))).split(sizes, -1)
+        phi = self.hyper(join_label(a, context)).unflatten(-1, (-1, sum(sizes))).split(sizes, -1)
         return self.univariate(*(p.unflatten(-1, (*s, 1)).squeeze(-1) for p, s in zip(phi, self.shapes, strict=True)))
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import Both, GridLayer, Level, blocks, resample
+from .masking import join_label
 from .mlp import perceptron
 from .residual import small, unbiased
 
@@ -147,9 +148,7 @@ class TopDown(Ladder):
         return [*both, self.fall[0], self.enter[0], self.head], [*both, *q, *label]
 
     def _enter_top(self, z: Tensor, label: Tensor | None) -> Tensor:
-        if label is not None:
-            z = torch.cat([z, label.to(z.dtype).expand(*z.shape[:-1], label.shape[-1])], -1)
-        h: Tensor = self.enter[-1](z.reshape(-1, z.shape[-1]))
+        h: Tensor = self.enter[-1](join_label(z, label).flatten(0, -2))
         return h.unflatten(1, (-1, self.top_width))
 
     def _gaussian(self, head: nn.Module, h: Tensor, lead: torch.Size | None = None) -> Gaussian:
@@ -213,10 +212,10 @@ class BottomUp(Ladder):
     def forward(self, choose: Choose, features: tuple[Tensor, ...] | None, label: Tensor | None) -> Pass:
         if features is None:
             z, p = self._descend(choose, label)
-            return Pass(z, p, (), _join(z[0], label))
+            return Pass(z, p, (), join_label(z[0], label))
         z, q = self._ascend(choose, features[0], label)
-        p = tuple(_split(step, _join(above, label)) for step, above in zip(self.down, z[1:], strict=True))
-        return Pass(z, p, q, _join(z[0], label))
+        p = tuple(_split(step, join_label(above, label)) for step, above in zip(self.down, z[1:], strict=True))
+        return Pass(z, p, q, join_label(z[0], label))
 
     def _ascend(
         self, choose: Choose, h: Tensor, label: Tensor | None
@@ -224,7 +223,7 @@ class BottomUp(Ladder):
         z: list[Tensor] = []
         q: list[Gaussian] = []
         for i, step in enumerate(self.up):
-            q.append(_split(step, _join(z[-1] if z else h, label)))
+            q.append(_split(step, join_label(z[-1] if z else h, label)))
             z.append(choose(i, None, q[-1]))
         return tuple(z), tuple(q)
 
@@ -232,7 +231,7 @@ class BottomUp(Ladder):
         z = [choose(len(self.sizes) - 1, None, None)]
         p: list[Gaussian] = []
         for i in reversed(range(len(self.down))):
-            p.insert(0, _split(self.down[i], _join(z[0], label)))
+            p.insert(0, _split(self.down[i], join_label(z[0], label)))
             z.insert(0, choose(i, p[0], None))
         return tuple(z), tuple(p)
 
@@ -287,12 +286,6 @@ class Sum(nn.Module):
 def _split(step: nn.Module, h: Tensor) -> Gaussian:
     mean, log_scale = step(h).to(_dtype(step)).chunk(2, -1)
     return mean, bounded(log_scale)
-
-
-def _join(h: Tensor, label: Tensor | None) -> Tensor:
-    if label is None:
-        return h
-    return torch.cat([h, label.to(h.dtype).expand(*h.shape[:-1], label.shape[-1])], -1)
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

@@ -88,8 +88,6 @@ class RunStore:
             store._data = store.read(data, y, z)
         return store
 
-    # -- what the files say ----------------------------------------------------------------------------------------
-
     @property
     def phase(self) -> Phase:
         """The resolved training options of the present phase."""
@@ -164,8 +162,6 @@ class RunStore:
         """The newest whole state of the training, or None."""
         return load_checkpoint(self.path / "state")
 
-    # -- what is made from them ------------------------------------------------------------------------------------
-
     @property
     def objective(self) -> Objective:
         return rebuild(self.config.objective)
@@ -216,8 +212,6 @@ class RunStore:
     def forget(self) -> None:
         """Drop the model held in memory, so that the next use reads the weights on disk."""
         self._model = None
-
-    # -- what is written -------------------------------------------------------------------------------------------
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep a second process out while this one writes."""

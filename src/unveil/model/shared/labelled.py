@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...errors import RequestError
 from ...terms import Terms
 from .. import Model, Posterior
-from .labels import every_label, fold, label_marginal, log_frequencies, log_label_prior, one_hot, sum_labels
+from .labels import LabelMarginal, every_label, fold, log_frequencies, log_label_prior, one_hot, sum_labels
 
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
@@ -93,7 +93,8 @@ class Labelled(Conditioned):
         every = every_label(batch, self.num_classes)
         given = self.posterior_given_label(every)
         terms = self.terms_given_label(every, LABEL_DRAWS, frozenset(), given)
-        return label_marginal(given, terms, log_label_prior(batch, self.log_frequency))
+        log_py = log_label_prior(batch, self.log_frequency)
+        return LabelMarginal(given, (log_py + terms.log_w.unflatten(1, log_py.shape).mean(0)).log_softmax(0))
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         if not self.misses_labels(batch):

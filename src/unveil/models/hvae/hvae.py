@@ -150,8 +150,6 @@ class HVAE(Labelled, Scaled):
             f"{sizes} latents from below"
         )
 
-    # q(z|x), p(x, z) and their meeting
-
     def q_top(self, x: Tensor) -> Distribution:
         """q(z_L|x) of x [B, *shape] that is observed in full, of a model without a condition."""
         top = self.ladder.top(self.features(Batch(x)))
@@ -203,8 +201,6 @@ class HVAE(Labelled, Scaled):
     def coordinates(self, batch: Batch) -> Coordinates:
         return TopTransform(OneTransform(self.prior.base(batch.y)[1]))
 
-    # networks
-
     def features(self, batch: Batch) -> tuple[Tensor, ...]:
         """The features of x that q uses, a tuple of tensors [B, …]."""
         with self._reduced():
@@ -225,8 +221,6 @@ class HVAE(Labelled, Scaled):
     def _reduced(self) -> torch.autocast:
         """The precision of the network, which p and q share: both are reduced together."""
         return self.network_precision(self.network_dtype, self.decoder_dtype)
-
-    # generating
 
     @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -266,8 +260,6 @@ class HVAE(Labelled, Scaled):
                 "a single one."
             )
         return each
-
-    # training
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:

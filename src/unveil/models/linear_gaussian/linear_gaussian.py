@@ -96,8 +96,6 @@ class LinearGaussian(Model):
         facts = {"log_w", "joint", "rsample", "pathwise", "kl", "marginals", "exact"}
         return frozenset(facts | ({"split_q"} if self.inference == "free" else set()))
 
-    # p(x, z), p(x) and p(z|x)
-
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         log_px_z = self._likelihood(z[0], batch.observed).log_prob(batch.x.double())  # [K, B]
         log_pz = -0.5 * (z[0].double() ** 2 + math.log(2 * math.pi)).sum(-1, keepdim=True)  # [K, B, 1]
@@ -159,8 +157,6 @@ class LinearGaussian(Model):
         A, b, log_L = _float64(hold, self.A, self.b, self.log_L)
         return A, b, log_L.tril(-1) + log_L.diagonal().exp().diag()
 
-    # generating
-
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return self._likelihood(z[0])
 
@@ -174,8 +170,6 @@ class LinearGaussian(Model):
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         z = temperature * torch.randn(num_samples, self.latent, dtype=torch.float64, device=self.W.device)
         return self.decode((z,), y).sample().to(self.W.dtype), (z,)
-
-    # fitting
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:

@@ -96,8 +96,6 @@ class Mixture(Model):
         """log π [C], in float64."""
         return self.logits.double().log_softmax(-1)
 
-    # p(x, z), p(x) and p(z|x)
-
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         log_px_z = _pick(self._log_px_c(batch), z[0])  # [K, B]
         return Terms(log_px_z=log_px_z, log_pz=self.log_pi[z[0]].unsqueeze(-1), z=z)
@@ -124,8 +122,6 @@ class Mixture(Model):
         """log p(x|z = c) for all c, [B, C]."""
         return self.components.log_prob(*_flat(batch, dtype))
 
-    # generating
-
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return EventSum(self.components.each(z[0]), len(self.domain.shape))
 
@@ -144,8 +140,6 @@ class Mixture(Model):
             "components": self.decode((every,)).mean,
             "responsibilities": self.posterior(batch).log_r.exp(),
         }
-
-    # fitting
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:

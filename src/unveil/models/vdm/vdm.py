@@ -45,10 +45,7 @@ class VDM(Conditioned):
 
     Arguments:
         domain: binary, levels (p(x|z₀) sums to one over them) or real.
-        network: "unet" (images) or "mlp"; width, depth and patch of it.
-        prediction: what the network's output is taken for.
-        noise: γ(t), between learned ends: "monotone", trained to lower the variance, or "linear".
-        fourier: whether the network sees where z lies between neighbouring levels.
+        network, width, depth, patch, prediction, noise, fourier: as for `build`, without "auto" and 0.
         num_classes: C, or 0 without a condition.
     """
 
@@ -79,17 +76,7 @@ class VDM(Conditioned):
         super().__init__()
         check_domain(domain)
         self.domain, self.network = domain, network
-        self.noising = Noising(
-            domain,
-            network=network,
-            width=width,
-            depth=depth,
-            patch=patch,
-            prediction=prediction,
-            noise=noise,
-            fourier=fourier,
-            num_classes=num_classes,
-        )
+        self.noising = Noising(domain, network, width, depth, patch, prediction, noise, fourier, num_classes)
         self.expect_labels(num_classes)
 
     @classmethod
@@ -150,13 +137,9 @@ class VDM(Conditioned):
 
     @property
     def story(self) -> str:
-        return f"{self.network} network for {self.noising.prediction}, noise {self._noise_range()}"
-
-    def _noise_range(self) -> str:
         first, last = (float(torch.exp(gamma / 2).detach()) for gamma in self.noising.noise.limits)
-        return f"from {first:.2g} to {last:.2g} of the signal"
-
-    # q(z|x), p(x, z) and their meeting
+        noise = f"noise from {first:.2g} to {last:.2g} of the signal"
+        return f"{self.network} network for {self.noising.prediction}, {noise}"
 
     def posterior(self, batch: Batch) -> Posterior:
         first, last = self.noising.noise.limits
@@ -213,8 +196,6 @@ class VDM(Conditioned):
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return self.noising.px(z[0])
 
-    # the same network as other models
-
     def layers(self, num_steps: int) -> DiffusionLayers:
         return DiffusionLayers(self.noising, num_steps).train(self.training)
 
@@ -246,8 +227,6 @@ class VDM(Conditioned):
             log_px_z=lambda z: noising.px(z, batch.observed).log_prob(batch.x),
             log_end=lambda z: log_normal(noising, z),
         )
-
-    # generating
 
     def label(self, batch: Batch) -> Tensor | None:
         """The given labels, −1 where one is not known, since the network knows p(x), too."""
