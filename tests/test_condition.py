@@ -57,6 +57,11 @@ def test_what_an_example_is_encoded_as_does_not_depend_on_how_many_came(run: Run
     np.testing.assert_allclose(few.stddev, more.stddev[:10], atol=1e-6)
 
 
+def test_what_an_example_is_reconstructed_as_does_not_depend_on_how_many_came(run: Run) -> None:
+    few, more = run.reconstruct(X[:3])[1], run.reconstruct(X[:40], num_examples=40)[1]
+    np.testing.assert_allclose(few, more[:3], atol=1e-5)
+
+
 def test_the_report_does_not_give_the_last_class_to_what_has_no_label(run: Run) -> None:
     subject = Subject.of(run.store)
     found = latent_map(subject)

@@ -132,7 +132,7 @@ def test_every_listed_key_has_a_type_a_default_and_a_meaning() -> None:
         ({"train.compile": "maybe"}, "train.compile came as 'maybe'; it takes true|false | auto"),
         ({"train.optimizer": "sgd"}, "train.optimizer came as 'sgd'; it takes adamw | adam | adamax"),
         ({"likelihood": "gaussian", "likelihood.sigma": "free"}, "likelihood.sigma came as 'free'"),
-        ({"likelihood.sigma": "0.5"}, "likelihood.sigma needs the likelihood named, such as likelihood="),
+        ({"likelihood.sigma": "0.5"}, "likelihood.sigma came without a likelihood; add likelihood="),
         ({"likelihood": "bernoulli", "likelihood.sigma": "1"}, "There is no key 'likelihood.sigma'"),
         ({"train.steps": 5, "train.minutes": 2}, "The budget came as steps and minutes; give one of them"),
         ({"train.steps": 0}, "train.steps is 0; it takes a positive number"),

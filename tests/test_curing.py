@@ -103,7 +103,7 @@ def test_collapse_that_is_the_optimum_is_told_from_failed_training(noise: Run) -
 def test_no_verdict_without_a_live_start(noise: Run) -> None:
     found = cure(noise.store, steps=1)
     assert found.verdict is not None and found.verdict.kind == "undecided"
-    assert "No z came alive in 1 steps" in found.verdict.sentence
+    assert "No latent became active in 1 steps" in found.verdict.sentence
 
 
 def test_an_interrupt_leaves_nothing_behind(collapsed: Run, tmp_path: Path, monkeypatch: Any) -> None:

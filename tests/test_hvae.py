@@ -287,7 +287,7 @@ def test_a_schedule_that_cannot_be_is_refused(option: dict[str, float]) -> None:
 
 
 def test_dreg_is_refused_where_q_is_made_of_p() -> None:
-    with pytest.raises(RequestError, match=r"'dreg' needs split_q.*share weights; use the objective 'iwae'"):
+    with pytest.raises(RequestError, match=r"'dreg' does not work with this .*share weights; use the objective 'iwae'"):
         Dreg().check(made())
     Dreg().check(made(inference="bottom_up"))
 

@@ -151,7 +151,7 @@ def test_columns_that_the_run_does_not_know_are_named_and_kept(gaussian: Run) ->
 
 
 def test_nothing_missing_and_nothing_observed(gaussian: Run) -> None:
-    with pytest.warns(UserWarning, match="Nothing is missing"):
+    with pytest.warns(UserWarning, match="x has no missing values"):
         assert np.array_equal(gaussian.impute(X), X)
     nothing = np.full((4000, D), np.nan)
     model: Any = gaussian.model
@@ -223,7 +223,7 @@ def test_few_effective_samples_are_said(folder: Path, gaussian: Run, monkeypatch
         return torch.distributions.MultivariateNormal(q.mean + 2, scale_tril=0.3 * q.scale_tril)
 
     monkeypatch.setattr(model, "_exact", far)
-    with pytest.warns(UserWarning, match="fewer than 5 of 100 samples carry the weight"):
+    with pytest.warns(UserWarning, match="fewer than 5 of the 100 samples carry the weight"):
         gaussian.impute(GAPPY, num_samples=100)
 
 

@@ -141,7 +141,9 @@ def test_compiling_is_tried_where_the_run_would_repay_it_whatever_its_budget_is_
 
 def test_a_step_that_compiling_does_not_shorten_is_not_compiled(digits: Data) -> None:
     found = speed(digits, Timed(0.01, 0.0099, 20.0), steps=100_000)
-    assert found.problem is None and found.notes == ("A compiled step takes 0.99 of an eager one's time; not used.",)
+    assert found.problem is None and found.notes == (
+        "A compiled step takes 0.99 times as long as an uncompiled one; not used.",
+    )
 
 
 def test_later_stages_are_counted_with_their_compiling(digits: Data) -> None:

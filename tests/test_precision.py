@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 from exact.toys import linear_gaussian, real_rows
 from unveil.batch import Batch
 from unveil.data import Split
+from unveil.data.rowblocks import ROWS
 from unveil.distributions.products import log_of_products
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -51,7 +52,7 @@ def vae(**parts: Any) -> VAE:
 @pytest.mark.parametrize("judge", PLAIN, ids=lambda judge: judge.registered[1])
 def test_rowblocks_of_any_size_give_the_same_estimate(judge: Estimator, monkeypatch: pytest.MonkeyPatch) -> None:
     model, split, found = vae(), binary_split(), []
-    for rows in (1, 3 * base.ROWS, 2048, 10**6):
+    for rows in (1, 3 * ROWS, 2048, 10**6):
         monkeypatch.setattr(base, "DECODED", rows)
         found.append(evaluate(model, split, judge)[0])
     for other in found[1:]:

@@ -173,7 +173,7 @@ def test_verdicts(name: str, nll: float, verdict: str, inside: bool | None) -> N
 def test_what_was_cut_is_said_and_never_called_reached(cut: dict[str, Any], why: str) -> None:
     found = came_to(86.76, **cut)
     assert found.verdict == "not judged" and found.why_not == why
-    assert any(f"not the recipe, since {why}" in line for line in found.lines())
+    assert any(f"not the recipe, because {why}" in line for line in found.lines())
     plain = found.to_json()
     assert plain["inside"] is None and plain["why"]["inside"] == why
     assert not any("reached," in line for line in found.lines())

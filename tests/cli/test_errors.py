@@ -88,7 +88,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(call: Call, place: int) ->
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), 1, "not enough memory"),
         (OSError(errno.ENOSPC, "No space left on device", "z.csv"), 1, "no space left on the disk: z.csv"),
         (PermissionError(errno.EACCES, "Permission denied", "run/config.json"), 2, "run/config.json"),
-        (ZeroDivisionError("a\nb\nc\nd"), 1, "ZeroDivisionError: a b c d.\nThe same command with --debug"),
+        (ZeroDivisionError("a\nb\nc\nd"), 1, "ZeroDivisionError: a b c d.\nTo see where: the same command"),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip

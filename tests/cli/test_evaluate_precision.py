@@ -30,7 +30,7 @@ def test_what_is_printed_says_that_it_is_bf16_and_by_how_much(call: Call) -> Non
     done = call(*WORDS, "--precision", "bf16")
     assert done.code == 0 and "IWAE-20, decoder in bf16, on 130 examples" in done.out
     (line,) = (line for line in done.out.splitlines() if line.strip().startswith("bf16 \u2212 float32"))
-    assert "nats on 130 examples, at most" in line and "not taken off" in line
+    assert "nats on 130 examples, at most" in line and "not subtracted" in line
     assert "bf16" not in call(*WORDS).out
 
 
@@ -39,7 +39,7 @@ def test_what_is_printed_says_that_it_is_bf16_and_by_how_much(call: Call) -> Non
     [
         (("--precision", "fp8"), "'fp8'; it takes float32 or bf16"),
         (("--precision", "bf16", "--estimator", "ais"), "'ais'; it goes with those that weigh plain draws"),
-        (("--precision", "bf16", "--gap"), "--precision means nothing beside --gap"),
+        (("--precision", "bf16", "--gap"), "--precision cannot be used with --gap"),
     ],
 )
 def test_what_bf16_does_not_go_with_is_refused(call: Call, words: tuple[str, ...], said: str) -> None:

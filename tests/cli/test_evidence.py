@@ -112,15 +112,15 @@ def test_a_diagnosis_is_printed_kept_and_shown(asked: Call, gaussian: Path) -> N
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("evaluate", "--gap", "--estimator", "ais"), "--estimator means nothing beside --gap"),
-        (("evaluate", "--gap", "--audit"), "--audit means nothing beside --gap"),
+        (("evaluate", "--gap", "--estimator", "ais"), "--estimator cannot be used with --gap"),
+        (("evaluate", "--gap", "--audit"), "--audit cannot be used with --gap"),
         (("evaluate", "--simulate", "5", "--data", "x.npy"), "give one of them"),
         (("evaluate", "--simulate", "0"), "--simulate came as '0'"),
         (("evaluate", "--estimator", "ais", "estimator.num_distribution=5"), "estimator.num_distributions"),
         (("evaluate", "--estimator", "ais", "estimator.start=nowhere"), "estimator.start came as 'nowhere'"),
         (("evaluate", "--estimator", "exact", "--num-samples", "5"), "draws no samples"),
         (("diagnose", "--cure", "--sweep", "beta"), "give one of them"),
-        (("diagnose", "--steps", "5"), "--steps means nothing"),
+        (("diagnose", "--steps", "5"), "--steps cannot be used without --cure or --sweep"),
         (("diagnose", "--sweep", "gamma"), "beta"),
     ],
     ids=lambda value: value[1] + "-" + value[-1] if isinstance(value, tuple) else "",

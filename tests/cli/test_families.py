@@ -97,7 +97,7 @@ def test_what_needs_a_z_that_stands_for_x_is_refused_without_one(name: str, word
 
 
 def test_what_codes_cannot_do_is_refused(verb: Verb) -> None:
-    assert is_refused(verb("interpolate", "vqvae", "-o", "o.npz"), "between two codes there is nothing")
+    assert is_refused(verb("interpolate", "vqvae", "-o", "o.npz"), "there is nothing between two codes")
     assert is_refused(verb("impute", "vqvae", "gaps.npz", "-o", "o.npz"), "has no such weights")
     assert is_refused(verb("evaluate", "vqvae", "--estimator", "iwae"), "use the objective or estimator 'elbo'")
 
@@ -123,6 +123,6 @@ def test_samples_take_the_keys_of_their_family(home: Path, verb: Verb) -> None:
     assert many[0] == few[0] == 0 and not np.array_equal(many[1], few[1])
     assert is_refused(verb("sample", "vdm", "-o", "s.npy", "step=4"), "Did you mean 'sample.steps'")
     assert is_refused(verb("sample", "vdm", "-o", "s.npy", "steps=many"), "sample.steps came as 'many'")
-    assert is_refused(verb("sample", "vdm", "-o", "s.npy", "seed=3"), "is an option: --seed")
+    assert is_refused(verb("sample", "vdm", "-o", "s.npy", "seed=3"), "give it as an option: --seed")
     assert is_refused(verb("sample", "hvae", "-o", "s.npy", "steps=4"), "no key 'sample.steps'")
     assert "sample.steps" in verb("list", "keys").out

@@ -80,10 +80,10 @@ def test_a_recipe_is_trained_judged_and_gone_on_with(call: Call, home: Path) -> 
     cut = call("tiny", "--limit", "3")  # would throw away what was judged on all
     assert cut.code == 2 and "judged on the whole test set" in cut.err
     other = call("tiny", "--steps", "5")
-    assert other.code == 2 and "with 20 steps, and tiny with 5 steps came" in other.err
+    assert other.code == 2 and "tiny with 20 steps; it cannot take tiny with 5 steps" in other.err
     write_json(run.path / "config.json", run.config | {"phases": 2 * run.config["phases"]})
     more = call("tiny", "--seeds", "0,")
-    assert more.code == 2 and "it was trained on" in more.err
+    assert more.code == 2 and "was trained further" in more.err
 
 
 def test_a_cut_is_said(call: Call) -> None:
@@ -110,13 +110,13 @@ def test_without_a_name_the_recipes_are_listed(call: Call) -> None:
     [
         (("mnist-ave",), "Did you mean 'mnist-vae'?"),
         (("tiny", "--list"), "Both --list and the recipe 'tiny' came"),
-        (("--seeds", "2"), "--seeds means nothing beside a list of recipes"),
-        (("--steps", "2"), "--steps means nothing beside a list of recipes"),
+        (("--seeds", "2"), "--seeds cannot be used without the name of a recipe"),
+        (("--steps", "2"), "--steps cannot be used without the name of a recipe"),
         (("tiny", "--seeds", "few"), "--seeds came as 'few'"),
         (("tiny", "--seeds", "-1,2"), "each is a whole number from 0"),
         (("tiny", "--limit", "0"), "--limit came as '0'"),
         (("tiny", "--steps", "5", "--minutes", "1"), "The budget came as steps and minutes"),
-        (("tiny", "--out", "x.npy"), "x.npy is there and holds no reproduction"),
+        (("tiny", "--out", "x.npy"), "x.npy exists and holds no reproduction"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

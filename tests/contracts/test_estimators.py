@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from contracts.variants import ALL, Variant, models, split_of
+from unveil.data import rowblocks
 from unveil.estimators import annealing, base, flow, pilot
 from unveil.estimators.base import Estimate, Estimator, evaluate
 from unveil.model import Model
@@ -152,4 +153,4 @@ def test_a_block_is_decoded_in_pieces_of_a_fixed_size(monkeypatch: pytest.Monkey
 
     model.infer = spied  # type: ignore[method-assign,assignment]
     evaluate(model, split_of(variant.domain, 10), load_all("estimator")["iwae"](num_samples=38))
-    assert sizes == [16, 16, 6] and base.DECODED // base.ROWS == 16
+    assert sizes == [16, 16, 6] and base.DECODED // rowblocks.ROWS == 16

@@ -164,7 +164,7 @@ def test_panels_of_a_vae_split_the_kl_where_it_splits(images: Run) -> None:
 def test_active_latents_are_counted_on_the_examples_of_the_result(images: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unveil.diagnostics.activity.ACTIVE_ROWS", 3)
     model, test = images.model, images.data.test
-    moments, found = posterior_moments(model, test.spread(3), expected=True), dimensions(Subject.of(images))
+    moments, found = posterior_moments(model, test.spread(3), expected=True), dimensions(Subject.of(images.store))
     assert moments is not None and found is not None and found.kl is not None
     torch.testing.assert_close(found.variance, moments[0].var(0))
     assert int(found.active.sum()) == active_units(model, test) and found.num_examples == 3

@@ -42,21 +42,21 @@ def switch(name: str, help: str) -> Any:
 
 
 def output(name: str, formats: str) -> Any:
-    return option("FILE", f"{name}, or {formats}.", "-o", "--out")
+    return option("FILE", f"Output file: {name}, or {formats}.", "-o", "--out")
 
 
 RunPath = Annotated[Path, argument("RUN", "The directory of a run.")]
 Source = Annotated[
     str, argument("SOURCE", "A name (unveil list sources), a folder of images, x.npy, x.npz[:name] or t.csv.")
 ]
-OptionalSource = Annotated[str | None, argument("SOURCE", "New x; by default test examples.")]
-Plugin = Annotated[Path | None, option("FILE.py", "Your own parts; this file is run.")]
-Json = Annotated[bool, switch("--json", "One JSON object on standard output.")]
+OptionalSource = Annotated[str | None, argument("SOURCE", "New x; default: test examples.")]
+Plugin = Annotated[Path | None, option("FILE.py", "A Python file with your own parts; it is executed.")]
+Json = Annotated[bool, switch("--json", "Print one JSON object on standard output.")]
 Epochs = Annotated[int | None, count("N", "Train for N passes over the data.")]
 Steps = Annotated[int | None, count("N", "Train for N updates.")]
-Minutes = Annotated[float | None, option("M", "End within about M minutes.", **MINUTES)]
-Limit = Annotated[int | None, count("N", "Only the first N examples.")]
-Seed = Annotated[int, count("N", "Of everything random.", min=0, show_default=True)]
+Minutes = Annotated[float | None, option("M", "End the whole command in about M minutes.", **MINUTES)]
+Limit = Annotated[int | None, count("N", "Use only the first N examples.")]
+Seed = Annotated[int, count("N", "Seed of all random numbers.", min=0, show_default=True)]
 Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
 Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]
 
@@ -71,7 +71,7 @@ def show_version(asked: bool) -> None:
 
 @app.callback(
     invoke_without_command=True,
-    epilog="Start with: unveil demo. The word --debug, anywhere, shows where an error came from.",
+    epilog="Start with: unveil demo. Add --debug to any command to see where an error comes from.",
 )
 def unveil(
     context: typer.Context,

@@ -55,7 +55,7 @@ def failure(error: BaseException) -> Failure:
         case _ if is_memory(error):
             return Failure(1, "There is not enough memory.", "Try a smaller train.batch_size or model.width.")
     told = f"{type(error).__name__}: {error}".rstrip(": .")
-    return Failure(1, f"Something unexpected happened: {told[:300]}.", "The same command with --debug shows where.")
+    return Failure(1, f"Something unexpected happened: {told[:300]}.", "To see where: the same command with --debug.")
 
 
 def of_file(error: OSError) -> str:
@@ -77,8 +77,8 @@ def usage_failure(error: Any) -> Failure:
         names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
         near = nearest(wrong, [*names, "--debug"])
         hint = f"{near} " if near.startswith("Did you mean") else ""
-        return Failure(2, f"{here} has no option {wrong}.", f"{hint}All of them: {here} --help")
-    return Failure(2, wrong_value(error) or error.format_message(), f"How it is used: {here} --help")
+        return Failure(2, f"{here} has no option {wrong}.", f"{hint}All options: {here} --help")
+    return Failure(2, wrong_value(error) or error.format_message(), f"For help: {here} --help")
 
 
 def wrong_value(error: Any) -> str:

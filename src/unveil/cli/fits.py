@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 @verb("unveil fit mnist --minutes 10 model.latent=40")
 def fit(
     source: Source,
-    keys: Annotated[list[str] | None, argument("KEY=VALUE", "Any key of: unveil list keys.")] = None,
-    out: Annotated[Path | None, option("RUN", "Directory; default runs/SOURCE-MODEL-N.")] = None,
-    model: Annotated[str | None, option("NAME", "Default vae.")] = None,
-    objective: Annotated[str | None, option("NAME", "Default elbo.")] = None,
+    keys: Annotated[list[str] | None, argument("KEY=VALUE", "Settings; see unveil list keys.")] = None,
+    out: Annotated[Path | None, option("RUN", "Directory of the run; default runs/SOURCE-MODEL-N.")] = None,
+    model: Annotated[str | None, option("NAME", "Name of the model; default vae.")] = None,
+    objective: Annotated[str | None, option("NAME", "Name of the objective; default elbo.")] = None,
     latent: Annotated[int | None, count("D", "Number of latents.")] = None,
-    size: Annotated[str | None, option("S", "Of images: S×S pixels.")] = None,
-    skip_broken: Annotated[bool, switch("--skip-broken", "Leave out broken images.")] = False,
-    condition: Annotated[str | None, option("label", "Fit p(x|z, label).")] = None,
+    size: Annotated[str | None, option("S", "Resize images to S×S pixels.")] = None,
+    skip_broken: Annotated[bool, switch("--skip-broken", "Leave out images that cannot be read.")] = False,
+    condition: Annotated[str | None, option("label", "Fit p(x|z, label): the model is given the labels.")] = None,
     epochs: Epochs = None,
     steps: Steps = None,
     minutes: Minutes = None,
-    seed: Annotated[int | None, count("N", "Of weights, order, noise.", min=0, show_default="0")] = None,
+    seed: Annotated[int | None, count("N", "Seed of weights, order and noise.", min=0, show_default="0")] = None,
     plugin: Plugin = None,
-    dry_run: Annotated[bool, switch("--dry-run", "Print what would be done; write nothing.")] = False,
+    dry_run: Annotated[bool, switch("--dry-run", "Print the resolved settings; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Fit a model to data. Makes a run: weights, result, report."""
+    """Fit a model to data. This makes a run: a directory with weights, result and report."""
     started = time.perf_counter()
     load_plugin(plugin)
     from ..api import carry_out
@@ -63,11 +63,11 @@ def resume(
     epochs: Epochs = None,
     steps: Steps = None,
     minutes: Minutes = None,
-    data: Annotated[str | None, option("SOURCE", "The data, if it was an array in memory.")] = None,
+    data: Annotated[str | None, option("SOURCE", "The data, if the run was fitted on an array in memory.")] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with a run. From where it was stopped, or, with a new budget, from its best weights."""
+    """Go on with a run. A stopped run continues; a finished one is trained further, with a new budget."""
     parts = load_plugin(plugin)
     from ..api import resume as resume_run
 
@@ -77,7 +77,7 @@ def resume(
 
 @verb("unveil demo")
 def demo() -> None:
-    """Fit the embedded handwritten digits. With every default, in about a minute."""
+    """Fit the embedded handwritten digits. This takes about a minute; every setting is its default."""
     from ..api import fit as fit_source
 
     show_run(fit_source("digits", show=True), as_json=False)
@@ -89,7 +89,7 @@ def pack(
     out: Annotated[Path, option("DIR", "A new folder.", "-o", "--out")],
     plugin: Plugin = None,
 ) -> None:
-    """Pack a fitted model for use elsewhere. unveil.load(DIR) then needs torch, numpy and safetensors alone."""
+    """Pack a fitted model for use elsewhere. There, unveil.load(DIR) needs only torch, numpy and safetensors."""
     found = open_run(run, plugin)
     from ..api import pack as pack_run
 
@@ -103,4 +103,4 @@ def show_run(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"format": run.result["format"], "run": str(run.path)} | run.result)
     else:
-        typer.echo(str(run.path / "report.html"))
+        typer.echo(str(run.store.report_path))

@@ -18,25 +18,28 @@ if TYPE_CHECKING:
 @verb("unveil evaluate runs/digits-vae-1 --estimator sandwich --simulate 500")
 def evaluate(
     run: RunPath,
-    keys: Annotated[list[str] | None, argument("KEY=VALUE", "estimator.KEY=…: unveil list estimators.")] = None,
-    data: Annotated[str | None, option("SOURCE", "Judge these x instead of a split.")] = None,
-    split: Annotated[str, option("NAME", "train, valid or test.", show_default=True)] = "test",
-    simulate: Annotated[int | None, count("N", "Judge N x that the model itself makes up, with their z.")] = None,
-    estimator: Annotated[str | None, option("NAME", "unveil list estimators; default the run's own.")] = None,
-    num_samples: Annotated[int | None, count("K", "Draws, or chains, per example.")] = None,
+    keys: Annotated[list[str] | None, argument("KEY=VALUE", "estimator.KEY=…; see unveil list estimators.")] = None,
+    data: Annotated[str | None, option("SOURCE", "Judge this data instead of a split.")] = None,
+    split: Annotated[str, option("NAME", "Part of the data: train, valid or test.", show_default=True)] = "test",
+    simulate: Annotated[int | None, count("N", "Judge N examples drawn from the model; their z are known.")] = None,
+    estimator: Annotated[str | None, option("NAME", "Name (unveil list estimators); default: the run's own.")] = None,
+    num_samples: Annotated[int | None, count("K", "Number of draws, or chains, per example.")] = None,
     limit: Limit = None,
-    precision: Annotated[str | None, option("NAME", "float32, or bf16 in the decoder, with what it changes.")] = None,
-    gap: Annotated[bool, switch("--gap", "Where the ELBO loses: family of q or encoder.")] = False,
-    audit: Annotated[bool, switch("--audit", "log p(x) = ELBO + KL(q||p(z|x)), each by itself.")] = False,
+    precision: Annotated[str | None, option("NAME", "float32, or bf16 for the decoder; its effect is stated.")] = None,
+    gap: Annotated[bool, switch("--gap", "Split log p(x) - ELBO: family of q, and encoder.")] = False,
+    audit: Annotated[bool, switch("--audit", "Check log p(x) = ELBO + KL(q||p(z|x)), term by term.")] = False,
     seed: Seed = 0,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a run on held-out data. Gives log p(x) in nats per example, with its side and its errors."""
+    """Judge a run on held-out data.
+
+    Prints log p(x) in nats per example, its errors, and whether it is a lower bound, an upper bound or exact.
+    """
     options = merged({}, keys or [])
     if gap or audit:
         asked = {"estimator": estimator, "num_samples": num_samples, "keys": options, "precision": precision}
-        refuse_beside("--gap" if gap else "--audit", audit=gap and audit, **asked)
+        refuse_beside(f"with {'--gap' if gap else '--audit'}", audit=gap and audit, **asked)
     found = open_run(run, plugin)
     where: dict[str, Any] = {"data": data, "split": split, "simulate": simulate, "limit": limit, "seed": seed}
     if gap or audit:
@@ -58,25 +61,28 @@ def evaluate(
 @verb("unveil diagnose runs/digits-vae-1")
 def diagnose(
     run: RunPath,
-    cure: Annotated[bool, switch("--cure", "Try remedies on a short budget; before and after.")] = False,
-    sweep: Annotated[str | None, option("beta", "Refit along beta: the rate-distortion curve.")] = None,
-    out: Annotated[Path | None, option("FILE.html", "The curve as a page, with --sweep.", "-o", "--out")] = None,
-    steps: Annotated[int | None, count("N", "Updates of each refit.")] = None,
-    minutes: Annotated[float | None, option("M", "For all refits together.", **MINUTES)] = None,
-    limit: Annotated[int | None, count("N", "Examples of bracket and gap; 100.")] = None,
-    seed: Annotated[int | None, count("N", "Of all noise; default 0, of refits the run's own.", min=0)] = None,
+    cure: Annotated[bool, switch("--cure", "Try remedies in short fits; compare before and after.")] = False,
+    sweep: Annotated[str | None, option("beta", "Fit again for several beta: the rate-distortion curve.")] = None,
+    out: Annotated[Path | None, option("FILE.html", "With --sweep: write the curve as a page.", "-o", "--out")] = None,
+    steps: Annotated[int | None, count("N", "Updates of each new fit.")] = None,
+    minutes: Annotated[float | None, option("M", "Time for all new fits together.", **MINUTES)] = None,
+    limit: Annotated[int | None, count("N", "Examples for bracket and gap; default 100.")] = None,
+    seed: Annotated[int | None, count("N", "Seed of all noise; default 0, for new fits the run's own.", min=0)] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Look for what is wrong. Brackets log p(x), splits the gap, looks for collapse and islands; updates the report."""
+    """Look for what is wrong.
+
+    Puts log p(x) between bounds, splits the gap of the ELBO, looks for collapse and islands, and updates the report.
+    """
     if cure and sweep is not None:
         raise RequestError("Both --cure and --sweep came; give one of them.")
     if not (cure or sweep is not None):
-        refuse_beside("a plain diagnosis", steps=steps, minutes=minutes)
+        refuse_beside("without --cure or --sweep", steps=steps, minutes=minutes)
     if sweep is None:
-        refuse_beside("a diagnosis without --sweep", out=out)
+        refuse_beside("without --sweep", out=out)
     if cure or sweep is not None:
-        refuse_beside("--cure" if cure else "--sweep", limit=limit)
+        refuse_beside(f"with {'--cure' if cure else '--sweep'}", limit=limit)
     if out is not None:
         from ..output.exports import check_target
 
@@ -135,7 +141,7 @@ def score(
     seed: Seed = 0,
     plugin: Plugin = None,
 ) -> None:
-    """Give every x its log p(x). With its error and its percentile among validation examples, a row per example."""
+    """Give every x its log p(x). Each row has its error, too, and its percentile among validation examples."""
     from ..output.exports import TABLES, check_target, write_table
 
     check_target(out, TABLES, source)
@@ -154,12 +160,12 @@ def score(
 @verb("unveil compare runs/digits-vae-1 runs/digits-vae-2 -o compare.html")
 def compare(
     runs: Annotated[list[Path], argument("RUN RUN …", "Two or more runs on the same data.")],
-    out: Annotated[Path | None, option("FILE.html", "Table, curves and draws as a page.", "-o", "--out")] = None,
-    csv: Annotated[Path | None, option("FILE.csv", "The table.")] = None,
+    out: Annotated[Path | None, option("FILE.html", "Write table, curves and draws as a page.", "-o", "--out")] = None,
+    csv: Annotated[Path | None, option("FILE.csv", "Write the table.")] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Compare runs on the same data. One table, paired differences, their curves, and draws of each."""
+    """Compare runs on the same data. Prints one table, with paired differences."""
     from ..output.exports import check_target
 
     for path, endings in ((out, (".html",)), (csv, (".csv",))):
@@ -191,5 +197,5 @@ def report(
     open: Annotated[bool, switch("--open", "Open it in the browser.")] = False,
     plugin: Plugin = None,
 ) -> None:
-    """Write report.html again. One file that opens without a network; prints its path."""
+    """Write report.html again. It opens without a network; its path is printed."""
     typer.echo(str(open_run(run, plugin).report(open=open)))

@@ -13,7 +13,7 @@ from .shared import joined, numbers, open_run, open_to_draw
 
 @verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
 def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> None:
-    """Embed x. Gives the posterior mean and standard deviation of every latent (.npy: the mean), or the codes."""
+    """Embed x. Writes mean and standard deviation of q(z|x) for every latent (.npy: the mean), or the codes."""
     from ..output.exports import TABLES, check_target, write_table
     from ..output.streams import say
 
@@ -29,13 +29,13 @@ def impute(
     run: RunPath,
     source: Source,
     out: Table,
-    draws: Annotated[int, count("M", "Imputations, numbered in a column draw.", show_default=True)] = 1,
-    mean: Annotated[bool, switch("--mean", "The mean of what is missing, not a draw.")] = False,
-    num_samples: Annotated[int | None, count("K", "Draws of z per row; 500, images 100.")] = None,
+    draws: Annotated[int, count("M", "Completed copies; a column draw numbers them.", show_default=True)] = 1,
+    mean: Annotated[bool, switch("--mean", "Fill in the mean instead of a draw.")] = False,
+    num_samples: Annotated[int | None, count("K", "Draws of z per row; default 500, images 100.")] = None,
     seed: Seed = 0,
     plugin: Plugin = None,
 ) -> None:
-    """Fill in what is missing of x. Draws from p(x_missing|x_observed); what is observed stays as it is."""
+    """Fill in missing values. They are draws from p(x_missing|x_observed); observed values stay as they are."""
     from ..output.exports import TABLES, check_target, write_completed
 
     check_target(out, TABLES, source)
@@ -56,12 +56,12 @@ def impute(
 def sample(
     run: RunPath,
     out: Picture,
-    keys: Annotated[list[str] | None, argument("KEY=VALUE", "Of this model: sample.… of unveil list keys.")] = None,
-    num_samples: Annotated[int, count("N", "How many.", "-n", "--num-samples", show_default=True)] = 64,
-    temperature: Annotated[str, option("T", "Scales p(z); T,T,… for each group.", show_default=True)] = "1.0",
-    label: Annotated[str | None, option("NAME", "Of this class, from a model conditioned on labels.")] = None,
+    keys: Annotated[list[str] | None, argument("KEY=VALUE", "See sample.… in unveil list keys.")] = None,
+    num_samples: Annotated[int, count("N", "Number of samples.", "-n", "--num-samples", show_default=True)] = 64,
+    temperature: Annotated[str, option("T", "Scales p(z); T,T,…: one for each group.", show_default=True)] = "1.0",
+    label: Annotated[str | None, option("NAME", "Draw this class; for a model conditioned on labels.")] = None,
     seed: Seed = 0,
-    mean: Annotated[bool, switch("--mean", "The mean of p(x|z) instead of a draw from it.")] = False,
+    mean: Annotated[bool, switch("--mean", "Write the mean of p(x|z) instead of a draw from it.")] = False,
     plugin: Plugin = None,
 ) -> None:
     """Draw new x from a run."""
@@ -69,7 +69,7 @@ def sample(
     own = joined({}, keys or [], lambda name: name.removeprefix("sample."), "steps=50")
     for name in ("num_samples", "temperature", "label", "seed", "mean"):
         if name in own:
-            raise RequestError(f"{name} came as KEY=VALUE, and is an option: --{name.replace('_', '-')}.")
+            raise RequestError(f"{name} came as KEY=VALUE; give it as an option: --{name.replace('_', '-')}.")
     found = open_to_draw(run, out, plugin)
     from ..output.exports import write_x
 
@@ -83,10 +83,10 @@ def reconstruct(
     run: RunPath,
     out: Picture,
     source: OptionalSource = None,
-    num_examples: Annotated[int, count("N", "How many.", "-n", "--num-examples", show_default=True)] = 16,
+    num_examples: Annotated[int, count("N", "Number of examples.", "-n", "--num-examples", show_default=True)] = 16,
     plugin: Plugin = None,
 ) -> None:
-    """Show x and its reconstruction. That is E[x|z] at the posterior mean z, below each x."""
+    """Show x and its reconstruction. Below each x stands E[x|z] at the posterior mean z."""
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_pairs
 
@@ -100,12 +100,12 @@ def interpolate(
     run: RunPath,
     out: Picture,
     source: OptionalSource = None,
-    num_paths: Annotated[int, count("N", "How many pairs.", "-n", "--num-paths", show_default=True)] = 8,
-    num_steps: Annotated[int, count("S", "Points along each path.", min=2, show_default=True)] = 10,
-    spherical: Annotated[bool, switch("--spherical", "Along the great circle, not the line.")] = False,
+    num_paths: Annotated[int, count("N", "Number of pairs.", "-n", "--num-paths", show_default=True)] = 8,
+    num_steps: Annotated[int, count("S", "Number of points along each path.", min=2, show_default=True)] = 10,
+    spherical: Annotated[bool, switch("--spherical", "Follow the great circle instead of the line.")] = False,
     plugin: Plugin = None,
 ) -> None:
-    """Decode paths between examples. In straight lines between their posterior means, or great circles."""
+    """Decode paths between examples. The paths are straight lines between posterior means, or great circles."""
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_paths
 

@@ -15,7 +15,7 @@ def list_(
     kind: Annotated[str | None, argument("KIND", f"{', '.join(KINDS)}, runs or keys.")] = None,
     plugin: Plugin = None,
 ) -> None:
-    """List parts, runs or keys. Without KIND, the names of everything there is to choose from."""
+    """List parts, runs or keys. Without KIND, all names are printed."""
     if kind is not None and kind not in (*KINDS, "runs", "keys"):
         raise RequestError(f"There is no list of {kind!r}.", nearest(kind, (*KINDS, "runs", "keys")))
     load_plugin(plugin)

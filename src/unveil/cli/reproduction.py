@@ -14,22 +14,22 @@ RECIPES = "unveil-recipes-1"
 
 @verb("unveil reproduce mnist-vae --seeds 0")
 def reproduce(
-    name: Annotated[str | None, argument("NAME", "A recipe; without it, all are listed.")] = None,
-    seeds: Annotated[str | None, option("N or N,N", "So many seeds, or these (one: 4,).")] = None,
+    name: Annotated[str | None, argument("NAME", "Name of a recipe; without it, all are listed.")] = None,
+    seeds: Annotated[str | None, option("N or N,N", "How many seeds (3), or which (0,4; one alone: 4,).")] = None,
     minutes: Minutes = None,
     steps: Steps = None,
     limit: Annotated[int | None, count("N", "Judge only the first N test examples.")] = None,
-    out: Annotated[Path | None, option("DIR", "Default runs/reproduce-NAME; gone on with.")] = None,
-    list_: Annotated[bool, switch("--list", "The recipes, and their numbers.")] = False,
+    out: Annotated[Path | None, option("DIR", "Directory, new or begun; default runs/reproduce-NAME.")] = None,
+    list_: Annotated[bool, switch("--list", "List the recipes and their numbers.")] = False,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
-    """Reach a published number. Trains each seed, judges it on the test set, and says how far off it is."""
+    """Reach a published number. Each seed is trained and judged on the test set; the difference is printed."""
     chosen = None if seeds is None else seeds_of(seeds)
     if list_ and name is not None:
         raise RequestError(f"Both --list and the recipe {name!r} came; give one of them.")
     if name is None:
-        refuse_beside("a list of recipes", seeds=seeds, out=out, limit=limit, steps=steps, minutes=minutes)
+        refuse_beside("without the name of a recipe", seeds=seeds, out=out, limit=limit, steps=steps, minutes=minutes)
     load_plugin(plugin)
     if name is None:
         show_recipes(as_json)
@@ -63,5 +63,5 @@ def show_recipes(as_json: bool) -> None:
         for r in found
     ]
     print_rows(rows, ("recipe", "nats", "", "budget", "about", "what", "stated by"))
-    note = "−log p(x) per test example; hours are of one seed on two cores. To reach one: unveil reproduce NAME"
+    note = "−log p(x) per test example; hours for one seed on two cores. To reproduce one: unveil reproduce NAME"
     print_lines(["", note])

@@ -52,11 +52,11 @@ def numbers(text: str, kind: type[N], name: str) -> tuple[N, ...]:
     return found
 
 
-def refuse_beside(what: str, **given: Any) -> None:
-    """Refuse flags that mean nothing beside `what`."""
+def refuse_beside(where: str, **given: Any) -> None:
+    """Refuse options that have no effect there: "with --gap", "without --sweep"."""
     for name, value in given.items():
         if value:
-            raise RequestError(f"--{name.replace('_', '-')} means nothing beside {what}; leave it out.")
+            raise RequestError(f"--{name.replace('_', '-')} cannot be used {where}; leave it out.")
 
 
 def open_run(path: Path, plugin: Path | None) -> Run:

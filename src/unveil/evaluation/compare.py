@@ -119,7 +119,7 @@ def _require_same_data(first: RunStore, other: RunStore) -> None:
             shown = f": {_short(one)} and {_short(two)}" if not isinstance(one, dict) else ""
             raise RequestError(
                 f"{first.path} and {other.path} differ in their {what}{shown}.",
-                "Log-likelihoods of different data mean different things; fit both on the same.",
+                "Log-likelihoods of different data cannot be compared; fit both on the same data.",
             )
 
 
@@ -132,8 +132,8 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
     how = {(row.result["estimator"], row.result["num_samples"]) for row in rows}
     if len(how) > 1:
         found.append(
-            "The runs were judged in different ways, and a tighter bound looks better: unveil evaluate each with the "
-            "same --estimator and --num-samples for a fair difference."
+            "The runs were judged in different ways, and a tighter bound looks better. For a fair difference, judge "
+            "each by unveil evaluate with the same --estimator and --num-samples."
         )
     conditions = {row.run.config.model.get("num_classes") or 0 for row in rows}
     if len(conditions) > 1:

@@ -88,7 +88,7 @@ def _collapsed(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
         return None
     return _finding(
         "collapse",
-        f"The latents carry {result['rate']:.2f} nats, next to nothing: the model has collapsed; "
+        f"The latents carry only {result['rate']:.2f} nats: the model has collapsed. The command "
         f"unveil diagnose {run.path} --cure tries remedies.",
     )
 
@@ -110,8 +110,8 @@ def _overfitted(run: RunStore) -> dict[str, str] | None:
     return _finding(
         "overfit",
         f"The validation bound fell {max(valid) - valid[-1]:.1f} nats below its best while training went on: the model "
-        "began to learn examples by heart (the weights kept are the best ones); fewer steps or a smaller model.width "
-        "may end higher.",
+        "began to learn examples by heart. The best weights were kept. Fewer steps or a smaller model.width may give a "
+        "higher bound.",
     )
 
 

@@ -25,7 +25,7 @@ def continue_fitting(run: RunStore, report: Report, **budget: Any) -> Iterator[E
             open_phase(run, started, **budget)
     elif run.is_finished:
         raise RequestError(
-            f"{run.path} is finished.", f"To train on: unveil resume {run.path} --epochs {_epochs_again(run)}"
+            f"{run.path} is finished.", f"To train it further: unveil resume {run.path} --epochs {_epochs_again(run)}"
         )
     return carry_out(run, report)
 

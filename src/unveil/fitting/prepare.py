@@ -88,7 +88,7 @@ def prepare(
     asked = dict(options or {}) | {dotted(name): value for name, value in keys.items()}
     choices = choose(asked | _named("model", model) | _named("objective", objective))
     if isinstance(model, Model) and {key.split(".")[0] for key in asked} & {"model", *PARTS}:
-        raise RequestError("A model built by hand came with options for building one; give either.")
+        raise RequestError("The model is built already, so keys such as model.latent cannot be used; leave them out.")
     check_writable(Path("runs")) if out is None else check_new(Path(out))
     device = pick_device(choices.train.device)
     data = load(source, y=y, z=z, **vars(choices.data))

@@ -212,10 +212,8 @@ class Model(nn.Module, ABC):
         for need in sorted(needs):
             if not self.gives & set(need.split("|")):
                 first = need.split("|")[0]
-                raise RequestError(
-                    f"{who} needs {need.replace('|', ' or ')}, which this {type(self).__name__} does not give: "
-                    f"{(REMEDIES | dict(self.remedies)).get(first, 'choose another')}."
-                )
+                told = (REMEDIES | dict(self.remedies)).get(first, "choose another")
+                raise RequestError(f"{who} does not work with this {type(self).__name__}: {told}.")
 
 
 def parameters_in(part: str, **parts: Iterable[nn.Module | nn.Parameter]) -> list[nn.Parameter]:

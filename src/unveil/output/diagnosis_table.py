@@ -30,7 +30,7 @@ def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
         print_lines([f"{finding['code']}: {finding['sentence']} {finding['remedy']}"])
     if not found["findings"]:
         print_lines(found["sentences"])
-    print_lines(["", f"{page} shows it: How good is it, really"])
+    print_lines(["", f'The report shows it, under "How good is it, really": {page}'])
 
 
 def _rung(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -52,10 +52,11 @@ def _gap(gap: Mapping[str, Any]) -> list[str]:
 def _quality(found: Mapping[str, Any]) -> list[str]:
     names = ("precision", "recall", "density", "coverage")
     pairs = ", ".join(f"{name} {found['samples'][name]:.2f} ({found['reference'][name]:.2f})" for name in names)
-    return [f"Samples against held-out x, in brackets training x: {pairs}.", f"Distances in: {found['features']}."]
+    compared = f"Samples compared with held-out x (in brackets: training x): {pairs}."
+    return [compared, f"Distances are measured in {found['features']}."]
 
 
 def _labels(found: Mapping[str, Any]) -> str:
     names = {"z": "z", "ppca": "pPCA codes of the same size", "x": "x itself"}
     told = ", ".join(f"{100 * found[name]['knn']:.0f} % from {words}" for name, words in names.items() if name in found)
-    return f"Nearest neighbours tell the label: {told}."
+    return f"Nearest neighbours find the label of a test example: {told}."

@@ -131,7 +131,7 @@ def check_picture(path: Path, domain: Domain) -> None:
     """Refuse, before any work, a picture of x that are not images."""
     if path.suffix.lower() == ".png" and not domain.is_image:
         shape = f"x of shape {domain.shape} is not an image"
-        raise RequestError(f"{path.name} would be a picture, and {shape}; write .npz, .npy or .csv.")
+        raise RequestError(f"{path.name} is a picture, but {shape}; choose an output that ends in .npz, .npy or .csv.")
 
 
 def write_x(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> None:

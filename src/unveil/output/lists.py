@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError
 from ..estimators.label import label
+from ..runs.paths import runs_in
 from .streams import print_rows
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def print_overview(kinds: Sequence[str]) -> None:
     from ..registry import load_all
 
     rows = [(kind, ", ".join(load_all(kind.removesuffix("s")))) for kind in kinds]
-    print_rows([*rows, ("runs", "what was fitted in runs/"), ("keys", "every KEY=VALUE of unveil fit")])
+    print_rows([*rows, ("runs", "the runs in runs/"), ("keys", "every KEY=VALUE of unveil fit")])
     print("\nMore of each: unveil list KIND")
 
 
@@ -31,7 +32,7 @@ def print_parts(kind: str) -> None:
     if kind == "estimator":
         from ..settings.keys import estimator_keys
 
-        print("\nKEY=VALUE of unveil evaluate (--num-samples is estimator.num_samples):\n")
+        print("\nSettings that unveil evaluate takes as KEY=VALUE (--num-samples is estimator.num_samples):\n")
         _print_keys(estimator_keys())
 
 
@@ -57,7 +58,7 @@ def _default(value: Any) -> str:
 
 def print_runs(folder: Path) -> None:
     """The runs in a folder, with what they came to."""
-    rows = [_run_row(path.parent) for path in sorted(folder.glob("*/config.json"), key=lambda p: p.stat().st_mtime)]
+    rows = [_run_row(path) for path in runs_in(folder)]
     if rows:
         print_rows(rows, ("run", "model", "source", "nats", "how"))
     else:

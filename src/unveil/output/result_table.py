@@ -58,7 +58,7 @@ def _gap_row(result: Mapping[str, Any]) -> str:
 def _precision_row(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
-    share = f"on {found['num_examples']:,} examples, at most {found['max_abs']:.4f}; not taken off"
+    share = f"on {found['num_examples']:,} examples, at most {found['max_abs']:.4f}; not subtracted"
     return f"{found['mean']:+.4f}{error_of(found['stderr'], 4)} nats {share}"
 
 

@@ -291,7 +291,7 @@ def _pick_speed(request: Request, probe: Probe, phase: Phase, large: bool) -> Sp
     if asked is True:
         return Speed(bf16, problem, later, notes)
     share = probe.seconds_per_step(bf16, problem) / probe.seconds_per_step(bf16, None)
-    told = f"A compiled step takes {share:.2f} of an eager one's time"
+    told = f"A compiled step takes {share:.2f} times as long as an uncompiled one"
     if share >= WORTH or (1 - share) * training < later:  # what it took is spent; what later stages will take is not
         return Speed(bf16, notes=(*notes, f"{told}; not used."))
     return Speed(bf16, problem, later, (*notes, f"{told}; compiling took {probe.compiling:.0f} s."))
@@ -303,7 +303,8 @@ def _pick_precision(asked: str, probe: Probe, large: bool) -> tuple[bool, tuple[
         return asked == "bf16", ()
     full, half = probe.seconds_per_step(False, None), probe.seconds_per_step(True, None)
     bf16 = half < 0.87 * full
-    return bf16, (f"Networks run in {'bf16' if bf16 else 'float32'}: bf16 takes {half / full:.2f} of float32's time.",)
+    told = f"bf16 takes {half / full:.2f} times as long as float32"
+    return bf16, (f"Networks run in {'bf16' if bf16 else 'float32'}: {told}.",)
 
 
 def _seconds_of_training(request: Request, per_step: float) -> float:

@@ -71,7 +71,7 @@ def _check_companions(options: TrainOptions) -> None:
         ("plateau", "train.schedule=plateau", options.schedule != "plateau"),
     ):
         if missing and getattr(options, name) != getattr(plain, name):
-            raise RequestError(f"train.{name} came without {other}, beside which alone it means something.")
+            raise RequestError(f"train.{name} has an effect only together with {other}; add that, or leave it out.")
     at_least(1, "train.plateau", options.plateau)
     if options.schedule == "plateau" and 0 < options.patience <= options.plateau:
         raise RequestError(

@@ -138,7 +138,7 @@ class Reproduction:
     def _verdict_words(self) -> str:
         tolerance = f"the tolerance of {self.recipe.goal.tolerance:g}"
         return {
-            "not judged": f"not the recipe, since {self.why_not}",
+            "not judged": f"not the recipe, because {self.why_not}",
             "reached": f"reached, inside {tolerance}" if self.recipe.goal.tolerance else "reached",
             "better": f"better than published by more than {tolerance}",
             "missed": f"missed, outside {tolerance}" if self.recipe.goal.tolerance else "missed",
@@ -165,7 +165,7 @@ class Reproduction:
 
     def _why(self) -> dict[str, str]:
         none = "no seed has been judged yet"
-        beside = "a reference is of another model, and has no inside"
+        beside = "a reference is the number of another model, so it cannot be reached or missed"
         return {
             "limit": "all test examples are judged",
             "nll": none,

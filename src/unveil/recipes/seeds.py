@@ -15,7 +15,7 @@ from ..errors import RequestError
 from ..files import read_json, write_json
 from ..output.counting import counting
 from ..output.streams import is_terminal, say
-from ..runs.paths import check_writable
+from ..runs.paths import check_writable, missing_file
 from ..settings.judging import make_estimator
 from .base import Recipe, budget_words, find
 from .outcome import REPRODUCE, Attempt, Reproduction
@@ -56,7 +56,7 @@ def reproduce(
         run, wall = trained(recipe, options, path / f"seed-{seed}", seed, show)
         attempt = next((a for a in found.attempts if is_of(a, run, seed)), None)
         if attempt is None:
-            tell(show, f"Seed {seed}: judging it on test examples …")
+            tell(show, f"Seed {seed}: judging it on the test examples …")
             with counted(show) as progress:
                 attempt = judged(recipe, run, seed, limit, wall, progress)
         others = [a for a in found.attempts if a.seed != seed]
@@ -102,17 +102,17 @@ def _opened(new: Reproduction) -> Reproduction:
         write_json(path / FILE, new.to_json())
         return new
     if not (path / FILE).is_file():
-        raise RequestError(f"{path} is there and holds no reproduction.", "Choose another --out.")
+        raise RequestError(f"{path} exists and holds no reproduction.", "Choose another --out.")
     held = read_json(path / FILE, REPRODUCE)
     if held["recipe"]["name"] != new.recipe.name or held["options"] != options:
         raise RequestError(
-            f"{path} holds {held['recipe']['name']} with {budget_words(held['options'])}, and {new.recipe.name} with "
-            f"{budget_words(options)} came (or other options of it).",
+            f"{path} holds {held['recipe']['name']} with {budget_words(held['options'])}; it cannot take "
+            f"{new.recipe.name} with {budget_words(options)}, or with other options.",
             "Choose another --out.",
         )
     if new.limit is not None and held["limit"] is None and held["seeds"]:
         raise RequestError(
-            f"{path} holds what was judged on the whole test set, and a limit of {new.limit:,} would replace it.",
+            f"{path} holds seeds judged on the whole test set; a limit of {new.limit:,} would replace them.",
             "Choose another --out, or leave the limit out.",
         )
     kept = (Attempt(**row) for row in held["seeds"])
@@ -124,14 +124,16 @@ def trained(
     recipe: Recipe, options: Mapping[str, Any], path: Path, seed: int, show: bool | None
 ) -> tuple[Run, float | None]:
     """The finished run of a seed, and the minutes of the whole fit where all of it happened here."""
-    if not (path / "config.json").is_file():
+    if missing_file(path) is not None:
         tell(show, f"Seed {seed}: training in {path} …")
         start = time.perf_counter()
         run = fit(recipe.data, out=path, seed=seed, options=options, show=show)
         return run, (time.perf_counter() - start) / 60
     run = Run.load(path)
     if len(run.store.config.phases) > 1 or run.store.config.seed != seed:
-        raise RequestError(f"{path} is not as the recipe made it: it was trained on, or with another seed.")
+        raise RequestError(
+            f"The run {path} was trained further than the recipe says, or with another seed.", "Choose another --out."
+        )
     if run.is_finished:
         tell(show, f"Seed {seed}: trained before, in {path}.")
         return run, None

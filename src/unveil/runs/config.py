@@ -95,4 +95,4 @@ class RunConfig:
                 versions=found.get("versions", {}),
             )
         except (KeyError, TypeError) as error:
-            raise RequestError(f"config.json of this run is not whole: {error}; the file was altered.") from error
+            raise RequestError(f"config.json of this run is incomplete: {error}; the file was changed.") from error

@@ -12,8 +12,10 @@ from ..errors import RequestError
 def check_new(path: Path) -> None:
     """Refuse to write a run where anything is."""
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        what = "holds a run" if (path / "config.json").exists() else "is not empty"
-        raise RequestError(f"{path} {what}, and a run is never overwritten.", "Choose another --out, or resume it.")
+        held = missing_file(path) is None
+        hint = f"Choose another --out, or go on with it: unveil resume {path}" if held else "Choose another --out."
+        what = "holds a run" if held else "is not empty"
+        raise RequestError(f"{path} {what}, and a run is never overwritten.", hint)
     check_writable(path)
 
 
@@ -37,7 +39,18 @@ def default_path(source_name: str, model_name: str) -> Path:
     return Path("runs") / f"{stem}-{number}"
 
 
+def missing_file(path: Path) -> str | None:
+    """The name of a file that every run and pack has and this folder lacks."""
+    return next((name for name in ("config.json", "data.json") if not (path / name).is_file()), None)
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The runs in a folder, the oldest first."""
+    found = sorted(folder.glob("*/config.json"), key=lambda p: p.stat().st_mtime) if folder.is_dir() else []
+    return [path.parent for path in found]
+
+
 def nearby_runs(path: Path) -> str:
-    folder = path if path.is_dir() else path.parent
-    found = sorted(p.parent for p in folder.glob("*/config.json"))[:3] if folder.is_dir() else []
+    """A hint that names runs near a path that is none."""
+    found = sorted(runs_in(path if path.is_dir() else path.parent))[:3]
     return f"Runs there: {', '.join(map(str, found))}." if found else "Make one with: unveil fit SOURCE"

@@ -31,12 +31,8 @@ from ..train.stage import Stage
 from .config import CONFIG, RunConfig
 from .paths import check_new, nearby_runs
 
-DATA, RESULT, DIAGNOSIS, CONTINUATIONS = (
-    "unveil-data-1",
-    "unveil-result-1",
-    "unveil-diagnosis-1",
-    "unveil-continuations-1",
-)
+DATA, RESULT = "unveil-data-1", "unveil-result-1"
+DIAGNOSIS, CONTINUATIONS = "unveil-diagnosis-1", "unveil-continuations-1"
 WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
 RANKED = 1000  # validation examples that are scored, for new ones to be ranked among
 
@@ -152,7 +148,7 @@ class RunStore:
             return load_file(self.path / SCORES)[split].numpy()
         except (OSError, KeyError, SafetensorError) as error:
             told = f"Finish it with: unveil resume {self.path}"
-            raise RequestError(f"{self.path} has no whole {SCORES}.", told) from error
+            raise RequestError(f"{self.path} has no {SCORES} that can be read.", told) from error
 
     @property
     def weights_sha256(self) -> str:
@@ -195,7 +191,7 @@ class RunStore:
         if self._data is None:
             if self.config.in_memory:
                 raise RequestError(
-                    f"{self.path} was fitted on an array in memory, which a run does not keep.",
+                    f"{self.path} was fitted on an array in memory, and a run does not keep such data.",
                     "Save the array and give --data x.npz, or open the run with Run.load(path, data=x), with y=… and "
                     "z=… where it was given them.",
                 )
@@ -227,10 +223,13 @@ class RunStore:
     def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
         write_json(self.path / "diagnosis.json", diagnosis)
 
+    @property
+    def report_path(self) -> Path:
+        return self.path / "report.html"
+
     def write_report(self, page: str) -> Path:
-        path = self.path / "report.html"
-        write_atomic(path, page.encode())
-        return path
+        write_atomic(self.report_path, page.encode())
+        return self.report_path
 
     def write_scores(self, valid: Tensor, test: Tensor) -> None:
         """Keep log p(x) of the judged examples: of validation to rank new ones among, of test to show."""

@@ -78,7 +78,8 @@ def choose(options: Mapping[str, Any]) -> Choices:
         values.setdefault(kind, {})[argument] = parse(allowed[name], value)
     for kind in PARTS:
         if kind in values and kind not in names:
-            raise RequestError(f"{kind}.{next(iter(values[kind]))} needs the {kind} named, such as {kind}=….")
+            given = f"{kind}.{next(iter(values[kind]))}"
+            raise RequestError(f"{given} came without a {kind}; add {kind}=NAME (see unveil list {kind}s).")
     budgets = [b for b in ("epochs", "steps", "minutes") if values.get("train", {}).get(b) is not None]
     if len(budgets) > 1:
         raise RequestError(f"The budget came as {' and '.join(budgets)}; give one of them.")

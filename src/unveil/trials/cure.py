@@ -22,7 +22,7 @@ CURE = "unveil-cure-1"
 CLEARLY = 2.0  # paired standard errors by which a remedy must be better than the control,
 WORTH = 0.05  # and nats per example: two fits that both say nothing differ by less, and hardly vary
 ALIVE_BETA, ALIVE_LR = 0.05, 1e-3  # of the stage that only has to bring the encoder to life
-HEADS = ("trial", "log p(x)", "better than as it was", "rate", "active", "shuffled z costs", "seconds")
+HEADS = ("trial", "log p(x)", "gain", "rate", "active", "shuffled z costs", "seconds")
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ class Cured:
             )
         best = next(tried for tried in self.tried if tried.name == self.chosen)
         return (
-            f"Best: {best.name}, {best.difference:.2f} ± {best.stderr:.2f} nats better than the fit as it was, with "
-            "one training of each: a second --seed tells whether that is luck."
+            f"Best: {best.name}, {best.difference:.2f} ± {best.stderr:.2f} nats better than the fit as it was, each "
+            "fitted once. Another --seed shows whether that was luck."
         )
 
 
@@ -252,7 +252,7 @@ class _Cure:
         model, _ = bench.fitted(alive, self.steps, self.count)
         if bench.judged(model).has_collapsed:
             self.count.made += self.steps
-            why = f"No z came alive in {self.steps:,} steps in which the rate cost next to nothing; give more --steps."
+            why = f"No latent became active in {self.steps:,} steps at β = {ALIVE_BETA}; give more --steps."
             return Verdict("undecided", why)
         again = seed_of("stage", bench.seed, 1)
         model, _ = bench.fitted(plain, self.steps, self.count, model=model, seed=again)
@@ -261,7 +261,7 @@ class _Cure:
         found, beta = verdict(dead.elbo, live.elbo, live.rate, stderr), bench.run.config.objective.get("beta", 1.0)
         if found.kind != "failed_optimisation" or beta <= 1:
             return found
-        why = f" That is by the ELBO itself; the run's objective weighs the rate by {beta:g}, which drives z out."
+        why = f" The ELBO says so; the run's own objective weighs the rate by {beta:g}, which keeps z from being used."
         return replace(found, sentence=found.sentence + why)
 
 
@@ -274,8 +274,8 @@ def _command(run: RunStore, change: Mapping[str, Any], steps: int) -> str | None
 def _advice(run: RunStore, change: Mapping[str, Any], command: str | None) -> str:
     if command is None:
         said = ", ".join(f"{name.replace('.', '__')}={value!r}" for name, value in change.items())
-        return f"To fit it with that at the full budget, in Python: unveil.fit(…, {said}), all else as for this run."
+        return f"To fit with it at the full budget, in Python: unveil.fit(…, {said}), with all else as for this run."
     if run.config.in_memory:
         where = run.config.where
-        return f"With that at the full budget, once the array is saved and its file named in the place of “{where}”:"
-    return "With that at the full budget:"
+        return f"To fit with it at the full budget, save the array and put the name of its file in place of “{where}”:"
+    return "To fit with it at the full budget:"

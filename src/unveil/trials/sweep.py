@@ -115,13 +115,13 @@ class Sweep:
             f"Each β is a new fit of {self.steps:,} steps from seed {self.seed} (the run made {self.own_steps:,}), "
             f"judged on {self.num_examples:,} validation examples; no test example was looked at.",
             f"The ELBO is highest at β = {self.best.name}: {self.best.judged.elbo:.2f} nats.",
-            _ends("Islands, where codes lie apart from what the prior draws,", marked["islands"]),
-            _ends("Collapse, where the decoder does as well with another example's z,", marked["collapse"]),
+            _ends("Islands (codes lie apart from draws of the prior)", marked["islands"]),
+            _ends("Collapse (the decoder does as well with the z of another example)", marked["collapse"]),
         ]
 
 
 def _ends(what: str, betas: Sequence[str]) -> str:
-    return f"{what} at β = {', '.join(betas)}." if betas else f"{what} at no β that was tried."
+    return f"{what} at β = {', '.join(betas)}." if betas else f"{what} at none of the β that were tried."
 
 
 def sweep(

@@ -69,7 +69,7 @@ def encoded(run: RunStore, split: Split, notes: tuple[str, ...] = (), files: tup
     moments = posterior_moments(run.model, split, expected=True) or _drawn_moments(run.model, split)
     if moments is None:
         raise RequestError(
-            f"The latents of a {run.config.model_name} have no posterior mean to encode x as.",
+            f"The latents of a {run.config.model_name} have no posterior mean, so x cannot be encoded.",
             "Use a model with continuous latents, such as vae or linear_gaussian.",
         )
     sizes = [group[0].numel() for group in prior_draw(run.model)]

@@ -1,4 +1,4 @@
-"""What is missing of x, from what is observed of it: draws from p(x_missing|x_observed), or its mean."""
+"""Imputation fills in missing values of x: draws from p(x_missing|x_observed), or its mean."""
 
 from __future__ import annotations
 
@@ -220,13 +220,13 @@ def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tenso
 
 def _said(num_rows: int, ess: np.ndarray | None, num_samples: int, scale: int) -> tuple[str, ...]:
     if not num_rows:
-        return ("Nothing is missing of x; it came back as it is.",)
+        return ("x has no missing values; it was left as it is.",)
     notes = []
     if ess is not None and (share := float((ess < min(FEW, num_samples / 2)).mean())) >= 0.01:
         notes.append(
-            f"In {math.ceil(100 * share)} % of the rows with gaps fewer than {FEW:g} of {num_samples} samples carry "
-            "the weight; a larger num_samples makes their imputations surer."
+            f"In {math.ceil(100 * share)} % of the rows with missing values, fewer than {FEW:g} of the {num_samples} "
+            "samples carry the weight. A larger num_samples gives better imputations there."
         )
     if scale > 1:
-        notes.append(f"The run was fitted on 0 and 1; what was missing is 0 or {scale}, what came is as it was.")
+        notes.append(f"The run was fitted on 0 and 1: imputed values are 0 or {scale}, observed values are unchanged.")
     return tuple(notes)

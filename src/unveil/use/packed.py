@@ -13,10 +13,9 @@ import numpy as np
 import torch
 
 from ..errors import RequestError
-from ..files import check_space, read_json
-from ..runs.config import CONFIG
-from ..runs.paths import check_writable
-from ..runs.store import DATA, RunStore
+from ..files import check_space
+from ..runs.paths import check_writable, missing_file
+from ..runs.store import RunStore
 from .encode import Encoding, decode, encode
 from .sample import sample
 from .score import Scores, score
@@ -46,10 +45,8 @@ def load(path: Path | str, *, parts: Mapping[str, Any] | None = None) -> Packed:
     Arguments: parts, the user's own pieces by slot or class name, for a model that has any.
     """
     path = Path(path)
-    for name, format in (("config.json", CONFIG), ("data.json", DATA)):
-        if not (path / name).is_file():
-            raise RequestError(f"{path} is not a packed model: it has no {name}.", "Make one: unveil pack RUN -o DIR")
-        read_json(path / name, format)
+    if (name := missing_file(path)) is not None:
+        raise RequestError(f"{path} is not a packed model: it has no {name}.", "Make one: unveil pack RUN -o DIR")
     return Packed(RunStore.load(path, parts=parts))
 
 

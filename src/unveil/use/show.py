@@ -1,14 +1,17 @@
-"""What a fitted model is for: embed, score, sample, reconstruct, interpolate."""
+"""The verbs reconstruct and interpolate: x from where it stands in z, and what lies between two examples."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..batch import Batch
 from ..data import Split
+from ..data.rowblocks import blocks
 from ..errors import RequestError
 from ..model import device_of, require_latents
 from ..ops import keyed
@@ -42,7 +45,7 @@ def interpolate(
     require_latents(run.model, "Interpolation")
     if is_coded(run.model):
         raise RequestError(
-            f"The latents of a {run.config.model_name} are codes, and between two codes there is nothing.",
+            f"The latents of a {run.config.model_name} are codes, and there is nothing between two codes.",
             "Use a model with continuous latents, such as vae or hvae.",
         )
     source = run.data.test if x is None else given(run, x)
@@ -72,27 +75,32 @@ def _slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     return (weights[0] * a.unsqueeze(1) + weights[1] * b.unsqueeze(1)) / torch.sin(angle)
 
 
+def _batches(split: Split, what: str) -> Iterator[tuple[Batch, int]]:
+    """Filled blocks of a split, under noise of their own, and how many rows of each are to be kept."""
+    for block in blocks(len(split)):
+        with keyed(what, block.first):
+            yield split.batch(block.rows.to(split.x.device)), block.keep
+
+
 @torch.no_grad()
 def likely_labels(run: RunStore, split: Split) -> Tensor | None:
-    """The label of each example of a (small) split, the likeliest where it is not known; None without a condition."""
-    if run.model.draw_labels(1) is None:
-        return None
-    with keyed("label", 0):
-        return run.model.label(split.batch(torch.arange(len(split), device=split.x.device)))
+    """The label of each example of a split, the likeliest where it is not known; None without a condition."""
+    found = [(run.model.label(batch), keep) for batch, keep in _batches(split, "label")]
+    known = [y[:keep] for y, keep in found if y is not None]
+    return torch.cat(known) if known else None
 
 
+@torch.no_grad()
 def posterior_z(run: RunStore, split: Split) -> tuple[Tensor, ...]:
-    """The posterior mean per group [N, …] of every example of a (small) split; one draw where z has no mean."""
-    rows = torch.arange(len(split), device=split.x.device)
-    with keyed("posterior", 0):
-        posterior = run.model.posterior(split.batch(rows))
-    if posterior.mean is not None:
-        return posterior.mean
-    with keyed("reconstruct", 0):
-        return tuple(group[0] for group in posterior.draw(1)[0])
+    """The posterior mean per group [N, …] of every example of a split; one draw where z has no mean."""
+    found = []
+    for batch, keep in _batches(split, "posterior"):
+        posterior = run.model.posterior(batch)
+        z = posterior.mean if posterior.mean is not None else tuple(group[0] for group in posterior.draw(1)[0])
+        found.append(tuple(group[:keep] for group in z))
+    return tuple(map(torch.cat, zip(*found, strict=True)))
 
 
 def batch_x(split: Split) -> np.ndarray:
     """x of a split as its batches hold it, [N, *shape]."""
-    with keyed("show", 0):
-        return split.batch(torch.arange(len(split), device=split.x.device)).x.cpu().numpy()
+    return np.concatenate([batch.x[:keep].cpu().numpy() for batch, keep in _batches(split, "show")])

@@ -1,0 +1,89 @@
+"""The store is the one room that knows the files of a run; the facade above it has one line a verb."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import unveil
+from unveil.api import Run
+from unveil.errors import RequestError
+from unveil.runs.config import RunConfig
+from unveil.runs.store import RunStore
+from unveil.settings.options import TrainOptions
+from unveil.settings.phase import Phase
+
+SOURCES = Path(inspect.getfile(unveil)).parent
+SAVED = Path(__file__).parent / "0.1.0"
+FILES = (
+    "config.json", "data.json", "result.json", "diagnosis.json", "continuations.json", "metrics.jsonl", "report.html",
+    "weights.safetensors", "scores.safetensors",
+)  # fmt: skip
+STORED = (
+    "path", "config", "train", "data_info", "domain", "columns", "is_finished", "result", "diagnosis", "metrics",
+    "objective", "model", "data",
+)  # fmt: skip
+
+
+def texts_of(path: Path) -> set[str]:
+    """The strings of a module that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    strings = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    return {node.value for node in strings if id(node) not in docs}
+
+
+def test_no_other_room_names_a_file_of_a_run() -> None:
+    knows = {
+        str(path.relative_to(SOURCES))
+        for path in SOURCES.rglob("*.py")
+        if any(text == name or text.endswith(f"/{name}") for text in texts_of(path) for name in FILES)
+    }
+    assert knows == {"runs/store.py", "runs/paths.py"}
+
+
+@pytest.mark.parametrize("path", sorted(SAVED.iterdir()), ids=lambda path: path.name)
+def test_the_choices_of_a_saved_run_come_back_as_they_were(path: Path) -> None:
+    """Typed and plain again, nothing is lost and nothing but defaults is added."""
+    written = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    again = RunConfig.of_json(written).to_json()
+    assert again | {"phases": []} == written | {"phases": []} | {name: again[name] for name in ("versions", "plan")}
+    for now, before in zip(again["phases"], written["phases"], strict=True):
+        assert now.items() >= {k: v for k, v in before.items() if k != "stages"}.items()
+
+
+def test_a_phase_repeats_its_options_and_leaves_the_budget_open() -> None:
+    asked = TrainOptions(clip=3.0, patience=7, finish="iwae", encoder_steps=2)
+    phase = Phase(asked, steps=500, batch_size=64, lr=2e-3, ema_half_life=9.0, valid_every=20, threads=2, compile=True)
+    again = Phase.of_json(json.loads(json.dumps(phase.to_json())))
+    assert again.to_json() == phase.to_json()
+    kept = replace(asked, batch_size=64, lr=2e-3, weight_decay=0.0, prior_share=0.0, precision="float32", threads=2)
+    assert again.options == replace(kept, compile=True, device="cpu")
+    assert (again.options.steps, again.options.valid_every, again.options.ema_half_life) == (None, "auto", "auto")
+
+
+def test_a_config_that_is_not_whole_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    found = json.loads((next(SAVED.iterdir()) / "config.json").read_text(encoding="utf-8"))
+    del found["seed"]
+    (tmp_path / "config.json").write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(RequestError, match="'seed'; the file was altered"):
+        RunStore.load(tmp_path)
+
+
+def test_the_facade_shows_what_the_store_holds_and_does_nothing_itself() -> None:
+    run = Run.load(next(SAVED.glob("vae*")))
+    for name in STORED:
+        if name not in ("data", "diagnosis", "objective", "config", "train"):
+            assert getattr(run, name) is getattr(run.store, name) or getattr(run, name) == getattr(run.store, name)
+    assert run.config == run.store.config.to_json() and run.train == run.store.phase.to_json()
+    verbs = [f for name, f in vars(Run).items() if inspect.isfunction(f) and not name.startswith("_")]
+    assert {f.__name__ for f in verbs} >= {"evaluate", "encode", "score", "sample", "impute", "resume", "report"}
+    for verb in verbs:
+        body = ast.parse(textwrap.dedent(inspect.getsource(verb))).body[0].body  # type: ignore[attr-defined]
+        assert len(body) == 2 or verb.__name__ == "report", f"{verb.__name__} does more than call its room"
