@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ def sample(
     keys, spread = sample_arguments(run.model, keys), _spread(run.model, temperature)
     code = None if label is None else _code_of(run, label)
     with keyed("sample", seed):
-        found = [_sample_chunk(run, count, spread, code, mean, keys) for count in _chunks(num_samples)]
+        counts = (min(CHUNK, num_samples - first) for first in range(0, num_samples, CHUNK))
+        found = [_sample_chunk(run, count, spread, code, mean, keys) for count in counts]
     return torch.cat(found).cpu().numpy()
 
 
@@ -85,8 +86,3 @@ def _code_of(run: RunStore, label: str) -> int:
     if str(label) not in classes:
         raise RequestError(f"There is no label {label!r}.", nearest(str(label), classes))
     return classes.index(str(label))
-
-
-def _chunks(count: int) -> Iterator[int]:
-    for first in range(0, count, CHUNK):
-        yield min(CHUNK, count - first)
