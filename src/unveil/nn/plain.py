@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..registry import register
 from .rectifier import ReLU
-from .residual import small
+from .residual import small, unbiased
 
 Activation = Literal["tanh", "relu", "silu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": ReLU, "silu": nn.SiLU}
@@ -23,14 +23,10 @@ def feed_forward(in_features: int, width: int, depth: int, activation: Activatio
     """
     layers: list[nn.Module] = []
     for size in [in_features, *[width] * (depth - 1)]:
-        layers += [_glorot(nn.Linear(size, width)), ACTIVATIONS[activation]()]
+        linear = unbiased(nn.Linear(size, width))
+        nn.init.xavier_uniform_(linear.weight)
+        layers += [linear, ACTIVATIONS[activation]()]
     return nn.Sequential(*layers)
-
-
-def _glorot(layer: nn.Linear) -> nn.Linear:
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 @register("encoder", "plain")

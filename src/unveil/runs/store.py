@@ -105,8 +105,7 @@ class RunStore:
     @property
     def columns(self) -> list[str] | None:
         """The names of the columns of the table that the run was fitted on, or None."""
-        found: list[str] | None = self.data_info.get("columns")
-        return found
+        return self.data_info.get("columns")
 
     @property
     def is_finished(self) -> bool:

@@ -56,7 +56,6 @@ class Phase:
 
     @classmethod
     def of_json(cls, found: Mapping[str, Any]) -> Phase:
-        """The phase that `to_json` gave."""
         asked = TrainOptions(**{name: found[name] for name in KEPT if name in found})
         own = {name: found[name] for name in RESOLVED if name in found}
         return cls(asked, **own, stages=tuple(found.get("stages", ({},))))

@@ -199,7 +199,7 @@ class HVAE(Labelled, Scaled):
         return self.likelihood(self._decoded(self.visit(lambda i, p, q: z[i], None, self.encoded(y))))
 
     def coordinates(self, batch: Batch) -> Coordinates:
-        return TopTransform(OneTransform(self.prior.base(batch.y)[1]))
+        return OneTransform(self.prior.base(batch.y)[1])
 
     def features(self, batch: Batch) -> tuple[Tensor, ...]:
         """The features of x that q uses, a tuple of tensors [B, …]."""
@@ -298,20 +298,3 @@ class LadderPosterior(Posterior):
         features = tuple(h.detach() for h in self._features) if hold else self._features
         with held(self._model.parameters_of("q")) if hold else contextlib.nullcontext():
             return log_q(self._model.visit(lambda i, p, q: z[i], features, self._label))
-
-
-class TopTransform(Coordinates):
-    """z_L = T(u_L); the other groups are as they are.
-
-    Arguments: transform: T of the top group.
-    """
-
-    def __init__(self, transform: OneTransform) -> None:
-        self._transform = transform
-
-    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
-        top, log_det = self._transform.to_z(u[-1:])
-        return (*u[:-1], *top), log_det
-
-    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (*z[:-1], *self._transform.to_u(z[-1:]))
