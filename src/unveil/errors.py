@@ -43,9 +43,14 @@ def remark(notes: Iterable[str], up: int = 3) -> None:
 
 def positive(num_samples: int) -> int:
     """`num_samples` itself, refused below 1."""
-    if num_samples < 1:
-        raise RequestError(f"num_samples is {num_samples}; it takes a whole number from 1 upwards.")
+    at_least(1, "num_samples", num_samples)
     return num_samples
+
+
+def at_least(least: int, name: str, value: int) -> None:
+    """Refuse a whole number below `least`; `name` says what it is."""
+    if value < least:
+        raise RequestError(f"{name} is {value}; it takes a whole number from {least} upwards.")
 
 
 class Interrupted(WorkError):

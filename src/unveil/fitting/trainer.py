@@ -61,7 +61,6 @@ class Trainer:
 
     @property
     def stage(self) -> Stage:
-        """The present one."""
         return self.stages[self.index]
 
     @property
@@ -83,7 +82,8 @@ class Trainer:
             if self.stage_is_over:
                 yield self._enter_next()
             yield from self._train_stage(stop)
-        self._write_weights()
+        self.state.average.model.load_state_dict(self.best_weights)
+        self.run.write_weights(self.state.average.model)
 
     def _train_stage(self, stop: StopRequests) -> Iterator[Event]:
         phase, begin, first, before = self.run.phase, time.perf_counter(), self.state.step, self.trained_seconds
@@ -224,7 +224,3 @@ class Trainer:
         self.count, self.stopped = values["count"], values["stopped"]
         self.trained_seconds = values["seconds"]
         self.run.cut_metrics(values["metrics_bytes"])
-
-    def _write_weights(self) -> None:
-        self.state.average.model.load_state_dict(self.best_weights)
-        self.run.write_weights(self.state.average.model)

@@ -21,6 +21,7 @@ from .modes import held
 from .posterior import Posterior
 from .spaces import Coordinates, Flow
 
+Drawn = tuple[Tensor, tuple[Tensor, ...]]  # x [N, *shape], and the groups of z [N, …]
 REMEDIES = {
     "log_w": "it has no sampled log-weights; use the objective or estimator 'elbo'",
     "joint": "its p(x, z) cannot be asked for at a given z; use the estimator 'elbo'",
@@ -91,10 +92,8 @@ class Model(nn.Module, ABC):
         """p(x|z) with batch shape [K, B] or [B]; its mean and samples have the units of x."""
 
     @abstractmethod
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """(x [N, *shape], z groups [N, …]) from p(x, z); `temperature` scales the spread of p(z)."""
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
+        """(x, z) from p(x, z); `temperature` scales the spread of p(z)."""
 
     @abstractmethod
     def initialise(self, batch: Batch) -> None:
@@ -198,9 +197,7 @@ class Model(nn.Module, ABC):
             return self.enumerate(batch)
         return self.draw_terms(batch, num_samples, hold, posterior)
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """The terms of K draws for `infer`, which alone calls it: first `posterior`, then `joint`.
 
         A family may replace it by a single pass that gives the same terms.

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ..domain import Domain
 from .fourier import time_features
+from .residual import small
 
 TIMES = 64  # features of a time
 
@@ -47,11 +48,8 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.norm = ChannelNorm(channels)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.told = nn.Linear(conditions, 2 * channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        with torch.no_grad():
-            self.told.weight.mul_(0.2)
-            self.second.weight.mul_(0.2)
+        self.told = small(nn.Linear(conditions, 2 * channels), 0.2)
+        self.second = small(nn.Conv2d(channels, channels, 3, padding=1), 0.2)
 
     def forward(self, h: Tensor, told: Tensor) -> Tensor:
         u, v = self.told(told)[..., None, None].chunk(2, 1)
@@ -65,9 +63,7 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = max(1, channels // 32)
         self.norm = ChannelNorm(channels)
-        self.asked, self.out = nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
-        with torch.no_grad():
-            self.out.weight.mul_(0.2)
+        self.asked, self.out = nn.Conv2d(channels, 3 * channels, 1), small(nn.Conv2d(channels, channels, 1), 0.2)
 
     def forward(self, h: Tensor) -> Tensor:
         q, k, v = (
@@ -117,9 +113,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.ModuleList(ConvBlock(c, told) for _ in range(depth)) for c in reversed(counts))
         pairs = zip(counts[::-1], counts[-2::-1], strict=False)
         self.grow = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in pairs)
-        self.out = nn.Conv2d(width, channels * patch**2, 3, padding=1)
-        with torch.no_grad():
-            self.out.weight.mul_(0.1)
+        self.out = small(nn.Conv2d(width, channels * patch**2, 3, padding=1), 0.1)
 
     def forward(self, features: Tensor, time: Tensor, y: Tensor | None = None) -> Tensor:
         told = self.conditions(time, y)
@@ -159,11 +153,8 @@ class LinearBlock(nn.Module):
 
     def __init__(self, width: int, conditions: int) -> None:
         super().__init__()
-        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
-        self.told = nn.Linear(conditions, 2 * width)
-        with torch.no_grad():
-            self.told.weight.mul_(0.2)
-            self.second.weight.mul_(0.2)
+        self.first, self.second = nn.Linear(width, width), small(nn.Linear(width, width), 0.2)
+        self.told = small(nn.Linear(conditions, 2 * width), 0.2)
 
     def forward(self, h: Tensor, told: Tensor) -> Tensor:
         u, v = self.told(told).chunk(2, -1)
@@ -184,9 +175,7 @@ class DenoisingMLP(nn.Module):
         self.conditions = Conditions(width, num_classes)
         self.first = nn.Linear(values * num_features, width)
         self.blocks = nn.ModuleList(LinearBlock(width, width) for _ in range(depth))
-        self.out = nn.Linear(width, values)
-        with torch.no_grad():
-            self.out.weight.mul_(0.1)
+        self.out = small(nn.Linear(width, values), 0.1)
 
     def forward(self, features: Tensor, time: Tensor, y: Tensor | None = None) -> Tensor:
         told = self.conditions(time, y)

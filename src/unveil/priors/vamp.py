@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions.real_latents import LatentMixture
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..registry import register
 from .base import Prior
 
@@ -38,8 +38,7 @@ class Vamp(Prior):
 
     def __init__(self, num_latents: int, *, num_components: int = 200, learned_weights: bool = False) -> None:
         super().__init__(num_latents)
-        if num_components < 1:
-            raise RequestError(f"prior.num_components is {num_components}; it takes a whole number from 1 upwards.")
+        at_least(1, "prior.num_components", num_components)
         self.num_components = num_components
         self._infer: Callable[[Tensor], Distribution] | None = None
         self._kept: tuple[tuple[tuple[int, int], ...], Distribution] | None = None

@@ -20,8 +20,8 @@ from torch.distributions import Categorical, Distribution
 from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
-from ...errors import RequestError
-from ...model import Model, Posterior, parameters_in
+from ...errors import RequestError, at_least
+from ...model import Drawn, Model, Posterior, parameters_in
 from ...panels import Bars, Panel, Strip
 from ...registry import register
 from ...terms import Terms, expand_samples
@@ -78,8 +78,7 @@ class Mixture(Model):
                 f"mixture has components for {', '.join(sorted(self.domains))} data and x is {domain}.",
                 "Use the model 'vae', or give data.domain=real.",
             )
-        if num_components < 1:
-            raise RequestError(f"model.num_components is {num_components}; it takes a whole number from 1 upwards.")
+        at_least(1, "model.num_components", num_components)
         if smoothing is None:
             smoothing = domain.levels / 2 if domain.is_discrete else 1.0
         if not 0 < smoothing < math.inf:
@@ -98,8 +97,6 @@ class Mixture(Model):
     def log_pi(self) -> Tensor:
         """log π [C], in float64."""
         return self.logits.double().log_softmax(-1)
-
-    # p(x, z), p(x) and p(z|x)
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         log_px_z = _pick(self._log_px_c(batch), z[0])  # [K, B]
@@ -127,15 +124,11 @@ class Mixture(Model):
         """log p(x|z = c) for all c, [B, C]."""
         return self.components.log_prob(*_flat(batch, dtype))
 
-    # generating
-
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return EventSum(self.components.each(z[0]), len(self.domain.shape))
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         """A temperature below 1 favours the frequent components: p(z) ∝ π^(1/T)."""
         p = Categorical(logits=self.log_pi / max(temperature, 1e-6), validate_args=False)
         z = (p.sample((num_samples,)),)
@@ -165,8 +158,6 @@ class Mixture(Model):
             columns=ACROSS,
             led=True,
         )
-
-    # fitting
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:

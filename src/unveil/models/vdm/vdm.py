@@ -12,8 +12,8 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...domain import Domain
-from ...errors import RequestError
-from ...model import Flow, Posterior, parameters_in
+from ...errors import RequestError, at_least
+from ...model import Drawn, Flow, Posterior, parameters_in
 from ...model.shared.labelled import Conditioned, classes_of
 from ...model.shared.networks import refuse_negative
 from ...nn.noise import Path, Spacing, signal_and_noise
@@ -45,10 +45,7 @@ class VDM(Conditioned):
 
     Arguments:
         domain: binary, levels (p(x|z₀) sums to one over them) or real.
-        network: "unet" (images) or "mlp"; width, depth and patch of it.
-        prediction: what the network's output is taken for.
-        noise: γ(t), between learned ends: "monotone", trained to lower the variance, or "linear".
-        fourier: whether the network sees where z lies between neighbouring levels.
+        network, width, depth, patch, prediction, noise, fourier: as for `build`, without "auto" and 0.
         num_classes: C, or 0 without a condition.
     """
 
@@ -80,17 +77,7 @@ class VDM(Conditioned):
         super().__init__()
         check_domain(domain)
         self.domain, self.network = domain, network
-        self.noising = Noising(
-            domain,
-            network=network,
-            width=width,
-            depth=depth,
-            patch=patch,
-            prediction=prediction,
-            noise=noise,
-            fourier=fourier,
-            num_classes=num_classes,
-        )
+        self.noising = Noising(domain, network, width, depth, patch, prediction, noise, fourier, num_classes)
         self.expect_labels(num_classes)
 
     @classmethod
@@ -151,13 +138,9 @@ class VDM(Conditioned):
 
     @property
     def story(self) -> str:
-        return f"{self.network} network for {self.noising.prediction}, noise {self._noise_range()}"
-
-    def _noise_range(self) -> str:
         first, last = (float(torch.exp(gamma / 2).detach()) for gamma in self.noising.noise.limits)
-        return f"from {first:.2g} to {last:.2g} of the signal"
-
-    # q(z|x), p(x, z) and their meeting
+        noise = f"noise from {first:.2g} to {last:.2g} of the signal"
+        return f"{self.network} network for {self.noising.prediction}, {noise}"
 
     def posterior(self, batch: Batch) -> Posterior:
         first, last = self.noising.noise.limits
@@ -169,9 +152,7 @@ class VDM(Conditioned):
         log_px_z = self.noising.px(z[0], batch.observed).log_prob(batch.x)
         return Terms(log_px_z, torch.stack([torch.full_like(log_pz, torch.nan), log_pz], -1), z=z)
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """The terms of K draws; the rate of z₀ is estimated by one step at a random time for each draw."""
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
@@ -216,8 +197,6 @@ class VDM(Conditioned):
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return self.noising.px(z[0])
 
-    # the same network as other models
-
     def layers(self, num_steps: int) -> DiffusionLayers:
         return DiffusionLayers(self.noising, num_steps).train(self.training)
 
@@ -250,8 +229,6 @@ class VDM(Conditioned):
             log_end=lambda z: log_normal(noising, z),
         )
 
-    # generating
-
     def label(self, batch: Batch) -> Tensor | None:
         """The given labels, −1 where one is not known, since the network knows p(x), too."""
         if not self.num_classes:
@@ -272,7 +249,7 @@ class VDM(Conditioned):
         sampler: Literal["ancestral", "ddim"] = "ancestral",
         spacing: Spacing = "angle",
         guidance: float = 1.0,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> Drawn:
         """(x, (z₀, z₁)) through a number of steps.
 
         Arguments:
@@ -296,8 +273,7 @@ class VDM(Conditioned):
         return self.decode(z).sample(), (z[0], z[-1])
 
     def _check_sampling(self, steps: int, guidance: float) -> None:
-        if steps < 1:
-            raise RequestError(f"The number of steps is {steps}; it takes a whole number from 1 upwards.")
+        at_least(1, "The number of steps", steps)
         if guidance != 1 and not self.num_classes:
             raise RequestError(
                 f"guidance={guidance:g} came for a model without labels; fit it with model.condition=label, or leave "
