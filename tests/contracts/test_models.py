@@ -12,7 +12,7 @@ from torch import Tensor
 
 from contracts.variants import B, K, Variant, batch_of, models, models_with, with_latents
 from unveil.batch import Batch
-from unveil.domain import KINDS, Domain
+from unveil.domain import Domain, kinds
 from unveil.errors import RequestError
 from unveil.model import REMEDIES, Model
 from unveil.ops import keyed
@@ -60,13 +60,13 @@ FAMILIES = pytest.mark.parametrize("family", load_all("model").values(), ids=loa
 def test_each_family_states_its_facts(family: type[Model]) -> None:
     assert family.summary and family.solves in ("nothing", "some", "all")
     assert 0 <= family.prior_share < 1 and 0 <= family.warmup < 1 and set(family.remedies) <= set(REMEDIES)
-    assert set(family.domains) <= set(KINDS) and isinstance(family.fits_few_data, bool)
+    assert set(family.domains) <= set(kinds()) and isinstance(family.fits_few_data, bool)
 
 
 @FAMILIES
 def test_a_family_takes_the_domains_that_it_states(family: type[Model]) -> None:
     build = getattr(family, "build", family)
-    for kind in KINDS:
+    for kind in kinds():
         domain = Domain(kind, (7,), 4 if kind == "levels" else None)
         if not family.domains or kind in family.domains:
             assert build(domain).domain == domain
