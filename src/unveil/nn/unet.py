@@ -128,7 +128,8 @@ class UNet(nn.Module):
             h = _through(blocks, h, told)
             if i < len(self.grow):
                 h = F.pixel_shuffle(self.grow[i](h), 2) + skips[-1 - i]
-        return self._image(self.out(F.silu(h)), features.ndim == 5)
+        x = F.pixel_shuffle(self.out(F.silu(h)), self.patch)[..., : self.size[0], : self.size[1]]
+        return x.movedim(1, -1) if features.ndim == 5 else x.squeeze(1)
 
     def _cells(self, features: Tensor) -> Tensor:
         """[N, H, W(, C), F] → [N, C·F·p², h, w], channels last in memory."""
@@ -136,10 +137,6 @@ class UNet(nn.Module):
         if any(self.margin):
             x = F.pad(x, (0, self.margin[0], 0, self.margin[1]))
         return F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
-
-    def _image(self, h: Tensor, has_channels: bool) -> Tensor:
-        x = F.pixel_shuffle(h, self.patch)[..., : self.size[0], : self.size[1]]
-        return x.movedim(1, -1) if has_channels else x.squeeze(1)
 
 
 def _through(blocks: nn.Module, h: Tensor, told: Tensor) -> Tensor:
