@@ -77,7 +77,7 @@ def test_a_collapsed_run_gets_a_cure_that_is_alive(collapsed: Run, tmp_path: Pat
     assert said["num_examples"] == len(collapsed.data.valid) and said["estimator"] == "iwae"
     assert [len(row) for row in found.rows()] == 5 * [len(HEADS)]
     assert any("Best: free bits" in line for line in found.lines())
-    assert "once the array is saved" in found.advice and found.advice in found.lines()
+    assert "save the array and put the name of its file" in found.advice and found.advice in found.lines()
     check_command(found.command, free)
 
 

@@ -16,6 +16,7 @@ from unveil.domain import KINDS, Domain
 from unveil.errors import RequestError
 from unveil.model import REMEDIES, Model
 from unveil.ops import keyed
+from unveil.panels import Panel
 from unveil.registry import describe, load_all, rebuild
 from unveil.terms import Terms
 from unveil.train.checkpoint import load_weights, save_weights
@@ -391,5 +392,7 @@ def test_initialise_depends_on_nothing_but_data_and_noise(variant: Variant) -> N
 @EACH
 def test_panels_and_story_can_be_told(variant: Variant) -> None:
     model = variant.build()
-    assert isinstance(model.story, str) and isinstance(model.panels(batch_of(variant.domain)), dict)
+    assert isinstance(model.story, str) and all(
+        isinstance(panel, Panel) for panel in model.panels(batch_of(variant.domain))
+    )
     assert type(model).summary, "one line for `unveil list`"

@@ -243,12 +243,12 @@ class VAE(Labelled, Scaled):
         return parameters_in(part, p=p, q=q, prior=[self.prior])
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Any]:
-        """The rate of each latent, KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products of normals."""
+    def rate_per_dimension(self, batch: Batch) -> Tensor | None:
+        """KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products of normals."""
         q, p = self.posterior(batch).distribution, self.prior(batch.y)
         if q is None or not (_factorises(q) and _factorises(p)):
-            return {}
-        return {"kl_per_dimension": kl_divergence(q.base_dist, p.base_dist)}  # type: ignore[attr-defined]
+            return None
+        return kl_divergence(q.base_dist, p.base_dist)  # type: ignore[attr-defined]
 
     def _encode(self, batch: Batch) -> Tensor:
         """Features [B, F], with the label as C numbers after them."""

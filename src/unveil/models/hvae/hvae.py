@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from ...model.shared.networks import default_prior
 from ...model.shared.scaled import Scaled
 from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
 from ...nn.rungs import Inference, Network, ladder
+from ...panels import Panel
 from ...priors import Prior
 from ...registry import lookup, register
 from ...terms import Terms, stack_groups
@@ -271,7 +272,7 @@ class HVAE(Labelled, Scaled):
         return parameters_in(part, p=p, q=q, prior=[self.prior])
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Any]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         return groups_switched_on(self, batch)
 
 

@@ -16,13 +16,13 @@ from ...errors import RequestError, at_least
 from ...model import Drawn, Flow, Posterior, parameters_in
 from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.networks import refuse_negative
-from ...model.shared.panels import Panel
 from ...nn.noise import Path, Spacing, signal_and_noise
+from ...panels import Panel
 from ...registry import register
 from ...terms import Terms
 from .noising import DOMAINS, Noising, Prediction, check_domain
 from .steps import DiffusionLayers, NoisingPosterior, descend, labels_or_null, log_normal, top_kl
-from .walks import diffusion_panels
+from .walks import STEPS, diffusion_panels
 
 UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), too
 
@@ -52,6 +52,7 @@ class VDM(Conditioned):
     summary = "variational diffusion: many small steps from noise to x"
     groups = ("z0", "z1")
     domains = DOMAINS
+    compared_steps = STEPS
     warmup = 0.0  # q is fixed and cannot collapse; a rate that weighs less would only move the ends of γ
     remedies: ClassVar = {
         "log_w": "in continuous time it has no sampled log-weights; use the objective or estimator 'elbo', or the "
@@ -286,7 +287,7 @@ class VDM(Conditioned):
         return parameters_in(part, p=[self], q=[], prior=[])
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Panel]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         return diffusion_panels(self, self.noising, batch)
 
 

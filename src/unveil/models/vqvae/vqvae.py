@@ -19,10 +19,10 @@ from ...model import Drawn, Posterior, held, parameters_in
 from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.labels import every_label, log_label_prior
 from ...model.shared.networks import ENOUGH, default_width
-from ...model.shared.panels import Panel
 from ...model.shared.scaled import Scaled
 from ...nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
 from ...nn.quantize import count_codes, perplexity
+from ...panels import Panel
 from ...priors.codes import CodePrior
 from ...registry import lookup, register
 from ...terms import Terms, expand_samples
@@ -288,11 +288,11 @@ class VQVAE(Conditioned, Scaled):
         return parameters_in(part, p=p, q=[self.encoder], prior=[self.prior])
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Panel]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         """How the book is used, what the learned prior gains, and what codes look like under either prior."""
         (codes,), _ = self.posterior(batch).draw(1)
         counts = count_codes(codes, self.codebook_size).sort(descending=True).values
         learned = float(-self._log_pc(batch, codes).mean())
         uniform = self.num_codes * math.log(self.codebook_size)
-        found: dict[str, Panel] = {"codebook": usage(counts), "code_prior": gain(uniform, learned)}
-        return found | ({"codes": codes_seen(self, batch)} if self.domain.is_image else {})
+        found = (usage(counts), gain(uniform, learned))
+        return (*found, codes_seen(self, batch)) if self.domain.is_image else found
