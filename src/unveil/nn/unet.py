@@ -66,9 +66,8 @@ class Attention(nn.Module):
         self.asked, self.out = nn.Conv2d(channels, 3 * channels, 1), small(nn.Conv2d(channels, channels, 1), 0.2)
 
     def forward(self, h: Tensor) -> Tensor:
-        q, k, v = (
-            self.asked(self.norm(h)).flatten(2).unflatten(1, (3, self.heads, -1)).unbind(1)
-        )  # [N, heads, E, cells]
+        asked = self.asked(self.norm(h)).flatten(2)
+        q, k, v = asked.unflatten(1, (3, self.heads, -1)).unbind(1)  # [N, heads, E, cells]
         weight = (q.transpose(-1, -2) @ k / math.sqrt(q.shape[-2])).softmax(-1)  # few cells: no need for a fused one
         taken = v @ weight.to(v.dtype).transpose(-1, -2)
         return h + self.out(taken.flatten(1, 2).unflatten(-1, h.shape[-2:]))
