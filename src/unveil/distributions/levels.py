@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.distributions import Categorical
 from torch.nn import functional as F
 
 from .event import Shape, Unchecked
@@ -35,11 +36,7 @@ class Levels(Unchecked):
         return self.log_p.exp() @ self._levels**2 - self.mean**2
 
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
-        return (
-            torch.distributions.Categorical(logits=self.log_p, validate_args=False)
-            .sample(sample_shape)
-            .to(self.log_p.dtype)
-        )
+        return Categorical(logits=self.log_p, validate_args=False).sample(sample_shape).to(self.log_p.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
         level = value.long().unsqueeze(-1)

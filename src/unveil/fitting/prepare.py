@@ -101,7 +101,8 @@ def prepare(
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
     in_memory = not isinstance(source, str | Path) or y is not None or z is not None
     config = _config(in_memory, data, built, goal, choices, plan, seed)
-    check_space(path, _bytes_on_disk(built))
+    numbers = sum(t.numel() for t in built.state_dict().values())
+    check_space(path, 10 * 4 * numbers + 20_000_000)
     return Fitting(path, config, explain(data, built, config), data, built, plan, own_parts(built))
 
 
@@ -164,10 +165,6 @@ def _config(
         notes=(*data.notes, *plan.notes),
         versions=versions(),
     )
-
-
-def _bytes_on_disk(model: Model) -> int:
-    return 10 * 4 * sum(t.numel() for t in model.state_dict().values()) + 20_000_000
 
 
 def own_parts(model: Model) -> dict[str, Any]:

@@ -215,8 +215,7 @@ class Trainer:
         return model
 
     def _take_up(self, found: Checkpoint) -> None:
-        values = found.values
-        first = self.made
+        values, first = found.values, self.made
         self.state.load(found.tensors, found.step - first, values.get("lr_factor", 1.0))
         self.best = Best(values["best_bound"], values["since_best"])
         self.best_weights = {k[5:]: v for k, v in found.tensors.items() if k.startswith("best/")}

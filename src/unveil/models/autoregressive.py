@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
 from ..model import Drawn, Posterior, held, parameters_in
-from ..model.shared.labelled import Conditioned, classes_of
+from ..model.shared.labelled import Condition, Conditioned, classes_of
 from ..model.shared.labels import every_label, log_label_prior, one_hot
 from ..model.shared.networks import default_width
 from ..model.shared.scaled import Scaled
@@ -25,7 +25,6 @@ from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
 
-Condition = Literal["none", "label"]
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
 
 

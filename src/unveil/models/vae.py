@@ -7,7 +7,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from ..domain import Domain
 from ..errors import RequestError, at_least
 from ..likelihoods import Likelihood, default_likelihood
 from ..model import Coordinates, Drawn, OneGroup, OneTransform, Posterior, marginals, parameters_in
-from ..model.shared.labelled import Labelled, classes_of
+from ..model.shared.labelled import Condition, Labelled, classes_of
 from ..model.shared.networks import (
     ENOUGH,
     SMALL,
@@ -36,7 +36,6 @@ from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
 
-Condition = Literal["none", "label"]
 SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 

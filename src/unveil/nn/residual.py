@@ -40,5 +40,8 @@ class Residual(nn.Module):
 
 def convolutions(channels: int, depth: int) -> nn.Sequential:
     """`depth` residual blocks of 3×3 convolutions."""
-    convs = ([nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)] for _ in range(depth))
-    return nn.Sequential(*(Residual(*pair) for pair in convs))
+
+    def conv() -> nn.Conv2d:
+        return nn.Conv2d(channels, channels, 3, padding=1)
+
+    return nn.Sequential(*(Residual(conv(), conv()) for _ in range(depth)))

@@ -66,9 +66,8 @@ class Attention(nn.Module):
         self.asked, self.out = nn.Conv2d(channels, 3 * channels, 1), small(nn.Conv2d(channels, channels, 1), 0.2)
 
     def forward(self, h: Tensor) -> Tensor:
-        q, k, v = (
-            self.asked(self.norm(h)).flatten(2).unflatten(1, (3, self.heads, -1)).unbind(1)
-        )  # [N, heads, E, cells]
+        asked = self.asked(self.norm(h)).flatten(2)
+        q, k, v = asked.unflatten(1, (3, self.heads, -1)).unbind(1)  # [N, heads, E, cells]
         weight = (q.transpose(-1, -2) @ k / math.sqrt(q.shape[-2])).softmax(-1)  # few cells: no need for a fused one
         taken = v @ weight.to(v.dtype).transpose(-1, -2)
         return h + self.out(taken.flatten(1, 2).unflatten(-1, h.shape[-2:]))
@@ -128,7 +127,8 @@ class UNet(nn.Module):
             h = _through(blocks, h, told)
             if i < len(self.grow):
                 h = F.pixel_shuffle(self.grow[i](h), 2) + skips[-1 - i]
-        return self._image(self.out(F.silu(h)), features.ndim == 5)
+        x = F.pixel_shuffle(self.out(F.silu(h)), self.patch)[..., : self.size[0], : self.size[1]]
+        return x.movedim(1, -1) if features.ndim == 5 else x.squeeze(1)
 
     def _cells(self, features: Tensor) -> Tensor:
         """[N, H, W(, C), F] → [N, C·F·p², h, w], channels last in memory."""
@@ -136,10 +136,6 @@ class UNet(nn.Module):
         if any(self.margin):
             x = F.pad(x, (0, self.margin[0], 0, self.margin[1]))
         return F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
-
-    def _image(self, h: Tensor, has_channels: bool) -> Tensor:
-        x = F.pixel_shuffle(h, self.patch)[..., : self.size[0], : self.size[1]]
-        return x.movedim(1, -1) if has_channels else x.squeeze(1)
 
 
 def _through(blocks: nn.Module, h: Tensor, told: Tensor) -> Tensor:

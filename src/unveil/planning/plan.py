@@ -81,7 +81,9 @@ class Request:
     @property
     def batch_size(self) -> int:
         size, asked = len(self.data.train), self.options.batch_size
-        return min(_batch_size(size, has_convolutions(self.model)) if asked == "auto" else asked, size)
+        most = 256 if has_convolutions(self.model) else 512  # they keep a core busy with fewer, and see fewer examples
+        own = int(min(most, max(64, 2 ** round(math.log2(max(1, size / 100))))))
+        return min(own if asked == "auto" else asked, size)
 
 
 def check_counts(options: TrainOptions) -> None:
@@ -227,11 +229,6 @@ def _learning_rate(batch: int, images: bool) -> float:
     if images and batch > 128:
         return min(3e-3, 1e-3 * batch / 128)
     return min(1.5e-3, 1e-3 * math.sqrt(batch / 128))
-
-
-def _batch_size(size: int, has_convolutions: bool) -> int:
-    most = 256 if has_convolutions else 512  # convolutions keep a core busy with fewer, and see fewer examples
-    return int(min(most, max(64, 2 ** round(math.log2(max(1, size / 100))))))
 
 
 @dataclass(frozen=True)

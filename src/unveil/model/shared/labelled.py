@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from ...terms import Terms
 from .. import Model, Posterior
 from .labels import LabelMarginal, every_label, fold, log_frequencies, log_label_prior, one_hot, sum_labels
 
+Condition = Literal["none", "label"]
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
 

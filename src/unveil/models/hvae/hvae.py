@@ -16,7 +16,7 @@ from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
 from ...model import Coordinates, Drawn, OneTransform, Posterior, held, parameters_in
-from ...model.shared.labelled import Labelled, classes_of
+from ...model.shared.labelled import Condition, Labelled, classes_of
 from ...model.shared.networks import default_prior
 from ...model.shared.scaled import Scaled
 from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
@@ -28,8 +28,6 @@ from ...terms import Terms, stack_groups
 from .defaults import check_prior, picked
 from .gaussians import drawing, independent, kl_normal, log_normal, log_q, moved
 from .switching import groups_switched_on
-
-Condition = Literal["none", "label"]
 
 
 @register("model", "hvae")

@@ -14,7 +14,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError, at_least
 from ...model import Drawn, Flow, Posterior, parameters_in
-from ...model.shared.labelled import Conditioned, classes_of
+from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.networks import refuse_negative
 from ...nn.noise import Path, Spacing, signal_and_noise
 from ...panels import Panel
@@ -95,7 +95,7 @@ class VDM(Conditioned):
         prediction: Prediction = "eps",
         noise: Path = "monotone",
         fourier: bool = False,
-        condition: Literal["none", "label"] = "none",
+        condition: Condition = "none",
     ) -> VDM:
         """A diffusion for a domain, from a few choices.
 
@@ -259,7 +259,12 @@ class VDM(Conditioned):
             spacing: "angle" puts most steps where noise and signal are of one size, "time" at equal times, as `layers`.
             guidance: how much a label is made of, where there is one: 1 is p(x|y), above 1 more typical of y.
         """
-        self._check_sampling(steps, guidance)
+        at_least(1, "The number of steps", steps)
+        if guidance != 1 and not self.num_classes:
+            raise RequestError(
+                f"guidance={guidance:g} came for a model without labels; fit it with model.condition=label, or leave "
+                "it out."
+            )
         y = self.draw_labels(num_samples) if y is None else y
         z = descend(
             self.noising,
@@ -271,14 +276,6 @@ class VDM(Conditioned):
             guidance=guidance,
         )
         return self.decode(z).sample(), (z[0], z[-1])
-
-    def _check_sampling(self, steps: int, guidance: float) -> None:
-        at_least(1, "The number of steps", steps)
-        if guidance != 1 and not self.num_classes:
-            raise RequestError(
-                f"guidance={guidance:g} came for a model without labels; fit it with model.condition=label, or leave "
-                "it out."
-            )
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:

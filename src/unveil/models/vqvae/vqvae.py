@@ -16,7 +16,7 @@ from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
 from ...model import Drawn, Posterior, held, parameters_in
-from ...model.shared.labelled import Conditioned, classes_of
+from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.labels import every_label, log_label_prior
 from ...model.shared.networks import ENOUGH, default_width
 from ...model.shared.scaled import Scaled
@@ -29,7 +29,6 @@ from ...terms import Terms, expand_samples
 from .codes import Codes, check, make_quantizer
 from .figures import codes_seen, gain, usage
 
-Condition = Literal["none", "label"]
 CHANNELS = 64  # of the networks of images
 PRIOR_WIDTH, PRIOR_DEPTH = 64, 4  # of the prior's causal convolutions
 MANY, FEW = 16, 4  # codes of an image where there are enough to learn their prior from; of one of a few, or of a vector
