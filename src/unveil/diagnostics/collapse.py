@@ -13,7 +13,7 @@ from ..batch import Batch
 from ..data import Split
 from ..data.rowblocks import blocks
 from ..errors import RequestError
-from ..files import finite
+from ..files import Plain
 from ..model import Model, Posterior, device_of, evaluating, require_latents
 from ..ops import keyed, mean_and_error
 from .finding import Finding
@@ -35,7 +35,7 @@ OF_CODES = "Train for longer, with a smaller model.commitment, or with more code
 
 
 @dataclass(frozen=True)
-class Collapse:
+class Collapse(Plain):
     """The worth of z to the decoder, in nats per example.
 
     Arguments:
@@ -76,13 +76,7 @@ class Collapse:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        each = self.information_per_dim
-        return {k: finite(v) if isinstance(v, float) else v for k, v in vars(self).items()} | {
-            "drop_per_group": [finite(v) for v in self.drop_per_group],
-            "information_per_dim": None if each is None else [finite(v) for v in each],
-            "words": self.words,
-        }
+        return super().to_json() | {"words": self.words}
 
     def findings(self) -> list[Finding]:
         """`collapse`: x is as likely with another example's z. (Dead latents are none: most healthy VAEs have some.)"""
@@ -220,7 +214,7 @@ def rate_gone_since(metrics: Sequence[Mapping[str, Any]]) -> tuple[int | None, i
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Plain):
     """The cause of a collapse.
 
     Arguments: kind, "optimum", "failed_optimisation" or "undecided"; sentence, why.

@@ -16,7 +16,7 @@ from ..estimators.cells import DIMS
 from ..estimators.local import NEEDS, family_of
 from ..estimators.local_families import FAMILIES, FamilyName
 from ..estimators.renyi import RenyiBound
-from ..files import finite
+from ..files import plain
 from ..model import Model, device_of, num_latents, require_latents
 from ..ops import keyed, mean_and_error
 from ..registry import lookup
@@ -100,24 +100,22 @@ class Gap:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers: means over the examples, their standard errors, and each example."""
         parts = {"amortisation": self.amortisation, "approximation": self.approximation}
-        means = {
-            name: dict(zip(("mean", "stderr"), map(finite, mean_and_error(each)), strict=True))
-            for name, each in parts.items()
-        }
-        return {
+        means = {name: dict(zip(("mean", "stderr"), mean_and_error(part), strict=True)) for name, part in parts.items()}
+        found = {
             "num_examples": len(self.elbo),
-            "log_px": finite(float(self.log_px.mean())),
+            "log_px": float(self.log_px.mean()),
             "log_px_estimator": self.log_px_estimator,
             "side": self.side,
-            "elbo": finite(float(self.elbo.mean())),
-            "local_elbo": finite(float(self.local_elbo.mean())),
+            "elbo": float(self.elbo.mean()),
+            "local_elbo": float(self.local_elbo.mean()),
             "family": self.family,
             "amortisation": means["amortisation"],
-            "approximation": means["approximation"] | {"side": self.side},
-            "by_family": {name: finite(float(elbo.mean())) for name, elbo in self.local.items()},
-            "per_example": {name: [finite(value) for value in each.tolist()] for name, each in parts.items()},
+            "approximation": {**means["approximation"], "side": self.side},
+            "by_family": {name: float(elbo.mean()) for name, elbo in self.local.items()},
+            "per_example": {name: part.tolist() for name, part in parts.items()},
             "advice": self.advice,
         }
+        return dict(plain(found))
 
     def lines(self) -> list[str]:
         """A table to read."""

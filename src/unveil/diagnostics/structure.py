@@ -6,7 +6,6 @@ there; it shows what a simple reader of z finds, with its standard error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from ..data import Data, Split
 from ..errors import RequestError
-from ..files import finite
+from ..files import Plain
 from ..model import Model, require_latents
 from ..ops import keyed
 from .codes import filled, flat_x, posterior_means, ppca_codes
@@ -37,7 +36,7 @@ MARGIN = 0.05  # by which z has to be worse than pPCA codes to be called so
 
 
 @dataclass(frozen=True)
-class Near:
+class Near(Plain):
     """Whether neighbours in a code are neighbours in x, and the other way round, among 10 of up to 1,000 test examples.
 
     trustworthiness = 1 − 2/(Nk(2N − 3k − 1)) Σ_i Σ_{j near i in the code only} (rank of j in x − k), ½ by chance;
@@ -49,13 +48,9 @@ class Near:
     trustworthiness: float
     continuity: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {"trustworthiness": finite(self.trustworthiness), "continuity": finite(self.continuity)}
-
 
 @dataclass(frozen=True)
-class Structure:
+class Structure(Plain):
     """The structure found in z; the keys of the dictionaries are "z", "ppca" and "x".
 
     Arguments:
@@ -80,21 +75,6 @@ class Structure:
     order: dict[str, Probe] | None
     tree: dict[str, Tree] | None
     factors: dict[str, Factors] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "dims": self.dims,
-            "num_train": self.num_train,
-            "num_test": self.num_test,
-            "labels": _json(self.labels),
-            "majority": finite(self.majority),
-            "near": _json(self.near),
-            "paths": None if self.paths is None else self.paths.to_json(),
-            "order": _json(self.order),
-            "tree": _json(self.tree),
-            "factors": _json(self.factors),
-        }
 
     def findings(self) -> list[Finding]:
         """no_structure: z tells labels worse than pPCA codes of the same dimension.
@@ -237,7 +217,3 @@ def _scale(x: Array, is_image: bool) -> Tensor:
         return torch.ones(())
     spread = torch.from_numpy(x.astype(np.float32)).std(0)
     return torch.where(spread > 0, spread, 1.0)
-
-
-def _json(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if found is None else {name: value.to_json() for name, value in found.items()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..estimators.label import label
+from ..files import Plain
 from .base import Recipe, budget_words
 
 REPRODUCE = "unveil-reproduce-1"
@@ -17,7 +18,7 @@ HEADS = ("seed", "−log p(x) ≤", "examples", "training", "judging")
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Attempt(Plain):
     """What one seed came to.
 
     Arguments:
@@ -153,7 +154,7 @@ class Reproduction:
             "recipe": self.recipe.to_json(),
             "options": dict(self.options),
             "limit": self.limit,
-            "seeds": [asdict(attempt) for attempt in self.attempts],
+            "seeds": [attempt.to_json() for attempt in self.attempts],
             "nll": self.nll,
             "stderr": self.stderr,
             "difference": self.difference,
