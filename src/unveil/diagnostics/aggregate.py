@@ -80,7 +80,6 @@ class Aggregate(Plain):
 
     @property
     def words(self) -> str:
-        """The rate and its two parts in a sentence."""
         short = self.capped or self.rising > RISING
         least, most = ("at least ", "at most ") if short else ("", "")
         why = f" (it still rises by {self.rising:.2f} from half of the examples to all of them)" if short else ""

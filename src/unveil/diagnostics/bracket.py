@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
 from ..data import Split
 from ..estimators.base import Estimate, Estimator, evaluate
@@ -111,21 +111,12 @@ def can_be_gridded(model: Model) -> bool:
 def _rungs(name: str, judge: Estimator, estimate: Estimate) -> Iterator[Rung]:
     kind = judge.registered[1]
     below = "ais" if kind == "sandwich" else kind
-    yield _rung(name, below, judge.num_samples, estimate.direction, estimate.log_px, estimate.stderr_mc)
+    found, K = estimate.diagnostics, judge.num_samples
+    yield Rung(name, below, K, estimate.direction, *_mean(estimate.log_px, estimate.stderr_mc))
     if kind == "sandwich":
-        found = estimate.diagnostics
         strict = bool((found["strict"] > 0.5).all())
-        values = found["upper"], found["upper_stderr_mc"]
-        yield _rung("reverse AIS", kind, judge.num_samples, "upper", *values, strict=strict)
+        yield Rung("reverse AIS", kind, K, "upper", *_mean(found["upper"], found["upper_stderr_mc"]), strict)
 
 
-def _rung(
-    name: str,
-    estimator: str,
-    num_samples: int | None,
-    direction: str,
-    log_px: torch.Tensor,
-    stderr_mc: torch.Tensor,
-    strict: bool = True,
-) -> Rung:
-    return Rung(name, estimator, num_samples, direction, float(log_px.mean()), error_of_known(stderr_mc), strict)
+def _mean(log_px: Tensor, stderr_mc: Tensor) -> tuple[float, float]:
+    return float(log_px.mean()), error_of_known(stderr_mc)

@@ -37,7 +37,6 @@ class Codebook(Plain):
 
     @property
     def words(self) -> str:
-        """The use in a sentence."""
         return (
             f"{self.used} of {self.size} codes occur in {self.num_examples:,} examples; their perplexity is "
             f"{self.perplexity:.1f}."

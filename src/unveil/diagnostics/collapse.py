@@ -68,7 +68,6 @@ class Collapse(Plain):
 
     @property
     def words(self) -> str:
-        """The drop in a sentence."""
         units = "" if self.active is None else f" {self.active} of {len(self.information_per_dim or ())} latents vary."
         return (
             f"With the z of another example, log p(x|z) falls from {self.own:.2f} by {self.drop:.2f} ± "

@@ -28,6 +28,7 @@ from .probes import Probe, clearly_below, probe
 from .relations import Tree, held_by, pair_order, tree_agreement
 
 Array = NDArray[Any]
+Codes = dict[str, tuple[Array, Array]]  # (training, test) rows of each code by its name
 FEW = 20  # examples of a split, below which nothing is measured on it
 NEIGHBOURS = 10  # of trustworthiness and continuity
 NEAR_ROWS = 1000  # examples they are measured on
@@ -130,7 +131,7 @@ def structure(model: Model, data: Data, *, seed: int = 0, limit: int = 2000) -> 
     )
 
 
-def _codes(model: Model, train: Split, test: Split) -> dict[str, tuple[Array, Array]]:
+def _codes(model: Model, train: Split, test: Split) -> Codes:
     """(training, test) rows of z, pPCA codes and x."""
     raw = flat_x(train)
     x = [filled(part, raw) for part in (raw, flat_x(test))]
@@ -141,7 +142,7 @@ def _codes(model: Model, train: Split, test: Split) -> dict[str, tuple[Array, Ar
 
 
 def _labels(
-    model: Model, train: Split, some: Array, test: Split, codes: dict[str, tuple[Array, Array]], is_image: bool
+    model: Model, train: Split, some: Array, test: Split, codes: Codes, is_image: bool
 ) -> tuple[dict[str, Probe] | None, float | None]:
     """Probes of labels, and the share of the most frequent one, on rows whose label is known."""
     with keyed("structure"):
@@ -160,7 +161,7 @@ def _labels(
     return found, float((y_test == np.bincount(y).argmax()).mean())
 
 
-def _near(codes: dict[str, tuple[Array, Array]], is_image: bool) -> dict[str, Near] | None:
+def _near(codes: Codes, is_image: bool) -> dict[str, Near] | None:
     train, x = (part.astype(np.float64) for part in codes["x"])
     if len(x) < 2 * FEW:
         return None
@@ -176,7 +177,7 @@ def near(code: Array, x: Array) -> Near:
     return Near(float(trustworthiness(x, code, n_neighbors=k)), float(trustworthiness(code, x, n_neighbors=k)))
 
 
-def _order(data: Data, train: Split, test: Split, codes: dict[str, tuple[Array, Array]]) -> dict[str, Probe] | None:
+def _order(data: Data, train: Split, test: Split, codes: Codes) -> dict[str, Probe] | None:
     assert data.factors is not None
     parts, parts_test = (
         (data.factors["upper"][split.rows.cpu().numpy()], data.factors["lower"][split.rows.cpu().numpy()])
@@ -186,7 +187,7 @@ def _order(data: Data, train: Split, test: Split, codes: dict[str, tuple[Array, 
     return {name: one for name, one in found.items() if one is not None} or None
 
 
-def _tree(data: Data, test: Split, codes: dict[str, tuple[Array, Array]], seed: int) -> dict[str, Tree] | None:
+def _tree(data: Data, test: Split, codes: Codes, seed: int) -> dict[str, Tree] | None:
     """On test examples, whose bases no training example shows."""
     assert data.factors is not None and test.y is not None
     rows = test.rows.cpu().numpy()
@@ -195,7 +196,7 @@ def _tree(data: Data, test: Split, codes: dict[str, tuple[Array, Array]], seed: 
     return {name: one for name, one in found.items() if one is not None} or None
 
 
-def _factors(data: Data, rows: Array, rows_test: Array, codes: dict[str, tuple[Array, Array]]) -> dict[str, Factors]:
+def _factors(data: Data, rows: Array, rows_test: Array, codes: Codes) -> dict[str, Factors]:
     assert data.factors is not None
     known, known_test = ({name: v[which] for name, v in data.factors.items()} for which in (rows, rows_test))
     y = data.test.y

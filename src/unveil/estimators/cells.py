@@ -150,13 +150,7 @@ def cut(cells: Cells, sides: Tensor, pieces: int) -> Cells:
         shift = torch.cat([torch.zeros_like(half[~marked, d]), *(step * move for move in moves)])
         scale = torch.ones_like(shift)
         scale[(~marked).sum() :] = 1 / pieces
-        row, centre, half, fine, sides = (
-            row[index],
-            centre[index].clone(),
-            half[index].clone(),
-            fine[index],
-            sides[index],
-        )
+        row, centre, half, fine, sides = (each[index] for each in (row, centre, half, fine, sides))
         centre[:, d] += shift
         half[:, d] *= scale
     return Cells(row, centre, half, fine)

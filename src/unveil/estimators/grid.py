@@ -134,9 +134,6 @@ def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_e
     return Grid(row, z, log_weight, log_joint, log_px, found.stderr, found.evaluations)
 
 
-# What a cell holds
-
-
 def _measured(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Leaves, Tensor]:
     """The integral over each cell, what may hide in it as its error, and the number of points [C] it took."""
     log_value, log_error = torch.empty_like(cells.half[:, 0]), torch.empty_like(cells.half[:, 0])
@@ -159,7 +156,7 @@ def _density(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor
     u = box.mean[cells.row] + torch.einsum("cde,nce->ncd", box.root[cells.row], v)
     sizes = [math.prod(shape) for shape in box.groups]
     parts = u.to(box.dtype).split(sizes, -1)
-    rows = _rows(batch, cells.row)
+    rows = replace(batch, index=None, z=None).map(lambda held: held.index_select(0, cells.row))
     z, log_det = model.coordinates(rows).to_z(
         tuple(part.reshape(*part.shape[:2], *shape) for part, shape in zip(parts, box.groups, strict=True))
     )
@@ -187,16 +184,6 @@ def _points(model: Model, batch: Batch, box: Box, cells: Cells) -> Points:
     row = cells.row.unsqueeze(-1).expand_as(log_f)
     each = (group.transpose(0, 1).flatten(0, 1) for group in z)
     return Points(row.flatten(), log_weight.flatten(), (log_f - log_det).flatten(), tuple(each))
-
-
-def _rows(batch: Batch, row: Tensor) -> Batch:
-    """The batch whose rows are examples `row`."""
-    x, y, observed = (None if t is None else t.index_select(0, row) for t in (batch.x, batch.y, batch.observed))
-    assert x is not None
-    return Batch(x, y=y, observed=observed)
-
-
-# Rounds
 
 
 def _to_split(leaves: Leaves, error: Tensor, tolerance: float, budget: Tensor) -> Tensor:

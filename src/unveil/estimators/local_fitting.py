@@ -79,9 +79,6 @@ def pairs(q: LocalFamily, num_samples: int) -> Tensor:
     return torch.cat([half, -half])[:num_samples]
 
 
-# Where it starts
-
-
 def at_the_mode(target: Target, name: FamilyName, u: Tensor, unit: Tensor, steps: int) -> LocalFamily:
     """Laplace's approximation N(û, Λ⁻¹), û the mode climbed to from u [B, D] and Λ = −∂²/∂u² log p(x, u) there.
 
@@ -159,9 +156,6 @@ def _differences(target: Target, u: Tensor, unit: Tensor, directions: Tensor) ->
         up, down = target.slope(torch.cat([u + apart, u - apart])).chunk(2)
         found.append(unit * (down - up) / (2 * APART))
     return torch.cat(found)
-
-
-# How it climbs
 
 
 def climb(target: Target, q: LocalFamily, steps: int, num_samples: int) -> None:

@@ -114,7 +114,6 @@ def all_recipes() -> dict[str, Recipe]:
 
 
 def find(name: str) -> Recipe:
-    """The recipe of that name."""
     found = all_recipes()
     if name not in found:
         raise RequestError(f"There is no recipe named {name!r}.", nearest(name, found))

@@ -52,7 +52,6 @@ class Attempt(Plain):
     versions: Mapping[str, Any]
 
     def row(self) -> tuple[str, ...]:
-        """As a table shows it."""
         error = "" if self.stderr is None else f" ± {self.stderr:.2f}"
         trained = f"{self.minutes:.1f} min" if self.wall_minutes is None else f"{self.wall_minutes:.1f} min in all"
         reached = f"{self.nll:.2f}{error}"
@@ -117,7 +116,6 @@ class Reproduction:
         return "better" if goal.kind == "published" and apart < -goal.tolerance else "reached"
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table under `HEADS`."""
         return [attempt.row() for attempt in self.attempts]
 
     def lines(self) -> list[str]:

@@ -16,6 +16,13 @@ from ..objectives import Objective
 
 OPTIMIZERS = ("adamw", "adam", "adamax")
 SCHEDULES = ("cosine", "constant", "plateau")
+RANGES = {  # the least, the most and both in words: of which options
+    (0, math.inf, "a whole number from 0 upwards"): ("steps", "encoder_steps"),
+    (1, math.inf, "a whole number from 1 upwards"): ("batch_size",),
+    (math.ulp(0.0), math.inf, "a positive number"): ("lr", "clip"),
+    (0, math.inf, "a number from 0 upwards"): ("weight_decay", "ema_half_life"),
+    (0, 1, "a share of the steps from 0 to 1"): ("warmup", "aggressive_share"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,25 +66,13 @@ class Stage:
     name: str = "main"
 
     def __post_init__(self) -> None:
-        for name, low in (("steps", 0), ("batch_size", 1), ("encoder_steps", 0)):
-            if getattr(self, name) < low:
-                raise RequestError(
-                    f"train.{name} is {getattr(self, name)}; it takes a whole number from {low} upwards."
-                )
-        for name in ("lr", "clip"):
-            if not getattr(self, name) > 0:
-                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a positive number.")
-        for name in ("weight_decay", "ema_half_life"):
-            if not getattr(self, name) >= 0:
-                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a number from 0 upwards.")
-        for name in ("warmup", "aggressive_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a share of the steps from 0 to 1.")
+        for (least, most, takes), names in RANGES.items():
+            for name in names:
+                if not least <= getattr(self, name) <= most:
+                    raise RequestError(f"train.{name} is {getattr(self, name)}; it takes {takes}.")
         for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in allowed:
-                raise RequestError(
-                    f"There is no train.{name} {getattr(self, name)!r}.", nearest(getattr(self, name), allowed)
-                )
+            if (came := getattr(self, name)) not in allowed:
+                raise RequestError(f"There is no train.{name} {came!r}.", nearest(came, allowed))
 
     @classmethod
     def of(cls, objective: Objective, options: Mapping[str, Any]) -> Stage:

@@ -56,7 +56,6 @@ class Tried(Plain):
         return {**found, **judged, "difference_stderr": stderr}
 
     def row(self) -> tuple[str, ...]:
-        """As a table shows it."""
         found = self.judged
         gain = "–" if self.difference is None else f"{self.difference:+.2f} ± {self.stderr:.2f}"
         ends = (f"{found.rate:.2f}", found.units, f"{found.drop:.2f}", f"{self.seconds:.1f}")
@@ -93,7 +92,6 @@ class Cured(Refits):
     further: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object of `--json`."""
         return {"format": CURE, **super().to_json()}
 
     def rows(self) -> list[tuple[str, ...]]:

@@ -49,7 +49,6 @@ class Point(Plain):
         return {**found.pop("judged"), **found}
 
     def row(self) -> tuple[str, ...]:
-        """As a table shows it."""
         found = self.judged
         values = (f"{value:.2f}" for value in (found.rate, found.distortion, found.elbo))
         ends = (f"{found.drop:.2f}", f"{self.aggregate.auc:.2f}", ", ".join(self.marks) or "–", f"{self.seconds:.1f}")
@@ -72,19 +71,15 @@ class Sweep(Refits):
 
     @property
     def best(self) -> Point:
-        """The refit with the highest ELBO."""
         return max(self.points, key=lambda point: point.judged.elbo)
 
     def to_json(self) -> dict[str, Any]:
-        """The object of `--json`."""
         return {"format": SWEEP, "name": "beta", **super().to_json(), "sentences": self.lines()}
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table under `HEADS`."""
         return [point.row() for point in (self.before, *self.points)]
 
     def lines(self) -> list[str]:
-        """What to say below the table."""
         marked = {mark: [p.name for p in self.points if mark in p.marks] for mark in ("islands", "collapse")}
         return [
             self.how("Each β"),
