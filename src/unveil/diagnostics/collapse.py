@@ -14,8 +14,9 @@ from ..data import Split
 from ..data.rowblocks import blocks
 from ..errors import RequestError
 from ..files import Plain
-from ..model import Model, Posterior, device_of, evaluating, require_latents
+from ..model import Model, device_of, evaluating, require_latents
 from ..ops import keyed, mean_and_error
+from .activity import moments_of
 from .finding import Finding
 
 DRAWS = 4  # of z for each example
@@ -156,16 +157,7 @@ def _encode(model: Model, split: Split, rows: Tensor, key: tuple[int | str, ...]
         z, log_q = posterior.draw(DRAWS)
     terms, kl = model.joint(batch, z), model.expected_kl(posterior)
     rate = (log_q - terms.log_pz).mean(0) if kl is None else kl  # [n, L]
-    return _Part(batch, z, terms.log_px_z.double().mean(0), rate.double().sum(-1), _moments(posterior))
-
-
-def _moments(posterior: Posterior) -> tuple[Tensor, Tensor] | None:
-    mean, stddev = posterior.mean, posterior.stddev
-    return None if mean is None or stddev is None else (_joined(mean), _joined(stddev))
-
-
-def _joined(groups: tuple[Tensor, ...]) -> Tensor:
-    return torch.cat([g.flatten(1).double() for g in groups], 1)  # [n, D]
+    return _Part(batch, z, terms.log_px_z.double().mean(0), rate.double().sum(-1), moments_of(posterior))
 
 
 def _log_likelihood(model: Model, parts: Sequence[_Part], z: tuple[Tensor, ...]) -> Tensor:
@@ -188,7 +180,7 @@ def _activity(parts: Sequence[_Part]) -> tuple[tuple[float, ...] | None, int | N
     known = [part.moments for part in parts if part.moments is not None]
     if not known:
         return None, None
-    mean, stddev = (torch.cat(each) for each in zip(*known, strict=True))
+    mean, stddev = (torch.cat(each).double() for each in zip(*known, strict=True))
     between = mean.var(0, correction=0)
     information = 0.5 * ((stddev**2).mean(0) + between).log() - stddev.log().mean(0)  # [D]
     dead = (information < INACTIVE) & (between < INACTIVE)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +22,7 @@ from ..batch import Batch
 from ..model import Model
 from .base import rows_at_once
 from .cells import Box, Cells, box_of, cut, first_cells
+from .flat import Flat
 from .rules import FINE, Rule, hidden, rule_for
 
 MATTERS = 1e-4  # share of p(x) above which a cell is halved into cells of the fine rule
@@ -128,10 +128,9 @@ def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_e
     found = integrate(model, batch, tolerance=tolerance, max_evaluations=max_evaluations)
     cells = found.leaves.cells
     parts = [_points(model, batch, found.box, cells.at(index)) for index in _chunks(model, cells)]
-    row, log_weight, log_joint = (torch.cat(each) for each in list(zip(*parts, strict=True))[:3])
-    z = tuple(torch.cat(group) for group in zip(*(part.z for part in parts), strict=True))
+    row, log_weight, log_joint, *z = (torch.cat(each) for each in zip(*parts, strict=True))
     log_px = _log_sum(log_weight + log_joint, row, len(batch))
-    return Grid(row, z, log_weight, log_joint, log_px, found.stderr, found.evaluations)
+    return Grid(row, tuple(z), log_weight, log_joint, log_px, found.stderr, found.evaluations)
 
 
 def _measured(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Leaves, Tensor]:
@@ -154,12 +153,8 @@ def _density(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor
     rule = _rule_of(cells)
     v = cells.centre.unsqueeze(0) + cells.half.unsqueeze(0) * rule.points.unsqueeze(1)  # [N, C, D]
     u = box.mean[cells.row] + torch.einsum("cde,nce->ncd", box.root[cells.row], v)
-    sizes = [math.prod(shape) for shape in box.groups]
-    parts = u.to(box.dtype).split(sizes, -1)
     rows = replace(batch, index=None, z=None).map(lambda held: held.index_select(0, cells.row))
-    z, log_det = model.coordinates(rows).to_z(
-        tuple(part.reshape(*part.shape[:2], *shape) for part, shape in zip(parts, box.groups, strict=True))
-    )
+    z, log_det = Flat(model.coordinates(rows), box.groups).to_z(u.to(box.dtype))
     terms = model.joint(rows, z)
     log_det = log_det.double() + box.log_det[cells.row]
     log_f = terms.log_px_z.double() + terms.log_pz.double().sum(-1) + log_det  # [N, C]
@@ -168,22 +163,13 @@ def _density(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor
     return log_f.T, log_det.T, z
 
 
-class Points(NamedTuple):
-    """row, log_weight and log_joint [P], and z groups [P, …], as in `Grid`."""
-
-    row: Tensor
-    log_weight: Tensor
-    log_joint: Tensor
-    z: tuple[Tensor, ...]
-
-
-def _points(model: Model, batch: Batch, box: Box, cells: Cells) -> Points:
-    """The points of cells of one rule."""
+def _points(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor, ...]:
+    """row, log_weight and log_joint [P], and z groups [P, …], of cells of one rule, as in `Grid`."""
     log_f, log_det, z = _density(model, batch, box, cells)  # [C, N]
     log_weight = _rule_of(cells).log_weight + cells.half.log().sum(-1, keepdim=True) + log_det
     row = cells.row.unsqueeze(-1).expand_as(log_f)
     each = (group.transpose(0, 1).flatten(0, 1) for group in z)
-    return Points(row.flatten(), log_weight.flatten(), (log_f - log_det).flatten(), tuple(each))
+    return row.flatten(), log_weight.flatten(), (log_f - log_det).flatten(), *each
 
 
 def _to_split(leaves: Leaves, error: Tensor, tolerance: float, budget: Tensor) -> Tensor:

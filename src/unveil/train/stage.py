@@ -105,16 +105,15 @@ class Stage:
                 "Choose among 'p', 'q' and 'prior'.",
             )
         matrices = {id(w) for m in model.modules() if (w := getattr(m, "weight", None)) is not None and w.ndim >= 2}
+        decay = self.weight_decay if self.optimizer == "adamw" else 0.0
         groups = [
-            {"params": [p for p in parameters if id(p) in matrices], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if id(p) in matrices], "weight_decay": decay},
             {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
         ]
         groups = [g for g in groups if g["params"]]
         if self.optimizer == "adamax":
-            return torch.optim.Adamax([{**g, "weight_decay": 0.0} for g in groups], lr=self.lr)
+            return torch.optim.Adamax(groups, lr=self.lr)
         kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
-        if self.optimizer == "adam":
-            groups = [{**g, "weight_decay": 0.0} for g in groups]
         return kind(groups, lr=self.lr, fused=True)
 
     def parameters(self, model: Model) -> list[nn.Parameter]:
