@@ -95,15 +95,13 @@ class Quality(Plain):
         if min(self.num_samples, self.num_heldout) < ENOUGH:
             return []
         found = [self._memorised()] if self.copied > COPIED and self.nearest_is_train > NEARER else []
-        return found + [self._low(name) for name in ("precision", "coverage") if self._is_low(name)]
+        return [*found, *self._low("precision"), *self._low("coverage")]
 
-    def _is_low(self, name: str) -> bool:
+    def _low(self, name: str) -> list[Finding]:
         value, reference = getattr(self.samples, name), getattr(self.reference, name)
         stderr = math.sqrt(max(value * (1 - value), 0) / min(self.num_samples, self.num_heldout))
-        return bool(value + 3 * stderr < LOW * reference)
-
-    def _low(self, name: str) -> Finding:
-        value, reference = getattr(self.samples, name), getattr(self.reference, name)
+        if not value + 3 * stderr < LOW * reference:
+            return []
         meaning = {
             "precision": "of samples lie where held-out x lies",
             "coverage": "of held-out x have a sample near them",
@@ -113,7 +111,7 @@ class Quality(Plain):
             "coverage": "Look for collapse first; then train longer, or with more latents (model.latent).",
         }[name]
         sentence = f"{value:.0%} {meaning}, and {reference:.0%} for training x in place of samples ({self.features})."
-        return Finding(f"low_{name}", sentence, value, remedy)
+        return [Finding(f"low_{name}", sentence, value, remedy)]
 
     def _memorised(self) -> Finding:
         sentence = (

@@ -78,7 +78,7 @@ class Grid:
 
     def sum(self, value: Tensor) -> Tensor:
         """Σ over the points of each example, [P] → [B]."""
-        return torch.zeros_like(self.log_px).index_add(0, self.row, value)
+        return _sum(value, self.row, len(self.log_px))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
     cells = first_cells(box)
     leaves, cost = _measured(model, batch, box, cells)
     leaves = replace(leaves, log_error=torch.logaddexp(leaves.log_value, leaves.log_error))  # nothing confirms it yet
-    used = _count(cells.row, cost, len(batch))
+    used = _sum(cost, cells.row, len(batch))
     while True:
         log_px = _log_sum(leaves.log_value, leaves.cells.row, len(batch))
         error = _relative(leaves, log_px)
@@ -114,9 +114,8 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
         if not len(chosen):
             break
         leaves, cells, cost = _refined(model, batch, box, leaves, chosen, log_px)
-        used = used + _count(cells.row, cost, len(batch))
-    total = torch.zeros_like(log_px).index_add(0, leaves.cells.row, error)
-    return Integral(log_px, torch.log1p(total), used, leaves, box)
+        used = used + _sum(cost, cells.row, len(batch))
+    return Integral(log_px, torch.log1p(_sum(error, leaves.cells.row, len(batch))), used, leaves, box)
 
 
 @torch.no_grad()
@@ -175,7 +174,7 @@ def _points(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor,
 def _to_split(leaves: Leaves, error: Tensor, tolerance: float, budget: Tensor) -> Tensor:
     """The cells to halve: those that err most, until what is left is half the tolerance; as many as are affordable."""
     row, D = leaves.cells.row, leaves.splits.shape[-1]
-    total = torch.zeros(len(budget), dtype=error.dtype, device=error.device).index_add(0, row, error)
+    total = _sum(error, row, len(budget))
     order = error.argsort()
     order = order[row[order].argsort(stable=True)]  # by example, the smallest error first
     left = _running(error[order], row[order])
@@ -241,7 +240,7 @@ def _chunks(model: Model, cells: Cells) -> Iterator[Tensor]:
 def _log_sum(value: Tensor, row: Tensor, size: int) -> Tensor:
     """log Σ exp(value) over the cells of each row, [C] → [size]."""
     top = value.new_full((size,), -torch.inf).scatter_reduce(0, row, value, "amax").clamp(min=-1e300)
-    return top + torch.zeros_like(top).index_add(0, row, (value - top[row]).exp()).log()
+    return top + _sum((value - top[row]).exp(), row, size).log()
 
 
 def _log_difference(a: Tensor, b: Tensor) -> Tensor:
@@ -259,6 +258,6 @@ def _running(value: Tensor, row: Tensor) -> Tensor:
     return total - before[first.cumsum(0) - 1]
 
 
-def _count(row: Tensor, cost: Tensor, size: int) -> Tensor:
-    """Points per example, [size]."""
-    return torch.zeros(size, dtype=cost.dtype, device=cost.device).index_add(0, row, cost)
+def _sum(value: Tensor, row: Tensor, size: int) -> Tensor:
+    """Σ over the cells of each row, [C] → [size]."""
+    return value.new_zeros(size).index_add(0, row, value)
