@@ -41,10 +41,10 @@ def remark(notes: Iterable[str], up: int = 3) -> None:
         warnings.warn(note, stacklevel=up + 1)
 
 
-def positive(num_samples: int) -> int:
-    """`num_samples` itself, refused below 1."""
-    at_least(1, "num_samples", num_samples)
-    return num_samples
+def positive(value: int, name: str = "num_samples") -> int:
+    """The value itself, refused below 1."""
+    at_least(1, name, value)
+    return value
 
 
 def at_least(least: int, name: str, value: int) -> None:
