@@ -14,8 +14,8 @@ from unveil.api import Run
 from unveil.cli import main
 from unveil.errors import RequestError
 from unveil.evaluation.findings import conclude
-from unveil.report.latents import latent_map
 from unveil.report.page import page
+from unveil.report.sections.latent_map import placed
 from unveil.report.subject import Subject
 
 RNG = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def test_what_an_example_is_reconstructed_as_does_not_depend_on_how_many_came(ru
 
 def test_the_report_does_not_give_the_last_class_to_what_has_no_label(run: Run) -> None:
     subject = Subject.of(run.store)
-    found = latent_map(subject)
+    found = placed(subject)
     assert found is not None and found.codes is not None and (found.codes < 0).any()
     html = page(run.store)
     labels = html[html.index('"labels":') :][: 8 * len(found.codes)]

@@ -16,7 +16,7 @@ from exact.toys import linear_gaussian, real_rows
 from unveil.batch import Batch
 from unveil.data import Split
 from unveil.data.rowblocks import ROWS
-from unveil.distributions.products import log_of_products
+from unveil.distributions.binary import log_of_products
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.estimators import base

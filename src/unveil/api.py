@@ -54,8 +54,6 @@ class Run:
         """
         return cls(RunStore.load(path, **given))
 
-    # -- what is stored --------------------------------------------------------------------------------------------
-
     @property
     def path(self) -> Path:
         return self.store.path
@@ -117,8 +115,6 @@ class Run:
     def data(self) -> Data:
         """The data the run was fitted on, read again where needed; refused when its fingerprint has changed."""
         return self.store.data
-
-    # -- the verbs -------------------------------------------------------------------------------------------------
 
     def evaluate(self, **options: Any) -> dict[str, Any]:
         """The bound on log p(x) of a split or of new data; see `unveil.evaluation.evaluate.evaluate_run`."""

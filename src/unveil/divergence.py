@@ -8,9 +8,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Distribution, MultivariateNormal, kl_divergence
 
 from .distributions import EventSum, Levels
+from .distributions.real_latents import normal_factors
 from .errors import RequestError, nearest
 from .ops import sum_event
 
@@ -102,10 +103,10 @@ def _closed_event_sum(p: EventSum, q: EventSum) -> Tensor:
 
 
 def _full(p: Distribution) -> Distribution:
-    if isinstance(p, Independent) and isinstance(p.base_dist, Normal) and p.reinterpreted_batch_ndims == 1:
-        scale_tril = torch.diag_embed(p.base_dist.scale)
-        return MultivariateNormal(p.base_dist.loc, scale_tril=scale_tril, validate_args=False)
-    return p
+    normal = normal_factors(p)
+    if normal is None:
+        return p
+    return MultivariateNormal(normal.loc, scale_tril=torch.diag_embed(normal.scale), validate_args=False)
 
 
 @torch.no_grad()

@@ -41,11 +41,16 @@ def remark(notes: Iterable[str], up: int = 3) -> None:
         warnings.warn(note, stacklevel=up + 1)
 
 
-def positive(num_samples: int) -> int:
-    """`num_samples` itself, refused below 1."""
-    if num_samples < 1:
-        raise RequestError(f"num_samples is {num_samples}; it takes a whole number from 1 upwards.")
-    return num_samples
+def positive(value: int, name: str = "num_samples") -> int:
+    """The value itself, refused below 1."""
+    at_least(1, name, value)
+    return value
+
+
+def at_least(least: int, name: str, value: int) -> None:
+    """Refuse a whole number below `least`; `name` says what it is."""
+    if value < least:
+        raise RequestError(f"{name} is {value}; it takes a whole number from {least} upwards.")
 
 
 class Interrupted(WorkError):

@@ -8,8 +8,9 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .errors import RequestError, WorkError
 
@@ -61,6 +62,24 @@ def read_json(path: Path, format: str) -> dict[str, Any]:
 def finite(value: float | None) -> float | None:
     """A number for JSON: null when it is not finite."""
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+class Plain:
+    """A dataclass that JSON holds field by field, without the fields that its repr leaves out."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {f.name: plain(getattr(self, f.name)) for f in fields(cast(Any, self)) if f.repr}
+
+
+def plain(value: Any) -> Any:
+    """A value for JSON: what is `Plain`, mappings and sequences piece by piece, a number that is not finite as null."""
+    if isinstance(value, Plain):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return finite(value) if isinstance(value, float) else value
 
 
 def sha256_of(path: Path) -> str:

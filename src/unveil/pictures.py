@@ -65,10 +65,10 @@ def enlarge(picture: np.ndarray, at_least: int = 512) -> np.ndarray:
     return picture.repeat(factor, 0).repeat(factor, 1)
 
 
-def png(picture: np.ndarray) -> bytes:
-    """PNG bytes of an RGB picture."""
+def png(picture: Image.Image) -> bytes:
+    """PNG bytes of a picture."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -77,7 +77,7 @@ def write_grid(path: Path | str, images: np.ndarray, columns: int) -> None:
     path = check_output(Path(path))
     if path.suffix.lower() != ".png":
         raise RequestError(f"A picture was asked for as {path.name!r}; it is written as .png.")
-    write_atomic(path, png(enlarge(tile(images, columns))))
+    write_atomic(path, png(Image.fromarray(enlarge(tile(images, columns)))))
 
 
 def half_blocks(images: np.ndarray, width: int = 80, colour: bool = True) -> list[str]:

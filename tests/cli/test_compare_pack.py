@@ -13,7 +13,7 @@ import pytest
 
 import unveil
 from cli.commands import Call, finish, start
-from unveil.report.figures import overlaid
+from unveil.report.comparison import overlaid
 
 USE = """
 import importlib.abc, json, sys

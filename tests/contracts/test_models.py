@@ -12,10 +12,11 @@ from torch import Tensor
 
 from contracts.variants import B, K, Variant, batch_of, models, models_with, with_latents
 from unveil.batch import Batch
-from unveil.domain import KINDS, Domain
+from unveil.domain import Domain, kinds
 from unveil.errors import RequestError
 from unveil.model import REMEDIES, Model
 from unveil.ops import keyed
+from unveil.panels import Panel
 from unveil.registry import describe, load_all, rebuild
 from unveil.terms import Terms
 from unveil.train.checkpoint import load_weights, save_weights
@@ -59,13 +60,13 @@ FAMILIES = pytest.mark.parametrize("family", load_all("model").values(), ids=loa
 def test_each_family_states_its_facts(family: type[Model]) -> None:
     assert family.summary and family.solves in ("nothing", "some", "all")
     assert 0 <= family.prior_share < 1 and 0 <= family.warmup < 1 and set(family.remedies) <= set(REMEDIES)
-    assert set(family.domains) <= set(KINDS) and isinstance(family.fits_few_data, bool)
+    assert set(family.domains) <= set(kinds()) and isinstance(family.fits_few_data, bool)
 
 
 @FAMILIES
 def test_a_family_takes_the_domains_that_it_states(family: type[Model]) -> None:
     build = getattr(family, "build", family)
-    for kind in KINDS:
+    for kind in kinds():
         domain = Domain(kind, (7,), 4 if kind == "levels" else None)
         if not family.domains or kind in family.domains:
             assert build(domain).domain == domain
@@ -391,5 +392,7 @@ def test_initialise_depends_on_nothing_but_data_and_noise(variant: Variant) -> N
 @EACH
 def test_panels_and_story_can_be_told(variant: Variant) -> None:
     model = variant.build()
-    assert isinstance(model.story, str) and isinstance(model.panels(batch_of(variant.domain)), dict)
+    assert isinstance(model.story, str) and all(
+        isinstance(panel, Panel) for panel in model.panels(batch_of(variant.domain))
+    )
     assert type(model).summary, "one line for `unveil list`"

@@ -9,24 +9,21 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from unveil.api import Run
 from unveil.fitting.prepare import prepare
 from unveil.report import write_report
+from unveil.runs.store import RunStore
 
 HOSTILE = ["</script><img src=x onerror=alert(1)>", "a <b>bold</b> & %{x} '\"\u2028 name", "{{ 7 * 7 }} <!-- @accent"]
 
 
-def fitted(source: Any, out: Path, *, baselines: bool = False, **options: Any) -> Run:
+def fitted(source: Any, out: Path, *, baselines: bool = False, **options: Any) -> RunStore:
     """A finished run of a short fit, its report written by the fit itself; baselines take as long as all the rest."""
     with pytest.MonkeyPatch.context() as patch:
         if not baselines:
             patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: [])
-        list(
-            prepare(source, out=out, options={key.replace("__", "."): value for key, value in options.items()}).events(
-                write_report
-            )
-        )
-    return Run.load(out, data=None if isinstance(source, str) else source)
+        found = prepare(source, out=out, options={key.replace("__", "."): value for key, value in options.items()})
+        list(found.events(write_report))
+    return RunStore.load(out, data=None if isinstance(source, str) else source)
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +41,12 @@ def digits_file(home: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def images(home: Path, digits_file: str) -> Run:
+def images(home: Path, digits_file: str) -> RunStore:
     return fitted(digits_file, home / "images", baselines=True, train__steps=30, model__latent=5)
 
 
 @pytest.fixture(scope="session")
-def vectors(home: Path) -> Run:
+def vectors(home: Path) -> RunStore:
     """A VAE with two latents on real vectors of 14 columns, with labels."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 200)
@@ -59,12 +56,12 @@ def vectors(home: Path) -> Run:
 
 
 @pytest.fixture(scope="session")
-def mixture(home: Path, digits_file: str) -> Run:
+def mixture(home: Path, digits_file: str) -> RunStore:
     options = {"model": "mixture", "model__num_components": 4, "train__steps": 5}
     return fitted(digits_file, home / "mixture", **options)
 
 
 @pytest.fixture(scope="session")
-def linear(home: Path, vectors: Run) -> Run:
+def linear(home: Path, vectors: RunStore) -> RunStore:
     options = {"model": "linear_gaussian", "model__latent": 3, "train__steps": 3}
     return fitted(str(home / "vectors.npz"), home / "linear", **options)

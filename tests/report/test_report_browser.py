@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from report.conftest import HOSTILE
-from unveil.api import Run
+from unveil.runs.store import RunStore
 
 
 def until(page: Page, condition: str) -> None:
@@ -23,7 +23,7 @@ def until(page: Page, condition: str) -> None:
 class Watched:
     """A page and all that it did beyond showing itself."""
 
-    def __init__(self, page: Page, run: Run) -> None:
+    def __init__(self, page: Page, run: RunStore) -> None:
         self.page, self.said = page, list[str]()
         page.on("console", lambda message: self.said.append(f"console {message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
@@ -48,7 +48,7 @@ def browser(browser_path: str) -> Iterator[Browser]:
         found.close()
 
 
-def opened(browser: Browser, run: Run, width: int = 1100, dark: bool = False) -> Watched:
+def opened(browser: Browser, run: RunStore, width: int = 1100, dark: bool = False) -> Watched:
     context = browser.new_context(
         offline=True, viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light"
     )
@@ -69,7 +69,7 @@ def test_opens_in_silence_with_every_plot_drawn(which: str, browser: Browser, re
     page.context.close()
 
 
-def test_names_are_shown_as_they_are_and_do_nothing(browser: Browser, images: Run) -> None:
+def test_names_are_shown_as_they_are_and_do_nothing(browser: Browser, images: RunStore) -> None:
     watched = opened(browser, images)
     page = watched.page
     legend = page.locator("#plot-map .legendtext").all_text_contents()
@@ -80,7 +80,7 @@ def test_names_are_shown_as_they_are_and_do_nothing(browser: Browser, images: Ru
     page.context.close()
 
 
-def test_pointing_at_the_map_shows_the_example(browser: Browser, images: Run) -> None:
+def test_pointing_at_the_map_shows_the_example(browser: Browser, images: RunStore) -> None:
     watched = opened(browser, images)
     page = watched.page
     page.locator("#plot-map").scroll_into_view_if_needed()
@@ -96,7 +96,7 @@ def test_pointing_at_the_map_shows_the_example(browser: Browser, images: Run) ->
     page.context.close()
 
 
-def test_plots_follow_a_change_to_dark_colours(browser: Browser, vectors: Run) -> None:
+def test_plots_follow_a_change_to_dark_colours(browser: Browser, vectors: RunStore) -> None:
     watched = opened(browser, vectors)
     colour = "getComputedStyle(document.querySelector('#plot-bound .xtick text')).fill"
     light = watched.page.evaluate(colour)
@@ -115,7 +115,7 @@ def test_fits_a_phone(which: str, browser: Browser, request: pytest.FixtureReque
     watched.page.context.close()
 
 
-def test_scripts_that_are_not_the_pages_own_are_blocked(browser: Browser, mixture: Run) -> None:
+def test_scripts_that_are_not_the_pages_own_are_blocked(browser: Browser, mixture: RunStore) -> None:
     watched = opened(browser, mixture)
     watched.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"alert(1)\">')")
     watched.page.wait_for_timeout(200)
@@ -124,7 +124,7 @@ def test_scripts_that_are_not_the_pages_own_are_blocked(browser: Browser, mixtur
     watched.page.context.close()
 
 
-def test_the_command_can_be_copied(browser: Browser, mixture: Run) -> None:
+def test_the_command_can_be_copied(browser: Browser, mixture: RunStore) -> None:
     watched = opened(browser, mixture)
     watched.page.get_by_role("button", name="Copy").first.click()
     until(watched.page, "['Copied', 'Selected'].includes(document.querySelector('[data-copy]').textContent)")

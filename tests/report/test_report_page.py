@@ -13,14 +13,16 @@ import pytest
 import torch
 
 from report.conftest import HOSTILE, fitted
-from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
 from unveil.fitting.prepare import prepare
 from unveil.report import write_report
-from unveil.report.page import best_step, content_policy, error, fixed, page, starts
+from unveil.report.notebook import run_card
+from unveil.report.page import content_policy, error, fixed, page
+from unveil.report.sections.extremes import ends
 from unveil.report.subject import Subject
-from unveil.report.views import extremes
+from unveil.runs.curves import kept_step
+from unveil.runs.store import RunStore
 from unveil.settings.judging import make_estimator
 
 
@@ -61,16 +63,16 @@ class Seen(HTMLParser):
         return json.loads(self.data)
 
 
-def seen(run: Run) -> Seen:
+def seen(run: RunStore) -> Seen:
     return Seen((run.path / "report.html").read_text(encoding="utf-8"))
 
 
-def test_a_fit_writes_every_section_of_images_in_order(images: Run) -> None:
+def test_a_fit_writes_every_section_of_images_in_order(images: RunStore) -> None:
     expected = "result baselines training samples reconstructions one-z paths map rates extremes evidence picture made"
     assert seen(images).sections == expected.split()
 
 
-def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
+def test_vectors_get_columns_in_the_place_of_galleries(vectors: RunStore) -> None:
     shown = seen(vectors)
     assert shown.sections == [
         "result",
@@ -84,7 +86,7 @@ def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
         "picture",
         "made",
     ]
-    figures = shown.page_data["figures"]
+    figures = shown.page_data
     assert sum(name.startswith("column_") for name in figures) == 12
     assert {"pair_0_1", "pair_0_2", "pair_1_2", "explained"} <= figures.keys()
     assert figures["map"]["layout"]["xaxis"]["title"]["text"] == "z₁"
@@ -92,7 +94,7 @@ def test_vectors_get_columns_in_the_place_of_galleries(vectors: Run) -> None:
     assert "The first 12 of 14 columns" in shown.text
 
 
-def test_a_mixture_gets_components_in_the_place_of_a_map(mixture: Run) -> None:
+def test_a_mixture_shows_its_components(mixture: RunStore) -> None:
     shown = seen(mixture)
     assert shown.sections == [
         "result",
@@ -100,26 +102,26 @@ def test_a_mixture_gets_components_in_the_place_of_a_map(mixture: Run) -> None:
         "samples",
         "reconstructions",
         "one-z",
-        "components",
+        "own",
         "extremes",
         "evidence",
         "picture",
         "made",
     ]
     assert "z is one of 4 components" in shown.text
-    shares = shown.page_data["figures"]["shares"]["data"][0]["y"]
-    assert len(shares) == 4 and sum(shares) == pytest.approx(1, abs=1e-3) and shares == sorted(shares, reverse=True)
+    shares = shown.page_data["own_0"]["data"][0]["y"]
+    assert len(shares) == 4 and sum(shares) == pytest.approx(100, abs=0.1) and shares == sorted(shares, reverse=True)
 
 
-def test_a_linear_gaussian_model_has_variances_and_no_rates_of_its_coupled_dimensions(linear: Run) -> None:
+def test_a_linear_gaussian_model_has_variances_and_no_rates_of_its_coupled_dimensions(linear: RunStore) -> None:
     shown = seen(linear)
     assert "map" in shown.sections and "rates" in shown.sections
-    assert "variances" in shown.page_data["figures"] and "rates" not in shown.page_data["figures"]
+    assert "variances" in shown.page_data and "rates" not in shown.page_data
 
 
 @pytest.mark.parametrize("which", ["images", "vectors", "mixture", "linear"])
 def test_printed_numbers_are_those_of_the_result(which: str, request: pytest.FixtureRequest) -> None:
-    run: Run = request.getfixturevalue(which)
+    run: RunStore = request.getfixturevalue(which)
     text, result = seen(run).text, run.result
     assert f"log p(x) {'=' if result['direction'] == 'exact' else '≥'} {fixed(result['log_px'])} nats" in text
     assert f"± {error(result['stderr'])} over examples" in text
@@ -146,8 +148,8 @@ def test_rounding_is_one_way() -> None:
     assert [error(v) for v in (0.0049, 0.005, 0.0, None)] == ["< 0.01", fixed(0.005), "0.00", "–"]
 
 
-def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: Run) -> None:
-    figures, result = seen(images).page_data["figures"], images.result
+def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: RunStore) -> None:
+    figures, result = seen(images).page_data, images.result
     (rates,), (variances,) = figures["rates"]["data"], figures["variances"]["data"]
     assert sum(rates["y"]) == pytest.approx(result["rate"], rel=1e-2)
     assert rates["y"] == sorted(rates["y"], reverse=True)
@@ -155,7 +157,7 @@ def test_bars_of_dimensions_add_up_to_the_rate_and_to_the_active_units(images: R
     assert rates["marker"]["color"].count("@accent") == result["active_units"]
 
 
-def test_one_file_of_at_most_8_mb_that_names_no_other(images: Run) -> None:
+def test_one_file_of_at_most_8_mb_that_names_no_other(images: RunStore) -> None:
     html = (images.path / "report.html").read_text(encoding="utf-8")
     assert len(html.encode()) <= 8_000_000
     shown = Seen(html)
@@ -179,7 +181,7 @@ def test_scripts_are_allowed_by_their_own_digest() -> None:
 
 @pytest.mark.parametrize("which", ["images", "vectors"])
 def test_hostile_class_names_stay_text(which: str, request: pytest.FixtureRequest) -> None:
-    run: Run = request.getfixturevalue(which)
+    run: RunStore = request.getfixturevalue(which)
     html = (run.path / "report.html").read_text(encoding="utf-8")
     shown = Seen(html)
     assert "<img src=x" not in html and "<b>bold" not in html
@@ -187,8 +189,8 @@ def test_hostile_class_names_stay_text(which: str, request: pytest.FixtureReques
     assert sum(tag == "script" for tag, _ in shown.tags) == 3
     assert not set(shown.data) & set("<>&\u2028\u2029")
     data = shown.page_data
-    assert set(data["labels"]) == set(HOSTILE)
-    legends = [trace["name"] for trace in data["figures"]["map"]["data"]]
+    assert set(data["map"]["labels"]) == set(HOSTILE)
+    legends = [trace["name"] for trace in data["map"]["data"]]
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in legends
     assert not [name for name in legends if set(name) & set("<>")]
     assert "{{ 7 * 7 }} &lt;!-- @accent" in legends
@@ -201,55 +203,55 @@ def test_a_hostile_path_and_source_stay_text(digits_file: str, tmp_path: Path) -
     shown = seen(run)
     assert not [tag for tag, _ in shown.tags if tag == "b"]
     assert str(run.path) in shown.text
-    assert not [tag for tag, _ in Seen(run._repr_html_()).tags if tag == "b"]
+    assert not [tag for tag, _ in Seen(run_card(run)).tags if tag == "b"]
 
 
-def test_the_same_run_gives_the_same_bytes(images: Run) -> None:
+def test_the_same_run_gives_the_same_bytes(images: RunStore) -> None:
     first = (images.path / "report.html").read_bytes()
     torch.manual_seed(123)
-    again = Run.load(images.path)
-    assert write_report(again.store) == images.path / "report.html"
+    again = RunStore.load(images.path)
+    assert write_report(again) == images.path / "report.html"
     assert (images.path / "report.html").read_bytes() == first
 
 
-def test_a_report_draws_no_noise_of_the_caller(images: Run) -> None:
+def test_a_report_draws_no_noise_of_the_caller(images: RunStore) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    page(images.store)
+    page(images)
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_an_unfinished_run_is_refused_with_the_remedy(digits_file: str, tmp_path: Path) -> None:
     run = prepare(digits_file, out=tmp_path / "run", options={"train.steps": 3}).start()
     with pytest.raises(RequestError, match="no result yet"):
-        write_report(run.store)
+        write_report(run)
     assert not (tmp_path / "run" / "report.html").exists()
 
 
-def test_extremes_are_those_of_the_whole_test_set(mixture: Run) -> None:
-    subject = Subject.of(mixture.store)
+def test_extremes_are_those_of_the_whole_test_set(mixture: RunStore) -> None:
+    subject = Subject.of(mixture)
     every, _ = evaluate(subject.model, subject.test, make_estimator("exact"))
     order = every.log_px.argsort()
-    found = extremes(subject, 5)
-    assert found.least == order[:5].tolist() and found.most == order.flip(0)[:5].tolist()
-    assert found.least_log_px == pytest.approx(every.log_px[order[:5]].tolist())
+    least, most = ends(subject, 5)
+    assert [place for place, _ in least] == order[:5].tolist()
+    assert [place for place, _ in most] == order.flip(0)[:5].tolist()
+    assert [value for _, value in least] == pytest.approx(every.log_px[order[:5]].tolist())
 
 
-def test_extremes_are_those_of_the_result(images: Run) -> None:
-    found, log_px = extremes(Subject.of(images.store), 1000), images.store.scores("test")
-    assert len(found.least) == len(log_px) // 2 and np.isclose(log_px.mean(), images.result["log_px"])
-    assert np.array_equal(log_px[found.least], np.sort(log_px)[: len(found.least)])
-    assert np.array_equal(log_px[found.most], np.sort(log_px)[::-1][: len(found.most)])
+def test_extremes_are_those_of_the_result(images: RunStore) -> None:
+    (least, most), log_px = ends(Subject.of(images), 1000), images.scores("test")
+    assert len(least) == len(log_px) // 2 and np.isclose(log_px.mean(), images.result["log_px"])
+    assert np.array_equal([value for _, value in least], np.sort(log_px)[: len(least)])
+    assert np.array_equal([value for _, value in most], np.sort(log_px)[::-1][: len(most)])
 
 
-def test_the_kept_step_is_the_best_of_the_last_phase(images: Run) -> None:
+def test_the_kept_step_is_the_best_of_the_last_phase(images: RunStore) -> None:
     rows = [row for row in images.metrics if "valid_bound" in row]
-    assert best_step(images) == max(rows, key=lambda row: row["valid_bound"])["step"]
-    assert starts(images) == [0]
-    (mark,) = [t for t in seen(images).page_data["figures"]["bound"]["data"] if t["name"] == "weights kept"]
-    assert mark["x"] == [best_step(images)]
-    assert mark["y"] == [max(row["valid_bound"] for row in rows)]
+    assert kept_step(images) == max(rows, key=lambda row: row["valid_bound"])["step"]
+    (mark,) = [t for t in seen(images).page_data["bound"]["data"] if t["name"] == "weights kept"]
+    assert mark["x"] == [kept_step(images)]
+    assert mark["y"] == pytest.approx([max(row["valid_bound"] for row in rows)])
 
 
 def test_colour_images_with_one_test_example(tmp_path: Path) -> None:
@@ -257,5 +259,5 @@ def test_colour_images_with_one_test_example(tmp_path: Path) -> None:
     run = fitted(x, tmp_path / "run", train__steps=3, model__latent=1, train__batch_size=4)
     shown = seen(run)
     assert "extremes" not in shown.sections and "paths" not in shown.sections and "rates" not in shown.sections
-    assert shown.page_data["figures"]["map"]["layout"]["yaxis"]["title"]["text"] == "sd(z|x)"
-    assert "save it first" in shown.text
+    assert shown.page_data["map"]["layout"]["yaxis"]["title"]["text"] == "sd(z|x)"
+    assert "Save it first" in shown.text

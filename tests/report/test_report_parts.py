@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,17 @@ from unveil.likelihoods import Bernoulli
 from unveil.models.vae import VAE
 from unveil.posteriors import PosteriorHead
 from unveil.priors import StandardNormal
-from unveil.report import figures
-from unveil.report.anatomy import anatomy
 from unveil.report.gallery import Painter, side_that_fits, sprite, uris
-from unveil.report.latents import Map, dimensions, latent_map, principal_components
 from unveil.report.notebook import run_card, sparkline
-from unveil.report.repeat import judgement, repetition
+from unveil.report.sections.anatomy import anatomy
+from unveil.report.sections.columns import histogram
+from unveil.report.sections.latent_map import MOST_CLASSES, Map, placed, principal_components, scattered
+from unveil.report.sections.repetition import judgement, repetition
+from unveil.report.sections.simple_models import differences
+from unveil.report.sections.training import POINTS, curves
 from unveil.report.subject import Subject
+from unveil.runs.config import RunConfig
+from unveil.runs.store import RunStore
 from unveil.settings.choices import choose
 
 
@@ -50,9 +55,9 @@ def spoken(command: str) -> tuple[str, dict[str, str]]:
     return words[2], options
 
 
-def config_again(run: Run, out: Path) -> dict[str, Any]:
-    """config.json of the run that the printed command starts."""
-    commands = repetition(run.store)
+def config_again(run: RunStore, out: Path) -> RunConfig:
+    """The choices of the run that the printed command starts."""
+    commands = repetition(run)
     assert commands is not None
     source, options = spoken(commands[0])
     steps, seed = options.pop("steps"), int(options.pop("seed"))
@@ -61,10 +66,10 @@ def config_again(run: Run, out: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("which", ["images", "vectors", "mixture", "linear"])
 def test_the_command_resolves_to_the_same_run(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    run: Run = request.getfixturevalue(which)
-    again = config_again(run, tmp_path / "again")
+    run: RunStore = request.getfixturevalue(which)
+    again = config_again(run, tmp_path / "again").to_json()
     for part in ("source", "data", "seed", "model", "objective", "phases"):
-        assert again[part] == run.config[part], part
+        assert again[part] == run.config.to_json()[part], part
 
 
 def test_the_command_says_every_choice_and_no_clock(digits_file: str, tmp_path: Path) -> None:
@@ -74,15 +79,15 @@ def test_the_command_says_every_choice_and_no_clock(digits_file: str, tmp_path: 
         "likelihood.sigma": 0.5, "train.minutes": 0.01,
     }  # fmt: skip
     run = prepare(digits_file, out=tmp_path / "run", seed=7, options=options).start()
-    commands = repetition(run.store)
+    commands = repetition(run)
     assert commands is not None and "minutes" not in commands[0]
     _, said = spoken(commands[0])
-    assert said["objective"] == "beta_elbo" and said["seed"] == "7" and said["steps"] == str(run.train["steps"])
+    assert said["objective"] == "beta_elbo" and said["seed"] == "7" and said["steps"] == str(run.phase.steps)
     for name in options.keys() - {"train.minutes", "objective", "likelihood"}:
         assert choose({**said_keys(said), name: said[name]})
     assert "posterior" not in said and "model.depth" not in said
     again = config_again(run, tmp_path / "again")
-    assert again["model"] == run.config["model"] and again["objective"] == run.config["objective"]
+    assert again.model == run.config.model and again.objective == run.config.objective
 
 
 def test_a_model_that_was_given_labels_or_gaps_has_a_command_too(tmp_path: Path) -> None:
@@ -93,24 +98,24 @@ def test_a_model_that_was_given_labels_or_gaps_has_a_command_too(tmp_path: Path)
     (tmp_path / "t.csv").write_text(table + "\n")
     options = {"model.condition": "label", "data.label": "kind", "train.steps": 3}
     run = prepare(str(tmp_path / "t.csv"), out=tmp_path / "run", options=options).start()
-    assert run.config["model"]["num_classes"] == 2 and run.config["model"]["sees_missing"]
-    assert config_again(run, tmp_path / "again")["model"] == run.config["model"]
+    assert run.config.model["num_classes"] == 2 and run.config.model["sees_missing"]
+    assert config_again(run, tmp_path / "again").model == run.config.model
 
 
 def said_keys(said: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in said.items() if name not in ("steps", "seed")}
 
 
-def test_later_phases_are_said_too(images: Run, tmp_path: Path) -> None:
-    run = Run(images.path, images.config | {"phases": [*images.config["phases"], images.train | {"steps": 44}]})
-    commands = repetition(run.store)
+def test_later_phases_are_said_too(images: RunStore, tmp_path: Path) -> None:
+    run = RunStore(images.path, replace(images.config, phases=(*images.config.phases, replace(images.phase, steps=44))))
+    commands = repetition(run)
     assert commands is not None and commands[1:] == [f"unveil resume {shlex.quote(str(run.path))} --steps 44"]
 
 
-def test_the_judgement_names_estimator_and_k(images: Run, mixture: Run) -> None:
-    chosen = images.config["evaluation"]
-    assert judgement(images.store).endswith(f"--estimator iwae --num-samples {chosen['num_samples']}")
-    assert judgement(mixture.store).endswith("--estimator exact")
+def test_the_judgement_names_estimator_and_k(images: RunStore, mixture: RunStore) -> None:
+    chosen = images.config.judging
+    assert judgement(images).endswith(f"--estimator iwae --num-samples {chosen.num_samples}")
+    assert judgement(mixture).endswith("--estimator exact")
 
 
 class Wide(nn.Module):
@@ -120,22 +125,23 @@ class Wide(nn.Module):
         return x.flatten(1)
 
 
-def test_no_command_is_made_up_for_a_model_built_by_hand(images: Run) -> None:
-    spec = images.config["model"]
-    assert repetition(Run(images.path, images.config | {"model": spec | {"encoder": {"class": "mine.Wide"}}})) is None
+def test_no_command_is_made_up_for_a_model_built_by_hand(images: RunStore) -> None:
+    spec = images.config.model
+    own = replace(images.config, model=spec | {"encoder": {"class": "mine.Wide"}})
+    assert repetition(RunStore(images.path, own)) is None
     deeper = spec | {"decoder": spec["decoder"] | {"width": spec["decoder"]["width"] + 1}}
-    assert repetition(Run(images.path, images.config | {"model": deeper})) is None
+    assert repetition(RunStore(images.path, replace(images.config, model=deeper))) is None
 
 
-def test_the_picture_counts_every_weight_once(images: Run, mixture: Run, linear: Run) -> None:
+def test_the_picture_counts_every_weight_once(images: RunStore, mixture: RunStore, linear: RunStore) -> None:
     for run in (images, mixture, linear):
-        found = anatomy(Subject.of(run.store))
+        found = anatomy(Subject.of(run))
         counts = [int(word.replace(",", "")) for part in (found.encoder, found.prior, found.decoder)
                   for line in part for word in line.split() if word.replace(",", "").isdigit()]  # fmt: skip
-        assert sum(counts) == found.total == sum(p.numel() for p in run.model.parameters())
-    assert anatomy(Subject.of(images.store)).z == ["5 real numbers"]
-    assert anatomy(Subject.of(mixture.store)).z == ["one of 4"]
-    assert anatomy(Subject.of(linear.store)).exact and not anatomy(Subject.of(images.store)).exact
+        assert sum(counts) == Subject.of(run).num_weights == sum(p.numel() for p in run.model.parameters())
+    assert anatomy(Subject.of(images)).z == ["5 real numbers"]
+    assert anatomy(Subject.of(mixture)).z == ["one of 4"]
+    assert anatomy(Subject.of(linear)).exact and not anatomy(Subject.of(images)).exact
 
 
 class Tilted(PosteriorHead):
@@ -150,26 +156,29 @@ class Tilted(PosteriorHead):
         return MultivariateNormal(self.linear(features), scale_tril=eye + 0.1 * eye.flip(0).tril(-1))
 
 
-def test_panels_of_a_vae_split_the_kl_where_it_splits(images: Run) -> None:
+def test_the_rate_of_a_vae_splits_where_it_splits(images: RunStore) -> None:
     batch = images.data.test.batch(torch.arange(6))
-    kl = images.model.panels(batch)["kl_per_dimension"]
+    kl = images.model.rate_per_dimension(batch)
     whole = images.model.expected_kl(images.model.posterior(batch))
-    assert kl.shape == (6, 5) and whole is not None
+    assert kl is not None and kl.shape == (6, 5) and whole is not None
     assert torch.allclose(kl.sum(-1), whole.squeeze(-1), atol=1e-5)
     domain = Domain("binary", (7,))
     own = VAE(StandardNormal(3), Wide(), Tilted(7, 3), nn.Linear(3, 7), Bernoulli(domain))
-    assert own.panels(Batch(torch.ones(2, 7))) == {}
+    assert own.rate_per_dimension(Batch(torch.ones(2, 7))) is None and own.panels(Batch(torch.ones(2, 7))) == ()
 
 
-def test_active_latents_are_counted_on_the_examples_of_the_result(images: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_active_latents_are_counted_on_the_examples_of_the_result(
+    images: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("unveil.diagnostics.activity.ACTIVE_ROWS", 3)
     model, test = images.model, images.data.test
-    moments, found = posterior_moments(model, test.spread(3), expected=True), dimensions(Subject.of(images.store))
-    assert moments is not None and found is not None and found.kl is not None
+    moments, found = posterior_moments(model, test.spread(3), expected=True), Subject.of(images).dimensions
+    assert moments is not None and found is not None and found.rate is not None
     torch.testing.assert_close(found.variance, moments[0].var(0))
     assert int(found.active.sum()) == active_units(model, test) and found.num_examples == 3
-    rows = test.spread(3).batch(torch.arange(3))
-    torch.testing.assert_close(found.kl, model.panels(rows)["kl_per_dimension"].double().mean(0))
+    rate = model.rate_per_dimension(test.spread(3).batch(torch.arange(3)))
+    assert rate is not None
+    torch.testing.assert_close(found.rate, rate.double().mean(0))
 
 
 def test_principal_components_are_those_of_scikit_learn() -> None:
@@ -181,19 +190,19 @@ def test_principal_components_are_those_of_scikit_learn() -> None:
     assert torch.equal(scores, principal_components(torch.tensor(x))[0])
 
 
-def test_the_map_joins_test_and_validation_examples_in_order(images: Run) -> None:
-    found = latent_map(Subject.of(images.store))
+def test_the_map_joins_test_and_validation_examples_in_order(images: RunStore) -> None:
+    found = placed(Subject.of(images))
     data = images.data
-    assert found is not None and found.codes is not None and data.test.y is not None and data.valid.y is not None
+    assert found.codes is not None and data.test.y is not None and data.valid.y is not None
     assert found.codes.tolist() == [*data.test.y.tolist(), *data.valid.y.tolist()]
     assert torch.equal(found.x, torch.cat([data.test.x, data.valid.x]).float())
     assert len(found.xy) == len(data.test) + len(data.valid)
 
 
 def test_many_classes_share_one_trace() -> None:
-    count = figures.MOST_CLASSES + 1
+    count = MOST_CLASSES + 1
     found = Map(torch.zeros(count, 2), ("a", "b"), torch.arange(count), torch.zeros(count, 1), "")
-    figure = figures.latent_map(found, [str(i) for i in range(count)])
+    figure = scattered(found, [str(i) for i in range(count)])
     assert len(figure["data"]) == 1 and not figure["layout"]["showlegend"]
     assert len(set(figure["data"][0]["marker"]["color"])) == count
 
@@ -229,50 +238,58 @@ def test_real_images_share_one_range() -> None:
     assert paint(np.array([[[-1.0, 3.0]], [[1.0, 9.0]]])).ravel().tolist() == [0, 255, 128, 255]
 
 
-def test_long_curves_are_thinned_and_keep_the_best_step() -> None:
+def written(images: RunStore, rows: list[dict[str, Any]], phases: int = 1) -> RunStore:
+    """A run whose metrics are these rows."""
+
+    class Written(RunStore):
+        metrics = rows
+
+    return Written(Path("run"), replace(images.config, phases=images.config.phases * phases))
+
+
+def test_long_curves_are_thinned_and_keep_the_best_step(images: RunStore) -> None:
     rows = [{"phase": 0, "step": step, "valid_bound": -float(step)} for step in range(1, 5001)]
-    figure = figures.curve(rows, "bound", [0], 1234)
-    line, mark = figure["data"]
-    assert len(line["x"]) <= 2 * figures.POINTS and mark["x"] == [1234] and mark["y"] == [-1234.0]
+    rows[1233]["valid_bound"] = 1.0
+    line, mark = curves(written(images, rows), "bound")["data"]
+    assert len(line["x"]) <= 2 * POINTS and mark["x"] == [1234] and mark["y"] == [1.0]
 
 
-def test_phases_follow_each_other_in_a_curve() -> None:
+def test_phases_follow_each_other_in_a_curve(images: RunStore) -> None:
     rows = [{"phase": p, "step": s, "bound": 0.0} for p in (0, 1) for s in (1, 2)]
-    assert figures.curve(rows, "bound", [0, 2], None)["data"][0]["x"] == [1, 2, 3, 4]
+    assert curves(written(images, rows, phases=2), "bound")["data"][0]["x"] == [1, 2, 3, 4]
 
 
-def test_the_first_fall_of_a_curve_does_not_flatten_the_rest() -> None:
+def test_the_first_fall_of_a_curve_does_not_flatten_the_rest(images: RunStore) -> None:
     steep = [-1000.0, *np.linspace(-110, -100, 50).tolist()]
     rows = [{"phase": 0, "step": i, "bound": v} for i, v in enumerate(steep)]
-    low, high = figures.curve(rows, "bound", [0], None)["layout"]["yaxis"]["range"]
+    low, high = curves(written(images, rows), "bound")["layout"]["yaxis"]["range"]
     assert -115 < low < -108 and -100 < high < -95
-    assert "range" not in figures.curve(rows[1:], "bound", [0], None)["layout"]["yaxis"]
+    assert "range" not in curves(written(images, rows[1:]), "bound")["layout"]["yaxis"]
 
 
 def test_histograms_count_both_sides_in_the_same_bins() -> None:
     data, samples = np.array([0.0, 0, 1, 2]), np.array([1.0, 1, 2, 2])
-    bars, line = figures.histogram(data, samples, "a<b")["data"]
+    bars, line = histogram(data, samples)["data"]
     assert bars["x"] == line["x"] == [0, 1, 2]
     assert bars["y"] == [0.5, 0.25, 0.25] and line["y"] == [0, 0.5, 0.5]
-    assert figures.histogram(data, samples, "a<b")["layout"]["title"]["text"] == "a&lt;b"
 
 
-def test_baselines_are_bars_of_the_paired_difference(images: Run) -> None:
+def test_baselines_are_bars_of_the_paired_difference(images: RunStore) -> None:
     found = images.result["baselines"]
-    (bar,) = figures.baselines(found)["data"]
-    assert sorted(bar["x"]) == sorted(b["difference"] for b in found) and len(found) >= 1
-    pairs = dict(zip(bar["x"], bar["error_x"]["array"], strict=True))
-    assert pairs == {b["difference"]: b["difference_stderr"] for b in found}
+    (bar,) = differences(found)["data"]
+    ordered = sorted(found, key=lambda b: -b["difference"])
+    assert bar["x"] == pytest.approx([b["difference"] for b in ordered]) and len(found) >= 1
+    assert bar["error_x"]["array"] == [b["difference_stderr"] for b in ordered]
     assert [c == "@accent" for c in bar["marker"]["color"]] == [x > 0 for x in bar["x"]]
 
 
-def test_a_card_shows_a_finished_run(images: Run, vectors: Run) -> None:
-    card = run_card(images.store)
-    assert card == images._repr_html_()
+def test_a_card_shows_a_finished_run(images: RunStore, vectors: RunStore) -> None:
+    card = run_card(images)
+    assert card == Run(images)._repr_html_()
     assert str(images.path) in card and "vae · finished" in card and "<svg" in card
     assert card.count('src="data:image/png;base64,') == 12 and "http" not in card and "<script" not in card
     assert images.result["sentences"][0] in card
-    assert "<img" not in run_card(vectors.store) and "<svg" in run_card(vectors.store)
+    assert "<img" not in run_card(vectors) and "<svg" in run_card(vectors)
 
 
 def test_a_card_shows_an_unfinished_run(digits_file: str, tmp_path: Path) -> None:

@@ -34,7 +34,6 @@ class Archive:
     made_of: str
 
     def read(self) -> dict[str, Array]:
-        """The arrays, verified."""
         given = os.environ.get("UNVEIL_DATA")
         path = Path(given or ".") / f"{self.name}.npz"
         if not given or not path.is_file():

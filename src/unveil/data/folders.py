@@ -59,9 +59,6 @@ def read_pictures(path: Path, how: Pictures) -> Raw:
     return Raw(str(path), decoded.x, y, classes, num_test, notes=(said,), files=files, resize=said)
 
 
-# -- decoding ---------------------------------------------------------------------------------------------------------
-
-
 def _decode(path: Path, files: Sequence[Path], how: Pictures) -> Decoded:
     """Every header, then, where the sizes and memory are fine, every picture."""
     asked = _each(lambda i: read_header(files[i]), len(files))
@@ -123,9 +120,6 @@ def _without_colour(x: Array) -> Array:
     if x.ndim == 4 and all((block == block[..., :1]).all() for block in blocks):
         return np.ascontiguousarray(x[..., 0])
     return x
-
-
-# -- what is said -----------------------------------------------------------------------------------------------------
 
 
 def _sentence(path: Path, decoded: Decoded, rest: Sequence[str]) -> str:

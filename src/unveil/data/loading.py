@@ -131,9 +131,7 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     _require_shape(x, domain)
     require_numbers(x)
     rows = np.arange(len(x))
-    if not domain.is_finite:
-        return _split(_kept(x, raw.observed, domain), raw, domain, rows)
-    mode = binarization or "none"
+    mode = (binarization or "none") if domain.is_finite else "none"
     if mode not in MODES[1:]:
         raise RequestError(f"binarization came as {mode!r}.", nearest(mode, MODES[1:]))
     if mode != "none" and not bool(((x == 0) | (x == 1)).all()):
@@ -198,21 +196,19 @@ def _recognised(x: Array, raw: Raw, domain: str, mode: str, levels: int) -> tupl
 def _splits(
     raw: Raw, found: Domain, mode: str, seed: int, rows: tuple[NDArray[np.int64], ...]
 ) -> tuple[Split, Split, Split]:
-    values = found.of_kind.store(raw.x)
-    if mode == "none":
-        train, valid, test = (_split(values[r], raw, found, r) for r in rows)
-        return train, valid, test
-    binary, n = Domain("binary", found.shape), found.levels
-    if mode == "threshold":
-        train, valid, test = (_split(threshold(values[r], n), raw, binary, r, levels=n) for r in rows)
-        return train, valid, test
-    drawn = [
-        _split(fixed(values, n, seed, r), raw, binary, r, levels=n, grey=values[r])
-        for r in (rows if mode == "static" else rows[1:])
-    ]
-    if mode == "dynamic":
-        drawn = [_split(values[rows[0]], raw, binary, rows[0], "draw", levels=n), *drawn]
-    return drawn[0], drawn[1], drawn[2]
+    values, binary, n = found.of_kind.store(raw.x), Domain("binary", found.shape), found.levels
+
+    def split(which: int) -> Split:
+        r = rows[which]
+        if mode == "none":
+            return _split(values[r], raw, found, r)
+        if mode == "threshold":
+            return _split(threshold(values[r], n), raw, binary, r, levels=n)
+        if mode == "dynamic" and which == 0:
+            return _split(values[r], raw, binary, r, "draw", levels=n)
+        return _split(fixed(values, n, seed, r), raw, binary, r, levels=n, grey=values[r])
+
+    return split(0), split(1), split(2)
 
 
 def _split(

@@ -48,7 +48,6 @@ def split_member(source: str) -> tuple[str, str | None]:
 
 
 def read_npy(path: Path) -> Array:
-    """The array of an .npy file."""
     with _refusing(path), path.open("rb") as stream:
         return _read_stream(stream, path.stat().st_size, str(path))
 

@@ -61,7 +61,6 @@ class Split:
         return self._batch(v.index_select(0, index).float() / (self.levels - 1), index)
 
     def to(self, device: torch.device | str) -> Split:
-        """The same examples on another device."""
         return self._map(lambda held: held.to(device))
 
     def head(self, num_examples: int) -> Split:

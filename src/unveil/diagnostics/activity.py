@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..data import Split
 from ..data.rowblocks import blocks
-from ..model import Model
+from ..model import Model, Posterior
 from ..ops import keyed
 
 ACTIVE = 0.01  # Burda et al. (2016), §5: a latent is active when Var_x(E_q[z|x]) exceeds this
@@ -20,16 +20,24 @@ def posterior_moments(model: Model, split: Split, *, expected: bool = False) -> 
 
     Arguments: expected, feed grey images as pixel probabilities instead of a draw (for embeddings).
     """
-    means, stddevs = [], []
+    found = []
     model.eval()
     for block in blocks(len(split)):
         with keyed("moments", block.first):  # a label that is not known is inferred from draws
             posterior = model.posterior(split.expected(block.rows) if expected else split.batch(block.rows))
-        if posterior.mean is None or posterior.stddev is None:
+        if (moments := moments_of(posterior)) is None:
             return None
-        means.append(torch.cat([m.flatten(1) for m in posterior.mean], 1)[: block.keep].cpu())
-        stddevs.append(torch.cat([s.flatten(1) for s in posterior.stddev], 1)[: block.keep].cpu())
-    return torch.cat(means), torch.cat(stddevs)
+        found.append([each[: block.keep].cpu() for each in moments])
+    means, stddevs = (torch.cat(each) for each in zip(*found, strict=True))
+    return means, stddevs
+
+
+def moments_of(posterior: Posterior) -> tuple[Tensor, Tensor] | None:
+    """Means and standard deviations [B, D], the groups flattened and joined; None where q states none."""
+    if posterior.mean is None or posterior.stddev is None:
+        return None
+    mean, stddev = (torch.cat([g.flatten(1) for g in each], 1) for each in (posterior.mean, posterior.stddev))
+    return mean, stddev
 
 
 def active_rows(split: Split) -> Split:

@@ -21,7 +21,7 @@ from ..data import Split
 from ..data.rowblocks import blocks
 from ..distributions.real_latents import Pushforward
 from ..errors import RequestError
-from ..files import finite
+from ..files import Plain
 from ..model import Model, Posterior, device_of, evaluating, require_latents
 from ..ops import keyed, mean_and_error
 from .finding import Finding
@@ -42,7 +42,7 @@ MARGINAL, AUC = 0.25, 0.75
 
 
 @dataclass(frozen=True)
-class Aggregate:
+class Aggregate(Plain):
     """The aggregate posterior q(z) of N examples beside p(z), in nats.
 
     Arguments:
@@ -80,7 +80,6 @@ class Aggregate:
 
     @property
     def words(self) -> str:
-        """The rate and its two parts in a sentence."""
         short = self.capped or self.rising > RISING
         least, most = ("at least ", "at most ") if short else ("", "")
         why = f" (it still rises by {self.rising:.2f} from half of the examples to all of them)" if short else ""
@@ -93,10 +92,7 @@ class Aggregate:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        plain = {k: finite(v) if isinstance(v, float) else v for k, v in vars(self).items()}
-        each = {k: [finite(v) for v in getattr(self, k)] for k in ("kl_per_dim", "spread_per_dim")}
-        return plain | each | {"words": self.words}
+        return super().to_json() | {"words": self.words}
 
     def findings(self) -> list[Finding]:
         """`islands`: q(z) is not where p(z) is, by its marginals and by the classifier."""

@@ -48,7 +48,6 @@ class Audit:
     checked: bool | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
         terms = {name: getattr(self, name).to_json() for name in ("log_px", "elbo", "kl", "residual")}
         spread = self.constant
         return {
@@ -64,7 +63,6 @@ class Audit:
 
     @property
     def words(self) -> str:
-        """The verdict, in a sentence."""
         if self.checked is None:
             return (
                 "Closes by construction: this model has no posterior p(z|x) to compute a KL from, so KL is only what "

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import torch
+from torch import Tensor
 
 from ..data import Split
 from ..estimators.base import Estimate, Estimator, evaluate
 from ..estimators.cells import DIMS
 from ..estimators.label import label
-from ..files import finite
+from ..files import Plain
 from ..model import Model, num_latents
 from ..ops import error_of_known
 from ..registry import lookup
@@ -23,7 +22,7 @@ LADDER = (10, 100, 1000)  # K of IWAE: how fast it climbs shows how far q is fro
 
 
 @dataclass(frozen=True)
-class Rung:
+class Rung(Plain):
     """One estimate of the mean of log p(x) over the examples, in nats.
 
     Arguments: name, to print; estimator and num_samples; direction, "lower", "upper" or "exact"; log_px and its
@@ -38,13 +37,9 @@ class Rung:
     stderr_mc: float
     strict: bool = True
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return vars(self) | {"log_px": finite(self.log_px), "stderr_mc": finite(self.stderr_mc)}
-
 
 @dataclass(frozen=True)
-class Bracket:
+class Bracket(Plain):
     """Estimates of the mean log p(x) over the same examples, from the loosest bound to the tightest.
 
     Arguments: num_examples; rows; words, what the sides are worth.
@@ -58,14 +53,6 @@ class Bracket:
     def lower(self) -> Rung:
         """The highest of the bounds from below (a closed form is one)."""
         return max((row for row in self.rows if row.direction != "upper"), key=lambda row: row.log_px)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "num_examples": self.num_examples,
-            "rows": [row.to_json() for row in self.rows],
-            "words": list(self.words),
-        }
 
     def findings(self) -> list[Finding]:
         """`loose_bound`: the IWAE bound of the longest K is far below what annealing or a grid finds."""
@@ -124,21 +111,12 @@ def can_be_gridded(model: Model) -> bool:
 def _rungs(name: str, judge: Estimator, estimate: Estimate) -> Iterator[Rung]:
     kind = judge.registered[1]
     below = "ais" if kind == "sandwich" else kind
-    yield _rung(name, below, judge.num_samples, estimate.direction, estimate.log_px, estimate.stderr_mc)
+    found, K = estimate.diagnostics, judge.num_samples
+    yield Rung(name, below, K, estimate.direction, *_mean(estimate.log_px, estimate.stderr_mc))
     if kind == "sandwich":
-        found = estimate.diagnostics
         strict = bool((found["strict"] > 0.5).all())
-        values = found["upper"], found["upper_stderr_mc"]
-        yield _rung("reverse AIS", kind, judge.num_samples, "upper", *values, strict=strict)
+        yield Rung("reverse AIS", kind, K, "upper", *_mean(found["upper"], found["upper_stderr_mc"]), strict)
 
 
-def _rung(
-    name: str,
-    estimator: str,
-    num_samples: int | None,
-    direction: str,
-    log_px: torch.Tensor,
-    stderr_mc: torch.Tensor,
-    strict: bool = True,
-) -> Rung:
-    return Rung(name, estimator, num_samples, direction, float(log_px.mean()), error_of_known(stderr_mc), strict)
+def _mean(log_px: Tensor, stderr_mc: Tensor) -> tuple[float, float]:
+    return float(log_px.mean()), error_of_known(stderr_mc)

@@ -9,6 +9,7 @@ import torch
 
 from ..data import Split
 from ..data.rowblocks import blocks
+from ..files import Plain
 from ..model import Model, device_of, evaluating
 from ..ops import keyed
 from .finding import Finding
@@ -17,7 +18,7 @@ LEAST = 0.1  # share of the codes that could occur, as how many the codes should
 
 
 @dataclass(frozen=True)
-class Codebook:
+class Codebook(Plain):
     """The use of a book of codes.
 
     Arguments:
@@ -36,15 +37,13 @@ class Codebook:
 
     @property
     def words(self) -> str:
-        """The use in a sentence."""
         return (
             f"{self.used} of {self.size} codes occur in {self.num_examples:,} examples; their perplexity is "
             f"{self.perplexity:.1f}."
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**vars(self), "words": self.words}
+        return super().to_json() | {"words": self.words}
 
     def findings(self) -> list[Finding]:
         """`codebook_collapse`: a few codes do all the work."""

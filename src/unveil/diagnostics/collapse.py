@@ -13,9 +13,10 @@ from ..batch import Batch
 from ..data import Split
 from ..data.rowblocks import blocks
 from ..errors import RequestError
-from ..files import finite
-from ..model import Model, Posterior, device_of, evaluating, require_latents
+from ..files import Plain
+from ..model import Model, device_of, evaluating, require_latents
 from ..ops import keyed, mean_and_error
+from .activity import moments_of
 from .finding import Finding
 
 DRAWS = 4  # of z for each example
@@ -35,7 +36,7 @@ OF_CODES = "Train for longer, with a smaller model.commitment, or with more code
 
 
 @dataclass(frozen=True)
-class Collapse:
+class Collapse(Plain):
     """The worth of z to the decoder, in nats per example.
 
     Arguments:
@@ -68,7 +69,6 @@ class Collapse:
 
     @property
     def words(self) -> str:
-        """The drop in a sentence."""
         units = "" if self.active is None else f" {self.active} of {len(self.information_per_dim or ())} latents vary."
         return (
             f"With the z of another example, log p(x|z) falls from {self.own:.2f} by {self.drop:.2f} ± "
@@ -76,13 +76,7 @@ class Collapse:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        each = self.information_per_dim
-        return {k: finite(v) if isinstance(v, float) else v for k, v in vars(self).items()} | {
-            "drop_per_group": [finite(v) for v in self.drop_per_group],
-            "information_per_dim": None if each is None else [finite(v) for v in each],
-            "words": self.words,
-        }
+        return super().to_json() | {"words": self.words}
 
     def findings(self) -> list[Finding]:
         """`collapse`: x is as likely with another example's z. (Dead latents are none: most healthy VAEs have some.)"""
@@ -163,16 +157,7 @@ def _encode(model: Model, split: Split, rows: Tensor, key: tuple[int | str, ...]
         z, log_q = posterior.draw(DRAWS)
     terms, kl = model.joint(batch, z), model.expected_kl(posterior)
     rate = (log_q - terms.log_pz).mean(0) if kl is None else kl  # [n, L]
-    return _Part(batch, z, terms.log_px_z.double().mean(0), rate.double().sum(-1), _moments(posterior))
-
-
-def _moments(posterior: Posterior) -> tuple[Tensor, Tensor] | None:
-    mean, stddev = posterior.mean, posterior.stddev
-    return None if mean is None or stddev is None else (_joined(mean), _joined(stddev))
-
-
-def _joined(groups: tuple[Tensor, ...]) -> Tensor:
-    return torch.cat([g.flatten(1).double() for g in groups], 1)  # [n, D]
+    return _Part(batch, z, terms.log_px_z.double().mean(0), rate.double().sum(-1), moments_of(posterior))
 
 
 def _log_likelihood(model: Model, parts: Sequence[_Part], z: tuple[Tensor, ...]) -> Tensor:
@@ -195,7 +180,7 @@ def _activity(parts: Sequence[_Part]) -> tuple[tuple[float, ...] | None, int | N
     known = [part.moments for part in parts if part.moments is not None]
     if not known:
         return None, None
-    mean, stddev = (torch.cat(each) for each in zip(*known, strict=True))
+    mean, stddev = (torch.cat(each).double() for each in zip(*known, strict=True))
     between = mean.var(0, correction=0)
     information = 0.5 * ((stddev**2).mean(0) + between).log() - stddev.log().mean(0)  # [D]
     dead = (information < INACTIVE) & (between < INACTIVE)
@@ -220,7 +205,7 @@ def rate_gone_since(metrics: Sequence[Mapping[str, Any]]) -> tuple[int | None, i
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Plain):
     """The cause of a collapse.
 
     Arguments: kind, "optimum", "failed_optimisation" or "undecided"; sentence, why.

@@ -7,13 +7,13 @@ in the likelihood asks for that, and none of the scores says that a factor is *n
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import finite
+from ..files import Plain
 
 Array = NDArray[np.float64]
 Factor = NDArray[Any]
@@ -23,7 +23,7 @@ TREES, DEPTH = 10, 12
 
 
 @dataclass(frozen=True)
-class Factors:
+class Factors(Plain):
     """How a code is aligned with known factors.
 
     Arguments:
@@ -39,12 +39,6 @@ class Factors:
     completeness: float
     informativeness: float
     informed: dict[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        found = asdict(self)
-        informed = {name: finite(value) for name, value in found.pop("informed").items()}
-        return {name: finite(value) for name, value in found.items()} | {"informed": informed}
 
 
 def factors(

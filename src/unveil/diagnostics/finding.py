@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from ..files import finite
+from ..files import Plain
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Plain):
     """One thing that looks wrong.
 
     Arguments: code, in snake_case; sentence, what was measured, with its number; number, that number; remedy, what to
@@ -20,12 +19,3 @@ class Finding:
     sentence: str
     number: float
     remedy: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "code": self.code,
-            "sentence": self.sentence,
-            "number": finite(self.number),
-            "remedy": self.remedy,
-        }

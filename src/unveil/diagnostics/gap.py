@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from ..estimators.cells import DIMS
 from ..estimators.local import NEEDS, family_of
 from ..estimators.local_families import FAMILIES, FamilyName
 from ..estimators.renyi import RenyiBound
-from ..files import finite
+from ..files import plain
 from ..model import Model, device_of, num_latents, require_latents
 from ..ops import keyed, mean_and_error
 from ..registry import lookup
@@ -98,29 +99,26 @@ class Gap:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers: means over the examples, their standard errors, and each example."""
+        """Means over the examples, their standard errors, and each example."""
         parts = {"amortisation": self.amortisation, "approximation": self.approximation}
-        means = {
-            name: dict(zip(("mean", "stderr"), map(finite, mean_and_error(each)), strict=True))
-            for name, each in parts.items()
-        }
-        return {
+        means = {name: dict(zip(("mean", "stderr"), mean_and_error(part), strict=True)) for name, part in parts.items()}
+        found = {
             "num_examples": len(self.elbo),
-            "log_px": finite(float(self.log_px.mean())),
+            "log_px": float(self.log_px.mean()),
             "log_px_estimator": self.log_px_estimator,
             "side": self.side,
-            "elbo": finite(float(self.elbo.mean())),
-            "local_elbo": finite(float(self.local_elbo.mean())),
+            "elbo": float(self.elbo.mean()),
+            "local_elbo": float(self.local_elbo.mean()),
             "family": self.family,
             "amortisation": means["amortisation"],
-            "approximation": means["approximation"] | {"side": self.side},
-            "by_family": {name: finite(float(elbo.mean())) for name, elbo in self.local.items()},
-            "per_example": {name: [finite(value) for value in each.tolist()] for name, each in parts.items()},
+            "approximation": {**means["approximation"], "side": self.side},
+            "by_family": {name: float(elbo.mean()) for name, elbo in self.local.items()},
+            "per_example": {name: part.tolist() for name, part in parts.items()},
             "advice": self.advice,
         }
+        return dict(plain(found))
 
     def lines(self) -> list[str]:
-        """A table to read."""
         source = f"log p(x), {self.log_px_estimator}" + ("" if self.side == "exact" else " (from below)")
         richer = [(f"ELBO, local {_named(name)}", elbo) for name, elbo in self.local.items()]
         rows = [(source, self.log_px), *reversed(richer), ("ELBO, encoder", self.elbo)]
@@ -156,10 +154,8 @@ class Gap:
     def _for_approximation(self) -> str:
         if self.encoder == "flow":
             return "take a richer flow (posterior.num_transforms, posterior.width)"
-        best, full = (float(self.local[name].mean()) for name in ("flow", "full"))
-        if self.encoder == "mean_field" and full - float(self.local_elbo.mean()) > 0.5 * (
-            best - float(self.local_elbo.mean())
-        ):
+        best, full, own = (float(self.local[name].mean()) for name in ("flow", "full", self.family))
+        if self.encoder == "mean_field" and full - own > 0.5 * (best - own):
             return "take posterior=full_gaussian, or posterior=flow or iaf"
         return "take posterior=flow or posterior=iaf"
 
@@ -195,13 +191,16 @@ def gap(
             "The whole of it is the difference of the estimators sandwich and elbo.",
         )
     model.require("The gap", NEEDS)
-    found = _First(model, split, seed, limit, progress)
+
+    def found(part: str, estimator: Estimator) -> Estimate:
+        told = None if progress is None else partial(progress, part)
+        return evaluate(model, split, estimator, seed=seed, limit=limit, progress=told)[0]
+
     own = _family_of_encoder(model, split, seed)
     source = _source(model) if estimator is None else _known_side(estimator)
     log_px = found("log p(x)", source)
-    elbo = found(
-        "encoder", RenyiBound(alpha=1.0, num_samples=num_samples)
-    )  # E[log w], which a good q leaves no noise in
+    sampled = RenyiBound(alpha=1.0, num_samples=num_samples)  # E[log w], which a good q leaves no noise in
+    elbo = found("encoder", sampled)
     local: dict[str, Tensor] = {}
     for name in FAMILIES[FAMILIES.index(own) :]:
         family = "auto" if name == own else name
@@ -209,18 +208,6 @@ def gap(
         local[name] = found(name, fit).log_px
     side = "exact" if log_px.direction == "exact" else "lower"
     return Gap(log_px.log_px, source.registered[1], side, elbo.log_px, local, own)
-
-
-class _First:
-    """Evaluates the first examples of a split, always with the same x."""
-
-    def __init__(self, model: Model, split: Split, seed: int, limit: int | None, progress: Progress | None) -> None:
-        self._model, self._split, self._seed, self._limit, self._progress = model, split, seed, limit, progress
-
-    def __call__(self, part: str, estimator: Estimator) -> Estimate:
-        told = self._progress
-        each = None if told is None else lambda done, total: told(part, done, total)
-        return evaluate(self._model, self._split, estimator, seed=self._seed, limit=self._limit, progress=each)[0]
 
 
 @torch.no_grad()

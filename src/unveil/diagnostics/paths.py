@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..data import Split
-from ..files import finite
+from ..files import Plain
 from ..model import Model, device_of
 from ..ops import keyed
 from .codes import group_means
@@ -20,7 +19,7 @@ Way = Callable[[Tensor, Tensor, Tensor], Tensor]  # (z₀ [B, D], z₁ [B, D], t
 
 
 @dataclass(frozen=True)
-class Paths:
+class Paths(Plain):
     """Decoded paths between 64 pairs of test examples in 16 steps, m_t = E[x|z_t], z_0 and z_1 posterior means.
 
     jump = max_t ‖m_{t+1} − m_t‖ / mean_t ‖m_{t+1} − m_t‖: 1 where x changes evenly, 16 where it changes all at once;
@@ -40,10 +39,6 @@ class Paths:
     straight_length: float
     spherical_jump: float
     spherical_length: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {name: finite(value) for name, value in asdict(self).items()}
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import finite
+from ..files import Plain
 from ..ops import mean_and_error
 
 Array = NDArray[Any]
@@ -18,7 +18,7 @@ NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
-class Probe:
+class Probe(Plain):
     """The share of test labels that a code tells.
 
     Arguments:
@@ -32,10 +32,6 @@ class Probe:
     knn: float
     knn_stderr: float
     hits: dict[str, Correct] = field(repr=False, compare=False)
-
-    def to_json(self) -> dict[str, float | None]:
-        """Plain values."""
-        return {n: finite(getattr(self, n)) for n in ("linear", "linear_stderr", "knn", "knn_stderr")}
 
 
 def probe(train: Array, y_train: Array, test: Array, y_test: Array, *, columns: bool = False) -> Probe:

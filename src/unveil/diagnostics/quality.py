@@ -7,7 +7,7 @@ test as samples: what they reach is what a perfect model would, since a number b
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..data import Split
 from ..errors import RequestError
-from ..files import finite
+from ..files import Plain
 from ..model import Model, evaluating
 from ..ops import keyed
 from .codes import filled, flat_x
@@ -36,7 +36,7 @@ COPIED, NEARER = 0.1, 0.5  # above both, samples are copies; healthy models stay
 
 
 @dataclass(frozen=True)
-class Fidelity:
+class Fidelity(Plain):
     """How a set of N' examples lies to N held-out ones; a ball reaches from an example to its 5th neighbour.
 
     precision = share of the examples that are in the ball of some held-out x,
@@ -55,7 +55,7 @@ class Fidelity:
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(Plain):
     """Samples of a model against held-out x.
 
     Arguments:
@@ -83,19 +83,6 @@ class Quality:
     nearest_is_train: float
     pairs: tuple[tuple[int, int, float], ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        numbers = ("variance", "copied", "closer", "nearest_is_train")
-        return {
-            "samples": {name: finite(value) for name, value in asdict(self.samples).items()},
-            "reference": {name: finite(value) for name, value in asdict(self.reference).items()},
-            "features": self.features,
-            "num_samples": self.num_samples,
-            "num_heldout": self.num_heldout,
-            **{name: finite(getattr(self, name)) for name in numbers},
-            "pairs": [list(pair) for pair in self.pairs],
-        }
-
     def findings(self) -> list[Finding]:
         """memorised, low_precision, low_coverage.
 
@@ -108,15 +95,13 @@ class Quality:
         if min(self.num_samples, self.num_heldout) < ENOUGH:
             return []
         found = [self._memorised()] if self.copied > COPIED and self.nearest_is_train > NEARER else []
-        return found + [self._low(name) for name in ("precision", "coverage") if self._is_low(name)]
+        return [*found, *self._low("precision"), *self._low("coverage")]
 
-    def _is_low(self, name: str) -> bool:
+    def _low(self, name: str) -> list[Finding]:
         value, reference = getattr(self.samples, name), getattr(self.reference, name)
         stderr = math.sqrt(max(value * (1 - value), 0) / min(self.num_samples, self.num_heldout))
-        return bool(value + 3 * stderr < LOW * reference)
-
-    def _low(self, name: str) -> Finding:
-        value, reference = getattr(self.samples, name), getattr(self.reference, name)
+        if not value + 3 * stderr < LOW * reference:
+            return []
         meaning = {
             "precision": "of samples lie where held-out x lies",
             "coverage": "of held-out x have a sample near them",
@@ -126,7 +111,7 @@ class Quality:
             "coverage": "Look for collapse first; then train longer, or with more latents (model.latent).",
         }[name]
         sentence = f"{value:.0%} {meaning}, and {reference:.0%} for training x in place of samples ({self.features})."
-        return Finding(f"low_{name}", sentence, value, remedy)
+        return [Finding(f"low_{name}", sentence, value, remedy)]
 
     def _memorised(self) -> Finding:
         sentence = (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import finite
+from ..files import Plain
 from .probes import Probe, knn_hits, linear_hits, probe_of, standardised
 
 Array = NDArray[Any]
@@ -48,7 +48,7 @@ def _either(a: int, b: int, upper: Array, lower: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Tree:
+class Tree(Plain):
     """How distances between codes agree with a tree of groups and subgroups.
 
     Arguments:
@@ -64,10 +64,6 @@ class Tree:
     spearman: float
     spearman_stderr: float
     num_pairs: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {name: finite(value) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
 def tree_agreement(codes: Array, group: Array, subgroup: Array, base: Array, *, seed: int = 0) -> Tree | None:

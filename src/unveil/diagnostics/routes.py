@@ -35,7 +35,6 @@ class Term:
 
     @property
     def mean(self) -> float:
-        """The mean over the examples."""
         return float(self.value.mean())
 
     @property
@@ -44,7 +43,6 @@ class Term:
         return error_of_known(self.error)
 
     def to_json(self) -> dict[str, Any]:
-        """Means, as plain values."""
         return {"mean": finite(self.mean), "stderr_mc": finite(self.stderr), "how": self.how}
 
 

@@ -6,7 +6,6 @@ there; it shows what a simple reader of z finds, with its standard error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from ..data import Data, Split
 from ..errors import RequestError
-from ..files import finite
+from ..files import Plain
 from ..model import Model, require_latents
 from ..ops import keyed
 from .codes import filled, flat_x, posterior_means, ppca_codes
@@ -29,6 +28,7 @@ from .probes import Probe, clearly_below, probe
 from .relations import Tree, held_by, pair_order, tree_agreement
 
 Array = NDArray[Any]
+Codes = dict[str, tuple[Array, Array]]  # (training, test) rows of each code by its name
 FEW = 20  # examples of a split, below which nothing is measured on it
 NEIGHBOURS = 10  # of trustworthiness and continuity
 NEAR_ROWS = 1000  # examples they are measured on
@@ -37,7 +37,7 @@ MARGIN = 0.05  # by which z has to be worse than pPCA codes to be called so
 
 
 @dataclass(frozen=True)
-class Near:
+class Near(Plain):
     """Whether neighbours in a code are neighbours in x, and the other way round, among 10 of up to 1,000 test examples.
 
     trustworthiness = 1 − 2/(Nk(2N − 3k − 1)) Σ_i Σ_{j near i in the code only} (rank of j in x − k), ½ by chance;
@@ -49,13 +49,9 @@ class Near:
     trustworthiness: float
     continuity: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {"trustworthiness": finite(self.trustworthiness), "continuity": finite(self.continuity)}
-
 
 @dataclass(frozen=True)
-class Structure:
+class Structure(Plain):
     """The structure found in z; the keys of the dictionaries are "z", "ppca" and "x".
 
     Arguments:
@@ -80,21 +76,6 @@ class Structure:
     order: dict[str, Probe] | None
     tree: dict[str, Tree] | None
     factors: dict[str, Factors] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "dims": self.dims,
-            "num_train": self.num_train,
-            "num_test": self.num_test,
-            "labels": _json(self.labels),
-            "majority": finite(self.majority),
-            "near": _json(self.near),
-            "paths": None if self.paths is None else self.paths.to_json(),
-            "order": _json(self.order),
-            "tree": _json(self.tree),
-            "factors": _json(self.factors),
-        }
 
     def findings(self) -> list[Finding]:
         """no_structure: z tells labels worse than pPCA codes of the same dimension.
@@ -150,7 +131,7 @@ def structure(model: Model, data: Data, *, seed: int = 0, limit: int = 2000) -> 
     )
 
 
-def _codes(model: Model, train: Split, test: Split) -> dict[str, tuple[Array, Array]]:
+def _codes(model: Model, train: Split, test: Split) -> Codes:
     """(training, test) rows of z, pPCA codes and x."""
     raw = flat_x(train)
     x = [filled(part, raw) for part in (raw, flat_x(test))]
@@ -161,7 +142,7 @@ def _codes(model: Model, train: Split, test: Split) -> dict[str, tuple[Array, Ar
 
 
 def _labels(
-    model: Model, train: Split, some: Array, test: Split, codes: dict[str, tuple[Array, Array]], is_image: bool
+    model: Model, train: Split, some: Array, test: Split, codes: Codes, is_image: bool
 ) -> tuple[dict[str, Probe] | None, float | None]:
     """Probes of labels, and the share of the most frequent one, on rows whose label is known."""
     with keyed("structure"):
@@ -180,7 +161,7 @@ def _labels(
     return found, float((y_test == np.bincount(y).argmax()).mean())
 
 
-def _near(codes: dict[str, tuple[Array, Array]], is_image: bool) -> dict[str, Near] | None:
+def _near(codes: Codes, is_image: bool) -> dict[str, Near] | None:
     train, x = (part.astype(np.float64) for part in codes["x"])
     if len(x) < 2 * FEW:
         return None
@@ -196,7 +177,7 @@ def near(code: Array, x: Array) -> Near:
     return Near(float(trustworthiness(x, code, n_neighbors=k)), float(trustworthiness(code, x, n_neighbors=k)))
 
 
-def _order(data: Data, train: Split, test: Split, codes: dict[str, tuple[Array, Array]]) -> dict[str, Probe] | None:
+def _order(data: Data, train: Split, test: Split, codes: Codes) -> dict[str, Probe] | None:
     assert data.factors is not None
     parts, parts_test = (
         (data.factors["upper"][split.rows.cpu().numpy()], data.factors["lower"][split.rows.cpu().numpy()])
@@ -206,7 +187,7 @@ def _order(data: Data, train: Split, test: Split, codes: dict[str, tuple[Array, 
     return {name: one for name, one in found.items() if one is not None} or None
 
 
-def _tree(data: Data, test: Split, codes: dict[str, tuple[Array, Array]], seed: int) -> dict[str, Tree] | None:
+def _tree(data: Data, test: Split, codes: Codes, seed: int) -> dict[str, Tree] | None:
     """On test examples, whose bases no training example shows."""
     assert data.factors is not None and test.y is not None
     rows = test.rows.cpu().numpy()
@@ -215,7 +196,7 @@ def _tree(data: Data, test: Split, codes: dict[str, tuple[Array, Array]], seed: 
     return {name: one for name, one in found.items() if one is not None} or None
 
 
-def _factors(data: Data, rows: Array, rows_test: Array, codes: dict[str, tuple[Array, Array]]) -> dict[str, Factors]:
+def _factors(data: Data, rows: Array, rows_test: Array, codes: Codes) -> dict[str, Factors]:
     assert data.factors is not None
     known, known_test = ({name: v[which] for name, v in data.factors.items()} for which in (rows, rows_test))
     y = data.test.y
@@ -237,7 +218,3 @@ def _scale(x: Array, is_image: bool) -> Tensor:
         return torch.ones(())
     spread = torch.from_numpy(x.astype(np.float32)).std(0)
     return torch.where(spread > 0, spread, 1.0)
-
-
-def _json(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if found is None else {name: value.to_json() for name, value in found.items()}

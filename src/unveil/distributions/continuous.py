@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
 
-from .event import Shape
+from .event import Shape, Unchecked
 
 
-class StudentT(Distribution):
+class StudentT(Unchecked):
     """p(x) = Γ((ν+1)/2)/(Γ(ν/2) √(νπ) s) · (1 + (x − μ)²/(ν s²))^{−(ν+1)/2}.
 
     `mean` is μ, also where ν ≤ 1 and there is none. Here because torch's loses float32 digits in the difference of two
@@ -20,8 +18,6 @@ class StudentT(Distribution):
 
     Arguments: df ν, loc μ and scale s [...].
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, df: Tensor, loc: Tensor, scale: Tensor) -> None:
         self.df, self.loc, self.scale = torch.broadcast_tensors(df, loc, scale)
@@ -58,7 +54,7 @@ def _log_gamma_ratio(y: Tensor) -> Tensor:
     return torch.where(y < 10, direct, series)
 
 
-class ContinuousBernoulli(Distribution):
+class ContinuousBernoulli(Unchecked):
     """p(x) = e^{ηx − A(η)} on [0, 1], with A(η) = log ∫₀¹ e^{ηx} dx = log (e^η − 1)/η and η = logit λ.
 
     Near η = 0 (λ = ½) series take the place of differences that cancel; torch's own clamps λ, and is no longer
@@ -68,8 +64,6 @@ class ContinuousBernoulli(Distribution):
 
     Arguments: logits η [...].
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits

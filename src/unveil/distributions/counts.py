@@ -12,24 +12,20 @@ References: Loader, Fast and Accurate Computation of Binomial Probabilities (200
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
 
-from .event import Shape
+from .event import Shape, Unchecked
 
 LOG_2PI = math.log(2 * math.pi)
 
 
-class Poisson(Distribution):
+class Poisson(Unchecked):
     """P(x) = λˣ e^{−λ}/x!, so log P(x) = −D(x, λ) − S(x) − ½ log 2πx, and −λ at 0.
 
     Arguments: log_rate log λ [...].
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, log_rate: Tensor) -> None:
         self.log_rate = log_rate
@@ -53,15 +49,13 @@ class Poisson(Distribution):
         return torch.where(value > 0, some, -self.log_rate.exp())
 
 
-class NegativeBinomial(Distribution):
+class NegativeBinomial(Unchecked):
     """P(x) = Γ(x + r)/(Γ(r) x!) · (r/(r + μ))ʳ (μ/(r + μ))ˣ: a Poisson whose rate is Gamma(r, r/μ).
 
     It has the mean μ and the variance μ + μ²/r; 1/r is the dispersion, and r → ∞ is the Poisson distribution.
 
     Arguments: log_mean log μ and log_size log r [...].
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, log_mean: Tensor, log_size: Tensor) -> None:
         self.log_mean, self.log_size = torch.broadcast_tensors(log_mean, log_size)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, constraints, register_kl
+from torch.distributions import Categorical, register_kl
 from torch.nn import functional as F
 
-from .event import Shape
+from .event import Shape, Unchecked
 
 
-class Bits(Distribution):
+class Bits(Unchecked):
     """z_d ∈ {0, 1}, independent: log p(z) = Σ_d z_d a_d − log(1 + e^{a_d}), with the event shape [D].
 
     A relaxed draw is hard in its value and soft in its gradient: d/da σ((a + ε)/τ) with logistic noise ε. As the
@@ -25,8 +23,6 @@ class Bits(Distribution):
         logits: a [..., D].
         temperature: τ of relaxed draws; None: there are none.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor, temperature: float | None = None) -> None:
         self.logits, self.temperature = logits, temperature
@@ -74,7 +70,7 @@ class Bits(Distribution):
         return _over_batch(z, self.batch_shape) if expand else z
 
 
-class OneHots(Distribution):
+class OneHots(Unchecked):
     """D independent choices among C, each a one-hot block: log p(z) = Σ_dc z_dc log p_dc, with the event shape [D·C].
 
     A relaxed draw is hard in its value and soft in its gradient: d/da softmax((a + g)/τ) with Gumbel noise g. It is
@@ -87,8 +83,6 @@ class OneHots(Distribution):
         logits: a [..., D, C], in any scale.
         temperature: τ of relaxed draws; None: there are none.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor, temperature: float | None = None) -> None:
         self.log_p, self.temperature = logits.log_softmax(-1), temperature

@@ -13,7 +13,13 @@ from ..ops import sum_event
 Shape = torch.Size | list[int] | tuple[int, ...]
 
 
-class EventSum(Distribution):
+class Unchecked(Distribution):
+    """A distribution that checks no argument and no value: a model's domain has checked x."""
+
+    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
+
+
+class EventSum(Unchecked):
     """A factorised distribution over one example: log p(x) = Σ_d log p(x_d) over the *observed* dimensions.
 
     Arguments:
@@ -22,8 +28,6 @@ class EventSum(Distribution):
         observed: [B, *shape] bool; entries that are False leave the sum *before* it is taken, whatever they hold.
         filler: a value that `base` accepts, put in place of what is not observed.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, base: Distribution, event_ndim: int, observed: Tensor | None = None, filler: float = 0.0):
         self.base, self.observed, self.filler = base, observed, filler

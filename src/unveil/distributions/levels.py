@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import Categorical
 from torch.nn import functional as F
 
-from .event import Shape
+from .event import Shape, Unchecked
 
 
-class Levels(Distribution):
+class Levels(Unchecked):
     """A categorical distribution over the levels 0 … n−1, with the mean and spread of the level number.
 
     Arguments: logits [..., n].
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor) -> None:
         self.log_p = logits.log_softmax(-1)  # exact where all logits are far from 0, too
@@ -37,11 +36,7 @@ class Levels(Distribution):
         return self.log_p.exp() @ self._levels**2 - self.mean**2
 
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
-        return (
-            torch.distributions.Categorical(logits=self.log_p, validate_args=False)
-            .sample(sample_shape)
-            .to(self.log_p.dtype)
-        )
+        return Categorical(logits=self.log_p, validate_args=False).sample(sample_shape).to(self.log_p.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
         level = value.long().unsqueeze(-1)
@@ -50,7 +45,26 @@ class Levels(Distribution):
         return log_p.gather(-1, level.expand(*shape, 1)).squeeze(-1)
 
 
-class DiscretizedLogistic(Distribution):
+class LogisticLevels(Unchecked, ABC):
+    """Levels where a logistic variable falls between cuts: E[x] = Σ_i P(x > i) and E[x²] = Σ_i (2i + 1) P(x > i)."""
+
+    loc: Tensor
+
+    @abstractmethod
+    def _above(self) -> Iterator[Tensor]:
+        """P(x > i) for i = 0 … n − 2."""
+
+    @property
+    def mean(self) -> Tensor:
+        return sum(self._above(), torch.zeros_like(self.loc))
+
+    @property
+    def variance(self) -> Tensor:
+        square = sum(((2 * i + 1) * above for i, above in enumerate(self._above())), torch.zeros_like(self.loc))
+        return square - self.mean**2
+
+
+class DiscretizedLogistic(LogisticLevels):
     """A logistic density integrated over unit bins: P(x = i) = σ((i + ½ − μ)/s) − σ((i − ½ − μ)/s).
 
     The first and the last bin take the tails, so the n probabilities sum to one.
@@ -59,8 +73,6 @@ class DiscretizedLogistic(Distribution):
 
     Arguments: loc μ and log_scale log s, in level units [...]; num_levels n.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, loc: Tensor, log_scale: Tensor, num_levels: int) -> None:
         self.loc, self.log_scale = torch.broadcast_tensors(loc, log_scale)
@@ -72,21 +84,10 @@ class DiscretizedLogistic(Distribution):
         upper, lower = (value - self.loc + 0.5) * inverse, (value - self.loc - 0.5) * inverse
         return _log_between(lower, upper, inverse, value <= 0, value >= self.num_levels - 1)
 
-    @property
-    def mean(self) -> Tensor:
-        # E[x] = Σ_{i ≥ 1} P(x ≥ i) = Σ_{i=1}^{n−1} σ((μ − i + ½)/s)
-        inverse, total = torch.exp(-self.log_scale), torch.zeros_like(self.loc)
+    def _above(self) -> Iterator[Tensor]:
+        inverse = torch.exp(-self.log_scale)
         for level in range(1, self.num_levels):
-            total = total + torch.sigmoid((self.loc - level + 0.5) * inverse)
-        return total
-
-    @property
-    def variance(self) -> Tensor:
-        # E[x²] = Σ_{i ≥ 1} (2i − 1) P(x ≥ i)
-        inverse, total = torch.exp(-self.log_scale), torch.zeros_like(self.loc)
-        for level in range(1, self.num_levels):
-            total = total + (2 * level - 1) * torch.sigmoid((self.loc - level + 0.5) * inverse)
-        return total - self.mean**2
+            yield torch.sigmoid((self.loc - level + 0.5) * inverse)
 
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
         with torch.no_grad():
@@ -95,15 +96,13 @@ class DiscretizedLogistic(Distribution):
             return x.round().clamp(0, self.num_levels - 1)
 
 
-class OrderedLogistic(Distribution):
+class OrderedLogistic(LogisticLevels):
     """P(x ≤ i) = σ(c_i − μ) for cut points c_0 < … < c_{n−2}: the level is where μ + logistic noise falls.
 
     References: McCullagh, Regression Models for Ordinal Data (1980), §2.
 
     Arguments: loc μ [..., *shape]; cuts c [*shape, n − 1], rising.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, loc: Tensor, cuts: Tensor) -> None:
         self.loc, self.cuts = loc, cuts
@@ -122,21 +121,8 @@ class OrderedLogistic(Distribution):
         first = last * torch.arange(self.cuts.numel() // last, device=level.device).reshape(shape)
         return F.embedding(first + level.long(), self.cuts.reshape(-1, 1)).squeeze(-1)
 
-    @property
-    def mean(self) -> Tensor:
-        # E[x] = Σ_i P(x > i) = Σ_i σ(μ − c_i)
-        total = torch.zeros_like(self.loc)
-        for cut in self.cuts.unbind(-1):
-            total = total + torch.sigmoid(self.loc - cut)
-        return total
-
-    @property
-    def variance(self) -> Tensor:
-        # E[x²] = Σ_i (2i + 1) P(x > i)
-        total = torch.zeros_like(self.loc)
-        for i, cut in enumerate(self.cuts.unbind(-1)):
-            total = total + (2 * i + 1) * torch.sigmoid(self.loc - cut)
-        return total - self.mean**2
+    def _above(self) -> Iterator[Tensor]:
+        return (torch.sigmoid(self.loc - cut) for cut in self.cuts.unbind(-1))
 
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
         with torch.no_grad():

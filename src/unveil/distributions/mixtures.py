@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, constraints
+from torch.distributions import Categorical
 
-from .event import Shape
+from .event import Shape, Unchecked
 from .levels import DiscretizedLogistic
 
 
-class DiscretizedLogisticMixture(Distribution):
+class DiscretizedLogisticMixture(Unchecked):
     """P(x = i) = Σ_m π_m [σ((i + ½ − μ_m)/s_m) − σ((i − ½ − μ_m)/s_m)], each dimension on its own.
 
     References: Salimans et al., PixelCNN++ (2017), eq. 1-2.
 
     Arguments: logits of π, loc μ and log_scale log s [M, ...], in level units; num_levels n.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, num_levels: int) -> None:
         self.log_pi, self.loc, self.log_scale = logits.log_softmax(0), loc, log_scale
@@ -56,7 +53,7 @@ class DiscretizedLogisticMixture(Distribution):
             return DiscretizedLogistic(_pick(self.loc, m), _pick(self.log_scale, m), self.num_levels).sample()
 
 
-class ColourLogisticMixture(Distribution):
+class ColourLogisticMixture(Unchecked):
     """A joint mixture over the C channels of a pixel, in which the mean of a channel depends on those before it:
 
     P(x_1 … x_C) = Σ_m π_m Π_c P(x_c; μ_mc + Σ_{b<c} a_mcb (x_b − (n−1)/2), s_mc)
@@ -69,8 +66,6 @@ class ColourLogisticMixture(Distribution):
     Arguments: logits of π [M, ...]; loc μ and log_scale log s [C, M, ...]; coefficients a [C(C−1)/2, M, ...] in the
     order a_21, a_31, a_32, …; num_levels n.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, coefficients: Tensor, num_levels: int) -> None:
         self.log_pi, self.num_levels = logits.log_softmax(0), num_levels

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
 
-from .event import Shape
+from .event import Shape, Unchecked
 
 NEAR = 9  # levels around u that are looked at: with s ≤ ½ all others together weigh less than e^{−32}
 
 
-class NoisedLevel(Distribution):
+class NoisedLevel(Unchecked):
     """P(x = i|u) ∝ exp(−½ ((u − i)/s)²), i = 0 … n − 1: the level behind u = i + s·ε where all are equally likely.
 
     The n probabilities sum to one, to the precision of the numbers.
@@ -25,8 +22,6 @@ class NoisedLevel(Distribution):
         scale: s, at most ½ where there are more than nine levels.
         num_levels: n.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, u: Tensor, scale: Tensor, num_levels: int) -> None:
         self.u, self.scale, self.num_levels = torch.broadcast_tensors(u, scale)[0], scale, num_levels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,11 +13,10 @@ from torch.distributions import (
     Independent,
     MultivariateNormal,
     Normal,
-    constraints,
     register_kl,
 )
 
-from .event import Shape
+from .event import Shape, Unchecked
 
 CHUNK = 2**24  # numbers held at once where a mixture's components have no short form
 
@@ -29,7 +28,7 @@ class JointDraw(Protocol):
     def rsample_and_log_prob(self, sample_shape: Shape) -> tuple[Tensor, Tensor]: ...
 
 
-class LatentMixture(Distribution):
+class LatentMixture(Unchecked):
     """p(z) = Σ_c w_c p_c(z), with batch shape [].
 
     Products of normals are evaluated as Σ_d (z_d² − 2 z_d μ_cd + μ_cd²)/σ_cd², products of matrices in float64:
@@ -39,8 +38,6 @@ class LatentMixture(Distribution):
         logits: log w up to a constant, [C].
         components: p_c, with batch shape [C] and event shape [D].
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, logits: Tensor, components: Distribution) -> None:
         self.log_weights, self.components = logits.log_softmax(-1), components
@@ -95,7 +92,7 @@ class FullGaussian(MultivariateNormal):
         super().__init__(loc, scale_tril=scale_tril, validate_args=False)
 
 
-class Pushforward(Distribution):
+class Pushforward(Unchecked):
     """z = T(u), u ∼ p(u): log p(z) = log p(u) − log|det ∂T/∂u|. No mean in closed form.
 
     Arguments:
@@ -103,7 +100,6 @@ class Pushforward(Distribution):
         transform: T, from zuko, whose `call_and_ladj` gives T(u) and log|det ∂T/∂u| in one pass.
     """
 
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
     has_rsample = True
 
     def __init__(self, base: Distribution, transform: Any) -> None:

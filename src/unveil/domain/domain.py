@@ -36,7 +36,6 @@ class Domain:
 
     @property
     def of_kind(self) -> Kind:
-        """The class of its kind."""
         return found[self.kind]
 
     @property

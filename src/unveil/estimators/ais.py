@@ -38,13 +38,11 @@ class AnnealedEstimator(Estimator):
     def __init__(
         self, *, num_samples: int = 16, num_distributions: int = 200, leapfrog: int = 3, start: Start = "auto"
     ) -> None:
-        for name, value in (("num_distributions", num_distributions), ("leapfrog", leapfrog)):
-            if value < 1:
-                raise RequestError(f"{name} is {value}; it takes a whole number from 1 upwards.")
+        self.num_distributions = positive(num_distributions, "num_distributions")
+        self.leapfrog = positive(leapfrog, "leapfrog")
         if start not in typing.get_args(Start):
             raise RequestError(f"There is no start {start!r} of a path.", nearest(start, typing.get_args(Start)))
-        self.num_samples = positive(num_samples)
-        self.num_distributions, self.leapfrog, self.start = num_distributions, leapfrog, start
+        self.num_samples, self.start = positive(num_samples), start
 
     def summary(self, estimate: Estimate) -> dict[str, Any]:
         """How the sampler did: effective chains, accepted proposals, and what shows that it is wrong."""

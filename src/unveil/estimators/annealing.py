@@ -13,6 +13,7 @@ from ..errors import RequestError
 from ..model import Model
 from . import base
 from .adapted import Kernels, adapt, wide
+from .flat import Flat, joined
 from .hmc import Kernel, Moved, Point, accepts, transition
 
 Start = Literal["auto", "posterior", "prior", "adapted"]
@@ -39,11 +40,11 @@ class Path:
     def __init__(self, model: Model, batch: Batch, start: Start) -> None:
         self.model, self.batch = model, replace(batch, z=None)
         self._z = batch.z
-        self.posterior, self.coordinates = model.posterior(batch), model.coordinates(batch)
-        groups = self.coordinates.to_u(self.posterior.draw(1)[0])
-        self.shapes = [group.shape[2:] for group in groups]
-        self.dtype = groups[0].dtype
-        few = sum(shape.numel() for shape in self.shapes) <= FEW
+        self.posterior, coordinates = model.posterior(batch), model.coordinates(batch)
+        groups = coordinates.to_u(self.posterior.draw(1)[0])
+        self.flat, self.dtype = Flat(coordinates, [group.shape[2:] for group in groups]), groups[0].dtype
+        self.size = sum(shape.numel() for shape in self.flat.shapes)
+        few = self.size <= FEW
         self.start = start if start != "auto" else "adapted" if few else "posterior"
 
     def adapt(self) -> None:
@@ -74,7 +75,7 @@ class Path:
         return log_f1, log_q, log_p
 
     def _at_once(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        z, log_det = self.coordinates.to_z(self._split(u))
+        z, log_det = self.flat.to_z(u)
         terms = self.model.joint(self.batch, z)
         log_p = terms.log_pz.sum(-1) + log_det
         log_q = log_p if self.start == "prior" else self.posterior.log_prob(z).sum(-1) + log_det
@@ -101,32 +102,23 @@ class Path:
 
         An x that was simulated together with this z makes it an exact draw of p(z|x).
         """
-        size = sum(shape.numel() for shape in self.shapes)
         if self._z is None:
             x = self.batch.x
-            return x.new_zeros(1, len(x), size, dtype=self.dtype), x.new_zeros(len(x), dtype=torch.bool)
-        z = self._join(tuple(group.unsqueeze(0).to(self.dtype) for group in self._z))
-        if z.shape[-1] != size:
-            raise RequestError(f"The known z has {z.shape[-1]} values and the model's {size}; simulate x with z anew.")
+            return x.new_zeros(1, len(x), self.size, dtype=self.dtype), x.new_zeros(len(x), dtype=torch.bool)
+        z = joined(tuple(group.unsqueeze(0).to(self.dtype) for group in self._z))
+        if z.shape[-1] != self.size:
+            known = f"The known z has {z.shape[-1]} values and the model's {self.size}"
+            raise RequestError(f"{known}; simulate x with z anew.")
         finite = torch.isfinite(z).all(-1)
-        u = self._join(self.coordinates.to_u(self._split(torch.where(finite.unsqueeze(-1), z, 0.0))))
-        return u, finite[0]
+        return self.flat.to_u(self.flat.split(torch.where(finite.unsqueeze(-1), z, 0.0))), finite[0]
 
     def _draw_posterior(self, num_chains: int) -> Tensor:
-        return self._join(self.coordinates.to_u(self.posterior.draw(num_chains)[0]))
+        return self.flat.to_u(self.posterior.draw(num_chains)[0])
 
     def _draw_prior(self, num_chains: int) -> Tensor:
         y = None if self.batch.y is None else self.batch.y.clamp(min=0).repeat(num_chains)
         z = self.model.draw_prior(num_chains * len(self.batch), y)
-        groups = tuple(group.unflatten(0, (num_chains, -1)) for group in z)
-        return self._join(self.coordinates.to_u(groups)).to(self.dtype)
-
-    def _join(self, groups: tuple[Tensor, ...]) -> Tensor:
-        return torch.cat([group.flatten(2) for group in groups], -1)
-
-    def _split(self, u: Tensor) -> tuple[Tensor, ...]:
-        parts = u.split([shape.numel() for shape in self.shapes], -1)
-        return tuple(part.unflatten(-1, shape) for part, shape in zip(parts, self.shapes, strict=True))
+        return self.flat.to_u(tuple(group.unflatten(0, (num_chains, -1)) for group in z)).to(self.dtype)
 
 
 def _spread(u: Tensor) -> Tensor:

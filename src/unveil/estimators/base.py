@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -101,16 +101,18 @@ def bound_parts(model: Model, batch: Batch, num_samples: int = 16) -> dict[str, 
     """elbo, rate, distortion [B] and kl [B, L] as means over K draws, or exactly where z can be enumerated."""
     if "enumerate" in model.gives:
         return summary_of(model.enumerate(batch))
+    return averaged(draws(model, batch, num_samples), num_samples)
+
+
+def averaged(chunks: Iterable[Terms], num_samples: int, *takers: Callable[[Terms], None]) -> dict[str, Tensor]:
+    """elbo, rate, distortion [B] and kl [B, L] as means over K draws; each chunk of them also goes to the takers."""
     total: dict[str, Tensor] = {}
-    for terms in draws(model, batch, num_samples):
-        add(total, summary_of(terms))
+    for terms in chunks:
+        for take in takers:
+            take(terms)
+        for name, value in summary_of(terms).items():
+            total[name] = total[name] + value if name in total else value
     return {name: value / num_samples for name, value in total.items()}
-
-
-def add(total: dict[str, Tensor], more: dict[str, Tensor]) -> None:
-    """Add `more` to the sums in `total`, name by name."""
-    for name, value in more.items():
-        total[name] = total[name] + value if name in total else value
 
 
 @torch.no_grad()
@@ -142,7 +144,7 @@ def evaluate(
             found.append(_estimated(model, split, estimator, seed, block))
             if progress is not None:
                 progress(block.done, count)
-    estimate = _joined(found)
+    estimate = _joined(found, torch.cat)
     if not torch.isfinite(estimate.log_px).all():
         row = int((~torch.isfinite(estimate.log_px)).nonzero()[0])
         raise WorkError(
@@ -180,19 +182,11 @@ def _keep_pages() -> None:
 def _estimated(model: Model, split: Split, estimator: Estimator, seed: int, block: Block) -> Estimate:
     with keyed("evaluate", seed, block.first):
         estimate = estimator(model, split.batch(block.rows).to(device_of(model)))
-    return replace(
-        estimate,
-        log_px=estimate.log_px[: block.keep].double().cpu(),
-        stderr_mc=estimate.stderr_mc[: block.keep].double().cpu(),
-        diagnostics={k: v[: block.keep].double().cpu() for k, v in estimate.diagnostics.items()},
-    )
+    return _joined([estimate], lambda parts: parts[0][: block.keep].double().cpu())
 
 
-def _joined(found: list[Estimate]) -> Estimate:
-    first = found[0]
-    return Estimate(
-        log_px=torch.cat([e.log_px for e in found]),
-        stderr_mc=torch.cat([e.stderr_mc for e in found]),
-        direction=first.direction,
-        diagnostics={k: torch.cat([e.diagnostics[k] for e in found]) for k in first.diagnostics},
-    )
+def _joined(found: list[Estimate], change: Callable[[list[Tensor]], Tensor]) -> Estimate:
+    """The blocks as one estimate, each tensor made of theirs."""
+    log_px, stderr_mc = (change([getattr(e, name) for e in found]) for name in ("log_px", "stderr_mc"))
+    diagnostics = {name: change([e.diagnostics[name] for e in found]) for name in found[0].diagnostics}
+    return Estimate(log_px, stderr_mc, found[0].direction, diagnostics)

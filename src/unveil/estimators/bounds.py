@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from ..batch import Batch
 from ..errors import positive
 from ..model import Model
 from ..registry import register
-from .base import Estimate, Estimator, add, draws, summary_of
+from .base import Estimate, Estimator, averaged, draws, summary_of
 from .weights import RunningMean, Weights
 
 
@@ -31,12 +30,8 @@ class ElboBound(Estimator):
         if "enumerate" in model.gives:
             found = summary_of(model.enumerate(batch))
             return Estimate(found["elbo"], torch.zeros_like(found["elbo"]), "lower", found)
-        total: dict[str, Tensor] = {}
-        each = RunningMean()
-        for terms in draws(model, batch, self.num_samples):
-            each.add(terms.log_px_z - terms.rate.sum(-1))
-            add(total, summary_of(terms))
-        found = {k: v / self.num_samples for k, v in total.items()}
+        each, K = RunningMean(), self.num_samples
+        found = averaged(draws(model, batch, K), K, lambda terms: each.add(terms.log_px_z - terms.rate.sum(-1)))
         return Estimate(found["elbo"], each.stderr, "lower", found)
 
 
@@ -61,14 +56,9 @@ class IwaeBound(Estimator):
         self.num_samples: int = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
-        total: dict[str, Tensor] = {}
-        weights = Weights(self.num_samples)
-        for terms in draws(model, batch, self.num_samples):
-            weights.add(terms.log_w)
-            add(total, summary_of(terms))
-        found = {k: v / self.num_samples for k, v in total.items()}
-        found |= {"ess": weights.ess, "khat": weights.khat}
-        return Estimate(weights.log_mean, weights.stderr, "lower", found)
+        weights, K = Weights(self.num_samples), self.num_samples
+        found = averaged(draws(model, batch, K), K, lambda terms: weights.add(terms.log_w))
+        return Estimate(weights.log_mean, weights.stderr, "lower", found | weights.health)
 
 
 @register("estimator", "exact")

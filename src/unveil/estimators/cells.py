@@ -12,6 +12,7 @@ from ..batch import Batch
 from ..errors import RequestError
 from ..model import Model
 from .brute_force import prior_draws
+from .flat import Flat
 
 DIMS = 3  # of z, at most
 DRAWS = 64  # of q and of p, per example, that say where a grid must look
@@ -71,8 +72,8 @@ def box_of(model: Model, batch: Batch) -> Box:
     z_q = model.posterior(batch).draw(DRAWS)[0]
     groups, dtype = tuple(g.shape[2:] for g in z_q), z_q[0].dtype
     require_few(sum(math.prod(shape) for shape in groups))
-    coordinates, z_p = model.coordinates(batch), tuple(g.to(dtype) for g in prior_draws(model, batch, DRAWS))
-    u_q, u_p = (_joined(coordinates.to_u(z)) for z in (z_q, z_p))  # [M, B, D]
+    flat, z_p = Flat(model.coordinates(batch), groups), tuple(g.to(dtype) for g in prior_draws(model, batch, DRAWS))
+    u_q, u_p = (flat.to_u(z).double() for z in (z_q, z_p))  # [M, B, D]
     mean = u_q.mean(0)
     root = _root(u_q - mean, u_p.flatten(0, 1).std(0))
     q, p = (_solve(root, u - mean) for u in (u_q, u_p))
@@ -121,11 +122,6 @@ def _wanted(box: Box, cells: Cells) -> Tensor:
     return (holds(box.q) & (cells.half > CORE * 1.01)) | (holds(box.p) & (cells.half > body * 1.01))
 
 
-def _joined(groups: tuple[Tensor, ...]) -> Tensor:
-    """Groups [K, B, …] → [K, B, D] in float64."""
-    return torch.cat([g.flatten(2) for g in groups], -1).double()
-
-
 def _root(delta: Tensor, spread: Tensor) -> Tensor:
     """L [B, D, D] with L Lᵀ the covariance of draws [M, B, D], kept off zero relative to the prior's spread [D]."""
     covariance = torch.einsum("mbd,mbe->bde", delta, delta) / (len(delta) - 1)
@@ -150,13 +146,7 @@ def cut(cells: Cells, sides: Tensor, pieces: int) -> Cells:
         shift = torch.cat([torch.zeros_like(half[~marked, d]), *(step * move for move in moves)])
         scale = torch.ones_like(shift)
         scale[(~marked).sum() :] = 1 / pieces
-        row, centre, half, fine, sides = (
-            row[index],
-            centre[index].clone(),
-            half[index].clone(),
-            fine[index],
-            sides[index],
-        )
+        row, centre, half, fine, sides = (each[index] for each in (row, centre, half, fine, sides))
         centre[:, d] += shift
         half[:, d] *= scale
     return Cells(row, centre, half, fine)

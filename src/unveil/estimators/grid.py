@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +22,7 @@ from ..batch import Batch
 from ..model import Model
 from .base import rows_at_once
 from .cells import Box, Cells, box_of, cut, first_cells
+from .flat import Flat
 from .rules import FINE, Rule, hidden, rule_for
 
 MATTERS = 1e-4  # share of p(x) above which a cell is halved into cells of the fine rule
@@ -78,7 +78,7 @@ class Grid:
 
     def sum(self, value: Tensor) -> Tensor:
         """Σ over the points of each example, [P] → [B]."""
-        return torch.zeros_like(self.log_px).index_add(0, self.row, value)
+        return _sum(value, self.row, len(self.log_px))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
     cells = first_cells(box)
     leaves, cost = _measured(model, batch, box, cells)
     leaves = replace(leaves, log_error=torch.logaddexp(leaves.log_value, leaves.log_error))  # nothing confirms it yet
-    used = _count(cells.row, cost, len(batch))
+    used = _sum(cost, cells.row, len(batch))
     while True:
         log_px = _log_sum(leaves.log_value, leaves.cells.row, len(batch))
         error = _relative(leaves, log_px)
@@ -114,9 +114,8 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
         if not len(chosen):
             break
         leaves, cells, cost = _refined(model, batch, box, leaves, chosen, log_px)
-        used = used + _count(cells.row, cost, len(batch))
-    total = torch.zeros_like(log_px).index_add(0, leaves.cells.row, error)
-    return Integral(log_px, torch.log1p(total), used, leaves, box)
+        used = used + _sum(cost, cells.row, len(batch))
+    return Integral(log_px, torch.log1p(_sum(error, leaves.cells.row, len(batch))), used, leaves, box)
 
 
 @torch.no_grad()
@@ -128,13 +127,9 @@ def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_e
     found = integrate(model, batch, tolerance=tolerance, max_evaluations=max_evaluations)
     cells = found.leaves.cells
     parts = [_points(model, batch, found.box, cells.at(index)) for index in _chunks(model, cells)]
-    row, log_weight, log_joint = (torch.cat(each) for each in list(zip(*parts, strict=True))[:3])
-    z = tuple(torch.cat(group) for group in zip(*(part.z for part in parts), strict=True))
+    row, log_weight, log_joint, *z = (torch.cat(each) for each in zip(*parts, strict=True))
     log_px = _log_sum(log_weight + log_joint, row, len(batch))
-    return Grid(row, z, log_weight, log_joint, log_px, found.stderr, found.evaluations)
-
-
-# What a cell holds
+    return Grid(row, tuple(z), log_weight, log_joint, log_px, found.stderr, found.evaluations)
 
 
 def _measured(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Leaves, Tensor]:
@@ -157,12 +152,8 @@ def _density(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor
     rule = _rule_of(cells)
     v = cells.centre.unsqueeze(0) + cells.half.unsqueeze(0) * rule.points.unsqueeze(1)  # [N, C, D]
     u = box.mean[cells.row] + torch.einsum("cde,nce->ncd", box.root[cells.row], v)
-    sizes = [math.prod(shape) for shape in box.groups]
-    parts = u.to(box.dtype).split(sizes, -1)
-    rows = _rows(batch, cells.row)
-    z, log_det = model.coordinates(rows).to_z(
-        tuple(part.reshape(*part.shape[:2], *shape) for part, shape in zip(parts, box.groups, strict=True))
-    )
+    rows = replace(batch, index=None, z=None).map(lambda held: held.index_select(0, cells.row))
+    z, log_det = Flat(model.coordinates(rows), box.groups).to_z(u.to(box.dtype))
     terms = model.joint(rows, z)
     log_det = log_det.double() + box.log_det[cells.row]
     log_f = terms.log_px_z.double() + terms.log_pz.double().sum(-1) + log_det  # [N, C]
@@ -171,38 +162,19 @@ def _density(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor
     return log_f.T, log_det.T, z
 
 
-class Points(NamedTuple):
-    """row, log_weight and log_joint [P], and z groups [P, …], as in `Grid`."""
-
-    row: Tensor
-    log_weight: Tensor
-    log_joint: Tensor
-    z: tuple[Tensor, ...]
-
-
-def _points(model: Model, batch: Batch, box: Box, cells: Cells) -> Points:
-    """The points of cells of one rule."""
+def _points(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor, ...]:
+    """row, log_weight and log_joint [P], and z groups [P, …], of cells of one rule, as in `Grid`."""
     log_f, log_det, z = _density(model, batch, box, cells)  # [C, N]
     log_weight = _rule_of(cells).log_weight + cells.half.log().sum(-1, keepdim=True) + log_det
     row = cells.row.unsqueeze(-1).expand_as(log_f)
     each = (group.transpose(0, 1).flatten(0, 1) for group in z)
-    return Points(row.flatten(), log_weight.flatten(), (log_f - log_det).flatten(), tuple(each))
-
-
-def _rows(batch: Batch, row: Tensor) -> Batch:
-    """The batch whose rows are examples `row`."""
-    x, y, observed = (None if t is None else t.index_select(0, row) for t in (batch.x, batch.y, batch.observed))
-    assert x is not None
-    return Batch(x, y=y, observed=observed)
-
-
-# Rounds
+    return row.flatten(), log_weight.flatten(), (log_f - log_det).flatten(), *each
 
 
 def _to_split(leaves: Leaves, error: Tensor, tolerance: float, budget: Tensor) -> Tensor:
     """The cells to halve: those that err most, until what is left is half the tolerance; as many as are affordable."""
     row, D = leaves.cells.row, leaves.splits.shape[-1]
-    total = torch.zeros(len(budget), dtype=error.dtype, device=error.device).index_add(0, row, error)
+    total = _sum(error, row, len(budget))
     order = error.argsort()
     order = order[row[order].argsort(stable=True)]  # by example, the smallest error first
     left = _running(error[order], row[order])
@@ -268,7 +240,7 @@ def _chunks(model: Model, cells: Cells) -> Iterator[Tensor]:
 def _log_sum(value: Tensor, row: Tensor, size: int) -> Tensor:
     """log Σ exp(value) over the cells of each row, [C] → [size]."""
     top = value.new_full((size,), -torch.inf).scatter_reduce(0, row, value, "amax").clamp(min=-1e300)
-    return top + torch.zeros_like(top).index_add(0, row, (value - top[row]).exp()).log()
+    return top + _sum((value - top[row]).exp(), row, size).log()
 
 
 def _log_difference(a: Tensor, b: Tensor) -> Tensor:
@@ -286,6 +258,6 @@ def _running(value: Tensor, row: Tensor) -> Tensor:
     return total - before[first.cumsum(0) - 1]
 
 
-def _count(row: Tensor, cost: Tensor, size: int) -> Tensor:
-    """Points per example, [size]."""
-    return torch.zeros(size, dtype=cost.dtype, device=cost.device).index_add(0, row, cost)
+def _sum(value: Tensor, row: Tensor, size: int) -> Tensor:
+    """Σ over the cells of each row, [C] → [size]."""
+    return value.new_zeros(size).index_add(0, row, value)

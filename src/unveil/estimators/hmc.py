@@ -44,14 +44,8 @@ class Point:
 
     def where(self, mask: Tensor, other: Point) -> Point:
         """This point where mask [C, B] holds, elsewhere the other."""
-        wide = mask.unsqueeze(-1)
-        return Point(
-            torch.where(wide, self.u, other.u),
-            torch.where(mask, self.log_f0, other.log_f0),
-            torch.where(mask, self.log_f1, other.log_f1),
-            torch.where(wide, self.slope0, other.slope0),
-            torch.where(wide, self.slope1, other.slope1),
-        )
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Point(*(torch.where(mask if a.ndim == mask.ndim else mask.unsqueeze(-1), a, b) for a, b in pairs))
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from ..batch import Batch
 from ..errors import positive
 from ..model import Model
 from ..registry import register
-from .base import Estimate, Estimator, add, rows_at_once, summary_of
+from .base import Estimate, Estimator, averaged, in_parts
 from .weights import RunningMean, Weights
 
 
@@ -42,18 +41,12 @@ class LayersBound(Estimator):
         self.num_samples: int = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
-        chain = model.layers(self.num_steps)
-        total: dict[str, Tensor] = {}
-        each, weights = RunningMean(), Weights(self.num_samples)
-        size = max(1, rows_at_once(model) // (len(batch) * (self.num_steps + 1)))
-        for first in range(0, self.num_samples, size):
-            terms = chain.infer(batch, min(size, self.num_samples - first))
-            each.add(terms.log_px_z - terms.rate.sum(-1))
-            weights.add(terms.log_w)
-            add(total, summary_of(terms))
-        found = {k: v / self.num_samples for k, v in total.items()}
+        chain, K = model.layers(self.num_steps), self.num_samples
+        each, weights = RunningMean(), Weights(K)
+        counts = in_parts(model, K, len(batch) * (self.num_steps + 1))
+        takers = (lambda terms: each.add(terms.log_px_z - terms.rate.sum(-1)), lambda terms: weights.add(terms.log_w))
+        found = averaged((chain.infer(batch, count) for count in counts), K, *takers)
         found["kl"] = torch.stack([found["kl"][:, :-1].sum(-1), found["kl"][:, -1]], -1)
         if self.bound == "elbo":
             return Estimate(found["elbo"], each.stderr, "lower", found)
-        found |= {"ess": weights.ess, "khat": weights.khat}
-        return Estimate(weights.log_mean, weights.stderr, "lower", found)
+        return Estimate(weights.log_mean, weights.stderr, "lower", found | weights.health)

@@ -15,11 +15,12 @@ from ..batch import Batch
 from ..distributions.real_latents import normal_factors
 from ..errors import RequestError, positive
 from ..model import Coordinates, Model, Posterior, evaluating, held
-from ..ops import keyed
+from ..ops import error_of_mean, keyed
 from ..registry import register
 from .base import Estimate, Estimator, bound_parts, in_parts
+from .flat import Flat, joined
 from .local_families import FAMILIES, FamilyName, LocalFamily, family_at
-from .local_fitting import Flat, Target, at_the_mode, better, climb, pairs
+from .local_fitting import Target, at_the_mode, better, climb, pairs
 
 Family = Literal["auto", "mean_field", "full", "flow"]
 Start = Literal["encoder", "scratch"]
@@ -74,7 +75,7 @@ class LocalPosterior(Posterior):
         return z, self._by_group(log_q - log_det)
 
     def _by_group(self, log_q: Tensor) -> Tensor:
-        return F.pad(log_q.unsqueeze(-1), (len(self._flat.sizes) - 1, 0))  # [K, B, L]
+        return F.pad(log_q.unsqueeze(-1), (len(self._flat.shapes) - 1, 0))  # [K, B, L]
 
 
 @torch.no_grad()
@@ -160,10 +161,8 @@ class Local(Estimator):
             torch.cat(each) for each in zip(*judged(model, batch, local, self.num_samples), strict=True)
         )
         bound = -(distortion + rate)  # [K, B]
-        spread = bound.std(0, correction=min(1, len(bound) - 1)) / len(bound) ** 0.5
-        stderr = spread if len(bound) > 1 else torch.full_like(spread, torch.nan)
         found = bound_parts(model, batch) | {"local_rate": rate.mean(0), "local_distortion": distortion.mean(0)}
-        return Estimate(bound.mean(0), stderr, "lower", found)
+        return Estimate(bound.mean(0), error_of_mean(bound), "lower", found)
 
 
 @torch.no_grad()
@@ -197,7 +196,7 @@ def _started(model: Model, batch: Batch, family: Family, start: Start, steps: in
     target = Target(model, batch, flat)
     if start == "scratch":
         return at_the_mode(target, name, centre.expand_as(u[0]), unit, steps), flat
-    mean, scale = _moments(posterior.distribution, u, is_z=torch.equal(u, torch.cat([g.flatten(2) for g in z], -1)))
+    mean, scale = _moments(posterior.distribution, u, is_z=torch.equal(u, joined(z)))
     return better(target, family_at(name, mean, scale), at_the_mode(target, name, mean, unit, steps)), flat
 
 

@@ -21,10 +21,19 @@ FAMILIES: tuple[FamilyName, ...] = ("mean_field", "full", "flow")  # each holds 
 
 
 class Affine(nn.Module, ABC):
-    """u = m + L w per example, w and u being [K, B, D]."""
+    """u = m + L w per example, w and u being [K, B, D].
 
-    mean: Tensor  # [B, D]
+    Arguments: mean, m [B, D]; scale, L.
+    """
+
+    mean: Tensor
+    scale: Tensor
     log_det: Tensor  # log|det L|, [B]
+
+    def __init__(self, mean: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.clone())
+        self.register_buffer("scale", scale.clone())
 
     @abstractmethod
     def forward(self, w: Tensor) -> Tensor: ...
@@ -42,66 +51,46 @@ class Affine(nn.Module, ABC):
 
 
 class Diagonal(Affine):
-    """L = diag σ.
-
-    Arguments: mean, stddev [B, D].
-    """
-
-    stddev: Tensor
-
-    def __init__(self, mean: Tensor, stddev: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean.clone())
-        self.register_buffer("stddev", stddev.clone())
+    """L = diag σ, of which σ [B, D] is held."""
 
     @property
     def log_det(self) -> Tensor:  # type: ignore[override]
-        return self.stddev.log().sum(-1)
+        return self.scale.log().sum(-1)
 
     def forward(self, w: Tensor) -> Tensor:
-        return self.mean + self.stddev * w
+        return self.mean + self.scale * w
 
     def inverse(self, u: Tensor) -> Tensor:
-        return (u - self.mean) / self.stddev
+        return (u - self.mean) / self.scale
 
     def slope(self, h: Tensor, w: Tensor) -> Tensor:
         return (h * w).sum(0)
 
     def move(self, shift: Tensor, stretch: Tensor) -> None:
-        self.mean.add_(self.stddev * shift)
-        self.stddev.mul_(stretch.exp())
+        self.mean.add_(self.scale * shift)
+        self.scale.mul_(stretch.exp())
 
 
 class Lower(Affine):
-    """L lower triangular with a positive diagonal.
-
-    Arguments: mean [B, D]; scale_tril [B, D, D].
-    """
-
-    scale_tril: Tensor
-
-    def __init__(self, mean: Tensor, scale_tril: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean.clone())
-        self.register_buffer("scale_tril", scale_tril.clone())
+    """L [B, D, D] lower triangular with a positive diagonal."""
 
     @property
     def log_det(self) -> Tensor:  # type: ignore[override]
-        return self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        return self.scale.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
     def forward(self, w: Tensor) -> Tensor:
-        return self.mean + _times(self.scale_tril, w)
+        return self.mean + _times(self.scale, w)
 
     def inverse(self, u: Tensor) -> Tensor:
-        return _solved(self.scale_tril, u - self.mean, upper=False)
+        return _solved(self.scale, u - self.mean, upper=False)
 
     def slope(self, h: Tensor, w: Tensor) -> Tensor:
         return torch.einsum("kbi,kbj->bij", h, w).tril()
 
     def move(self, shift: Tensor, stretch: Tensor) -> None:
-        self.mean.add_(torch.einsum("bij,bj->bi", self.scale_tril, shift))
+        self.mean.add_(torch.einsum("bij,bj->bi", self.scale, shift))
         diagonal = stretch.diagonal(dim1=-2, dim2=-1).exp()
-        self.scale_tril.copy_(self.scale_tril @ (stretch.tril(-1) + torch.diag_embed(diagonal)))
+        self.scale.copy_(self.scale @ (stretch.tril(-1) + torch.diag_embed(diagonal)))
 
 
 class Curve(nn.Module, ABC):

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..model import Coordinates, Model, held
+from ..model import Model, held
 from . import base
+from .flat import Flat
 from .local_families import FamilyName, LocalFamily, family_at
 
 RATE, LAST = 0.05, 0.01  # Adam's first step, in standard deviations of q, and the share of it that the last one is
@@ -24,25 +25,6 @@ POLISH = 5  # Newton's steps after them
 PROBED, APART = 64, 0.1  # most latents whose curvature is taken in full; how far from the mode, in units of the prior
 FLATTEST, STEEPEST = 0.1, 1e10  # the curvatures that a start believes, in units of the prior
 TRIED = 16  # draws behind the choice between two starts
-
-
-class Flat:
-    """The latents of one batch as one vector u [K, B, D]: groups side by side, in the space in which samplers move.
-
-    Arguments: coordinates; sizes, the event shape of each group.
-    """
-
-    def __init__(self, coordinates: Coordinates, sizes: list[torch.Size]) -> None:
-        self.coordinates, self.sizes = coordinates, sizes
-
-    def to_z(self, u: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """z groups and log|det ∂z/∂u| [K, B]."""
-        parts = u.split([size.numel() for size in self.sizes], -1)
-        return self.coordinates.to_z(tuple(p.unflatten(-1, s) for p, s in zip(parts, self.sizes, strict=True)))
-
-    def to_u(self, z: tuple[Tensor, ...]) -> Tensor:
-        """u [K, B, D]."""
-        return torch.cat([group.flatten(2) for group in self.coordinates.to_u(z)], -1)
 
 
 class Target:
@@ -77,9 +59,6 @@ def pairs(q: LocalFamily, num_samples: int) -> Tensor:
     """ε and −ε [K, B, D]: what is linear in ε cancels in their mean, and with it most of the noise of a gradient."""
     half = q.noise(math.ceil(num_samples / 2))
     return torch.cat([half, -half])[:num_samples]
-
-
-# Where it starts
 
 
 def at_the_mode(target: Target, name: FamilyName, u: Tensor, unit: Tensor, steps: int) -> LocalFamily:
@@ -159,9 +138,6 @@ def _differences(target: Target, u: Tensor, unit: Tensor, directions: Tensor) ->
         up, down = target.slope(torch.cat([u + apart, u - apart])).chunk(2)
         found.append(unit * (down - up) / (2 * APART))
     return torch.cat(found)
-
-
-# How it climbs
 
 
 def climb(target: Target, q: LocalFamily, steps: int, num_samples: int) -> None:

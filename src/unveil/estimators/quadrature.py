@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from ..batch import Batch
-from ..errors import RequestError
+from ..errors import RequestError, positive
 from ..model import Model
 from ..registry import register
-from ..terms import Terms
 from .base import Estimate, Estimator, bound_parts
 from .grid import integrate
 
@@ -41,11 +39,7 @@ class Quadrature(Estimator):
     def __init__(self, *, tolerance: float = 1e-3, max_evaluations: int = 100_000) -> None:
         if not tolerance > 0:
             raise RequestError(f"estimator.tolerance is {tolerance}; it takes a number of nats above 0, such as 0.001.")
-        if max_evaluations < 1:
-            raise RequestError(
-                f"estimator.max_evaluations is {max_evaluations}; it takes a whole number from 1 upwards."
-            )
-        self.tolerance, self.max_evaluations = tolerance, max_evaluations
+        self.tolerance, self.max_evaluations = tolerance, positive(max_evaluations, "estimator.max_evaluations")
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         if "pathwise" not in model.gives:
@@ -57,10 +51,9 @@ class Quadrature(Estimator):
 
 def _summed(model: Model, batch: Batch) -> Estimate:
     """log Σ_z p(x, z) over all values of z."""
-    log_px = _log_sum(model.enumerate(batch)) if "enumerate" in model.gives else model.log_prob(batch).double()
+    if "enumerate" in model.gives:
+        terms = model.enumerate(batch)
+        log_px = torch.logsumexp(terms.log_px_z.double() + terms.log_pz.double().sum(-1), 0)
+    else:
+        log_px = model.log_prob(batch).double()
     return Estimate(log_px, torch.zeros_like(log_px), "exact", bound_parts(model, batch))
-
-
-def _log_sum(terms: Terms) -> Tensor:
-    """[B], from the terms of every value of z."""
-    return torch.logsumexp(terms.log_px_z.double() + terms.log_pz.double().sum(-1), 0)

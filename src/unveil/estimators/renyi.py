@@ -8,7 +8,7 @@ from ..batch import Batch
 from ..errors import RequestError, positive
 from ..model import Model
 from ..registry import register
-from .base import Estimate, Estimator, add, draws, summary_of
+from .base import Estimate, Estimator, averaged, draws
 from .weights import RunningMean, Weights
 
 
@@ -43,15 +43,11 @@ class RenyiBound(Estimator):
         self.num_samples: int = positive(num_samples)
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
-        total: dict[str, Tensor] = {}
-        weights, bound = Weights(self.num_samples), RenyiMean(self.alpha, self.num_samples)
-        for terms in draws(model, batch, self.num_samples):
-            weights.add(terms.log_w)
-            bound.add(terms.log_w)
-            add(total, summary_of(terms))
-        found = {k: v / self.num_samples for k, v in total.items()}
-        found |= {"ess": weights.ess, "khat": weights.khat}
-        return Estimate(bound.value, bound.stderr, "lower", found)
+        K = self.num_samples
+        weights, bound = Weights(K), RenyiMean(self.alpha, K)
+        takers = (lambda terms: weights.add(terms.log_w), lambda terms: bound.add(terms.log_w))
+        found = averaged(draws(model, batch, K), K, *takers)
+        return Estimate(bound.value, bound.stderr, "lower", found | weights.health)
 
 
 class RenyiMean:
@@ -64,7 +60,6 @@ class RenyiMean:
         self._alpha, self._logs, self._powers = alpha, RunningMean(), Weights(num_samples)
 
     def add(self, log_w: Tensor) -> None:
-        """Take in a chunk."""
         if self._alpha == 1:
             self._logs.add(log_w)
         else:

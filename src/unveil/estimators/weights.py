@@ -57,7 +57,6 @@ class Weights:
         self._top, self._scale, self._moments = torch.zeros(()), torch.tensor(-math.inf), RunningMean()
 
     def add(self, log_w: Tensor) -> None:
-        """Take in a chunk."""
         log_w = log_w.double()
         scale = torch.maximum(self._scale.to(log_w.device), log_w.amax(0))  # [B]
         scale = torch.where(scale == -math.inf, 0.0, scale)
@@ -81,6 +80,11 @@ class Weights:
     def ess(self) -> Tensor:
         """The effective number of samples (Σw)²/Σw², [B]."""
         return (self._moments.count * self._moments.mean).square() / self._moments.square_sum
+
+    @property
+    def health(self) -> dict[str, Tensor]:
+        """Diagnostics that say how far the weights can be trusted."""
+        return {"ess": self.ess, "khat": self.khat}
 
     @property
     def khat(self) -> Tensor:

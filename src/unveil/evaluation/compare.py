@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RequestError
-from ..files import finite
+from ..files import Plain, finite
 from ..ops import mean_and_error
 from ..runs.curves import validation_curve
 from ..runs.store import RunStore
@@ -18,7 +18,7 @@ COMPARISON = "unveil-comparison-1"
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Plain):
     """One run of a comparison.
 
     Arguments:
@@ -45,22 +45,19 @@ class Row:
     def columns(self) -> dict[str, Any]:
         """The row as named values, for a table."""
         config, result = self.run.config, self.result
-        names = ("log_px", "stderr", "stderr_mc", "elbo", "rate", "distortion", "active_units", "bits_per_dim")
+        numbers = ("log_px", "stderr", "stderr_mc", "elbo", "rate", "distortion", "active_units", "bits_per_dim")
         return {
             "name": self.name,
             "model": config.model_name,
             "objective": config.objective.get("name", "own objective"),
-            **{name: result[name] for name in names},
-            "direction": result["direction"],
-            "estimator": result["estimator"],
-            "num_samples": result["num_samples"],
+            **{name: result[name] for name in (*numbers, "direction", "estimator", "num_samples")},
             "difference": self.difference,
             "difference_stderr": self.stderr,
         }
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Plain):
     """Runs on the same data, the best first.
 
     Arguments: rows; source and binarization they share; remarks, sentences on what to keep in mind.
@@ -72,13 +69,8 @@ class Comparison:
     remarks: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "format": COMPARISON,
-            "source": self.source,
-            "binarization": self.binarization,
-            "runs": [row.to_json() for row in self.rows],
-            "remarks": list(self.remarks),
-        }
+        found = super().to_json()
+        return {"format": COMPARISON, "runs": found.pop("rows"), **found}
 
 
 def compare(runs: Sequence[RunStore]) -> Comparison:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..data import Split
 from ..diagnostics.aggregate import aggregate
 from ..diagnostics.audit import Audit, audit
 from ..diagnostics.bracket import bracket
@@ -16,6 +15,7 @@ from ..diagnostics.gap import Gap, gap
 from ..diagnostics.quality import quality
 from ..diagnostics.structure import structure
 from ..errors import RequestError
+from ..files import plain
 from ..runs.store import DIAGNOSIS, RunStore
 from .splits import choose_split
 
@@ -30,9 +30,7 @@ def gap_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where: A
 
     Arguments: limit, examples, 100 unless told; seed; where, `data`, `split` or `simulate` as for `evaluate_run`.
     """
-    split, head = _few(run, limit, seed, where)
-    found = gap(run.model, split, seed=seed, limit=len(split))
-    return {"format": GAP, **head, **found.to_json(), **_said(found)}
+    return _measured(GAP, gap, run, limit, seed, where)
 
 
 def audit_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
@@ -40,18 +38,17 @@ def audit_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where:
 
     Arguments: as for `gap_of`.
     """
-    split, head = _few(run, limit, seed, where)
-    found = audit(run.model, split, seed=seed, limit=len(split))
-    return {"format": AUDIT, **head, **found.to_json(), **_said(found)}
+    return _measured(AUDIT, audit, run, limit, seed, where)
 
 
-def _few(run: RunStore, limit: int | None, seed: int, where: dict[str, Any]) -> tuple[Split, dict[str, Any]]:
+def _measured(
+    format: str, measure: Callable[..., Gap | Audit], run: RunStore, limit: int | None, seed: int, where: dict[str, Any]
+) -> dict[str, Any]:
     split, source, name = choose_split(run, **where, limit=limit, seed=seed)
-    return split.head(limit or EXAMPLES), {"source": source, "split": name, "seed": seed}
-
-
-def _said(found: Gap | Audit) -> dict[str, Any]:
-    return {"lines": found.lines(), "findings": [finding.to_json() for finding in found.findings()]}
+    few = split.head(limit or EXAMPLES)
+    found = measure(run.model, few, seed=seed, limit=len(few))
+    head = {"format": format, "source": source, "split": name, "seed": seed}
+    return {**head, **found.to_json(), "lines": found.lines(), "findings": plain(found.findings())}
 
 
 def diagnose_run(
@@ -63,7 +60,7 @@ def diagnose_run(
 
     Arguments: limit, examples of bracket and gap, 100 unless told; seed, of all noise; progress, told what begins.
     """
-    started, told = time.perf_counter(), progress or _silent
+    started, told = time.perf_counter(), progress or (lambda name: None)
     whole, source, name = choose_split(run, limit=limit, seed=seed)
     few, model, data = whole.spread(limit or EXAMPLES), run.model, run.data
     train = data.train.to(run.device)
@@ -77,7 +74,7 @@ def diagnose_run(
         "structure": lambda: structure(model, data, seed=seed),
     }
     found, why = _measure(parts, told)
-    findings = [finding.to_json() for part in found.values() for finding in part.findings()]
+    findings = plain([finding for part in found.values() for finding in part.findings()])
     diagnosis = {
         "format": DIAGNOSIS,
         "source": source,
@@ -104,7 +101,3 @@ def _measure(parts: dict[str, Callable[[], Any]], told: Progress) -> tuple[dict[
         except RequestError as error:
             why[name] = str(error)
     return found, why
-
-
-def _silent(name: str) -> None:
-    """Nobody listens."""

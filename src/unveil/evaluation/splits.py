@@ -10,7 +10,7 @@ import torch
 from ..batch import Batch
 from ..data import Split
 from ..data.rowblocks import ROWS, blocks
-from ..errors import RequestError
+from ..errors import RequestError, positive
 from ..model import Model
 from ..ops import keyed
 from ..runs.given import new_split
@@ -34,8 +34,8 @@ def choose_split(
     if split not in SPLITS:
         raise RequestError(f"There is no split {split!r}; a run has {', '.join(SPLITS)}.")
     for name, count in (("limit", limit), ("simulate", simulate)):
-        if count is not None and count < 1:
-            raise RequestError(f"{name} is {count}; it takes a whole number from 1 upwards.")
+        if count is not None:
+            positive(count, name)
     if data is not None and simulate is not None:
         raise RequestError("Both data and a number of x to simulate came; give one of them.")
     if simulate is not None:

@@ -46,11 +46,10 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
     valid, _ = evaluate(run.model, ranked, judge, seed=0)
     yield Working("test examples", 0, 1)
     test, seconds = evaluate(run.model, data.test, judge, seed=0)
-    if condition(run.model, ranked) == "none":
-        run.write_scores(valid.log_px, test.log_px)
-    else:  # new x come without labels, and are to be ranked among numbers of the same meaning
-        unlabelled, _ = evaluate(run.model, replace(ranked, y=None), judge, seed=0)
-        run.write_scores(unlabelled.log_px, test.log_px)
+    scored = valid
+    if condition(run.model, ranked) != "none":  # new x come without labels, and are ranked among the same numbers
+        scored, _ = evaluate(run.model, replace(ranked, y=None), judge, seed=0)
+    run.write_scores(scored.log_px, test.log_px)
     yield Working("baselines", 0, 1)
     baselines = fit_baselines(data, seed=run.config.seed, seconds=run.config.seconds["baselines"])
     result = {

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..data import Data, load
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..files import check_space
 from ..model import Model
 from ..objectives import Objective
@@ -84,8 +84,7 @@ def prepare(
         started: `time.perf_counter()` when the command began, for --minutes.
     """
     started = time.perf_counter() if started is None else started
-    if seed < 0:
-        raise RequestError(f"The seed is {seed}; it takes a whole number from 0 upwards.")
+    at_least(0, "The seed", seed)
     asked = dict(options or {}) | {dotted(name): value for name, value in keys.items()}
     choices = choose(asked | _named("model", model) | _named("objective", objective))
     if isinstance(model, Model) and {key.split(".")[0] for key in asked} & {"model", *PARTS}:
@@ -93,7 +92,7 @@ def prepare(
     check_writable(Path("runs")) if out is None else check_new(Path(out))
     device = pick_device(choices.train.device)
     data = load(source, y=y, z=z, **vars(choices.data))
-    goal = _objective(objective, choices)
+    goal = choices.objective() if isinstance(objective, str) else objective
     built, told = _build(model, choices, data, goal, seed, device)
     goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
     data = placed(data, device)
@@ -102,7 +101,8 @@ def prepare(
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
     in_memory = not isinstance(source, str | Path) or y is not None or z is not None
     config = _config(in_memory, data, built, goal, choices, plan, seed)
-    check_space(path, _bytes_on_disk(built))
+    numbers = sum(t.numel() for t in built.state_dict().values())
+    check_space(path, 10 * 4 * numbers + 20_000_000)
     return Fitting(path, config, explain(data, built, config), data, built, plan, own_parts(built))
 
 
@@ -120,36 +120,32 @@ def _build(
     model: str | Model, choices: Choices, data: Data, goal: Objective, seed: int, device: str
 ) -> tuple[Model, tuple[str, ...]]:
     """The model, initialised, and what was picked by the budget."""
-    if isinstance(model, Model) and model.domain != data.domain:
-        raise RequestError(
-            f"The model is for {model.domain} x of shape {model.domain.shape} and the data is "
-            f"{data.domain} of shape {data.domain.shape}; build it with domain=data.domain."
-        )
     if isinstance(model, Model):
+        if model.domain != data.domain:
+            raise RequestError(
+                f"The model is for {model.domain} x of shape {model.domain.shape} and the data is "
+                f"{data.domain} of shape {data.domain.shape}; build it with domain=data.domain."
+            )
         return _started(model, data, seed, device), ()
+    told: tuple[str, ...] = ()
     if choices.train.minutes is not None and asks(choices, data):
         check_counts(choices.train)
-        tried = _started(_from_choices(with_patches(choices), data, seed), data, seed, device)
-        depth, told = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, choices.train))
-        picked = with_patches(choices, depth) if depth else choices
-        return _started(_from_choices(picked, data, seed), data, seed, device), (told,)
-    return _started(_from_choices(choices, data, seed), data, seed, device), ()
+        tried = _from_choices(with_patches(choices), data, seed, device)
+        depth, why = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, choices.train))
+        choices, told = with_patches(choices, depth) if depth else choices, (why,)
+    return _from_choices(choices, data, seed, device), told
 
 
-def _from_choices(choices: Choices, data: Data, seed: int) -> Model:
+def _from_choices(choices: Choices, data: Data, seed: int, device: str) -> Model:
     known = {"num_classes": len(data.classes or ()), "has_missing": data.has_missing, "num_examples": len(data.train)}
     built: Model = seeded(describe(choices.model(data.domain, **known)), seed)
-    return built
+    return _started(built, data, seed, device)
 
 
 def _started(model: Model, data: Data, seed: int, device: str) -> Model:
     model = model.to(device)
     initialise(model, data.train, seed)
     return model
-
-
-def _objective(objective: Any, choices: Choices) -> Any:
-    return choices.objective() if isinstance(objective, str) else objective
 
 
 def _config(
@@ -171,15 +167,7 @@ def _config(
     )
 
 
-def _bytes_on_disk(model: Model) -> int:
-    return 10 * 4 * sum(t.numel() for t in model.state_dict().values()) + 20_000_000
-
-
 def own_parts(model: Model) -> dict[str, Any]:
     """The user's own pieces of a model built by hand, by slot."""
-    arguments = getattr(model, "spec", {})
-    return {
-        slot: part
-        for slot, part in arguments.items()
-        if isinstance(part, torch.nn.Module) and "class" in describe(part)
-    }
+    parts = {slot: part for slot, part in getattr(model, "spec", {}).items() if isinstance(part, torch.nn.Module)}
+    return {slot: part for slot, part in parts.items() if "class" in describe(part)}

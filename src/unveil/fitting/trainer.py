@@ -61,7 +61,6 @@ class Trainer:
 
     @property
     def stage(self) -> Stage:
-        """The present one."""
         return self.stages[self.index]
 
     @property
@@ -83,7 +82,8 @@ class Trainer:
             if self.stage_is_over:
                 yield self._enter_next()
             yield from self._train_stage(stop)
-        self._write_weights()
+        self.state.average.model.load_state_dict(self.best_weights)
+        self.run.write_weights(self.state.average.model)
 
     def _train_stage(self, stop: StopRequests) -> Iterator[Event]:
         phase, begin, first, before = self.run.phase, time.perf_counter(), self.state.step, self.trained_seconds
@@ -215,8 +215,7 @@ class Trainer:
         return model
 
     def _take_up(self, found: Checkpoint) -> None:
-        values = found.values
-        first = self.made
+        values, first = found.values, self.made
         self.state.load(found.tensors, found.step - first, values.get("lr_factor", 1.0))
         self.best = Best(values["best_bound"], values["since_best"])
         self.best_weights = {k[5:]: v for k, v in found.tensors.items() if k.startswith("best/")}
@@ -224,7 +223,3 @@ class Trainer:
         self.count, self.stopped = values["count"], values["stopped"]
         self.trained_seconds = values["seconds"]
         self.run.cut_metrics(values["metrics_bytes"])
-
-    def _write_weights(self) -> None:
-        self.state.average.model.load_state_dict(self.best_weights)
-        self.run.write_weights(self.state.average.model)

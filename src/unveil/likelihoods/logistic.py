@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from ..distributions import ColourLogisticMixture, DiscretizedLogistic, DiscretizedLogisticMixture, EventSum
 from ..domain import Domain
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..registry import register
 from .base import Likelihood, moments
 
@@ -55,10 +55,7 @@ class LogisticMixture(Likelihood):
     def __init__(self, domain: Domain, *, num_components: int = 10) -> None:
         self.colour = domain.is_image and domain.image_shape[2] == 3
         super().__init__(domain, (4 if self.colour else 3) * num_components)
-        if num_components < 1:
-            raise RequestError(
-                f"likelihood.num_components is {num_components}; it takes a whole number from 1 upwards."
-            )
+        at_least(1, "likelihood.num_components", num_components)
         self.num_components, self.unit, self.factorises = num_components, domain.levels / 4, not self.colour
 
     def forward(self, h: Tensor, observed: Tensor | None = None) -> EventSum:

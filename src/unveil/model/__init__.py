@@ -5,7 +5,7 @@ a new fact that each must state is an attribute of `Model` in `interface.py`, wi
 """
 
 from .asking import decoding_in, device_of, num_latents, require_latents, shapes_of_z, stands_for_x
-from .interface import REMEDIES, Model, parameters_in
+from .interface import REMEDIES, Drawn, Model, parameters_in
 from .modes import evaluating, held
 from .posterior import OneGroup, Posterior, marginals
 from .spaces import Coordinates, Flow, OneTransform
@@ -13,6 +13,7 @@ from .spaces import Coordinates, Flow, OneTransform
 __all__ = [
     "REMEDIES",
     "Coordinates",
+    "Drawn",
     "Flow",
     "Model",
     "OneGroup",

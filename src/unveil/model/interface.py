@@ -15,11 +15,13 @@ from torch.distributions import Distribution
 from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError, nearest
+from ..panels import Panel
 from ..terms import Terms, expand_samples
 from .modes import held
 from .posterior import Posterior
 from .spaces import Coordinates, Flow
 
+Drawn = tuple[Tensor, tuple[Tensor, ...]]  # x [N, *shape], and the groups of z [N, …]
 REMEDIES = {
     "log_w": "it has no sampled log-weights; use the objective or estimator 'elbo'",
     "joint": "its p(x, z) cannot be asked for at a given z; use the estimator 'elbo'",
@@ -53,6 +55,7 @@ class Model(nn.Module, ABC):
         prior_share: the share of the training that the prior gets for itself at its end, unless another is asked for.
         warmup: the share of the training over which the weight of the rate grows, unless another is asked for.
         remedies: of facts that this family does not give, in place of the general ones.
+        compared_steps: the numbers of steps T that a model with the fact layers is shown in.
         domains: the kinds of x that the family takes; empty where its likelihood decides.
         fits_few_data: whether it is what to try where there are too few examples for networks.
     """
@@ -65,6 +68,7 @@ class Model(nn.Module, ABC):
     prior_share: ClassVar[float] = 0.0
     warmup: ClassVar[float] = 0.1
     remedies: ClassVar[Mapping[str, str]] = {}
+    compared_steps: ClassVar[tuple[int, ...]] = ()
     domains: ClassVar[tuple[str, ...]] = ()
     fits_few_data: ClassVar[bool] = False
     network_dtype: torch.dtype = torch.float32  # bf16 inside networks only, and only while training
@@ -88,10 +92,8 @@ class Model(nn.Module, ABC):
         """p(x|z) with batch shape [K, B] or [B]; its mean and samples have the units of x."""
 
     @abstractmethod
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """(x [N, *shape], z groups [N, …]) from p(x, z); `temperature` scales the spread of p(z)."""
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
+        """(x, z) from p(x, z); `temperature` scales the spread of p(z)."""
 
     @abstractmethod
     def initialise(self, batch: Batch) -> None:
@@ -168,9 +170,13 @@ class Model(nn.Module, ABC):
         """What was picked and why, for the line before a fit."""
         return ""
 
-    def panels(self, batch: Batch) -> dict[str, Any]:
-        """Data for the report's figures that only this family has: `models.shared.panels`, or tensors."""
-        return {}
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
+        """What only this family can show of itself in a report, some of it of these examples."""
+        return ()
+
+    def rate_per_dimension(self, batch: Batch) -> Tensor | None:
+        """KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products over the dimensions of z; else None."""
+        return None
 
     @final
     def infer(
@@ -191,9 +197,7 @@ class Model(nn.Module, ABC):
             return self.enumerate(batch)
         return self.draw_terms(batch, num_samples, hold, posterior)
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """The terms of K draws for `infer`, which alone calls it: first `posterior`, then `joint`.
 
         A family may replace it by a single pass that gives the same terms.

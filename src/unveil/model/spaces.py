@@ -22,7 +22,7 @@ class Coordinates:
 
 
 class OneTransform(Coordinates):
-    """z = T(u) of a single latent group.
+    """z_L = T(u_L) of the top group; those below, where there are any, are as they are.
 
     Arguments: transform: T, with events [D].
     """
@@ -31,15 +31,16 @@ class OneTransform(Coordinates):
         self.transform = transform
 
     def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        *below, top = u
         both = getattr(self.transform, "call_and_ladj", None)  # zuko's have it: one pass of the network instead of two
         if both is not None:
-            z, log_det = both(u[0])
-            return (z,), log_det
-        z = self.transform(u[0])
-        return (z,), self.transform.log_abs_det_jacobian(u[0], z)
+            z, log_det = both(top)
+            return (*below, z), log_det
+        z = self.transform(top)
+        return (*below, z), self.transform.log_abs_det_jacobian(top, z)
 
     def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (self.transform.inv(z[0]),)
+        return (*z[:-1], self.transform.inv(z[-1]))
 
 
 @dataclass(frozen=True)

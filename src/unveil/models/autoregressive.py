@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch.distributions import Distribution
 
 from ..batch import Batch
+from ..distributions.event import Shape, Unchecked
 from ..domain import Domain
 from ..errors import RequestError
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Posterior, held, parameters_in
-from ..model.shared.labelled import Conditioned, classes_of
+from ..model import Drawn, Posterior, held, parameters_in
+from ..model.shared.labelled import Condition, Conditioned, classes_of
 from ..model.shared.labels import every_label, log_label_prior, one_hot
 from ..model.shared.networks import default_width
 from ..model.shared.scaled import Scaled
@@ -24,9 +25,7 @@ from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
 from ..terms import Terms
 
-Condition = Literal["none", "label"]
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
-Shape = torch.Size | list[int] | tuple[int, ...]
 
 
 @register("model", "autoregressive")
@@ -43,8 +42,7 @@ class Autoregressive(Conditioned, Scaled):
 
     Arguments:
         likelihood: p(x_d|h_d), whose features h_d are a network of x_1, …, x_{d−1}; it knows the domain.
-        width: channels of the convolutions (images), or hidden units of the masked layers (vectors).
-        depth: gated or residual blocks.
+        width, depth: as for `build`, from 1.
         num_classes: C, or 0 without a condition.
         sees_missing: whether the network is given the mask; without it, what is missing enters as the mean.
     """
@@ -126,8 +124,6 @@ class Autoregressive(Conditioned, Scaled):
         how = "convolutions over cells and masked layers in them" if self.domain.is_image else "masked layers"
         return f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {how}, no latents"
 
-    # log p(x), which is all there is to say
-
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) or, where labels are given, log p(x|y), [B]."""
         if not self.misses_labels(batch):
@@ -157,8 +153,6 @@ class Autoregressive(Conditioned, Scaled):
     def _condition(self, y: Tensor | None) -> Tensor | None:
         return one_hot(y, self.num_classes) if self.num_classes and y is not None else None
 
-    # the same in the words of a model with L = 0 latent groups
-
     def posterior(self, batch: Batch) -> Posterior:
         return NoLatents(batch)
 
@@ -166,9 +160,7 @@ class Autoregressive(Conditioned, Scaled):
         log_px = self.log_prob(batch).unsqueeze(0)  # [1, B]
         return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """log p(x), repeated K times."""
         with held(self.parameters() if "p" in hold else ()):
             log_px = self.log_prob(batch).expand(num_samples, -1)
@@ -185,12 +177,8 @@ class Autoregressive(Conditioned, Scaled):
             raise RequestError("This model is p(x|y): its density of x takes the labels y [B].")
         return ChainRule(self, y)
 
-    # drawing
-
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         if temperature != 1:
             raise RequestError(
                 f"The temperature came as {temperature}, and this model has no z whose spread it would scale.",
@@ -223,8 +211,6 @@ class Autoregressive(Conditioned, Scaled):
                     values[:, 0, d] = (x[:, d] - centre[d]) / spread[d]
         return x.unflatten(1, self.domain.shape)
 
-    # fitting
-
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         self.start_x(batch)
@@ -254,13 +240,11 @@ class NoLatents(Posterior):
         return self._none
 
 
-class ChainRule(Distribution):
+class ChainRule(Unchecked):
     """p(x) or p(x|y) of an autoregressive model. Its mean has no closed form.
 
     Arguments: model; y [B], or None.
     """
-
-    arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
     def __init__(self, model: Autoregressive, y: Tensor | None = None) -> None:
         self._model, self._y = model, y

@@ -7,7 +7,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,10 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from ..batch import Batch
 from ..domain import Domain
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Coordinates, OneGroup, OneTransform, Posterior, marginals, parameters_in
-from ..model.shared.labelled import Labelled, classes_of
+from ..model import Coordinates, Drawn, OneGroup, OneTransform, Posterior, marginals, parameters_in
+from ..model.shared.labelled import Condition, Labelled, classes_of
 from ..model.shared.networks import (
     ENOUGH,
     SMALL,
@@ -30,13 +30,12 @@ from ..model.shared.networks import (
     sizes,
 )
 from ..model.shared.scaled import Scaled
-from ..nn.masking import shape_with_mask
+from ..nn.masking import join_label, shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
 
-Condition = Literal["none", "label"]
 SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 
@@ -126,8 +125,7 @@ class VAE(Labelled, Scaled):
 
         Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
         """
-        if latent < 1:
-            raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
+        at_least(1, "model.latent", latent)
         name = choose_network(domain, network)
         size = sizes(domain, name, width, depth)
         both, in_encoder = own_options(name, dropout, activation)
@@ -184,8 +182,6 @@ class VAE(Labelled, Scaled):
             f"{self.prior.num_latents} latents"
         )
 
-    # q(z|x), p(x, z) and their meeting
-
     def q(self, x: Tensor) -> Distribution:
         """q(z|x) of x [B, *shape] that is observed in full, of a model without a condition."""
         return self.posterior_head(self._encode(Batch(x)))
@@ -211,8 +207,6 @@ class VAE(Labelled, Scaled):
             return None
         return kl_divergence(posterior.distribution, self.prior()).unsqueeze(-1)  # [B, 1]
 
-    # z of few values
-
     def enumerate(self, batch: Batch) -> Terms:
         """All M values of z, with the weights q(z|x)."""
         if "exact" not in self._gives:
@@ -227,16 +221,12 @@ class VAE(Labelled, Scaled):
         """log p(x) = log Σ_z p(z) p(x|z), [B], for a z of few values."""
         return super().log_prob(batch) if "exact" not in self._gives else self.enumerate(batch).bound
 
-    # generating
-
     @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
         return (self.prior.draw(num_samples, y),)
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         y = self.draw_labels(num_samples) if y is None else y
         z = self.prior.draw(num_samples, y, temperature)
         return self.decode((z,), y).sample(), (z,)
@@ -253,28 +243,24 @@ class VAE(Labelled, Scaled):
         return parameters_in(part, p=p, q=q, prior=[self.prior])
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Any]:
-        """The rate of each latent, KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products of normals."""
+    def rate_per_dimension(self, batch: Batch) -> Tensor | None:
+        """KL(q(z_d|x)‖p(z_d)) [B, D], where both q and p are products of normals."""
         q, p = self.posterior(batch).distribution, self.prior(batch.y)
         if q is None or not (_factorises(q) and _factorises(p)):
-            return {}
-        return {"kl_per_dimension": kl_divergence(q.base_dist, p.base_dist)}  # type: ignore[attr-defined]
+            return None
+        return kl_divergence(q.base_dist, p.base_dist)  # type: ignore[attr-defined]
 
     def _encode(self, batch: Batch) -> Tensor:
         """Features [B, F], with the label as C numbers after them."""
         x = self.seen(batch)
         with self.network_precision(self.network_dtype):
             features = self.encoder(x)
-        return self._with_label(features.to(x.dtype), batch.y)
+        return join_label(features.to(x.dtype), self.encoded(batch.y))
 
     def _features(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         with self.network_precision(self.network_dtype, self.decoder_dtype):
-            h = self.decoder(self._with_label(z, y))
+            h = self.decoder(join_label(z, self.encoded(y)))
         return h.to(z.dtype)
-
-    def _with_label(self, h: Tensor, y: Tensor | None) -> Tensor:
-        label = self.encoded(y)
-        return h if label is None else torch.cat([h, label.to(h.dtype).expand(*h.shape[:-1], -1)], -1)
 
 
 def _factorises(distribution: Distribution) -> bool:

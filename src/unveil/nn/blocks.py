@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .patch import PixelGrid
+from .residual import Residual, small, unbiased
 
 
 class Level(NamedTuple):
@@ -37,18 +38,6 @@ class Level(NamedTuple):
         return self.num_cells * self.latents
 
 
-class VectorBlock(nn.Module):
-    """h + W₂ silu(W₁ silu(h)), W₂ starting small. Arguments: level; share, the factor that W₂ starts with."""
-
-    def __init__(self, level: Level, share: float) -> None:
-        super().__init__()
-        self.first, self.second = nn.Linear(level.width, level.width), nn.Linear(level.width, level.width)
-        shrink(self.second, share)
-
-    def forward(self, h: Tensor) -> Tensor:
-        return h + self.second(F.silu(self.first(F.silu(h))))
-
-
 class GridBlock(nn.Module):
     """h + W₂ silu(conv(silu(W₁ silu(h)))), a convolution between narrower matrices, W₂ starting small.
 
@@ -57,25 +46,23 @@ class GridBlock(nn.Module):
 
     def __init__(self, level: Level, share: float) -> None:
         super().__init__()
-        self.narrow, self.widen = nn.Linear(level.width, level.inner), nn.Linear(level.inner, level.width)
+        self.narrow = nn.Linear(level.width, level.inner)
+        self.widen = unbiased(small(nn.Linear(level.inner, level.width), share))
         self.layer = GridLayer(level.cells, level.inner)
-        shrink(self.widen, share)
 
     def forward(self, h: Tensor) -> Tensor:
         return h + self.widen(self.layer(self.narrow(F.silu(h))))
 
 
-def shrink(layer: nn.Linear, factor: float) -> None:
-    """Scale the initial weights by `factor` and set the bias to 0."""
-    with torch.no_grad():
-        layer.weight.mul_(factor)
-        if layer.bias is not None:
-            layer.bias.zero_()
+def vector_block(level: Level, share: float) -> Residual:
+    """A residual block of two matrices."""
+    first, second = (nn.Linear(level.width, level.width) for _ in range(2))
+    return Residual(first, unbiased(second), share)
 
 
 def blocks(level: Level, depth: int, share: float) -> nn.Sequential:
-    """`depth` residual blocks."""
-    kind = VectorBlock if level.num_cells == 1 else GridBlock
+    """`depth` residual blocks, whose last matrix starts with a factor of `share`."""
+    kind = vector_block if level.num_cells == 1 else GridBlock
     return nn.Sequential(*(kind(level, share) for _ in range(depth)))
 
 
@@ -135,8 +122,8 @@ class GridHead(nn.Module):
     def __init__(self, shape: tuple[int, ...], width: int, params_per_dim: int) -> None:
         super().__init__()
         self.grid, self.params_per_dim = PixelGrid(shape), params_per_dim
-        self.out = nn.Linear(width, params_per_dim * self.grid.channels * self.grid.patch**2, bias=False)
-        shrink(self.out, 0.1)  # begin near the data mean, which the likelihood's offset holds
+        outputs = params_per_dim * self.grid.channels * self.grid.patch**2
+        self.out = small(nn.Linear(width, outputs, bias=False), 0.1)  # near the mean, the likelihood's offset
 
     def forward(self, h: Tensor) -> Tensor:
         h = self.grid.join(self.out(F.silu(h)).mT.unflatten(2, self.grid.cells))
@@ -159,8 +146,8 @@ class VectorHead(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], width: int, params_per_dim: int) -> None:
         super().__init__()
-        self.out = nn.Sequential(Both(), nn.Linear(2 * width, params_per_dim * math.prod(shape), bias=False))
-        shrink(self.out[1], 0.1)  # type: ignore[arg-type]
+        last = small(nn.Linear(2 * width, params_per_dim * math.prod(shape), bias=False), 0.1)
+        self.out = nn.Sequential(Both(), last)
 
     def forward(self, h: Tensor) -> Tensor:
         return self.out(h.squeeze(1))

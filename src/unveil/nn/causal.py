@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .residual import small
+
 REACH = 2  # rows above, and columns on each side, that a layer sees
 
 
@@ -47,9 +49,7 @@ class GatedBlock(nn.Module):
         super().__init__()
         self.conv = CausalConv(width, 2 * width, cells)
         self.given = nn.Linear(condition, 2 * width, bias=False) if condition else None
-        self.out = nn.Conv2d(width, width, 1)
-        with torch.no_grad():
-            self.out.weight.mul_(scale)
+        self.out = small(nn.Conv2d(width, width, 1), scale)
 
     def forward(self, h: Tensor, condition: Tensor | None) -> Tensor:
         both = self.conv(F.silu(h))

@@ -76,7 +76,7 @@ class ChainNetwork(nn.Module):
 
     def forward(self, values: Tensor, condition: Tensor | None = None) -> Tensor:
         cells = self._cells(values)
-        found = self.inside(cells, self._context(cells, condition))  # [B, T, P, m]
+        found = self.within(cells.flatten(-2), self._context(cells, condition))  # [B, T, P, m]
         return found.transpose(1, 2).flatten(2)[..., self.back].flatten(1)
 
     def before(self, values: Tensor, condition: Tensor | None, cell: int) -> Tensor | None:
@@ -87,11 +87,7 @@ class ChainNetwork(nn.Module):
 
     def of_cell(self, values: Tensor, context: Tensor | None, cell: int) -> Tensor:
         """The numbers for each value of one cell, [B, P, m]."""
-        return self.inside(F.pad(values, (0, 1))[..., self.places[cell]], context)
-
-    def inside(self, cells: Tensor, context: Tensor | None) -> Tensor:
-        """The numbers for each value of cells [B, T, V, m] or [B, V, m]."""
-        return self.within(cells.flatten(-2), context)
+        return self.within(F.pad(values, (0, 1))[..., self.places[cell]].flatten(-2), context)
 
     def _cells(self, values: Tensor, count: int | None = None) -> Tensor:
         """The first cells of values [B, V, D], [B, T, V, m]."""

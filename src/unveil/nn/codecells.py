@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .conv import ResidualBlock
 from .mlp import MLPDecoder, MLPEncoder
 from .patch import PixelGrid
+from .residual import convolutions, small
 
 
 def code_sizes(shape: tuple[int, ...], most: int) -> list[tuple[int, int]]:
@@ -32,7 +32,7 @@ class GridEncoder(nn.Module):
         for i in range(len(sizes)):
             if i:
                 layers.append(nn.Conv2d(width, width, 3, stride=2, padding=1))
-            layers += [ResidualBlock(width) for _ in range(depth)]
+            layers += convolutions(width, depth)
         self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Conv2d(width, dim, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,11 +57,10 @@ class GridDecoder(nn.Module):
         super().__init__()
         self.grid, self.sizes, self.params_per_dim = PixelGrid(shape), sizes[::-1], params_per_dim
         self.first = nn.Conv2d(dim, width, 1)
-        self.stages = nn.ModuleList(nn.Sequential(*(ResidualBlock(width) for _ in range(depth))) for _ in sizes)
+        self.stages = nn.ModuleList(convolutions(width, depth) for _ in sizes)
         self.ups = nn.ModuleList(nn.Conv2d(width, 4 * width, 1) for _ in sizes[1:])
-        self.out = nn.Conv2d(width, params_per_dim * self.grid.channels * self.grid.patch**2, 1, bias=False)
-        with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
-            self.out.weight.mul_(0.1)
+        outputs = params_per_dim * self.grid.channels * self.grid.patch**2
+        self.out = small(nn.Conv2d(width, outputs, 1, bias=False), 0.1)  # near the mean, the likelihood's offset
 
     def forward(self, vectors: Tensor) -> Tensor:
         lead = vectors.shape[:-2]

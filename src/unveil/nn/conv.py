@@ -8,20 +8,7 @@ from torch.nn import functional as F
 
 from ..domain import Domain
 from ..registry import register
-
-
-class ResidualBlock(nn.Module):
-    """h + conv(silu(conv(silu(h)))), the last convolution starting small."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        with torch.no_grad():
-            self.second.weight.mul_(0.2)
-
-    def forward(self, h: Tensor) -> Tensor:
-        return h + self.second(F.silu(self.first(F.silu(h))))
+from .residual import convolutions, small
 
 
 def resolutions(height: int, width: int) -> list[tuple[int, int]]:
@@ -50,8 +37,7 @@ class ConvEncoder(nn.Module):
         stride = 2 if len(sizes) > 1 else 1
         layers: list[nn.Module] = []
         for before, after in zip([channels, *counts[:-1]], counts, strict=True):
-            layers.append(nn.Conv2d(before, after, 3, stride=stride, padding=1))
-            layers += [ResidualBlock(after) for _ in range(depth)]
+            layers += [nn.Conv2d(before, after, 3, stride=stride, padding=1), *convolutions(after, depth)]
         self.channels, self.num_features = channels, 256
         self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Flatten())
         last = sizes[-1]
@@ -76,15 +62,14 @@ class ConvDecoder(nn.Module):
         self.params_per_dim, self.channels, self.first = params_per_dim, channels, counts[0]
         low = self.sizes[0]
         self.inner = nn.Sequential(nn.Linear(num_latents, 256), nn.SiLU(), nn.Linear(256, counts[0] * low[0] * low[1]))
-        self.stages = nn.ModuleList(nn.Sequential(*(ResidualBlock(c) for _ in range(depth))) for c in counts)
+        self.stages = nn.ModuleList(convolutions(c, depth) for c in counts)
         outputs = [*counts[1:], params_per_dim * channels]
         factor = 4 if len(self.sizes) > 1 else 1
         self.ups = nn.ModuleList(
             nn.Conv2d(c, factor * o, 3, padding=1, bias=i < len(counts) - 1)
             for i, (c, o) in enumerate(zip(counts, outputs, strict=True))
         )
-        with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
-            self.ups[-1].weight.mul_(0.1)  # type: ignore[operator]
+        small(self.ups[-1], 0.1)  # type: ignore[type-var]  # near the data mean, which the likelihood's offset holds
 
     def forward(self, z: Tensor) -> Tensor:
         lead = z.shape[:-1]

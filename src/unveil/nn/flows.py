@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Transform, constraints, transforms
 
-from ..errors import RequestError
+from ..errors import RequestError, at_least
+from .masking import join_label
 
 BOUND = 2.0  # of log σ in an affine map: each one stretches by at most e²
 REACH = 8.0  # splines bend inside [−8, 8] and are the identity outside
@@ -54,8 +55,7 @@ def affine_couplings(num_features: int, context: int = 0, *, num_transforms: int
 
 def spline_couplings(num_features: int, context: int = 0, *, num_transforms: int, width: int, bins: int) -> nn.Module:
     """y_a = x_a, y_b = a monotone rational-quadratic spline of x_b whose knots depend on x_a (neural spline flow)."""
-    if bins < 2:
-        raise RequestError(f"bins is {bins}; it takes a whole number from 2 upwards.")
+    at_least(2, "bins", bins)
     kept_out = torch.compiler.disable(_bend), torch.compiler.disable(_unbend)  # here: it imports the compiler
     univariate = {"univariate": partial(_Spline, *kept_out), "shapes": [(bins,), (bins,), (bins - 1,)]}
     return _couplings(num_features, context, num_transforms, width, univariate)
@@ -160,10 +160,8 @@ class Coupling(nn.Module):
 
     def given(self, a: Tensor, context: Tensor | None) -> Any:
         """f as an elementwise transform of x_b."""
-        if context is not None:
-            a = torch.cat([a, context.expand(*a.shape[:-1], -1)], -1)
         sizes = [math.prod(shape) for shape in self.shapes]
-        phi = self.hyper(a).unflatten(-1, (-1, sum(sizes))).split(sizes, -1)
+        phi = self.hyper(join_label(a, context)).unflatten(-1, (-1, sum(sizes))).split(sizes, -1)
         return self.univariate(*(p.unflatten(-1, (*s, 1)).squeeze(-1) for p, s in zip(phi, self.shapes, strict=True)))
 
 
@@ -211,9 +209,8 @@ def _masked(features: int, context: int, count: int, width: int, univariate: dic
 
 
 def _composed(features: int, context: int, count: int, width: int, make: Callable[..., nn.Module]) -> nn.Module:
-    for key, value in (("num_transforms", count), ("width", width)):
-        if value < 1:
-            raise RequestError(f"{key} is {value}; it takes a whole number from 1 upwards.")
+    at_least(1, "num_transforms", count)
+    at_least(1, "width", width)
     maps = [make(i, hidden_features=(width, width), activation=nn.SiLU) for i in range(count)]
     with torch.no_grad():
         for one in maps:  # a single latent without context has no network

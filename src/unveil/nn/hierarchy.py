@@ -11,8 +11,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from .blocks import Both, GridLayer, Level, blocks, resample, shrink
+from .blocks import Both, GridLayer, Level, blocks, resample
+from .masking import join_label
 from .mlp import perceptron
+from .residual import small, unbiased
 
 Gaussian = tuple[Tensor, Tensor]  # mean and log standard deviation [..., D]
 Choose = Callable[[int, Gaussian | None, Gaussian | None], Tensor]  # (l, p, q) → z_l [..., D]
@@ -102,9 +104,8 @@ class TopDown(Ladder):
         self.p_head = nn.ModuleList(_moments(level) for level in below)
         self.down = nn.ModuleList(map(resample, above, below))
         self.fall = nn.ModuleList(blocks(level, depth, share) for level in [bottom, *below])
-        self.enter = nn.ModuleList(nn.Linear(level.latents, level.width) for level in below)
-        for enter in self.enter:  # a group that says nothing yet is noise to those below
-            shrink(enter, 0.1)  # type: ignore[arg-type]
+        quiet = (unbiased(small(nn.Linear(level.latents, level.width), 0.1)) for level in below)
+        self.enter = nn.ModuleList(quiet)  # a group that says nothing yet is noise to those below
         self.enter.append(nn.Linear(top.latents * top.num_cells + num_classes, top.num_cells * top.width))
         self.top_width = top.width
 
@@ -147,9 +148,7 @@ class TopDown(Ladder):
         return [*both, self.fall[0], self.enter[0], self.head], [*both, *q, *label]
 
     def _enter_top(self, z: Tensor, label: Tensor | None) -> Tensor:
-        if label is not None:
-            z = torch.cat([z, label.to(z.dtype).expand(*z.shape[:-1], label.shape[-1])], -1)
-        h: Tensor = self.enter[-1](z.reshape(-1, z.shape[-1]))
+        h: Tensor = self.enter[-1](join_label(z, label).flatten(0, -2))
         return h.unflatten(1, (-1, self.top_width))
 
     def _gaussian(self, head: nn.Module, h: Tensor, lead: torch.Size | None = None) -> Gaussian:
@@ -213,10 +212,10 @@ class BottomUp(Ladder):
     def forward(self, choose: Choose, features: tuple[Tensor, ...] | None, label: Tensor | None) -> Pass:
         if features is None:
             z, p = self._descend(choose, label)
-            return Pass(z, p, (), _join(z[0], label))
+            return Pass(z, p, (), join_label(z[0], label))
         z, q = self._ascend(choose, features[0], label)
-        p = tuple(_split(step, _join(above, label)) for step, above in zip(self.down, z[1:], strict=True))
-        return Pass(z, p, q, _join(z[0], label))
+        p = tuple(_split(step, join_label(above, label)) for step, above in zip(self.down, z[1:], strict=True))
+        return Pass(z, p, q, join_label(z[0], label))
 
     def _ascend(
         self, choose: Choose, h: Tensor, label: Tensor | None
@@ -224,7 +223,7 @@ class BottomUp(Ladder):
         z: list[Tensor] = []
         q: list[Gaussian] = []
         for i, step in enumerate(self.up):
-            q.append(_split(step, _join(z[-1] if z else h, label)))
+            q.append(_split(step, join_label(z[-1] if z else h, label)))
             z.append(choose(i, None, q[-1]))
         return tuple(z), tuple(q)
 
@@ -232,7 +231,7 @@ class BottomUp(Ladder):
         z = [choose(len(self.sizes) - 1, None, None)]
         p: list[Gaussian] = []
         for i in reversed(range(len(self.down))):
-            p.insert(0, _split(self.down[i], _join(z[0], label)))
+            p.insert(0, _split(self.down[i], join_label(z[0], label)))
             z.insert(0, choose(i, p[0], None))
         return tuple(z), tuple(p)
 
@@ -252,27 +251,23 @@ def _moments(level: Level) -> nn.Sequential:
     """Features → mean and log scale of a cell's latents, both near 0 at the start."""
     linear = level.num_cells == 1
     last = nn.Linear((1 + linear) * level.width, 2 * level.latents)
-    shrink(last, 0.3)
-    return nn.Sequential(Both() if linear else nn.SiLU(), last)
+    return nn.Sequential(Both() if linear else nn.SiLU(), unbiased(small(last, 0.3)))
 
 
 def _mixed_moments(level: Level) -> nn.Sequential:
     """As `_moments`, from the narrower features that join q and x; on a grid after a convolution."""
     if level.num_cells == 1:
         return _moments(level)
-    last = nn.Linear(level.inner, 2 * level.latents)
-    shrink(last, 0.3)
+    last = unbiased(small(nn.Linear(level.inner, 2 * level.latents), 0.3))
     return nn.Sequential(GridLayer(level.cells, level.inner), last)
 
 
 def _step(inputs: int, outputs: int, width: int, depth: int) -> nn.Module:
     """Mean and log scale of a group from the one before, with a linear path; of no width, that path alone."""
-    linear = nn.Linear(inputs, 2 * outputs)
-    shrink(linear, 0.5)
+    linear = unbiased(small(nn.Linear(inputs, 2 * outputs), 0.5))
     if not width:
         return linear
-    last = nn.Linear(width, 2 * outputs, bias=False)
-    shrink(last, 0.3)
+    last = small(nn.Linear(width, 2 * outputs, bias=False), 0.3)
     return Sum(linear, nn.Sequential(perceptron(inputs, width, depth), last))
 
 
@@ -291,12 +286,6 @@ class Sum(nn.Module):
 def _split(step: nn.Module, h: Tensor) -> Gaussian:
     mean, log_scale = step(h).to(_dtype(step)).chunk(2, -1)
     return mean, bounded(log_scale)
-
-
-def _join(h: Tensor, label: Tensor | None) -> Tensor:
-    if label is None:
-        return h
-    return torch.cat([h, label.to(h.dtype).expand(*h.shape[:-1], label.shape[-1])], -1)
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

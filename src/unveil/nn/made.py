@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .residual import Residual, small
+
 
 class MaskedLinear(nn.Linear):
     """(W ∘ M) h + b.
@@ -24,19 +26,6 @@ class MaskedLinear(nn.Linear):
 
     def forward(self, h: Tensor) -> Tensor:
         return F.linear(h, self.weight * self.mask, self.bias)
-
-
-class MaskedBlock(nn.Module):
-    """h + W₂ silu(W₁ silu(h)), units only mixing with those that see no more than they do."""
-
-    def __init__(self, mask: Tensor) -> None:
-        super().__init__()
-        self.first, self.second = MaskedLinear(mask), MaskedLinear(mask)
-        with torch.no_grad():
-            self.second.weight.mul_(0.2)
-
-    def forward(self, h: Tensor) -> Tensor:
-        return h + self.second(F.silu(self.first(F.silu(h))))
 
 
 class Made(nn.Module):
@@ -63,14 +52,12 @@ class Made(nn.Module):
         number = torch.arange(num_values)
         inputs, goals = number.repeat(per_value), number.repeat(outputs)
         self.first = MaskedLinear(inputs < sees.unsqueeze(1))
-        self.blocks = nn.Sequential(*(MaskedBlock(sees <= sees.unsqueeze(1)) for _ in range(depth)))
-        self.out = MaskedLinear(sees <= goals.unsqueeze(1), bias=False)
-        self.linear = MaskedLinear(inputs < goals.unsqueeze(1), bias=False)
+        mixed = sees <= sees.unsqueeze(1)  # units only mix with those that see no more than they do
+        self.blocks = nn.Sequential(*(Residual(MaskedLinear(mixed), MaskedLinear(mixed)) for _ in range(depth)))
+        self.out = small(MaskedLinear(sees <= goals.unsqueeze(1), bias=False), 0.1)
+        self.linear = small(MaskedLinear(inputs < goals.unsqueeze(1), bias=False), 0.1)
         self.given = nn.Linear(context, width, bias=False) if context else None
-        self.given_out = nn.Linear(context, outputs * num_values, bias=False) if context else None
-        with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
-            for layer in (self.out, self.linear, *([self.given_out] if self.given_out is not None else [])):
-                layer.weight.mul_(0.1)
+        self.given_out = small(nn.Linear(context, outputs * num_values, bias=False), 0.1) if context else None
 
     def forward(self, values: Tensor, context: Tensor | None = None) -> Tensor:
         """`values` [..., per_value·M], the values first."""

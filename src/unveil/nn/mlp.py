@@ -6,27 +6,14 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..registry import register
-
-
-class ResidualLayers(nn.Module):
-    """h + W₂ silu(W₁ silu(h)), the last matrix starting small: depth that does not hide z from the output."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
-        with torch.no_grad():
-            self.second.weight.mul_(0.2)
-
-    def forward(self, h: Tensor) -> Tensor:
-        return h + self.second(F.silu(self.first(F.silu(h))))
+from .residual import Residual, small
 
 
 def perceptron(in_features: int, width: int, depth: int) -> nn.Sequential:
     """A linear map to `width`, `depth` residual blocks, SiLU."""
-    blocks = (ResidualLayers(width) for _ in range(depth))
+    blocks = (Residual(nn.Linear(width, width), nn.Linear(width, width)) for _ in range(depth))
     return nn.Sequential(nn.Linear(in_features, width), *blocks, nn.SiLU())
 
 
@@ -60,12 +47,8 @@ class MLPDecoder(nn.Module):
         super().__init__()
         outputs = params_per_dim * math.prod(shape)
         self.layers = perceptron(num_latents, width, depth)
-        self.out = nn.Linear(width, outputs, bias=False)
-        self.linear = nn.Linear(num_latents, outputs, bias=False) if len(shape) == 1 else None
-        with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
-            self.out.weight.mul_(0.1)
-            if self.linear is not None:
-                self.linear.weight.mul_(0.3)
+        self.out = small(nn.Linear(width, outputs, bias=False), 0.1)  # near the mean, the likelihood's offset
+        self.linear = small(nn.Linear(num_latents, outputs, bias=False), 0.3) if len(shape) == 1 else None
 
     def forward(self, z: Tensor) -> Tensor:
         h = self.out(self.layers(z))

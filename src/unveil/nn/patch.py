@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ..domain import Domain
 from ..registry import register
-from .conv import ResidualBlock
+from .residual import convolutions, small
 
 SIDE = 8  # cells of the grid along the longer side, at most
 FEATURES = 256
@@ -53,7 +53,7 @@ class PatchEncoder(nn.Module):
         super().__init__()
         self.grid, self.num_features = PixelGrid(shape), FEATURES
         self.first = nn.Conv2d(self.grid.channels * self.grid.patch**2, width, 1)
-        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(depth)))
+        self.blocks = convolutions(width, depth)
         self.out = nn.Linear(width * self.grid.num_cells, FEATURES)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,11 +75,9 @@ class PatchDecoder(nn.Module):
         self.inner = nn.Sequential(
             nn.Linear(num_latents, FEATURES), nn.SiLU(), nn.Linear(FEATURES, width * self.grid.num_cells)
         )
-        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(depth)))
+        self.blocks = convolutions(width, depth)
         outputs = params_per_dim * self.grid.channels * self.grid.patch**2
-        self.out = nn.Conv2d(width, outputs, 1, bias=False)
-        with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
-            self.out.weight.mul_(0.1)
+        self.out = small(nn.Conv2d(width, outputs, 1, bias=False), 0.1)  # near the mean, the likelihood's offset
 
     def forward(self, z: Tensor) -> Tensor:
         lead = z.shape[:-1]

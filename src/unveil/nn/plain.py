@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from ..registry import register
 from .rectifier import ReLU
+from .residual import small, unbiased
 
 Activation = Literal["tanh", "relu", "silu"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": ReLU, "silu": nn.SiLU}
@@ -23,14 +23,10 @@ def feed_forward(in_features: int, width: int, depth: int, activation: Activatio
     """
     layers: list[nn.Module] = []
     for size in [in_features, *[width] * (depth - 1)]:
-        layers += [_glorot(nn.Linear(size, width)), ACTIVATIONS[activation]()]
+        linear = unbiased(nn.Linear(size, width))
+        nn.init.xavier_uniform_(linear.weight)
+        layers += [linear, ACTIVATIONS[activation]()]
     return nn.Sequential(*layers)
-
-
-def _glorot(layer: nn.Linear) -> nn.Linear:
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 @register("encoder", "plain")
@@ -70,9 +66,7 @@ class PlainDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = feed_forward(num_latents, width, depth, activation)
-        self.out = nn.Linear(width, params_per_dim * math.prod(shape), bias=False)
-        with torch.no_grad():  # begin near the data mean, which the likelihood's offset holds
-            self.out.weight.mul_(0.1)
+        self.out = small(nn.Linear(width, params_per_dim * math.prod(shape), bias=False), 0.1)  # near the mean
 
     def forward(self, z: Tensor) -> Tensor:
         return self.out(self.layers(z))

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ..domain import Domain
 from .fourier import time_features
+from .residual import small
 
 TIMES = 64  # features of a time
 
@@ -47,11 +48,8 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.norm = ChannelNorm(channels)
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.told = nn.Linear(conditions, 2 * channels)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        with torch.no_grad():
-            self.told.weight.mul_(0.2)
-            self.second.weight.mul_(0.2)
+        self.told = small(nn.Linear(conditions, 2 * channels), 0.2)
+        self.second = small(nn.Conv2d(channels, channels, 3, padding=1), 0.2)
 
     def forward(self, h: Tensor, told: Tensor) -> Tensor:
         u, v = self.told(told)[..., None, None].chunk(2, 1)
@@ -65,14 +63,11 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = max(1, channels // 32)
         self.norm = ChannelNorm(channels)
-        self.asked, self.out = nn.Conv2d(channels, 3 * channels, 1), nn.Conv2d(channels, channels, 1)
-        with torch.no_grad():
-            self.out.weight.mul_(0.2)
+        self.asked, self.out = nn.Conv2d(channels, 3 * channels, 1), small(nn.Conv2d(channels, channels, 1), 0.2)
 
     def forward(self, h: Tensor) -> Tensor:
-        q, k, v = (
-            self.asked(self.norm(h)).flatten(2).unflatten(1, (3, self.heads, -1)).unbind(1)
-        )  # [N, heads, E, cells]
+        asked = self.asked(self.norm(h)).flatten(2)
+        q, k, v = asked.unflatten(1, (3, self.heads, -1)).unbind(1)  # [N, heads, E, cells]
         weight = (q.transpose(-1, -2) @ k / math.sqrt(q.shape[-2])).softmax(-1)  # few cells: no need for a fused one
         taken = v @ weight.to(v.dtype).transpose(-1, -2)
         return h + self.out(taken.flatten(1, 2).unflatten(-1, h.shape[-2:]))
@@ -117,9 +112,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.ModuleList(ConvBlock(c, told) for _ in range(depth)) for c in reversed(counts))
         pairs = zip(counts[::-1], counts[-2::-1], strict=False)
         self.grow = nn.ModuleList(nn.Conv2d(a, 4 * b, 1) for a, b in pairs)
-        self.out = nn.Conv2d(width, channels * patch**2, 3, padding=1)
-        with torch.no_grad():
-            self.out.weight.mul_(0.1)
+        self.out = small(nn.Conv2d(width, channels * patch**2, 3, padding=1), 0.1)
 
     def forward(self, features: Tensor, time: Tensor, y: Tensor | None = None) -> Tensor:
         told = self.conditions(time, y)
@@ -134,7 +127,8 @@ class UNet(nn.Module):
             h = _through(blocks, h, told)
             if i < len(self.grow):
                 h = F.pixel_shuffle(self.grow[i](h), 2) + skips[-1 - i]
-        return self._image(self.out(F.silu(h)), features.ndim == 5)
+        x = F.pixel_shuffle(self.out(F.silu(h)), self.patch)[..., : self.size[0], : self.size[1]]
+        return x.movedim(1, -1) if features.ndim == 5 else x.squeeze(1)
 
     def _cells(self, features: Tensor) -> Tensor:
         """[N, H, W(, C), F] → [N, C·F·p², h, w], channels last in memory."""
@@ -142,10 +136,6 @@ class UNet(nn.Module):
         if any(self.margin):
             x = F.pad(x, (0, self.margin[0], 0, self.margin[1]))
         return F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
-
-    def _image(self, h: Tensor, has_channels: bool) -> Tensor:
-        x = F.pixel_shuffle(h, self.patch)[..., : self.size[0], : self.size[1]]
-        return x.movedim(1, -1) if has_channels else x.squeeze(1)
 
 
 def _through(blocks: nn.Module, h: Tensor, told: Tensor) -> Tensor:
@@ -159,11 +149,8 @@ class LinearBlock(nn.Module):
 
     def __init__(self, width: int, conditions: int) -> None:
         super().__init__()
-        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
-        self.told = nn.Linear(conditions, 2 * width)
-        with torch.no_grad():
-            self.told.weight.mul_(0.2)
-            self.second.weight.mul_(0.2)
+        self.first, self.second = nn.Linear(width, width), small(nn.Linear(width, width), 0.2)
+        self.told = small(nn.Linear(conditions, 2 * width), 0.2)
 
     def forward(self, h: Tensor, told: Tensor) -> Tensor:
         u, v = self.told(told).chunk(2, -1)
@@ -184,9 +171,7 @@ class DenoisingMLP(nn.Module):
         self.conditions = Conditions(width, num_classes)
         self.first = nn.Linear(values * num_features, width)
         self.blocks = nn.ModuleList(LinearBlock(width, width) for _ in range(depth))
-        self.out = nn.Linear(width, values)
-        with torch.no_grad():
-            self.out.weight.mul_(0.1)
+        self.out = small(nn.Linear(width, values), 0.1)
 
     def forward(self, features: Tensor, time: Tensor, y: Tensor | None = None) -> Tensor:
         told = self.conditions(time, y)

@@ -13,7 +13,7 @@ from ..errors import RequestError
 from ..model import Model, Posterior
 from ..registry import register
 from ..terms import Terms
-from .base import Loss, Objective, check_cycles, check_from_zero, check_share, warmed
+from .base import Loss, Objective, check_from_zero, check_share, check_warmup, warmed
 from .elbo import weighted
 
 
@@ -42,8 +42,7 @@ class BetaTcvae(Objective):
     def __init__(
         self, *, beta: float = 6.0, alpha: float = 1.0, gamma: float = 1.0, warmup: float = 0.1, cycles: int = 1
     ) -> None:
-        check_share("warmup", warmup)
-        check_cycles(cycles)
+        check_warmup(warmup, cycles)
         for name, value in (("beta", beta), ("alpha", alpha), ("gamma", gamma)):
             check_from_zero(name, value)
         self.beta, self.alpha, self.gamma, self.warmup, self.cycles = beta, alpha, gamma, warmup, cycles

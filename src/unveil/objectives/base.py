@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..errors import RequestError
+from ..errors import RequestError, positive
 from ..model import Model, Posterior, shapes_of_z
 from ..registry import describe
 from ..terms import Terms
@@ -35,6 +35,11 @@ class Loss:
     bound: Tensor
     shared: Tensor
     logs: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @staticmethod
+    def of(terms: Terms, surrogate: Tensor, bound: Tensor) -> Loss:
+        """The loss of a surrogate, to which the model's own penalties are added, with rate and distortion as logs."""
+        return Loss(surrogate + penalty(terms), bound, zero_like(bound), rate_and_distortion(terms))
 
 
 class Objective(ABC):
@@ -141,9 +146,9 @@ def warmed(progress: Tensor | float, warmup: float, cycles: int = 1) -> Tensor |
     return torch.clamp(position / warmup, max=1.0)
 
 
-def share_of(warmup: Warmup, model: Model) -> float:
-    """The share of the training that a warm-up takes: as asked for, or the family's own."""
-    return model.warmup if warmup == "auto" else warmup
+def weight_of_rate(model: Model, progress: Tensor | float, warmup: Warmup, cycles: int) -> Tensor | float:
+    """`warmed` by the share of the training that was asked for, or the family's own."""
+    return warmed(progress, model.warmup if warmup == "auto" else warmup, cycles)
 
 
 def check_share(name: str, value: Warmup, of: str = "the training") -> None:
@@ -156,6 +161,6 @@ def check_from_zero(name: str, value: float) -> None:
         raise RequestError(f"objective.{name} is {value}; it takes a number from 0 upwards.")
 
 
-def check_cycles(cycles: int) -> None:
-    if cycles < 1:
-        raise RequestError(f"objective.cycles is {cycles}; it takes a whole number from 1 upwards.")
+def check_warmup(warmup: Warmup, cycles: int) -> None:
+    check_share("warmup", warmup)
+    positive(cycles, "objective.cycles")

@@ -10,30 +10,13 @@ from ..errors import positive
 from ..model import Model, Posterior
 from ..registry import register
 from ..terms import Terms
-from .base import (
-    Loss,
-    Objective,
-    Warmup,
-    check_cycles,
-    check_from_zero,
-    check_share,
-    penalty,
-    rate_and_distortion,
-    share_of,
-    warmed,
-    zero_like,
-)
+from .base import Loss, Objective, Warmup, check_from_zero, check_warmup, weight_of_rate
 
 
 def weighted(terms: Terms, beta: Tensor | float) -> Loss:
     """distortion + β·rate; the bound has β = 1."""
     rate, distortion = terms.mean(terms.rate.sum(-1)), terms.mean(terms.distortion)  # [B]
-    return Loss(
-        surrogate=distortion + beta * rate + penalty(terms),
-        bound=-(distortion + rate),
-        shared=zero_like(rate),
-        logs=rate_and_distortion(terms),
-    )
+    return Loss.of(terms, distortion + beta * rate, -(distortion + rate))
 
 
 @register("objective", "elbo")
@@ -53,15 +36,13 @@ class Elbo(Objective):
     takes_known_z = True
 
     def __init__(self, *, num_samples: int = 1, warmup: Warmup = "auto", cycles: int = 1) -> None:
-        check_share("warmup", warmup)
-        check_cycles(cycles)
+        check_warmup(warmup, cycles)
         self.num_samples, self.warmup, self.cycles = positive(num_samples), warmup, cycles
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         posterior = None if batch.z is None else model.posterior(batch)
-        loss = weighted(
-            self.terms(model, batch, posterior), warmed(progress, share_of(self.warmup, model), self.cycles)
-        )
+        beta = weight_of_rate(model, progress, self.warmup, self.cycles)
+        loss = weighted(self.terms(model, batch, posterior), beta)
         return loss if posterior is None else with_known_z(loss, model, batch, posterior)
 
 
@@ -93,12 +74,10 @@ class BetaElbo(Objective):
     """
 
     def __init__(self, *, beta: float = 4.0, num_samples: int = 1, warmup: Warmup = "auto", cycles: int = 1) -> None:
-        check_share("warmup", warmup)
         check_from_zero("beta", beta)
-        check_cycles(cycles)
+        check_warmup(warmup, cycles)
         self.beta, self.num_samples, self.warmup, self.cycles = beta, positive(num_samples), warmup, cycles
 
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
-        return weighted(
-            self.terms(model, batch), self.beta * warmed(progress, share_of(self.warmup, model), self.cycles)
-        )
+        beta = self.beta * weight_of_rate(model, progress, self.warmup, self.cycles)
+        return weighted(self.terms(model, batch), beta)

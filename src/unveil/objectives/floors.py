@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -9,19 +11,7 @@ from ..batch import Batch
 from ..errors import positive
 from ..model import Model
 from ..registry import register
-from .base import (
-    Loss,
-    Objective,
-    Warmup,
-    check_cycles,
-    check_from_zero,
-    check_share,
-    penalty,
-    rate_and_distortion,
-    share_of,
-    warmed,
-    zero_like,
-)
+from .base import Loss, Objective, Warmup, check_from_zero, check_share, check_warmup, warmed, weight_of_rate
 from .elbo import weighted
 
 
@@ -58,11 +48,10 @@ class FreeBits(Objective):
         warmup: Warmup = "auto",
         cycles: int = 1,
     ) -> None:
-        check_share("warmup", warmup)
+        check_warmup(warmup, cycles)
         check_share("floor_until", floor_until)
         check_from_zero("floor", floor)
         check_from_zero("floor_end", 0.0 if floor_end is None else floor_end)
-        check_cycles(cycles)
         self.floor, self.floor_end, self.floor_until = floor, floor_end, floor_until
         self.batch_mean, self.warmup, self.cycles = batch_mean, warmup, cycles
         self.num_samples = positive(num_samples)
@@ -76,14 +65,11 @@ class FreeBits(Objective):
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         terms = self.terms(model, batch)
         kl, distortion = terms.mean(terms.rate), terms.mean(terms.distortion)  # [B, L], [B]
-        surrogate, shared = distortion + penalty(terms), zero_like(distortion)
-        beta, floor = warmed(progress, share_of(self.warmup, model), self.cycles), self.floor_at(progress)
+        beta, floor = weight_of_rate(model, progress, self.warmup, self.cycles), self.floor_at(progress)
+        loss = Loss.of(terms, distortion, -(distortion + kl.sum(-1)))
         if self.batch_mean:
-            shared = beta * kl.mean(0).clamp(min=floor).sum()
-        else:
-            surrogate = surrogate + beta * kl.clamp(min=floor).sum(-1)
-        logs = rate_and_distortion(terms)
-        return Loss(surrogate, -(distortion + kl.sum(-1)), shared, logs)
+            return replace(loss, shared=beta * kl.mean(0).clamp(min=floor).sum())
+        return replace(loss, surrogate=loss.surrogate + beta * kl.clamp(min=floor).sum(-1))
 
 
 @register("objective", "min_rate")
@@ -110,4 +96,4 @@ class MinRate(Objective):
         terms = self.terms(model, batch)
         loss = weighted(terms, 0.0)
         total = terms.mean(terms.rate.sum(-1)).mean()
-        return Loss(loss.surrogate, loss.bound, torch.clamp(total, min=self.rate), loss.logs)
+        return replace(loss, shared=torch.clamp(total, min=self.rate))

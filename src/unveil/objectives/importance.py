@@ -10,7 +10,7 @@ from ..errors import positive
 from ..model import Model
 from ..registry import register
 from ..terms import Terms
-from .base import Loss, Objective, check_share, log_joint, penalty, rate_and_distortion, zero_like
+from .base import Loss, Objective, check_share, log_joint
 
 
 def maximised(bound: Tensor, terms: Terms, enumerated: bool = False) -> Loss:
@@ -19,8 +19,7 @@ def maximised(bound: Tensor, terms: Terms, enumerated: bool = False) -> Loss:
     Arguments: enumerated, whether the bound is log p(x) itself, whatever q is: then q climbs the ELBO beside it.
     """
     for_q = _elbo_of_q(terms) if enumerated else torch.zeros_like(bound)
-    surrogate = -bound + (for_q.detach() - for_q) + penalty(terms)
-    return Loss(surrogate, bound, zero_like(bound), rate_and_distortion(terms))
+    return Loss.of(terms, -bound + (for_q.detach() - for_q), bound)
 
 
 def _elbo_of_q(terms: Terms) -> Tensor:

@@ -10,7 +10,7 @@ from ..batch import Batch
 from ..errors import RequestError, positive
 from ..model import Model
 from ..registry import register
-from .base import Loss, Objective, log_joint, penalty, rate_and_distortion, zero_like
+from .base import Loss, Objective, log_joint
 
 HELD_Q, HELD = frozenset({"q"}), frozenset({"p", "q"})
 
@@ -40,7 +40,7 @@ class Stl(Objective):
     def __call__(self, model: Model, batch: Batch, progress: Tensor | float = 1.0) -> Loss:
         terms = model.infer(batch, self.num_samples, hold=HELD_Q)
         bound = terms.bound if self.bound == "iwae" else terms.mean(terms.log_w)
-        return Loss(-bound + penalty(terms), bound, zero_like(bound), rate_and_distortion(terms))
+        return Loss.of(terms, -bound, bound)
 
 
 @register("objective", "dreg")
@@ -77,5 +77,4 @@ class Dreg(Objective):
         share = log_w.detach().softmax(0)  # w̃, [K, B]
         free = model.joint(batch, tuple(z.detach() for z in terms.z))
         surrogate = (share * log_joint(free) + share**2 * log_w).sum(0)
-        bound = terms.bound.detach()
-        return Loss(-surrogate + penalty(terms), bound, zero_like(bound), rate_and_distortion(terms))
+        return Loss.of(terms, -surrogate, terms.bound.detach())

@@ -42,8 +42,7 @@ class Rloo(Objective):
         log_w = terms.log_w.detach()  # [K, B]
         advantage = log_w - (log_w.sum(0) - log_w) / (K - 1)
         surrogate = (advantage * terms.log_qz_x.sum(-1) + log_joint(terms)).mean(0)
-        bound = log_w.mean(0)
-        return Loss(-surrogate + penalty(terms), bound, zero_like(bound), rate_and_distortion(terms))
+        return Loss.of(terms, -surrogate, log_w.mean(0))
 
 
 @register("objective", "wake_sleep")

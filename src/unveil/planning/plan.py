@@ -11,7 +11,7 @@ import torch
 
 from ..data import Data
 from ..data.rowblocks import ROWS
-from ..errors import RequestError
+from ..errors import at_least
 from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
@@ -81,19 +81,17 @@ class Request:
     @property
     def batch_size(self) -> int:
         size, asked = len(self.data.train), self.options.batch_size
-        return min(_batch_size(size, has_convolutions(self.model)) if asked == "auto" else asked, size)
-
-    @property
-    def has_budget(self) -> bool:
-        return any(b is not None for b in (self.options.minutes, self.options.steps, self.options.epochs))
+        most = 256 if has_convolutions(self.model) else 512  # they keep a core busy with fewer, and see fewer examples
+        own = int(min(most, max(64, 2 ** round(math.log2(max(1, size / 100))))))
+        return min(own if asked == "auto" else asked, size)
 
 
 def check_counts(options: TrainOptions) -> None:
     """Refuse options that count something and are below one."""
     for name in ("valid_every", "batch_size", "threads"):
         value = getattr(options, name)
-        if value != "auto" and value < 1:
-            raise RequestError(f"train.{name} is {value}; it takes a whole number from 1 upwards.")
+        if value != "auto":
+            at_least(1, f"train.{name}", value)
 
 
 def resolve(request: Request) -> Plan:
@@ -125,22 +123,22 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
         left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed - speed.compiling
         looks = int(min(VALIDATIONS, max(FEWEST_VALIDATIONS, VALIDATION_SHARE * left / validation)))
         steps = max(VALIDATIONS, int((left - looks * validation) / per_step))
-    phase = replace(_of_steps(request, phase, steps, looks), precision=speed.precision, compile=speed.compile)
+    precision = "bf16" if speed.bf16 else "float32"
+    phase = replace(_of_steps(request, phase, steps, looks), precision=precision, compile=speed.problem is not None)
     validations = steps / phase.valid_every + len(phase.stages) - 1
     seconds = {
         "training": per_step * steps + validation * validations + speed.compiling,
         "evaluation": judged,
         "report": REPORT_SECONDS,
     }
-    share = BASELINE_SHARE * 60 * minutes if minutes else _beside(seconds["training"], BASELINES)
+    share = BASELINE_SHARE * 60 * minutes if minutes else _beside(seconds["training"], *BASELINES)
     seconds["baselines"] = min(share, 60.0)
     rounded = {name: round(value, 2) for name, value in seconds.items()}
     return Plan(phase, judging, rounded, (*notes, *speed.notes, *told), speed.problem)
 
 
-def _beside(training: float, least_and_share: tuple[float, float]) -> float:
+def _beside(training: float, least: float, share: float) -> float:
     """Seconds for what goes with a training of so many seconds: never more than the training itself."""
-    least, share = least_and_share
     return max(min(least, training), share * training)
 
 
@@ -164,9 +162,10 @@ def _fitting_batch(request: Request) -> tuple[int, list[str]]:
 
 def _budget(request: Request, per_step: float) -> tuple[int, float | None, list[str]]:
     """(steps, minutes or None, what is to be said): the budget asked for, or the default one."""
-    steps, minutes = _steps_asked(request), request.options.minutes
-    if request.has_budget or per_step * steps <= 60 * DEFAULT_MINUTES * 0.8:
-        return steps, minutes, []
+    steps, options = _steps_asked(request), request.options
+    asked = any(budget is not None for budget in (options.minutes, options.steps, options.epochs))
+    if asked or per_step * steps <= 60 * DEFAULT_MINUTES * 0.8:
+        return steps, options.minutes, []
     told = f"The default budget is {DEFAULT_MINUTES:g} minutes; --minutes, --epochs or --steps change it."
     return steps, DEFAULT_MINUTES, [told]
 
@@ -179,7 +178,7 @@ def _chosen(request: Request) -> Phase:
         asked=options,
         batch_size=request.batch_size,
         lr=_learning_rate(request.batch_size, images) if options.lr == "auto" else options.lr,
-        weight_decay=_weight_decay(images) if options.weight_decay == "auto" else options.weight_decay,
+        weight_decay=(0.02 if images else 0.01) if options.weight_decay == "auto" else options.weight_decay,
         prior_share=options.prior_share,
         device=str(device_of(request.model)),
         threads=torch.get_num_threads(),
@@ -217,9 +216,12 @@ def _seconds_per_step(request: Request, phase: Phase, probe: Probe, speed: Speed
 
 
 def _steps_asked(request: Request) -> int:
+    """The steps asked for, those of the epochs asked for, or the default; of a model in closed form, passes."""
     options, size, batch = request.options, len(request.data.train), request.batch_size
-    steps = options.steps or _steps_of_epochs(options.epochs, size, batch, request.model)
-    return steps or _default_steps(size, batch, request.model)
+    if request.model.solves == "all":
+        return options.steps or options.epochs or 60
+    of_epochs = max(1, math.ceil(options.epochs * size / batch)) if options.epochs else 0
+    return options.steps or of_epochs or int(min(30_000, max(1_500, 80 * size / batch)))
 
 
 def _learning_rate(batch: int, images: bool) -> float:
@@ -227,27 +229,6 @@ def _learning_rate(batch: int, images: bool) -> float:
     if images and batch > 128:
         return min(3e-3, 1e-3 * batch / 128)
     return min(1.5e-3, 1e-3 * math.sqrt(batch / 128))
-
-
-def _weight_decay(images: bool) -> float:
-    return 0.02 if images else 0.01
-
-
-def _batch_size(size: int, has_convolutions: bool) -> int:
-    most = 256 if has_convolutions else 512  # convolutions keep a core busy with fewer, and see fewer examples
-    return int(min(most, max(64, 2 ** round(math.log2(max(1, size / 100))))))
-
-
-def _steps_of_epochs(epochs: int | None, size: int, batch: int, model: Model) -> int | None:
-    if epochs is None:
-        return None
-    return epochs if model.solves == "all" else max(1, math.ceil(epochs * size / batch))
-
-
-def _default_steps(size: int, batch: int, model: Model) -> int:
-    if model.solves == "all":
-        return 60
-    return int(min(30_000, max(1_500, 80 * size / batch)))
 
 
 @dataclass(frozen=True)
@@ -265,14 +246,6 @@ class Speed:
     problem: Any = None
     compiling: float = 0.0
     notes: tuple[str, ...] = ()
-
-    @property
-    def precision(self) -> str:
-        return "bf16" if self.bf16 else "float32"
-
-    @property
-    def compile(self) -> bool:
-        return self.problem is not None
 
 
 def _pick_speed(request: Request, probe: Probe, phase: Phase, large: bool) -> Speed:
@@ -324,7 +297,7 @@ def _judging(asked: EvaluationOptions, probe: Probe, minutes: float | None, trai
     if model.draw_labels(1) is not None:  # validation is ranked with every label, too
         rows += ROWS * math.ceil(min(len(data.valid), RANKED) / ROWS) * len(data.classes or ())
     per_sample = probe.seconds_per_sample(name) * rows
-    allowed = EVALUATION_SHARE * 60 * minutes if minutes else _beside(training, JUDGING)
+    allowed = EVALUATION_SHARE * 60 * minutes if minutes else _beside(training, *JUDGING)
     samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), allowed / per_sample)))
     samples = samples if asked.num_samples == "auto" else asked.num_samples
     return Judging(name, samples), samples * per_sample

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..data import Split
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..model import Model
 from ..objectives import Objective
 from ..ops import keyed
@@ -59,8 +59,7 @@ def _check_shares(options: TrainOptions) -> None:
             f"train.finish_share and train.prior_share add up to {later:g}, "
             "which leaves no main stage; give less than 1 together."
         )
-    if options.encoder_steps < 0:
-        raise RequestError(f"train.encoder_steps is {options.encoder_steps}; it takes a whole number from 0 upwards.")
+    at_least(0, "train.encoder_steps", options.encoder_steps)
 
 
 def _check_companions(options: TrainOptions) -> None:
@@ -73,8 +72,7 @@ def _check_companions(options: TrainOptions) -> None:
     ):
         if missing and getattr(options, name) != getattr(plain, name):
             raise RequestError(f"train.{name} has an effect only together with {other}; add that, or leave it out.")
-    if options.plateau < 1:
-        raise RequestError(f"train.plateau is {options.plateau}; it takes a whole number from 1 upwards.")
+    at_least(1, "train.plateau", options.plateau)
     if options.schedule == "plateau" and 0 < options.patience <= options.plateau:
         raise RequestError(
             f"train.plateau is {options.plateau} and training stops after {options.patience} validations without a "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from ..nn.residual import small, unbiased
 from ..registry import register
 
 Support = Literal["real", "binary", "one_hot"]
@@ -44,10 +45,7 @@ class DiagonalGaussian(PosteriorHead):
 
     def __init__(self, num_features: int, num_latents: int) -> None:
         super().__init__(num_features, num_latents)
-        self.linear = nn.Linear(num_features, 2 * num_latents)
-        with torch.no_grad():  # begin near the prior: small means, unit spread
-            self.linear.weight.mul_(0.5)
-            self.linear.bias.zero_()
+        self.linear = unbiased(small(nn.Linear(num_features, 2 * num_latents), 0.5))  # near the prior
 
     def forward(self, features: Tensor) -> Distribution:
         mean, log_scale = self.linear(features).chunk(2, -1)

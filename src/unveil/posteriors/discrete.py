@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions.discrete_latents import Bits, OneHots
-from ..errors import RequestError
+from ..errors import RequestError, at_least
+from ..nn.residual import small, unbiased
 from ..registry import register
 from .base import PosteriorHead
 
@@ -21,15 +21,6 @@ def _checked(temperature: float, relaxation: Relaxation) -> float | None:
     if not temperature > 0:
         raise RequestError(f"posterior.temperature is {temperature}; it takes a positive number.")
     return temperature if relaxation == "gumbel" else None
-
-
-def _logits(num_features: int, num_logits: int) -> nn.Linear:
-    """A linear map that starts near equal probabilities."""
-    linear = nn.Linear(num_features, num_logits)
-    with torch.no_grad():
-        linear.weight.mul_(0.5)
-        linear.bias.zero_()
-    return linear
 
 
 @register("posterior", "bernoulli")
@@ -50,7 +41,7 @@ class BernoulliHead(PosteriorHead):
     ) -> None:
         super().__init__(num_features, num_latents)
         self.temperature = _checked(temperature, relaxation)
-        self.logits = _logits(num_features, num_latents)
+        self.logits = unbiased(small(nn.Linear(num_features, num_latents), 0.5))  # near equal probabilities
 
     def forward(self, features: Tensor) -> Distribution:
         return Bits(self.logits(features), self.temperature)
@@ -80,10 +71,9 @@ class CategoricalHead(PosteriorHead):
         temperature: float = 0.67,
     ) -> None:
         super().__init__(num_features, num_latents)
-        if num_categories < 2:
-            raise RequestError(f"posterior.num_categories is {num_categories}; it takes a whole number from 2 upwards.")
+        at_least(2, "posterior.num_categories", num_categories)
         self.temperature, self.num_categories = _checked(temperature, relaxation), num_categories
-        self.logits = _logits(num_features, num_latents * num_categories)
+        self.logits = unbiased(small(nn.Linear(num_features, num_latents * num_categories), 0.5))
 
     def forward(self, features: Tensor) -> Distribution:
         logits = self.logits(features).unflatten(-1, (self.num_latents, self.num_categories))  # [B, D, C]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions.real_latents import FullGaussian
+from ..nn.residual import small, unbiased
 from ..registry import register
 from .base import PosteriorHead
 
@@ -28,11 +29,8 @@ class FullGaussianHead(PosteriorHead):
         rows, columns = torch.tril_indices(num_latents, num_latents, -1)
         self.register_buffer("rows", rows, persistent=False)
         self.register_buffer("columns", columns, persistent=False)
-        self.linear = nn.Linear(num_features, 2 * num_latents + len(rows))
-        with torch.no_grad():
-            self.linear.weight.mul_(0.5)
-            self.linear.weight[2 * num_latents :].zero_()
-            self.linear.bias.zero_()
+        self.linear = unbiased(small(nn.Linear(num_features, 2 * num_latents + len(rows)), 0.5))
+        nn.init.zeros_(self.linear.weight[2 * num_latents :])
 
     def forward(self, features: Tensor) -> Distribution:
         D = self.num_latents

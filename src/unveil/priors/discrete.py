@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions.discrete_latents import Bits, OneHots
-from ..errors import RequestError
+from ..errors import at_least
 from ..registry import register
 from .base import Prior
 
@@ -47,8 +47,7 @@ class CategoricalPrior(Prior):
 
     def __init__(self, num_latents: int, *, num_categories: int = 8) -> None:
         super().__init__(num_latents)
-        if num_categories < 2:
-            raise RequestError(f"prior.num_categories is {num_categories}; it takes a whole number from 2 upwards.")
+        at_least(2, "prior.num_categories", num_categories)
         self.logits = nn.Parameter(torch.zeros(num_latents, num_categories))
 
     @property

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal, Transform
+from torch.distributions import Distribution, Transform
 
 from ..distributions.real_latents import Pushforward
 from ..nn.flows import affine_couplings, masked_standardisation, spline_couplings
 from ..registry import register
-from .base import Prior
+from .base import Prior, StandardNormal
 
 
 class FlowPrior(Prior):
@@ -18,19 +17,15 @@ class FlowPrior(Prior):
     Arguments: to_base: a module that gives T⁻¹, so that the densities of training are one forward pass.
     """
 
-    zero: Tensor
-
     def __init__(self, num_latents: int, to_base: nn.Module) -> None:
         super().__init__(num_latents)
-        self.to_base = to_base
-        self.register_buffer("zero", torch.zeros(num_latents), persistent=False)
+        self.to_base, self.noise = to_base, StandardNormal(num_latents)
 
     def forward(self, y: Tensor | None = None) -> Distribution:
         return Pushforward(*self.base(y))
 
     def base(self, y: Tensor | None = None) -> tuple[Distribution, Transform]:
-        u = Independent(Normal(self.zero, torch.ones_like(self.zero), validate_args=False), 1, validate_args=False)
-        return u, self.to_base().inv
+        return self.noise(), self.to_base().inv
 
 
 @register("prior", "realnvp")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, Normal
 
 from ..distributions.real_latents import LatentMixture
-from ..errors import RequestError
+from ..errors import at_least
 from ..registry import register
 from .base import Prior
 
@@ -28,8 +28,7 @@ class GaussianMixture(Prior):
 
     def __init__(self, num_latents: int, *, num_components: int = 32) -> None:
         super().__init__(num_latents)
-        if num_components < 1:
-            raise RequestError(f"prior.num_components is {num_components}; it takes a whole number from 1 upwards.")
+        at_least(1, "prior.num_components", num_components)
         self.logits = nn.Parameter(torch.zeros(num_components))
         self.loc = nn.Parameter(math.sqrt(0.5) * torch.randn(num_components, num_latents))
         self.log_scale = nn.Parameter(torch.full((num_components, num_latents), 0.5 * math.log(0.5)))

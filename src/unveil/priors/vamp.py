@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions.real_latents import LatentMixture
-from ..errors import RequestError
+from ..errors import RequestError, at_least
 from ..registry import register
 from .base import Prior
 
@@ -38,8 +38,7 @@ class Vamp(Prior):
 
     def __init__(self, num_latents: int, *, num_components: int = 200, learned_weights: bool = False) -> None:
         super().__init__(num_latents)
-        if num_components < 1:
-            raise RequestError(f"prior.num_components is {num_components}; it takes a whole number from 1 upwards.")
+        at_least(1, "prior.num_components", num_components)
         self.num_components = num_components
         self._infer: Callable[[Tensor], Distribution] | None = None
         self._kept: tuple[tuple[tuple[int, int], ...], Distribution] | None = None
@@ -78,16 +77,13 @@ class Vamp(Prior):
     def _components(self) -> Distribution:
         if self._infer is None:
             raise RequestError("The prior 'vamp' is made of a model's q(z|x); build it as a part of a model.")
-        if self.training or (torch.is_grad_enabled() and self._learns()):
+        # a sampler holds all weights, and gives a gradient to z alone: then the components may be kept
+        if self.training or (torch.is_grad_enabled() and any(p.requires_grad for p in self._model.parameters())):
             return self._infer(self.inputs)
         state = self._state()
         if self._kept is None or self._kept[0] != state:
             self._kept = (state, self._infer(self.inputs))
         return self._kept[1]
-
-    def _learns(self) -> bool:
-        """Whether any weight of the model may be given a gradient; those of a sampler are held, and z alone has one."""
-        return any(p.requires_grad for p in self._model.parameters())
 
     def _state(self) -> tuple[tuple[int, int], ...]:
         """Where each tensor of the model lies and how often it was written: any change of weights changes it."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import RequestError, nearest
+from ..files import Plain
 
 BUDGETS = ("steps", "epochs", "minutes")
 KINDS = ("published", "target", "reference")
@@ -17,7 +18,7 @@ Options = Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class Goal:
+class Goal(Plain):
     """The number that a recipe is held against, as −log p(x) in nats per test example; smaller is better.
 
     Arguments:
@@ -36,7 +37,7 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Plain):
     """How a number is to be reached, and how what was reached is judged.
 
     Arguments:
@@ -83,10 +84,6 @@ class Recipe:
         other = {"train.steps": steps} if steps is not None else {"train.minutes": minutes}
         return {k: v for k, v in options.items() if k not in self.budget} | other
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self) | {"options": dict(self.options), "seeds": list(self.seeds)}
-
 
 def budget_words(options: Mapping[str, Any]) -> str:
     """ "300,000 steps", "2 minutes"."""
@@ -117,7 +114,6 @@ def all_recipes() -> dict[str, Recipe]:
 
 
 def find(name: str) -> Recipe:
-    """The recipe of that name."""
     found = all_recipes()
     if name not in found:
         raise RequestError(f"There is no recipe named {name!r}.", nearest(name, found))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..estimators.label import label
+from ..files import Plain
 from .base import Recipe, budget_words
 
 REPRODUCE = "unveil-reproduce-1"
@@ -17,7 +18,7 @@ HEADS = ("seed", "−log p(x) ≤", "examples", "training", "judging")
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Attempt(Plain):
     """What one seed came to.
 
     Arguments:
@@ -51,7 +52,6 @@ class Attempt:
     versions: Mapping[str, Any]
 
     def row(self) -> tuple[str, ...]:
-        """As a table shows it."""
         error = "" if self.stderr is None else f" ± {self.stderr:.2f}"
         trained = f"{self.minutes:.1f} min" if self.wall_minutes is None else f"{self.wall_minutes:.1f} min in all"
         reached = f"{self.nll:.2f}{error}"
@@ -116,7 +116,6 @@ class Reproduction:
         return "better" if goal.kind == "published" and apart < -goal.tolerance else "reached"
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table under `HEADS`."""
         return [attempt.row() for attempt in self.attempts]
 
     def lines(self) -> list[str]:
@@ -153,7 +152,7 @@ class Reproduction:
             "recipe": self.recipe.to_json(),
             "options": dict(self.options),
             "limit": self.limit,
-            "seeds": [asdict(attempt) for attempt in self.attempts],
+            "seeds": [attempt.to_json() for attempt in self.attempts],
             "nll": self.nll,
             "stderr": self.stderr,
             "difference": self.difference,

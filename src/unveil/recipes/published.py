@@ -12,6 +12,9 @@ from typing import Any
 from .base import Goal, recipe
 
 BURDA = "Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders (2016), table 1"
+TOMCZAK = "Tomczak & Welling, VAE with a VampPrior (2018)"
+MNIST = {"data": "mnist", "binarization": "dynamic"}
+BEFOREHAND = "Not tuned: learning rate and batch were set beforehand; no test image was looked at."
 JUDGED = "IWAE-5000 on the 10,000 test images"
 OTHERWISE = 0.3  # nats: another draw of the test images, other seeds, 5,000 training images fewer
 ONE_LAYER = {
@@ -28,8 +31,7 @@ ONE_LAYER = {
     "mnist-vae",
     title="VAE, 784-200-200-50 tanh, trained by the ELBO",
     goal=Goal("published", 86.76, JUDGED, f"{BURDA}: one stochastic layer, VAE, k = 1", OTHERWISE),
-    data="mnist",
-    binarization="dynamic",
+    **MNIST,
     tuned="Learning rate and batch by the validation bound after 5,000 steps, one seed; nothing else was tuned.",
     hours=1.5,
 )
@@ -42,28 +44,21 @@ def mnist_vae() -> dict[str, Any]:
     "mnist-iwae50",
     title="the same networks, trained by the importance-weighted bound with 50 samples",
     goal=Goal("published", 84.78, JUDGED, f"{BURDA}: one stochastic layer, IWAE, k = 50", OTHERWISE),
-    data="mnist",
-    binarization="dynamic",
-    tuned="Not tuned: learning rate and batch were set beforehand; no test image was looked at.",
+    **MNIST,
+    tuned=BEFOREHAND,
     hours=5,
 )
 def mnist_iwae50() -> dict[str, Any]:
     """465 passes, each with 50 draws per image; the paper made 3,280."""
-    return ONE_LAYER | {
-        "objective": "iwae",
-        "objective.num_samples": 50,
-        "train.batch_size": 64,
-        "train.lr": 1e-3,
-        "train.steps": 400_000,
-    }
+    trained = {"train.batch_size": 64, "train.lr": 1e-3, "train.steps": 400_000}
+    return ONE_LAYER | trained | {"objective": "iwae", "objective.num_samples": 50}
 
 
 @recipe(
     "mnist-conv-realnvp",
     title="residual convolutional VAE with 40 latents and a RealNVP prior",
     goal=Goal("published", 78.49, JUDGED, "published for a convolutional ResNet VAE with a RealNVP prior", OTHERWISE),
-    data="mnist",
-    binarization="dynamic",
+    **MNIST,
     tuned="Set by a 30-minute trial of one seed, judged on validation, and made longer; not tuned at this length.",
     hours=8,
 )
@@ -90,16 +85,9 @@ def mnist_conv_realnvp() -> dict[str, Any]:
 @recipe(
     "mnist-ladder-vamp",
     title="two-level MLP, 40 + 40 latents, with a VampPrior on top",
-    goal=Goal(
-        "published",
-        81.24,
-        JUDGED,
-        "Tomczak & Welling, VAE with a VampPrior (2018): HVAE (L = 2) + VampPrior",
-        OTHERWISE,
-    ),
-    data="mnist",
-    binarization="dynamic",
-    tuned="Not tuned: learning rate and batch were set beforehand; no test image was looked at.",
+    goal=Goal("published", 81.24, JUDGED, f"{TOMCZAK}: HVAE (L = 2) + VampPrior", OTHERWISE),
+    **MNIST,
+    tuned=BEFOREHAND,
     hours=2,
 )
 def mnist_ladder_vamp() -> dict[str, Any]:

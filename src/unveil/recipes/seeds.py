@@ -11,7 +11,7 @@ from typing import Any
 
 from ..api import Run, fit, resume
 from ..data.rowblocks import ROWS
-from ..errors import RequestError
+from ..errors import RequestError, positive
 from ..files import read_json, write_json
 from ..output.counting import counting
 from ..output.streams import is_terminal, say
@@ -48,13 +48,14 @@ def reproduce(
     recipe = find(name)
     path = Path("runs") / f"reproduce-{name}" if out is None else Path(out)
     chosen, options = which(seeds, recipe), recipe.options_with(steps, minutes)
-    if limit is not None and limit < 1:
-        raise RequestError(f"limit is {limit}; it takes a whole number from 1 upwards.")
+    if limit is not None:
+        positive(limit, "limit")
     make_estimator(recipe.estimator, recipe.num_samples)
     found = _opened(Reproduction(recipe, path, options, limit))
     for seed in chosen:
         run, wall = trained(recipe, options, path / f"seed-{seed}", seed, show)
-        attempt = next((a for a in found.attempts if is_of(a, run, seed)), None)
+        weights = run.store.weights_sha256
+        attempt = next((a for a in found.attempts if (a.seed, a.weights) == (seed, weights)), None)
         if attempt is None:
             tell(show, f"Seed {seed}: judging it on the test examples …")
             with counted(show) as progress:
@@ -139,11 +140,6 @@ def trained(
         return run, None
     tell(show, f"Seed {seed}: going on with {path} …")
     return resume(run, show=show), None
-
-
-def is_of(attempt: Attempt, run: Run, seed: int) -> bool:
-    """Whether this is what was said of the run's present weights."""
-    return attempt.seed == seed and attempt.weights == run.store.weights_sha256
 
 
 def judged(

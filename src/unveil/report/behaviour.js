@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const page = JSON.parse(document.getElementById("page-data").textContent);
+  const figures = JSON.parse(document.getElementById("page-data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const still = matchMedia("(pointer: coarse)").matches; // a finger scrolls the page and must not zoom a plot
   const config = { displayModeBar: false, responsive: true };
@@ -26,9 +26,8 @@
 
   function layout(given) {
     const font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: token("ink") };
-    const title = given.title ? { ...given.title, font: { ...font, color: token("soft") }, x: 0.02, xanchor: "left", y: 0.98, yanchor: "top" } : undefined;
     return {
-      margin: { l: 54, r: 14, t: given.title ? 30 : 14, b: 42 },
+      margin: { l: 54, r: 14, t: 14, b: 42 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", itemsizing: "constant" },
@@ -36,7 +35,6 @@
       dragmode: still ? false : "zoom",
       ...themed(given),
       font,
-      title,
       xaxis: axis(themed(given.xaxis || {})),
       yaxis: axis(themed(given.yaxis || {})),
     };
@@ -44,7 +42,7 @@
 
   const plots = [...document.querySelectorAll("[data-figure]")];
   const draw = how => plots.forEach(plot => {
-    const figure = page.figures[plot.dataset.figure];
+    const figure = figures[plot.dataset.figure];
     how(plot, themed(figure.data), layout(figure.layout), config);
   });
   draw(Plotly.newPlot);
@@ -54,8 +52,7 @@
   const [thumbnail, label] = card.children;
   const SHOWN = 96; // pixels of the longer side of a thumbnail
 
-  function showThumbnail(place) {
-    const { uri, columns, width, height } = page.sprite;
+  function showThumbnail({ uri, columns, width, height }, place) {
     const factor = SHOWN / Math.max(width, height);
     const [w, h] = [width * factor, height * factor];
     Object.assign(thumbnail.style, {
@@ -67,23 +64,22 @@
     });
   }
 
-  function showCard(event) {
-    const point = event.points[0];
-    if (page.sprite) showThumbnail(point.customdata);
-    label.textContent = page.labels ? page.labels[point.customdata] : "";
-    card.hidden = !page.sprite && !page.labels;
-    const { clientX, clientY } = event.event;
+  function showCard({ sprite, labels }, { points, event }) {
+    const place = points[0].customdata;
+    if (sprite) showThumbnail(sprite, place);
+    label.textContent = labels ? labels[place] : "";
+    card.hidden = false;
     const [w, h] = [card.offsetWidth, card.offsetHeight];
-    card.style.left = (clientX + 16 + w > innerWidth ? clientX - 16 - w : clientX + 16) + "px";
-    card.style.top = Math.min(Math.max(8, clientY - h / 2), innerHeight - h - 8) + "px";
+    card.style.left = (event.clientX + 16 + w > innerWidth ? event.clientX - 16 - w : event.clientX + 16) + "px";
+    card.style.top = Math.min(Math.max(8, event.clientY - h / 2), innerHeight - h - 8) + "px";
   }
 
-  const map = document.getElementById("plot-map");
-  if (map) {
-    map.on("plotly_hover", showCard);
-    map.on("plotly_unhover", () => { card.hidden = true; });
-    addEventListener("scroll", () => { card.hidden = true; }, { passive: true });
-  }
+  const hide = () => { card.hidden = true; };
+  plots.filter(plot => figures[plot.dataset.figure].sprite || figures[plot.dataset.figure].labels).forEach(plot => {
+    plot.on("plotly_hover", event => showCard(figures[plot.dataset.figure], event));
+    plot.on("plotly_unhover", hide);
+  });
+  addEventListener("scroll", hide, { passive: true });
 
   function select(node) {
     const range = document.createRange();

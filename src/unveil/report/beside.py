@@ -7,26 +7,26 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..model.shared.panels import Lines, Panel, Strip
-from ..models.vdm.walks import STEPS, log_lost
 from ..ops import keyed
+from ..panels import Lines, Panel, Strip
 from ..runs.store import RunStore
 from ..use.sample import sample
+from .rounding import fixed
 
 DRAWN = 12  # draws of each run
 ONE_STEP = (
-    " In one large step a model of many small ones is a VAE with one Gaussian between two layers: what it lacks is "
-    "what the small steps are for."
+    " A model of many small steps that is cut into one large step is a VAE with one Gaussian between two layers. Its "
+    "draws show what the small steps add."
 )
 EXAMPLES, DRAWS = 64, 8  # test examples, and draws of z for each, that steps are judged on
 ROWS = 8  # examples at once: T + 1 groups of the size of x are held for each draw
+LEAST = 0.1  # nats that are told from none
 
 
-def beside(runs: Sequence[RunStore]) -> dict[str, Panel]:
+def beside(runs: Sequence[RunStore]) -> list[Panel]:
     """The panels of a comparison."""
     layered = [run for run in runs if "layers" in run.model.gives]
-    found: dict[str, Panel] = {"draws": _draws(runs, layered)}
-    return found | ({"steps": _steps(runs, layered)} if layered else {})
+    return [_draws(runs, layered), *([_steps(runs, layered)] if layered else [])]
 
 
 def _draws(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Strip:
@@ -38,12 +38,7 @@ def _draws(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Strip:
         if run in layered:
             rows.append(_in_one_step(run))
             labels.append(f"{run.path.name}, in one step")
-    return Strip(
-        "Draws",
-        "New x from each model." + (ONE_STEP if layered else ""),
-        torch.stack(rows),
-        labels,
-    )
+    return Strip("Draws", "Each row shows new x from one model." + (ONE_STEP if layered else ""), rows, labels)
 
 
 @torch.no_grad()
@@ -53,22 +48,25 @@ def _in_one_step(run: RunStore) -> Tensor:
 
 
 def _steps(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Lines:
-    """By how much each bound is behind the best of them, against the number of steps."""
+    """By how much each bound is below the best of them, against the number of steps."""
+    steps = sorted({step for run in layered for step in run.model.compared_steps})
     whole = {run.path.name: _bound(run) for run in runs}
     best = max(whole.values())
     series: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for run in runs:
         name = run.path.name
-        bounds = [_bound(run, steps) for steps in STEPS] if run in layered else [whole[name]] * len(STEPS)
-        series[name] = (STEPS, [log_lost(best - bound) for bound in bounds])
+        bounds = [_bound(run, T) for T in steps] if run in layered else [whole[name]] * len(steps)
+        series[name] = (steps, [max(best - bound, LEAST) for bound in bounds])
     return Lines(
         "One large step against many small ones",
-        f"By how many nats the bound of T steps is behind the best bound here, {best:.1f} nats over {EXAMPLES} test "
-        "examples, as a power of 10; models that are not made of steps are level lines.",
+        f"Each curve shows how many nats the ELBO of a model in T steps is below the best ELBO here, {fixed(best, 1)} "
+        f"nats over {EXAMPLES} test examples; less than {LEAST} is shown as {LEAST}. A model that is not made of steps "
+        "is a level line.",
         series,
         "steps T",
-        "log₁₀ of nats behind",
+        "nats below the best",
         log_x=True,
+        log_y=True,
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
-from ..evaluation.compare import Comparison
+from ..estimators.label import label
+from ..evaluation.compare import Comparison, Row
 from ..evaluation.findings import SIGNS
 from ..files import write_atomic
-from . import figures
+from ..runs.curves import Curve
 from .beside import beside
-from .family import drawn
-from .gallery import CRISP
-from .page import HERE, content_policy, environment, script
+from .charts import Figure, axis, class_colour, figure, line, plain, points, without_the_first_fall
+from .exhibits import Group, Plot, Table
+from .page import rendered
+from .rounding import error, fixed
 from .subject import Subject
+
+HEAD = ("run", "model", "objective", "judged by", "log p(x)", "below the best", "ELBO", "rate", "distortion", "active")
 
 
 def write_comparison(found: Comparison, path: Path) -> Path:
@@ -26,23 +28,76 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 
 def comparison_page(found: Comparison) -> str:
     """The HTML of a comparison."""
-    scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
+    subject = Subject.of(found.rows[0].run)
+    head = {"comparison": found, "side": SIGNS[subject.result["direction"]]}
+    return rendered("comparison.html", _sections(found), subject.paint, subject.column_names, **head)
+
+
+def _sections(found: Comparison) -> dict[str, Group]:
     curves = {row.name: row.curve for row in found.rows if row.curve[0]}
-    runs = [row.run for row in found.rows]
-    own, of_panels = drawn(beside(runs), Subject.of(runs[0]))
-    return (
-        environment()
-        .get_template("comparison.html")
-        .render(
-            comparison=found,
-            sides=SIGNS,
-            figures=of_panels | {"curves": figures.overlaid(curves), "rates": figures.rate_distortion(found)},
-            own=own,
-            crisp=max(runs[0].model.domain.shape) <= CRISP,
-            style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
-            sprite=None,
-            labels=None,
-            scripts=scripts,
-            policy=content_policy(scripts),
-        )
-    )
+    return {
+        "table": Group(
+            "Side by side",
+            f"All runs are judged on the same {found.rows[0].result['num_examples']:,} test examples. The column "
+            "“below the best” says by how many nats per example a run is worse than the best one, with the standard "
+            "error of the paired difference.",
+            [Table("", "", HEAD, [_row(row) for row in found.rows], worded=4)],
+        ),
+        "training": Group(
+            "Training",
+            "Each curve is the bound on log p(x) that the objective of a run gives on validation examples. Some "
+            "objectives have tighter bounds than others.",
+            [Plot("", "", "curves", overlaid(curves))],
+        ),
+        "costs": Group(
+            "Rate and distortion",
+            "−ELBO = distortion + rate. The rate is what z carries about x, in nats. The distortion is what z does not "
+            "say about x. Two runs on one falling diagonal have the same ELBO.",
+            [Plot("", "", "rates", rate_distortion(found))],
+        ),
+        "beside": Group("What they draw", "", beside([row.run for row in found.rows])),
+    }
+
+
+def _row(row: Row) -> list[str]:
+    result, columns = row.result, row.columns()
+    return [
+        row.name,
+        columns["model"],
+        columns["objective"],
+        label(result["estimator"], result["num_samples"]),
+        f"{SIGNS[result['direction']]} {fixed(result['log_px'])}",
+        "–" if row.stderr is None else f"{fixed(-row.difference)} ± {error(row.stderr)}",
+        *(fixed(result[name]) for name in ("elbo", "rate", "distortion")),
+        "–" if result["active_units"] is None else str(result["active_units"]),
+    ]
+
+
+def overlaid(curves: Mapping[str, Curve]) -> Figure:
+    """The validation bound of several runs, {name: (steps, bounds)}, over each other."""
+    hover = "%{y:.2f} at step %{x}"
+    traces = [
+        line(*xy, class_colour(i, len(curves)), name, marks=True, hover=hover, digits=7)
+        for i, (name, xy) in enumerate(curves.items())
+    ]
+    visible = without_the_first_fall(*(bounds for _, bounds in curves.values()))
+    return figure(traces, axis("step"), axis("nats per example", **visible), 420, showlegend=True)
+
+
+def rate_distortion(found: Comparison) -> Figure:
+    """A point per run: what z carries against what it does not say."""
+    names, rates = [row.name for row in found.rows], [row.result["rate"] for row in found.rows]
+    middle = (min(rates) + max(rates)) / 2
+    colours = [class_colour(i, len(names)) for i in range(len(names))]
+    hover = "%{text}: rate %{x:.2f}, distortion %{y:.2f}"
+    named = {
+        "mode": "markers+text",
+        "text": [plain(name) for name in names],
+        "textposition": [
+            f"{('top', 'bottom')[i % 2]} {'right' if rate <= middle else 'left'}"  # names stay on the page
+            for i, rate in enumerate(rates)
+        ],
+        "cliponaxis": False,
+    }
+    each = points(rates, [row.result["distortion"] for row in found.rows], colours, size=11, hover=hover, digits=7)
+    return figure([each | named], axis("rate, nats"), axis("distortion, nats"), 360)

@@ -11,7 +11,6 @@ from torch import Tensor
 from ..batch import Batch
 from ..model import Model
 from ..ops import keyed
-from .latents import dimensions
 from .subject import Subject
 
 DRAWS = 1000  # of q and of p in a cloud
@@ -26,7 +25,7 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
-class Grid:
+class DensityGrid:
     """A density on a grid.
 
     Arguments: x [X] and y [Y], the axes; log_mass [Y, X] of the cells, whose masses sum to 1.
@@ -44,7 +43,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Aggregate:
+class AggregateDraws:
     """q(z) = E_x q(z|x) over held-out x, and p(z), in one or two dimensions of z.
 
     Arguments:
@@ -57,7 +56,7 @@ class Aggregate:
 
     q: Tensor
     p: Tensor
-    density: Grid | None
+    density: DensityGrid | None
     titles: tuple[str, ...]
     num_dims: int
 
@@ -71,13 +70,13 @@ class Beside:
     """
 
     place: int
-    true: Grid
-    q: Grid
+    true: DensityGrid
+    q: DensityGrid
     kl: float | None
 
 
 @torch.no_grad()
-def aggregate(subject: Subject) -> Aggregate | None:
+def aggregate(subject: Subject) -> AggregateDraws | None:
     """Draws of q(z|x) of spread test examples over p(z); None where z is not real."""
     if "pathwise" not in subject.model.gives:
         return None
@@ -86,7 +85,7 @@ def aggregate(subject: Subject) -> Aggregate | None:
     which = _loudest(subject, q)[: min(2, num_dims)]
     density = _prior_density(subject, which, torch.cat([q, p]))
     titles = tuple("z" + str(d + 1).translate(SUBSCRIPTS) if num_dims > 1 else "z" for d in which)
-    return Aggregate(q[:, which], p[:, which], density, titles, num_dims)
+    return AggregateDraws(q[:, which], p[:, which], density, titles, num_dims)
 
 
 @torch.no_grad()
@@ -136,7 +135,9 @@ def _beside(place: int, axes: Tensor, log_p: Tensor, log_q: Tensor) -> Beside:
     true, q = log_p.log_softmax(0), log_q.log_softmax(0)
     kl = float((q.exp() * (q - true)).sum()) if abs(held - 1) < 0.05 else None
     x, y = axes[:, 0].cpu(), axes[:, 1].cpu()
-    return Beside(place, Grid(x, y, true.view(side, side).cpu()), Grid(x, y, q.view(side, side).cpu()), kl)
+    return Beside(
+        place, DensityGrid(x, y, true.view(side, side).cpu()), DensityGrid(x, y, q.view(side, side).cpu()), kl
+    )
 
 
 def _windows(log_true: Callable[[Tensor], Tensor], own: Tensor, everywhere: Tensor, side: int) -> tuple[Tensor, Tensor]:
@@ -153,7 +154,7 @@ def _windows(log_true: Callable[[Tensor], Tensor], own: Tensor, everywhere: Tens
     return (low + high) / 2 - half, (low + high) / 2 + half
 
 
-def _prior_density(subject: Subject, which: list[int], both: Tensor) -> Grid | None:
+def _prior_density(subject: Subject, which: list[int], both: Tensor) -> DensityGrid | None:
     """p(z) over one or two of its dimensions, where no other has a say in them."""
     model = subject.model
     batch = _batch(subject, list(range(min(len(subject.test), LABELS))))
@@ -179,7 +180,7 @@ def _prior_density(subject: Subject, which: list[int], both: Tensor) -> Grid | N
     side = _side(PRIOR_VALUES / len(batch), subject) if len(which) == 2 else 201
     axes = _axes(low, high, side)
     log_mass = log_p(axes, rest[0], batch).logsumexp(1).log_softmax(0).view(-1, side).cpu()
-    return Grid(axes[:, 0].cpu(), axes[:, -1].cpu(), log_mass)
+    return DensityGrid(axes[:, 0].cpu(), axes[:, -1].cpu(), log_mass)
 
 
 def _clouds(subject: Subject) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
@@ -195,8 +196,8 @@ def _clouds(subject: Subject) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
 
 def _loudest(subject: Subject, q: Tensor) -> list[int]:
     """The dimensions with the largest rate, in their own order; by the spread of q's draws where it is not known."""
-    each = dimensions(subject)
-    order = q.var(0, correction=0).argsort(descending=True, stable=True) if each is None else each.order
+    known = subject.dimensions
+    order = q.var(0, correction=0).argsort(descending=True, stable=True) if known is None else known.order
     return sorted(order[:2].tolist())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..domain import Domain
-from ..pictures import as_rgb, to_bytes
+from ..pictures import as_rgb, png, to_bytes
 
 Bytes = NDArray[np.uint8]  # [N, H, W, C]
 CRISP = 64  # images up to this side keep hard pixel edges when they are enlarged
@@ -31,6 +30,11 @@ class Painter:
         """The range of real images is that of the data x."""
         return Painter(domain, float(np.nanmin(x)), float(np.nanmax(x)))
 
+    @property
+    def crisp(self) -> bool:
+        """Whether images are so small that they keep hard edges."""
+        return max(self.domain.image_shape[:2]) <= CRISP
+
     def __call__(self, x: NDArray[np.floating]) -> Bytes:
         """x [..., *shape] → uint8 [N, H, W, C], every leading dimension laid flat."""
         return to_bytes(x, self.domain, self.low, self.high)
@@ -48,7 +52,7 @@ class Sprite:
 
 def uris(images: Bytes, side: int) -> list[str]:
     """Each image as a data URI, its longer side at most `side`."""
-    return [_uri(_png(_shrunk(image, side))) for image in images]
+    return [_uri(_shrunk(image, side)) for image in images]
 
 
 def sprite(images: Bytes, side: int) -> Sprite:
@@ -60,7 +64,7 @@ def sprite(images: Bytes, side: int) -> Sprite:
     sheet = np.zeros((rows * columns, height, width, channels), np.uint8)
     sheet[:count] = small
     sheet = sheet.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    return Sprite(_uri(_png(_picture(sheet.reshape(rows * height, columns * width, channels)))), columns, width, height)
+    return Sprite(_uri(_picture(sheet.reshape(rows * height, columns * width, channels))), columns, width, height)
 
 
 def side_that_fits(images: Bytes, count: int, budget: int, sides: tuple[int, ...]) -> int:
@@ -86,11 +90,5 @@ def _shrunk(image: Bytes, side: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def _png(picture: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()
+def _uri(picture: Image.Image) -> str:
+    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from ..errors import RequestError
 from ..pictures import to_bytes
+from ..runs.curves import last_step, validation_curve
 from ..runs.store import RunStore
 from ..use.sample import sample
 from .gallery import uris
@@ -24,14 +25,11 @@ CARD = Markup(
 
 def run_card(run: RunStore) -> str:
     """A self-contained HTML card of a run, finished or not: path, state, result, validation bound, samples."""
-    model = str(run.config.model_name)
-    steps = max((row["step"] for row in run.metrics), default=0)
-    state = "finished" if run.is_finished else f"unfinished, step {steps:,} of {run.phase.steps:,}"
+    model = run.config.model_name
+    state = "finished" if run.is_finished else f"unfinished, step {last_step(run):,} of {run.phase.steps:,}"
     said = run.result["sentences"][0] if run.is_finished else f"Go on with: unveil resume {run.path}"
-    bounds = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
-    return str(
-        CARD.format(path=run.path, state=f"{model} · {state}", said=said, curve=sparkline(bounds), strip=_strip(run))
-    )
+    line = sparkline(validation_curve(run)[1])
+    return str(CARD.format(path=run.path, state=f"{model} · {state}", said=said, curve=line, strip=_strip(run)))
 
 
 def sparkline(values: list[float]) -> Markup:

@@ -11,3 +11,8 @@ def fixed(value: float | None, digits: int = 2) -> str:
 def error(value: float | None) -> str:
     """A standard error as `fixed` prints it; one that would come out as 0.00 is said to be below 0.01."""
     return "< 0.01" if value is not None and 0 < value < 0.005 else fixed(value)
+
+
+def percent(share: float | None) -> str:
+    """A share in percent."""
+    return "–" if share is None else f"{100 * share:.1f} %"

@@ -6,21 +6,48 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..data import Split
 from ..data.rowblocks import blocks
-from ..diagnostics.activity import active_rows, posterior_moments
+from ..diagnostics.activity import ACTIVE, active_rows, posterior_moments
 from ..domain import Domain
 from ..model import Model, stands_for_x
-from ..model.shared.panels import Panel
 from ..ops import keyed
+from ..panels import Panel
 from ..runs.store import RunStore
 from ..use.encode import prior_draw
+from ..use.show import batch_x
+from .charts import Array
+from .gallery import Painter
 
-FIRST = 1000  # test examples that panels are drawn from
-PER_EXAMPLE = "kl_per_dimension"  # the panel [N, D] that has a row for each example on which active latents are counted
+FIRST = 1000  # test examples that panels of a family are drawn from
+HELD_OUT = 2000  # examples that columns, and the range of real images, are taken from
+COLUMNS = 12  # of vectors, that are shown
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """What each latent dimension says.
+
+    Arguments: variance [D] of its posterior mean over num_examples examples; rate [D] in nats, or None.
+    """
+
+    variance: Tensor
+    rate: Tensor | None
+    num_examples: int
+
+    @property
+    def order(self) -> Tensor:
+        """The dimensions, the one that says most first."""
+        return (self.variance if self.rate is None else self.rate).argsort(descending=True, stable=True)
+
+    @property
+    def active(self) -> Tensor:
+        """Burda's rule: Var_x(E_q[z_d|x]) > 0.01."""
+        return self.variance > ACTIVE
 
 
 @dataclass(frozen=True)
@@ -54,6 +81,25 @@ class Subject:
         """The name of each label code, where the data has labels."""
         return self.info["classes"]
 
+    @property
+    def family(self) -> str:
+        """The name of the model."""
+        return self.run.config.model_name.replace("_", " ")
+
+    @property
+    def num_weights(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the first columns, or their numbers from 0."""
+        return (self.info["columns"] or [f"column {i}" for i in range(self.domain.num_dims)])[:COLUMNS]
+
+    @cached_property
+    def paint(self) -> Painter | None:
+        """What turns x into images, where it is one."""
+        return Painter.of(self.domain, self.held_out()) if self.domain.is_image else None
+
     @cached_property
     def counted(self) -> Split:
         """The test examples on which active latents are counted, as in result.json."""
@@ -65,35 +111,41 @@ class Subject:
         return posterior_moments(self.model, self.counted, expected=True)
 
     @cached_property
+    def dimensions(self) -> Dimensions | None:
+        """How much each latent dimension says; None where z has no mean."""
+        if self.moments is None or len(self.moments[0]) < 2:
+            return None
+        return Dimensions(self.moments[0].var(0), self._rate(), len(self.moments[0]))
+
+    @torch.no_grad()
+    def _rate(self) -> Tensor | None:
+        """The mean rate of each dimension over the same examples, [D]."""
+        found = []
+        for block in blocks(len(self.counted)):
+            with keyed("report", "rate", block.first):
+                rate = self.model.rate_per_dimension(self.counted.batch(block.rows))  # [B, D]
+            if rate is None:
+                return None
+            found.append(rate[: block.keep].cpu())
+        return torch.cat(found).double().mean(0)
+
+    @cached_property
     def has_real_z(self) -> bool:
         """Whether x has latents that are real numbers, between which others lie."""
         return stands_for_x(self.model) and all(group.is_floating_point() for group in prior_draw(self.model))
 
-    @cached_property
-    def panels(self) -> dict[str, Tensor]:
-        """Tensors that this family shows: of the first test examples, of the model, and `PER_EXAMPLE`."""
-        found = {name: value.cpu() for name, value in self._first.items() if isinstance(value, Tensor)}
-        if PER_EXAMPLE in found:
-            parts = (
-                self._panels(self.counted, block.rows, block.first)[PER_EXAMPLE][: block.keep]
-                for block in blocks(len(self.counted))
-            )
-            found[PER_EXAMPLE] = torch.cat(list(parts)).cpu()
-        return found
-
-    @cached_property
-    def own(self) -> dict[str, Panel]:
-        """Figures that this family alone has, as plain data."""
-        return {name: value for name, value in self._first.items() if not isinstance(value, Tensor)}
-
-    @cached_property
-    def _first(self) -> dict[str, Any]:
-        return self._panels(self.test, torch.arange(min(FIRST, len(self.test))))
-
     @torch.no_grad()
-    def _panels(self, split: Split, rows: Tensor, first: int = 0) -> dict[str, Any]:
-        with keyed("report", "panels", first):
-            return self.model.panels(split.batch(rows))
+    def panels(self) -> tuple[Panel, ...]:
+        """What only this family can show of itself."""
+        rows = torch.arange(min(FIRST, len(self.test)), device=self.test.x.device)
+        with keyed("report", "panels", 0):
+            return self.model.panels(self.test.batch(rows))
+
+    def held_out(self, num_examples: int = HELD_OUT) -> Array:
+        """x of the first test examples, NaN where it is not observed."""
+        split = self.test.head(num_examples)
+        x = batch_x(split)
+        return x if split.observed is None else np.where(split.observed.cpu().numpy(), x, np.nan)
 
     def label(self, split: Split, row: int) -> str | None:
         """The name of the class of one example."""

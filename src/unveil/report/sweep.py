@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
 from ..diagnostics.aggregate import AUC
 from ..diagnostics.collapse import DROP
 from ..files import write_atomic
-from ..trials.sweep import Point, Sweep
-from .figures import Figure
-from .page import HERE, content_policy, environment, script
+from ..trials.sweep import HEADS, Point, Sweep
+from .charts import Figure, axis, bars, figure, line, names_axis, points, rule, span
+from .exhibits import Group, Plot, Table
+from .page import rendered
 
 NEAR = 0.04  # of the picture: points closer than that share a label
 LOOKS = {  # of a point, by its mark: name in the legend, colour, symbol; what is drawn later lies on top
     "": ("neither", "@accent", "circle"),
-    "collapse": ("collapse: the decoder does as well with another example's z", "@muted", "x"),
-    "islands": ("islands: codes lie apart from what the prior draws", "#e15759", "diamond"),
+    "collapse": ("collapse: the decoder does as well with the z of another example", "@muted", "x"),
+    "islands": ("islands: codes lie apart from draws of the prior", "#e15759", "diamond"),
 }
 
 
@@ -32,116 +30,106 @@ def write_sweep(found: Sweep, path: Path) -> Path:
 
 def sweep_page(found: Sweep) -> str:
     """The HTML of a sweep."""
-    scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
-    return (
-        environment()
-        .get_template("sweep.html")
-        .render(
-            sweep=found,
-            best=found.best,
-            figures={"curve": curve(found), "drops": drops(found.points), "apart": apart(found.points)},
-            style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
-            sprite=None,
-            labels=None,
-            scripts=scripts,
-            policy=content_policy(scripts),
-        )
+    return rendered("sweep.html", _sections(found), run=found.run, lines=found.lines())
+
+
+def _sections(found: Sweep) -> dict[str, Group]:
+    ends = [
+        Plot(
+            "What the z of another example costs",
+            "Each bar is how much log p(x|z) falls when the z of the examples are shuffled. A bar below the dotted "
+            "line means collapse.",
+            "drops",
+            drops(found.points),
+        ),
+        Plot(
+            "Codes told from draws of the prior",
+            "Each bar is the AUC of a classifier on examples that it did not see; 0.5 means that codes and draws "
+            "match. A bar clearly above the dotted line, and one dimension that differs by itself, mean islands.",
+            "apart",
+            apart(found.points),
+        ),
+    ]
+    return {
+        "curve": Group(
+            "The curve",
+            f"Each point is the same model, fitted to {found.source} by distortion + β · rate. −ELBO = rate + "
+            "distortion, so points on one falling diagonal have the same ELBO. No refit lies below the dotted "
+            "diagonal. A small β makes the rate cheap, and the codes move to places that the prior "
+            "never draws. A large β makes the model give up z.",
+            [Plot("", "", "curve", curve(found))],
+        ),
+        "ends": Group("What marks the ends", "", ends, across=2),
+        "numbers": Group("In numbers", "", [_table(found)]),
+    }
+
+
+def _table(found: Sweep) -> Table:
+    return Table(
+        "",
+        "The numbers are nats per validation example. The first row is the run itself, with its own objective and "
+        "budget. The shaded row is the refit with the highest ELBO.",
+        HEADS,
+        [[value.replace("-", "−") for value in row] for row in found.rows()],
+        own=1 + found.points.index(found.best),
     )
 
 
 def curve(found: Sweep) -> Figure:
     """Rate against distortion: a point per β, the run itself as a ring, the line of the best ELBO."""
-    points = [*found.points, found.before]
-    x, y = _range([p.judged.rate for p in points], 0.05), _range([p.judged.distortion for p in points], 0.14)
+    judged = [point.judged for point in (*found.points, found.before)]
+    x, y = span([one.rate for one in judged], 0.05, 0.05), span([one.distortion for one in judged], 0.14, 0.14)
     best = -found.best.judged.elbo
-    ring = {"size": 19, "color": "@ink", "symbol": "circle-open", "line": {"width": 1.5}}
+    equal = f"rate + distortion = {best:.2f}, the best ELBO, of β = {found.best.name}"
     traces = [
-        _line("", _xy(found.points), "@muted", "solid"),
-        _line(
-            f"rate + distortion = {best:.2f}, the best ELBO of β = {found.best.name}",
-            (x, [best - v for v in x]),
-            "@ink",
-            "dot",
+        line(*_xy(found.points), "@muted", width=1.5, hover=None, digits=6) | {"showlegend": False},
+        line(x, [best - v for v in x], "@ink", equal, width=1.5, hover=None, dash="dot", digits=9),
+        *(_dots(LOOKS[mark][0], [p for p in found.points if _mark(p) == mark], *LOOKS[mark][1:]) for mark in LOOKS),
+        _dots(
+            f"the run itself, {found.own_steps:,} steps", [found.before], "@ink", "circle-open", 19, line={"width": 1.5}
         ),
-        *(_marked(found.points, mark) for mark in LOOKS),
-        _dots(f"the run itself, {found.own_steps:,} steps", [found.before], ring),
     ]
-    return {
-        "data": [trace for trace in traces if trace["x"]],
-        "layout": {
-            "height": 520,
-            "xaxis": {"title": {"text": "rate: nats that z carries about x"}, "range": x, "zeroline": False},
-            "yaxis": {"title": {"text": "distortion: nats that z leaves to be told"}, "range": y, "zeroline": False},
-            "annotations": [_label(group, x, y) for group in _neighbours(found.points, x, y)],
-            "showlegend": True,
-            "hovermode": "closest",
-        },
-    }
+    return figure(
+        traces,
+        axis("rate: nats that z carries about x", range=x),
+        axis("distortion: nats of x that z does not say", range=y),
+        520,
+        annotations=[_label(group, x, y) for group in _neighbours(found.points, x, y)],
+        showlegend=True,
+        hovermode="closest",
+    )
 
 
 def drops(points: Sequence[Point]) -> Figure:
     """What a foreign z costs, per β, and the line below which that is next to nothing."""
     values = [max(point.judged.drop, 1e-3) for point in points]
-    return _bars(points, values, DROP, {"title": {"text": "nats per example"}, "type": "log", "dtick": 1})
+    return _bars(points, values, DROP, axis("nats per example", type="log", dtick=1))
 
 
 def apart(points: Sequence[Point]) -> Figure:
     """How well codes are told from draws of the prior, per β."""
-    return _bars(points, [p.aggregate.auc for p in points], AUC, {"title": {"text": "AUC"}, "range": [0.4, 1.02]})
+    return _bars(points, [p.aggregate.auc for p in points], AUC, axis("AUC", range=[0.4, 1.02]))
 
 
-def _bars(points: Sequence[Point], values: Sequence[float], threshold: float, axis: Figure) -> Figure:
-    bar = {
-        "type": "bar",
-        "x": [f"β = {point.name}" for point in points],
-        "y": [float(f"{value:.4g}") for value in values],
-        "marker": {"color": [LOOKS[_mark(point)][1] for point in points]},
-        "hovertemplate": "%{x}: %{y}<extra></extra>",
-    }
-    line = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": threshold, "y1": threshold}
-    shapes = [line | {"line": {"color": "@ink", "width": 1, "dash": "dot"}}]
-    xaxis = {"type": "category", "showgrid": False}
-    return {"data": [bar], "layout": {"height": 260, "xaxis": xaxis, "yaxis": axis, "shapes": shapes, "bargap": 0.35}}
+def _bars(points: Sequence[Point], values: Sequence[float], threshold: float, y: Figure) -> Figure:
+    names, colours = [f"β = {point.name}" for point in points], [LOOKS[_mark(point)][1] for point in points]
+    bar = bars(names, values, colours, "%{x}: %{y}")
+    return figure([bar], names_axis(), y, 260, shapes=[rule(y=threshold, width=1)], bargap=0.35)
 
 
 def _mark(point: Point) -> str:
     return next(iter(point.marks), "")
 
 
-def _marked(points: Sequence[Point], mark: str) -> Figure:
-    name, colour, symbol = LOOKS[mark]
-    return _dots(name, [p for p in points if _mark(p) == mark], {"size": 11, "color": colour, "symbol": symbol})
-
-
-def _dots(name: str, points: Sequence[Point], marker: Figure) -> Figure:
-    x, y = _xy(points)
-    hover = "%{text}: rate %{x:.2f}, distortion %{y:.2f}<extra></extra>"
-    text = [point.name if point.beta is None else f"β = {point.name}" for point in points]
-    where = {"x": x, "y": y, "text": text, "hovertemplate": hover, "cliponaxis": False}
-    return {"type": "scatter", "mode": "markers", "name": name, "marker": marker, **where}
-
-
-def _line(name: str, xy: tuple[list[float], list[float]], colour: str, dash: str) -> Figure:
-    line = {"color": colour, "width": 1.5, "dash": dash, "shape": "linear"}
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": name,
-        "x": xy[0],
-        "y": xy[1],
-        "line": line,
-        "hoverinfo": "skip",
-        "showlegend": bool(name),
-    }
+def _dots(name: str, of: Sequence[Point], colour: str, symbol: str, size: float = 11, **marker: object) -> Figure:
+    text = [point.name if point.beta is None else f"β = {point.name}" for point in of]
+    hover = "%{text}: rate %{x:.2f}, distortion %{y:.2f}"
+    marks = points(*_xy(of), colour, name, size=size, hover=hover, digits=6, marker={"symbol": symbol, **marker})
+    return marks | {"text": text, "cliponaxis": False}
 
 
 def _xy(points: Sequence[Point]) -> tuple[list[float], list[float]]:
-    return [float(f"{p.judged.rate:.5g}") for p in points], [float(f"{p.judged.distortion:.6g}") for p in points]
-
-
-def _range(values: Sequence[float], room: float) -> list[float]:
-    span = max(max(values) - min(values), 1e-3)
-    return [min(values) - room * span, max(values) + room * span]
+    return [p.judged.rate for p in points], [p.judged.distortion for p in points]
 
 
 def _neighbours(points: Sequence[Point], x: Sequence[float], y: Sequence[float]) -> list[list[Point]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from ..errors import RequestError
@@ -120,12 +119,7 @@ def _part(spec: dict[str, Any], slot: str) -> dict[str, Any]:
 
 def _differing(defaults: Any, kind: str, resolved: dict[str, Any]) -> dict[str, Any]:
     """`kind.key` of every resolved option that is not its default; what was "auto" is said in numbers."""
-    names = {field.name for field in fields(defaults)} & resolved.keys()
-    return {
-        f"{kind}.{name}": value
-        for name, value in resolved.items()
-        if name in names and value != getattr(defaults, name)
-    }
+    return {f"{kind}.{name}": value for name, value in resolved.items() if value != getattr(defaults, name, value)}
 
 
 def _text(value: Any) -> str:

@@ -1,18 +1,41 @@
-"""The curves of a run, read from its metrics."""
+"""The curves of a run: the one reader of the rows of its metrics."""
 
 from __future__ import annotations
 
 from .store import RunStore
 
+Curve = tuple[list[int], list[float]]
 
-def validation_curve(run: RunStore) -> tuple[list[int], list[float]]:
+
+def curve(run: RunStore, name: str) -> Curve:
+    """Steps, counted over all phases, and the value of one quantity at each."""
+    before = _starts(run)
+    rows = [row for row in run.metrics if name in row]
+    return [before[row["phase"]] + row["step"] for row in rows], [row[name] for row in rows]
+
+
+def validation_curve(run: RunStore) -> Curve:
     """Steps, counted over all phases, and the validation bound at each."""
-    steps, bounds, before, last, phase = [], [], 0, 0, 0
-    for row in run.metrics:
-        if row["phase"] != phase:
-            before, phase = before + last, row["phase"]
-        last = row["step"]
-        if "valid_bound" in row:
-            steps.append(before + row["step"])
-            bounds.append(row["valid_bound"])
-    return steps, bounds
+    return curve(run, "valid_bound")
+
+
+def kept_step(run: RunStore) -> int | None:
+    """The step whose weights were kept: the best validation bound of the last phase's last stage."""
+    last = len(run.config.phases) - 1
+    rows = [row for row in run.metrics if "valid_bound" in row and row["phase"] == last]
+    rows = [row for row in rows if row.get("stage") == rows[-1].get("stage")]
+    return _starts(run)[-1] + max(rows, key=lambda row: row["valid_bound"])["step"] if rows else None
+
+
+def last_step(run: RunStore) -> int:
+    """The steps that its current phase has made, as far as they are written."""
+    last = len(run.config.phases) - 1
+    return max((row["step"] for row in run.metrics if row["phase"] == last), default=0)
+
+
+def _starts(run: RunStore) -> list[int]:
+    """The steps made before each phase began."""
+    made = [0]
+    for phase in range(len(run.config.phases) - 1):
+        made.append(made[-1] + max((row["step"] for row in run.metrics if row["phase"] == phase), default=0))
+    return made

@@ -16,12 +16,7 @@ def new_split(run: RunStore, x: Any) -> tuple[Split, Raw]:
     return prepare(raw, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"]), raw
 
 
-def given(run: RunStore, x: Any) -> Split:
-    """New x in the run's domain, on the run's device; every row, in the source's order."""
-    return given_as(run, x)[0]
-
-
 def given_as(run: RunStore, x: Any) -> tuple[Split, Raw]:
-    """As `given`, and what x was read as."""
+    """As `new_split`, on the run's device."""
     split, raw = new_split(run, x)
     return split.to(run.device), raw

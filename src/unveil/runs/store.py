@@ -84,8 +84,6 @@ class RunStore:
             store._data = store.read(data, y, z)
         return store
 
-    # -- what the files say ----------------------------------------------------------------------------------------
-
     @property
     def phase(self) -> Phase:
         """The resolved training options of the present phase."""
@@ -107,8 +105,7 @@ class RunStore:
     @property
     def columns(self) -> list[str] | None:
         """The names of the columns of the table that the run was fitted on, or None."""
-        found: list[str] | None = self.data_info.get("columns")
-        return found
+        return self.data_info.get("columns")
 
     @property
     def is_finished(self) -> bool:
@@ -160,8 +157,6 @@ class RunStore:
         """The newest whole state of the training, or None."""
         return load_checkpoint(self.path / "state")
 
-    # -- what is made from them ------------------------------------------------------------------------------------
-
     @property
     def objective(self) -> Objective:
         return rebuild(self.config.objective)
@@ -212,8 +207,6 @@ class RunStore:
     def forget(self) -> None:
         """Drop the model held in memory, so that the next use reads the weights on disk."""
         self._model = None
-
-    # -- what is written -------------------------------------------------------------------------------------------
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep a second process out while this one writes."""

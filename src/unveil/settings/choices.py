@@ -51,7 +51,6 @@ class Choices:
         return _constructor(cls)(domain, **known, **self.values.get("model", {}), **parts)
 
     def objective(self) -> Objective:
-        """Build the objective."""
         return lookup("objective", self.names["objective"])(**self.values.get("objective", {}))
 
 

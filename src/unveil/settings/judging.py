@@ -21,7 +21,6 @@ class Judging:
     num_samples: int | None = None
 
     def make(self) -> Estimator:
-        """The estimator."""
         return make_estimator(self.estimator, self.num_samples)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import math
 import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from ..errors import RequestError, nearest
@@ -16,6 +18,10 @@ from ..registry import HOMES, load_all, lookup
 from .options import DataOptions, EvaluationOptions, TrainOptions
 
 PARTS = ("prior", "posterior", "likelihood")
+OPTIONS: dict[str, Callable[..., Any]] = {"data": DataOptions, "train": TrainOptions, "evaluation": EvaluationOptions}
+TYPES = {int: "whole number", float: "number", bool: "true|false", str: "text", types.NoneType: "none"}
+UNIONS = (typing.Union, types.UnionType)
+TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -31,11 +37,14 @@ class Key:
     def type_name(self) -> str:
         return " | ".join(_alternatives(self.type))
 
+    def of(self, name: str) -> Key:
+        """The key with the name of whose it is before its meaning."""
+        return replace(self, meaning=f"({name}) {self.meaning}")
+
 
 def estimator_keys() -> list[Key]:
     """Every key of every estimator, for `unveil list estimators`."""
-    found = [(name, key) for name, cls in load_all("estimator").items() for key in _keys_of(cls, "estimator")]
-    return [Key(key.name, key.type, key.default, f"({name}) {key.meaning}") for name, key in found]
+    return [k.of(name) for name, cls in load_all("estimator").items() for k in _keys_of(cls, "estimator")]
 
 
 def estimator_arguments(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,9 +78,7 @@ def keys_for(names: Mapping[str, str], options: Mapping[str, Any] | None = None)
     sources: dict[str, Callable[..., Any]] = {
         "model": _constructor(lookup("model", names["model"])),
         "objective": lookup("objective", names["objective"]),
-        "train": TrainOptions,
-        "data": DataOptions,
-        "evaluation": EvaluationOptions,
+        **OPTIONS,
     }
     sources |= {kind: lookup(kind, names[kind]) for kind in PARTS if kind in names}
     keys = {key.name: key for kind, source in sources.items() for key in _keys_of(source, kind)}
@@ -89,10 +96,8 @@ def all_keys() -> list[Key]:
         for name, cls in load_all(kind).items():
             keys = _keys_of(_constructor(cls) if kind == "model" else cls, kind)
             keys += _keys_of(cast(type[Model], cls).sample, "sample") if kind == "model" else []
-            found += [Key(k.name, k.type, k.default, f"({name}) {k.meaning}") for k in keys]
-    for kind, source in (("data", DataOptions), ("train", TrainOptions), ("evaluation", EvaluationOptions)):
-        found += _keys_of(source, kind)
-    return found
+            found += [k.of(name) for k in keys]
+    return found + [key for kind, source in OPTIONS.items() for key in _keys_of(source, kind)]
 
 
 def _constructor(cls: type) -> Callable[..., Any]:
@@ -107,7 +112,7 @@ def _keys_of(source: Callable[..., Any], kind: str) -> list[Key]:
     return [
         Key(f"{kind}.{p.name}", hints.get(p.name, str), p.default, _meaning(text, p.name))
         for p in inspect.signature(function).parameters.values()
-        if p.name != "self" and (_is_options(source) or (p.kind == p.KEYWORD_ONLY and p.name not in HOMES))
+        if p.name != "self" and (source in OPTIONS.values() or (p.kind == p.KEYWORD_ONLY and p.name not in HOMES))
     ]
 
 
@@ -119,69 +124,41 @@ def _named(hint: Any) -> Any:
     return cast(Any, Literal)[names()]
 
 
-def _is_options(source: Callable[..., Any]) -> bool:
-    return source in (TrainOptions, DataOptions, EvaluationOptions)
-
-
 def _meaning(text: str, name: str) -> str:
     found = re.search(rf"^\s+{name}: (.+(?:\n\s{{8,}}\S.*)*)", text, re.MULTILINE)
-    if found is None:
-        return ""
-    return " ".join(found.group(1).split())
+    return "" if found is None else " ".join(found.group(1).split())
 
 
 def _alternatives(kind: Any) -> list[str]:
-    origin = typing.get_origin(kind)
-    if origin is Literal:
+    if typing.get_origin(kind) is Literal:
         return [str(v) for v in typing.get_args(kind)]
-    if origin in (typing.Union, types.UnionType):
+    if typing.get_origin(kind) in UNIONS:
         return [name for option in typing.get_args(kind) for name in _alternatives(option)]
-    if kind is type(None):
-        return ["none"]
-    return [
-        {"int": "whole number", "float": "number", "bool": "true|false", "str": "text"}.get(
-            kind.__name__, kind.__name__
-        )
-    ]
+    return [TYPES.get(kind, kind.__name__)]
 
 
 def parse(key: Key, value: Any) -> Any:
     """A value of the key's type, from text or from a Python value."""
-    options = (
-        typing.get_args(key.type) if typing.get_origin(key.type) in (typing.Union, types.UnionType) else (key.type,)
-    )
+    options = typing.get_args(key.type) if typing.get_origin(key.type) in UNIONS else (key.type,)
     for option in sorted(options, key=lambda o: o is float):
-        accepted, found = _parse_as(option, value)
-        if accepted:
-            return found
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            return _parse_as(option, value)
     raise RequestError(f"{key.name} came as {value!r}; it takes {key.type_name} (default {key.default}).")
 
 
-def _parse_as(kind: Any, value: Any) -> tuple[bool, Any]:
+def _parse_as(kind: Any, value: Any) -> Any:
+    """The value as one of a kind; a ValueError or a TypeError where it is none."""
     text = value.strip() if isinstance(value, str) else value
-    if typing.get_origin(kind) is Literal:
-        return text in typing.get_args(kind), text
-    if kind is type(None):
-        return value is None or text in ("none", "None"), None
-    if kind is bool:
-        named = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-        return (
-            (True, value)
-            if isinstance(value, bool)
-            else (text in named, named.get(text))
-            if isinstance(text, str)
-            else (False, None)
-        )
-    if kind is str:
-        return isinstance(value, str), text
-    if isinstance(value, bool):
-        return False, None
-    try:
-        if kind is int:
-            return (
-                (True, int(text)) if isinstance(value, int) or re.fullmatch(r"[+-]?\d+", str(text)) else (False, None)
-            )
-        number = float(text)
-        return number == number and abs(number) != float("inf"), number
-    except (TypeError, ValueError, OverflowError):
-        return False, None
+    if typing.get_origin(kind) is Literal and text in typing.get_args(kind):
+        return text
+    if kind is types.NoneType and (value is None or text in ("none", "None")):
+        return None
+    if kind is bool and isinstance(text, str) and text in TRUTH:
+        return TRUTH[text]
+    if kind in (bool, str) and isinstance(value, kind):
+        return text
+    if kind is int and type(value) is not bool and (isinstance(value, int) or re.fullmatch(r"[+-]?\d+", str(text))):
+        return int(text)
+    if kind is float and type(value) is not bool and math.isfinite(float(text)):
+        return float(text)
+    raise ValueError(f"{value!r} is no {kind}")

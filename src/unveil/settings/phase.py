@@ -14,18 +14,8 @@ class Phase:
     """One phase of a training, as config.json keeps it. The defaults are those of a packed model, which trains nothing.
 
     Arguments:
-        asked: the options that are taken as they were asked for; the others stand below, in numbers.
+        asked: the options that are taken as they were asked for; the others of `TrainOptions` stand below, resolved.
         steps: updates of all stages together (of a model in closed form: passes).
-        batch_size: examples per update.
-        lr: the peak learning rate.
-        weight_decay: on matrices and kernels.
-        ema_half_life: of the averaged weights, in examples; 0 keeps none.
-        prior_share: share of the steps in which the prior moves alone.
-        valid_every: steps between validations.
-        precision: of the networks while training, "float32" or "bf16".
-        compile: whether steps are compiled.
-        threads: of the processor.
-        device: where the model trains.
         seed: of order and noise.
         stages: what differs in each stage from what holds for the whole phase.
     """
@@ -66,7 +56,6 @@ class Phase:
 
     @classmethod
     def of_json(cls, found: Mapping[str, Any]) -> Phase:
-        """The phase that `to_json` gave."""
         asked = TrainOptions(**{name: found[name] for name in KEPT if name in found})
         own = {name: found[name] for name in RESOLVED if name in found}
         return cls(asked, **own, stages=tuple(found.get("stages", ({},))))

@@ -81,7 +81,6 @@ def load_checkpoint(root: Path) -> Checkpoint | None:
 
 
 def save_weights(path: Path, model: Model) -> None:
-    """The weights of a model as safetensors."""
     write_atomic(path, save({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}))
 
 

@@ -324,7 +324,6 @@ class Guard:
         optimizer.step()
 
     def finish(self, model: Model) -> None:
-        """Read the flag of the update before."""
         if self._pending is not None:
             bad, step, loss, logs = self._pending
             self._pending = None

@@ -16,6 +16,13 @@ from ..objectives import Objective
 
 OPTIMIZERS = ("adamw", "adam", "adamax")
 SCHEDULES = ("cosine", "constant", "plateau")
+RANGES = {  # the least, the most and both in words: of which options
+    (0, math.inf, "a whole number from 0 upwards"): ("steps", "encoder_steps"),
+    (1, math.inf, "a whole number from 1 upwards"): ("batch_size",),
+    (math.ulp(0.0), math.inf, "a positive number"): ("lr", "clip"),
+    (0, math.inf, "a number from 0 upwards"): ("weight_decay", "ema_half_life"),
+    (0, 1, "a share of the steps from 0 to 1"): ("warmup", "aggressive_share"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,25 +66,13 @@ class Stage:
     name: str = "main"
 
     def __post_init__(self) -> None:
-        for name, low in (("steps", 0), ("batch_size", 1), ("encoder_steps", 0)):
-            if getattr(self, name) < low:
-                raise RequestError(
-                    f"train.{name} is {getattr(self, name)}; it takes a whole number from {low} upwards."
-                )
-        for name in ("lr", "clip"):
-            if not getattr(self, name) > 0:
-                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a positive number.")
-        for name in ("weight_decay", "ema_half_life"):
-            if not getattr(self, name) >= 0:
-                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a number from 0 upwards.")
-        for name in ("warmup", "aggressive_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise RequestError(f"train.{name} is {getattr(self, name)}; it takes a share of the steps from 0 to 1.")
+        for (least, most, takes), names in RANGES.items():
+            for name in names:
+                if not least <= getattr(self, name) <= most:
+                    raise RequestError(f"train.{name} is {getattr(self, name)}; it takes {takes}.")
         for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            if getattr(self, name) not in allowed:
-                raise RequestError(
-                    f"There is no train.{name} {getattr(self, name)!r}.", nearest(getattr(self, name), allowed)
-                )
+            if (came := getattr(self, name)) not in allowed:
+                raise RequestError(f"There is no train.{name} {came!r}.", nearest(came, allowed))
 
     @classmethod
     def of(cls, objective: Objective, options: Mapping[str, Any]) -> Stage:
@@ -110,16 +105,15 @@ class Stage:
                 "Choose among 'p', 'q' and 'prior'.",
             )
         matrices = {id(w) for m in model.modules() if (w := getattr(m, "weight", None)) is not None and w.ndim >= 2}
+        decay = self.weight_decay if self.optimizer == "adamw" else 0.0
         groups = [
-            {"params": [p for p in parameters if id(p) in matrices], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if id(p) in matrices], "weight_decay": decay},
             {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
         ]
         groups = [g for g in groups if g["params"]]
         if self.optimizer == "adamax":
-            return torch.optim.Adamax([{**g, "weight_decay": 0.0} for g in groups], lr=self.lr)
+            return torch.optim.Adamax(groups, lr=self.lr)
         kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
-        if self.optimizer == "adam":
-            groups = [{**g, "weight_decay": 0.0} for g in groups]
         return kind(groups, lr=self.lr, fused=True)
 
     def parameters(self, model: Model) -> list[nn.Parameter]:

@@ -19,7 +19,7 @@ from ..diagnostics.activity import active_units
 from ..diagnostics.collapse import collapse
 from ..errors import RequestError
 from ..estimators.base import Estimator, evaluate
-from ..files import finite
+from ..files import Plain
 from ..fitting.prepare import own_parts
 from ..model import Model
 from ..objectives import Objective
@@ -78,7 +78,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judged(Plain):
     """What a model comes to on the validation examples; nats per example.
 
     Arguments:
@@ -101,11 +101,37 @@ class Judged:
     each: NDArray[np.float64] = field(repr=False)
     each_elbo: NDArray[np.float64] = field(repr=False)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, without those of each example."""
-        names = ("log_px", "stderr", "elbo", "rate", "distortion", "active_units", "drop")
-        exact = {"active_units": self.active_units, "has_collapsed": self.has_collapsed}
-        return {name: finite(getattr(self, name)) for name in names} | exact
+    @property
+    def units(self) -> str:
+        """The active latents, for a table."""
+        return "–" if self.active_units is None else str(self.active_units)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refits(Plain):
+    """What is to be said of any refits of a run.
+
+    Arguments:
+        run: its path; own_steps, the steps that it made.
+        steps, seed: of each refit.
+        num_examples: validation examples that all were judged on.
+        seconds: of everything.
+    """
+
+    run: str
+    own_steps: int
+    steps: int
+    seed: int
+    num_examples: int
+    seconds: float
+    split: str = "valid"
+
+    def how(self, each: str, judge: str = "") -> str:
+        """A sentence that says how they were made and judged."""
+        return (
+            f"{each} is a new fit of {self.steps:,} steps from seed {self.seed} (the run made {self.own_steps:,}), "
+            f"judged on {self.num_examples:,} validation examples{judge}; no test example was looked at."
+        )
 
 
 def paired(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
@@ -128,6 +154,7 @@ class Bench:
     """
 
     def __init__(self, run: RunStore, seed: int | None = None) -> None:
+        self._begun = time.perf_counter()
         if run.model.solves == "all":
             raise RequestError(
                 f"The model of {run.path} is solved in closed form: it has no training that could be changed.",
@@ -142,6 +169,17 @@ class Bench:
         start = time.perf_counter()
         self.before = self.judged(run.model)
         self._judging = time.perf_counter() - start
+
+    def facts(self, steps: int) -> dict[str, Any]:
+        """The fields of `Refits`, with so many steps each."""
+        return {
+            "run": str(self.run.path),
+            "own_steps": self.own_steps,
+            "steps": steps,
+            "seed": self.seed,
+            "num_examples": len(self.valid),
+            "seconds": round(time.perf_counter() - self._begun, 3),
+        }
 
     @property
     def own_steps(self) -> int:
@@ -223,7 +261,7 @@ class Bench:
                     if stage.schedule == "plateau" and kept.since and kept.since % self.phase.asked.plateau == 0:
                         state.lr_factor /= 2
         model.load_state_dict(kept.weights)
-        return model.eval(), time.perf_counter() - start
+        return model.eval(), round(time.perf_counter() - start, 3)
 
     def _stage(self, trial: Trial, steps: int) -> Stage:
         average = 0.01 * steps * self.phase.batch_size if self.phase.ema_half_life else 0.0

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..diagnostics.collapse import Verdict, verdict
 from ..estimators.label import label
-from ..files import finite
+from ..files import Plain
 from ..objectives.elbo import BetaElbo, Elbo
 from ..ops import seed_of, threads
 from ..runs.command import fit_command, keys_of
 from ..runs.store import RunStore
 from ..train.loop import NonFinite
-from .bench import Bench, Count, Judged, Told, Trial, paired
+from .bench import Bench, Count, Judged, Refits, Told, Trial, paired
 from .remedies import LeftOut, further_remedies, keys_with, remedies_of
 
 CURE = "unveil-cure-1"
@@ -26,7 +25,7 @@ HEADS = ("trial", "log p(x)", "gain", "rate", "active", "shuffled z costs", "sec
 
 
 @dataclass(frozen=True)
-class Tried:
+class Tried(Plain):
     """One refit, judged.
 
     Arguments:
@@ -52,34 +51,22 @@ class Tried:
         return self.difference > max(WORTH, CLEARLY * self.stderr)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "name": self.name,
-            "keys": dict(self.keys),
-            **self.judged.to_json(),
-            "difference": finite(self.difference),
-            "difference_stderr": finite(self.stderr),
-            "seconds": round(self.seconds, 3),
-        }
+        found = super().to_json()
+        judged, stderr = found.pop("judged"), found.pop("stderr")
+        return {**found, **judged, "difference_stderr": stderr}
 
     def row(self) -> tuple[str, ...]:
-        """As a table shows it."""
         found = self.judged
         gain = "–" if self.difference is None else f"{self.difference:+.2f} ± {self.stderr:.2f}"
-        units = "–" if found.active_units is None else str(found.active_units)
-        numbers = (f"{found.log_px:.2f}", gain, f"{found.rate:.2f}", units, f"{found.drop:.2f}", f"{self.seconds:.1f}")
-        return (self.name, *numbers)
+        ends = (f"{found.rate:.2f}", found.units, f"{found.drop:.2f}", f"{self.seconds:.1f}")
+        return (self.name, f"{found.log_px:.2f}", gain, *ends)
 
 
-@dataclass(frozen=True)
-class Cured:
+@dataclass(frozen=True, kw_only=True)
+class Cured(Refits):
     """What the remedies came to.
 
-    Arguments:
-        run: its path.
-        steps: of each trial; own_steps, of the run itself.
-        seed: of every trial.
-        num_examples: validation examples that all were judged on.
+    Arguments, beside those of `Refits`:
         estimator: with num_samples draws; direction, the side of log p(x) it states.
         before: the run's own weights on the same examples.
         tried: the control first.
@@ -90,14 +77,8 @@ class Cured:
             command makes the run.
         advice: how to fit with the chosen remedy, in a sentence before the command; "" where nothing was chosen.
         further: remedies that take another model or more than a short budget.
-        seconds: of everything.
     """
 
-    run: str
-    steps: int
-    own_steps: int
-    seed: int
-    num_examples: int
     estimator: str
     num_samples: int | None
     direction: str
@@ -109,25 +90,9 @@ class Cured:
     command: str | None
     advice: str
     further: tuple[str, ...]
-    seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """The object of `--json`."""
-        plain = ("run", "steps", "own_steps", "seed", "num_examples", "estimator", "num_samples", "direction")
-        return {
-            "format": CURE,
-            "split": "valid",
-            **{name: getattr(self, name) for name in plain},
-            "before": self.before.to_json(),
-            "tried": [tried.to_json() for tried in self.tried],
-            "left_out": [left.to_json() for left in self.left_out],
-            "chosen": self.chosen,
-            "verdict": None if self.verdict is None else {"kind": self.verdict.kind, "sentence": self.verdict.sentence},
-            "command": self.command,
-            "advice": self.advice,
-            "further": list(self.further),
-            "seconds": round(self.seconds, 3),
-        }
+        return {"format": CURE, **super().to_json()}
 
     def rows(self) -> list[tuple[str, ...]]:
         """The before/after table under `HEADS`: the run itself, the control, the remedies."""
@@ -137,9 +102,7 @@ class Cured:
     def lines(self) -> list[str]:
         """What to say below the table."""
         return [
-            f"Each trial is a new fit of {self.steps:,} steps from seed {self.seed} (the run made {self.own_steps:,}), "
-            f"judged on {self.num_examples:,} validation examples by {label(self.estimator, self.num_samples)}; "
-            "no test example was looked at.",
+            self.how("Each trial", f" by {label(self.estimator, self.num_samples)}"),
             self._choice(),
             *(f"Not tried: {left.name}. {left.reason}" for left in self.left_out),
             *([] if self.verdict is None else [self.verdict.sentence]),
@@ -179,9 +142,8 @@ def cure(
         seed: of every trial; by default the run's own.
         progress: called with the name of the trial, the steps made of all trials, and the steps of all trials.
     """
-    started = time.perf_counter()
     with threads(run.phase.threads):
-        return _Cure(Bench(run, seed), progress).carried_out(steps, minutes, started)
+        return _Cure(Bench(run, seed), progress).carried_out(steps, minutes)
 
 
 class _Cure:
@@ -192,7 +154,7 @@ class _Cure:
         self.trials, self.left_out = remedies_of(bench)
         self.collapsed = bench.before.has_collapsed
 
-    def carried_out(self, steps: int | None, minutes: float | None, started: float) -> Cured:
+    def carried_out(self, steps: int | None, minutes: float | None) -> Cured:
         bench, run = self.bench, self.bench.run
         revived = 2 * [self.trials[0]] * self.collapsed  # costs as much as two controls
         self.steps = bench.steps_of([*self.trials, *revived], steps, minutes)
@@ -203,11 +165,7 @@ class _Cure:
         verdict = self._verdict(tried[0].judged) if self.collapsed else None
         command = None if chosen is None else _command(run, chosen.keys, bench.own_steps)
         return Cured(
-            run=str(run.path),
-            steps=self.steps,
-            own_steps=bench.own_steps,
-            seed=bench.seed,
-            num_examples=len(bench.valid),
+            **bench.facts(self.steps),
             estimator=bench.judge.registered[1],
             num_samples=bench.judge.num_samples,
             direction=bench.judge.direction,
@@ -219,7 +177,6 @@ class _Cure:
             command=command,
             advice="" if chosen is None else _advice(run, chosen.keys, command),
             further=further_remedies(run),
-            seconds=time.perf_counter() - started,
         )
 
     def _tried(self) -> list[Tried]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import RequestError
+from ..files import Plain
 from ..model import Model, num_latents
 from ..objectives.floors import FreeBits
 from ..registry import describe, rebuild
@@ -21,15 +22,11 @@ PER_LATENT, LEAST, MOST = 0.5, 1.0, 8.0  # nats that z may carry for free: per l
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOut(Plain):
     """A remedy that was not judged. Arguments: name; reason, in a sentence."""
 
     name: str
     reason: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {"name": self.name, "reason": self.reason}
 
 
 def remedies_of(bench: Bench) -> tuple[list[Trial], list[LeftOut]]:

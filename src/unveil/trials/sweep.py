@@ -9,11 +9,12 @@ from typing import Any
 
 from ..diagnostics.aggregate import Aggregate, aggregate
 from ..errors import RequestError
+from ..files import Plain
 from ..model import Model
 from ..objectives.elbo import BetaElbo
 from ..ops import threads
 from ..runs.store import RunStore
-from .bench import Bench, Count, Judged, Told, Trial
+from .bench import Bench, Count, Judged, Refits, Told, Trial
 
 SWEEP = "unveil-sweep-1"
 NAMES = ("beta",)
@@ -22,7 +23,7 @@ HEADS = ("β", "rate", "distortion", "ELBO", "active", "shuffled z costs", "AUC"
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Plain):
     """The model fitted with one weight of the rate.
 
     Arguments:
@@ -44,76 +45,44 @@ class Point:
         return "the run" if self.beta is None else f"{self.beta:g}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "beta": self.beta,
-            **self.judged.to_json(),
-            "aggregate": self.aggregate.to_json(),
-            "marks": list(self.marks),
-            "seconds": round(self.seconds, 3),
-        }
+        found = super().to_json()
+        return {**found.pop("judged"), **found}
 
     def row(self) -> tuple[str, ...]:
-        """As a table shows it."""
         found = self.judged
-        units = "–" if found.active_units is None else str(found.active_units)
         values = (f"{value:.2f}" for value in (found.rate, found.distortion, found.elbo))
         ends = (f"{found.drop:.2f}", f"{self.aggregate.auc:.2f}", ", ".join(self.marks) or "–", f"{self.seconds:.1f}")
-        return (self.name, *values, units, *ends)
+        return (self.name, *values, found.units, *ends)
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Refits):
     """A model over the weight of the rate.
 
-    Arguments:
-        run: its path; source of its data.
-        steps: of each refit; own_steps, of the run itself; seed, of every refit.
-        num_examples: validation examples that all were judged on.
+    Arguments, beside those of `Refits`:
+        source: of the run's data.
         points: β from small to large.
         before: the run's own weights on the same examples.
-        seconds: of everything.
     """
 
-    run: str
     source: str
-    steps: int
-    own_steps: int
-    seed: int
-    num_examples: int
     points: tuple[Point, ...]
     before: Point
-    seconds: float
 
     @property
     def best(self) -> Point:
-        """The refit with the highest ELBO."""
         return max(self.points, key=lambda point: point.judged.elbo)
 
     def to_json(self) -> dict[str, Any]:
-        """The object of `--json`."""
-        plain = ("run", "source", "steps", "own_steps", "seed", "num_examples")
-        return {
-            "format": SWEEP,
-            "name": "beta",
-            "split": "valid",
-            **{name: getattr(self, name) for name in plain},
-            "points": [point.to_json() for point in self.points],
-            "before": self.before.to_json(),
-            "sentences": self.lines(),
-            "seconds": round(self.seconds, 3),
-        }
+        return {"format": SWEEP, "name": "beta", **super().to_json(), "sentences": self.lines()}
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table under `HEADS`."""
         return [point.row() for point in (self.before, *self.points)]
 
     def lines(self) -> list[str]:
-        """What to say below the table."""
         marked = {mark: [p.name for p in self.points if mark in p.marks] for mark in ("islands", "collapse")}
         return [
-            f"Each β is a new fit of {self.steps:,} steps from seed {self.seed} (the run made {self.own_steps:,}), "
-            f"judged on {self.num_examples:,} validation examples; no test example was looked at.",
+            self.how("Each β"),
             f"The ELBO is highest at β = {self.best.name}: {self.best.judged.elbo:.2f} nats.",
             _ends("Islands (codes lie apart from draws of the prior)", marked["islands"]),
             _ends("Collapse (the decoder does as well with the z of another example)", marked["collapse"]),
@@ -145,13 +114,8 @@ def sweep(
     Arguments:
         name: of what is swept; only "beta".
         values: the β; by default 0.01 to 50.
-        steps: of each refit.
-        minutes: for everything, which become a number of steps after a short timing; by default 1.5, and never more
-            steps than the run itself made.
-        seed: of every refit; by default the run's own.
-        progress: called with the name of the refit, the steps made of all, and the steps of all.
+        steps, minutes, seed, progress: as of `trials.cure.cure`.
     """
-    started = time.perf_counter()
     trials = {beta: Trial(f"β = {beta:g}", BetaElbo(beta=beta), keep="last") for beta in _betas(name, values)}
     run.model.require("A sweep", {"log_w"})
     with threads(run.phase.threads):
@@ -163,17 +127,7 @@ def sweep(
         for beta, trial in trials.items():
             model, seconds = bench.fitted(trial, each, count)
             points.append(_point(bench, beta, model, bench.judged(model), seconds))
-    return Sweep(
-        run=str(run.path),
-        source=run.data_info["source"],
-        steps=each,
-        own_steps=bench.own_steps,
-        seed=bench.seed,
-        num_examples=len(bench.valid),
-        points=tuple(points),
-        before=before,
-        seconds=time.perf_counter() - started,
-    )
+    return Sweep(**bench.facts(each), source=run.data_info["source"], points=tuple(points), before=before)
 
 
 def _point(bench: Bench, beta: float | None, model: Model, judged: Judged, seconds: float) -> Point:

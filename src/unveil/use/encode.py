@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,30 +92,26 @@ def _numbered(groups: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"{group}_{i}" for group, size in zip(groups, sizes, strict=True) for i in range(size))
 
 
-@torch.no_grad()
+def _draws(model: Model, split: Split, num_draws: int) -> Iterator[Tensor]:
+    """K draws of z of every example, block by block [K, B, D]; keyed by the first row of each."""
+    for block in blocks(len(split)):
+        with torch.no_grad(), keyed("encode", block.first):
+            z, _ = model.posterior(split.expected(block.rows)).draw(num_draws)
+        yield torch.cat([group.flatten(2) for group in z], 2)[:, : block.keep]
+
+
 def _codes(model: Model, split: Split) -> Tensor:
     """The codes [N, n] of every example: q has no spread, so that a draw is all there is."""
-    found = []
-    for block in blocks(len(split)):
-        with keyed("encode", block.first):
-            z, _ = model.posterior(split.expected(block.rows)).draw(1)
-        found.append(torch.cat([group[0].flatten(1) for group in z], 1)[: block.keep].cpu())
-    return torch.cat(found)
+    return torch.cat([z[0].cpu() for z in _draws(model, split, 1)])
 
 
-@torch.no_grad()
 def _drawn_moments(model: Model, split: Split) -> tuple[Tensor, Tensor] | None:
-    """Means and standard deviations [N, D] of 64 draws per row, keyed by blocks of rows; None for a z of names."""
-    means, stddevs = [], []
-    for block in blocks(len(split)):
-        with keyed("encode", block.first):
-            z, _ = model.posterior(split.expected(block.rows)).draw(DRAWS)
-        if not all(group.is_floating_point() for group in z):
-            return None
-        flat = torch.cat([group.flatten(2) for group in z], 2)[:, : block.keep]  # [64, B, D]
-        means.append(flat.mean(0).cpu())
-        stddevs.append(flat.std(0).cpu())
-    return torch.cat(means), torch.cat(stddevs)
+    """Means and standard deviations [N, D] of 64 draws per row; None for a z of names."""
+    if not all(group.is_floating_point() for group in prior_draw(model)):
+        return None
+    found = [torch.stack([z.mean(0), z.std(0)]).cpu() for z in _draws(model, split, DRAWS)]
+    means, stddevs = torch.cat(found, 1)
+    return means, stddevs
 
 
 @torch.no_grad()

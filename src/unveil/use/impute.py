@@ -16,7 +16,7 @@ from ..data.frames import DRAW
 from ..data.raw import Raw
 from ..data.rowblocks import blocks
 from ..data.split import Split
-from ..errors import RequestError, WorkError, remark
+from ..errors import RequestError, WorkError, at_least, remark
 from ..estimators.base import draws, rows_at_once
 from ..model import Model, device_of, require_latents
 from ..ops import keyed
@@ -111,9 +111,8 @@ def complete(
 ) -> Completed:
     """As `impute`, with what there is to say of the result; `progress` is told of rows done, out of all."""
     K = (IMAGES if run.domain.is_image else VECTORS) if num_samples is None else num_samples
-    for name, value in (("num_samples", K), ("draws", draws)):
-        if value < 1:
-            raise RequestError(f"{name} is {value}; it takes a whole number from 1 upwards.")
+    at_least(1, "num_samples", K)
+    at_least(1, "draws", draws)
     if mean and draws > 1:
         raise RequestError(f"The mean came with draws={draws}; there is one mean: leave one of them out.")
     _require_weights(run.model)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import RequestError, nearest
+from ..errors import RequestError, at_least, nearest
 from ..model import Model
 from ..ops import keyed
 from ..runs.store import RunStore
@@ -38,12 +38,12 @@ def sample(
         mean: give the mean of p(x|z) instead of a draw from it (smooth pictures, not samples of x).
         keys: what the model's own `sample` takes beyond that, such as steps=50 of a diffusion.
     """
-    if num_samples < 1:
-        raise RequestError(f"The number of samples is {num_samples}; it takes a whole number from 1 upwards.")
+    at_least(1, "The number of samples", num_samples)
     keys, spread = sample_arguments(run.model, keys), _spread(run.model, temperature)
     code = None if label is None else _code_of(run, label)
     with keyed("sample", seed):
-        found = [_sample_chunk(run, count, spread, code, mean, keys) for count in _chunks(num_samples)]
+        counts = (min(CHUNK, num_samples - first) for first in range(0, num_samples, CHUNK))
+        found = [_sample_chunk(run, count, spread, code, mean, keys) for count in counts]
     return torch.cat(found).cpu().numpy()
 
 
@@ -86,8 +86,3 @@ def _code_of(run: RunStore, label: str) -> int:
     if str(label) not in classes:
         raise RequestError(f"There is no label {label!r}.", nearest(str(label), classes))
     return classes.index(str(label))
-
-
-def _chunks(count: int) -> Iterator[int]:
-    for first in range(0, count, CHUNK):
-        yield min(CHUNK, count - first)

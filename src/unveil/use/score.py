@@ -35,7 +35,6 @@ class Scores:
         return np.array(self.log_px, dtype=dtype, copy=copy)
 
     def columns(self) -> dict[str, np.ndarray]:
-        """For a table."""
         rows = np.arange(len(self.log_px))
         numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
         return file_column(self.files) | numbers

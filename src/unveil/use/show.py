@@ -15,7 +15,7 @@ from ..data.rowblocks import blocks
 from ..errors import RequestError
 from ..model import device_of, require_latents
 from ..ops import keyed
-from ..runs.given import given
+from ..runs.given import given_as
 from ..runs.store import RunStore
 from .encode import is_coded
 
@@ -24,7 +24,7 @@ from .encode import is_coded
 def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to the first test examples."""
     require_latents(run.model, "Reconstruction")
-    split = run.data.test.head(num_examples).to(run.device) if x is None else given(run, x).head(num_examples)
+    split = run.data.test.head(num_examples).to(run.device) if x is None else given_as(run, x)[0].head(num_examples)
     z, y = posterior_z(run, split), likely_labels(run, split)
     return batch_x(split), run.model.decode(z, y).mean.cpu().numpy()
 
@@ -48,7 +48,7 @@ def interpolate(
             f"The latents of a {run.config.model_name} are codes, and there is nothing between two codes.",
             "Use a model with continuous latents, such as vae or hvae.",
         )
-    source = run.data.test if x is None else given(run, x)
+    source = run.data.test if x is None else given_as(run, x)[0]
     if len(source) < 2:
         raise RequestError("An interpolation needs at least two examples.")
     pairs = min(num_paths, len(source) // 2)

@@ -8,26 +8,12 @@ from dataclasses import dataclass
 from .examples import Examples
 
 FLOPS = 2.5e10  # operations that a second is taken to be worth; a constant, so that results repeat exactly
-
-
 DRAWS = (32, 16, 8, 4)  # K, as many as can be afforded
-
-
 TRIES, ROUNDS, STARTS = 12, 30, 6  # rounds of EM for a try; more of them, and starts, for what was chosen
-
-
 SCARCE = 4  # rounds of each where operations do not suffice
-
-
 COMPONENTS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500)
-
-
 ENOUGH = 1500  # training examples that a try is worth making on
-
-
 FEWEST = 5  # sizes, where the data has room for them
-
-
 CELLS = 2e7  # parameters of a mixture of categoricals, at most
 
 

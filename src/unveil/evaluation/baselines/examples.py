@@ -13,14 +13,8 @@ from ...domain import Domain
 from ...ops import keyed, log_mean_exp
 
 KEPT = 2**26  # values of training data that are looked at, at most
-
-
 VALID = 1000  # validation examples that a choice is made on, at most
-
-
 BLOCK, TABLE = 1024, 2**22  # rows of a block; values of one that is only looked up
-
-
 Density = Callable[[Tensor], Tensor]  # x [B, *shape] → log p(x) [B]
 
 

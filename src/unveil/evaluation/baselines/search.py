@@ -65,7 +65,6 @@ class Search:
         return self.best().size, self.best().density
 
     def best(self) -> Found:
-        """The best so far."""
         return max(self.found, key=lambda f: f.valid)
 
     def tried(self, size: int) -> float:

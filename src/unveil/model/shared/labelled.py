@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,8 +15,9 @@ from ...batch import Batch
 from ...errors import RequestError
 from ...terms import Terms
 from .. import Model, Posterior
-from .labels import every_label, fold, label_marginal, log_frequencies, log_label_prior, one_hot, sum_labels
+from .labels import LabelMarginal, every_label, fold, log_frequencies, log_label_prior, one_hot, sum_labels
 
+Condition = Literal["none", "label"]
 LABEL_DRAWS = 8  # draws of z per label that q*(y|x) is estimated from
 
 
@@ -82,7 +83,7 @@ class Labelled(Conditioned):
         """log p(x|z, y) and log p(z|y)."""
 
     def terms_given_label(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
+        self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None
     ) -> Terms:
         """As `draw_terms`, of a batch whose labels are all observed."""
         return super().draw_terms(batch, num_samples, hold, posterior)
@@ -92,8 +93,9 @@ class Labelled(Conditioned):
             return self.posterior_given_label(batch)
         every = every_label(batch, self.num_classes)
         given = self.posterior_given_label(every)
-        terms = self.terms_given_label(every, LABEL_DRAWS, posterior=given)
-        return label_marginal(given, terms, log_label_prior(batch, self.log_frequency))
+        terms = self.terms_given_label(every, LABEL_DRAWS, frozenset(), given)
+        log_py = log_label_prior(batch, self.log_frequency)
+        return LabelMarginal(given, (log_py + terms.log_w.unflatten(1, log_py.shape).mean(0)).log_softmax(0))
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         if not self.misses_labels(batch):
@@ -109,9 +111,7 @@ class Labelled(Conditioned):
         every = every_label(batch, self.num_classes)
         return self.joint_given_label(every, tuple(torch.cat([g] * self.num_classes, 1) for g in z))
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """Where labels are missing, K·C samples of (z, y) that `log_m` weighs by q*(y|x)/K.
 
         A given posterior is drawn from instead, with the label summed out of each density.
@@ -120,7 +120,7 @@ class Labelled(Conditioned):
             return self.terms_given_label(batch, num_samples, hold, posterior)
         if posterior is not None:
             return super().draw_terms(batch, num_samples, hold, posterior)
-        terms = self.terms_given_label(every_label(batch, self.num_classes), num_samples, hold)
+        terms = self.terms_given_label(every_label(batch, self.num_classes), num_samples, hold, None)
         return fold(terms, log_label_prior(batch, self.log_frequency))
 
     @torch.no_grad()

@@ -39,8 +39,8 @@ def every_label(batch: Batch, num_classes: int) -> Batch:
     """The batch repeated with every label: C·B rows, label by label."""
     rows = len(batch)
     y = torch.arange(num_classes, device=batch.x.device).repeat_interleave(rows)
-    observed = None if batch.observed is None else _repeat(batch.observed, num_classes)
-    return Batch(x=_repeat(batch.x, num_classes), y=y, observed=observed)
+    observed = None if batch.observed is None else torch.cat([batch.observed] * num_classes)
+    return Batch(x=torch.cat([batch.x] * num_classes), y=y, observed=observed)
 
 
 def log_label_prior(batch: Batch, log_frequency: Tensor) -> Tensor:
@@ -109,8 +109,8 @@ class LabelMarginal(Posterior):
 
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
         C, B = self.log_qy.shape
-        each = self._given.log_prob(tuple(_repeat(g, C, 1) for g in z), hold=hold).unflatten(1, (C, B))  # [K, C, B, L]
-        return sum_labels(each, self.log_qy)
+        every = self._given.log_prob(tuple(torch.cat([g] * C, 1) for g in z), hold=hold)  # [K, C·B, L]
+        return sum_labels(every.unflatten(1, (C, B)), self.log_qy)
 
     @property
     def mean(self) -> tuple[Tensor, ...] | None:
@@ -130,16 +130,6 @@ class LabelMarginal(Posterior):
     def _averaged(self, value: Tensor) -> Tensor:
         each = value.unflatten(0, self.log_qy.shape)  # [C, B, …]
         return (each * _like(self.log_qy.exp(), each)).sum(0)
-
-
-def label_marginal(given: Posterior, terms: Terms, log_py: Tensor) -> LabelMarginal:
-    """The marginal posterior, q*(y|x) being estimated from `terms` of every label."""
-    log_w = terms.log_w.unflatten(1, log_py.shape).mean(0)
-    return LabelMarginal(given, (log_py + log_w).log_softmax(0))
-
-
-def _repeat(value: Tensor, count: int, dim: int = 0) -> Tensor:
-    return torch.cat([value] * count, dim)
 
 
 def _fold(value: Tensor, num_classes: int) -> Tensor:

@@ -37,7 +37,8 @@ def default_prior(domain: Domain, num_examples: int) -> str:
 def sizes(domain: Domain, network: str, width: int, depth: int) -> dict[str, int]:
     """Width and depth as asked for, or by the kind of network and the size of x."""
     refuse_negative(width=width, depth=depth)
-    return {"width": width or default_width(domain, network), "depth": depth or default_depth(network)}
+    own = 2 if network == "plain" else 1  # a second residual block costs an MLP more of its budget than it brings
+    return {"width": width or default_width(domain, network), "depth": depth or own}
 
 
 def refuse_negative(**asked: int) -> None:
@@ -45,11 +46,6 @@ def refuse_negative(**asked: int) -> None:
     for key, size in asked.items():
         if size < 0:
             raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
-
-
-def default_depth(network: str) -> int:
-    """Two plain layers; one residual block, since a second costs an MLP more of its budget than it brings."""
-    return 2 if network == "plain" else 1
 
 
 def default_width(domain: Domain, network: str) -> int:

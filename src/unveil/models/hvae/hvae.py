@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,20 +15,19 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Coordinates, OneTransform, Posterior, held, parameters_in
-from ...model.shared.labelled import Labelled, classes_of
+from ...model import Coordinates, Drawn, OneTransform, Posterior, held, parameters_in
+from ...model.shared.labelled import Condition, Labelled, classes_of
 from ...model.shared.networks import default_prior
 from ...model.shared.scaled import Scaled
 from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
 from ...nn.rungs import Inference, Network, ladder
+from ...panels import Panel
 from ...priors import Prior
 from ...registry import lookup, register
 from ...terms import Terms, stack_groups
 from .defaults import check_prior, picked
 from .gaussians import drawing, independent, kl_normal, log_normal, log_q, moved
 from .switching import groups_switched_on
-
-Condition = Literal["none", "label"]
 
 
 @register("model", "hvae")
@@ -150,8 +149,6 @@ class HVAE(Labelled, Scaled):
             f"{sizes} latents from below"
         )
 
-    # q(z|x), p(x, z) and their meeting
-
     def q_top(self, x: Tensor) -> Distribution:
         """q(z_L|x) of x [B, *shape] that is observed in full, of a model without a condition."""
         top = self.ladder.top(self.features(Batch(x)))
@@ -166,7 +163,7 @@ class HVAE(Labelled, Scaled):
         return Terms(self._log_px_z(batch, found), self._log_pz(found, batch.y), z=z)
 
     def terms_given_label(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
+        self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None
     ) -> Terms:
         """One pass of the ladder gives the draws, q and p. A posterior of another kind is drawn from by itself."""
         own = self.posterior_given_label(batch) if posterior is None else posterior
@@ -201,9 +198,7 @@ class HVAE(Labelled, Scaled):
         return self.likelihood(self._decoded(self.visit(lambda i, p, q: z[i], None, self.encoded(y))))
 
     def coordinates(self, batch: Batch) -> Coordinates:
-        return TopTransform(OneTransform(self.prior.base(batch.y)[1]))
-
-    # networks
+        return OneTransform(self.prior.base(batch.y)[1])
 
     def features(self, batch: Batch) -> tuple[Tensor, ...]:
         """The features of x that q uses, a tuple of tensors [B, …]."""
@@ -226,17 +221,13 @@ class HVAE(Labelled, Scaled):
         """The precision of the network, which p and q share: both are reduced together."""
         return self.network_precision(self.network_dtype, self.decoder_dtype)
 
-    # generating
-
     @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
         y = self.draw_labels(num_samples) if y is None else y
         return self.draw(num_samples, y, [1.0] * len(self.groups)).z
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float | Sequence[float] = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float | Sequence[float] = 1.0) -> Drawn:
         """As in `Model`; a temperature for each group, z1 first, or one for all."""
         y = self.draw_labels(num_samples) if y is None else y
         found = self.draw(num_samples, y, self._temperatures(temperature))
@@ -269,8 +260,6 @@ class HVAE(Labelled, Scaled):
             )
         return each
 
-    # training
-
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         self.start_x(batch)
@@ -283,7 +272,7 @@ class HVAE(Labelled, Scaled):
         return parameters_in(part, p=p, q=q, prior=[self.prior])
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Any]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         return groups_switched_on(self, batch)
 
 
@@ -308,20 +297,3 @@ class LadderPosterior(Posterior):
         features = tuple(h.detach() for h in self._features) if hold else self._features
         with held(self._model.parameters_of("q")) if hold else contextlib.nullcontext():
             return log_q(self._model.visit(lambda i, p, q: z[i], features, self._label))
-
-
-class TopTransform(Coordinates):
-    """z_L = T(u_L); the other groups are as they are.
-
-    Arguments: transform: T of the top group.
-    """
-
-    def __init__(self, transform: OneTransform) -> None:
-        self._transform = transform
-
-    def to_z(self, u: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
-        top, log_det = self._transform.to_z(u[-1:])
-        return (*u[:-1], *top), log_det
-
-    def to_u(self, z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (*z[:-1], *self._transform.to_u(z[-1:]))

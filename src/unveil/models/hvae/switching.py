@@ -12,9 +12,9 @@ from torch.distributions import Distribution
 from ...batch import Batch
 from ...domain import Domain
 from ...model import Posterior
-from ...model.shared.panels import Bars, Panel, Strip
 from ...nn.hierarchy import Pass
 from ...ops import keyed
+from ...panels import Bars, Panel, Strip
 from ...terms import Terms
 
 COLUMNS = 8
@@ -44,14 +44,11 @@ class Switchable(Protocol):
     def completed(self, z: tuple[Tensor, ...], first: int, y: Tensor | None) -> Tensor: ...
 
 
-def groups_switched_on(model: Switchable, batch: Batch) -> dict[str, Panel]:
+def groups_switched_on(model: Switchable, batch: Batch) -> tuple[Panel, ...]:
     """The rate of each group; and of images, what groups add to samples and reconstructions, and temperatures."""
-    found: dict[str, Panel] = {"rate_per_group": rates(model, batch)}
-    if model.domain.is_image:
-        found["samples_by_group"] = samples(model)
-        found["reconstructions_by_group"] = reconstructions(model, batch)
-        found["temperatures"] = temperatures(model)
-    return found
+    if not model.domain.is_image:
+        return (rates(model, batch),)
+    return rates(model, batch), samples(model), reconstructions(model, batch), temperatures(model)
 
 
 def rates(model: Switchable, batch: Batch) -> Bars:
@@ -61,8 +58,8 @@ def rates(model: Switchable, batch: Batch) -> Bars:
     rate = terms.mean(terms.rate).mean(0)  # [L]
     return Bars(
         "Rate of each latent group",
-        "How many nats of x each group carries beyond those above it, from the top (left) to the bottom. A group near "
-        "0 is not used.",
+        "Each bar is the information about x, in nats, that a group adds to the groups above it. The top group is on "
+        "the left. A group near 0 is not used.",
         tuple(reversed(model.groups)),
         tuple(rate.flip(0).tolist()),
         "nats",
@@ -74,9 +71,10 @@ def samples(model: Switchable) -> Strip:
     L = len(model.groups)
     rows = [_sampled(model, COLUMNS, [0.0] * (L - on) + [1.0] * on) for on in range(1, L + 1)]
     return Strip(
-        "Samples, the groups switched on one after another",
-        "In each row one more group is drawn from its prior, from the top down, with the same noise; the groups below "
-        "are at the mean that p gives them. What changes from a row to the next is what that group decides.",
+        "Samples with more and more groups drawn",
+        "Each row draws one group more from its prior than the row above it, from the top group down. The groups below "
+        "stay at their mean under p. The noise is the same in all rows, so a change from one row to the next shows "
+        "what the new group decides.",
         torch.stack(rows),
         _switched(model),
     )
@@ -93,9 +91,9 @@ def reconstructions(model: Switchable, batch: Batch) -> Strip:
     rows = [few.x if few.observed is None else torch.where(few.observed, few.x, torch.zeros_like(few.x))]
     rows += [model.completed(given, L - on, y) for on in range(1, L + 1)]
     return Strip(
-        "Reconstructions, the groups switched on one after another",
-        "Above, x. Then its reconstruction from the topmost group alone, from the two topmost, and so on; the groups "
-        "below are at the mean that p gives them.",
+        "Reconstructions from more and more groups",
+        "The first row shows test examples x. The second reconstructs them from the top group alone, the next from the "
+        "two top groups, and so on. The groups below stay at their mean under p.",
         torch.stack(rows),
         ("x", *_switched(model)),
     )
@@ -111,8 +109,8 @@ def temperatures(model: Switchable) -> Strip:
     told = ", ".join(f"{t:g}" for t in TEMPERATURES)
     return Strip(
         "Temperature of each group",
-        f"One sample, always with the same noise. In each row the spread of one group is scaled by {told}, that of the "
-        "others as it is.",
+        f"All images are one sample, made from the same noise. Each row scales the spread of one group by {told}, and "
+        "leaves the other groups as they are.",
         torch.stack(rows),
         tuple(reversed(model.groups)),
     )

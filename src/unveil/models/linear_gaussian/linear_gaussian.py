@@ -16,8 +16,8 @@ from torch.distributions import Distribution, MultivariateNormal, Normal
 from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
-from ...errors import RequestError, nearest
-from ...model import Model, OneGroup, Posterior, parameters_in
+from ...errors import RequestError, at_least, nearest
+from ...model import Drawn, Model, OneGroup, Posterior, parameters_in
 from ...registry import register
 from ...terms import Terms
 from .statistics import MeanCov, centred, columns, mean_and_cov
@@ -75,8 +75,7 @@ class LinearGaussian(Model):
                 f"linear_gaussian is a density over all real numbers and x is {domain}.",
                 "Use the model 'vae', or give data.domain=real.",
             )
-        if latent < 1:
-            raise RequestError(f"model.latent is {latent}; it takes a whole number from 1 upwards.")
+        at_least(1, "model.latent", latent)
         if not 0 < floor < 1:
             raise RequestError(f"model.floor is {floor}; it takes a share of the variance of x, between 0 and 1.")
         _one_of("noise", noise, ("isotropic", "diagonal"))
@@ -96,8 +95,6 @@ class LinearGaussian(Model):
     def gives(self) -> frozenset[str]:
         facts = {"log_w", "joint", "rsample", "pathwise", "kl", "marginals", "exact"}
         return frozenset(facts | ({"split_q"} if self.inference == "free" else set()))
-
-    # p(x, z), p(x) and p(z|x)
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         log_px_z = self._likelihood(z[0], batch.observed).log_prob(batch.x.double())  # [K, B]
@@ -160,8 +157,6 @@ class LinearGaussian(Model):
         A, b, log_L = _float64(hold, self.A, self.b, self.log_L)
         return A, b, log_L.tril(-1) + log_L.diagonal().exp().diag()
 
-    # generating
-
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return self._likelihood(z[0])
 
@@ -172,13 +167,9 @@ class LinearGaussian(Model):
         return EventSum(each, len(self.domain.shape), observed)
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         z = temperature * torch.randn(num_samples, self.latent, dtype=torch.float64, device=self.W.device)
         return self.decode((z,), y).sample().to(self.W.dtype), (z,)
-
-    # fitting
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:

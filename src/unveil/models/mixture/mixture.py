@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +20,14 @@ from torch.distributions import Categorical, Distribution
 from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
-from ...errors import RequestError
-from ...model import Model, Posterior, parameters_in
+from ...errors import RequestError, at_least
+from ...model import Drawn, Model, Posterior, parameters_in
+from ...panels import Bars, Panel, Strip
 from ...registry import register
 from ...terms import Terms, expand_samples
 from .components import COMPONENTS
+
+SHOWN, EXPLAINED, ACROSS = 40, 5, 10  # in a report: components, examples that they explain, images in a line
 
 
 class Responsibilities(Posterior):
@@ -76,8 +78,7 @@ class Mixture(Model):
                 f"mixture has components for {', '.join(sorted(self.domains))} data and x is {domain}.",
                 "Use the model 'vae', or give data.domain=real.",
             )
-        if num_components < 1:
-            raise RequestError(f"model.num_components is {num_components}; it takes a whole number from 1 upwards.")
+        at_least(1, "model.num_components", num_components)
         if smoothing is None:
             smoothing = domain.levels / 2 if domain.is_discrete else 1.0
         if not 0 < smoothing < math.inf:
@@ -96,8 +97,6 @@ class Mixture(Model):
     def log_pi(self) -> Tensor:
         """log π [C], in float64."""
         return self.logits.double().log_softmax(-1)
-
-    # p(x, z), p(x) and p(z|x)
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         log_px_z = _pick(self._log_px_c(batch), z[0])  # [K, B]
@@ -125,30 +124,40 @@ class Mixture(Model):
         """log p(x|z = c) for all c, [B, C]."""
         return self.components.log_prob(*_flat(batch, dtype))
 
-    # generating
-
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return EventSum(self.components.each(z[0]), len(self.domain.shape))
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         """A temperature below 1 favours the frequent components: p(z) ∝ π^(1/T)."""
         p = Categorical(logits=self.log_pi / max(temperature, 1e-6), validate_args=False)
         z = (p.sample((num_samples,)),)
         return self.decode(z, y).sample(), z
 
-    def panels(self, batch: Batch) -> dict[str, Any]:
-        """The shares π [C], the mean of each component [C, *shape] and the responsibilities [B, C]."""
-        every = torch.arange(self.num_components, device=self.logits.device)
-        return {
-            "shares": self.log_pi.exp(),
-            "components": self.decode((every,)).mean,
-            "responsibilities": self.posterior(batch).log_r.exp(),
-        }
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
+        """How often each component makes an x; of images their means, and which of them explain a few examples."""
+        pi = self.log_pi.exp()
+        order = pi.argsort(descending=True, stable=True)
+        found: tuple[Panel, ...] = (_shares(pi[order]),)
+        if self.domain.is_image:
+            shown = order[:SHOWN]
+            few = batch.map(lambda t: t[:EXPLAINED])
+            found += (_means(pi[shown], self.decode((shown,)).mean), self._explained(few))
+        return found
 
-    # fitting
+    def _explained(self, batch: Batch) -> Strip:
+        """Each x, then the components with the largest r_bc."""
+        r, c = self.posterior(batch).log_r.exp().topk(min(5, self.num_components), 1)  # [B, 5]
+        x = batch.x if batch.observed is None else torch.where(batch.observed, batch.x, math.nan)
+        return Strip(
+            "Components that explain an example",
+            "The first image of each row is a test example x. The others are the components with the largest "
+            "responsibility p(z = c|x) = p(z = c) p(x|c) / p(x), which is written below each.",
+            torch.cat([x.unsqueeze(1), self.decode((c,)).mean], 1),
+            captions=[["x", *map(_percent, row)] for row in r.tolist()],
+            columns=ACROSS,
+            led=True,
+        )
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
@@ -198,3 +207,29 @@ def _flat(batch: Batch, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
 def _pick(log_p: Tensor, z: Tensor) -> Tensor:
     """log_p [B, C] at z [K, B] → [K, B]."""
     return expand_samples(log_p, z.shape[0]).gather(-1, z.unsqueeze(-1)).squeeze(-1)
+
+
+def _shares(pi: Tensor) -> Bars:
+    """π, in descending order."""
+    return Bars(
+        "Share of each component",
+        f"z is one of {len(pi)} components, and p(z) says how often each one makes an x. If the model uses only a few "
+        "of them, fewer components would do as well.",
+        [str(rank) for rank in range(1, len(pi) + 1)],
+        (100 * pi).tolist(),
+        "% of examples",
+    )
+
+
+def _means(pi: Tensor, means: Tensor) -> Strip:
+    return Strip(
+        "Mean of each component",
+        "Each image is E[x|z] of one component, with its share of the examples. The most frequent comes first.",
+        means.unsqueeze(0),
+        captions=[[_percent(share) for share in pi.tolist()]],
+        columns=ACROSS,
+    )
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if share < 1e-3 else f"{100 * share:.1f} %"

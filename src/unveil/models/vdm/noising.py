@@ -51,7 +51,6 @@ class Noising(nn.Module):
     def __init__(
         self,
         domain: Domain,
-        *,
         network: str,
         width: int,
         depth: int,

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...errors import RequestError, positive
-from ...model import Model, Posterior
+from ...model import Drawn, Model, Posterior
 from ...nn.noise import signal_and_noise
 from ...terms import Terms
 from .noising import Noising
@@ -38,28 +38,26 @@ class NoisingPosterior(Posterior):
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
         shape, top = (num_samples, *self.x.shape), len(self.gamma) - 1
-        fresh = [
-            torch.randn(shape, device=self.x.device, dtype=self.x.dtype) for _ in range(top + 1)
-        ]  # fresh[s]: the ε' of group s
-        eps = fresh[top]
+        fresh = [torch.randn(shape, device=self.x.device, dtype=self.x.dtype) for _ in range(top + 1)]
+        eps = fresh[top]  # fresh[s] is the ε' of group s
         z = [self.alpha[top] * self.x + self.sigma[top] * eps]
         for s in range(top - 1, -1, -1):
             eps = self.rho[s] * eps + self.root[s] * fresh[s]
             z.append(self.alpha[s] * self.x + self.sigma[s] * eps)
-        return tuple(z[::-1]), torch.stack([self._log(f, s) for s, f in enumerate(fresh)], -1)
+        return tuple(z[::-1]), self._log_q(fresh)
 
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
         eps = [(group - a * self.x) / s for group, a, s in zip(z, self.alpha, self.sigma, strict=True)]
         fresh = [(e - r * up) / q for (e, up), r, q in zip(itertools.pairwise(eps), self.rho, self.root, strict=True)]
-        return torch.stack([self._log(f, s) for s, f in enumerate([*fresh, eps[-1]])], -1)
+        return self._log_q([*fresh, eps[-1]])
 
     def scale(self, s: int) -> Tensor:
         """The standard deviation of z_s given what is above it."""
         return self.sigma[s] * self.root[s] if s < len(self.root) else self.sigma[s]
 
-    def _log(self, fresh: Tensor, s: int) -> Tensor:
-        """log N(ε'; 0, 1) − D log scale, [K, B]."""
-        return log_normal(self.noising, fresh, self.scale(s))
+    def _log_q(self, fresh: list[Tensor]) -> Tensor:
+        """log N(ε'; 0, 1) − D log scale of each group, [K, B, T + 1]."""
+        return torch.stack([log_normal(self.noising, f, self.scale(s)) for s, f in enumerate(fresh)], -1)
 
 
 def log_normal(noising: Noising, u: Tensor, scale: Tensor | float = 1.0) -> Tensor:
@@ -97,14 +95,11 @@ class DiffusionLayers(Model):
         """γ at the T + 1 times."""
         return self.noising.noise.steps(self.num_steps)
 
-    def posterior(self, batch: Batch) -> Posterior:
-        return self._chain(batch)
-
-    def _chain(self, batch: Batch) -> NoisingPosterior:
+    def posterior(self, batch: Batch) -> NoisingPosterior:
         return NoisingPosterior(self.noising, self.noising.scaled(batch.x, batch.observed), self.gamma())
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        return self._joint(batch, z, self._chain(batch))[0]
+        return self._joint(batch, z, self.posterior(batch))[0]
 
     def _joint(self, batch: Batch, z: tuple[Tensor, ...], chain: NoisingPosterior) -> tuple[Terms, Tensor]:
         """The terms of p, and the KL of each group at the z above it [K, B, T + 1]."""
@@ -130,11 +125,9 @@ class DiffusionLayers(Model):
         )
         return found.unflatten(0, (K, B))
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """The terms of K draws; the KL of a group is that at the drawn z above it."""
-        chain = self._chain(batch)
+        chain = self.posterior(batch)
         z, log_q = (chain if posterior is None else posterior).draw(num_samples)
         terms, kl = self._joint(batch, z, chain)
         return replace(terms, log_qz_x=log_q, kl=kl)
@@ -143,9 +136,7 @@ class DiffusionLayers(Model):
         return self.noising.px(z[0])
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         z = descend(self.noising, num_samples, self.gamma(), y, temperature=temperature)
         return self.decode(z).sample(), z
 

@@ -12,17 +12,17 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...domain import Domain
-from ...errors import RequestError
-from ...model import Flow, Posterior, parameters_in
-from ...model.shared.labelled import Conditioned, classes_of
+from ...errors import RequestError, at_least
+from ...model import Drawn, Flow, Posterior, parameters_in
+from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.networks import refuse_negative
-from ...model.shared.panels import Panel
 from ...nn.noise import Path, Spacing, signal_and_noise
+from ...panels import Panel
 from ...registry import register
 from ...terms import Terms
 from .noising import DOMAINS, Noising, Prediction, check_domain
 from .steps import DiffusionLayers, NoisingPosterior, descend, labels_or_null, log_normal, top_kl
-from .walks import diffusion_panels
+from .walks import STEPS, diffusion_panels
 
 UNTOLD = 0.1  # of the labels, hidden while training: the network learns p(x), too
 
@@ -45,16 +45,14 @@ class VDM(Conditioned):
 
     Arguments:
         domain: binary, levels (p(x|z₀) sums to one over them) or real.
-        network: "unet" (images) or "mlp"; width, depth and patch of it.
-        prediction: what the network's output is taken for.
-        noise: γ(t), between learned ends: "monotone", trained to lower the variance, or "linear".
-        fourier: whether the network sees where z lies between neighbouring levels.
+        network, width, depth, patch, prediction, noise, fourier: as for `build`, without "auto" and 0.
         num_classes: C, or 0 without a condition.
     """
 
     summary = "variational diffusion: many small steps from noise to x"
     groups = ("z0", "z1")
     domains = DOMAINS
+    compared_steps = STEPS
     warmup = 0.0  # q is fixed and cannot collapse; a rate that weighs less would only move the ends of γ
     remedies: ClassVar = {
         "log_w": "in continuous time it has no sampled log-weights; use the objective or estimator 'elbo', or the "
@@ -79,17 +77,7 @@ class VDM(Conditioned):
         super().__init__()
         check_domain(domain)
         self.domain, self.network = domain, network
-        self.noising = Noising(
-            domain,
-            network=network,
-            width=width,
-            depth=depth,
-            patch=patch,
-            prediction=prediction,
-            noise=noise,
-            fourier=fourier,
-            num_classes=num_classes,
-        )
+        self.noising = Noising(domain, network, width, depth, patch, prediction, noise, fourier, num_classes)
         self.expect_labels(num_classes)
 
     @classmethod
@@ -107,7 +95,7 @@ class VDM(Conditioned):
         prediction: Prediction = "eps",
         noise: Path = "monotone",
         fourier: bool = False,
-        condition: Literal["none", "label"] = "none",
+        condition: Condition = "none",
     ) -> VDM:
         """A diffusion for a domain, from a few choices.
 
@@ -150,13 +138,9 @@ class VDM(Conditioned):
 
     @property
     def story(self) -> str:
-        return f"{self.network} network for {self.noising.prediction}, noise {self._noise_range()}"
-
-    def _noise_range(self) -> str:
         first, last = (float(torch.exp(gamma / 2).detach()) for gamma in self.noising.noise.limits)
-        return f"from {first:.2g} to {last:.2g} of the signal"
-
-    # q(z|x), p(x, z) and their meeting
+        noise = f"noise from {first:.2g} to {last:.2g} of the signal"
+        return f"{self.network} network for {self.noising.prediction}, {noise}"
 
     def posterior(self, batch: Batch) -> Posterior:
         first, last = self.noising.noise.limits
@@ -168,9 +152,7 @@ class VDM(Conditioned):
         log_px_z = self.noising.px(z[0], batch.observed).log_prob(batch.x)
         return Terms(log_px_z, torch.stack([torch.full_like(log_pz, torch.nan), log_pz], -1), z=z)
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """The terms of K draws; the rate of z₀ is estimated by one step at a random time for each draw."""
         posterior = self.posterior(batch) if posterior is None else posterior
         z, log_q = posterior.draw(num_samples)
@@ -215,8 +197,6 @@ class VDM(Conditioned):
     def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
         return self.noising.px(z[0])
 
-    # the same network as other models
-
     def layers(self, num_steps: int) -> DiffusionLayers:
         return DiffusionLayers(self.noising, num_steps).train(self.training)
 
@@ -249,8 +229,6 @@ class VDM(Conditioned):
             log_end=lambda z: log_normal(noising, z),
         )
 
-    # generating
-
     def label(self, batch: Batch) -> Tensor | None:
         """The given labels, −1 where one is not known, since the network knows p(x), too."""
         if not self.num_classes:
@@ -271,7 +249,7 @@ class VDM(Conditioned):
         sampler: Literal["ancestral", "ddim"] = "ancestral",
         spacing: Spacing = "angle",
         guidance: float = 1.0,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> Drawn:
         """(x, (z₀, z₁)) through a number of steps.
 
         Arguments:
@@ -281,7 +259,12 @@ class VDM(Conditioned):
             spacing: "angle" puts most steps where noise and signal are of one size, "time" at equal times, as `layers`.
             guidance: how much a label is made of, where there is one: 1 is p(x|y), above 1 more typical of y.
         """
-        self._check_sampling(steps, guidance)
+        at_least(1, "The number of steps", steps)
+        if guidance != 1 and not self.num_classes:
+            raise RequestError(
+                f"guidance={guidance:g} came for a model without labels; fit it with model.condition=label, or leave "
+                "it out."
+            )
         y = self.draw_labels(num_samples) if y is None else y
         z = descend(
             self.noising,
@@ -294,15 +277,6 @@ class VDM(Conditioned):
         )
         return self.decode(z).sample(), (z[0], z[-1])
 
-    def _check_sampling(self, steps: int, guidance: float) -> None:
-        if steps < 1:
-            raise RequestError(f"The number of steps is {steps}; it takes a whole number from 1 upwards.")
-        if guidance != 1 and not self.num_classes:
-            raise RequestError(
-                f"guidance={guidance:g} came for a model without labels; fit it with model.condition=label, or leave "
-                "it out."
-            )
-
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         self.noising.initialise(batch.x, batch.observed)
@@ -313,7 +287,7 @@ class VDM(Conditioned):
         return parameters_in(part, p=[self], q=[], prior=[])
 
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Panel]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         return diffusion_panels(self, self.noising, batch)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from ...batch import Batch
 from ...model import Model
-from ...model.shared.panels import Bars, Lines, Panel, Strip
 from ...ops import keyed
+from ...panels import Bars, Lines, Panel, Strip
 from .noising import Noising
 from .steps import descend
 
@@ -19,17 +17,15 @@ STEPS = (1, 2, 5, 10, 25, 50)  # that are compared
 LEAST = 0.1  # nats that are told from none
 
 
-def diffusion_panels(model: Model, noising: Noising, batch: Batch) -> dict[str, Panel]:
+def diffusion_panels(model: Model, noising: Noising, batch: Batch) -> tuple[Panel, ...]:
     """All figures of a model that can be cut into layers.
 
     Arguments: batch, of which a few examples are looked at.
     """
     few = Batch(batch.x[:FEW], y=None if batch.y is None else batch.y[:FEW])
     with keyed("panels"):
-        found: dict[str, Panel] = {"terms": _terms(model, few), "noise": _noise(noising)}
-        if model.domain.is_image:
-            found["chain"] = _chain(model, noising)
-        return found | _steps(model, noising, few)
+        chain = (_chain(model, noising),) if model.domain.is_image else ()
+        return (_terms(model, few), _noise(noising), *chain, *_steps(model, noising, few))
 
 
 def _terms(model: Model, batch: Batch) -> Bars:
@@ -37,9 +33,9 @@ def _terms(model: Model, batch: Batch) -> Bars:
     path, top = terms.rate.mean((0, 1)).tolist()
     return Bars(
         "The three terms of the bound",
-        "What x costs in nats: the end of the noising, whose p(z₁) is N(0, I); the way back from there to z₀; and "
-        "x given z₀. All but the way is small where the ends of γ are right.",
-        ("the end, z₁", "the way to z₀", "x given z₀"),
+        "−ELBO is the sum of three costs, in nats: the KL of pure noise z₁ to N(0, I), the steps from z₁ to z₀, and x "
+        "given z₀. If both ends of γ are right, the first and the last are small.",
+        ("noise z₁", "steps to z₀", "x given z₀"),
         (top, path, float(terms.distortion.mean())),
         "nats",
     )
@@ -51,59 +47,59 @@ def _noise(noising: Noising) -> Lines:
     straight = torch.lerp(gamma[0], gamma[-1], t)
     return Lines(
         "Noise over signal",
-        "γ(t), the logarithm of noise over signal. The bound depends on its ends alone; on the way between them "
-        "depends how much the bound varies from one time to another, and there it spends most time where most "
-        "is learned.",
-        {"γ(t)": (places, gamma.tolist()), "straight": (places, straight.tolist())},
+        "γ(t) is the logarithm of noise over signal at time t. The value of the bound depends only on both ends of the "
+        "curve. Its shape decides how much the loss varies from one t to another; a good shape spends most time where "
+        "most is learned.",
+        {"γ(t)": (places, gamma.tolist()), "straight line": (places, straight.tolist())},
         "time t",
         "γ(t)",
     )
 
 
-def log_lost(nats: float) -> float:
-    """log₁₀ of the nats that a bound loses, no less than `LEAST`."""
-    return math.log10(max(nats, LEAST))
-
-
-def _steps(model: Model, noising: Noising, batch: Batch) -> dict[str, Panel]:
+def _steps(model: Model, noising: Noising, batch: Batch) -> tuple[Panel, ...]:
     """What T layers lose of the bound, how far draws through T steps are from x, and those draws."""
     whole, y = float(model.infer(batch, 32).elbo.mean()), model.draw_labels(len(batch))
     lost, off, rows = [], [], []
     for steps in STEPS:
         bound = float(model.layers(steps).infer(batch, 1).elbo.mean())
-        lost.append(log_lost(whole - bound))
+        lost.append(max(whole - bound, LEAST))
         with keyed("one and many"):  # the same z₁ for each number of steps
             z = descend(noising, len(batch), noising.noise.steps(steps, "angle"), y)
             rows.append(model.decode(z).sample())
         off.append(_energy_distance(batch.x, rows[-1], noising.spread))
-    found: dict[str, Panel] = {
-        "steps_bound": Lines(
-            "The bound against the number of steps",
-            f"What the model with T steps loses of the bound in continuous time, {whole:.1f} nats here: a power "
-            "of 10. One step is a VAE with a fixed encoder and one Gaussian between its two layers.",
+    found = (
+        Lines(
+            "The bound of T steps",
+            f"The curve shows how many nats the ELBO of the model in T steps is below the ELBO in continuous time, "
+            f"{whole:.1f} nats here; less than {LEAST} is shown as {LEAST}. A model in one step is a VAE with a fixed "
+            "encoder and one Gaussian between its two layers.",
             {"nats lost": (STEPS, lost)},
             "steps T",
-            "log₁₀ of nats lost",
+            "nats lost",
             log_x=True,
+            log_y=True,
         ),
-        "steps_quality": Lines(
-            "Draws against the number of steps",
-            "How far draws through T steps are from the data: energy distance, in percent of the distance of two "
-            "examples. Few draws, so the trend counts.",
+        Lines(
+            "The draws of T steps",
+            "The curve shows how far draws in T steps are from the data: their energy distance, in percent of the mean "
+            "distance between an example and a draw. The draws are few, so look at the trend.",
             {"distance": (STEPS, off)},
             "steps T",
             "percent",
             log_x=True,
         ),
-    }
-    if model.domain.is_image:
-        found["large_step"] = Strip(
-            "One large step, or many small ones",
-            "Draws through T steps, from the same z₁ in each column: one step is a Gaussian around one guess.",
-            torch.stack([row[:STRIP] for row in rows]),
-            [f"T = {steps}" for steps in STEPS],
-        )
-    return found
+    )
+    return (*found, _large_step([row[:STRIP] for row in rows])) if model.domain.is_image else found
+
+
+def _large_step(rows: list[Tensor]) -> Strip:
+    return Strip(
+        "One large step or many small ones",
+        "Each row shows draws in T steps. A column starts from the same noise z₁ in every row. One step can only draw "
+        "from a Gaussian around one guess.",
+        rows,
+        [f"T = {steps}" for steps in STEPS],
+    )
 
 
 def _chain(model: Model, noising: Noising) -> Strip:
@@ -113,10 +109,10 @@ def _chain(model: Model, noising: Noising) -> Strip:
     rows = [noising.unscaled(z[s]) for s in shown]
     return Strip(
         "From noise to x",
-        "z on its way down from z₁, pure noise, to z₀, which is x but for a trace of it, in steps of the angle whose "
-        "tangent is noise over signal.",
+        "Each column is one draw. It starts above from pure noise z₁ and ends below at z₀, which is x with a trace of "
+        "noise.",
         torch.stack(rows),
-        [f"γ = {float(gamma[s]):.1f}" for s in shown],
+        [f"γ = {float(gamma[s]):.1f}".replace("-", "−") for s in shown],
     )
 
 

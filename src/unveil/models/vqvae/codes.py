@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...errors import RequestError
+from ...errors import RequestError, at_least
 from ...model import Posterior
 from ...nn.quantize import Quantized, Quantizer, ScalarQuantizer, VectorQuantizer
 from ...terms import expand_samples
@@ -43,8 +43,7 @@ def make_quantizer(name: str, num_codes: int, dim: int, ema: bool, revival: bool
     return ScalarQuantizer(num_codes)
 
 
-def check(**sizes: int) -> None:
+def check(codebook_size: int, **sizes: int) -> None:
+    at_least(2, "model.codebook_size", codebook_size)
     for key, size in sizes.items():
-        if size < 1:
-            low = 2 if key == "codebook_size" else 1
-            raise RequestError(f"model.{key} is {size + low - 1}; it takes a whole number from {low} upwards.")
+        at_least(1, f"model.{key}", size)

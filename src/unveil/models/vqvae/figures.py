@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ...batch import Batch
 from ...model import Model
-from ...model.shared.panels import Bars, Lines, Strip
 from ...nn.quantize import perplexity
+from ...panels import Bars, Lines, Strip
 
 SHOWN = 8  # examples in a row of the report
 
@@ -19,8 +19,9 @@ def usage(counts: Tensor) -> Lines:
     used, worth = int((counts > 0).sum()), float(perplexity(counts))
     return Lines(
         "Use of the codes",
-        f"{used} of {len(shares)} codes occur; their perplexity is {worth:.0f}, as if so many were used alike.",
-        {"share": (ranks, shares), "all alike": (ranks, [1 / len(shares)] * len(shares))},
+        f"The test examples use {used} of the {len(shares)} codes. Their perplexity is {worth:.0f}: {worth:.0f} codes "
+        "that are all used equally often would carry as much.",
+        {"share": (ranks, shares), "all equally often": (ranks, [1 / len(shares)] * len(shares))},
         x_label="code, the most used first",
         y_label="share",
     )
@@ -34,7 +35,8 @@ def codes_seen(model: Model, batch: Batch) -> Strip:
     drawn = [model.decode(z).mean for z in (prior, (codes,))]
     return Strip(
         "What codes look like",
-        "Each x, and what its own codes decode to; below, codes drawn from the learned prior and at random.",
+        "The first row shows test examples x, the second their own codes decoded. Below are decoded codes that were "
+        "drawn from the learned prior, and codes that were drawn at random.",
         torch.stack([few.x, own, *drawn]),
         ("x", "its codes", "learned prior", "uniform prior"),
     )
@@ -43,8 +45,8 @@ def codes_seen(model: Model, batch: Batch) -> Strip:
 def gain(uniform: float, learned: float) -> Bars:
     return Bars(
         "What the prior over codes costs",
-        f"−log p(codes): a uniform prior pays {uniform:.1f} nats for the codes of an example, the learned one "
-        f"{learned:.1f}, which is {uniform - learned:.1f} nats gained.",
+        f"Each bar is −log p(codes) per example. A uniform prior needs {uniform:.1f} nats, the learned prior "
+        f"{learned:.1f}: learning it gains {uniform - learned:.1f} nats.",
         ("uniform", "learned"),
         (uniform, learned),
         "nats",

@@ -15,21 +15,20 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Posterior, held, parameters_in
-from ...model.shared.labelled import Conditioned, classes_of
+from ...model import Drawn, Posterior, held, parameters_in
+from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.labels import every_label, log_label_prior
 from ...model.shared.networks import ENOUGH, default_width
-from ...model.shared.panels import Panel
 from ...model.shared.scaled import Scaled
 from ...nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
-from ...nn.quantize import Quantized, count_codes, perplexity
+from ...nn.quantize import count_codes, perplexity
+from ...panels import Panel
 from ...priors.codes import CodePrior
 from ...registry import lookup, register
 from ...terms import Terms, expand_samples
 from .codes import Codes, check, make_quantizer
 from .figures import codes_seen, gain, usage
 
-Condition = Literal["none", "label"]
 CHANNELS = 64  # of the networks of images
 PRIOR_WIDTH, PRIOR_DEPTH = 64, 4  # of the prior's causal convolutions
 MANY, FEW = 16, 4  # codes of an image where there are enough to learn their prior from; of one of a few, or of a vector
@@ -53,15 +52,8 @@ class VQVAE(Conditioned, Scaled):
 
     Arguments:
         likelihood: p(x|h); it knows the domain.
-        latent: n, the most codes of an example; those of an image lie on a grid.
-        codebook_size: K.
-        code_dim: D, numbers of a code's vector; 0 picks.
-        quantizer: "vq", a learned book, or "fsq", rounded scalars.
-        ema: whether the book follows averages, or else its gradient.
-        revival: whether codes that nothing chooses are set onto a vector of the batch.
+        latent, codebook_size, code_dim, quantizer, ema, revival, width, depth: as for `build`; 0 picks code_dim alone.
         commitment: weight of ‖h − sg(e)‖² in the loss, in nats.
-        width: channels, or hidden units.
-        depth: residual blocks, of images per size of the grid.
         num_classes: C, or 0 without a condition.
         sees_missing: whether the encoder is given the mask; without it, what is missing enters as the mean.
     """
@@ -96,7 +88,7 @@ class VQVAE(Conditioned, Scaled):
         sees_missing: bool = False,
     ) -> None:
         super().__init__()
-        check(latent=latent, codebook_size=codebook_size - 1, width=width, depth=depth)
+        check(codebook_size, latent=latent, width=width, depth=depth)
         if not 0 <= commitment < math.inf:
             raise RequestError(f"model.commitment is {commitment}; it takes a number from 0 upwards.")
         self.likelihood, self.commitment = likelihood, commitment
@@ -195,8 +187,6 @@ class VQVAE(Conditioned, Scaled):
         """Take a uniform prior while encoder or decoder are trained; fix the book while the prior is."""
         self._prior_is_uniform, self._book_moves = bool({"p", "q"} & set(parts)), "p" in parts
 
-    # q(c|x), p(x, c) and their meeting
-
     def posterior(self, batch: Batch) -> Codes:
         return Codes(self.quantizer(self._encode(batch)))
 
@@ -205,9 +195,7 @@ class VQVAE(Conditioned, Scaled):
         log_px_z = self._log_px(batch, self.quantizer.look_up(codes))
         return Terms(log_px_z=log_px_z, log_pz=self._log_pc(batch, codes).unsqueeze(-1), z=(codes,))
 
-    def draw_terms(
-        self, batch: Batch, num_samples: int, hold: frozenset[str] = frozenset(), posterior: Posterior | None = None
-    ) -> Terms:
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         """One pass; the decoded vectors carry the gradient of the encoder, the codes none."""
         found = (posterior if isinstance(posterior, Codes) else self.posterior(batch)).found
         with held(self.parameters_of("p") if "p" in hold else ()):
@@ -221,7 +209,7 @@ class VQVAE(Conditioned, Scaled):
             log_pz=log_pz,
             log_qz_x=torch.zeros_like(log_pz),
             z=(expand_samples(found.codes, num_samples),),
-            penalties=self._penalties(found),
+            penalties={"commitment": self.commitment * found.commitment.sum(-1), "codebook": found.book.sum(-1)},
             metrics=self._metrics(found.codes),
         )
 
@@ -250,17 +238,6 @@ class VQVAE(Conditioned, Scaled):
                 return self.prior.log_prob(codes.flatten(0, 1), y).unflatten(0, codes.shape[:2])
             return self.log_label(batch, (codes,)).logsumexp(1)
 
-    def _log_pc_of_each_label(self, batch: Batch, codes: Tensor) -> Tensor:
-        """log p(c|y), [K, C, B]."""
-        y, K = every_label(batch, self.num_classes).y, len(codes)
-        assert y is not None
-        every = torch.cat([codes] * self.num_classes, 1)  # [K, C·B, n]
-        log_p = self.prior.log_prob(every.flatten(0, 1), y.expand(K, -1).flatten())
-        return log_p.reshape(K, self.num_classes, -1)
-
-    def _penalties(self, found: Quantized) -> dict[str, Tensor]:
-        return {"commitment": self.commitment * found.commitment.sum(-1), "codebook": found.book.sum(-1)}
-
     def _metrics(self, codes: Tensor) -> dict[str, Tensor]:
         """The share of codes that the batch uses, and their perplexity."""
         counts = count_codes(codes, self.codebook_size)
@@ -278,16 +255,16 @@ class VQVAE(Conditioned, Scaled):
         terms = self.joint(batch, (z,))
         return (terms.log_px_z + terms.log_pz.sum(-1)).double().logsumexp(0)
 
-    # generating
-
     def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
         """log p(y) p(c|y), [K, C, B]."""
-        return self._log_pc_of_each_label(batch, z[0].long()) + log_label_prior(batch, self.log_frequency)
+        y, K = every_label(batch, self.num_classes).y, len(z[0])
+        assert y is not None
+        every = torch.cat([z[0].long()] * self.num_classes, 1)  # [K, C·B, n]
+        log_pc = self.prior.log_prob(every.flatten(0, 1), y.expand(K, -1).flatten())
+        return log_pc.reshape(K, self.num_classes, -1) + log_label_prior(batch, self.log_frequency)
 
     @torch.no_grad()
-    def sample(
-        self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         """A temperature below 1 favours likely codes: each from p(c_t|c_<t)^(1/T)."""
         codes = self.prior.draw(num_samples, self.draw_labels(num_samples) if y is None else y, temperature)
         return self.decode((codes,)).sample(), (codes,)
@@ -295,8 +272,6 @@ class VQVAE(Conditioned, Scaled):
     @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
         return (self.prior.draw(num_samples, self.draw_labels(num_samples) if y is None else y),)
-
-    # fitting
 
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
@@ -312,14 +287,12 @@ class VQVAE(Conditioned, Scaled):
         p = [self.prior, self.quantizer, self.decoder, self.likelihood]
         return parameters_in(part, p=p, q=[self.encoder], prior=[self.prior])
 
-    # for the report
-
     @torch.no_grad()
-    def panels(self, batch: Batch) -> dict[str, Panel]:
+    def panels(self, batch: Batch) -> tuple[Panel, ...]:
         """How the book is used, what the learned prior gains, and what codes look like under either prior."""
         (codes,), _ = self.posterior(batch).draw(1)
         counts = count_codes(codes, self.codebook_size).sort(descending=True).values
         learned = float(-self._log_pc(batch, codes).mean())
         uniform = self.num_codes * math.log(self.codebook_size)
-        found: dict[str, Panel] = {"codebook": usage(counts), "code_prior": gain(uniform, learned)}
-        return found | ({"codes": codes_seen(self, batch)} if self.domain.is_image else {})
+        found = (usage(counts), gain(uniform, learned))
+        return (*found, codes_seen(self, batch)) if self.domain.is_image else found

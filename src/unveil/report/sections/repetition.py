@@ -1,11 +1,21 @@
-"""The commands that make a run again: every choice in words, and never a clock."""
+"""How it was made: the commands that make a run again, every choice in words and never a clock, and its facts."""
 
 from __future__ import annotations
 
 import shlex
 
-from ..runs.command import fit_command, keys_of
-from ..runs.store import RunStore
+from ...runs.command import fit_command, keys_of
+from ...runs.store import RunStore
+from ..exhibits import Group, Html
+from ..subject import Subject
+from . import section
+
+
+@section("made", order=130)
+def made(subject: Subject) -> Group:
+    """The commands, where the run can be made again by any, and what is known of data, training and versions."""
+    values = {"commands": repetition(subject.run), "judgement": judgement(subject.run), "subject": subject}
+    return Group("How it was made", "", [Html("", "", "made.html", values)])
 
 
 def repetition(run: RunStore) -> list[str] | None:

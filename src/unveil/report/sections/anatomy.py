@@ -1,4 +1,4 @@
-"""The picture of a model: which part turns what into what, and how many weights each has."""
+"""The model: a picture of which part turns what into what, and how many weights each has."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..ops import keyed
-from .subject import Subject
+from ...model import shapes_of_z
+from ...ops import keyed
+from ..exhibits import Group, Html
+from ..subject import Subject
+from . import section
 
 LONGEST = 24  # characters of a name that fit into a box
 LINES = 3  # that fit into the box of z
@@ -19,8 +22,7 @@ LINES = 3  # that fit into the box of z
 class Anatomy:
     """Lines of text for each part of the picture.
 
-    Arguments: x, z, encoder, prior and decoder, lines each; exact, whether q(z|x) is p(z|x), computed from p; total,
-    the number of weights.
+    Arguments: x, z, encoder, prior and decoder, lines each; exact, whether q(z|x) is p(z|x), computed from p.
     """
 
     x: list[str]
@@ -29,7 +31,20 @@ class Anatomy:
     prior: list[str]
     decoder: list[str]
     exact: bool
-    total: int
+
+
+@section("picture", order=120)
+def picture(subject: Subject) -> Group | None:
+    """The drawing, of a model with latents."""
+    if not subject.model.groups:
+        return None
+    found = anatomy(subject)
+    guess = "the exact posterior p(z|x)" if found.exact else "q(z|x), in place of the posterior p(z|x) = p(x, z) / p(x)"
+    words = (
+        "The picture tells two stories. From p(z) to the right, the model makes an x: p(x, z) = p(z) p(x|z). From the "
+        f"left to z, it infers which z is behind an x: it uses {guess}."
+    )
+    return Group("The model", words, [Html("", "", "anatomy.html", {"anatomy": found})])
 
 
 def anatomy(subject: Subject) -> Anatomy:
@@ -45,16 +60,15 @@ def anatomy(subject: Subject) -> Anatomy:
         prior=[*_names(spec, ("prior",)), _weights(count["prior"])],
         decoder=[*(_names(spec, ("decoder", "likelihood")) or [_name(spec)]), _weights(count["p"] - count["prior"])],
         exact=exact,
-        total=sum(p.numel() for p in model.parameters()),
     )
 
 
 @torch.no_grad()
 def _latent(subject: Subject) -> list[str]:
-    """The shape of z per group, or what many come to; for a discrete z, the number of its values."""
-    if "shares" in subject.panels:
-        return [f"one of {len(subject.panels['shares'])}"]
+    """The shape of z per group, or what many come to; for a z that is one of a few values, their number."""
     batch = subject.test.batch(torch.zeros(1, dtype=torch.int64, device=subject.test.x.device))
+    if "enumerate" in subject.model.gives and shapes_of_z(subject.model) == ((),):
+        return [f"one of {len(subject.model.enumerate(batch).log_px_z)}"]
     with keyed("report", "anatomy"):
         z, _ = subject.model.posterior(batch).draw(1)
     if len(z) <= LINES:

@@ -1,0 +1,82 @@
+"""Least and most likely: the test examples at both ends of log p(x)."""
+
+from __future__ import annotations
+
+import torch
+from markupsafe import Markup
+
+from ...data import Split
+from ...estimators.label import label
+from ...panels import Panel, Strip
+from ..exhibits import Group, Table
+from ..rounding import fixed
+from ..subject import Subject
+from . import section
+
+COUNT = 12
+VALUES = 6  # first values of a row that are shown
+LONGEST = 12  # characters of a label under an image
+
+
+Scored = list[tuple[int, float]]  # places in the split, with log p(x)
+
+
+@section("extremes", order=100)
+def extremes(subject: Subject) -> Group | None:
+    """Both ends as images or as rows of a table."""
+    (least, most), result = ends(subject, COUNT), subject.result
+    if not least:
+        return None
+    how = f" ({label(result['estimator'], result['num_samples'])})" if result["num_samples"] else ""
+    words = Markup(
+        "These test examples have the lowest and the highest log p(x), in nats, by the estimator of the result{}. Look "
+        "at the least likely: they may be rare, mislabelled or broken. <strong>A high likelihood does not prove that x "
+        "belongs to the data</strong>: simple images and values near the middle can be likelier than any real example."
+    ).format(how)
+    shown = _images if subject.domain.is_image else _table
+    sides = [shown(subject, "Least likely", least), shown(subject, "Most likely", most)]
+    return Group("Least and most likely", words, sides)
+
+
+def ends(subject: Subject, count: int) -> tuple[Scored, Scored]:
+    """The least and the most likely test examples, the most extreme first, by log p(x) as judged for the result."""
+    log_px = torch.from_numpy(subject.run.scores("test"))
+    order = log_px.argsort(stable=True)
+    count = min(count, len(order) // 2)
+    least, most = (list(zip(kept.tolist(), log_px[kept].tolist(), strict=True)) for kept in (order, order.flip(0)))
+    return least[:count], most[:count]
+
+
+def _images(subject: Subject, title: str, found: Scored) -> Panel:
+    places = torch.tensor([place for place, _ in found], device=subject.test.x.device)
+    captions = [_caption(subject.label(subject.test, place), value) for place, value in found]
+    return Strip(title, "", [subject.test.batch(places).x], captions=[captions], columns=COUNT)
+
+
+def _caption(label: str | None, log_px: float) -> str:
+    """log p(x), after the label where there is one."""
+    value = fixed(log_px, 1)
+    return value if label is None else f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} · {value}"
+
+
+def _table(subject: Subject, title: str, found: Scored) -> Panel:
+    """Row of the source, log p(x), label and the first values."""
+    test, labelled = subject.test, subject.label(subject.test, found[0][0]) is not None
+    rows = [
+        [
+            *([subject.label(test, place) or "–"] if labelled else []),
+            str(int(test.rows[place])),
+            fixed(value),
+            *_values(test, place),
+        ]
+        for place, value in found
+    ]
+    head = [*(["label"] if labelled else []), "row", "log p(x)", *subject.column_names[:VALUES]]
+    return Table(title, "", head, rows, worded=int(labelled))
+
+
+def _values(split: Split, place: int) -> list[str]:
+    """The first values of one example; a dash where it is not observed."""
+    values = split.x[place].flatten()[:VALUES].tolist()
+    seen = [True] * len(values) if split.observed is None else split.observed[place].flatten()[:VALUES].tolist()
+    return [f"{v:.4g}".replace("-", "−") if known else "–" for v, known in zip(values, seen, strict=True)]
