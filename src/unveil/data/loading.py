@@ -196,7 +196,8 @@ def _recognised(x: Array, raw: Raw, domain: str, mode: str, levels: int) -> tupl
 def _splits(
     raw: Raw, found: Domain, mode: str, seed: int, rows: tuple[NDArray[np.int64], ...]
 ) -> tuple[Split, Split, Split]:
-    values, binary, n = found.of_kind.store(raw.x), Domain("binary", found.shape), found.levels
+    values, binary = found.of_kind.store(raw.x), Domain("binary", found.shape)
+    n = found.levels if found.is_finite else 0
 
     def split(which: int) -> Split:
         r = rows[which]
