@@ -7,7 +7,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Laplace, Normal
+from torch.distributions import Distribution, Normal
+from torch.distributions import Laplace as TorchLaplace
 
 from ..distributions import StudentT
 from ..domain import Domain
@@ -131,7 +132,7 @@ class PredictedGaussian(Standardised):
 
 
 @register("likelihood", "laplace")
-class LaplaceLikelihood(Standardised):
+class Laplace(Standardised):
     """p(x_d|h) = Laplace(x_d; m_d + a_d h_d, a_d b_d): absolute error is a likelihood only together with its b.
 
     −log p = Σ_d log 2b_d + |x_d − x̂_d|/b_d at a = 1; x̂ is a median, so one far value moves it little. b_d is learned.
@@ -146,7 +147,7 @@ class LaplaceLikelihood(Standardised):
 
     def each(self, *params: Tensor) -> Distribution:
         b = self.scale * (self.floor + (PACE * self.log_b).exp())
-        return Laplace(self.centre + self.scale * params[0], b, validate_args=False)
+        return TorchLaplace(self.centre + self.scale * params[0], b, validate_args=False)
 
 
 @register("likelihood", "student_t")
