@@ -15,16 +15,12 @@ os.environ.setdefault(
 import pytest
 import torch
 from hypothesis import settings
-from jaxtyping import install_import_hook
+
+import checking
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 
-# Every signature of the package is checked at each call, shapes where they are annotated; an int may stand for a float.
-# The command line is left out: typer and pytest hand its functions stand-ins for the context and the standard streams.
-PACKAGE = Path(__file__).parents[1] / "src" / "unveil"
-SPEAKING = {"cli", "output"}
-CHECKED = [f"unveil.{p.stem}" for p in PACKAGE.iterdir() if p.stem not in SPEAKING and not p.stem.startswith("_")]
-install_import_hook(CHECKED, "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+checking.install()
 
 settings.register_profile("unveil", deadline=None, derandomize=CI, database=None if CI else settings.default.database)
 settings.load_profile("unveil")
@@ -41,7 +37,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _same_noise_in_any_order() -> None:
-    torch.manual_seed(0)
+    seed = torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed
+    seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _signatures_checked_anew() -> None:
+    checking.calls.clear()
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def test_the_plan_never_depends_on_a_known_z() -> None:
     plans = []
     for z in (batch.z, (batch.z[0] + 3,), None):
         with keyed("plan"), torch.no_grad():
-            plans.append(Annealing(model, replace(batch, z=z), Sandwich(**FEW)).plan)
+            plans.append(Annealing(model, replace(batch, z=z), Sandwich(**FEW)).schedule)
     for name in ("betas", "steps", "scale0", "scale1"):
         first, *others = (getattr(plan, name) for plan in plans)
         assert all(torch.equal(first, other) for other in others), name
@@ -192,7 +192,7 @@ def test_the_plan_never_depends_on_a_known_z() -> None:
 def test_temperatures_rise_from_nothing_to_one_and_are_dense_where_the_path_is_fast() -> None:
     model = loose(real_rows(30))
     with torch.no_grad():
-        plan = Annealing(model, simulated(model, 30), Ais(num_distributions=100, start="prior")).plan
+        plan = Annealing(model, simulated(model, 30), Ais(num_distributions=100, start="prior")).schedule
     assert plan.betas.shape == plan.steps.shape == (101, 30)
     assert (plan.betas[0] == 0).all() and (plan.betas[-1] == 1).all() and (plan.betas.diff(dim=0) > 0).all()
     assert plan.betas[50].max() < 0.4  # most of the way from the prior is at small β

@@ -208,6 +208,33 @@ def test_a_value_that_is_not_finite_is_an_error_with_its_row() -> None:
         evaluate(model, split, Exact())
 
 
+def noisy_rows(count: int) -> tuple[LinearGaussian, Split]:
+    x = real_rows(count).float()
+    return loose(x.double()).float(), Split(x, None, Domain("real", (6,)), "none", torch.arange(count))
+
+
+def test_the_numbers_of_a_row_do_not_hang_on_how_many_come_after_it() -> None:
+    model, split = noisy_rows(140)
+    whole, _ = evaluate(model, split, IwaeBound(num_samples=4))
+    for limit in (1, 17, 128, 133):
+        part, _ = evaluate(model, split, IwaeBound(num_samples=4), limit=limit)
+        torch.testing.assert_close(part.log_px, whole.log_px[:limit], rtol=0, atol=1e-4)
+
+
+def test_all_draws_are_judged_in_evaluation_mode() -> None:
+    model, split = noisy_rows(20)
+    modes: list[bool] = []
+    infer = model.train().draw_terms
+
+    def spied(*given: object, **options: object) -> object:
+        modes.append(model.training or torch.is_grad_enabled())
+        return infer(*given, **options)  # type: ignore[arg-type]
+
+    model.draw_terms = spied  # type: ignore[method-assign,assignment]
+    evaluate(model, split, IwaeBound(num_samples=300))
+    assert len(modes) > 1 and not any(modes) and model.training
+
+
 @pytest.mark.parametrize("cls", [ElboBound, IwaeBound])
 def test_no_samples_make_no_estimate(cls: type[Estimator]) -> None:
     with pytest.raises(RequestError, match="num_samples is 0"):

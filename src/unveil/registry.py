@@ -66,10 +66,15 @@ def load_all(kind: str) -> dict[str, type]:
     """Every registered class of a kind, by name; imports the modules that may hold one, those of sub-packages, too."""
     if kind not in HOMES:
         raise RequestError(f"There is no kind {kind!r}.", nearest(kind, HOMES))
-    home = importlib.import_module(HOMES[kind])
-    for module in pkgutil.walk_packages(home.__path__, f"{home.__name__}."):
-        importlib.import_module(module.name)
+    _import_home(HOMES[kind])
     return dict(sorted(_found[kind].items()))
+
+
+@functools.cache
+def _import_home(name: str) -> None:
+    home = importlib.import_module(name)
+    for module in pkgutil.walk_packages(home.__path__, f"{name}."):
+        importlib.import_module(module.name)
 
 
 def lookup(kind: str, name: str) -> type:

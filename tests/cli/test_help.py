@@ -7,7 +7,7 @@ import shlex
 import pytest
 import typer
 
-from cli.commands import finish, start
+from cli.commands import finish
 from unveil import __version__
 from unveil.cli import app, main
 
@@ -26,13 +26,13 @@ sys.exit(code)
 
 @pytest.mark.parametrize("words", [("--help",), (), ("fit", "--help"), ("--version",)], ids=" ".join)
 def test_help_needs_nothing_heavy_and_half_a_second(words: tuple[str, ...]) -> None:
-    done = finish(start(*words, python=("-c", BLOCKED)))
+    done = finish(start_python("-c", BLOCKED, *words))
     assert done.code == 0 and done.out
     assert float(done.err) < 0.5  # seconds of this process; nothing else is said
 
 
 def test_a_wrong_command_is_refused_without_anything_heavy() -> None:
-    done = finish(start("fitt", "digits", python=("-c", BLOCKED)))
+    done = finish(start_python("-c", BLOCKED, "fitt", "digits"))
     assert done.code == 2 and "'fit'" in done.err
 
 

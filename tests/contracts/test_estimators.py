@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from unveil.model import Model
 from unveil.ops import keyed
 from unveil.registry import load_all
 
-ROWS = 140  # a block and a bit
+BLOCK, ROWS = 16, 20  # a block, in place of one of 128 rows, and a bit
 NAMES = list(load_all("estimator"))
 FEW = {"num_samples": 4}
 SIZES = {"quadrature": {"latent": 1}}  # a grid covers z of few dimensions
@@ -27,9 +28,9 @@ CHEAP |= {"layers": {"num_steps": 2}, "flow": {"tolerance": 1e3}}
 
 @pytest.fixture(autouse=True)
 def _short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is promised does not hang on how long a pilot looks, and flows are slow."""
+    """What is promised does not hang on how long a pilot looks or on the rows of a block, and flows are slow."""
     short = ((pilot, "CHAINS", 2), (pilot, "WARM", 2), (annealing, "STAYING", 1), (flow, "FINEST", 8))
-    for module, name, value in short:
+    for module, name, value in (*short, (rowblocks, "ROWS", BLOCK)):
         monkeypatch.setattr(module, name, value)
 
 
@@ -71,13 +72,19 @@ def judged(variant: Variant, name: str, model: Model | None = None, **options: i
     return evaluate(model or built(variant, name), split, estimator(name), **options)[0]  # type: ignore[arg-type]
 
 
+@functools.cache
+def whole(variant: Variant, name: str) -> Estimate:
+    """Of all rows, with seed 0: what the others are held against."""
+    return judged(variant, name)
+
+
 def test_each_registered_estimator_meets_a_model() -> None:
     assert {param.values[1] for param in cases()} == set(NAMES)  # type: ignore[attr-defined]
 
 
 @EACH
 def test_an_estimate_has_a_value_per_example(variant: Variant, name: str) -> None:
-    found = judged(variant, name)
+    found = whole(variant, name)
     assert found.log_px.shape == found.stderr_mc.shape == (ROWS,)
     assert found.log_px.dtype == found.stderr_mc.dtype == torch.float64
     assert found.direction in ("lower", "upper", "exact", "other") and found.direction == estimator(name).direction
@@ -91,30 +98,28 @@ def test_an_estimate_has_a_value_per_example(variant: Variant, name: str) -> Non
 
 @EACH
 def test_estimates_do_not_depend_on_limit_or_on_what_ran_before(variant: Variant, name: str) -> None:
-    model = built(variant, name)
-    whole = judged(variant, name, model)
-    for limit in (1, 17, 128, 133):
-        part = judged(variant, name, model, limit=limit)
+    for limit in (5, BLOCK + 2):
+        torch.rand(5)
+        part = judged(variant, name, limit=limit)
         assert len(part.log_px) == limit
-        torch.testing.assert_close(part.log_px, whole.log_px[:limit], rtol=0, atol=1e-4)
-    torch.rand(5)
-    again = judged(variant, name, model)
-    assert torch.equal(again.log_px, whole.log_px) and torch.equal(again.stderr_mc, whole.stderr_mc)
+        torch.testing.assert_close(part.log_px, whole(variant, name).log_px[:limit], rtol=0, atol=1e-4)
+    again = judged(variant, name, limit=BLOCK)
+    assert torch.equal(again.log_px, whole(variant, name).log_px[:BLOCK])
+    assert torch.equal(again.stderr_mc, whole(variant, name).stderr_mc[:BLOCK])
 
 
 @EACH
 def test_estimates_depend_on_the_seed_and_leave_the_callers_noise_alone(variant: Variant, name: str) -> None:
-    model = built(variant, name)
-    before = torch.random.get_rng_state()
-    first, second = judged(variant, name, model, seed=0), judged(variant, name, model, seed=1)
+    first, before = whole(variant, name), torch.random.get_rng_state()
+    second = judged(variant, name, seed=1, limit=BLOCK)
     assert torch.equal(before, torch.random.get_rng_state())
     is_noisy = bool(first.stderr_mc.max() > 1e-9)
-    assert torch.allclose(first.log_px, second.log_px, rtol=0, atol=1e-9) != is_noisy
+    assert torch.allclose(first.log_px[:BLOCK], second.log_px, rtol=0, atol=1e-9) != is_noisy
 
 
 @EACH
 def test_a_model_is_judged_in_evaluation_mode_and_put_back(variant: Variant, name: str) -> None:
-    model = built(variant, name).train()
+    model = variant.build_anew(**SIZES.get(name, {})).train()
     seen: list[bool] = []
     posterior = model.posterior
 
@@ -123,8 +128,8 @@ def test_a_model_is_judged_in_evaluation_mode_and_put_back(variant: Variant, nam
         return posterior(batch)  # type: ignore[arg-type]
 
     model.posterior = spied  # type: ignore[method-assign,assignment]
-    judged(variant, name, model)
-    assert not any(seen) and model.training
+    judged(variant, name, model, limit=1)
+    assert seen and not any(seen) and model.training
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -132,19 +137,20 @@ def test_the_rows_of_a_split_are_each_judged_once_and_in_order(name: str) -> Non
     variant = next(p.values[0] for p in cases() if p.values[1] == name)  # type: ignore[attr-defined]
     split, model = split_of(variant.domain, ROWS), built(variant, name)
     done: list[tuple[int, int]] = []
-    whole, seconds = evaluate(model, split, estimator(name), progress=lambda a, b: done.append((a, b)))
-    assert done == [(128, ROWS), (ROWS, ROWS)] and seconds > 0
+    first, seconds = evaluate(model, split, estimator(name), progress=lambda a, b: done.append((a, b)))
+    assert done == [(BLOCK, ROWS), (ROWS, ROWS)] and seconds > 0
     other = split_of(variant.domain, ROWS)
     last = replace(split, x=torch.cat([split.x[:-1], other.x[-1:]]))
     changed, _ = evaluate(model, last, estimator(name))
-    assert torch.equal(changed.log_px[:-1], whole.log_px[:-1]) and changed.log_px[-1] != whole.log_px[-1]
+    assert torch.equal(changed.log_px[:-1], first.log_px[:-1]) and changed.log_px[-1] != first.log_px[-1]
 
 
 def test_a_block_is_decoded_in_pieces_of_a_fixed_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """16 draws of 128 rows at a time: what is held does not grow with K, and every draw is counted."""
+    monkeypatch.setattr(rowblocks, "ROWS", 128)
     sizes: list[int] = []
     variant = next(p.values[0] for p in cases() if p.values[1] == "iwae" and "rsample" in p.values[0].gives)  # type: ignore[attr-defined]
-    model = variant.build()
+    model = variant.build_anew()
     infer = model.infer
 
     def spied(batch: object, num_samples: int, **rest: object) -> object:

@@ -64,26 +64,67 @@ class Variant:
         return "-".join([self.model, f"{self.domain}[{shape}]", *(str(choice) for _, choice in self.choices)])
 
     def build(self, **sizes: int) -> Model:
+        """The model that was built once, as it was then: building takes longer than most of what is asked of it."""
+        model, tensors = _built(self, tuple(sizes.items()))
+        with torch.no_grad():
+            for name, tensor in named_tensors(model):
+                tensor.copy_(tensors[name])
+        model.zero_grad()
+        return model.eval()
+
+    def build_anew(self, **sizes: int) -> Model:
         """A float32 model: built, started from data, and moved a little, so that no weight is at a special value."""
-        constructor = constructor_of(self.model)
-        taken = inspect.signature(constructor).parameters
-        arguments = {k: v for k, v in (SMALL | sizes).items() if k in taken}
-        arguments |= {k: c.constructor if isinstance(c, Choice) else c for k, c in self.choices}
         with keyed("weights", 0):
-            model: Model = constructor(self.domain, **arguments)
+            model = self.unstarted(**sizes)
             model.initialise(batch_of(self.domain, 40))
             with torch.no_grad():
                 for p in model.parameters():
                     p.add_(0.1 * torch.randn_like(p))
         return model.eval()
 
-    @functools.cached_property
-    def num_groups(self) -> int:
-        return len(self.build().groups)
+    def unstarted(self, **sizes: int) -> Model:
+        """Built and no more, which is enough to be refused, and to know the facts."""
+        constructor = constructor_of(self.model)
+        taken = inspect.signature(constructor).parameters
+        arguments = {k: v for k, v in (SMALL | sizes).items() if k in taken}
+        arguments |= {k: c.constructor if isinstance(c, Choice) else c for k, c in self.choices}
+        return constructor(self.domain, **arguments)
 
-    @functools.cached_property
+    @property
+    def num_groups(self) -> int:
+        return self._facts[0]
+
+    @property
     def gives(self) -> frozenset[str]:
-        return self.build().gives
+        return self._facts[1]
+
+    @property
+    def _facts(self) -> tuple[int, frozenset[str]]:
+        facts = facts_of(self)
+        assert facts is not None
+        return facts
+
+
+@functools.cache
+def _built(variant: Variant, sizes: tuple[tuple[str, int], ...]) -> tuple[Model, dict[str, Tensor]]:
+    model = variant.build_anew(**dict(sizes))
+    return model, {name: tensor.detach().clone() for name, tensor in named_tensors(model)}
+
+
+def named_tensors(model: Model) -> Iterator[tuple[str, Tensor]]:
+    """Weights and buffers, also those that are not saved."""
+    yield from itertools.chain(model.named_parameters(), model.named_buffers())
+
+
+@functools.cache
+def facts_of(variant: Variant) -> tuple[int, frozenset[str]] | None:
+    """(the number of groups, what is given); None for what is refused, which is not a model (see test_refusals)."""
+    try:
+        with keyed("weights", 0):
+            model = variant.unstarted()
+    except RequestError:
+        return None
+    return len(model.groups), model.gives
 
 
 def constructor_of(model: str) -> Callable[..., Model]:
@@ -147,7 +188,7 @@ def star(model: str) -> list[Variant]:
     """The model with its defaults on every domain, and with one choice changed, once each, where that can be built."""
     alone = [Variant(model, domain, ()) for domain in DOMAINS]
     one = [first_of(model, ((slot, value),)) for slot, value in choices_for(model)]
-    return [v for v in dict.fromkeys([*alone, *one]) if v is not None and can_be_built(v)]
+    return [v for v in dict.fromkeys([*alone, *one]) if v is not None and facts_of(v)]
 
 
 @functools.cache
@@ -171,16 +212,7 @@ def first_of(model: str, choices: tuple[tuple[str, Choice | str], ...]) -> Varia
     """The first domain that the choices can be built on; which is tried first changes with them, so that all occur."""
     start = seed_of(model, *(f"{slot}={value}" for slot, value in choices)) % len(DOMAINS)
     tried = (Variant(model, domain, choices) for domain in [*DOMAINS[start:], *DOMAINS[:start]])
-    return next((variant for variant in tried if can_be_built(variant)), None)
-
-
-def can_be_built(variant: Variant) -> bool:
-    """One that is refused is not a model (test_refusals holds the refusals)."""
-    try:
-        variant.build()
-    except RequestError:
-        return False
-    return True
+    return next((variant for variant in tried if facts_of(variant)), None)
 
 
 def models_with(*facts: str) -> list[Any]:

@@ -1,0 +1,18 @@
+"""What the server of `cli.commands` imports once: every module that a verb may come to need."""
+
+import importlib
+import pkgutil
+
+import sklearn.datasets
+import torch
+
+import unveil
+from unveil.registry import HOMES, load_all
+
+torch.set_num_threads(1)
+for kind in HOMES:
+    load_all(kind)
+for module in pkgutil.walk_packages(unveil.__path__, "unveil."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+assert sklearn.datasets

@@ -1,0 +1,392 @@
+"""Faults of one line, by the promise that each breaks, and the small tests that should notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault: in `file`, `old` (which stands there exactly once) becomes `new`; one of `tests` turns red."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def fault(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
+    return Mutant(name, file, old, new, tests)
+
+
+# fmt: off
+BOUNDS = (  # log w is sampled; every density is complete; sums, never means; the weights that are held
+    fault(
+        "analytic-kl-in-iwae", "terms.py",
+        "return self.log_px_z + (self.log_pz - self._sampled_q()).sum(-1)", "return self.log_px_z - self.rate.sum(-1)",
+        "tests/exact/test_bounds.py",
+    ),
+    fault(
+        "log-k-forgotten", "ops.py",
+        "return torch.logsumexp(log_w, dim) - math.log(log_w.shape[dim])", "return torch.logsumexp(log_w, dim)",
+        "tests/test_estimators.py::test_log_mean_exp_counts_the_weights_it_holds",
+    ),
+    fault(
+        "mean-for-sum", "ops.py",
+        "return x.sum(dim=tuple(range(-event_ndim, 0))) if event_ndim else x",
+        "return x.mean(dim=tuple(range(-event_ndim, 0))) if event_ndim else x",
+        "tests/test_likelihoods.py::test_an_event_sum_sums_and_never_averages",
+    ),
+    fault(
+        "gaussian-constant-dropped", "models/linear_gaussian/linear_gaussian.py",
+        "seen.sum(-1) * math.log(2 * math.pi) + log_det", "seen.sum(-1) * 0.0 + log_det",
+        "tests/exact/test_linear_gaussian.py::test_log_p_of_the_observed_part_is_the_marginal_of_the_joint_gaussian",
+    ),
+    fault(
+        "unequal-weights-taken-as-equal", "terms.py",
+        "if self.log_m is None:", "if True:",
+        "tests/exact/test_mixture.py::test_enumerated_under_any_q_the_bound_is_log_p",
+    ),
+    fault(
+        "summed-before-it-is-masked", "distributions/event.py",
+        "return torch.where(self.observed, log_p, torch.zeros_like(log_p))", "return log_p",
+        "tests/test_likelihoods.py::test_what_is_not_observed_leaves_the_sum_before_it_is_taken",
+    ),
+    fault(
+        "beta-ignored", "objectives/elbo.py",
+        "surrogate=distortion + beta * rate + penalty", "surrogate=distortion + rate + penalty",
+        "tests/test_objectives.py::test_warm_up_and_beta_weigh_the_rate_in_the_loss_alone",
+    ),
+    fault(
+        "penalty-in-the-bound", "objectives/elbo.py",
+        "bound=-(distortion + rate),", "bound=-(distortion + rate + penalty(terms)),",
+        "tests/test_objectives.py::test_penalties_are_added_to_the_loss_and_never_to_the_bound",
+    ),
+    fault(
+        "dreg-weight-not-squared", "objectives/pathwise.py",
+        "share**2 * log_w", "share * log_w",
+        "tests/test_objectives_gradients.py::test_dreg_has_iwaes_gradient_in_the_mean",
+    ),
+    fault(
+        "rloo-keeps-its-own-draw", "objectives/score.py",
+        "(log_w.sum(0) - log_w) / (K - 1)", "log_w.sum(0) / K",
+        "tests/test_objectives_gradients.py::test_the_baseline_takes_noise_away_and_leaves_no_bias",
+    ),
+    fault(
+        "floor-for-all-groups-together", "objectives/floors.py",
+        "kl.mean(0).clamp(min=floor).sum()", "kl.mean(0).sum().clamp(min=floor)",
+        "tests/test_hvae.py::test_free_bits_per_group_follow_their_schedule",
+        "tests/test_objectives_bounds.py::test_free_bits_cost_at_least_the_floor_in_each_group",
+    ),
+    fault(
+        "floor-in-the-bound", "objectives/floors.py",
+        "return Loss(surrogate, -(distortion + kl.sum(-1)), shared, logs)",
+        "return Loss(surrogate, -(distortion + kl.clamp(min=floor).sum(-1)), shared, logs)",
+        "tests/test_objectives_bounds.py::test_free_bits_cost_at_least_the_floor_in_each_group",
+    ),
+    fault(
+        "weights-of-p-not-held", "model/modes.py",
+        "p.requires_grad_(False)", "pass",
+        "tests/exact/test_linear_gaussian.py::test_the_held_parts_get_no_gradient",
+    ),
+)
+
+DATA = (  # the binarization, the splits and their own seed; what is a likelihood of what
+    fault(
+        "binarization-left-out-of-the-result", "evaluation/result.py",
+        '"binarization": info["binarization"],', '"binarization": None,',
+        "tests/runs/test_laws.py::test_a_result_says_what_it_is_of",
+    ),
+    fault(
+        "test-examples-drawn-afresh", "data/loading.py",
+        "_split(fixed(values, n, seed, r), raw, binary, r, levels=n, grey=values[r])",
+        '_split(values[r], raw, binary, r, "draw", levels=n)',
+        "tests/data/test_data_splits.py::test_dynamic_draws_training_afresh_and_the_rest_once",
+    ),
+    fault(
+        "split-by-the-training-seed", "fitting/prepare.py",
+        "data = load(source, y=y, z=z, **vars(choices.data))",
+        'data = load(source, y=y, z=z, **vars(choices.data) | {"seed": seed})',
+        "tests/runs/test_laws.py::test_the_training_seed_moves_neither_the_split_nor_a_fixed_draw",
+    ),
+    fault(
+        "test-row-in-training", "data/loading.py",
+        "return (np.sort(order[both:]),", "return (np.sort(order[both - 1 :]),",
+        "tests/data/test_data_splits.py::test_splits_are_disjoint_and_cover_everything",
+    ),
+    fault(
+        "bernoulli-of-grey-values", "likelihoods/bernoulli.py",
+        'domains = ("binary",)', 'domains = ("binary", "levels", "unit")',
+        "tests/test_likelihood_parts.py::test_the_wrong_formula_for_grey_values_is_refused_with_the_right_one",
+    ),
+    fault(
+        "density-on-integers", "likelihoods/real.py",
+        'domains = ("real",)', 'domains = ("real", "levels", "count")',
+        "tests/test_likelihood_parts.py::test_the_wrong_formula_for_grey_values_is_refused_with_the_right_one",
+    ),
+    fault(
+        "jacobian-dropped", "likelihoods/real.py",
+        "return (self.scale * ((self.pace * self.log_sigma)", "return (1.0 * ((self.pace * self.log_sigma)",
+        "tests/test_likelihoods.py::test_ten_times_x_costs_d_log_10",
+    ),
+    fault(
+        "sigma-without-a-floor", "likelihoods/real.py",
+        "(self.pace * self.log_sigma).exp() + self.floor)", "(self.pace * self.log_sigma).exp())",
+        "tests/test_likelihoods.py::test_a_learned_sigma_is_learned_and_has_its_floor",
+    ),
+    fault(
+        "sigma-solved-as-a-variance", "likelihoods/real.py",
+        "sigma = (variance.sqrt() - self.floor)", "sigma = (variance - self.floor)",
+        "tests/test_likelihoods.py::test_a_solved_sigma_is_the_root_mean_squared_error",
+    ),
+    fault(
+        "constant-columns-let-through", "likelihoods/base.py",
+        "((found.std == 0),", "((found.std < 0),",
+        "tests/test_likelihoods.py::test_constant_columns_are_named",
+    ),
+    fault(
+        "tails-outside-of-the-end-bins", "distributions/levels.py",
+        "return torch.where(final, above, torch.where(first, below, inside))", "return inside",
+        "tests/test_likelihoods.py::test_the_discretised_logistic_sums_to_one",
+    ),
+    fault(
+        "changed-data-taken-for-the-same", "runs/store.py",
+        'if data.sha256 != self.data_info["sha256"]:', "if False:",
+        "tests/runs/test_laws.py::test_data_that_has_changed_is_refused",
+    ),
+)
+
+JUDGING = (  # every example once, one x for all draws, K and side stated, annealing that never saw its z
+    fault(
+        "last-block-dropped", "data/rowblocks.py",
+        "for first in range(0, count, ROWS):", "for first in range(0, max(ROWS, count - ROWS + 1), ROWS):",
+        "tests/data/test_rowblocks.py",
+    ),
+    fault(
+        "last-block-not-filled-up", "data/rowblocks.py",
+        "torch.arange(first, first + ROWS).clamp(max=count - 1)", "torch.arange(first, min(first + ROWS, count))",
+        "tests/data/test_rowblocks.py",
+    ),
+    fault(
+        "noise-keyed-by-how-many-come", "estimators/base.py",
+        'with keyed("evaluate", seed, block.first):', 'with keyed("evaluate", seed, block.done):',
+        "tests/test_estimators.py::test_the_numbers_of_a_row_do_not_hang_on_how_many_come_after_it",
+    ),
+    fault(
+        "one-noise-for-all-blocks", "estimators/base.py",
+        'with keyed("evaluate", seed, block.first):', 'with keyed("evaluate", seed):',
+        "tests/runs/test_laws.py::test_equal_x_far_apart_in_a_set_meet_noise_of_their_own",
+    ),
+    fault(
+        "judged-in-training-mode", "estimators/base.py",
+        "with evaluating(model), decoding_in(model, precision):", "with decoding_in(model, precision):",
+        "tests/test_estimators.py::test_all_draws_are_judged_in_evaluation_mode",
+    ),
+    fault(
+        "infinite-value-passed-over", "estimators/base.py",
+        "if not torch.isfinite(estimate.log_px).all():", "if False:",
+        "tests/test_estimators.py::test_a_value_that_is_not_finite_is_an_error_with_its_row",
+    ),
+    fault(
+        "k-left-out-of-the-result", "evaluation/result.py",
+        '"num_samples": judge.num_samples,', '"num_samples": None,',
+        "tests/runs/test_laws.py::test_a_result_says_what_it_is_of",
+    ),
+    fault(
+        "bits-that-are-nats", "evaluation/result.py",
+        "observed * math.log(2))", "observed)",
+        "tests/runs/test_laws.py::test_a_result_says_what_it_is_of",
+    ),
+    fault(
+        "error-of-one-for-that-of-the-mean", "ops.py",
+        "return value.std(0) / math.sqrt(len(value))", "return value.std(0)",
+        "tests/runs/test_laws.py::test_a_result_says_what_it_is_of",
+    ),
+    fault(
+        "renyi-without-a-side", "estimators/renyi.py",
+        "if not 0 <= alpha <= 1:", "if not -9 <= alpha <= 1:",
+        "tests/test_local.py::test_an_alpha_without_a_side_is_refused",
+    ),
+    fault(
+        "reverse-ais-with-forward-weights", "estimators/ais.py",
+        "upper = -log_mean_exp(-log_w_back)", "upper = log_mean_exp(log_w_back)",
+        "tests/test_ais.py::test_with_few_temperatures_each_side_is_on_its_own_side_and_its_mean_weight_is_right",
+    ),
+    fault(
+        "pilot-saw-z", "estimators/pilot.py",
+        "here = path.at(path.draw(CHAINS))", "here = path.at(path.known()[0].expand(CHAINS, -1, -1))",
+        "tests/test_ais.py::test_the_plan_never_depends_on_a_known_z",
+    ),
+    fault(
+        "every-proposal-accepted", "estimators/hmc.py",
+        "return torch.rand_like(gain) < gain.exp()", "return torch.rand_like(gain) < 2",
+        "tests/test_ais.py::test_a_transition_leaves_its_density_as_it_is",
+    ),
+    fault(
+        "shuffled-z-compared-with-itself", "diagnostics/collapse.py",
+        "foreign = tuple(g[:, order] for g in z)", "foreign = tuple(g[:, order.sort().values] for g in z)",
+        "tests/test_collapse.py::test_the_drop_of_a_linear_gaussian_model_is_the_closed_form",
+    ),
+    fault(
+        "percentile-from-the-wrong-end", "use/score.py",
+        "np.searchsorted(np.sort(reference), log_px)", "np.searchsorted(np.sort(-reference), -log_px)",
+        "tests/runs/test_laws.py::test_a_percentile_is_the_share_of_less_likely_validation_examples",
+    ),
+    fault(
+        "ranked-among-test-examples", "use/score.py",
+        'run.scores("valid")', 'run.scores("test")',
+        "tests/runs/test_laws.py::test_a_percentile_is_the_share_of_less_likely_validation_examples",
+    ),
+    fault(
+        "imputed-over-what-is-known", "use/impute.py",
+        "missing = ~observed[self.rows]", "missing = observed[self.rows] | True",
+        "tests/test_impute.py::test_what_was_observed_comes_back_bit_by_bit",
+    ),
+    fault(
+        "imputed-without-weights", "use/impute.py",
+        "w = log_w.double().softmax(0)", "w = (0 * log_w.double()).softmax(0)",
+        "tests/test_impute.py::test_a_wrong_posterior_is_put_right_by_the_weights",
+    ),
+)
+
+MODELS = (  # codes, ladders and diffusions, and parts from other packages
+    fault(
+        "farthest-code", "nn/quantize.py",
+        "alpha=-1).argmin(-1)", "alpha=-1).argmax(-1)",
+        "tests/test_vqvae.py::test_a_vector_becomes_the_nearest_code",
+    ),
+    fault(
+        "no-gradient-through-codes", "nn/quantize.py",
+        "return Quantized(h, codes, h + (e - h).detach(), commitment, book)",
+        "return Quantized(h, codes, e.detach() + 0 * h, commitment, book)",
+        "tests/test_vqvae.py::test_the_gradient_of_a_code_is_handed_to_the_vector",
+    ),
+    fault(
+        "scalars-between-their-levels", "nn/quantize.py",
+        "o = torch.where(self.levels % 2 == 0, 0.5, 0.0)", "o = torch.where(self.levels % 2 == 0, 0.0, 0.0)",
+        "tests/test_vqvae.py::test_scalars_of_a_codebook_size",
+    ),
+    fault(
+        "codes-for-nothing", "models/vqvae/vqvae.py",
+        "-self.num_codes * math.log(self.codebook_size)", "0.0",
+        "tests/test_vqvae.py::test_terms_are_those_of_a_certain_q",
+    ),
+    fault(
+        "diffusion-kl-doubled", "models/vdm/steps.py",
+        "kl.append(0.5 * growth *", "kl.append(growth *",
+        "tests/exact/test_diffusion.py::test_the_kl_of_a_layer_is_that_of_its_two_gaussians",
+    ),
+    fault(
+        "diffusion-loss-without-its-slope", "models/vdm/vdm.py",
+        "return slope * error, {}", "return error, {}",
+        "tests/exact/test_diffusion.py::test_the_loss_in_continuous_time_is_the_limit_of_many_steps",
+    ),
+    fault(
+        "times-shared-by-all-draws", "models/vdm/vdm.py",
+        "return (torch.arange(K, **made).unsqueeze(1) + torch.rand(K, B, **made)) / K",
+        "return torch.rand(1, B, **made).expand(K, B)",
+        "tests/exact/test_diffusion.py::test_times_are_spread_over_the_batch_in_training_and_over_the_draws_in_judging",
+    ),
+    fault(
+        "closed-form-where-there-is-none", "models/hvae/hvae.py",
+        "if self.ladder.downward:", "if True:",
+        "tests/exact/test_hierarchical.py::test_the_kl_of_each_group_is_the_mean_of_its_samples",
+    ),
+    fault(
+        "zuko-switches-checks-off", "nn/flows.py",
+        "Distribution.set_default_validate_args(checks)", "pass",
+        "tests/test_priors.py::test_importing_the_parts_leaves_torch_and_building_a_flow_leaves_its_checks",
+    ),
+    fault(
+        "x-through-bf16", "models/vae.py",
+        ".log_prob(batch.x)", ".log_prob(batch.x.bfloat16().float())",
+        "tests/test_train.py::test_x_and_densities_never_pass_through_bf16",
+    ),
+)
+
+TRAINING = (  # each example once an epoch, nothing infinite, the same numbers after a kill
+    fault(
+        "sampler-position-lost", "train/order.py",
+        "first = step * batch_size", "first = 0 * batch_size",
+        "tests/test_train.py::test_every_epoch_meets_each_example_once_and_no_batch_is_short",
+    ),
+    fault(
+        "average-never-updated", "train/ema.py",
+        "torch._foreach_lerp_(self._mean, self._live, 1 - keep)",
+        "torch._foreach_lerp_(self._mean, self._live, 0.0)",
+        "tests/test_train.py::test_the_average_follows_its_formula",
+    ),
+    fault(
+        "validation-weighs-blocks-alike", "train/validation.py",
+        "float(value) * len(rows)", "float(value) * ROWS",
+        "tests/test_train.py::test_validation_is_the_mean_over_every_example_once",
+    ),
+    fault(
+        "infinite-loss-stepped-over", "train/loop.py",
+        "if not self.late and not (math.isfinite(norm) and math.isfinite(loss)):", "if False:",
+        "tests/test_train.py::test_a_value_that_is_not_finite_stops_before_the_update",
+    ),
+    fault(
+        "resume-from-zero", "fitting/trainer.py",
+        "self.state.load(found.tensors, found.step - first,", "self.state.load(found.tensors, 0,",
+        "tests/runs/test_laws.py::test_what_was_interrupted_goes_on_to_the_same_numbers",
+    ),
+    fault(
+        "best-weights-forgotten-on-resume", "fitting/trainer.py",
+        'self.best = Best(values["best_bound"], values["since_best"])', "self.best = Best()",
+        "tests/runs/test_laws.py::test_what_was_interrupted_goes_on_to_the_same_numbers",
+    ),
+    fault(
+        "usual-length-lost", "train/loop.py",
+        "self.usual.copy_(value)", "pass",
+        "tests/test_guard.py::test_it_goes_on_bit_by_bit_from_a_checkpoint",
+    ),
+)
+
+FILES = (  # whole or not there, one writer, nothing overwritten, and what a command answers
+    fault(
+        "written-in-place", "files.py",
+        'temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")', "temporary = path",
+        "tests/test_files.py",
+    ),
+    fault(
+        "renamed-before-it-is-on-the-disk", "files.py",
+        "os.fsync(file.fileno())", "pass",
+        "tests/test_files.py",
+    ),
+    fault(
+        "checksum-not-read", "train/checkpoint.py",
+        'manifest["sha256"] == sha256_of(folder / "tensors.safetensors")', 'manifest["sha256"]',
+        "tests/runs/test_laws.py::test_a_damaged_state_is_passed_over_for_an_older_one_or_refused",
+    ),
+    fault(
+        "old-state-gone-before-the-new-is-read", "train/checkpoint.py",
+        "if not _whole(final):", "if [shutil.rmtree(f) for f in root.iterdir() if f != final] and not _whole(final):",
+        "tests/runs/test_laws.py::test_the_state_before_goes_only_when_the_new_one_was_read_back",
+    ),
+    fault(
+        "nobody-kept-out", "train/checkpoint.py",
+        "lock.acquire(timeout=0)", "pass",
+        "tests/runs/test_laws.py::test_a_second_writer_is_kept_out",
+    ),
+    fault(
+        "run-overwritten", "runs/paths.py",
+        "path.is_dir() and any(path.iterdir())", "False",
+        "tests/runs/test_laws.py::test_a_run_is_never_overwritten",
+    ),
+    fault(
+        "wrong-request-that-failed", "cli/failures.py",
+        "return Failure(2, error.message, error.hint)", "return Failure(1, error.message, error.hint)",
+        "tests/cli/test_errors.py::test_every_error_has_its_exit_status",
+    ),
+    fault(
+        "signal-that-was-success", "cli/failures.py",
+        "return Failure(128 + error.signum, error.message, error.hint)",
+        "return Failure(0, error.message, error.hint)",
+        "tests/cli/test_errors.py::test_every_error_has_its_exit_status",
+    ),
+)
+# fmt: on
+
+MUTANTS = (*BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES)

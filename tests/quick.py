@@ -1,0 +1,35 @@
+"""Fits that are not the subject of their test: K = 10, one thread, float32, not compiled, no baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unveil.api import Run
+from unveil.fitting.prepare import prepare
+from unveil.report import write_report
+
+PLAIN = {"train.threads": 1, "train.precision": "float32", "train.compile": False}  # nothing is timed
+QUICK = PLAIN | {"evaluation.num_samples": 10}
+WORDS = tuple(f"{key}={str(value).lower()}" for key, value in QUICK.items())  # for a command line
+
+
+@contextmanager
+def no_baselines() -> Iterator[None]:
+    """A fit inside the block is compared with nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: [])
+        yield
+
+
+def fitted(source: Any, out: Path, *, report: bool = False, **options: Any) -> Run:
+    """A finished run of a short fit; `train__steps=3` is the option train.steps."""
+    asked = QUICK | {name.replace("__", "."): value for name, value in options.items()}
+    with no_baselines():
+        for _ in prepare(source, out=out, options=asked).events(write_report if report else lambda run: None):
+            pass
+    return Run.load(out, data=None if isinstance(source, str | Path) else source)
