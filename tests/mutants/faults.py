@@ -55,12 +55,12 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
     ),
     fault(
         "beta-ignored", "objectives/elbo.py",
-        "surrogate=distortion + beta * rate + penalty", "surrogate=distortion + rate + penalty",
+        "Loss.of(terms, distortion + beta * rate, -(distortion + rate))", "Loss.of(terms, distortion + rate, -(distortion + rate))",
         "tests/test_objectives.py::test_warm_up_and_beta_weigh_the_rate_in_the_loss_alone",
     ),
     fault(
-        "penalty-in-the-bound", "objectives/elbo.py",
-        "bound=-(distortion + rate),", "bound=-(distortion + rate + penalty(terms)),",
+        "penalty-in-the-bound", "objectives/base.py",
+        "Loss(surrogate + penalty(terms), bound, ", "Loss(surrogate + penalty(terms), bound - penalty(terms), ",
         "tests/test_objectives.py::test_penalties_are_added_to_the_loss_and_never_to_the_bound",
     ),
     fault(
@@ -81,8 +81,8 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
     ),
     fault(
         "floor-in-the-bound", "objectives/floors.py",
-        "return Loss(surrogate, -(distortion + kl.sum(-1)), shared, logs)",
-        "return Loss(surrogate, -(distortion + kl.clamp(min=floor).sum(-1)), shared, logs)",
+        "Loss.of(terms, distortion, -(distortion + kl.sum(-1)))",
+        "Loss.of(terms, distortion, -(distortion + kl.clamp(min=floor).sum(-1)))",
         "tests/test_objectives_bounds.py::test_free_bits_cost_at_least_the_floor_in_each_group",
     ),
     fault(
