@@ -3,8 +3,6 @@
 Importing this module imports nothing heavy: every name is loaded when it is first used.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

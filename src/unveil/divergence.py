@@ -1,7 +1,5 @@
 """The Kullback–Leibler divergence, in closed form or from samples."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """The two ways to fail: the request was wrong (exit 2), or the work failed (exit 1)."""
 
-from __future__ import annotations
-
 import difflib
 import warnings
 from collections.abc import Iterable

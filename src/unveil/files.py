@@ -1,7 +1,5 @@
 """Files that are whole or not there: written under a temporary name, flushed to the disk, renamed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -1,7 +1,5 @@
 """Small tensor functions that every floor above shares."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import math

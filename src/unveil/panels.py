@@ -1,7 +1,5 @@
 """Panels: what a page shows, as plain data. A family gives those that only it has; a report draws any of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

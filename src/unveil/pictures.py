@@ -1,7 +1,5 @@
 """Arrays of images as pictures: grids for files, half-block characters for a terminal."""
 
-from __future__ import annotations
-
 import io
 import math
 from pathlib import Path

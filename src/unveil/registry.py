@@ -5,8 +5,6 @@ decorator; no list of names is kept anywhere else. Every registered object remem
 (`describe`), so a run stores names and plain values, and loading one (`rebuild`) executes no stored code.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib
 import inspect

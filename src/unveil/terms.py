@@ -1,7 +1,5 @@
 """The terms of the identity log p(x) = ELBO + KL(q(z|x)‖p(z|x)), per sample, example and latent group."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import torch

@@ -4,8 +4,6 @@ It may import everything below it. A new verb is one function with the decorator
 by itself.
 """
 
-from __future__ import annotations
-
 import importlib
 import io
 import os

@@ -1,7 +1,5 @@
 """The application and what every verb's signature is made of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any

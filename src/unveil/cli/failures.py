@@ -1,7 +1,5 @@
 """The one place where errors end: an exit status, a sentence, a hint."""
 
-from __future__ import annotations
-
 import errno
 import signal
 from typing import Any

@@ -1,7 +1,5 @@
 """The verbs that use runs: encode, impute, sample, reconstruct, interpolate."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

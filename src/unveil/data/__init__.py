@@ -3,8 +3,6 @@
 It may import the bottom floor alone. A new source is one class in a file here.
 """
 
-from __future__ import annotations
-
 from .loading import load, prepare, read_array, read_new
 from .split import Data, Split
 

@@ -1,7 +1,5 @@
 """Named sources that no mirror serves: one .npz archive in $UNVEIL_DATA, made from the originals and pinned."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass

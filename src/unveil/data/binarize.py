@@ -4,8 +4,6 @@ References: On the Quantitative Analysis of Deep Belief Networks (Salakhutdinov 
 Importance Weighted Autoencoders (Burda et al., 2016, https://arxiv.org/abs/1509.00519), the fresh draws.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Two handwritten digits, one above the other: pictures in which the order of the parts is known."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Emoji: small colour pictures with a tree of meanings above them."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import numpy as np

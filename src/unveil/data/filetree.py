@@ -3,8 +3,6 @@
 Pillow is not needed here, and so not by a packed model.
 """
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A folder of pictures as it lies on the disk, as one array: found, checked, brought to one size, all of it said."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Callable, Sequence

@@ -3,8 +3,6 @@
 References: The on-disk format of AnnData (https://anndata.readthedocs.io/en/stable/fileformat-prose.html).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One picture file: what its header declares, checked before a pixel is decoded, and its pixels, brought to a shape."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager

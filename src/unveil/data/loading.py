@@ -1,7 +1,5 @@
 """`load`, `read_array` and `prepare`: from a source to splits, to a plain array, to new x for a fitted run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal

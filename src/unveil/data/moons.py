@@ -1,7 +1,5 @@
 """Two interleaved half circles: two columns in which every density can be looked at."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Read .npy and .npz without trusting them: header first, sizes checked before a byte is allocated, never a pickle."""
 
-from __future__ import annotations
-
 import io
 import math
 import re

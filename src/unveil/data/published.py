@@ -1,7 +1,5 @@
 """Data sets published in the format of MNIST: four gzipped idx files, checked by the digests of what they decode to."""
 
-from __future__ import annotations
-
 import gzip
 import math
 import os

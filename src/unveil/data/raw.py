@@ -1,7 +1,5 @@
 """A source once it is decoded, before anything is recognised, split or binarized."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Read what the user names or holds into a Raw: a registered name, a file, an object in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Recognise the Domain of x, and say why in a sentence; refuse in one what no domain takes."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

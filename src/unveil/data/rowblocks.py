@@ -1,7 +1,5 @@
 """Blocks of 128 rows: the one way to walk over a split, so that no number of an example depends on how many came."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """White shapes on black, drawn here, of which every generative factor is known."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The named sources. A new one is one class here or in a file beside this one: a `summary` and `read() -> Raw`."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar

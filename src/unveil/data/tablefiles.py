@@ -1,7 +1,5 @@
 """Files of tables: .csv, .tsv and .parquet, read by pyarrow with every surprise turned into a sentence."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

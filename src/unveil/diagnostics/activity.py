@@ -1,7 +1,5 @@
 """Which latents are active: their posterior means vary from example to example."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -8,8 +8,6 @@ log N nats of that at most, and less than there is of it well below that: it the
 References: Hoffman & Johnson, ELBO Surgery: yet another way to carve up the variational evidence lower bound (2016).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -3,8 +3,6 @@
 log p(x) = ELBO + KL(q(z|x)‖p(z|x))
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """log p(x) of the same examples by every estimator that the model allows: bounds that close in on one truth."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The use of a book of codes: a collapsed book has a few codes that do all the work."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

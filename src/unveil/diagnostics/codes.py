@@ -1,7 +1,5 @@
 """Codes of examples, [N, D] float32 on the CPU: posterior means, one draw each, and what pPCA makes of the same x."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A test of whether the decoder uses z: it swaps the z of examples and looks at the likelihood."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

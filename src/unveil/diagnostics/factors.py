@@ -4,8 +4,6 @@ A code may hold every factor and score nothing, being rotated: only what lies al
 in the likelihood asks for that, and none of the scores says that a factor is *not* known.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """A finding of a diagnosis: a code, a sentence with its number, and what to do about it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ..files import Plain

@@ -1,7 +1,5 @@
 """The gap of a bound and its two causes: log p(x) − ELBO = approximation gap + amortisation gap, per example."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial

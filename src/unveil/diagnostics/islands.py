@@ -1,7 +1,5 @@
 """The distance between draws of q(z) and of p(z): by dimension, and by a classifier that tells them apart."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Paths from one example to another, and how evenly E[x|z] changes along them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

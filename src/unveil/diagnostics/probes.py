@@ -1,7 +1,5 @@
 """Probes: a linear and a neighbour classifier of labels, fitted on training codes and judged on test codes."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass, field
 from typing import Any

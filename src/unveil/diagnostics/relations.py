@@ -1,7 +1,5 @@
 """Structure beyond labels: the order of two parts, and the tree of meanings above emoji."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Four routes to KL(q(z|x)‖p(z|x)) of a block of examples, beside log p(x) and the ELBO."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

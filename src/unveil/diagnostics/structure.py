@@ -4,8 +4,6 @@ A number for z alone says little: digits are told apart by their pixels, too. No
 there; it shows what a simple reader of z finds, with its standard error.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """A factorised distribution over binary x that never holds its logits in float32 for longer than a pass takes."""
 
-from __future__ import annotations
-
 import functools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Densities over the line and over [0, 1]."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -9,8 +9,6 @@ of Stirling's formula, every term is small:
 References: Loader, Fast and Accurate Computation of Binomial Probabilities (2000).
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

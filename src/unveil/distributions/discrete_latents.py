@@ -1,7 +1,5 @@
 """Latents that take few values: bits and one-hot choices, with relaxed draws."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, register_kl

@@ -1,7 +1,5 @@
 """A factorised distribution over one example, masked before it is summed."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 import torch

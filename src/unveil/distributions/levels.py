@@ -1,7 +1,5 @@
 """Distributions over the levels 0 … n − 1."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 

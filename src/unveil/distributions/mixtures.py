@@ -3,8 +3,6 @@
 The components come first in every tensor, so that a sum over them runs through memory in long strides.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

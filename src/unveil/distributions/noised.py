@@ -1,7 +1,5 @@
 """A level seen through Gaussian noise, and which level it may have been."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

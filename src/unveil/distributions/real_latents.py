@@ -1,7 +1,5 @@
 """Real latents: mixtures, Gaussians with full covariance and pushforwards."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, Protocol, runtime_checkable
 

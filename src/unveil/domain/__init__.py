@@ -3,8 +3,6 @@
 This room stands on the ground floor: it may import numpy and `errors` alone. For a new kind add a file with one class.
 """
 
-from __future__ import annotations
-
 from .domain import Domain
 from .kind import Kind, choices, kind, kinds
 

@@ -1,7 +1,5 @@
 """x of the integers from 0 upwards, which count something."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .kind import Kind, kind

@@ -1,7 +1,5 @@
 """A kind of values: one class says how x of it is recognised, checked, kept and spoken of."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod

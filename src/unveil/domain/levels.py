@@ -1,7 +1,5 @@
 """x of the integers 0 … n − 1, n ≤ 256: bits, grey levels and other small scales."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..errors import RequestError

@@ -1,7 +1,5 @@
 """x of real numbers, all of them or those in [0, 1], kept as float32."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..errors import RequestError

@@ -1,7 +1,5 @@
 """The values of x as they came: what every kind asks of them, and how they are refused."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any

@@ -1,7 +1,5 @@
 """A start for annealing that knows the modes of p(z|x) which q(z|x) misses, for z of few dimensions."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """log p(x) by annealing: from below, and from both sides."""
 
-from __future__ import annotations
-
 import math
 import typing
 from dataclasses import replace

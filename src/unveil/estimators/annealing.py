@@ -1,7 +1,5 @@
 """The path from f0 to p(x, z), and the passes along it: forward from a draw of f0, back from one of p(z|x)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Literal
 

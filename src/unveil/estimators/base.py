@@ -1,7 +1,5 @@
 """Estimators of log p(x), and the driver that runs one over a whole split."""
 
-from __future__ import annotations
-
 import time
 import weakref
 from abc import ABC, abstractmethod

@@ -1,7 +1,5 @@
 """Lower bounds on log p(x) from posterior draws, and the exact value where it has a closed form."""
 
-from __future__ import annotations
-
 import torch
 
 from ..batch import Batch

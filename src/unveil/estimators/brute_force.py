@@ -1,7 +1,5 @@
 """log p(x) by brute force: p(x|z) averaged over draws of z that know nothing of x."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The latents of one batch as one vector: groups side by side, in the space in which samplers and grids move."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

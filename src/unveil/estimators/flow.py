@@ -1,7 +1,5 @@
 """log p(x) along an ODE whose velocity a model's network gives: of another model than the one that was trained."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

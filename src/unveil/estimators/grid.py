@@ -9,8 +9,6 @@ References: Genz & Malik, An adaptive algorithm for numerical integration over a
 (1980), for halving what errs most; Davis & Rabinowitz, Methods of Numerical Integration (1984), §2.7 and §6.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

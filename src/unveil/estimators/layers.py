@@ -1,7 +1,5 @@
 """The bound of a model that is cut into T steps: a hierarchical VAE of T + 1 groups."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

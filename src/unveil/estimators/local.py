@@ -1,7 +1,5 @@
 """Posterior inference as optimisation: a q of each example's own, fitted without an encoder."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Literal

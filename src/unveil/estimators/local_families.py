@@ -7,8 +7,6 @@ how narrow or how wide it began.
 References: Cardoso & Laheld, Equivariant Adaptive Source Separation (1996), §III, the relative gradient.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from typing import Literal

@@ -3,8 +3,6 @@
 Everything here is per example: no step, rate or choice of one example depends on another.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

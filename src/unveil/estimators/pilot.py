@@ -1,7 +1,5 @@
 """Pilot chains: the temperatures and step sizes of a pass, from chains with noise of their own."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The Pareto shape k̂ of importance weights: how heavy the tail is that an estimate rests on."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """log p(x) by summing over z: exactly where z takes few values, on an adaptive grid where it is real and small."""
 
-from __future__ import annotations
-
 import torch
 
 from ..batch import Batch

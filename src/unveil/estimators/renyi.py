@@ -1,7 +1,5 @@
 """The bounds between the importance-weighted one and the ELBO."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ..batch import Batch

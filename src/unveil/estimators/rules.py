@@ -3,8 +3,6 @@
 References: Davis & Rabinowitz, Methods of Numerical Integration (1984), §2.7.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Sums over K importance weights, chunk by chunk; only their moments and the largest few are kept."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """How much of a decoder is held at once: the width of its widest layer."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Several runs on the same data, side by side: what each came to, and what separates them, example by example."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

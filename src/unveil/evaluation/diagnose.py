@@ -1,7 +1,5 @@
 """What a fit is really worth: the bracket around log p(x), where the ELBO loses, and what the latent space holds."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """How good a fitted model is: one estimate of log p(x) per example, and the object that reports it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What to say of a result: three sentences a person can act on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The object that states an estimate of log p(x): the fields of result.json."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

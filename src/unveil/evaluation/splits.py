@@ -1,7 +1,5 @@
 """The examples that are judged: a split of the run, new x, or x that the model itself draws."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

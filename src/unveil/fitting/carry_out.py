@@ -1,7 +1,5 @@
 """Training, judging and reporting of a run, wherever its directory stands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What happens during a fit, one event at a time; the command line shows them, a notebook may do something else."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The lines before a fit: what was picked and why, and what it will cost."""
 
-from __future__ import annotations
-
 import time
 
 from ..data import Data

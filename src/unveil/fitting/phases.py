@@ -1,7 +1,5 @@
 """Going on with a run: after a kill, or in a declared new phase."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from dataclasses import replace

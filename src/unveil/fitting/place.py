@@ -1,7 +1,5 @@
 """Where the data lies while a model is trained."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

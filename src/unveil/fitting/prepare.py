@@ -1,7 +1,5 @@
 """From a source to a fit that is resolved: the data is read, the model built, a few steps timed; nothing is written."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """A few samples for the eye while training goes on."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

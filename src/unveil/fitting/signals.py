@@ -1,7 +1,5 @@
 """Ctrl-C and SIGTERM as requests that are met between two steps."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading

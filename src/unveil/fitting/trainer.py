@@ -1,7 +1,5 @@
 """The training of one run: metrics, validations, checkpoints, early stopping, and taking up where a kill left off."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 A Bernoulli on grey values, or a density on integers, is not a likelihood: the numbers would compare with nothing.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, cast

@@ -1,7 +1,5 @@
 """Binary x."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli as TorchBernoulli

@@ -1,7 +1,5 @@
 """Counts 0, 1, 2, … without an upper end."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution

@@ -1,7 +1,5 @@
 """Levels 0 … n − 1: each on its own, or in their order."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution

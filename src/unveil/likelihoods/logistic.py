@@ -1,7 +1,5 @@
 """Levels 0 … n − 1 as the bins of a smooth density."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Densities of real x, in the units of x as given."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Densities on [0, 1]."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

@@ -1,7 +1,5 @@
 """Small questions about a built model: the size of its z, what it can be used for, where it is."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

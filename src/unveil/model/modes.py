@@ -1,7 +1,5 @@
 """States that a module is in for the length of a block: weights held constant, evaluation mode."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable, Iterator
 

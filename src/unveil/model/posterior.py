@@ -1,7 +1,5 @@
 """What q(z|x) of one batch answers: draws, densities and moments."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 

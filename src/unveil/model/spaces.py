@@ -1,7 +1,5 @@
 """Where z moves: the coordinates of samplers and grids, and the ODE that carries z to noise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Blocks, changes of resolution and ends for features on a grid of cells [N, P, C]; a vector is a grid of one cell."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

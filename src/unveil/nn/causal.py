@@ -1,7 +1,5 @@
 """Networks on a grid of cells in which a cell sees those before it, row by row: what the chain rule needs."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

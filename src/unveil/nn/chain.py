@@ -1,7 +1,5 @@
 """Numbers for each value of x from the values before it: the chain rule as one network."""
 
-from __future__ import annotations
-
 import math
 
 import torch

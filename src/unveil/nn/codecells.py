@@ -1,7 +1,5 @@
 """Networks from x to a vector per code and back: on a grid of codes for images, in no order for vectors."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Residual convolutional networks that choose their depth from the size of the image."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -6,8 +6,6 @@ References: Dinh et al., Density estimation using Real NVP (2017); Durkan et al.
 Papamakarios et al., Masked Autoregressive Flow for Density Estimation (2017).
 """
 
-from __future__ import annotations
-
 import importlib
 import math
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Sines and cosines: of values, so that a network sees fine steps in them, and of a time."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The networks between the latent groups of a hierarchical model, from above or from below."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

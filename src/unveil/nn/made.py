@@ -1,7 +1,5 @@
 """Masked layers: an output sees the inputs before it, and whatever context is given with them."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """A denoiser that takes dimensions as independent: it knows only how often each value occurs."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """How a label, and the mask of what is observed, enter a network."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

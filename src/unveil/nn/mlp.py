@@ -1,7 +1,5 @@
 """Residual multi-layer perceptrons for vectors, and for small images seen as vectors."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """γ(t), the logarithm of noise over signal as a function of time: its ends, and the way between them."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Residual convolutions at one coarse resolution, which cost a fraction of those at full resolution."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

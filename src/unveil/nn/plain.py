@@ -1,7 +1,5 @@
 """Plain feed-forward networks, as in the literature: what published numbers of small VAEs were reached with."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """From vectors to codes and back: a learned book of vectors, or rounded scalars."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 

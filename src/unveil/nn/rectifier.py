@@ -1,7 +1,5 @@
 """max(0, x) whose gradient keeps no mask."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The residual block, and layers that start small: a network begins near what is added up without it."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import torch

@@ -1,7 +1,5 @@
 """The networks of a ladder, built from a few numbers."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from ..registry import lookup

@@ -1,7 +1,5 @@
 """Networks from a noisy x and its time to an estimate of x, of the noise, or of something between them."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

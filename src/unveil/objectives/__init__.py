@@ -4,8 +4,6 @@ They may import the interface (`unveil.model`) and what is below it, and no fami
 file here.
 """
 
-from __future__ import annotations
-
 from .aggregate import BetaTcvae as BetaTcvae
 from .aggregate import Mmd as Mmd
 from .base import Loss as Loss

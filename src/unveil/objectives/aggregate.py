@@ -1,7 +1,5 @@
 """Objectives that look at q(z) = E_x[q(z|x)], the posterior of all examples together."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The evidence lower bound, with a weight on its rate."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

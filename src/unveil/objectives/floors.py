@@ -1,7 +1,5 @@
 """The rate is not pushed below a floor: against latents that carry nothing."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

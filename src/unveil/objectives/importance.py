@@ -1,7 +1,5 @@
 """Bounds from K weighted samples: importance-weighted, in combination with the ELBO, and Rényi's between the two."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Gradients with less noise: the ones that reach q only along the path of the draw."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Objectives that need no path through the draw, so that z may be discrete."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

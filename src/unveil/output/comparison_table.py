@@ -1,7 +1,5 @@
 """Runs beside each other on standard output, the best first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from ..estimators.label import label

@@ -1,7 +1,5 @@
 """What a person sees on standard error while something is counted: a bar, or the name of what is being done."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

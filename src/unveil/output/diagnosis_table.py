@@ -1,7 +1,5 @@
 """A diagnosis on standard output: the bracket of log p(x) as a table, then what was found and what to do."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Somewhere to show the events of a fit: the interface, and plain lines."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Lists on standard output: the parts to choose from, the keys, the runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A fit in a terminal: the validations as a table that grows, the newest samples, and a bar."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A judged bound on standard output: a small table and a sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

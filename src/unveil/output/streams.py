@@ -1,7 +1,5 @@
 """Lines and tables that any stream can write, and what standard error is: a terminal, a notebook or neither."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO

@@ -1,7 +1,5 @@
 """A row of images in the characters of a terminal."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

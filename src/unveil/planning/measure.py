@@ -1,7 +1,5 @@
 """Short measurements on the real model and data that a plan is made from: seconds, bytes, floating-point operations."""
 
-from __future__ import annotations
-
 import copy
 import shutil
 import time

@@ -1,7 +1,5 @@
 """Whether a budget pays for convolutions: they learn more from every example than matrices alone, and see fewer."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

@@ -1,7 +1,5 @@
 """Which stages a training has: the main one, a finish with another objective, the prior alone."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

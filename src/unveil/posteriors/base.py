@@ -1,7 +1,5 @@
 """q(z|x): heads that turn encoder features into a distribution with batch shape [B]."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """Posteriors over discrete latents, which are float tensors: bits, or one-hot blocks."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from torch import Tensor, nn

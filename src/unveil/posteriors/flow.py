@@ -1,7 +1,5 @@
 """Posteriors z = μ(x) + σ(x)·T(ε; x), ε ∼ N(0, I), with an invertible T that starts as the identity."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.distributions import AffineTransform, Distribution, Independent, Normal

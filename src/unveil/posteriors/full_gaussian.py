@@ -1,7 +1,5 @@
 """Gaussians with a full covariance."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution

@@ -1,7 +1,5 @@
 """p(z): modules whose forward returns a distribution with batch shape [] and event shape [S]."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Literal

@@ -1,7 +1,5 @@
 """A prior over a grid of codes, one after the other."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F

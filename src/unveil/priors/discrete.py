@@ -1,7 +1,5 @@
 """Priors over discrete latents, which are float tensors: bits, or one-hot blocks."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution

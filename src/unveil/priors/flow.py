@@ -1,7 +1,5 @@
 """Priors z = T(u), u ∼ N(0, I), with an invertible T; and one whose T is autoregressive."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.distributions import Distribution, Transform
 

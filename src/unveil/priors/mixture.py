@@ -1,7 +1,5 @@
 """Mixtures of diagonal Gaussians with means of their own."""
 
-from __future__ import annotations
-
 import math
 
 import torch

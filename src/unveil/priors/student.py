@@ -1,7 +1,5 @@
 """A prior with heavy tails."""
 
-from __future__ import annotations
-
 import math
 
 import torch

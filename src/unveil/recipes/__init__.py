@@ -4,8 +4,6 @@ It may import `api` and what is below it. A new recipe is one function with the 
 docs/recipes.md.
 """
 
-from __future__ import annotations
-
 from .base import Goal, Recipe, all_recipes, find, recipe
 from .outcome import Attempt, Reproduction
 from .seeds import reproduce

@@ -3,8 +3,6 @@
 A rung is its budget alone, so whatever makes the defaults better makes every rung better.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from .base import Goal, recipe

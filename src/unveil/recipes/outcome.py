@@ -1,7 +1,5 @@
 """What a reproduction came to: a row per seed, and what was reached beside what was stated."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Mapping, Sequence

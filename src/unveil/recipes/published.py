@@ -5,8 +5,6 @@ AdamW with one cosine and averaged weights, in larger batches. 5,000 of the 60,0
 weights of the best bound on those are kept. Patience is off, so that the learning rate always comes down.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from .base import Goal, recipe

@@ -1,7 +1,5 @@
 """Reproduce a number: train each seed as the recipe says, judge it on the test set, put it beside what was stated."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The report of a run: one HTML file that opens without a network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ..runs.store import RunStore

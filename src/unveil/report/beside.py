@@ -1,7 +1,5 @@
 """What several runs show side by side: draws of each and, where one can be cut into steps, few steps beside many."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

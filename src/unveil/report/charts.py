@@ -4,8 +4,6 @@ Colours with an @ are the page's own and are set where a figure is drawn. Text g
 little HTML in labels. Only SVG traces are used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The page of a comparison: one table, the validation curves over each other, and draws beside each other."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Densities on grids: the aggregate of q(z|x) over p(z), and for two latents p(z|x) beside q(z|x)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Figures of "How good is it, really": the bracket, the gap, the rate split and densities."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

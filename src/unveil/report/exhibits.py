@@ -1,7 +1,5 @@
 """What a page shows beside the panels of a family: figures, tables, HTML of its own, and groups of all of these."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

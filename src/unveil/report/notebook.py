@@ -1,7 +1,5 @@
 """How a run shows itself in a notebook: a small card that needs nothing from outside."""
 
-from __future__ import annotations
-
 from markupsafe import Markup
 
 from ..errors import RequestError

@@ -1,7 +1,5 @@
 """Numbers as every sentence of a report prints them."""
 
-from __future__ import annotations
-
 
 def fixed(value: float | None, digits: int = 2) -> str:
     """A number as every sentence of a result prints it, with a minus sign; a missing one is a dash."""

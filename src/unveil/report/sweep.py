@@ -1,7 +1,5 @@
 """The page of a sweep: the rate–distortion curve with its two ends marked, and what marks them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path

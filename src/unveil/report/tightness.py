@@ -1,7 +1,5 @@
 """How far the number can be trusted: the bracket around log p(x), what the bound loses and what the rate pays for."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

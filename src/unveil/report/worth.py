@@ -1,7 +1,5 @@
 """Whether z is worth what it costs: is it used, are its samples like data, and what can be read from it."""
 
-from __future__ import annotations
-
 from ..panels import Panel
 from .exhibits import Group, Table, sentences
 from .rounding import fixed, percent

@@ -1,7 +1,5 @@
 """A run's choices in the words of the command line: the keys that make it again, and the command that says them."""
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The curves of a run: the one reader of the rows of its metrics."""
 
-from __future__ import annotations
-
 from .store import RunStore
 
 Curve = tuple[list[int], list[float]]

@@ -1,7 +1,5 @@
 """New x, read in the domain of a run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..data import Split, prepare, read_new

@@ -1,7 +1,5 @@
 """Where a run may be written, and which runs are near a path."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

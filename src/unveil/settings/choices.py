@@ -1,7 +1,5 @@
 """What a user asked for, checked against the keys, and the parts that are built from it."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """How log p(x) is judged: the estimator and its number of samples."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """From names and plain values to objects: keys, their types and defaults come from the constructors' signatures."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """Checkpoints: a directory per step, whole or not there, with checksums read back before the previous one goes."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """One stage of training as a compiled module."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Where the batches of a stage come from: data beside the model, or on the host and copied one step ahead."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 

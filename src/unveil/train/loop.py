@@ -1,7 +1,5 @@
 """The training loop: a generator that yields after every update. The caller logs, evaluates, saves or stops."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass

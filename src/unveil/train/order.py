@@ -1,7 +1,5 @@
 """The order of the examples: a function of the seed and the step, so that a resumed run needs no state of it."""
 
-from __future__ import annotations
-
 import functools
 
 import torch

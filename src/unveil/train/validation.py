@@ -1,7 +1,5 @@
 """The validation bound: every example once, the same noise each time."""
 
-from __future__ import annotations
-
 import torch
 
 from ..data import Split

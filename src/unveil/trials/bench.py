@@ -1,7 +1,5 @@
 """A run's model and data once more, with one choice changed, on a short budget, judged on validation examples alone."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import math

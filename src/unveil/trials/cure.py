@@ -1,7 +1,5 @@
 """Remedies for a model whose latents say too little, tried on a short budget and chosen on validation examples."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What can be done about latents that say too little: three remedies that a short trial can judge, the rest by name."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any

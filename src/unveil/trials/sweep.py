@@ -1,7 +1,5 @@
 """The rate–distortion curve of a model: refits over the weight of the rate, from islands at one end to collapse."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """x as its latents and back: the posterior mean and standard deviation of every latent, or the codes of x."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Imputation fills in missing values of x: draws from p(x_missing|x_observed), or its mean."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

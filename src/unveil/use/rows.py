@@ -1,7 +1,5 @@
 """Results with one row per example, in the form in which x came."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np

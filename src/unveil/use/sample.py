@@ -1,7 +1,5 @@
 """The verb sample: new x from the model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

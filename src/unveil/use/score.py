@@ -1,7 +1,5 @@
 """The verb score: log p(x) of every row, with its error and its rank among validation examples."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

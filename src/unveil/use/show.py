@@ -1,7 +1,5 @@
 """The verbs reconstruct and interpolate: x from where it stands in z, and what lies between two examples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

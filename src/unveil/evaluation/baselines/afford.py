@@ -1,7 +1,5 @@
 """What a budget of operations pays for: sizes, rounds, starts and draws."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

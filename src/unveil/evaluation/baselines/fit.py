@@ -11,8 +11,6 @@ References: Theis, van den Oord & Bethge, A note on the evaluation of generative
 (2019), eq. 12.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

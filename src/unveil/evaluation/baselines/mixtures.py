@@ -1,7 +1,5 @@
 """Mixtures of Gaussians and of categoricals, fitted by EM."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from ...batch import Batch

@@ -1,7 +1,5 @@
 """The search for the best of a family of baselines, on validation examples."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Models conditioned on labels, of which some or all may not be observed: the code that their families share."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from dataclasses import replace

@@ -10,8 +10,6 @@ References: Kingma et al., Semi-supervised Learning with Deep Generative Models 
 q(y|x) at its optimum.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

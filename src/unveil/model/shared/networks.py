@@ -1,7 +1,5 @@
 """The networks and the prior that a model gets by default."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Models whose networks see x in units of the training data: the code that their families share."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,5 @@
 """The sizes and the network that a ladder gets by default, and the priors that it takes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ...domain import Domain

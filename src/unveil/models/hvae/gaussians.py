@@ -1,7 +1,5 @@
 """Draws, densities and rates of latent groups that are products of normals, given as (μ, log σ)."""
 
-from __future__ import annotations
-
 import math
 
 import torch

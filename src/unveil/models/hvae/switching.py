@@ -1,7 +1,5 @@
 """Figures of what each group of a ladder holds: its rate, and images with the groups switched on in turn."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 

@@ -3,8 +3,6 @@
 log p(x), p(z|x), the KL and the optimum all have closed forms, so every bound and estimator can be checked here.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 from typing import Literal

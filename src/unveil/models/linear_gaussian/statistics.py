@@ -1,7 +1,5 @@
 """Means, variances and covariances of the columns of x, from which a linear-Gaussian model is fitted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The kinds of components of a mixture, one for each kind of x: their densities, and their step of EM."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 

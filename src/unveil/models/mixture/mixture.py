@@ -8,8 +8,6 @@ log p(θ) = s Σ_c (log π_c + Σ_d E_{x_d ∼ marginal}[log p(x_d|c)])
 to what EM climbs, keeps every probability above zero, and costs one term in each average.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,5 @@
 """Noise of every strength on x, the network that estimates it, and p(x|z₀): what both forms of a diffusion share."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """A diffusion cut into T steps: a hierarchical VAE of T + 1 groups whose q is fixed."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from dataclasses import replace

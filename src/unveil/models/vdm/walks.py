@@ -1,7 +1,5 @@
 """Figures of a diffusion: its terms, its noise, its way from noise to x, and the effect of the number of steps."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """The quantizer that makes the codes of x, and q(c|x), which gives them probability one."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

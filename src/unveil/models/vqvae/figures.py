@@ -1,7 +1,5 @@
 """Figures of a VQ-VAE: the use of its codes, the cost of their prior, and what codes decode to."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -8,8 +8,6 @@ A section is a function that is given the subject and returns its panels in a gr
 It may import what lies below the report and the other rooms of it, and no other section.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The model: a picture of which part turns what into what, and how many weights each has."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

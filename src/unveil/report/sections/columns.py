@@ -1,7 +1,5 @@
 """Columns: held-out vectors beside samples, by column and by pairs of columns."""
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import numpy as np

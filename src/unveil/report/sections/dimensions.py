@@ -1,7 +1,5 @@
 """What each latent says: the rate and the variance of every dimension of z."""
 
-from __future__ import annotations
-
 from markupsafe import Markup
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """What a z stands for: draws of x at one z, decoded z of one x, and what lies between two z."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from markupsafe import Markup

@@ -1,7 +1,5 @@
 """How good is it, really: what `unveil diagnose` measured of a run, in words, and its posteriors drawn beside p(z)."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Least and most likely: the test examples at both ends of log p(x)."""
 
-from __future__ import annotations
-
 import torch
 from markupsafe import Markup
 

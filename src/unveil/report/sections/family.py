@@ -1,7 +1,5 @@
 """Only in this family: what the model shows of itself."""
 
-from __future__ import annotations
-
 from ..exhibits import Group
 from ..subject import Subject
 from . import section

@@ -1,7 +1,5 @@
 """The map of the latent space: posterior means of held-out examples in two dimensions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

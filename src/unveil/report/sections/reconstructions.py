@@ -1,7 +1,5 @@
 """Reconstructions: test examples beside E[x|z], or what share of each column comes back."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How it was made: the commands that make a run again, every choice in words and never a clock, and its facts."""
 
-from __future__ import annotations
-
 import shlex
 
 from ...runs.command import fit_command, keys_of

@@ -1,7 +1,5 @@
 """Samples: images that the model makes up beside real ones."""
 
-from __future__ import annotations
-
 import torch
 
 from ...panels import Strip

@@ -1,7 +1,5 @@
 """Against simple models: the paired difference to each baseline, as bars and in a table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

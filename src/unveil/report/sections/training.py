@@ -1,7 +1,5 @@
 """Training: the bound and its two costs, step by step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from markupsafe import Markup
