@@ -22,8 +22,8 @@ test: lint ## the checks and the whole suite
 test-all: lint ## the suite with the full product of contracts
 	UNVEIL_TEST_ALL=1 $(PYTEST)
 
-mutants: $(VENV)/.installed-dev ## one-line faults, each of which must turn a test red
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python tests/mutants/run.py
+mutants: $(VENV)/.installed-dev ## one-line faults, each of which must turn a test red; a few: make mutants MUTANTS="--some 3"
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
