@@ -181,9 +181,7 @@ def compare(
 
 @verb("unveil report runs/digits-vae-1 --open")
 def report(
-    run: RunPath,
-    open: Annotated[bool, switch("--open", "Open it in the browser.")] = False,
-    plugin: Plugin = None,
+    run: RunPath, open: Annotated[bool, switch("--open", "Open it in the browser.")] = False, plugin: Plugin = None
 ) -> None:
     """Write report.html again. It opens without a network; its path is printed."""
     typer.echo(str(open_run(run, plugin).report(open=open)))

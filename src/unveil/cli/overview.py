@@ -10,8 +10,7 @@ from .shared import load_plugin
 
 @verb("unveil list objectives", name="list")
 def list_(
-    kind: Annotated[str | None, argument("KIND", f"{', '.join(KINDS)}, runs or keys.")] = None,
-    plugin: Plugin = None,
+    kind: Annotated[str | None, argument("KIND", f"{', '.join(KINDS)}, runs or keys.")] = None, plugin: Plugin = None
 ) -> None:
     """List parts, runs or keys. Without KIND, all names are printed."""
     if kind is not None and kind not in (*KINDS, "runs", "keys"):

@@ -153,14 +153,6 @@ def _label(group: Sequence[Point], x: Sequence[float], y: Sequence[float]) -> Fi
     text = "<br>".join(f"β = {', '.join(names)}" + (f" · {mark}" if mark else "") for mark, names in rows)
     rate, distortion = group[0].judged.rate, group[0].judged.distortion
     right = rate > x[0] + 0.75 * (x[1] - x[0])
-    return {
-        "x": rate,
-        "y": distortion,
-        "text": text,
-        "showarrow": False,
-        "xanchor": "right" if right else "left",
-        "yanchor": "bottom",
-        "xshift": 0 if right else 12,
-        "yshift": 10 if right else 2,
-        "align": "left",
-    }
+    side, xshift, yshift = ("right", 0, 10) if right else ("left", 12, 2)
+    where = {"xanchor": side, "yanchor": "bottom", "xshift": xshift, "yshift": yshift, "align": "left"}
+    return {"x": rate, "y": distortion, "text": text, "showarrow": False, **where}

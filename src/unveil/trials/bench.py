@@ -231,13 +231,7 @@ class Bench:
         return 1 + options.encoder_steps * options.aggressive_share
 
     def fitted(
-        self,
-        trial: Trial,
-        steps: int,
-        count: Count,
-        *,
-        model: Model | None = None,
-        seed: int | None = None,
+        self, trial: Trial, steps: int, count: Count, *, model: Model | None = None, seed: int | None = None
     ) -> tuple[Model, float]:
         """A model after so many steps of the trial, and the seconds they took.
 

@@ -72,9 +72,6 @@ def _findings(found: Found) -> Panel:
     return Html("Findings", "", "findings.html", {"findings": found["findings"]})
 
 
-# -- densities ---------------------------------------------------------------------------------------------------------
-
-
 def _pictures(subject: Subject) -> list[Panel]:
     """q(z) over p(z), where z is real, and p(z|x) beside q(z|x), where it is two real numbers."""
     cloud = aggregate(subject)

@@ -14,8 +14,6 @@ from . import section
 COUNT = 12
 VALUES = 6  # first values of a row that are shown
 LONGEST = 12  # characters of a label under an image
-
-
 Scored = list[tuple[int, float]]  # places in the split, with log p(x)
 
 
