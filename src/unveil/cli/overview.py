@@ -17,12 +17,13 @@ def list_(
         raise RequestError(f"There is no list of {kind!r}.", nearest(kind, (*KINDS, "runs", "keys")))
     load_plugin(plugin)
     from ..output import lists
+    from ..settings.keys import all_keys
 
     if kind is None:
         lists.print_overview(KINDS)
     elif kind == "runs":
         lists.print_runs(Path("runs"))
     elif kind == "keys":
-        lists.print_keys()
+        lists.print_keys(all_keys())
     else:
         lists.print_parts(kind.removesuffix("s"))

@@ -19,7 +19,7 @@ def conclude(run: RunStore, result: dict[str, Any]) -> dict[str, Any]:
         _below(run, result),
         _collapsed(run, result),
         _codebook(run),
-        _overfitted(run),
+        _overfit(run),
         _unfinished(run),
         _weights(result),
     )
@@ -99,7 +99,7 @@ def _codebook(run: RunStore) -> dict[str, str] | None:
     return _finding(found.code, f"{found.sentence} {found.remedy}")
 
 
-def _overfitted(run: RunStore) -> dict[str, str] | None:
+def _overfit(run: RunStore) -> dict[str, str] | None:
     valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
     if not valid or max(valid) - valid[-1] < max(1.0, 0.03 * abs(max(valid))):
         return None

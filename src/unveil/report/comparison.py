@@ -60,9 +60,7 @@ def _sections(found: Comparison) -> dict[str, Group]:
 def _row(row: Row) -> list[str]:
     result, columns = row.result, row.columns()
     return [
-        row.name,
-        columns["model"],
-        columns["objective"],
+        *(columns[name] for name in ("name", "model", "objective")),
         label(result["estimator"], result["num_samples"]),
         f"{SIGNS[result['direction']]} {fixed(result['log_px'])}",
         "–" if row.stderr is None else f"{fixed(-row.difference)} ± {error(row.stderr)}",

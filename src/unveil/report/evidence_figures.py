@@ -160,18 +160,10 @@ def beside(found: Beside, titles: Sequence[str]) -> Figure:
 def _contour(grid: DensityGrid, name: str, style: Figure, filled: bool) -> Figure:
     """Contours that enclose 99, 90 and 50 % of the mass, as the levels 1, 2 and 3 of a height."""
     colouring = {"coloring": "fill", "showlines": False} if filled else {"coloring": "none"}
-    trace: Figure = {
-        "type": "contour",
-        "name": name,
-        "x": short(grid.x, 7),
-        "y": short(grid.y, 7),
-        "z": [short(row) for row in _heights(grid)],
-        "contours": {"start": 1, "end": 3, "size": 1} | colouring,
-        "line": {"smoothing": 1} | style,
-        "hoverinfo": "skip",
-        "showscale": False,
-        "showlegend": not filled,
-    }
+    trace: Figure = {"type": "contour", "name": name, "x": short(grid.x, 7), "y": short(grid.y, 7)}
+    trace["z"] = [short(row) for row in _heights(grid)]
+    trace["contours"] = {"start": 1, "end": 3, "size": 1} | colouring
+    trace |= {"line": {"smoothing": 1} | style, "hoverinfo": "skip", "showscale": False, "showlegend": not filled}
     if filled:
         trace |= {"zmin": 0, "zmax": 3.5, "zauto": False, "autocontour": False}
         trace["colorscale"] = [[0, "@paper"], [0.25, "@wash"], [1, "@accent"]]

@@ -79,13 +79,12 @@ def curve(found: Sweep) -> Figure:
     x, y = span([one.rate for one in judged], 0.05, 0.05), span([one.distortion for one in judged], 0.14, 0.14)
     best = -found.best.judged.elbo
     equal = f"rate + distortion = {best:.2f}, the best ELBO, of β = {found.best.name}"
+    own = f"the run itself, {found.own_steps:,} steps"
     traces = [
         line(*_xy(found.points), "@muted", width=1.5, hover=None, digits=6) | {"showlegend": False},
         line(x, [best - v for v in x], "@ink", equal, width=1.5, hover=None, dash="dot", digits=9),
         *(_dots(LOOKS[mark][0], [p for p in found.points if _mark(p) == mark], *LOOKS[mark][1:]) for mark in LOOKS),
-        _dots(
-            f"the run itself, {found.own_steps:,} steps", [found.before], "@ink", "circle-open", 19, line={"width": 1.5}
-        ),
+        _dots(own, [found.before], "@ink", "circle-open", 19, line={"width": 1.5}),
     ]
     return figure(
         traces,
