@@ -25,7 +25,6 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 
 
 def comparison_page(found: Comparison) -> str:
-    """The HTML of a comparison."""
     subject = Subject.of(found.rows[0].run)
     head = {"comparison": found, "side": SIGNS[subject.result["direction"]]}
     return rendered("comparison.html", _sections(found), subject.paint, subject.column_names, **head)

@@ -104,13 +104,10 @@ def beside_the_truth(subject: Subject) -> list[Beside]:
     def log_true(z: Tensor) -> Tensor:
         return _log_joint(subject.model, batch, z, groups)
 
-    def log_q(z: Tensor) -> Tensor:
-        return posterior.log_prob(_split(z, groups)).double().sum(-1)
-
     low, high = _windows(log_true, own, everywhere, 3 * side // 5)
     axes = _axes(low, high, side)  # [S, B, 2]
     z = _mesh(axes)  # [S·S, B, 2]
-    log_p, log_r = log_true(z), log_q(z)
+    log_p, log_r = log_true(z), posterior.log_prob(_split(z, groups)).double().sum(-1)
     cell = ((high - low) / (side - 1)).prod(-1).double().log()  # [B]
     return [
         _beside(place, axes[:, b], log_p[:, b], log_r[:, b] + cell[b].to(log_r.device))

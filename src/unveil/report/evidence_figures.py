@@ -128,11 +128,9 @@ def aggregate(found: AggregateDraws) -> Figure:
     if len(found.titles) == 1:
         return _aggregate_line(found)
     q = _cloud("q(z): a draw for each x", found.q, "@accent")
-    under = (
-        _cloud("p(z): draws", found.p, "@muted")
-        if found.density is None
-        else _contour(found.density, "p(z): 50, 90 and 99 % of it", {"color": "@soft", "width": 1.3}, False)
-    )
+    under = _cloud("p(z): draws", found.p, "@muted")
+    if found.density is not None:
+        under = _contour(found.density, "p(z): 50, 90 and 99 % of it", {"color": "@soft", "width": 1.3}, False)
     x, y = axis(found.titles[0], constrain="domain"), axis(found.titles[1], scaleanchor="x")
     return figure([under, q], x, y, 480, showlegend=True, hovermode=False)
 

@@ -27,7 +27,6 @@ def write_sweep(found: Sweep, path: Path) -> Path:
 
 
 def sweep_page(found: Sweep) -> str:
-    """The HTML of a sweep."""
     return rendered("sweep.html", _sections(found), run=found.run, lines=found.lines())
 
 

@@ -50,7 +50,6 @@ class RunConfig:
 
     @property
     def own_steps(self) -> int:
-        """The steps of all phases together."""
         return sum(phase.steps for phase in self.phases)
 
     def slim(self) -> RunConfig:
@@ -59,7 +58,6 @@ class RunConfig:
         return replace(self, where="packed", in_memory=True, phases=alone, asked={}, seconds={}, notes=(), versions={})
 
     def to_json(self) -> dict[str, Any]:
-        """The object of config.json."""
         return {
             "format": CONFIG,
             "versions": dict(self.versions),

@@ -185,7 +185,6 @@ class Bench:
         return self.run.config.own_steps
 
     def new_model(self) -> Model:
-        """The model before its first step."""
         model = fresh_model(self.run, self.seed)
         initialise(model, self.data.train, self.seed)
         return model
