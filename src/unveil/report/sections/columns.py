@@ -12,6 +12,7 @@ from . import section
 
 PAIRED, CLOUD = 3, 500  # columns that are paired; points of each kind, at most
 BINS = 30
+OF_PAIRS = "Dark points are test examples, coloured ones samples. Even if every column fits, pairs of columns may not."
 
 
 @section("columns", order=40)
@@ -33,10 +34,7 @@ def columns(subject: Subject) -> Group | None:
     )
     parts = [Group("", "", each, across=3)]
     if pairs:
-        said = (
-            "Dark points are test examples, coloured ones samples. Even if every column fits, pairs of columns may not."
-        )
-        parts.append(Group("Pairs of columns", said, pairs, across=min(len(pairs), 3)))
+        parts.append(Group("Pairs of columns", OF_PAIRS, pairs, across=min(len(pairs), 3)))
     return Group("Columns: data and samples", words, parts)
 
 
