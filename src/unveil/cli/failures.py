@@ -34,10 +34,12 @@ class Terminated(KeyboardInterrupt):
 def failure(error: BaseException) -> Failure:
     """The exit status and the words for any error."""
     match error:
+        case RequestError():
+            return Failure(2, error.message, error.hint)
         case Interrupted():
             return Failure(128 + error.signum, error.message, error.hint)
-        case RequestError() | WorkError():
-            return Failure(2 if isinstance(error, RequestError) else 1, error.message, error.hint)
+        case WorkError():
+            return Failure(1, error.message, error.hint)
         case Terminated():
             return Failure(128 + signal.SIGTERM, "Stopped by SIGTERM.")
         case KeyboardInterrupt() | typer.Abort():
