@@ -130,7 +130,8 @@ def _beside(place: int, axes: Tensor, log_p: Tensor, log_q: Tensor) -> Beside:
     true, q = log_p.log_softmax(0), log_q.log_softmax(0)
     kl = float((q.exp() * (q - true)).sum()) if abs(held - 1) < 0.05 else None
     x, y = axes[:, 0].cpu(), axes[:, 1].cpu()
-    return Beside(place, *(DensityGrid(x, y, log.view(side, side).cpu()) for log in (true, q)), kl)
+    true_grid, q_grid = (DensityGrid(x, y, log.view(side, side).cpu()) for log in (true, q))
+    return Beside(place, true_grid, q_grid, kl)
 
 
 def _windows(log_true: Callable[[Tensor], Tensor], own: Tensor, everywhere: Tensor, side: int) -> tuple[Tensor, Tensor]:
