@@ -12,8 +12,6 @@ from typing import Any, cast
 
 from .errors import RequestError, WorkError
 
-HASH_BLOCK = 1 << 20
-
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write `content` so that a reader finds the old file or the new one, whatever happens in between."""
@@ -81,12 +79,8 @@ def plain(value: Any) -> Any:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_output(path: Path) -> Path:

@@ -64,7 +64,6 @@ def enlarge(picture: np.ndarray, at_least: int = 512) -> np.ndarray:
 
 
 def png(picture: Image.Image) -> bytes:
-    """PNG bytes of a picture."""
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()

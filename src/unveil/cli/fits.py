@@ -85,9 +85,7 @@ def demo() -> None:
 
 @verb("unveil pack runs/digits-vae-1 -o digits-model")
 def pack(
-    run: RunPath,
-    out: Annotated[Path, option("DIR", "A new folder.", "-o", "--out")],
-    plugin: Plugin = None,
+    run: RunPath, out: Annotated[Path, option("DIR", "A new folder.", "-o", "--out")], plugin: Plugin = None
 ) -> None:
     """Pack a fitted model for use elsewhere. There, unveil.load(DIR) needs only torch, numpy and safetensors."""
     found = open_run(run, plugin)

@@ -161,6 +161,7 @@ def compare(
             check_target(path, endings)
     opened = [open_run(run, plugin) for run in runs]
     from ..api import compare as compare_runs
+    from ..output.comparison_table import print_comparison
 
     found = compare_runs(opened)
     if csv is not None:
@@ -171,19 +172,12 @@ def compare(
         from ..report.comparison import write_comparison
 
         write_comparison(found, out)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        from ..output.comparison_table import print_comparison
-
-        print_comparison(found)
+    print_json(found.to_json()) if as_json else print_comparison(found)
 
 
 @verb("unveil report runs/digits-vae-1 --open")
 def report(
-    run: RunPath,
-    open: Annotated[bool, switch("--open", "Open it in the browser.")] = False,
-    plugin: Plugin = None,
+    run: RunPath, open: Annotated[bool, switch("--open", "Open it in the browser.")] = False, plugin: Plugin = None
 ) -> None:
     """Write report.html again. It opens without a network; its path is printed."""
     typer.echo(str(open_run(run, plugin).report(open=open)))

@@ -47,7 +47,6 @@ def seeds_of(text: str) -> int | list[int]:
 
 
 def show_recipes(as_json: bool) -> None:
-    """Every recipe with its number."""
     from ..output.streams import print_lines, print_rows
     from ..recipes import all_recipes
     from ..recipes.base import budget_words

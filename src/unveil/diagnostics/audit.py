@@ -82,11 +82,8 @@ class Audit:
         mark = {True: "✓ closes", False: "✗ does not close", None: "closes by construction"}[self.checked]
         rows.append(("residual", replace(self.residual, how=mark)))
         table = [f"{name:<18} {term.mean:>12.4f} ± {term.stderr:.4f}  {term.how}" for name, term in rows]
-        return [
-            f"log p(x) = ELBO + KL(q(z|x)‖p(z|x)): means over {len(self.bias):,} examples, in nats",
-            *table,
-            *self._rest(),
-        ]
+        head = f"log p(x) = ELBO + KL(q(z|x)‖p(z|x)): means over {len(self.bias):,} examples, in nats"
+        return [head, *table, *self._rest()]
 
     def _rest(self) -> Iterator[str]:
         if self.constant is not None:

@@ -15,6 +15,7 @@ from ..files import Plain
 
 Array = NDArray[np.float64]
 Factor = NDArray[Any]
+Known = Mapping[str, Factor]
 BINS = 20  # Locatello et al. (2019), appendix C, for the mutual information of a continuous code
 VALUES = 50  # a factor of more is binned, too
 TREES, DEPTH = 10, 12
@@ -40,12 +41,7 @@ class Factors(Plain):
 
 
 def factors(
-    train: Array,
-    known: Mapping[str, Factor],
-    test: Array,
-    known_test: Mapping[str, Factor],
-    *,
-    categorical: Set[str] = frozenset(),
+    train: Array, known: Known, test: Array, known_test: Known, *, categorical: Set[str] = frozenset()
 ) -> Factors:
     """MIG, SAP and DCI of codes [N, D] and factors {name: [N]}, fitted on `train`, judged on `test` where they judge.
 
@@ -68,7 +64,7 @@ def factors(
     )
 
 
-def mig(codes: Array, known: Mapping[str, Factor]) -> float:
+def mig(codes: Array, known: Known) -> float:
     """1/J Σ_j (I(z_a; v_j) − I(z_b; v_j)) / H(v_j), a and b being the two latents that tell most of v_j.
 
     z is cut into 20 bins of equal width, a factor of more than 50 values into 20 of equal size.
@@ -85,13 +81,7 @@ def mig(codes: Array, known: Mapping[str, Factor]) -> float:
     return float(np.mean(gaps))
 
 
-def sap(
-    codes: Array,
-    known: Mapping[str, Factor],
-    test: Array,
-    known_test: Mapping[str, Factor],
-    categorical: Set[str] = frozenset(),
-) -> float:
+def sap(codes: Array, known: Known, test: Array, known_test: Known, categorical: Set[str] = frozenset()) -> float:
     """1/J Σ_j (S_aj − S_bj), S_ij saying how well z_i alone predicts v_j, a and b being the best two.
 
     S is R² of a line; for a categorical factor, the balanced accuracy of a Gaussian per class with one variance (where

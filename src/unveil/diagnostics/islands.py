@@ -79,12 +79,8 @@ def separation(q: tuple[Tensor, Tensor], p: tuple[Tensor, Tensor], seed: int = 0
     areas = [area(*pair) for pair in scores]
     holes = float(np.mean([hole_share(*pair) for pair in scores]))
     num_prior = sum(len(of_p) for _, of_p in scores)
-    return Separation(
-        sum(auc for auc, _ in areas) / 2,
-        math.hypot(*(error for _, error in areas)) / 2,
-        holes,
-        math.sqrt(holes * (1 - holes) / num_prior),
-    )
+    auc, stderr = sum(auc for auc, _ in areas) / 2, math.hypot(*(error for _, error in areas)) / 2
+    return Separation(auc, stderr, holes, math.sqrt(holes * (1 - holes) / num_prior))
 
 
 def _scores(fit: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> tuple[Array, Array]:

@@ -5,14 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.distributions import (
-    Categorical,
-    Distribution,
-    Independent,
-    MultivariateNormal,
-    Normal,
-    register_kl,
-)
+from torch.distributions import Categorical, Distribution, Independent, MultivariateNormal, Normal, register_kl
 
 from .event import Shape, Unchecked
 

@@ -203,10 +203,8 @@ def _refined(
 def _together(leaves: Leaves, kept: Tensor, more: Leaves) -> Leaves:
     a, b = leaves.cells.at(kept), more.cells
     cells = Cells(*(torch.cat([getattr(c, name) for c in (a, b)]) for name in ("row", "centre", "half", "fine")))
-    pick = (
-        torch.cat([getattr(leaves, name)[kept], getattr(more, name)]) for name in ("log_value", "log_error", "splits")
-    )
-    return Leaves(cells, *pick)
+    names = ("log_value", "log_error", "splits")
+    return Leaves(cells, *(torch.cat([getattr(leaves, name)[kept], getattr(more, name)]) for name in names))
 
 
 def _relative(leaves: Leaves, log_px: Tensor) -> Tensor:

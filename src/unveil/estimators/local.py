@@ -155,9 +155,8 @@ class Local(Estimator):
         local = fit_local(
             model, batch, self.family, start=self.start, steps=self.steps, batch_samples=self.batch_samples
         )
-        distortion, rate = (
-            torch.cat(each) for each in zip(*judged(model, batch, local, self.num_samples), strict=True)
-        )
+        pairs = judged(model, batch, local, self.num_samples)
+        distortion, rate = (torch.cat(each) for each in zip(*pairs, strict=True))
         bound = -(distortion + rate)  # [K, B]
         found = bound_parts(model, batch) | {"local_rate": rate.mean(0), "local_distortion": distortion.mean(0)}
         return Estimate(bound.mean(0), error_of_mean(bound), "lower", found)

@@ -99,12 +99,8 @@ def _row(run: RunStore, scores: np.ndarray, best: np.ndarray, is_best: bool) -> 
 
 def _require_same_data(first: RunStore, other: RunStore) -> None:
     a, b = first.data_info, other.data_info
-    for what, one, two in (
-        ("data (its fingerprint differs)", a["sha256"], b["sha256"]),
-        ("binarization", a["binarization"], b["binarization"]),
-        ("domain", a["domain"], b["domain"]),
-        ("split", a["split"], b["split"]),
-    ):
+    for key in ("sha256", "binarization", "domain", "split"):
+        one, two, what = a[key], b[key], "data (its fingerprint differs)" if key == "sha256" else key
         if one != two:
             shown = f": {_short(one)} and {_short(two)}" if not isinstance(one, dict) else ""
             raise RequestError(

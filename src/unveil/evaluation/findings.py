@@ -19,7 +19,7 @@ def conclude(run: RunStore, result: dict[str, Any]) -> dict[str, Any]:
         _below(run, result),
         _collapsed(run, result),
         _codebook(run),
-        _overfitted(run),
+        _overfit(run),
         _unfinished(run),
         _weights(result),
     )
@@ -41,8 +41,7 @@ def _value(result: dict[str, Any]) -> str:
     part = "" if share == 1 else f" of the observed part of x ({share:.1%})"
     return (
         f"{quantity(result)}{part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
-        f"{result['num_examples']:,} test examples "
-        f"({label(result['estimator'], result['num_samples'])}{bits})."
+        f"{result['num_examples']:,} test examples ({label(result['estimator'], result['num_samples'])}{bits})."
     )
 
 
@@ -76,8 +75,7 @@ def _below(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
     takes = few and not run.model.fits_few_data
     other = f", or use a model that fits few data, such as --model {few[0]}" if takes else ""
     return _finding(
-        "below_baseline",
-        f"A simple model explains these data better than this one: train longer with --epochs{other}.",
+        "below_baseline", f"A simple model explains these data better than this one: train longer with --epochs{other}."
     )
 
 
@@ -101,7 +99,7 @@ def _codebook(run: RunStore) -> dict[str, str] | None:
     return _finding(found.code, f"{found.sentence} {found.remedy}")
 
 
-def _overfitted(run: RunStore) -> dict[str, str] | None:
+def _overfit(run: RunStore) -> dict[str, str] | None:
     valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
     if not valid or max(valid) - valid[-1] < max(1.0, 0.03 * abs(max(valid))):
         return None

@@ -43,12 +43,5 @@ def open_phase(run: RunStore, started: float, **budget: Any) -> None:
     data, seed = placed(run.data, run.device), config.seed + len(config.phases)
     plan = resolve(Request(run.model.train(), data, run.objective, options, judging, seed, started))
     run.forget()
-    run.write_config(
-        replace(
-            config,
-            phases=(*config.phases, plan.phase),
-            asked={k: v for k, v in budget.items() if v},
-            seconds=plan.seconds,
-            notes=plan.notes,
-        )
-    )
+    phases, given = (*config.phases, plan.phase), {k: v for k, v in budget.items() if v}
+    run.write_config(replace(config, phases=phases, asked=given, seconds=plan.seconds, notes=plan.notes))

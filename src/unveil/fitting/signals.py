@@ -39,10 +39,8 @@ class StopRequests:
 
     def told(self, path: Path) -> Interrupted:
         assert self.signum is not None
-        name = signal.Signals(self.signum).name
-        return Interrupted(
-            f"Stopped by {name}; the checkpoint is saved.", f"Go on with: unveil resume {path}", self.signum
-        )
+        name, more = signal.Signals(self.signum).name, f"Go on with: unveil resume {path}"
+        return Interrupted(f"Stopped by {name}; the checkpoint is saved.", more, self.signum)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ def counting(what: str, show: bool = True) -> Iterator[Callable[[int, int], None
 def naming(show: bool = True) -> Iterator[Callable[..., None]]:
     """A line that names what is being done: gives a function of (name), or of (name, done, total)."""
     if not (show and is_terminal()):
-        yield _unshown
+        yield lambda *told: None
         return
     with console().status("") as status:
 
@@ -34,7 +34,3 @@ def naming(show: bool = True) -> Iterator[Callable[..., None]]:
             status.update(name if done is None else f"{name} {done:,}/{total:,}")
 
         yield tell
-
-
-def _unshown(name: str, done: int | None = None, total: int | None = None) -> None:
-    """Progress where nobody watches."""

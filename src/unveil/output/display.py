@@ -8,10 +8,7 @@ from .streams import say
 
 
 class Display(ABC):
-    """Somewhere to show events."""
-
     def take(self, event: Event) -> None:
-        """Show one event."""
         match event:
             case Progress():
                 self.progress(event)

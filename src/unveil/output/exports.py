@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from csv import writer
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,11 +58,13 @@ def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
         case ".csv":
             content = csv(columns)
         case ".parquet":
-            content = parquet(columns)
+            import pyarrow
+
+            content = parquet(pyarrow.table(dict(columns)))
         case ".npz":
-            content = npz(arrays)
+            content = _written(np.savez, allow_pickle=False, **arrays)
         case _:
-            content = npy(next(iter(arrays.values())))
+            content = _written(np.save, next(iter(arrays.values())), allow_pickle=False)
     write_atomic(path, content)
 
 
@@ -78,9 +80,7 @@ def csv(columns: Columns) -> bytes:
 def write_frame(path: Path, table: Any) -> None:
     """Write a table of pyarrow as .csv (what is null stays empty) or .parquet."""
     if path.suffix.lower() == ".parquet":
-        buffer = io.BytesIO()
-        _parquet().write_table(table, buffer)
-        write_atomic(path, buffer.getvalue())
+        write_atomic(path, parquet(table))
     else:
         columns = zip(table.column_names, table.columns, strict=True)
         write_atomic(path, csv({name: _as_objects(column.to_pylist()) for name, column in columns}))
@@ -93,37 +93,22 @@ def _as_objects(values: Sequence[Any]) -> np.ndarray:
     return found
 
 
-def _parquet() -> Any:
-    import pyarrow.parquet
-
-    return pyarrow.parquet
-
-
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     """Write rows of named values as .csv; what is None stays empty."""
     write_atomic(path, csv({name: _as_objects([record[name] for record in records]) for name in records[0]}))
 
 
-def parquet(columns: Columns) -> bytes:
-    """A Parquet file."""
-    import pyarrow
+def parquet(table: Any) -> bytes:
+    """A table of pyarrow as a Parquet file."""
+    import pyarrow.parquet
 
+    return _written(lambda file: pyarrow.parquet.write_table(table, file))
+
+
+def _written(write: Callable[..., None], /, *given: Any, **named: Any) -> bytes:
+    """What a library writes into an open file."""
     buffer = io.BytesIO()
-    _parquet().write_table(pyarrow.table(dict(columns)), buffer)
-    return buffer.getvalue()
-
-
-def npz(arrays: Arrays) -> bytes:
-    """Named arrays in one file."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def npy(array: np.ndarray) -> bytes:
-    """One array."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
+    write(buffer, *given, **named)
     return buffer.getvalue()
 
 

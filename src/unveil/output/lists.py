@@ -9,7 +9,7 @@ from ..estimators.label import label
 from ..registry import load_all
 from ..runs.paths import runs_in
 from ..runs.store import RunStore
-from ..settings.keys import Key, all_keys, estimator_keys
+from ..settings.keys import Key, estimator_keys
 from .streams import print_rows
 
 
@@ -25,19 +25,15 @@ def print_parts(kind: str) -> None:
     print_rows([(name, _first_line(cls)) for name, cls in load_all(kind).items()])
     if kind == "estimator":
         print("\nSettings that unveil evaluate takes as KEY=VALUE (--num-samples is estimator.num_samples):\n")
-        _print_keys(estimator_keys())
+        print_keys(estimator_keys())
 
 
 def _first_line(cls: type) -> str:
     return str(getattr(cls, "summary", "")) or (cls.__doc__ or "").strip().split("\n")[0]
 
 
-def print_keys() -> None:
-    """Every key with its type, default and meaning."""
-    _print_keys(all_keys())
-
-
-def _print_keys(keys: Sequence[Key]) -> None:
+def print_keys(keys: Sequence[Key]) -> None:
+    """Keys with their types, defaults and meanings."""
     rows = [(key.name, key.type_name, _default(key.default), key.meaning) for key in keys]
     print_rows(rows, ("key", "type", "default", "meaning"))
 

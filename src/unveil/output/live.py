@@ -37,9 +37,8 @@ class Live(Display):
 
     def say(self, lines: Sequence[str]) -> None:
         for line in lines:
-            self.console.print(
-                Text(speakable(line, sys.stderr)), soft_wrap=line.startswith("  ")
-            )  # commands stay whole
+            is_command = line.startswith("  ")  # which stays whole
+            self.console.print(Text(speakable(line, sys.stderr)), soft_wrap=is_command)
 
     def progress(self, event: Progress) -> None:
         now = time.monotonic()
@@ -49,12 +48,8 @@ class Live(Display):
         newest = np.array([event[name] for name in ("bound", "rate", "distortion")])
         self.smooth = newest if self.smooth is None else self.smooth + SMOOTHING * (newest - self.smooth)
         self.bar.start()
-        self.bar.update(
-            self.task,
-            completed=event.step,
-            total=event.steps,
-            description=beside_bar(event, self.smooth, self.console.width),
-        )
+        known = beside_bar(event, self.smooth, self.console.width)
+        self.bar.update(self.task, completed=event.step, total=event.steps, description=known)
         self.bar.refresh()
 
     def validated(self, event: Validated) -> None:

@@ -29,7 +29,6 @@ def speakable(text: str, stream: TextIO) -> str:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Lines on standard error."""
     for line in lines:
         print(speakable(line, sys.stderr), file=sys.stderr, flush=True)
 
@@ -49,7 +48,6 @@ def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Lines on standard output."""
     for line in lines:
         print(speakable(line, sys.stdout))
 
@@ -71,5 +69,4 @@ def is_terminal() -> bool:
 
 
 def is_notebook() -> bool:
-    """Whether this runs in a notebook's kernel."""
     return "ipykernel" in sys.modules

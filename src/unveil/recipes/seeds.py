@@ -19,6 +19,7 @@ from .base import Recipe, budget_words, find
 from .outcome import REPRODUCE, Attempt, Reproduction
 
 FILE = "reproduce.json"
+Told = Callable[[int, int], None]  # examples judged, of how many
 
 
 def reproduce(
@@ -71,7 +72,7 @@ def tell(show: bool | None, sentence: str) -> None:
 
 
 @contextmanager
-def counted(show: bool | None) -> Iterator[Callable[[int, int], None] | None]:
+def counted(show: bool | None) -> Iterator[Told | None]:
     """Progress of an estimate: a bar in a terminal; elsewhere, where it is asked for, a line for each tenth of it."""
 
     def line(done: int, total: int) -> None:
@@ -141,12 +142,7 @@ def trained(
 
 
 def judged(
-    recipe: Recipe,
-    run: Run,
-    seed: int,
-    limit: int | None,
-    wall: float | None,
-    progress: Callable[[int, int], None] | None,
+    recipe: Recipe, run: Run, seed: int, limit: int | None, wall: float | None, progress: Told | None
 ) -> Attempt:
     """A run on its test set, as the recipe says."""
     found = run.evaluate(estimator=recipe.estimator, num_samples=recipe.num_samples, limit=limit, progress=progress)

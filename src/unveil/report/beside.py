@@ -22,7 +22,6 @@ LEAST = 0.1  # nats that are told from none
 
 
 def beside(runs: Sequence[RunStore]) -> list[Panel]:
-    """The panels of a comparison."""
     layered = [run for run in runs if "layers" in run.model.gives]
     return [_draws(runs, layered), *([_steps(runs, layered)] if layered else [])]
 

@@ -32,7 +32,6 @@ def axis(title: str = "", **more: Any) -> Figure:
 
 
 def names_axis(**more: Any) -> Figure:
-    """An axis of labels."""
     return {"type": "category", "showgrid": False, **more}
 
 
@@ -69,7 +68,6 @@ def points(
     size: float = 4.5, opacity: float = 1.0, hover: str | None = None, digits: int = 4, marker: Figure | None = None,
     **more: Any,
 ) -> Figure:  # fmt: skip
-    """A mark at each point."""
     found = {"type": "scatter", "mode": "markers", "name": plain(name), "x": short(x, digits), "y": short(y, digits)}
     style = {"color": colour, "size": size, "opacity": opacity, **(marker or {})}
     return {**found, "marker": style, **_hover(hover), **more}

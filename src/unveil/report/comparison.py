@@ -25,7 +25,6 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 
 
 def comparison_page(found: Comparison) -> str:
-    """The HTML of a comparison."""
     subject = Subject.of(found.rows[0].run)
     head = {"comparison": found, "side": SIGNS[subject.result["direction"]]}
     return rendered("comparison.html", _sections(found), subject.paint, subject.column_names, **head)
@@ -60,9 +59,7 @@ def _sections(found: Comparison) -> dict[str, Group]:
 def _row(row: Row) -> list[str]:
     result, columns = row.result, row.columns()
     return [
-        row.name,
-        columns["model"],
-        columns["objective"],
+        *(columns[name] for name in ("name", "model", "objective")),
         label(result["estimator"], result["num_samples"]),
         f"{SIGNS[result['direction']]} {fixed(result['log_px'])}",
         "–" if row.stderr is None else f"{fixed(-row.difference)} ± {error(row.stderr)}",

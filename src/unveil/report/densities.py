@@ -104,13 +104,10 @@ def beside_the_truth(subject: Subject) -> list[Beside]:
     def log_true(z: Tensor) -> Tensor:
         return _log_joint(subject.model, batch, z, groups)
 
-    def log_q(z: Tensor) -> Tensor:
-        return posterior.log_prob(_split(z, groups)).double().sum(-1)
-
     low, high = _windows(log_true, own, everywhere, 3 * side // 5)
     axes = _axes(low, high, side)  # [S, B, 2]
     z = _mesh(axes)  # [S·S, B, 2]
-    log_p, log_r = log_true(z), log_q(z)
+    log_p, log_r = log_true(z), posterior.log_prob(_split(z, groups)).double().sum(-1)
     cell = ((high - low) / (side - 1)).prod(-1).double().log()  # [B]
     return [
         _beside(place, axes[:, b], log_p[:, b], log_r[:, b] + cell[b].to(log_r.device))
@@ -133,9 +130,8 @@ def _beside(place: int, axes: Tensor, log_p: Tensor, log_q: Tensor) -> Beside:
     true, q = log_p.log_softmax(0), log_q.log_softmax(0)
     kl = float((q.exp() * (q - true)).sum()) if abs(held - 1) < 0.05 else None
     x, y = axes[:, 0].cpu(), axes[:, 1].cpu()
-    return Beside(
-        place, DensityGrid(x, y, true.view(side, side).cpu()), DensityGrid(x, y, q.view(side, side).cpu()), kl
-    )
+    true_grid, q_grid = (DensityGrid(x, y, log.view(side, side).cpu()) for log in (true, q))
+    return Beside(place, true_grid, q_grid, kl)
 
 
 def _windows(log_true: Callable[[Tensor], Tensor], own: Tensor, everywhere: Tensor, side: int) -> tuple[Tensor, Tensor]:
@@ -164,9 +160,8 @@ def _prior_density(subject: Subject, which: list[int], both: Tensor) -> DensityG
         """[P, B], of which only a condition y can make the columns differ."""
         z = filling.repeat(len(axes) ** len(which), 1)
         z[:, which] = _mesh(axes.unsqueeze(1))[:, 0].to(z)
-        return _in_passes(
-            model, z.unsqueeze(1).expand(-1, len(batch), -1), lambda z: _log_prior(model, batch, z, groups)
-        )
+        z = z.unsqueeze(1).expand(-1, len(batch), -1)  # [P, B, D]
+        return _in_passes(model, z, lambda z: model.joint(batch, _split(z, groups)).log_pz.double().sum(-1))
 
     low, high = _box(both[:, which])
     probes = torch.stack([log_p(_axes(low, high, 5), filling, batch) for filling in rest])  # [3, P, B]
@@ -207,10 +202,6 @@ def _log_joint(model: Model, batch: Batch, z: Tensor, groups: tuple[Tensor, ...]
         return terms.log_px_z.double() + terms.log_pz.double().sum(-1)
 
     return _in_passes(model, z, log_p)
-
-
-def _log_prior(model: Model, batch: Batch, z: Tensor, groups: tuple[Tensor, ...]) -> Tensor:
-    return model.joint(batch, _split(z, groups)).log_pz.double().sum(-1)
 
 
 def _in_passes(model: Model, z: Tensor, log_p: Callable[[Tensor], Tensor]) -> Tensor:

@@ -123,7 +123,6 @@ def few(strip: Strip) -> list[Array]:
 
 
 def of_bars(panel: Bars) -> Figure:
-    """A bar per label."""
     bar = charts.bars([charts.plain(label) for label in panel.labels], panel.values, hover="%{x}: %{y}")
     return figure([bar], charts.names_axis(showticklabels=len(panel.labels) <= FEW), axis(panel.unit), bargap=0.35)
 

@@ -128,11 +128,9 @@ def aggregate(found: AggregateDraws) -> Figure:
     if len(found.titles) == 1:
         return _aggregate_line(found)
     q = _cloud("q(z): a draw for each x", found.q, "@accent")
-    under = (
-        _cloud("p(z): draws", found.p, "@muted")
-        if found.density is None
-        else _contour(found.density, "p(z): 50, 90 and 99 % of it", {"color": "@soft", "width": 1.3}, False)
-    )
+    under = _cloud("p(z): draws", found.p, "@muted")
+    if found.density is not None:
+        under = _contour(found.density, "p(z): 50, 90 and 99 % of it", {"color": "@soft", "width": 1.3}, False)
     x, y = axis(found.titles[0], constrain="domain"), axis(found.titles[1], scaleanchor="x")
     return figure([under, q], x, y, 480, showlegend=True, hovermode=False)
 
@@ -160,18 +158,10 @@ def beside(found: Beside, titles: Sequence[str]) -> Figure:
 def _contour(grid: DensityGrid, name: str, style: Figure, filled: bool) -> Figure:
     """Contours that enclose 99, 90 and 50 % of the mass, as the levels 1, 2 and 3 of a height."""
     colouring = {"coloring": "fill", "showlines": False} if filled else {"coloring": "none"}
-    trace: Figure = {
-        "type": "contour",
-        "name": name,
-        "x": short(grid.x, 7),
-        "y": short(grid.y, 7),
-        "z": [short(row) for row in _heights(grid)],
-        "contours": {"start": 1, "end": 3, "size": 1} | colouring,
-        "line": {"smoothing": 1} | style,
-        "hoverinfo": "skip",
-        "showscale": False,
-        "showlegend": not filled,
-    }
+    trace: Figure = {"type": "contour", "name": name, "x": short(grid.x, 7), "y": short(grid.y, 7)}
+    trace["z"] = [short(row) for row in _heights(grid)]
+    trace["contours"] = {"start": 1, "end": 3, "size": 1} | colouring
+    trace |= {"line": {"smoothing": 1} | style, "hoverinfo": "skip", "showscale": False, "showlegend": not filled}
     if filled:
         trace |= {"zmin": 0, "zmax": 3.5, "zauto": False, "autocontour": False}
         trace["colorscale"] = [[0, "@paper"], [0.25, "@wash"], [1, "@accent"]]

@@ -56,7 +56,6 @@ def uris(images: Bytes, side: int) -> list[str]:
 
 
 def sprite(images: Bytes, side: int) -> Sprite:
-    """All images in one picture."""
     small = np.stack([np.atleast_3d(np.asarray(_shrunk(image, side))) for image in images])
     count, height, width, channels = small.shape
     columns = math.ceil(math.sqrt(count))

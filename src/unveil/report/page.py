@@ -25,7 +25,6 @@ MOST_BYTES = 8_000_000
 
 
 def page(run: RunStore) -> str:
-    """The HTML of a finished run's report."""
     subject = Subject.of(run)
     found = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
     return rendered("report.html", groups(subject), subject.paint, subject.column_names, subject=subject, **found)

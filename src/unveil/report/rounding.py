@@ -12,5 +12,4 @@ def error(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share in percent."""
     return "–" if share is None else f"{100 * share:.1f} %"

@@ -83,7 +83,6 @@ class Subject:
 
     @property
     def family(self) -> str:
-        """The name of the model."""
         return self.run.config.model_name.replace("_", " ")
 
     @property

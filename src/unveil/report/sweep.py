@@ -27,7 +27,6 @@ def write_sweep(found: Sweep, path: Path) -> Path:
 
 
 def sweep_page(found: Sweep) -> str:
-    """The HTML of a sweep."""
     return rendered("sweep.html", _sections(found), run=found.run, lines=found.lines())
 
 
@@ -79,13 +78,12 @@ def curve(found: Sweep) -> Figure:
     x, y = span([one.rate for one in judged], 0.05, 0.05), span([one.distortion for one in judged], 0.14, 0.14)
     best = -found.best.judged.elbo
     equal = f"rate + distortion = {best:.2f}, the best ELBO, of β = {found.best.name}"
+    own = f"the run itself, {found.own_steps:,} steps"
     traces = [
         line(*_xy(found.points), "@muted", width=1.5, hover=None, digits=6) | {"showlegend": False},
         line(x, [best - v for v in x], "@ink", equal, width=1.5, hover=None, dash="dot", digits=9),
         *(_dots(LOOKS[mark][0], [p for p in found.points if _mark(p) == mark], *LOOKS[mark][1:]) for mark in LOOKS),
-        _dots(
-            f"the run itself, {found.own_steps:,} steps", [found.before], "@ink", "circle-open", 19, line={"width": 1.5}
-        ),
+        _dots(own, [found.before], "@ink", "circle-open", 19, line={"width": 1.5}),
     ]
     return figure(
         traces,
@@ -153,14 +151,6 @@ def _label(group: Sequence[Point], x: Sequence[float], y: Sequence[float]) -> Fi
     text = "<br>".join(f"β = {', '.join(names)}" + (f" · {mark}" if mark else "") for mark, names in rows)
     rate, distortion = group[0].judged.rate, group[0].judged.distortion
     right = rate > x[0] + 0.75 * (x[1] - x[0])
-    return {
-        "x": rate,
-        "y": distortion,
-        "text": text,
-        "showarrow": False,
-        "xanchor": "right" if right else "left",
-        "yanchor": "bottom",
-        "xshift": 0 if right else 12,
-        "yshift": 10 if right else 2,
-        "align": "left",
-    }
+    side, xshift, yshift = ("right", 0, 10) if right else ("left", 12, 2)
+    where = {"xanchor": side, "yanchor": "bottom", "xshift": xshift, "yshift": yshift, "align": "left"}
+    return {"x": rate, "y": distortion, "text": text, "showarrow": False, **where}

@@ -24,14 +24,11 @@ def bracket(part: Found, title: str, what: str) -> Panel:
     rows = [row for row in part["rows"] if row["log_px"] is not None]
     if not rows:
         return Panel(title, "No estimator of this model gave a finite number.")
+    where = "The line is the true value." if any(map(_exact, rows)) else "The true value is in the shaded part."
     lead = (
         f"{what} is an integral over z that cannot be computed directly. Bounds from below approach it from the left, "
         f"bounds from above from the right. Each mark is the mean over the same {part['num_examples']:,} examples. "
-        + (
-            "The line is the true value."
-            if any(_exact(row) for row in rows)
-            else "The true value is in the shaded part."
-        )
+        f"{where}"
     )
     plot = Plot("", "", "bracket", draw.bracket(rows, what))
     return Group(title, lead, [plot, *sentences(where_it_lies(rows), *told(part))])
@@ -107,15 +104,12 @@ def gap(part: Found, title: str, what: str) -> Panel:
 
 def _losses(part: Found, what: str) -> str:
     total = None if None in (part["log_px"], part["elbo"]) else part["log_px"] - part["elbo"]
-    least = (
-        " The second number is a lower limit, because log p(x) is a bound from below here."
-        if part["side"] == "lower"
-        else ""
-    )
-    return (
+    least = " The second number is a lower limit, because log p(x) is a bound from below here."
+    said = (
         f"{what} − ELBO is {fixed(total)} nats: {_mean(part['amortisation'])} by amortisation and "
-        f"{_mean(part['approximation'])} by the family of q ({FAMILIES[part['family']]}).{least}"
+        f"{_mean(part['approximation'])} by the family of q ({FAMILIES[part['family']]})."
     )
+    return said + least if part["side"] == "lower" else said
 
 
 def _local(part: Found) -> str:

@@ -67,12 +67,8 @@ def structure(part: Found, title: str, _what: str) -> Panel:
     found = [(part[name], key, said) for name, key, said in MEASURES if part.get(name)]
     rows = [[said, *(_measured(codes.get(code), key) for code in ("z", "ppca", "x"))] for codes, key, said in found]
     guess = part.get("majority")
-    words = sentences(
-        ""
-        if guess is None
-        else f"Always guessing the most frequent label is right for {percent(guess)} of the examples.",
-        _paths(part["paths"]) if part.get("paths") else "",
-    )
+    guessed = f"Always guessing the most frequent label is right for {percent(guess)} of the examples."
+    words = sentences("" if guess is None else guessed, _paths(part["paths"]) if part.get("paths") else "")
     head = ["", "z", f"pPCA, {part['dims']} dimension{'' if part['dims'] == 1 else 's'}", "x"]
     lead = (
         "The table shows what a simple reader finds in z. For comparison it shows the same for pPCA codes of as many "

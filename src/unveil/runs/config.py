@@ -50,18 +50,14 @@ class RunConfig:
 
     @property
     def own_steps(self) -> int:
-        """The steps of all phases together."""
         return sum(phase.steps for phase in self.phases)
 
     def slim(self) -> RunConfig:
         """The model and how it is judged, on any machine: what a pack keeps."""
-        phase = Phase(threads=self.phases[-1].threads)
-        return replace(
-            self, where="packed", in_memory=True, phases=(phase,), asked={}, seconds={}, notes=(), versions={}
-        )
+        alone = (Phase(threads=self.phases[-1].threads),)
+        return replace(self, where="packed", in_memory=True, phases=alone, asked={}, seconds={}, notes=(), versions={})
 
     def to_json(self) -> dict[str, Any]:
-        """The object of config.json."""
         return {
             "format": CONFIG,
             "versions": dict(self.versions),

@@ -2,6 +2,7 @@
 
 import os
 import re
+from itertools import count
 from pathlib import Path
 
 from ..errors import RequestError
@@ -31,10 +32,8 @@ def check_writable(path: Path) -> None:
 def default_path(source_name: str, model_name: str) -> Path:
     """runs/<source>-<model>-<n>, n the first free number."""
     stem = re.sub(r"[^\w.-]+", "_", f"{source_name}-{model_name}").strip("_")
-    number = 1
-    while (Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return Path("runs") / f"{stem}-{number}"
+    paths = (Path("runs") / f"{stem}-{number}" for number in count(1))
+    return next(path for path in paths if not path.exists())
 
 
 def missing_file(path: Path) -> str | None:

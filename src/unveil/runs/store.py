@@ -113,7 +113,6 @@ class RunStore:
         return (self.path / "result.json").is_file() and self.result["phase"] == len(self.config.phases) - 1
 
     def require_finished(self) -> None:
-        """Refuse what needs a finished run."""
         if not self.is_finished:
             raise RequestError(f"{self.path} is not finished.", f"First: unveil resume {self.path}")
 
@@ -132,7 +131,6 @@ class RunStore:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of metrics.jsonl."""
         return [json.loads(line) for line in self._metrics.read_text().splitlines()] if self._metrics.is_file() else []
 
     @property
@@ -248,7 +246,6 @@ class RunStore:
         write_json(self.path / "continuations.json", found)
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Append a row to metrics.jsonl."""
         with open(self._metrics, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 

@@ -119,12 +119,7 @@ class Problem(nn.Module):
         self.model, self.objective = model, stage.objective
 
     def forward(
-        self,
-        x: Tensor,
-        y: Tensor | None,
-        observed: Tensor | None,
-        z: tuple[Tensor, ...] | None,
-        progress: Tensor,
+        self, x: Tensor, y: Tensor | None, observed: Tensor | None, z: tuple[Tensor, ...] | None, progress: Tensor
     ) -> tuple[Tensor, Any]:
         loss: Loss = self.objective(self.model, Batch(x=x, y=y, observed=observed, z=z), progress)
         return loss.surrogate.mean() + loss.shared, {"bound": loss.bound.mean().detach(), **loss.logs}

@@ -185,7 +185,6 @@ class Bench:
         return self.run.config.own_steps
 
     def new_model(self) -> Model:
-        """The model before its first step."""
         model = fresh_model(self.run, self.seed)
         initialise(model, self.data.train, self.seed)
         return model
@@ -231,13 +230,7 @@ class Bench:
         return 1 + options.encoder_steps * options.aggressive_share
 
     def fitted(
-        self,
-        trial: Trial,
-        steps: int,
-        count: Count,
-        *,
-        model: Model | None = None,
-        seed: int | None = None,
+        self, trial: Trial, steps: int, count: Count, *, model: Model | None = None, seed: int | None = None
     ) -> tuple[Model, float]:
         """A model after so many steps of the trial, and the seconds they took.
 

@@ -12,7 +12,6 @@ References: Theis, van den Oord & Bethge, A note on the evaluation of generative
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +26,9 @@ from .afford import FLOPS, STARTS
 from .examples import Examples, log_px
 from .mixtures import START, categorical_mixture, gaussian_mixture
 from .ppca import ppca
-from .search import Family, Search
+from .search import Search
 
+MAKERS = {"ppca": ppca, "gaussian_mixture": gaussian_mixture, "categorical_mixture": categorical_mixture}
 WHOLE = 2.0  # seconds for all of them, from which on they have as many starts as operations pay for
 
 
@@ -99,25 +99,13 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[B
         start = examples.train[:START].flatten(1)
         if bool((start == start[0]).all(0).any()):
             del shares["gaussian_mixture"]
-    makers: dict[str, Callable[[Examples, float, int], Family]] = {
-        "ppca": ppca,
-        "gaussian_mixture": gaussian_mixture,
-        "categorical_mixture": categorical_mixture,
-    }
     starts = max(1, int(STARTS * min(1.0, seconds / WHOLE)))
-    return [_fit(name, makers[name], examples, share * seconds * FLOPS, starts, seed) for name, share in shares.items()]
+    return [_fit(name, examples, share * seconds * FLOPS, starts, seed) for name, share in shares.items()]
 
 
-def _fit(
-    name: str,
-    make: Callable[[Examples, float, int], Family],
-    examples: Examples,
-    operations: float,
-    starts: int,
-    seed: int,
-) -> Baseline:
+def _fit(name: str, examples: Examples, operations: float, starts: int, seed: int) -> Baseline:
     started = time.perf_counter()
-    family = make(examples, operations, seed)
+    family = MAKERS[name](examples, operations, seed)
     K = family.num_samples
     search = Search(family.fit, lambda density: float(log_px(density, examples.valid, K, seed).mean()))
     size, density = search.run(family.sizes, family.knobs, lambda size: min(starts, family.starts(size)))

@@ -76,7 +76,6 @@ def _latent(subject: Subject) -> list[str]:
 
 
 def _group(z: Tensor) -> str:
-    """What a group [K, B, …] is."""
     return f"{_shape(tuple(z.shape[2:]))} {'real numbers' if z.is_floating_point() else 'codes'}"
 
 

@@ -12,6 +12,7 @@ from . import section
 
 PAIRED, CLOUD = 3, 500  # columns that are paired; points of each kind, at most
 BINS = 30
+OF_PAIRS = "Dark points are test examples, coloured ones samples. Even if every column fits, pairs of columns may not."
 
 
 @section("columns", order=40)
@@ -20,7 +21,7 @@ def columns(subject: Subject) -> Group | None:
     if subject.domain.is_image:
         return None
     data, drawn, names = subject.held_out(), sample(subject.run, HELD_OUT), subject.column_names
-    each = [Plot(name, "", f"column_{i}", histogram(_known(data[:, i]), drawn[:, i])) for i, name in enumerate(names)]
+    each = [Plot(name, "", f"column_{i}", histogram(data[:, i], drawn[:, i])) for i, name in enumerate(names)]
     pairs = [
         Plot("", "", f"pair_{i}_{j}", pair(data[:, [i, j]], drawn[:, [i, j]], (names[i], names[j])), narrow=True)
         for i, j in combinations(range(min(PAIRED, len(names))), 2)
@@ -33,19 +34,13 @@ def columns(subject: Subject) -> Group | None:
     )
     parts = [Group("", "", each, across=3)]
     if pairs:
-        said = (
-            "Dark points are test examples, coloured ones samples. Even if every column fits, pairs of columns may not."
-        )
-        parts.append(Group("Pairs of columns", said, pairs, across=min(len(pairs), 3)))
+        parts.append(Group("Pairs of columns", OF_PAIRS, pairs, across=min(len(pairs), 3)))
     return Group("Columns: data and samples", words, parts)
-
-
-def _known(values: Array) -> Array:
-    return values[~np.isnan(values)]
 
 
 def histogram(data: Array, samples: Array) -> Figure:
     """One column of x [N]: held-out data as bars, samples from the model as a line, both as shares."""
+    data = data[~np.isnan(data)]
     edges = _edges(data, samples)
     observed, drawn = (np.histogram(values, edges)[0] / max(1, len(values)) for values in (data, samples))
     middle, hover = short((edges[1:] + edges[:-1]) / 2), "%{y:.1%}"

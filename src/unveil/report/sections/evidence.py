@@ -20,17 +20,16 @@ from . import section
 
 SIDE = 96  # pixels of the x beside its posteriors
 Part = Callable[[Found, str, str], Panel]
-BEFORE: dict[str, tuple[str, Part]] = {  # by their names in the diagnosis; the pictures of densities come after them
+PARTS: dict[str, tuple[str, Part]] = {  # by their names in the diagnosis
     "bracket": ("The true value between two sides", bracket),
     "gap": ("Where the bound loses", gap),
     "aggregate": ("What the rate pays for", rate),
-}
-AFTER: dict[str, tuple[str, Part]] = {
     "collapse": ("Is z used?", collapse),
     "codebook": ("Are the codes used?", codebook),
     "quality": ("Samples beside data", quality),
     "structure": ("What z knows", structure),
 }
+BEFORE = 3  # parts, which the pictures of densities come after
 MAY_LACK = ("codebook",)  # nothing is said where a model has none
 
 
@@ -43,11 +42,8 @@ def evidence(subject: Subject) -> Group | None:
         command = Markup("Run <code>unveil diagnose {}</code> to measure the bracket, the gap, islands and structure. ")
         words = command.format(shlex.quote(str(subject.run.path))) + "The page then shows them here."
         return Group(title, words, pictures)
-    before, after = (
-        [_part(found, name, *of, what) for name, of in parts.items() if name not in MAY_LACK or found.get(name)]
-        for parts in (BEFORE, AFTER)
-    )
-    return Group(title, _measured(found), [*before, *pictures, *after, _findings(found)])
+    parts = [_part(found, name, *of, what) for name, of in PARTS.items() if name not in MAY_LACK or found.get(name)]
+    return Group(title, _measured(found), [*parts[:BEFORE], *pictures, *parts[BEFORE:], _findings(found)])
 
 
 def _measured(found: Found) -> str:
@@ -70,9 +66,6 @@ def _findings(found: Found) -> Panel:
     if not found.get("findings"):
         return Panel("Findings", "Nothing looks wrong in what was measured.")
     return Html("Findings", "", "findings.html", {"findings": found["findings"]})
-
-
-# -- densities ---------------------------------------------------------------------------------------------------------
 
 
 def _pictures(subject: Subject) -> list[Panel]:

@@ -14,8 +14,6 @@ from . import section
 COUNT = 12
 VALUES = 6  # first values of a row that are shown
 LONGEST = 12  # characters of a label under an image
-
-
 Scored = list[tuple[int, float]]  # places in the split, with log p(x)
 
 
@@ -60,17 +58,13 @@ def _caption(label: str | None, log_px: float) -> str:
 def _table(subject: Subject, title: str, found: Scored) -> Panel:
     """Row of the source, log p(x), label and the first values."""
     test, labelled = subject.test, subject.label(subject.test, found[0][0]) is not None
+    head = ["label", "row", "log p(x)", *subject.column_names[:VALUES]]
     rows = [
-        [
-            *([subject.label(test, place) or "–"] if labelled else []),
-            str(int(test.rows[place])),
-            fixed(value),
-            *_values(test, place),
-        ]
+        [subject.label(test, place) or "–", str(int(test.rows[place])), fixed(value), *_values(test, place)]
         for place, value in found
     ]
-    head = [*(["label"] if labelled else []), "row", "log p(x)", *subject.column_names[:VALUES]]
-    return Table(title, "", head, rows, worded=int(labelled))
+    first = 0 if labelled else 1  # column that is shown
+    return Table(title, "", head[first:], [row[first:] for row in rows], worded=int(labelled))
 
 
 def _values(split: Split, place: int) -> list[str]:

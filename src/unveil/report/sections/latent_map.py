@@ -45,9 +45,8 @@ def latent_map(subject: Subject) -> Group | None:
     if not subject.has_real_z:
         return None
     found, groups = placed(subject), subject.model.groups
-    plot = Plot(
-        "", "", "map", scattered(found, subject.classes), False, _thumbnails(subject, found), _labels(subject, found)
-    )
+    drawn = scattered(found, subject.classes)
+    plot = Plot("", "", "map", drawn, False, _thumbnails(subject, found), _labels(subject, found))
     words = "Every point is the posterior mean " + (f"of {groups[-1]}, the top group, " if len(groups) > 1 else "")
     words += "of a held-out example."
     if found.codes is not None:

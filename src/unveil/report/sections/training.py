@@ -37,14 +37,12 @@ def training(subject: Subject) -> Group | None:
 def _words(costs: bool, latents: bool) -> str:
     if not costs:
         return f"{'The bound on log p(x)' if latents else 'log p(x)'} rises during training. {OVERFITTING}"
-    return (
-        Markup(
-            'The bound rises during training. It is the negative sum of two costs, <span class="f">log p(x) ≥ '
-            '−(distortion + rate)</span>. The distortion, <span class="f">−E<sub>q</sub>[log p(x|z)]</span>, is what z '
-            'does not say about x. The rate, <span class="f">KL(q(z|x) ‖ p(z))</span>, is what z costs. '
-        )
-        + OVERFITTING
+    two_costs = Markup(
+        'The bound rises during training. It is the negative sum of two costs, <span class="f">log p(x) ≥ −(distortion '
+        '+ rate)</span>. The distortion, <span class="f">−E<sub>q</sub>[log p(x|z)]</span>, is what z does not say '
+        'about x. The rate, <span class="f">KL(q(z|x) ‖ p(z))</span>, is what z costs. '
     )
+    return two_costs + OVERFITTING
 
 
 def curves(run: RunStore, name: str) -> Figure:
