@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from unveil.report import write_report
 
 PLAIN = {"train.threads": 1, "train.precision": "float32", "train.compile": False}  # nothing is timed
 QUICK = PLAIN | {"evaluation.num_samples": 10}
-WORDS = tuple(f"{key}={str(value).lower()}" for key, value in QUICK.items())  # for a command line
+PLAIN_WORDS, WORDS = (tuple(f"{key}={str(value).lower()}" for key, value in o.items()) for o in (PLAIN, QUICK))
 
 
 @contextmanager
@@ -26,10 +26,10 @@ def no_baselines() -> Iterator[None]:
         yield
 
 
-def fitted(source: Any, out: Path, *, report: bool = False, **options: Any) -> Run:
+def fitted(source: Any, out: Path, *, report: bool = False, baselines: bool = False, **options: Any) -> Run:
     """A finished run of a short fit; `train__steps=3` is the option train.steps."""
     asked = QUICK | {name.replace("__", "."): value for name, value in options.items()}
-    with no_baselines():
+    with nullcontext() if baselines else no_baselines():
         for _ in prepare(source, out=out, options=asked).events(write_report if report else lambda run: None):
             pass
     return Run.load(out, data=None if isinstance(source, str | Path) else source)

@@ -99,7 +99,7 @@ def carry_out(
 
     for number, (name, file) in enumerate(zip(("stdout", "stderr"), files, strict=True), start=1):
         os.dup2(os.open(file, os.O_WRONLY), number)
-        setattr(sys, name, open(number, "w", encoding="utf-8", buffering=1, closefd=False))
+        setattr(sys, name, open(number, "w", encoding="utf-8", buffering=1, closefd=False))  # noqa: SIM115
     os.chdir(cwd)
     if before is not None:
         before(*arguments)

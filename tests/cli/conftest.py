@@ -9,6 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from cli.commands import Call, Done, finish, start
+from quick import PLAIN_WORDS as PLAIN
 from unveil.cli import main
 
 
@@ -26,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def fitted(folder: Path) -> Done:
     """`unveil fit`, which leaves the directory `run` in the folder."""
-    return finish(start("fit", "x.npz", "--steps", "60", "--out", "run", cwd=folder))
+    return finish(start("fit", "x.npz", "--steps", "60", *PLAIN, "--out", "run", cwd=folder))
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 import importlib
 import pkgutil
 
+import filelock
 import sklearn.datasets
 import torch
+import torch._dynamo
 
 import unveil
 from unveil.registry import HOMES, load_all
@@ -15,4 +17,4 @@ for kind in HOMES:
 for module in pkgutil.walk_packages(unveil.__path__, "unveil."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
-assert sklearn.datasets
+assert filelock and sklearn.datasets and torch._dynamo

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from quick import WORDS
 from unveil.cli import main
 
 GOOD = ("evaluate", "good", "--limit", "4", "--num-samples", "2", "--json")
-FIT = ("fit", "good.npy", "--steps", "6", "model.width=16", "model.latent=2", "--out")
+FIT = ("fit", "good.npy", "--steps", "6", "model.width=16", "model.latent=2", *WORDS, "--out")
 
 
 def write_lying_npz(path: Path) -> None:

@@ -11,11 +11,12 @@ from PIL import Image
 
 from cli.commands import Call, finish, start
 from cli.test_verbs import read_csv
+from quick import WORDS
 from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.use.encode import decode
 
-QUICK = ("--steps", "40", "model.width=16", "train.compile=false", "train.precision=float32")
+QUICK = ("--steps", "40", "model.width=16", *WORDS)
 CODES = ("--model", "vqvae", "--latent", "4", "model.codebook_size=16", "model.depth=1", *QUICK)
 CHAIN = ("--model", "autoregressive", "model.depth=1", *QUICK)
 

@@ -13,6 +13,7 @@ import pytest
 
 import unveil
 from cli.commands import Call, finish, start
+from quick import PLAIN_WORDS as PLAIN
 from unveil.report.comparison import overlaid
 
 USE = """
@@ -43,7 +44,7 @@ OTHERS = {
 @pytest.fixture(scope="session")
 def second(folder: Path, fitted: object) -> str:
     """Another run on the same data."""
-    done = finish(start("fit", "x.npz", "--steps", "30", "--objective", "iwae", "--out", "second", cwd=folder))
+    done = finish(start("fit", "x.npz", "--steps", "30", "--objective", "iwae", *PLAIN, "--out", "second", cwd=folder))
     assert done.code == 0, done.err
     return "second"
 
@@ -74,7 +75,9 @@ def test_a_comparison_is_a_table_a_csv_and_a_page(call: Call, second: str, folde
 
 
 def test_runs_on_other_data_are_not_compared(call: Call, folder: Path) -> None:
-    other = finish(start("fit", "columns.npy", "--model", "linear_gaussian", "--out", "columns", cwd=folder))
+    other = finish(
+        start("fit", "columns.npy", "--model", "linear_gaussian", "--steps", "3", "--out", "columns", cwd=folder)
+    )
     assert other.code == 0, other.err
     done = call("compare", "run", "columns")
     assert done.code == 2 and "differ in their data" in done.err
@@ -83,7 +86,13 @@ def test_runs_on_other_data_are_not_compared(call: Call, folder: Path) -> None:
 def test_another_binarization_is_not_compared(call: Call, folder: Path) -> None:
     for name in ("dynamic", "threshold"):
         made = finish(
-            start("fit", "x.npz", f"data.binarization={name}", *("--model", "mixture", "--out", name), cwd=folder)
+            start(
+                "fit",
+                "x.npz",
+                f"data.binarization={name}",
+                *("--model", "mixture", "--steps", "3", "--out", name),
+                cwd=folder,
+            )
         )
         assert made.code == 0, made.err
     done = call("compare", "dynamic", "threshold")

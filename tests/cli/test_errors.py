@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import unveil.api
-from cli.commands import Call, finish, start
+from cli.commands import Call, finish, start_python
 from unveil.errors import Interrupted, RequestError, WorkError
 
 WRONG = {
@@ -104,7 +104,7 @@ def test_every_error_has_its_exit_status(
 
 
 def test_a_closed_pipe_is_no_error(folder: Path) -> None:
-    process = start("--help", cwd=folder)
+    process = start_python("-m", "unveil", "--help", cwd=folder)
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
@@ -114,5 +114,5 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
 
 def test_a_stream_without_unicode_gets_ascii(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    done = finish(start("list", "sources", cwd=folder))
+    done = finish(start_python("-m", "unveil", "list", "sources", cwd=folder))
     assert done.code == 0 and "8x8" in done.out and done.out.isascii()

@@ -11,10 +11,9 @@ import pytest
 from sklearn.datasets import load_digits
 
 from cli.commands import Done
+from quick import fitted
 from unveil.api import Run
 from unveil.cli import main
-from unveil.fitting.prepare import prepare
-from unveil.report import write_report
 from unveil.use.encode import decode
 
 FAMILIES = ("hvae", "vdm", "vqvae", "autoregressive")
@@ -31,10 +30,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gaps = x[100:106].astype(float)
     gaps[:, 2:4, 3] = np.nan
     np.savez(path / "gaps.npz", x=gaps)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: [])
-        for name in FAMILIES:
-            list(prepare(path / "x.npz", out=path / name, options=SMALL | {"model": name}).events(write_report))
+    for name in FAMILIES:
+        fitted(path / "x.npz", path / name, report=True, model=name, **SMALL)
     return path
 
 

@@ -7,7 +7,7 @@ import shlex
 import pytest
 import typer
 
-from cli.commands import finish
+from cli.commands import finish, start_python
 from unveil import __version__
 from unveil.cli import app, main
 

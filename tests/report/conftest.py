@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from sklearn.datasets import load_digits
 
-from unveil.fitting.prepare import prepare
-from unveil.report import write_report
+import quick
 from unveil.runs.store import RunStore
 
 HOSTILE = ["</script><img src=x onerror=alert(1)>", "a <b>bold</b> & %{x} '\"\u2028 name", "{{ 7 * 7 }} <!-- @accent"]
 
 
-def fitted(source: Any, out: Path, *, baselines: bool = False, **options: Any) -> RunStore:
-    """A finished run of a short fit, its report written by the fit itself; baselines take as long as all the rest."""
-    with pytest.MonkeyPatch.context() as patch:
-        if not baselines:
-            patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: [])
-        found = prepare(source, out=out, options={key.replace("__", "."): value for key, value in options.items()})
-        list(found.events(write_report))
-    return RunStore.load(out, data=None if isinstance(source, str) else source)
+def fitted(source: str, out: Path, **options: Any) -> RunStore:
+    """A finished run of a short fit with its report; baselines take as long as all the rest."""
+    return quick.fitted(source, out, report=True, **options).store
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +61,11 @@ def mixture(home: Path, digits_file: str) -> RunStore:
 def linear(home: Path, vectors: RunStore) -> RunStore:
     options = {"model": "linear_gaussian", "model__latent": 3, "train__steps": 3}
     return fitted(str(home / "vectors.npz"), home / "linear", **options)
+
+
+@pytest.fixture(scope="session")
+def browser(browser_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()

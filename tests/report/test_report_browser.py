@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from report.conftest import HOSTILE
 from unveil.runs.store import RunStore
@@ -38,14 +36,6 @@ class Watched:
     def _requested(self, url: str) -> None:
         if url != self.own and not url.startswith("data:"):
             self.said.append(f"request: {url}")
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
 
 
 def opened(browser: Browser, run: RunStore, width: int = 1100, dark: bool = False) -> Watched:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 import unveil
 from report.conftest import HOSTILE, fitted
@@ -251,14 +251,6 @@ def test_the_page_with_a_diagnosis_opens_in_silence(browser: Browser, vectors: R
     assert watched.page.evaluate("document.documentElement.scrollWidth") <= 380
     assert watched.said == []
     watched.page.context.close()
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
 
 
 def test_nothing_is_promised() -> None:

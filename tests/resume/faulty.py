@@ -1,19 +1,35 @@
-"""Run the command line with a fault: the process kills itself, as by `kill -9`, at the n-th call of a function.
+"""Faults for a process that carries out a command: it kills itself, as by `kill -9`, at the n-th call of a function.
 
-Usage: python faulty.py FUNCTION N ARGUMENTS…, FUNCTION out of write, fsync, rename. Calls are counted from the first
-validation on, so that a checkpoint is being written when the fault strikes.
+Calls are counted from the first validation on, so that a checkpoint is being written when the fault strikes.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
+import unveil.fitting.carry_out as carry_out
 import unveil.train.checkpoint as checkpoint
-from unveil.cli import main
+
+
+def plain() -> None:
+    """A fit is compared with nothing and gets no report, neither of which is resumed."""
+    carry_out.fit_baselines = lambda data, **options: []
+    end = carry_out._report
+    carry_out._report = lambda run, report: end(run, lambda run: None)
+
+
+def struck(name: str, number: int) -> None:
+    """A plain fit that dies in the n-th call of a function out of write, fsync, rename."""
+    plain()
+    if name == "write":
+        checkpoint.write_atomic = half_written(number)
+    elif name == "fsync":
+        os.fsync = fatal(os.fsync, number)
+    else:
+        os.replace = fatal(os.replace, number)
 
 
 def fatal(function: Callable[..., Any], number: int) -> Callable[..., Any]:
@@ -44,14 +60,3 @@ def half_written(number: int) -> Callable[..., Any]:
         whole(path, content)
 
     return write
-
-
-if __name__ == "__main__":
-    name, number, arguments = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-    if name == "write":
-        checkpoint.write_atomic = half_written(number)
-    elif name == "fsync":
-        os.fsync = fatal(os.fsync, number)
-    else:
-        os.replace = fatal(os.replace, number)
-    sys.exit(main(arguments))

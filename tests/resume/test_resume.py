@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
-STEPS, EVERY = 240, 24
+from cli.commands import Command, Done, wait_until
+from quick import WORDS
+from resume.faulty import plain, struck
+
+STEPS, EVERY = 120, 12
 FIT = [  # K is named, since one that is picked depends on the clock, and two fits may resolve it differently
-    "fit", "digits", "--steps", str(STEPS), f"train.valid_every={EVERY}", "model.width=64", "model.latent=8",
-    "evaluation.num_samples=50",
+    "fit", "digits", "--steps", str(STEPS), f"train.valid_every={EVERY}", "model.width=16", "model.latent=4", *WORDS
 ]  # fmt: skip
 
 
-def environment() -> dict[str, str]:
-    source = str(HERE.parents[1] / "src")
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": source}
+def begun(*words: str) -> Command:
+    """A command that writes no report and compares with nothing."""
+    return Command(words, None, plain)
 
 
-def unveil(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "unveil", *arguments], env=environment(), capture_output=True, text=True, timeout=300
-    )
+def unveil(*words: str) -> Done:
+    return begun(*words).finish()
+
+
+def killed(run: Path, after: int, *words: str) -> int:
+    """Kill a fit as soon as a checkpoint is no older than step `after`; the step of its last one."""
+    child = begun(*words, "--out", str(run))
+    wait_until(lambda: last_step(run) >= after or child.is_over)
+    child.send_signal(signal.SIGKILL)
+    assert child.finish().code == -signal.SIGKILL, "the run ended before the kill: this test proved nothing"
+    return last_step(run)
 
 
 def identical(a: Path, b: Path) -> None:
@@ -59,28 +64,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run that was left alone."""
     run = tmp_path_factory.mktemp("whole") / "run"
     done = unveil(*FIT, "--out", str(run))
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     return run
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_killed_at_a_random_step_and_resumed_is_bit_identical(whole: Path, tmp_path: Path, seed: int) -> None:
     run = tmp_path / "run"
-    after = random.Random(seed).randrange(EVERY, STEPS - 3 * EVERY)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "unveil", *FIT, "--out", str(run)],
-        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while last_step(run) < after and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.002)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL, "the run ended before the kill: this test proved nothing"
-    reached = last_step(run)
+    reached = killed(run, random.Random(seed).randrange(EVERY, STEPS - 3 * EVERY), *FIT)
     assert 0 < reached < STEPS
-
     resumed = unveil("resume", str(run))
-    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.code == 0, resumed.err
     continued = json.loads((run / "result.json").read_text())["continuations"]
     assert continued[-1]["from_step"] == reached > 0
     identical(whole, run)
@@ -98,21 +92,14 @@ def test_a_ladder_killed_and_resumed_is_bit_identical(tmp_path: Path, options: l
     """Several groups, a floor that moves with progress, and the usual length of a gradient; learned noise."""
     fit = [
         "fit", "digits", "--model", *options, "--steps", "60", "train.valid_every=12", "model.width=16",
-        "evaluation.num_samples=10",
+        *WORDS,
     ]  # fmt: skip
     whole, run = tmp_path / "whole", tmp_path / "run"
     done = unveil(*fit, "--out", str(whole))
-    assert done.returncode == 0, done.stderr
-    child = subprocess.Popen(
-        [sys.executable, "-m", "unveil", *fit, "--out", str(run)],
-        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while last_step(run) < 12 and child.poll() is None:
-        time.sleep(0.002)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL and 0 < last_step(run) < 60
+    assert done.code == 0, done.err
+    assert 0 < killed(run, 12, *fit) < 60
     resumed = unveil("resume", str(run))
-    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.code == 0, resumed.err
     identical(whole, run)
 
 
@@ -123,16 +110,13 @@ def test_killed_inside_a_checkpoint_and_resumed_is_bit_identical(
     whole: Path, tmp_path: Path, function: str, number: int
 ) -> None:
     run = tmp_path / "run"
-    struck = subprocess.run(
-        [sys.executable, str(HERE / "faulty.py"), function, str(number), *FIT, "--out", str(run)],
-        env=environment(), capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert struck.returncode == -signal.SIGKILL, f"the fault did not strike: {struck.stderr}"
+    fault = Command((*FIT, "--out", str(run)), None, struck, function, number).finish()
+    assert fault.code == -signal.SIGKILL, f"the fault did not strike: {fault.err}"
     assert (run / "config.json").exists() and not (run / "weights.safetensors").exists()
 
     before = last_step(run)
     resumed = unveil("resume", str(run))
-    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.code == 0, resumed.err
     continued = json.loads((run / "result.json").read_text())["continuations"]
     assert [row["from_step"] for row in continued] == ([before] if before > 0 else [])
     identical(whole, run)
@@ -141,36 +125,14 @@ def test_killed_inside_a_checkpoint_and_resumed_is_bit_identical(
 
 def test_a_signal_saves_and_says_how_to_go_on(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    child = subprocess.Popen(
-        [sys.executable, "-m", "unveil", *FIT, "--out", str(run)],
-        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while last_step(run) < EVERY and child.poll() is None:
-        time.sleep(0.002)
-    child.send_signal(signal.SIGTERM)
-    _, told = child.communicate(timeout=60)
-    assert child.returncode == 128 + signal.SIGTERM
-    assert f"unveil resume {run}" in told
-    assert unveil("resume", str(run)).returncode == 0
+    child = begun(*FIT, "--out", str(run))
+    wait_until(lambda: last_step(run) >= EVERY or child.is_over)
+    child.terminate()
+    done = child.finish()
+    assert done.code == 128 + signal.SIGTERM
+    assert f"unveil resume {run}" in done.err
+    assert unveil("resume", str(run)).code == 0
     identical(whole, run)
-
-
-def test_a_damaged_checkpoint_is_passed_over_for_an_older_one_or_refused(tmp_path: Path) -> None:
-    import torch
-
-    from unveil.errors import RequestError
-    from unveil.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-
-    root = tmp_path / "state"
-    save_checkpoint(root, Checkpoint(1, {"w": torch.zeros(3)}, {}))
-    shutil.copytree(root / "00000001", root / "00000002")
-    damaged = root / "00000002" / "tensors.safetensors"
-    damaged.write_bytes(damaged.read_bytes()[:-4])
-    found = load_checkpoint(root)
-    assert found is not None and found.step == 1
-    shutil.rmtree(root / "00000001")
-    with pytest.raises(RequestError, match="damaged"):
-        load_checkpoint(root)
 
 
 def test_a_second_process_is_kept_out(whole: Path) -> None:
@@ -178,19 +140,19 @@ def test_a_second_process_is_kept_out(whole: Path) -> None:
 
     with only_one(whole):
         refused = unveil("resume", str(whole), "--steps", "10")
-    assert refused.returncode == 2
-    assert "Another process" in refused.stderr
+    assert refused.code == 2
+    assert "Another process" in refused.err
 
 
 def test_a_finished_run_opens_a_declared_new_phase(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(whole, run)
     refused = unveil("resume", str(run))
-    assert refused.returncode == 2 and "--epochs" in refused.stderr
+    assert refused.code == 2 and "--epochs" in refused.err
     before = json.loads((run / "result.json").read_text())
-    done = unveil("resume", str(run), "--steps", "48")
-    assert done.returncode == 0, done.stderr
+    done = unveil("resume", str(run), "--steps", "24")
+    assert done.code == 0, done.err
     config, result = (json.loads((run / f"{name}.json").read_text()) for name in ("config", "result"))
-    assert [phase["steps"] for phase in config["phases"]] == [STEPS, 48]
+    assert [phase["steps"] for phase in config["phases"]] == [STEPS, 24]
     assert result["phase"] == 1 and result["log_px"] != before["log_px"]
     assert {row["phase"] for row in untimed(run)} == {0, 1}

@@ -29,7 +29,8 @@ def print_parts(kind: str) -> None:
 
 
 def _first_line(cls: type) -> str:
-    return str(getattr(cls, "summary", "")) or (cls.__doc__ or "").strip().split("\n")[0]
+    summary = getattr(cls, "summary", "")  # of an estimator it is a method
+    return (summary if isinstance(summary, str) else "") or (cls.__doc__ or "").strip().split("\n")[0]
 
 
 def print_keys(keys: Sequence[Key]) -> None:

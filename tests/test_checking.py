@@ -1,0 +1,54 @@
+"""Signatures are checked as the tests run: also those of functions within functions, and of dataclasses made alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import beartype
+import jaxtyping
+import pytest
+from jaxtyping import TypeCheckError
+
+import checking
+from unveil.errors import positive
+from unveil.settings.judging import Judging
+from unveil.settings.options import EvaluationOptions
+
+
+def test_calls_one_two_four_and_so_on_are_checked_in_each_test() -> None:
+    wrong: Any = "3"
+    with pytest.raises(TypeCheckError, match="positive"):
+        positive(wrong)
+    checking.calls.clear()
+    refused = []
+    for call in range(1, 10):
+        try:
+            positive(3 if call % 2 else wrong)
+        except TypeCheckError:
+            refused.append(call)
+        except TypeError:  # not checked: '<' of a text and a number
+            pass
+    assert refused == [2, 4, 8]
+
+
+def test_dataclasses_with_the_same_fields_keep_their_own_types() -> None:
+    assert Judging("exact", None).num_samples is None
+    with pytest.raises(TypeCheckError):
+        EvaluationOptions("exact", None)  # type: ignore[arg-type]
+
+
+def test_a_function_within_a_function_is_checked_with_its_own_values() -> None:
+    check: Any = jaxtyping.jaxtyped(typechecker=beartype.beartype)
+
+    def made(amount: int) -> Callable[[int], int]:
+        @check  # type: ignore[untyped-decorator]
+        def add(x: int) -> int:
+            return x + amount
+
+        return add
+
+    assert [made(n)(1) for n in range(3)] == [1, 2, 3]
+    wrong: Any = made(4)
+    with pytest.raises(TypeCheckError):
+        wrong("1")
