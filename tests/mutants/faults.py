@@ -30,13 +30,13 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
     fault(
         "log-k-forgotten", "ops.py",
         "return torch.logsumexp(log_w, dim) - math.log(log_w.shape[dim])", "return torch.logsumexp(log_w, dim)",
-        "tests/test_estimators.py::test_log_mean_exp_counts_the_weights_it_holds",
+        "tests/estimators/test_estimators.py::test_log_mean_exp_counts_the_weights_it_holds",
     ),
     fault(
         "mean-for-sum", "ops.py",
         "return x.sum(dim=tuple(range(-event_ndim, 0))) if event_ndim else x",
         "return x.mean(dim=tuple(range(-event_ndim, 0))) if event_ndim else x",
-        "tests/test_likelihoods.py::test_an_event_sum_sums_and_never_averages",
+        "tests/likelihoods/test_likelihoods.py::test_an_event_sum_sums_and_never_averages",
     ),
     fault(
         "gaussian-constant-dropped", "models/linear_gaussian/linear_gaussian.py",
@@ -51,39 +51,39 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
     fault(
         "summed-before-it-is-masked", "distributions/event.py",
         "return torch.where(self.observed, log_p, torch.zeros_like(log_p))", "return log_p",
-        "tests/test_likelihoods.py::test_what_is_not_observed_leaves_the_sum_before_it_is_taken",
+        "tests/likelihoods/test_likelihoods.py::test_what_is_not_observed_leaves_the_sum_before_it_is_taken",
     ),
     fault(
         "beta-ignored", "objectives/elbo.py",
         "Loss.of(terms, distortion + beta * rate,", "Loss.of(terms, distortion + rate,",
-        "tests/test_objectives.py::test_warm_up_and_beta_weigh_the_rate_in_the_loss_alone",
+        "tests/objectives/test_objectives.py::test_warm_up_and_beta_weigh_the_rate_in_the_loss_alone",
     ),
     fault(
         "penalty-in-the-bound", "objectives/base.py",
         "Loss(surrogate + penalty(terms), bound, ", "Loss(surrogate + penalty(terms), bound - penalty(terms), ",
-        "tests/test_objectives.py::test_penalties_are_added_to_the_loss_and_never_to_the_bound",
+        "tests/objectives/test_objectives.py::test_penalties_are_added_to_the_loss_and_never_to_the_bound",
     ),
     fault(
         "dreg-weight-not-squared", "objectives/pathwise.py",
         "share**2 * log_w", "share * log_w",
-        "tests/test_objectives_gradients.py::test_dreg_has_iwaes_gradient_in_the_mean",
+        "tests/objectives/test_objectives_gradients.py::test_dreg_has_iwaes_gradient_in_the_mean",
     ),
     fault(
         "rloo-keeps-its-own-draw", "objectives/score.py",
         "(log_w.sum(0) - log_w) / (K - 1)", "log_w.sum(0) / K",
-        "tests/test_objectives_gradients.py::test_the_baseline_takes_noise_away_and_leaves_no_bias",
+        "tests/objectives/test_objectives_gradients.py::test_the_baseline_takes_noise_away_and_leaves_no_bias",
     ),
     fault(
         "floor-for-all-groups-together", "objectives/floors.py",
         "kl.mean(0).clamp(min=floor).sum()", "kl.mean(0).sum().clamp(min=floor)",
-        "tests/test_hvae.py::test_free_bits_per_group_follow_their_schedule",
-        "tests/test_objectives_bounds.py::test_free_bits_cost_at_least_the_floor_in_each_group",
+        "tests/models/test_hvae.py::test_free_bits_per_group_follow_their_schedule",
+        "tests/objectives/test_objectives_bounds.py::test_free_bits_cost_at_least_the_floor_in_each_group",
     ),
     fault(
         "floor-in-the-bound", "objectives/floors.py",
         "Loss.of(terms, distortion, -(distortion + kl.sum(-1)))",
         "Loss.of(terms, distortion, -(distortion + kl.clamp(min=floor).sum(-1)))",
-        "tests/test_objectives_bounds.py::test_free_bits_cost_at_least_the_floor_in_each_group",
+        "tests/objectives/test_objectives_bounds.py::test_free_bits_cost_at_least_the_floor_in_each_group",
     ),
     fault(
         "weights-of-p-not-held", "model/modes.py",
@@ -118,37 +118,37 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
     fault(
         "bernoulli-of-grey-values", "likelihoods/bernoulli.py",
         'domains = ("binary",)', 'domains = ("binary", "levels", "unit")',
-        "tests/test_likelihood_parts.py::test_the_wrong_formula_for_grey_values_is_refused_with_the_right_one",
+        "tests/likelihoods/test_likelihood_parts.py::test_the_wrong_formula_for_grey_values_is_refused_with_the_right_one",
     ),
     fault(
         "density-on-integers", "likelihoods/real.py",
         'domains = ("real",)', 'domains = ("real", "levels", "count")',
-        "tests/test_likelihood_parts.py::test_the_wrong_formula_for_grey_values_is_refused_with_the_right_one",
+        "tests/likelihoods/test_likelihood_parts.py::test_the_wrong_formula_for_grey_values_is_refused_with_the_right_one",
     ),
     fault(
         "jacobian-dropped", "likelihoods/real.py",
         "return (self.scale * ((self.pace * self.log_sigma)", "return (1.0 * ((self.pace * self.log_sigma)",
-        "tests/test_likelihoods.py::test_ten_times_x_costs_d_log_10",
+        "tests/likelihoods/test_likelihoods.py::test_ten_times_x_costs_d_log_10",
     ),
     fault(
         "sigma-without-a-floor", "likelihoods/real.py",
         "(self.pace * self.log_sigma).exp() + self.floor)", "(self.pace * self.log_sigma).exp())",
-        "tests/test_likelihoods.py::test_a_learned_sigma_is_learned_and_has_its_floor",
+        "tests/likelihoods/test_likelihoods.py::test_a_learned_sigma_is_learned_and_has_its_floor",
     ),
     fault(
         "sigma-solved-as-a-variance", "likelihoods/real.py",
         "sigma = (variance.sqrt() - self.floor)", "sigma = (variance - self.floor)",
-        "tests/test_likelihoods.py::test_a_solved_sigma_is_the_root_mean_squared_error",
+        "tests/likelihoods/test_likelihoods.py::test_a_solved_sigma_is_the_root_mean_squared_error",
     ),
     fault(
         "constant-columns-let-through", "likelihoods/base.py",
         "((found.std == 0),", "((found.std < 0),",
-        "tests/test_likelihoods.py::test_constant_columns_are_named",
+        "tests/likelihoods/test_likelihoods.py::test_constant_columns_are_named",
     ),
     fault(
         "tails-outside-of-the-end-bins", "distributions/levels.py",
         "return torch.where(final, above, torch.where(first, below, inside))", "return inside",
-        "tests/test_likelihoods.py::test_the_discretised_logistic_sums_to_one",
+        "tests/likelihoods/test_likelihoods.py::test_the_discretised_logistic_sums_to_one",
     ),
     fault(
         "changed-data-taken-for-the-same", "runs/store.py",
@@ -171,7 +171,7 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     fault(
         "noise-keyed-by-how-many-come", "estimators/base.py",
         'with keyed("evaluate", seed, block.first):', 'with keyed("evaluate", seed, block.done):',
-        "tests/test_estimators.py::test_the_numbers_of_a_row_do_not_hang_on_how_many_come_after_it",
+        "tests/estimators/test_estimators.py::test_the_numbers_of_a_row_do_not_hang_on_how_many_come_after_it",
     ),
     fault(
         "one-noise-for-all-blocks", "estimators/base.py",
@@ -181,12 +181,12 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     fault(
         "judged-in-training-mode", "estimators/base.py",
         "with evaluating(model), decoding_in(model, precision):", "with decoding_in(model, precision):",
-        "tests/test_estimators.py::test_all_draws_are_judged_in_evaluation_mode",
+        "tests/estimators/test_estimators.py::test_all_draws_are_judged_in_evaluation_mode",
     ),
     fault(
         "infinite-value-passed-over", "estimators/base.py",
         "if not torch.isfinite(estimate.log_px).all():", "if False:",
-        "tests/test_estimators.py::test_a_value_that_is_not_finite_is_an_error_with_its_row",
+        "tests/estimators/test_estimators.py::test_a_value_that_is_not_finite_is_an_error_with_its_row",
     ),
     fault(
         "k-left-out-of-the-result", "evaluation/result.py",
@@ -206,27 +206,27 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     fault(
         "renyi-without-a-side", "estimators/renyi.py",
         "if not 0 <= alpha <= 1:", "if not -9 <= alpha <= 1:",
-        "tests/test_local.py::test_an_alpha_without_a_side_is_refused",
+        "tests/estimators/test_local.py::test_an_alpha_without_a_side_is_refused",
     ),
     fault(
         "reverse-ais-with-forward-weights", "estimators/ais.py",
         "upper = -log_mean_exp(-log_w_back)", "upper = log_mean_exp(log_w_back)",
-        "tests/test_ais.py::test_with_few_temperatures_each_side_is_on_its_own_side_and_its_mean_weight_is_right",
+        "tests/estimators/test_ais.py::test_with_few_temperatures_each_side_is_on_its_own_side_and_its_mean_weight_is_right",
     ),
     fault(
         "pilot-saw-z", "estimators/pilot.py",
         "here = path.at(path.draw(CHAINS))", "here = path.at(path.known()[0].expand(CHAINS, -1, -1))",
-        "tests/test_ais.py::test_the_plan_never_depends_on_a_known_z",
+        "tests/estimators/test_ais.py::test_the_plan_never_depends_on_a_known_z",
     ),
     fault(
         "every-proposal-accepted", "estimators/hmc.py",
         "return torch.rand_like(gain) < gain.exp()", "return torch.rand_like(gain) < 2",
-        "tests/test_ais.py::test_a_transition_leaves_its_density_as_it_is",
+        "tests/estimators/test_ais.py::test_a_transition_leaves_its_density_as_it_is",
     ),
     fault(
         "shuffled-z-compared-with-itself", "diagnostics/collapse.py",
         "foreign = tuple(g[:, order] for g in z)", "foreign = tuple(g[:, order.sort().values] for g in z)",
-        "tests/test_collapse.py::test_the_drop_of_a_linear_gaussian_model_is_the_closed_form",
+        "tests/diagnostics/test_collapse.py::test_the_drop_of_a_linear_gaussian_model_is_the_closed_form",
     ),
     fault(
         "percentile-from-the-wrong-end", "use/score.py",
@@ -241,12 +241,12 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     fault(
         "imputed-over-what-is-known", "use/impute.py",
         "missing = ~observed[self.rows]", "missing = observed[self.rows] | True",
-        "tests/test_impute.py::test_what_was_observed_comes_back_bit_by_bit",
+        "tests/use/test_impute.py::test_what_was_observed_comes_back_bit_by_bit",
     ),
     fault(
         "imputed-without-weights", "use/impute.py",
         "w = log_w.double().softmax(0)", "w = (0 * log_w.double()).softmax(0)",
-        "tests/test_impute.py::test_a_wrong_posterior_is_put_right_by_the_weights",
+        "tests/use/test_impute.py::test_a_wrong_posterior_is_put_right_by_the_weights",
     ),
 )
 
@@ -254,23 +254,23 @@ MODELS = (  # codes, ladders and diffusions, and parts from other packages
     fault(
         "farthest-code", "nn/quantize.py",
         "alpha=-1).argmin(-1)", "alpha=-1).argmax(-1)",
-        "tests/test_vqvae.py::test_a_vector_becomes_the_nearest_code",
+        "tests/models/test_vqvae.py::test_a_vector_becomes_the_nearest_code",
     ),
     fault(
         "no-gradient-through-codes", "nn/quantize.py",
         "return Quantized(h, codes, h + (e - h).detach(), commitment, book)",
         "return Quantized(h, codes, e.detach() + 0 * h, commitment, book)",
-        "tests/test_vqvae.py::test_the_gradient_of_a_code_is_handed_to_the_vector",
+        "tests/models/test_vqvae.py::test_the_gradient_of_a_code_is_handed_to_the_vector",
     ),
     fault(
         "scalars-between-their-levels", "nn/quantize.py",
         "o = torch.where(self.levels % 2 == 0, 0.5, 0.0)", "o = torch.where(self.levels % 2 == 0, 0.0, 0.0)",
-        "tests/test_vqvae.py::test_scalars_of_a_codebook_size",
+        "tests/models/test_vqvae.py::test_scalars_of_a_codebook_size",
     ),
     fault(
         "codes-for-nothing", "models/vqvae/vqvae.py",
         "-self.num_codes * math.log(self.codebook_size)", "0.0",
-        "tests/test_vqvae.py::test_stages_uniform_first_then_the_prior_alone",
+        "tests/models/test_vqvae.py::test_stages_uniform_first_then_the_prior_alone",
     ),
     fault(
         "diffusion-kl-doubled", "models/vdm/steps.py",
@@ -296,12 +296,12 @@ MODELS = (  # codes, ladders and diffusions, and parts from other packages
     fault(
         "zuko-switches-checks-off", "nn/flows.py",
         "Distribution.set_default_validate_args(checks)", "pass",
-        "tests/test_priors.py::test_importing_the_parts_leaves_torch_and_building_a_flow_leaves_its_checks",
+        "tests/priors/test_priors.py::test_importing_the_parts_leaves_torch_and_building_a_flow_leaves_its_checks",
     ),
     fault(
         "x-through-bf16", "models/vae.py",
         ".log_prob(batch.x)", ".log_prob(batch.x.bfloat16().float())",
-        "tests/test_train.py::test_x_and_densities_never_pass_through_bf16",
+        "tests/train/test_train.py::test_x_and_densities_never_pass_through_bf16",
     ),
 )
 
@@ -309,23 +309,23 @@ TRAINING = (  # each example once an epoch, nothing infinite, the same numbers a
     fault(
         "sampler-position-lost", "train/order.py",
         "first = step * batch_size", "first = 0 * batch_size",
-        "tests/test_train.py::test_every_epoch_meets_each_example_once_and_no_batch_is_short",
+        "tests/train/test_train.py::test_every_epoch_meets_each_example_once_and_no_batch_is_short",
     ),
     fault(
         "average-never-updated", "train/ema.py",
         "torch._foreach_lerp_(self._mean, self._live, 1 - keep)",
         "torch._foreach_lerp_(self._mean, self._live, 0.0)",
-        "tests/test_train.py::test_the_average_follows_its_formula",
+        "tests/train/test_train.py::test_the_average_follows_its_formula",
     ),
     fault(
         "validation-weighs-blocks-alike", "train/validation.py",
         "float(value) * len(rows)", "float(value) * ROWS",
-        "tests/test_train.py::test_validation_is_the_mean_over_every_example_once",
+        "tests/train/test_train.py::test_validation_is_the_mean_over_every_example_once",
     ),
     fault(
         "infinite-loss-stepped-over", "train/loop.py",
         "if not self.late and not (math.isfinite(norm) and math.isfinite(loss)):", "if False:",
-        "tests/test_train.py::test_a_value_that_is_not_finite_stops_before_the_update",
+        "tests/train/test_train.py::test_a_value_that_is_not_finite_stops_before_the_update",
     ),
     fault(
         "resume-from-zero", "fitting/trainer.py",
@@ -340,7 +340,7 @@ TRAINING = (  # each example once an epoch, nothing infinite, the same numbers a
     fault(
         "usual-length-lost", "train/loop.py",
         "self.usual.copy_(value)", "pass",
-        "tests/test_guard.py::test_it_goes_on_bit_by_bit_from_a_checkpoint",
+        "tests/train/test_guard.py::test_it_goes_on_bit_by_bit_from_a_checkpoint",
     ),
 )
 

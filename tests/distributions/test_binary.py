@@ -123,7 +123,7 @@ def test_the_likelihood_is_this_one() -> None:
 
 def test_traced_for_compiling_it_is_the_same() -> None:
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "compiled" / "density.py")],
+        [sys.executable, str(Path(__file__).parents[1] / "compiled" / "density.py")],
         capture_output=True,
         text=True,
         check=True,

@@ -200,7 +200,7 @@ def test_dreg_refuses_examples_whose_label_is_missing() -> None:
 @pytest.mark.skipif(shutil.which("g++") is None and shutil.which("c++") is None, reason="there is no C++ compiler")
 def test_compiled_gradients_are_the_eager_ones() -> None:
     """What is held is held in a compiled graph too, and matters: with nothing held the gradient is another."""
-    script = Path(__file__).parent / "compiled" / "gradients.py"
+    script = Path(__file__).parents[1] / "compiled" / "gradients.py"
     environment = os.environ | {"PYTHONPATH": str(script.parents[2] / "src")}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr

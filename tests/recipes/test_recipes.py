@@ -80,7 +80,7 @@ def test_the_networks_of_burda_et_al_have_their_sizes() -> None:
 
 
 def test_the_page_of_recipes_has_every_number() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("|")]
     for name in PUBLISHED:
         found = RECIPES[name]
