@@ -117,7 +117,7 @@ def test_an_estimate_from_above_and_a_discrete_z_are_refused() -> None:
     above.direction = "upper"  # type: ignore[misc]
     with pytest.raises(RequestError, match="does not bound log p\\(x\\) from below"):
         of(model, split, estimator=above)
-    with pytest.raises(RequestError, match="The gap needs"):
+    with pytest.raises(RequestError, match="The gap does not work with"):
         gap(Mixture(Domain("real", (6,)), num_components=3), split)
 
 

@@ -89,8 +89,9 @@ def test_by_default_there_is_one_stage(tmp_path: Path) -> None:
 
 def test_a_run_from_before_there_were_stages_has_one(tmp_path: Path) -> None:
     run = started(tmp_path / "run")
-    phase = {k: v for k, v in run.train.items() if k in ("steps", "batch_size", "lr", "schedule", "ema_half_life")}
-    run.config["phases"] = [phase]
+    kept = ("steps", "batch_size", "lr", "schedule", "ema_half_life")
+    phase = {k: v for k, v in run.phase.to_json().items() if k in kept}
+    run.config = replace(run.config, phases=(Phase.of_json(phase),))
     (stage,) = run.stages()
     assert (stage.name, stage.steps, stage.batch_size) == ("main", STEPS, 32)
 

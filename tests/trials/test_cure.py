@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from unveil.objectives.importance import Iwae
 from unveil.posteriors import DiagonalGaussian
 from unveil.priors import StandardNormal
 from unveil.registry import describe
+from unveil.runs.store import RunStore
 from unveil.settings.choices import choose
+from unveil.settings.phase import Phase
 from unveil.train.loop import NonFinite
 from unveil.trials.bench import FEWEST, Bench, Count, Judged, Trial, fresh_model, paired
 from unveil.trials.cure import HEADS, Tried, cure
@@ -129,8 +132,8 @@ def test_a_refit_is_a_function_of_its_seed(collapsed: Run) -> None:
     assert not torch.equal(weights(None), weights(1))
 
 
-def other_objective(run: Run, objective: Any) -> Run:
-    found = Run(run.path, run.config | {"objective": describe(objective)}, data=run.data)
+def other_objective(run: Run, objective: Any) -> RunStore:
+    found = RunStore(run.path, replace(run.store.config, objective=describe(objective)), data=run.data)
     found._model = run.model
     return found
 
@@ -142,7 +145,7 @@ def test_remedies_that_do_not_apply_are_named_with_the_reason(collapsed: Run) ->
     assert [left.name for left in left_out] == [WARMED] and "'iwae' has no warm-up" in left_out[0].reason
 
     bench = Bench(other_objective(collapsed, trials[1].objective))
-    bench.phase |= {"encoder_steps": 3}
+    bench.phase = replace(bench.phase, asked=replace(bench.phase.asked, encoder_steps=3))
     trials, left_out = remedies_of(bench)
     assert [trial.name for trial in trials] == [CONTROL, WARMED]
     assert [left.name for left in left_out] == [FREE, AGGRESSIVE]
@@ -182,9 +185,10 @@ def test_budgets(collapsed: Run) -> None:
 
 def test_later_stages_of_the_run_are_left_out(collapsed: Run) -> None:
     run = other_objective(collapsed, Elbo())
-    run.config["phases"] = [run.train | {"finish": "iwae", "finish_share": 0.5, "patience": 1, "ema_half_life": 64.0}]
-    stage = Bench(run.store)._stage(Trial("again", Elbo()), 40)
-    assert stage.steps == 40 and stage.name == "main" and stage.lr == run.train["lr"]
+    later = {"finish": "iwae", "finish_share": 0.5, "patience": 1, "ema_half_life": 64.0}
+    run.config = replace(run.config, phases=(Phase.of_json(run.phase.to_json() | later),))
+    stage = Bench(run)._stage(Trial("again", Elbo()), 40)
+    assert stage.steps == 40 and stage.name == "main" and stage.lr == run.phase.lr
     assert stage.ema_half_life == pytest.approx(0.01 * 40 * 32)
 
 
