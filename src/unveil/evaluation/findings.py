@@ -39,9 +39,11 @@ def _value(result: dict[str, Any]) -> str:
     bits = f", {result['bits_per_dim']:.3f} bits per dimension" if result["bits_per_dim"] is not None else ""
     share = result.get("observed", 1.0)
     part = "" if share == 1 else f" of the observed part of x ({share:.1%})"
+    name = result["estimator"]
+    how = "closed form" if name == "exact" else label(name, result["num_samples"])
     return (
         f"{quantity(result)}{part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
-        f"{result['num_examples']:,} test examples ({label(result['estimator'], result['num_samples'])}{bits})."
+        f"{result['num_examples']:,} test examples ({how}{bits})."
     )
 
 

@@ -15,7 +15,7 @@ from ..model import device_of, require_latents
 from ..ops import keyed
 from ..runs.given import given_as
 from ..runs.store import RunStore
-from .encode import is_coded
+from .encode import prior_draw
 
 
 @torch.no_grad()
@@ -41,9 +41,9 @@ def interpolate(
             f"A path of {num_steps} steps came for {num_paths} pairs; it takes at least 2 steps, 1 pair."
         )
     require_latents(run.model, "Interpolation")
-    if is_coded(run.model):
+    if not all(group.is_floating_point() for group in prior_draw(run.model)):
         raise RequestError(
-            f"The latents of a {run.config.model_name} are codes, and there is nothing between two codes.",
+            f"The latents of a {run.config.model_name} are whole numbers, and there is nothing between two of them.",
             "Use a model with continuous latents, such as vae or hvae.",
         )
     source = run.data.test if x is None else given_as(run, x)[0]
