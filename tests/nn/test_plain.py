@@ -80,8 +80,8 @@ def test_an_unfitted_decoder_says_the_mean_of_the_data() -> None:
 def test_a_run_says_the_choices_that_make_it_again(asked: dict[str, object], tmp_path: Path) -> None:
     images = torch.arange(60 * 30).reshape(60, 5, 6).remainder(7).to(torch.uint8)
     run = prepare(images, steps=2, out=tmp_path / "run", options=asked | {"evaluation.num_samples": 5}).start()
-    said = keys_of(run.store)
+    said = keys_of(run)
     assert said is not None and said.items() >= asked.items()
-    words = [word.split("=", 1) for word in shlex.split(fit_command(run.store, said, 2)) if "=" in word]
+    words = [word.split("=", 1) for word in shlex.split(fit_command(run, said, 2)) if "=" in word]
     again = choose({key: value for key, value in words}).model(run.domain)
     assert json.loads(json.dumps(describe(again))) == json.loads(json.dumps(run.config["model"]))

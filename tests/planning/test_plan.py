@@ -198,7 +198,7 @@ def test_data_that_would_fill_an_accelerator_stays_where_it_is(digits: Data, mon
     total = sum(num_bytes(split) for split in (digits.train, digits.valid, digits.test))
     assert total > digits.train.x.nbytes > 64 * len(digits.train) - 1
     for free, where in ((3 * total, "meta"), (2 * total, "cpu")):
-        monkeypatch.setattr(fitting_module, "free_bytes", lambda device, free=free: float(free))
+        monkeypatch.setattr("unveil.fitting.place.free_bytes", lambda device, free=free: float(free))
         assert fitting_module._on(digits, "meta").train.x.device.type == where
 
 

@@ -27,7 +27,7 @@ MOST_BYTES = 8_000_000
 def page(run: RunStore) -> str:
     subject = Subject.of(run)
     found = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
-    return rendered("report.html", groups(subject), subject.paint, subject.column_names, subject=subject, **found)
+    return rendered("run.html", groups(subject), subject.paint, subject.column_names, subject=subject, **found)
 
 
 def rendered(
