@@ -11,23 +11,23 @@ import pytest
 from jaxtyping import TypeCheckError
 
 import checking
-from unveil.errors import positive
+from unveil.files import finite
 from unveil.settings.judging import Judging
 from unveil.settings.options import EvaluationOptions
 
 
 def test_calls_one_two_four_and_so_on_are_checked_in_each_test() -> None:
     wrong: Any = "3"
-    with pytest.raises(TypeCheckError, match="positive"):
-        positive(wrong)
+    with pytest.raises(TypeCheckError, match="finite"):
+        finite(wrong)
     checking.calls.clear()
     refused = []
     for call in range(1, 10):
         try:
-            positive(3 if call % 2 else wrong)
+            finite(3.0 if call % 2 else wrong)
         except TypeCheckError:
             refused.append(call)
-        except TypeError:  # not checked: '<' of a text and a number
+        except TypeError:  # not checked: a text is no number
             pass
     assert refused == [2, 4, 8]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -121,13 +122,16 @@ def test_estimates_depend_on_the_seed_and_leave_the_callers_noise_alone(variant:
 def test_a_model_is_judged_in_evaluation_mode_and_put_back(variant: Variant, name: str) -> None:
     model = variant.build_anew(**SIZES.get(name, {})).train()
     seen: list[bool] = []
-    posterior = model.posterior
 
-    def spied(batch: object) -> object:
-        seen.append(model.training or torch.is_grad_enabled())
-        return posterior(batch)  # type: ignore[arg-type]
+    def spied(method: Callable[..., object]) -> Callable[..., object]:
+        def called(*args: object, **more: object) -> object:
+            seen.append(model.training or torch.is_grad_enabled())
+            return method(*args, **more)
 
-    model.posterior = spied  # type: ignore[method-assign,assignment]
+        return called
+
+    for method in ("posterior", "draw_terms", "log_prob"):
+        setattr(model, method, spied(getattr(model, method)))
     judged(variant, name, model, limit=1)
     assert seen and not any(seen) and model.training
 

@@ -223,7 +223,7 @@ def test_a_family_that_there_is_not_and_a_discrete_z_are_refused() -> None:
     batch = Batch(real_rows(10).float())
     with pytest.raises(RequestError, match="takes auto, mean_field, full, flow"):
         home._check_size("gaussian", torch.zeros(1, 1, 1))
-    with pytest.raises(RequestError, match="A local posterior needs"):
+    with pytest.raises(RequestError, match="A local posterior does not work with"):
         fit_local(Mixture(Domain("real", (6,)), num_components=3), batch)
     with pytest.raises(RequestError, match="steps is -1"):
         Local(steps=-1)

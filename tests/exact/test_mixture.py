@@ -244,7 +244,7 @@ def test_what_makes_no_mixture_is_refused() -> None:
     x[:, 1] = 7.0
     with pytest.raises(RequestError, match=r"Column\(s\) 1 of x are constant"):
         Mixture(Domain("real", (3,))).initialise(Batch(x))
-    with pytest.raises(RequestError, match="rsample"):
+    with pytest.raises(RequestError, match="reparametrised"):
         Mixture(DOMAINS["binary"]).require("The objective 'dreg'", {"rsample"})
 
 

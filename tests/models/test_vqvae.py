@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from unveil.api import Run
 from unveil.batch import Batch
 from unveil.data import Split, load
 from unveil.diagnostics.codebook import codebook
@@ -405,7 +404,7 @@ def test_killed_in_either_stage_and_resumed_is_bit_identical(tmp_path: Path, at:
     del events
     kept = load_checkpoint(killed.path / "state")
     assert kept is not None and kept.step == at // EVERY * EVERY
-    trained(Run.load(killed.path, data=x))
+    trained(RunStore.load(killed.path, data=x))
     assert (whole.path / "weights.safetensors").read_bytes() == (killed.path / "weights.safetensors").read_bytes()
     rows = [[{k: v for k, v in row.items() if k != "time"} for row in run.metrics] for run in (whole, killed)]
     assert rows[0] == rows[1]

@@ -71,7 +71,7 @@ def test_what_is_timed_is_the_batch_and_the_threads_that_were_asked_for(
 
     class Timed:
         def __init__(self, *given: Any) -> None:
-            self.rows = given[3]["batch_size"]
+            self.rows = given[3].batch_size
 
         def seconds_per_step(self, *_given: Any, **_more: Any) -> float:
             seen.append((self.rows, torch.get_num_threads()))
@@ -120,7 +120,7 @@ def test_a_run_says_the_prior_that_its_data_would_not_pick(named: dict[str, str]
     """The command in a report makes the same model again, whichever prior the number of images would pick."""
     options = {"train.steps": 1, "model.width": 8, "evaluation.num_samples": 1, **named}
     run = prepare(images, out=tmp_path / "run", options=options).start()
-    assert run.config["model"]["prior"]["name"] == named.get("prior", "realnvp")
+    assert run.config.model["prior"]["name"] == named.get("prior", "realnvp")
     keys = keys_of(run.store)
     assert keys is not None
     assert keys.get("prior") == named.get("prior")

@@ -243,8 +243,8 @@ def test_a_part_that_came_as_an_object_starts_anew(scale: bool, tmp_path: Path) 
     fitted = fitting.model.encoder.layer.weight.clone()
     if scale:
         with pytest.raises(RequestError, match=r"'encoder'.*Own.*no reset_parameters"):
-            fresh_model(run.store, 0)
+            fresh_model(run, 0)
         return
-    one, again, other = (fresh_model(run.store, seed).encoder.layer.weight for seed in (0, 0, 1))
+    one, again, other = (fresh_model(run, seed).encoder.layer.weight for seed in (0, 0, 1))
     assert torch.equal(one, again) and not torch.equal(one, other) and not torch.equal(one, fitted)
     assert torch.equal(fitting.model.encoder.layer.weight, fitted)
