@@ -130,7 +130,7 @@ def test_a_model_is_judged_in_evaluation_mode_and_put_back(variant: Variant, nam
 
         return called
 
-    for method in ("posterior", "draw_terms", "log_prob"):
+    for method in ("posterior", "draw_terms", "log_prob", "enumerate", "draw_prior"):
         setattr(model, method, spied(getattr(model, method)))
     judged(variant, name, model, limit=1)
     assert seen and not any(seen) and model.training
