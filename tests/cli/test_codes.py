@@ -72,7 +72,7 @@ def test_going_through_codes_is_compared_with_going_without(call: Call, both: Pa
     ("words", "said"),
     [
         (("evaluate", "codes", "--estimator", "iwae"), "use the objective or estimator 'elbo'"),
-        (("interpolate", "codes", "-o", "i.png"), "codes"),
+        (("interpolate", "codes", "-o", "i.png"), "whole numbers"),
         (("encode", "chain", "new.npz", "-o", "z.csv"), "none"),
         (("reconstruct", "chain", "-o", "r.png"), "none"),
         (("sample", "chain", "-o", "s.png", "--temperature", "0.5"), "no z"),

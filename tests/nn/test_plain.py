@@ -84,4 +84,4 @@ def test_a_run_says_the_choices_that_make_it_again(asked: dict[str, object], tmp
     assert said is not None and said.items() >= asked.items()
     words = [word.split("=", 1) for word in shlex.split(fit_command(run, said, 2)) if "=" in word]
     again = choose({key: value for key, value in words}).model(run.domain)
-    assert json.loads(json.dumps(describe(again))) == json.loads(json.dumps(run.config["model"]))
+    assert json.loads(json.dumps(describe(again))) == json.loads(json.dumps(run.config.model))
