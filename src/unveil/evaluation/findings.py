@@ -1,12 +1,13 @@
 """What to say of a result: three sentences a person can act on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..diagnostics.codebook import LEAST, collapsed
 from ..estimators.label import label
 from ..model import Model
 from ..registry import load_all
+from ..runs.curves import curve, validation_curve
 from ..runs.store import RunStore
 
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
@@ -15,12 +16,13 @@ SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other:
 
 def conclude(run: RunStore, result: dict[str, Any]) -> dict[str, Any]:
     """`findings` (by code, each a sentence) and the three `sentences` that a fit ends with."""
+    _, bounds = validation_curve(run)
     checks = (
         _below(run, result),
         _collapsed(run, result),
         _codebook(run),
-        _overfit(run),
-        _unfinished(run),
+        _overfit(bounds),
+        _unfinished(bounds),
         _weights(result),
     )
     findings = [found for found in checks if found]
@@ -93,16 +95,15 @@ def _collapsed(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
 
 def _codebook(run: RunStore) -> dict[str, str] | None:
     """Of a model with codes, whether validation found more than a few of them in use."""
-    size, rows = run.model.codebook_size, [row for row in run.metrics if "valid_codebook_perplexity" in row]
-    if not rows or rows[-1]["valid_codebook_perplexity"] >= LEAST * size:
+    size, (_, perplexity) = run.model.codebook_size, curve(run, "valid_codebook_perplexity")
+    if not perplexity or perplexity[-1] >= LEAST * size:
         return None
-    used, perplexity = rows[-1]["valid_codebook_usage"], rows[-1]["valid_codebook_perplexity"]
-    found = collapsed(round(used * size), size, perplexity)
+    _, usage = curve(run, "valid_codebook_usage")
+    found = collapsed(round(usage[-1] * size), size, perplexity[-1])
     return _finding(found.code, f"{found.sentence} {found.remedy}")
 
 
-def _overfit(run: RunStore) -> dict[str, str] | None:
-    valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
+def _overfit(valid: Sequence[float]) -> dict[str, str] | None:
     if not valid or max(valid) - valid[-1] < max(1.0, 0.03 * abs(max(valid))):
         return None
     return _finding(
@@ -113,8 +114,7 @@ def _overfit(run: RunStore) -> dict[str, str] | None:
     )
 
 
-def _unfinished(run: RunStore) -> dict[str, str] | None:
-    valid = [row["valid_bound"] for row in run.metrics if "valid_bound" in row]
+def _unfinished(valid: Sequence[float]) -> dict[str, str] | None:
     if len(valid) < 5 or max(valid) != valid[-1] or valid[-1] - valid[-3] < 0.005 * abs(valid[-1]):
         return None
     return _finding(

@@ -11,7 +11,7 @@ from ..diagnostics.activity import active_units
 from ..estimators.base import Estimate, Estimator
 from ..files import finite
 from ..ops import error_of_known, error_of_mean
-from ..runs.store import RESULT, RunStore, versions
+from ..runs.store import RunStore, versions
 from .splits import condition, observed_share
 
 
@@ -21,7 +21,6 @@ def report_estimate(run: RunStore, split: Split, judge: Estimator, estimate: Est
     count, observed = len(log_px), observed_share(split)
     found = estimate.diagnostics
     report = {
-        "format": RESULT,
         "binarization": info["binarization"],
         "data_sha256": info["sha256"],
         "num_examples": count,

@@ -10,7 +10,7 @@ from ..pictures import to_bytes
 
 
 @torch.no_grad()
-def sample_pictures(model: Model, domain: Domain, step: int, count: int = 16) -> np.ndarray | None:
+def sample_pictures(model: Model, domain: Domain, count: int = 16) -> np.ndarray | None:
     """A few samples as uint8 images, for the eye; None for x that are not images."""
     if not domain.is_image:
         return None

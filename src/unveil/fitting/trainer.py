@@ -166,7 +166,7 @@ class Trainer:
             self.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self._log({f"valid_{k}": v for k, v in found.items()})
         assert self.best.bound is not None
-        samples = sample_pictures(model, self.data.domain, self.made)
+        samples = sample_pictures(model, self.data.domain)
         return Validated(self.made, self.num_steps, found["bound"], self.best.bound, found["rate"], samples)
 
     def _log(self, values: dict[str, float]) -> None:

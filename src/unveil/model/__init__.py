@@ -4,7 +4,16 @@ It may import terms, distributions and what is below them, and knows no family. 
 a new fact that each must state is an attribute of `Model` in `interface.py`, with a default.
 """
 
-from .asking import decoding_in, device_of, num_latents, require_latents, shapes_of_z, stands_for_x
+from .asking import (
+    decoding_in,
+    device_of,
+    has_real_z,
+    num_latents,
+    prior_draw,
+    require_latents,
+    shapes_of_z,
+    stands_for_x,
+)
 from .interface import REMEDIES, Drawn, Model, parameters_in
 from .modes import evaluating, held
 from .posterior import OneGroup, Posterior, marginals
@@ -22,10 +31,12 @@ __all__ = [
     "decoding_in",
     "device_of",
     "evaluating",
+    "has_real_z",
     "held",
     "marginals",
     "num_latents",
     "parameters_in",
+    "prior_draw",
     "require_latents",
     "shapes_of_z",
     "stands_for_x",

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import RequestError
 from ..ops import keyed
@@ -14,10 +14,19 @@ from .interface import Model
 @torch.no_grad()
 def shapes_of_z(model: Model) -> tuple[torch.Size, ...]:
     """The shape of each latent group of one example."""
-    if not model.groups:
-        return ()
+    return tuple(group.shape[1:] for group in prior_draw(model)) if model.groups else ()
+
+
+@torch.no_grad()
+def prior_draw(model: Model) -> tuple[Tensor, ...]:
+    """One z from p(z), groups [1, …]: what latents look like."""
     with keyed("shapes"):
-        return tuple(group.shape[1:] for group in model.draw_prior(1, model.draw_labels(1)))
+        return model.draw_prior(1, model.draw_labels(1))
+
+
+def has_real_z(model: Model) -> bool:
+    """Whether every latent is a real number, between which others lie."""
+    return all(group.is_floating_point() for group in prior_draw(model))
 
 
 def num_latents(model: Model) -> int:

@@ -14,11 +14,10 @@ from ..data import Split
 from ..data.rowblocks import blocks
 from ..diagnostics.activity import ACTIVE, active_rows, posterior_moments
 from ..domain import Domain
-from ..model import Model, stands_for_x
+from ..model import Model, has_real_z, stands_for_x
 from ..ops import keyed
 from ..panels import Panel
 from ..runs.store import RunStore
-from ..use.encode import prior_draw
 from ..use.show import batch_x
 from .charts import Array
 from .gallery import Painter
@@ -131,7 +130,7 @@ class Subject:
     @cached_property
     def has_real_z(self) -> bool:
         """Whether x has latents that are real numbers, between which others lie."""
-        return stands_for_x(self.model) and all(group.is_floating_point() for group in prior_draw(self.model))
+        return stands_for_x(self.model) and has_real_z(self.model)
 
     @torch.no_grad()
     def panels(self) -> tuple[Panel, ...]:

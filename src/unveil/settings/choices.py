@@ -11,7 +11,7 @@ from ..errors import RequestError, nearest
 from ..model import Model
 from ..objectives import Objective
 from ..registry import lookup
-from .keys import PARTS, _constructor, keys_for, parse
+from .keys import PARTS, constructor, keys_for, parse
 from .options import DataOptions, EvaluationOptions, TrainOptions
 
 DEFAULTS = {"model": "vae", "objective": "elbo"}
@@ -39,14 +39,14 @@ class Choices:
     def model(self, domain: Domain, **context: Any) -> Model:
         """Build the model for a domain; `context` is what else is known of the data, for a model that asks for it."""
         cls = lookup("model", self.names["model"])
-        asked = inspect.signature(_constructor(cls)).parameters
+        asked = inspect.signature(constructor(cls)).parameters
         known = {name: value for name, value in context.items() if name in asked}
         parts = {
             kind: functools.partial(lookup(kind, self.names[kind]), **self.values.get(kind, {}))
             for kind in PARTS
             if kind in self.names
         }
-        return _constructor(cls)(domain, **known, **self.values.get("model", {}), **parts)
+        return constructor(cls)(domain, **known, **self.values.get("model", {}), **parts)
 
     def objective(self) -> Objective:
         return lookup("objective", self.names["objective"])(**self.values.get("objective", {}))
@@ -87,7 +87,7 @@ def choose(options: Mapping[str, Any]) -> Choices:
 
 
 def _check_parts_taken(names: Mapping[str, str]) -> None:
-    taken = inspect.signature(_constructor(lookup("model", names["model"]))).parameters
+    taken = inspect.signature(constructor(lookup("model", names["model"]))).parameters
     for kind in PARTS:
         if kind in names and kind not in taken:
             raise RequestError(f"The model {names['model']!r} has no {kind} to choose; leave {kind}= out.")

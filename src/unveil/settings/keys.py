@@ -76,7 +76,7 @@ def takes_several(function: Callable[..., Any], name: str) -> bool:
 def keys_for(names: Mapping[str, str], options: Mapping[str, Any] | None = None) -> dict[str, Key]:
     """Every key that applies to the named model, objective and parts (of parts not named: the default's)."""
     sources: dict[str, Callable[..., Any]] = {
-        "model": _constructor(lookup("model", names["model"])),
+        "model": constructor(lookup("model", names["model"])),
         "objective": lookup("objective", names["objective"]),
         **OPTIONS,
     }
@@ -94,13 +94,14 @@ def all_keys() -> list[Key]:
     found: list[Key] = []
     for kind in ("model", "objective", *PARTS):
         for name, cls in load_all(kind).items():
-            keys = _keys_of(_constructor(cls) if kind == "model" else cls, kind)
+            keys = _keys_of(constructor(cls) if kind == "model" else cls, kind)
             keys += _keys_of(cast(type[Model], cls).sample, "sample") if kind == "model" else []
             found += [k.of(name) for k in keys]
     return found + [key for kind, source in OPTIONS.items() for key in _keys_of(source, kind)]
 
 
-def _constructor(cls: type) -> Callable[..., Any]:
+def constructor(cls: type) -> Callable[..., Any]:
+    """What makes a part from the user's keys: `build` where the class has one."""
     return getattr(cls, "build", cls)
 
 

@@ -12,7 +12,7 @@ from ..data import Split
 from ..data.rowblocks import blocks
 from ..diagnostics.activity import posterior_moments
 from ..errors import RequestError
-from ..model import Model, device_of, require_latents
+from ..model import Model, device_of, has_real_z, prior_draw, require_latents
 from ..ops import keyed
 from ..runs.given import given_as
 from ..runs.store import RunStore
@@ -80,12 +80,6 @@ def is_coded(model: Model) -> bool:
     return "straight_through" in model.gives
 
 
-def prior_draw(model: Model) -> tuple[Tensor, ...]:
-    """One z from p(z), groups [1, …]: what latents look like."""
-    with keyed("shapes"):
-        return model.draw_prior(1, model.draw_labels(1))
-
-
 def _numbered(groups: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"{group}_{i}" for group, size in zip(groups, sizes, strict=True) for i in range(size))
 
@@ -105,7 +99,7 @@ def _codes(model: Model, split: Split) -> Tensor:
 
 def _drawn_moments(model: Model, split: Split) -> tuple[Tensor, Tensor] | None:
     """Means and standard deviations [N, D] of 64 draws per row; None for a z of names."""
-    if not all(group.is_floating_point() for group in prior_draw(model)):
+    if not has_real_z(model):
         return None
     found = [torch.stack([z.mean(0), z.std(0)]).cpu() for z in _draws(model, split, DRAWS)]
     means, stddevs = torch.cat(found, 1)

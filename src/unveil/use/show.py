@@ -11,11 +11,10 @@ from ..batch import Batch
 from ..data import Split
 from ..data.rowblocks import blocks
 from ..errors import RequestError
-from ..model import device_of, require_latents
+from ..model import device_of, has_real_z, require_latents
 from ..ops import keyed
 from ..runs.given import given_as
 from ..runs.store import RunStore
-from .encode import prior_draw
 
 
 @torch.no_grad()
@@ -41,7 +40,7 @@ def interpolate(
             f"A path of {num_steps} steps came for {num_paths} pairs; it takes at least 2 steps, 1 pair."
         )
     require_latents(run.model, "Interpolation")
-    if not all(group.is_floating_point() for group in prior_draw(run.model)):
+    if not has_real_z(run.model):
         raise RequestError(
             f"The latents of a {run.config.model_name} are whole numbers, and there is nothing between two of them.",
             "Use a model with continuous latents, such as vae or hvae.",
@@ -83,9 +82,10 @@ def _batches(split: Split, what: str) -> Iterator[tuple[Batch, int]]:
 @torch.no_grad()
 def likely_labels(run: RunStore, split: Split) -> Tensor | None:
     """The label of each example of a split, the likeliest where it is not known; None without a condition."""
+    if run.model.draw_labels(1) is None:  # x need not be drawn for it
+        return None
     found = [(run.model.label(batch), keep) for batch, keep in _batches(split, "label")]
-    known = [y[:keep] for y, keep in found if y is not None]
-    return torch.cat(known) if known else None
+    return torch.cat([y[:keep] for y, keep in found if y is not None])
 
 
 @torch.no_grad()

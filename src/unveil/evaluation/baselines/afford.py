@@ -55,7 +55,7 @@ def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs
     """
     N, sizes, part = len(examples.train), _sizes(examples), 0.4 * operations
     while True:
-        K = _draws(examples, operations / 5, cost, sizes) if dequantised else None
+        K = most_draws(examples, operations / 5, cost, sizes) if dequantised else None
         each = [*sizes, *[sizes[-1]] * num_knobs]  # the knobs, and perhaps a neighbour, at the largest size
         judging = len(examples.valid) * (K or 1) * sum(map(cost.score, each))
         left = max(0.0, part - judging) / TRIES - sum(map(cost.fixed, each))
@@ -81,7 +81,7 @@ def _sizes(examples: Examples) -> list[int]:
     return [C for i, C in enumerate(COMPONENTS) if most >= C and (C * cells <= CELLS or i < FEWEST)]
 
 
-def _draws(examples: Examples, operations: float, cost: Cost, sizes: Sequence[int]) -> int:
+def most_draws(examples: Examples, operations: float, cost: Cost, sizes: Sequence[int]) -> int:
     """The most K with which validation at every size and the test at the largest stay within the operations."""
     judged = len(examples.valid) * sum(map(cost.score, sizes)) + len(examples.test) * cost.score(sizes[-1])
     return next((K for K in DRAWS if K * judged <= operations), DRAWS[-1])

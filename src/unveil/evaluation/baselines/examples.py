@@ -61,7 +61,7 @@ def log_px(density: Density, x: Tensor, num_samples: int | None, seed: int = 0) 
     return torch.cat(found)
 
 
-def _dequantised(x: Tensor, domain: Domain, seed: int) -> Tensor:
+def with_noise(x: Tensor, domain: Domain, seed: int) -> Tensor:
     """x + u with u ~ U[0, 1)^D for discrete x; real x as it is."""
     if not domain.is_discrete:
         return x
@@ -69,11 +69,11 @@ def _dequantised(x: Tensor, domain: Domain, seed: int) -> Tensor:
         return x + torch.rand_like(x)
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
-def _said(examples: Examples, rows: int, tried_rows: int) -> tuple[str, ...]:
+def left_out(examples: Examples, rows: int, tried_rows: int) -> tuple[str, ...]:
     """Which training examples were left out, in a phrase; nothing where none was."""
     N, remarks = examples.num_train, []
     if rows < N:

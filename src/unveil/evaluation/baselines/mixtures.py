@@ -7,7 +7,7 @@ from ...domain import Domain
 from ...models.mixture import Mixture
 from ...ops import keyed
 from .afford import STARTS, Cost, plan_mixture
-from .examples import BLOCK, Density, Examples, _count, _dequantised, _said
+from .examples import BLOCK, Density, Examples, counted, left_out, with_noise
 from .search import Family
 
 START = 10_000  # examples that a mixture starts from
@@ -17,7 +17,7 @@ def gaussian_mixture(examples: Examples, operations: float, seed: int) -> Family
     """A mixture of Gaussians with diagonal covariances; the knob is the smoothing."""
     D = examples.domain.num_dims
     cost = Cost(round=lambda C: D * (200 + 8.0 * C), score=lambda C: D * (300 + 4.0 * C), fixed=lambda C: 300.0 * D * C)
-    x = _dequantised(examples.train, examples.domain, seed)
+    x = with_noise(examples.train, examples.domain, seed)
     knobs = (1.0, 0.3, 0.1, 3.0)
     return _mixture(x, Domain("real", examples.domain.shape), knobs, "Gaussian", cost, examples, operations, seed)
 
@@ -64,6 +64,6 @@ def _mixture(
         fit=fit,
         starts=lambda size: min(STARTS, plan.starts * plan.sizes[-1] // size),
         num_samples=plan.num_samples,
-        phrase=lambda size: f"a mixture of {_count(size, one)}",
-        remarks=_said(examples, plan.rows, plan.tried_rows),
+        phrase=lambda size: f"a mixture of {counted(size, one)}",
+        remarks=left_out(examples, plan.rows, plan.tried_rows),
     )

@@ -12,8 +12,8 @@ from ...batch import Batch
 from ...domain import Domain
 from ...models.linear_gaussian import LinearGaussian
 from ...ops import keyed
-from .afford import Cost, _draws
-from .examples import Density, Examples, _count, _dequantised, _said
+from .afford import Cost, most_draws
+from .examples import Density, Examples, counted, left_out, with_noise
 from .search import Family
 
 LATENTS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200)
@@ -25,10 +25,10 @@ def ppca(examples: Examples, operations: float, seed: int) -> Family:
     cost = Cost(score=lambda Z: D * (400 + 8.0 * Z) + 10.0 * Z**2, round=lambda size: 0.0, fixed=lambda size: 0.0)
     sizes = [s for s in (*LATENTS, D - 1) if s < D and s <= LATENTS[-1]]
     sizes = sorted({max(1, min(s, len(x) - 1)) for s in sizes} or {1})
-    K = _draws(examples, operations / 2, cost, 2 * sizes) if examples.domain.is_discrete else None
+    K = most_draws(examples, operations / 2, cost, 2 * sizes) if examples.domain.is_discrete else None
     most = sizes[-1] + 10
     rows = min(len(x), max(5 * most, int(operations / 2 / (2 * 24 * D * most))))
-    x = _dequantised(x[:rows], examples.domain, seed)
+    x = with_noise(x[:rows], examples.domain, seed)
     knobs = {knob: Principal.of(x, knob, most, seed) for knob in (0.0, 1.0)}
     return Family(
         sizes=tuple(sizes),
@@ -36,8 +36,8 @@ def ppca(examples: Examples, operations: float, seed: int) -> Family:
         fit=lambda size, knob, start: knobs[knob].density(size),
         starts=lambda size: 0,
         num_samples=K,
-        phrase=lambda size: f"pPCA with {_count(size, 'component')}",
-        remarks=_said(examples, rows, rows),
+        phrase=lambda size: f"pPCA with {counted(size, 'component')}",
+        remarks=left_out(examples, rows, rows),
     )
 
 
