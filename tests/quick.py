@@ -15,6 +15,7 @@ from unveil.report import write_report
 
 PLAIN = {"train.threads": 1, "train.precision": "float32", "train.compile": False}  # nothing is timed
 QUICK = PLAIN | {"evaluation.num_samples": 10}
+PLAIN_KEYS = {key.replace(".", "__"): value for key, value in PLAIN.items()}  # for `unveil.fit`
 PLAIN_WORDS, WORDS = (tuple(f"{key}={str(value).lower()}" for key, value in o.items()) for o in (PLAIN, QUICK))
 
 
@@ -27,9 +28,11 @@ def no_baselines() -> Iterator[None]:
 
 
 def fitted(source: Any, out: Path, *, report: bool = False, baselines: bool = False, **options: Any) -> Run:
-    """A finished run of a short fit; `train__steps=3` is the option train.steps."""
-    asked = QUICK | {name.replace("__", "."): value for name, value in options.items()}
+    """A finished run of a short fit; other arguments are those of `unveil.fit`."""
     with nullcontext() if baselines else no_baselines():
-        for _ in prepare(source, out=out, options=asked).events(write_report if report else lambda run: None):
+        for _ in prepare(source, out=out, options=QUICK, **options).events(
+            write_report if report else lambda run: None
+        ):
             pass
-    return Run.load(out, data=None if isinstance(source, str | Path) else source)
+    own = {name: options.get(name) for name in ("y", "z")}
+    return Run.load(out) if isinstance(source, str | Path) else Run.load(out, data=source, **own)

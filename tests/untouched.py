@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from quick import PLAIN
 from unveil.api import Run
 from unveil.data import Split
 from unveil.fitting.prepare import prepare
@@ -27,7 +28,7 @@ class Poisoned(Split):
 
 def trained(x: np.ndarray, out: Path, **options: Any) -> Run:
     """A run on an array in memory with weights and no result; its test examples poisoned."""
-    fitting = prepare(x, out=out, options={name.replace("__", "."): value for name, value in options.items()})
+    fitting = prepare(x, out=out, options=PLAIN, **options)
     run = Run(fitting.start())
     list(Trainer(run.store, fitting.data, fitting.model, fitting.plan.problem).train(StopRequests()))
     run._data = replace(fitting.data, test=object.__new__(Poisoned))

@@ -50,8 +50,8 @@ def asked(gaussian: Path, capfd: pytest.CaptureFixture[str]) -> Call:
 
 
 def test_a_sandwich_of_simulated_x_holds_the_exact_value(asked: Call) -> None:
-    exact = json.loads(asked("evaluate", "--estimator", "exact", "--simulate", "256", "--json").out)
-    both = json.loads(asked("evaluate", "--estimator", "sandwich", "--simulate", "256", *FEW, "--json").out)
+    exact = json.loads(asked("evaluate", "--estimator", "exact", "--simulate", "128", "--json").out)
+    both = json.loads(asked("evaluate", "--estimator", "sandwich", "--simulate", "128", *FEW, "--json").out)
     assert exact["split"] == both["split"] == "simulated"
     error = 3 * both["gap_stderr"] + 3 * both["stderr_mc"] + 1e-6
     assert both["lower"] - error <= exact["log_px"] <= both["upper"] + error
@@ -61,15 +61,16 @@ def test_a_sandwich_of_simulated_x_holds_the_exact_value(asked: Call) -> None:
 
 
 def test_on_real_x_the_upper_side_is_called_heuristic(asked: Call) -> None:
-    done = asked("evaluate", "--estimator", "sandwich", *FEW, "--limit", "20")
+    words = ("evaluate", "--estimator", "sandwich", "estimator.num_distributions=4", *FEW[1:], "--limit", "5")
+    done = asked(*words)
     assert done.code == 0 and "heuristic" in done.out and "upper side" in done.out
-    result = json.loads(asked("evaluate", "--estimator", "sandwich", *FEW, "--limit", "20", "--json").out)
+    result = json.loads(asked(*words, "--json").out)
     assert result["strict"] == {"lower": True, "upper": False} and result["direction"] == "lower"
 
 
 def test_a_sampler_that_ignores_acceptance_is_flagged(asked: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hmc, "accepts", lambda gain: torch.ones_like(gain, dtype=torch.bool))
-    done = asked("evaluate", "--estimator", "sandwich", "--simulate", "256", *FEW)
+    done = asked("evaluate", "--estimator", "sandwich", "--simulate", "128", *FEW)
     assert done.code == 0 and "broken_sampler" in done.out
 
 

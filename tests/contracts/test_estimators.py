@@ -24,13 +24,19 @@ FEW = {"num_samples": 4}
 SIZES = {"quadrature": {"latent": 1}}  # a grid covers z of few dimensions
 CHEAP = {"quadrature": {"tolerance": 0.1, "max_evaluations": 1500}, "local": {"steps": 2, "batch_samples": 2}}
 CHEAP |= {name: {"num_distributions": 2, "leapfrog": 1} for name in ("ais", "sandwich")}
-CHEAP |= {"layers": {"num_steps": 2}, "flow": {"tolerance": 1e3}}
+CHEAP |= {"layers": {"num_steps": 2}, "flow": {"tolerance": 1e3, "num_samples": 2}}
 
 
 @pytest.fixture(autouse=True)
 def _short_pilots(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is promised does not hang on how long a pilot looks or on the rows of a block, and flows are slow."""
-    short = ((pilot, "CHAINS", 2), (pilot, "WARM", 2), (annealing, "STAYING", 1), (flow, "FINEST", 8))
+    short = (
+        (pilot, "CHAINS", 2),
+        (pilot, "WARM", 2),
+        (annealing, "STAYING", 1),
+        (flow, "COARSEST", 1),
+        (flow, "FINEST", 2),
+    )
     for module, name, value in (*short, (rowblocks, "ROWS", BLOCK)):
         monkeypatch.setattr(module, name, value)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import unveil
+from quick import fitted
 from unveil.api import Run
 from unveil.cli import main
 from unveil.errors import RequestError
@@ -23,13 +23,13 @@ N = 300
 Y = RNG.integers(0, 3, N)
 X = (RNG.random((N, 6)) < np.array([0.1, 0.5, 0.9])[Y][:, None]).astype(np.uint8)
 SOME = np.where(RNG.random(N) < 0.4, -1, Y)
-SMALL: dict[str, Any] = {"latent": 2, "model__width": 16, "steps": 40, "show": False}
+SMALL: dict[str, Any] = {"latent": 2, "model__width": 16, "steps": 40}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("condition") / "run"
-    return unveil.fit(X, y=SOME, model__condition="label", out=out, **SMALL)
+    return fitted(X, out, baselines=True, y=SOME, model__condition="label", **SMALL)
 
 
 def test_a_result_says_that_it_is_of_x_given_the_label(run: Run) -> None:
@@ -85,20 +85,20 @@ def test_what_a_family_does_not_take_is_refused(run: Run, tmp_path: Path) -> Non
         run.sample(3, temperature=(1.0, 0.5))
     with pytest.raises(RequestError, match=r"no key 'sample.steps' for samples of this VAE. It has none"):
         run.sample(3, steps=50)
-    plain = unveil.fit(X, out=tmp_path / "plain", **SMALL | {"steps": 2})
+    plain = fitted(X, tmp_path / "plain", **SMALL | {"steps": 2})
     with pytest.raises(RequestError, match=r"is not conditioned on labels. Fit it with model.condition=label"):
         plain.sample(3, label="0")
 
 
 def test_a_run_without_a_condition_states_log_p_of_x(tmp_path: Path) -> None:
-    plain = unveil.fit(X, y=SOME, out=tmp_path / "run", **SMALL | {"steps": 5}).result
+    plain = fitted(X, tmp_path / "run", y=SOME, **SMALL | {"steps": 5}).result
     assert plain["condition"] == "none" and plain["sentences"][0].startswith("log p(x) is")
 
 
 @pytest.mark.parametrize(("domain", "suggested"), [("levels", True), ("count", False)])
 def test_only_a_model_that_takes_the_data_is_recommended(domain: str, suggested: bool, tmp_path: Path) -> None:
     x = RNG.integers(0, 4, (100, 1)) * np.ones((1, 4), int)
-    run = unveil.fit(x, out=tmp_path / "run", data__domain=domain, **SMALL | {"steps": 2})
+    run = fitted(x, tmp_path / "run", data__domain=domain, **SMALL | {"steps": 2})
     worse = [{"difference": -5.0, "difference_stderr": 1.0, "log_px": 0.0, "description": "a table"}]
     found = {f["code"]: f["sentence"] for f in conclude(run.store, run.result | {"baselines": worse})["findings"]}
     assert ("--model mixture" in found["below_baseline"]) == suggested
@@ -107,7 +107,7 @@ def test_only_a_model_that_takes_the_data_is_recommended(domain: str, suggested:
 def test_what_is_drawn_of_a_table_has_the_names_of_its_columns(tmp_path: Path) -> None:
     names = ["a", "b, c", "path"]
     pd.DataFrame(RNG.normal(size=(100, 3)), columns=names).to_csv(tmp_path / "t.csv", index=False)
-    run = str(unveil.fit(tmp_path / "t.csv", out=tmp_path / "run", **SMALL | {"steps": 2}).path)
+    run = str(fitted(tmp_path / "t.csv", tmp_path / "run", **SMALL | {"steps": 2}).path)
 
     def columns(*words: str) -> list[str]:
         assert main([words[0], run, "-o", str(tmp_path / "o.csv"), *words[1:]]) == 0

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import unveil
+from quick import fitted
 from unveil.batch import Batch
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -354,8 +355,8 @@ def test_a_run_from_fit_to_report(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     which = rng.integers(0, 3, 300)
     x = (rng.random((300, 9, 9)) < np.array([0.1, 0.4, 0.9])[which][:, None, None]).astype(np.uint8)
-    run = unveil.fit(
-        x, y=which, model="hvae", out=tmp_path / "run", steps=40, show=False, evaluation__num_samples=10,
+    run = fitted(
+        x, tmp_path / "run", report=True, y=which, model="hvae", steps=40,
         model__latent=2, model__width=8, model__network="grid", model__condition="label", model__cell=1,
     )  # fmt: skip
     assert len(run.result["kl_per_group"]) == 3 and run.result["direction"] == "lower"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import unveil
+from quick import PLAIN_KEYS, fitted
 from unveil.api import Run
 from unveil.cli import main
 from unveil.errors import RequestError
@@ -18,13 +19,13 @@ N = 200
 Z = RNG.normal(size=(N, 2)).astype(np.float32)
 X = Z @ np.array([[3.0, 0.0, 1.0], [0.0, 0.5, 1.0]]) + 0.1 * RNG.normal(size=(N, 3))
 KNOWN = np.where(np.arange(N)[:, None] % 2, np.nan, Z)
-SMALL: dict[str, Any] = {"latent": 2, "model__width": 16, "train__batch_size": 64, "show": False}
+SMALL: dict[str, Any] = {"latent": 2, "model__width": 16, "train__batch_size": 64}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("known") / "run"
-    return unveil.fit(X, z=KNOWN, steps=200, out=out, train__lr=0.01, **SMALL)
+    return fitted(X, out, z=KNOWN, steps=200, train__lr=0.01, **SMALL)
 
 
 def test_the_latents_come_to_be_the_known_ones_in_place_and_sign(run: Run) -> None:
@@ -45,8 +46,8 @@ def test_a_run_fitted_on_arrays_opens_with_the_same_arrays(run: Run) -> None:
 
 def test_a_run_fitted_on_arrays_with_labels_opens_with_them(tmp_path: Path) -> None:
     y = np.arange(N) % 3
-    fitted = unveil.fit(X, y=y, steps=5, out=tmp_path / "run", **SMALL)
-    assert Run.load(fitted.path, data=X, y=y).evaluate(limit=5)["log_px"] == fitted.evaluate(limit=5)["log_px"]
+    run = unveil.fit(X, y=y, steps=2, out=tmp_path / "run", show=False, **PLAIN_KEYS, **SMALL)
+    assert Run.load(run.path, data=X, y=y).evaluate(limit=5)["log_px"] == run.evaluate(limit=5)["log_px"]
 
 
 def test_an_archive_brings_known_latents_beside_x(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,6 +121,6 @@ def test_a_run_says_the_prior_that_its_data_would_not_pick(named: dict[str, str]
     options = {"train.steps": 1, "model.width": 8, "evaluation.num_samples": 1, **named}
     run = prepare(images, out=tmp_path / "run", options=options).start()
     assert run.config.model["prior"]["name"] == named.get("prior", "realnvp")
-    keys = keys_of(run.store)
+    keys = keys_of(run)
     assert keys is not None
     assert keys.get("prior") == named.get("prior")

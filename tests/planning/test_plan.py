@@ -10,8 +10,7 @@ import torch
 
 from unveil.data import Data, load
 from unveil.errors import RequestError
-from unveil.fitting import prepare as fitting_module
-from unveil.fitting.place import num_bytes
+from unveil.fitting.place import num_bytes, placed
 from unveil.fitting.prepare import prepare
 from unveil.models.vae import VAE
 from unveil.objectives import Elbo
@@ -199,7 +198,7 @@ def test_data_that_would_fill_an_accelerator_stays_where_it_is(digits: Data, mon
     assert total > digits.train.x.nbytes > 64 * len(digits.train) - 1
     for free, where in ((3 * total, "meta"), (2 * total, "cpu")):
         monkeypatch.setattr("unveil.fitting.place.free_bytes", lambda device, free=free: float(free))
-        assert fitting_module._on(digits, "meta").train.x.device.type == where
+        assert placed(digits, "meta").train.x.device.type == where
 
 
 def test_a_mean_over_draws_is_judged_with_as_few_as_a_small_budget_pays_for(digits: Data) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 import torch
 
-import unveil
+from quick import fitted
 from unveil.api import Run
 from unveil.cli import main
 from unveil.errors import RequestError
@@ -38,7 +38,7 @@ def gaussian(folder: Path) -> Run:
     """pPCA of a table with gaps: everything about it is known."""
     frame = pd.DataFrame(GAPPY, columns=NAMES)
     options: dict[str, Any] = {"model": "linear_gaussian", "latent": 2, "steps": 10}
-    return unveil.fit(frame, out=folder / "gaussian", show=False, **options)
+    return fitted(frame, folder / "gaussian", **options)
 
 
 def conditional(run: Run, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -190,13 +190,13 @@ def stripes(rows: int) -> np.ndarray:
 
 PICTURES = stripes(300)
 HOLES = RNG.random(PICTURES.shape) < 0.3
-SMALL: dict[str, Any] = {"steps": 150, "show": False, "model__network": "mlp", "latent": 2, "model__width": 32}
+SMALL: dict[str, Any] = {"steps": 150, "model__network": "mlp", "latent": 2, "model__width": 32}
 
 
 @pytest.mark.parametrize("mode", ["none", "dynamic"])
 def test_pictures_with_holes(folder: Path, mode: str) -> None:
     x = np.where(HOLES, np.nan, PICTURES)
-    run = unveil.fit(x, out=folder / f"pictures-{mode}", data__binarization=mode, **SMALL)
+    run = fitted(x, folder / f"pictures-{mode}", data__binarization=mode, **SMALL)
     found = complete(run.store, x[:100])
     full = found.arrays()
     missing = HOLES[:100]
@@ -231,7 +231,7 @@ def test_a_mixture_is_summed_over_and_integers_stay_integers(folder: Path) -> No
     x = (RNG.random((300, 1)) < 0.5) * 3 + RNG.integers(0, 2, (300, 4))
     frame = pd.DataFrame(x, columns=list("abcd")).astype("Int64").mask(RNG.random(x.shape) < 0.3)
     options: dict[str, Any] = {"model": "mixture", "model__num_components": 3, "steps": 20, "data__domain": "levels"}
-    run = unveil.fit(frame, out=folder / "mixture", show=False, **options)
+    run = fitted(frame, folder / "mixture", **options)
     found = complete(run.store, frame)
     assert found.ess is None and found.notes == ()
     full = found.native()
