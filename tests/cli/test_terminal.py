@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def update(step: int, steps: int = 100) -> Progress:
 def events(samples: np.ndarray | None) -> Iterator[Event]:
     for step in range(1, 5):
         yield update(step)
-        yield Validated(step, 100, -100.0 / step, -100.0 / step, 9.5, samples)
+        yield Validated(step, 100, -100.0 / step, -100.0 / step, 9.5, lambda: samples)
     yield Working("test examples", 0, 1)
     yield Finished(RUN, ("It is good.",), ("unveil report runs/one --open",))
 
@@ -69,6 +70,27 @@ def test_without_colour_samples_are_shades(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_x_that_are_no_images_show_no_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "▀" not in shown(monkeypatch, None, color_system="truecolor", legacy_windows=False)
+
+
+def test_samples_are_drawn_in_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, drawn = [0.0], []
+    monkeypatch.setattr(live, "time", SimpleNamespace(monotonic=lambda: now[0], localtime=None, strftime=None))
+
+    def draw() -> np.ndarray:
+        drawn.append(now[0])
+        now[0] += 2.0
+        return images()
+
+    bar = Live(console(color_system="truecolor", legacy_windows=False)[0])
+    for step in range(1, 51):
+        now[0] += 1.0
+        bar.validated(Validated(step, 100, -9.0, -9.0, 1.0, draw))
+        assert bar.block == 4, "the last ones stay"
+    assert drawn == [1.0, 21.0, 41.0]
+
+
+def test_samples_that_nobody_looks_at_are_not_drawn() -> None:
+    follow((), (event for event in [Validated(1, 1, -9.0, -9.0, 1.0, lambda: 1 / 0), Finished(RUN, (), ())]), show=True)
 
 
 def test_elsewhere_there_are_plain_lines(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
 """What happens during a fit, one event at a time; the command line shows them, a notebook may do something else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from torch import Tensor
@@ -26,14 +27,19 @@ class Progress:
 
 @dataclass(frozen=True)
 class Validated:
-    """A validation was made; `samples` are uint8 images [N, H, W, C], or None for x that are not images."""
+    """A validation was made; `draw` gives samples as uint8 images [N, H, W, C], or None for x that are not images."""
 
     step: int
     steps: int
     bound: float
     best: float
     rate: float
-    samples: np.ndarray | None
+    draw: Callable[[], np.ndarray | None]
+
+    @cached_property
+    def samples(self) -> np.ndarray | None:
+        """Drawn when they are first asked for, which costs time: ask before the next event, which has other weights."""
+        return self.draw()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The training of one run: metrics, validations, checkpoints, early stopping, and taking up where a kill left off."""
 
 import contextlib
+import functools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -166,8 +167,8 @@ class Trainer:
             self.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self._log({f"valid_{k}": v for k, v in found.items()})
         assert self.best.bound is not None
-        samples = sample_pictures(model, self.data.domain)
-        return Validated(self.made, self.num_steps, found["bound"], self.best.bound, found["rate"], samples)
+        draw = functools.partial(sample_pictures, model, self.data.domain)
+        return Validated(self.made, self.num_steps, found["bound"], self.best.bound, found["rate"], draw)
 
     def _log(self, values: dict[str, float]) -> None:
         where = {"phase": self.number, "stage": self.stage.name, "step": self.made}

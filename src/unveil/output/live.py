@@ -1,5 +1,6 @@
 """A fit in a terminal: the validations as a table that grows, the newest samples, and a bar."""
 
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from .thumbnails import sample_lines
 SECONDS_PER_FRAME = 0.1
 SMOOTHING = 0.2  # share of the newest frame in the numbers beside the bar
 LEAST_BAR = 12  # characters
+DRAWN_SHARE = 0.1  # of the time, at most, for drawing samples
 
 
 class Live(Display):
@@ -34,6 +36,8 @@ class Live(Display):
         self.status: Status | None = None
         self.smooth: np.ndarray | None = None
         self.last_frame, self.block, self.has_header = 0.0, 0, False
+        self.samples: np.ndarray | None = None
+        self.draw_again_at = -math.inf
 
     def say(self, lines: Sequence[str]) -> None:
         for line in lines:
@@ -61,9 +65,18 @@ class Live(Display):
         row = Text(f"{event.step:>10,}{event.bound:>20.2f}")
         row.append(f"{event.best:>12.2f}", style="green" if event.bound == event.best else "")
         self.console.print(row.append(f"{event.rate:>10.2f}"))
-        if event.samples is not None:
-            self._print_samples(event.samples)
+        samples = self._newest_samples(event)
+        if samples is not None:
+            self._print_samples(samples)
         self.bar.start()
+
+    def _newest_samples(self, event: Validated) -> np.ndarray | None:
+        """Those of this validation, or the last ones where drawing has taken its share of the time."""
+        start = time.monotonic()
+        if start >= self.draw_again_at:
+            self.samples = event.samples
+            self.draw_again_at = start + (time.monotonic() - start) / DRAWN_SHARE
+        return self.samples
 
     def _print_samples(self, images: np.ndarray) -> None:
         lines = sample_lines(images, self.console)
