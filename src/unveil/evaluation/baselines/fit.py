@@ -100,10 +100,12 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[B
         if bool((start == start[0]).all(0).any()):
             del shares["gaussian_mixture"]
     starts = max(1, int(STARTS * min(1.0, seconds / WHOLE)))
-    return [_fit(name, examples, share * seconds * FLOPS, starts, seed) for name, share in shares.items()]
+    return [fit_one(name, examples, share * seconds * FLOPS, starts, seed) for name, share in shares.items()]
 
 
-def _fit(name: str, examples: Examples, operations: float, starts: int, seed: int) -> Baseline:
+@torch.no_grad()
+def fit_one(name: str, examples: Examples, operations: float, starts: int, seed: int) -> Baseline:
+    """The baseline of one name, its size chosen on validation and judged on test."""
     started = time.perf_counter()
     family = MAKERS[name](examples, operations, seed)
     K = family.num_samples
