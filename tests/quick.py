@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from unveil.api import Run
+from unveil.diagnostics import bracket
 from unveil.fitting.prepare import prepare
+from unveil.registry import lookup
 from unveil.report import write_report
 
 PLAIN = {"train.threads": 1, "train.precision": "float32", "train.compile": False}  # nothing is timed
@@ -24,6 +27,16 @@ def no_baselines() -> Iterator[None]:
     """A fit inside the block is compared with nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: [])
+        yield
+
+
+@contextmanager
+def short_diagnosis() -> Iterator[None]:
+    """A diagnosis inside the block anneals over few distributions, and draws few samples."""
+    shorter = {"sandwich": {"num_samples": 4, "num_distributions": 20}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bracket, "LADDER", (10, 50))
+        patch.setattr(bracket, "lookup", lambda kind, name: partial(lookup(kind, name), **shorter.get(name, {})))
         yield
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cli.commands import Call, Done
+from quick import short_diagnosis
 from unveil.api import Run
 from unveil.cli import main
 from unveil.estimators import adapted, hmc
@@ -101,13 +102,14 @@ def test_an_audit_without_a_second_route_prints_no_check_mark(call: Call) -> Non
 
 
 def test_a_diagnosis_is_printed_kept_and_shown(asked: Call, gaussian: Path) -> None:
-    done = asked("diagnose", "--limit", "20")
+    with short_diagnosis():
+        done, again = asked("diagnose", "--limit", "20"), asked("diagnose", "--limit", "20", "--json")
     assert done.code == 0 and "exact" in done.out and "reverse AIS" in done.out
     kept = Run.load(gaussian).diagnosis
     assert kept is not None and kept["num_examples"] == 20
     assert [finding for finding in kept["findings"] if finding["code"] in ("collapse", "islands")] == []
     assert "How good is it, really" in (gaussian / "report.html").read_text(encoding="utf-8")
-    assert json.loads(asked("diagnose", "--limit", "20", "--json").out)["bracket"] == kept["bracket"]
+    assert json.loads(again.out)["bracket"] == kept["bracket"]
 
 
 @pytest.mark.parametrize(
