@@ -26,7 +26,7 @@ from unveil.estimators.hmc import Kernel, Point, transition
 from unveil.model import Model
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
-from unveil.ops import keyed
+from unveil.ops import keyed, mean_and_error
 from unveil.registry import lookup
 
 FEW: dict[str, Any] = {"num_samples": 24, "num_distributions": 20, "leapfrog": 3}
@@ -66,13 +66,14 @@ def off(found: Tensor, truth: Tensor, error: Tensor) -> Tensor:
 @pytest.mark.parametrize("start", ["posterior", "prior", "adapted"])
 def test_both_sides_hit_the_closed_form(start: str) -> None:
     model = loose(real_rows(60))
-    batch = simulated(model, 60)
-    many = {**FEW, "num_distributions": {"prior": 120, "posterior": 20, "adapted": 60}[start]}
+    batch = simulated(model, 20 if start == "adapted" else 60)
+    many = {**FEW, "num_distributions": {"prior": 120, "posterior": 20, "adapted": 20}[start]}
     found, truth = Sandwich(**many, start=start)(model, batch), model.log_prob(batch).detach()
     upper, error = found.diagnostics["upper"], found.diagnostics["upper_stderr_mc"]
     for side, stderr in ((found.log_px, found.stderr_mc), (upper, error)):
-        sigmas = off(side, truth, stderr)
-        assert sigmas.abs().quantile(0.95) < 3 and sigmas.abs().mean() < 1.3, sigmas
+        sigmas, most = off(side, truth, stderr).abs(), {"prior": 0.1, "posterior": 0.1, "adapted": 0.03}[start]
+        assert sigmas.quantile(0.9) < 3 and sigmas.mean() < (1.6 if start == "adapted" else 1.3), sigmas
+        assert (side - truth).mean().abs() < most
     assert found.direction == "lower" and (found.diagnostics["strict"] == 1).all()
     assert found.stderr_mc.mean() < 0.3 and broken(found) == []
 
@@ -87,9 +88,10 @@ def test_with_few_temperatures_each_side_is_on_its_own_side_and_its_mean_weight_
     for gap in (-lower, upper):
         assert gap.mean() > 4 * gap.std() / math.sqrt(400)
     assert one.stderr_mc.isnan().all() and one.diagnostics["upper_stderr_mc"].isnan().all()
+    batch = Batch(batch.x[:150], z=(batch.z[0][:150],))
     many = Sandwich(num_samples=200, num_distributions=3, leapfrog=2, start="posterior")(model, batch)
     for side in (many.log_px, many.diagnostics["upper"]):
-        assert (side - truth).mean().abs() < 0.02, (side - truth).mean()
+        assert (side - truth[:150]).mean().abs() < 0.02, (side - truth[:150]).mean()
 
 
 def test_an_exact_posterior_leaves_nothing_to_anneal() -> None:
@@ -105,14 +107,15 @@ def test_an_exact_posterior_leaves_nothing_to_anneal() -> None:
 @pytest.mark.parametrize("start", ["posterior", "prior", "adapted"])
 def test_a_hierarchy_of_two_groups_hits_its_closed_form(start: str) -> None:
     model = Hierarchy()
-    batch = simulated(model, 40)
+    batch = simulated(model, 12 if start == "adapted" else 40)
     truth = model.log_prob(batch).detach()
-    many = {**FEW, "num_distributions": 150 if start == "prior" else 25}
+    many = {**FEW, "num_distributions": 100 if start == "prior" else 20}
     found = Sandwich(**many, start=start)(model, batch)
     for side in (found.log_px, found.diagnostics["upper"]):
-        assert (side - truth).mean().abs() < 0.05, (side - truth).mean()
+        gap, error = mean_and_error(side - truth)
+        assert abs(gap) < 3 * error + 0.03 and error < 0.08, (gap, error)
     assert off(found.log_px, truth, found.stderr_mc).abs().quantile(0.95) < 3
-    assert found.diagnostics["kl"].shape == (40, 2) and broken(found) == []
+    assert found.diagnostics["kl"].shape == (len(batch), 2) and broken(found) == []
 
 
 def test_importance_weights_of_a_hierarchy_hit_its_closed_form() -> None:
@@ -127,14 +130,15 @@ def test_importance_weights_of_a_hierarchy_hit_its_closed_form() -> None:
 @pytest.mark.parametrize("start", ["posterior", "prior", "adapted"])
 def test_a_vae_agrees_with_a_grid(start: str) -> None:
     model = small_vae(latent=1)
-    x = model.sample(30)[0]
+    x = model.sample(20)[0]
     z = torch.linspace(-8, 8, 2001)
     with torch.no_grad():
-        terms = model.joint(Batch(x), (z[:, None, None].expand(-1, 30, 1),))
+        terms = model.joint(Batch(x), (z[:, None, None].expand(-1, 20, 1),))
     truth = (terms.log_px_z + terms.log_pz.sum(-1)).double().logsumexp(0) + math.log(16 / 2000)
-    found = Ais(**{**FEW, "num_distributions": 60}, start=start)(model, Batch(x))
+    found = Ais(**{**FEW, "num_distributions": 30}, start=start)(model, Batch(x))
     sigmas = off(found.log_px, truth, found.stderr_mc)
-    assert sigmas.abs().quantile(0.95) < 3 and sigmas.abs().mean() < 1.3 and found.stderr_mc.mean() < 0.1
+    assert sigmas.abs().quantile(0.9) < 3 and sigmas.abs().mean() < 1.3 and found.stderr_mc.mean() < 0.1
+    assert (found.log_px - truth).mean().abs() < 0.05
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -150,17 +154,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", VARIANTS)
 def test_other_priors_posteriors_and_conditions_agree_with_importance_weights(name: str) -> None:
     model = small_vae(**VARIANTS[name])
-    y = torch.arange(30) % 3 if name == "labels" else None
-    x, z = model.sample(30, y)
+    y = torch.arange(12) % 3 if name == "labels" else None
+    x, z = model.sample(12, y)
     if y is not None:
         y[::2] = -1  # marginalised
     batch = Batch(x, y=y, z=z)
     with torch.no_grad():
-        truth = IwaeBound(num_samples=6000)(model, batch)
-    found = Sandwich(num_samples=16, num_distributions=25, leapfrog=3)(model, batch)
+        truth = IwaeBound(num_samples=4000)(model, batch)
+    found = Sandwich(num_samples=16, num_distributions=15, leapfrog=3)(model, batch)
     for side in (found.log_px, found.diagnostics["upper"]):
         gap = side - truth.log_px
-        assert gap.mean().abs() < 4 * gap.std() / math.sqrt(30) + 0.01 and gap.std() < 0.3, (gap.mean(), gap.std())
+        assert gap.mean().abs() < 4 * gap.std() / math.sqrt(12) + 0.01 and gap.std() < 0.3, (gap.mean(), gap.std())
     assert all(p.requires_grad for p in model.parameters())
 
 
@@ -178,7 +182,7 @@ def test_what_is_not_observed_is_not_read() -> None:
 
 def test_the_plan_never_depends_on_a_known_z() -> None:
     model = loose(real_rows(30))
-    batch = simulated(model, 30)
+    batch = simulated(model, 5)
     assert batch.z is not None
     plans = []
     for z in (batch.z, (batch.z[0] + 3,), None):
@@ -200,7 +204,7 @@ def test_temperatures_rise_from_nothing_to_one_and_are_dense_where_the_path_is_f
 
 def test_the_share_of_accepted_proposals_is_near_the_one_aimed_at() -> None:
     model = loose(real_rows(60))
-    found = Ais(num_samples=16, num_distributions=100)(model, simulated(model, 60)).diagnostics
+    found = Ais(num_samples=16, num_distributions=60)(model, simulated(model, 12)).diagnostics
     assert (found["accepted"].mean() - 0.65).abs() < 0.06 and (found["target_acceptance"] == 0.65).all()
     assert (found["accepted"] - found["acceptance"]).abs().max() < 6 * found["acceptance_stderr"].max()
 
@@ -216,22 +220,22 @@ def test_a_pilot_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(annealing.Path, "at", counted)
     batch = simulated(model, 4)
     with torch.no_grad():
-        run = Annealing(model, batch, Ais(num_samples=16, num_distributions=200, leapfrog=5, start="posterior"))
+        run = Annealing(model, batch, Ais(num_samples=16, num_distributions=150, leapfrog=3, start="posterior"))
         cost = sum(rows)
         run.forward("forward")
-    assert sum(rows) - cost == 16 * (199 * 5 + 1)  # L gradients a transition, and not one more
+    assert sum(rows) - cost == 16 * (149 * 3 + 1)  # L gradients a transition, and not one more
     assert cost < 0.15 * (sum(rows) - cost)
 
 
 def test_estimates_do_not_depend_on_what_else_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rowblocks, "ROWS", 16)
+    monkeypatch.setattr(rowblocks, "ROWS", 8)
     model = small_vae()
-    x, z = model.sample(20)
-    split = Split(x, None, model.domain, "none", torch.arange(20), z=z)
+    x, z = model.sample(10)
+    split = Split(x, None, model.domain, "none", torch.arange(10), z=z)
     judge = Sandwich(num_samples=3, num_distributions=6, leapfrog=2)
-    whole, part = evaluate(model, split, judge)[0], evaluate(model, split, judge, limit=9)[0]
-    torch.testing.assert_close(part.log_px, whole.log_px[:9], rtol=0, atol=1e-4)
-    torch.testing.assert_close(part.diagnostics["upper"], whole.diagnostics["upper"][:9], rtol=0, atol=1e-4)
+    whole, part = evaluate(model, split, judge)[0], evaluate(model, split, judge, limit=5)[0]
+    torch.testing.assert_close(part.log_px, whole.log_px[:5], rtol=0, atol=1e-4)
+    torch.testing.assert_close(part.diagnostics["upper"], whole.diagnostics["upper"][:5], rtol=0, atol=1e-4)
 
 
 def test_chains_go_in_passes_of_a_fixed_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +251,7 @@ def test_chains_go_in_passes_of_a_fixed_size(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(annealing.Path, "at", seen)
     monkeypatch.setattr(base, "DECODED", 60)
-    found = Sandwich(num_samples=10, num_distributions=5, leapfrog=2)(model, batch)
+    found = Sandwich(num_samples=10, num_distributions=5, leapfrog=2, start="posterior")(model, batch)
     assert sizes == {8, 3, 1} and found.diagnostics["ess"].max() <= 10  # 8 of the pilot
 
 
@@ -260,19 +264,20 @@ def test_a_z_that_is_not_known_makes_the_upper_side_heuristic() -> None:
     assert batch.z is not None
     z = batch.z[0].clone()
     z[::2] = math.nan
-    found = Sandwich(**FEW)(model, replace(batch, z=(z,))).diagnostics
+    judge = Sandwich(**FEW, start="posterior")
+    found = judge(model, replace(batch, z=(z,))).diagnostics
     assert found["strict"].tolist() == [0.0, 1.0] * 20
     assert torch.equal(found["drift"].isnan(), found["strict"] == 0)
-    none = Sandwich(**FEW)(model, replace(batch, z=None))
+    none = judge(model, replace(batch, z=None))
     assert (none.diagnostics["strict"] == 0).all() and broken(none) == []
     assert (none.diagnostics["upper"] - model.log_prob(batch).detach()).mean().abs() < 0.05
 
 
 def test_a_known_z_of_another_size_is_refused() -> None:
     model = loose(real_rows(20))
-    batch = replace(simulated(model, 20), z=(torch.zeros(20, 5),))
+    batch = replace(simulated(model, 2), z=(torch.zeros(2, 5),))
     with pytest.raises(RequestError, match="5 values and the model's 2"):
-        Sandwich(**FEW)(model, batch)
+        Sandwich(**FEW, start="posterior")(model, batch)
 
 
 # The sampler itself
@@ -350,5 +355,5 @@ def test_a_vamp_prior_is_not_encoded_again_at_every_step(monkeypatch: pytest.Mon
     calls: list[int] = []
     encode = model.encoder.forward
     monkeypatch.setattr(model.encoder, "forward", lambda x: calls.append(len(x)) or encode(x))
-    Ais(num_samples=2, num_distributions=20, leapfrog=2)(model, Batch(model.sample(5)[0]))
+    Ais(num_samples=2, num_distributions=8, leapfrog=2)(model, Batch(model.sample(5)[0]))
     assert calls.count(3) <= 1 and calls.count(5) == 2  # the components once; x for the chains and for the bound
