@@ -144,7 +144,7 @@ def judged(model: Model, batch: Batch, seed: int = 0, **arguments: object) -> Es
 def test_a_family_that_holds_the_posterior_reaches_log_p(family: str, start: str) -> None:
     batch = Batch(real_rows(30, latents=3))
     model = wide(batch.x)
-    found = judged(model, batch, family=family, start=start, num_samples=1000)
+    found = judged(model, batch, family=family, start=start, num_samples=300)
     lacks = model.log_prob(batch) - found.log_px
     assert lacks.abs().max() < 0.01 and lacks.mean().abs() < 0.003
     assert (model.log_prob(batch) - found.diagnostics["elbo"]).min() > 0.1  # and the encoder does not
@@ -294,7 +294,7 @@ def test_two_groups_are_fitted_as_one_vector() -> None:
         batch = Batch(model.sample(20)[0])
     found = judged(model, batch, family="full", num_samples=500)
     assert (model.log_prob(batch) - found.log_px).abs().max() < 0.01
-    z, log_q = fit_local(model, batch, "full").draw(4)
+    z, log_q = fit_local(model, batch, "full", steps=1).draw(4)
     assert [group.shape for group in z] == [(4, 20, 3), (4, 20, 2)] and log_q.shape == (4, 20, 2)
 
 
@@ -328,9 +328,9 @@ def drawn(model: Model, num: int = 40) -> Batch:
 def test_a_richer_family_is_a_better_bound_on_a_bent_posterior() -> None:
     model = small_vae()
     batch = drawn(model)
-    found = {name: judged(model, batch, family=name, num_samples=1000) for name in FAMILIES}
+    found = {name: judged(model, batch, family=name, steps=100, num_samples=1000) for name in FAMILIES}
     with torch.no_grad():
-        truth = IwaeBound(num_samples=5000)(model, batch).log_px.mean()
+        truth = IwaeBound(num_samples=2000)(model, batch).log_px.mean()
     mean_field, full, flow = (found[name].log_px.mean() for name in FAMILIES)
     assert found["mean_field"].diagnostics["elbo"].mean() + 0.1 < mean_field < full < flow < truth + 0.02
 
@@ -338,7 +338,9 @@ def test_a_richer_family_is_a_better_bound_on_a_bent_posterior() -> None:
 def test_both_starts_end_at_the_same_place() -> None:
     model = small_vae()
     batch = drawn(model)
-    one, other = (judged(model, batch, start=start, num_samples=1000).log_px for start in ("encoder", "scratch"))
+    one, other = (
+        judged(model, batch, start=start, steps=60, num_samples=1000).log_px for start in ("encoder", "scratch")
+    )
     assert (one - other).median().abs() < 0.03 and (one - other).mean().abs() < 0.15  # a few find another mode
 
 
@@ -346,7 +348,7 @@ def test_the_value_is_judged_on_noise_that_the_fit_did_not_see() -> None:
     """Judged with other noise, the fitted q has the same value within the errors; the best of its own would not."""
     model = small_vae()
     batch = drawn(model)
-    runs = [judged(model, batch, seed, family="full", num_samples=200) for seed in (0, 1)]
+    runs = [judged(model, batch, seed, family="full", steps=60, num_samples=200) for seed in (0, 1)]
     off = (runs[0].log_px - runs[1].log_px) / (runs[0].stderr_mc ** 2 + runs[1].stderr_mc ** 2).sqrt()
     assert off.mean().abs() < 0.6 and off.abs().median() < 1.2
 
@@ -379,7 +381,7 @@ def test_examples_do_not_touch_each_other() -> None:
     x = drawn(model, 140).x
     split = Split(x, None, Domain("real", (5,)), "none", torch.arange(140))
     other = replace(split, x=torch.cat([x[:1], x[1:].flip(0)]))
-    estimator = Local(steps=20, num_samples=8)
+    estimator = Local(steps=8, num_samples=8)
     one, two = evaluate(model, split, estimator)[0], evaluate(model, other, estimator)[0]
     few, new = evaluate(model, split, estimator, limit=3)[0], evaluate(model, split, estimator, limit=3, seed=1)[0]
     assert one.log_px[0] == two.log_px[0] and one.log_px[1] != two.log_px[1]

@@ -90,8 +90,8 @@ def made(cls: type[LinearGaussian], x: Tensor, latent: int, **values: float) -> 
 
 @pytest.mark.parametrize("latent", [1, 2, 3])
 def test_the_grid_finds_the_closed_form(latent: int) -> None:
-    batch = Batch(real_rows(10, latents=latent))
-    model = linear_gaussian(batch.x, latent)
+    x = real_rows(10, latents=latent)
+    model, batch = linear_gaussian(x, latent), Batch(x[:4])
     found = judged(model, batch)
     off = (found.log_px - model.log_prob(batch)).abs()
     assert off.max() < 1e-4 and (off <= found.stderr_mc).all() and found.stderr_mc.max() < 1e-3
@@ -147,7 +147,7 @@ def test_annealing_from_an_adapted_start_counts_them_too(latent: int) -> None:
     model, batch, truth = folded(latent)
     cls = load_all("estimator")["ais"]
     with torch.no_grad(), keyed("annealed"):
-        off = {start: cls(num_distributions=100, start=start)(model, batch).log_px - truth for start in STARTS}
+        off = {start: cls(num_distributions=40, start=start)(model, batch).log_px - truth for start in STARTS}
     assert off["adapted"].mean().abs() < {1: 0.05, 2: 0.6}[latent]  # of four narrow modes one may be missed
     assert off["posterior"].mean() < -0.9 * latent * math.log(2)  # q knows one mode, and no chain leaves it
 
@@ -220,9 +220,10 @@ def test_annealing_agrees_with_the_grid(latent: int) -> None:
     cls = load_all("estimator")["ais"]
     model, batch = vae(latent), Batch(rows_of(BINARY, 12))
     with torch.no_grad(), keyed("annealed"):
-        annealed = cls(num_distributions=100)(model, batch)
-    off = (annealed.log_px - judged(model, batch).log_px) / annealed.stderr_mc.clamp(min=1e-3)
-    assert off.abs().max() < 4.5 and off.mean().abs() < 1.2 and annealed.stderr_mc.mean() < 0.2
+        annealed = cls(num_distributions=40)(model, batch)
+    gap = annealed.log_px - judged(model, batch).log_px
+    off = gap / annealed.stderr_mc.clamp(min=1e-3)
+    assert gap.abs().max() < 0.2 and off.abs().median() < 2 and off.mean().abs() < 1.2
 
 
 def agree(model: Model, batch: Batch) -> None:
@@ -255,8 +256,8 @@ def test_the_cap_is_kept_and_the_error_says_so() -> None:
 
 
 def test_the_stated_error_covers_the_real_one_at_every_tolerance() -> None:
-    batch = Batch(real_rows(30))
-    model = made(Tilted, batch.x, 2, shift=1.0, scale=0.5)
+    x = real_rows(30)
+    model, batch = made(Tilted, x, 2, shift=1.0, scale=0.5), Batch(x[:10])
     truth = model.log_prob(batch)
     for tolerance in (1.0, 0.1, 1e-2, 1e-3, 1e-5):
         found = judged(model, batch, tolerance=tolerance)
