@@ -108,10 +108,10 @@ def test_the_kl_of_a_layer_is_the_mean_of_its_samples() -> None:
     model = VDM(Domain("real", (D,)), width=8, depth=1).double().eval()
     batch = Batch(torch.randn(4, D).double())
     with torch.no_grad():
-        terms = model.layers(3).infer(batch, 20_000)
+        terms = model.layers(3).infer(batch, 5000)
     assert terms.kl is not None and terms.log_qz_x is not None
     off = terms.log_qz_x - terms.log_pz - terms.kl
-    assert (off.mean(0).abs() < 5 * off.std(0) / 20_000**0.5 + 1e-4).all()
+    assert (off.mean(0).abs() < 5 * off.std(0) / 5000**0.5 + 1e-4).all()
 
 
 def test_the_densities_of_a_chain_are_those_of_its_draws() -> None:
@@ -162,8 +162,8 @@ def test_the_loss_in_continuous_time_is_the_limit_of_many_steps() -> None:
     off = [exact_path_cost(model, T) - limit for T in (8, 64, 512, 4096)]
     assert off[0] > off[1] > off[2] > off[3] > 0 and off[3] < 0.005 * limit  # more steps are better, and 1/T is left
     assert off[2] / off[3] == pytest.approx(8, rel=0.1)
-    x = drawn(truth, 4000)
-    assert path_cost(model, x, 64) == pytest.approx(limit + off[1], rel=0.01)
+    x = drawn(truth, 1000)
+    assert path_cost(model, x, 64) == pytest.approx(limit + off[1], rel=0.02)
     with keyed("limit"):
         terms = model.infer(Batch(x), 64)
     assert terms.kl is not None
@@ -174,7 +174,7 @@ def test_the_loss_in_continuous_time_is_the_limit_of_many_steps() -> None:
 @torch.no_grad()
 def test_with_the_best_denoiser_the_bound_is_the_likelihood() -> None:
     model, truth = best()
-    x = drawn(truth, 4000)
+    x = drawn(truth, 1000)
     with keyed("bound"):
         bound = model.infer(Batch(x), 64).elbo
     off = bound - truth.log_prob(x)
@@ -187,26 +187,26 @@ def test_with_the_best_denoiser_the_bound_of_an_example_is_its_likelihood() -> N
     model, truth = best()
     x = drawn(truth, 4)
     with keyed("each"):
-        rates = model.infer(Batch(x), 40_000)
+        rates = model.infer(Batch(x), 25_000)
     values = rates.log_px_z - rates.rate.sum(-1)
-    error = values.std(0) / 40_000**0.5  # an upper bound: the times are stratified
+    error = values.std(0) / 25_000**0.5  # an upper bound: the times are stratified
     assert ((values.mean(0) - truth.log_prob(x)).abs() < 4 * error).all() and float(error.max()) < 0.2
 
 
 def test_the_probability_flow_of_the_best_denoiser_has_the_exact_likelihood() -> None:
     model, truth = best()
-    x = drawn(truth, 8)
-    found, _ = evaluate(model, split(x), FlowLikelihood(tolerance=1e-5))
+    x = drawn(truth, 4)
+    found, _ = evaluate(model, split(x), FlowLikelihood(tolerance=1e-4))
     torch.testing.assert_close(found.log_px, truth.log_prob(x), rtol=0, atol=2e-2)  # of one draw with σ₀ = 1e-3
     assert abs(float((found.log_px - truth.log_prob(x)).mean())) < 5e-3
-    assert found.direction == "other" and float(found.diagnostics["left"].max()) < 1e-5
+    assert found.direction == "other" and float(found.diagnostics["left"].max()) < 1e-4
 
 
 def test_random_signs_give_the_trace_of_the_flow_without_bias(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unveil.estimators.flow.EXACT", 0)
     model, truth = best()
-    x = drawn(truth, 8)
-    found, _ = evaluate(model, split(x), FlowLikelihood(tolerance=5e-2, num_probes=2, num_samples=10))
+    x = drawn(truth, 4)
+    found, _ = evaluate(model, split(x), FlowLikelihood(tolerance=5e-2, num_probes=2, num_samples=4))
     off = found.log_px - truth.log_prob(x)
     assert (off.abs() < 5 * found.stderr_mc + 1e-3).all() and (found.stderr_mc > 1e-3).all()
 
@@ -220,9 +220,9 @@ def test_layers_are_below_the_likelihood_and_iwae_above_elbo() -> None:
         judge = LayersBound(num_steps=num_steps, num_samples=num_samples, bound=kind)  # type: ignore[arg-type]
         return float(evaluate(model, split(x), judge)[0].log_px.mean())
 
-    few, many = bound(4, "elbo", 64), bound(48, "elbo", 16)
+    few, many = bound(4, "elbo", 32), bound(48, "elbo", 16)
     assert few < many < log_px + 0.05
-    assert few < bound(4, "iwae", 64) < log_px + 0.05
+    assert few < bound(4, "iwae", 32) < log_px + 0.05
     assert many > log_px - 2.5
 
 
@@ -241,7 +241,7 @@ def test_the_elbo_in_continuous_time_is_that_of_the_estimator() -> None:
 def test_the_bound_does_not_depend_on_the_way_of_gamma() -> None:
     """Only its ends count; with the same network the three terms are equal in expectation."""
     model, truth = best("monotone")
-    x = drawn(truth, 1000)
+    x = drawn(truth, 500)
     found = []
     for seed in range(3):
         with keyed("way", seed):
@@ -300,7 +300,7 @@ def test_the_ends_learn_by_the_bound() -> None:
     """The gradient of the sampled loss is, in the mean, that of the loss in closed form."""
     model, truth = best()
     model.noising.noise.start(-14.0, -2.0, 0.0, 3.2)
-    x, ends = drawn(truth, 50_000), model.noising.noise.ends
+    x, ends = drawn(truth, 20_000), model.noising.noise.ends
     with keyed("ends"):
         loss = -model.infer(Batch(x), 8).elbo.mean()
     (found,) = torch.autograd.grad(loss, ends)
