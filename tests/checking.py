@@ -1,7 +1,8 @@
-"""Checks signatures as the tests run: every function at its first calls in each test, and ever more rarely after that.
+"""Checks signatures as the tests run: every function at its first calls in a test, and ever more rarely after that.
 
 A check costs as much as a small function, and a test that calls one ten thousand times learns nothing from the last
-nine thousand. So calls 1, 2, 4, 8, … of each function are checked, counted anew in each test.
+nine thousand. So calls 1, 2, 4, 8, … of each function are checked, counted anew in each test; those of one file that
+are run with the same parameters, as the contracts are with each model, count together.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
@@ -22,7 +23,14 @@ PACKAGE = Path(__file__).parents[1] / "src" / "unveil"
 # The command line is left out: typer and pytest hand its functions stand-ins for the context and the standard streams.
 SPEAKING = {"cli", "output"}
 
-calls: Counter[int] = Counter()  # in this test
+calls: Counter[int] = Counter()  # in this test and those that count with it
+_together: defaultdict[tuple[Path, str], Counter[int]] = defaultdict(Counter)
+
+
+def begin(file: Path, parameters: str) -> None:
+    """A test begins; parameters, its own, or its name where it has none."""
+    global calls
+    calls = _together[file, parameters]
 
 
 def install() -> None:

@@ -42,8 +42,9 @@ def _same_noise_in_any_order() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _signatures_checked_anew() -> None:
-    checking.calls.clear()
+def _signatures_checked_anew(request: pytest.FixtureRequest) -> None:
+    parameters = getattr(request.node, "callspec", None)
+    checking.begin(request.node.path, parameters.id if parameters else request.node.name)
 
 
 @pytest.fixture

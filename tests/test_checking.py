@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import beartype
@@ -30,6 +31,26 @@ def test_calls_one_two_four_and_so_on_are_checked_in_each_test() -> None:
         except TypeError:  # not checked: a text is no number
             pass
     assert refused == [2, 4, 8]
+
+
+def count() -> int:
+    finite(1.0)
+    return sum(checking.calls.values())
+
+
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_each_set_of_parameters_is_counted_by_itself(which: str) -> None:
+    assert count() == 1
+
+
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_tests_with_the_same_parameters_count_together(which: str) -> None:
+    checking.begin(Path(__file__), which)
+    first = count()
+    checking.begin(Path(__file__), "another")
+    assert count() >= 1
+    checking.begin(Path(__file__), which)
+    assert count() == first + 1
 
 
 def test_dataclasses_with_the_same_fields_keep_their_own_types() -> None:

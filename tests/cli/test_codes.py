@@ -16,7 +16,7 @@ from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.use.encode import decode
 
-QUICK = ("--steps", "40", "model.width=16", *WORDS)
+QUICK = ("--steps", "20", "model.width=16", *WORDS)
 CODES = ("--model", "vqvae", "--latent", "4", "model.codebook_size=16", "model.depth=1", *QUICK)
 CHAIN = ("--model", "autoregressive", "model.depth=1", *QUICK)
 
@@ -34,7 +34,7 @@ def test_a_fit_of_codes_learns_their_prior_last(both: Path) -> None:
     run = Run.load(both / "codes")
     stages = [row["stage"] for row in run.metrics]
     assert stages == sorted(stages) and set(stages) == {"main", "prior"}
-    assert [stage["steps"] for stage in run.train["stages"]] == [28, 12]
+    assert [stage["steps"] for stage in run.train["stages"]] == [14, 6]
     uniform = 4 * np.log(16)
     rates = {row["stage"]: row["valid_rate"] for row in run.metrics if "valid_rate" in row}
     assert rates["main"] == pytest.approx(uniform, abs=1e-4) and rates["prior"] < uniform

@@ -112,7 +112,7 @@ def quadrature(model: Model, batch: Batch) -> Tensor:
 
 def on_a_grid(model: Model, batch: Batch) -> Tensor:
     """The same over the latents of several groups, by a grid that follows p(x, z)."""
-    return Quadrature()(model, batch).log_px
+    return Quadrature(max_evaluations=20_000)(model, batch).log_px  # as close, in a fifth of the time
 
 
 def the_batch(domain: Domain) -> Batch:

@@ -101,6 +101,7 @@ def test_a_fit_in_minutes_takes_what_it_can_afford(
     passes: float, name: str, blocks: int, images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("unveil.fitting.prepare.passes_within", lambda *_args: passes)
+    monkeypatch.setattr("unveil.planning.measure.TIMED", 2)
     fitting = prepare(images, out=tmp_path / "run", minutes=0.5)
     assert fitting.config.model["encoder"]["name"] == name
     assert fitting.config.model["decoder"]["name"] == name
