@@ -278,12 +278,12 @@ def unrelated() -> np.ndarray:
 
 
 FITS: dict[str, tuple[Any, dict[str, Any], int]] = {
-    "digits": ("digits", {"model.width": 64}, 400),
-    "moons": ("moons", {"model.width": 64, "model.latent": 2}, 400),
+    "digits": ("digits", {"model.width": 64}, 200),
+    "moons": ("moons", {"model.width": 64, "model.latent": 2}, 200),
     "table": (factors, {"model": "linear_gaussian", "model.latent": 3}, 1),
-    "beta 50": ("digits", {"model.width": 32, "objective": "beta_elbo", "objective.beta": 50.0}, 400),
-    "unrelated columns": (unrelated, {"model.width": 16, "model.latent": 2}, 400),
-    "beta 0.001": ("digits", {"model.width": 64, "objective": "beta_elbo", "objective.beta": 0.001}, 400),
+    "beta 50": ("digits", {"model.width": 32, "objective": "beta_elbo", "objective.beta": 50.0}, 200),
+    "unrelated columns": (unrelated, {"model.width": 16, "model.latent": 2}, 200),
+    "beta 0.001": ("digits", {"model.width": 64, "objective": "beta_elbo", "objective.beta": 0.001}, 250),
 }
 
 
@@ -292,7 +292,7 @@ def fitted(name: str) -> tuple[Model, Split]:
     source, options, steps = FITS[name]
     data, choices = load(source() if callable(source) else source), choose(options)
     model: Model = seeded(describe(choices.model(data.domain)), 0)
-    stage = Stage(choices.objective(), steps, batch_size=64, lr=2e-3, ema_half_life=1000)
+    stage = Stage(choices.objective(), steps, batch_size=64, lr=4e-3, ema_half_life=1000)
     for step in fit(model, data.train, stage):
         trained = step.model
     return trained.eval(), data.test
