@@ -32,7 +32,7 @@ def fitted() -> tuple[LinearGaussian, Split]:
 
 
 def of(model: LinearGaussian | VAE, split: Split, **arguments: object) -> Gap:
-    return gap(model, split, **{"limit": 20, "num_samples": 400, "steps": 100} | arguments)  # type: ignore[arg-type]
+    return gap(model, split, **{"limit": 20, "num_samples": 400, "steps": 60} | arguments)  # type: ignore[arg-type]
 
 
 def test_a_model_whose_encoder_is_exact_has_neither_part() -> None:
@@ -81,7 +81,7 @@ def test_a_factorised_encoder_at_its_best_has_the_known_approximation_gap() -> N
 
     model.posterior = factorised  # type: ignore[method-assign,assignment]
     model.expected_kl = lambda posterior: None  # type: ignore[method-assign,assignment,return-value]
-    found = of(model, split, num_samples=3000)
+    found = of(model, split, num_samples=1500)
     precision = model.true_posterior(split.batch(torch.arange(20))).distribution.precision_matrix.detach()  # type: ignore[attr-defined]
     known = 0.5 * (precision.diagonal(dim1=-2, dim2=-1).log().sum(-1) - torch.logdet(precision))
     assert found.family == "mean_field" and list(found.local) == ["mean_field", "full", "flow"]
