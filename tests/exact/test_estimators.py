@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import pytest
@@ -12,7 +13,7 @@ from exact.toys import clustered, linear_gaussian, mixture, once, real_rows
 from unveil.batch import Batch
 from unveil.data import Split
 from unveil.domain import Domain
-from unveil.estimators.base import Estimate, Estimator, evaluate
+from unveil.estimators.base import Estimate, evaluate
 from unveil.model import Model
 from unveil.ops import keyed
 from unveil.registry import load_all, lookup
@@ -69,8 +70,10 @@ def cases(names: list[str]) -> list[tuple[str, str]]:
     ]
 
 
-def judged(model: Model, judge: Estimator) -> tuple[Estimate, Tensor, Tensor]:
+@functools.cache
+def judged(of: str, name: str) -> tuple[Estimate, Tensor, Tensor]:
     """The estimate, its mean error against the truth, and the standard error of that mean."""
+    model, judge = MODELS[of](), lookup("estimator", name)(**CONSISTENT.get(name, {}))
     split = rows_of(model)
     found, _ = evaluate(model, split, judge, seed=3)
     truth = model.log_prob(Batch(split.x.double())).detach()
@@ -80,7 +83,7 @@ def judged(model: Model, judge: Estimator) -> tuple[Estimate, Tensor, Tensor]:
 
 @pytest.mark.parametrize(("model", "name"), cases(list(load_all("estimator"))))
 def test_each_estimator_respects_its_side(model: str, name: str) -> None:
-    found, off, error = judged(MODELS[model](), lookup("estimator", name)(**CONSISTENT.get(name, {})))
+    found, off, error = judged(model, name)
     allowed = float(3 * error) + 1e-6
     assert found.direction in ("lower", "upper", "exact")
     assert off <= allowed or found.direction == "upper"
@@ -89,7 +92,7 @@ def test_each_estimator_respects_its_side(model: str, name: str) -> None:
 
 @pytest.mark.parametrize(("model", "name"), cases(list(CONSISTENT)))
 def test_estimators_that_find_the_truth_do(model: str, name: str) -> None:
-    found, off, error = judged(MODELS[model](), lookup("estimator", name)(**CONSISTENT[name]))
+    found, off, error = judged(model, name)
     assert abs(off) <= 3 * error + 1e-3
     assert float(found.stderr_mc.max()) < 1  # an error as large as the value would allow anything
 
