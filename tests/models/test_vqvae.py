@@ -277,7 +277,7 @@ def test_fitting_learns_the_prior_last_and_gains_by_it() -> None:
             p.zero_()
     found = {}
     for parts in (("p", "q"), ("prior",)):
-        stage = Stage(Elbo(warmup=0), steps=150, batch_size=50, lr=1e-2, parts=parts)
+        stage = Stage(Elbo(warmup=0), steps=80, batch_size=50, lr=1e-2, parts=parts)
         with torch.no_grad():
             for p in model.prior.grid.parameters() if parts == ("prior",) else ():
                 p.add_(0.1 * torch.randn_like(p))
@@ -350,7 +350,7 @@ def test_a_collapsed_codebook_is_diagnosed_and_revived() -> None:
     assert finding.code == "codebook_collapse" and "model.revival=true" in finding.remedy
     for revival, cured in ((False, False), (True, True)):
         model = collapsed(revival)
-        stage = Stage(Elbo(), steps=400, batch_size=50, lr=1e-3)
+        stage = Stage(Elbo(), steps=320, batch_size=50, lr=1e-3)
         for _ in fit(model, split, stage, TrainState(model, stage)):
             pass
         assert (not codebook(model, split).findings()) == cured
@@ -388,14 +388,29 @@ def trained(run: RunStore) -> None:
         pass
 
 
-@pytest.mark.parametrize("at", [26, 45, 57])
-def test_killed_in_either_stage_and_resumed_is_bit_identical(tmp_path: Path, at: int) -> None:
-    """Just after the book began anew, and while the prior learns."""
-    x = split_of().x
-    whole = prepare(x, out=tmp_path / "whole", options=RUN).start()
-    assert [stage.name for stage in whole.stages()] == ["main", "prior"]
-    shutil.copytree(whole.path, tmp_path / "killed")
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, Path]:
+    """A run that was trained to its end, and the path of a copy from before its first update."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    whole = prepare(run_x(), out=folder / "whole", options=RUN).start()
+    shutil.copytree(whole.path, folder / "begun")
     trained(whole)
+    return whole, folder / "begun"
+
+
+def run_x() -> Tensor:
+    with keyed("run"):
+        return split_of().x
+
+
+@pytest.mark.parametrize("at", [26, 45, 57])
+def test_killed_in_either_stage_and_resumed_is_bit_identical(
+    uninterrupted: tuple[RunStore, Path], tmp_path: Path, at: int
+) -> None:
+    """Just after the book began anew, and while the prior learns."""
+    (whole, begun), x = uninterrupted, run_x()
+    assert [stage.name for stage in whole.stages()] == ["main", "prior"]
+    shutil.copytree(begun, tmp_path / "killed")
     killed = RunStore.load(tmp_path / "killed", data=x)
     events = Trainer(killed, killed.data, None, None).train(StopRequests())
     for event in events:
