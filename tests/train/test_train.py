@@ -73,7 +73,7 @@ def test_training_raises_the_bound_and_is_a_function_of_the_seed() -> None:
     found = []
     for seed in (0, 0, 1):
         model = vae()
-        bounds = [step.bound for step in fit(model, split(), stage(200, lr=1e-2), seed=seed)]
+        bounds = [step.bound for step in fit(model, split(), stage(100, lr=1e-2), seed=seed)]
         found.append((bounds, weights(model)))
     assert found[0][0] == found[1][0] and equal(found[0][1], found[1][1])
     assert found[0][0] != found[2][0]
