@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import json
 import os
@@ -94,12 +93,10 @@ def damage(folder: Path, name: str, file: str, change: Callable[[bytes], bytes])
     (folder / name / file).write_bytes(after)
 
 
-def snapshot(folder: Path) -> dict[str, str]:
-    return {
-        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "folder"
-        for p in folder.rglob("*")
-        if p.name != ".lock"
-    }
+def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Every file and folder, with what changes of a file that is written."""
+    found = {p: p.stat() for p in folder.rglob("*") if p.name != ".lock"}
+    return {str(p): (stat.st_ino, stat.st_size, stat.st_mtime_ns if p.is_file() else 0) for p, stat in found.items()}
 
 
 CASES: dict[str, tuple[list[str], list[str]]] = {

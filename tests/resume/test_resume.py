@@ -15,7 +15,7 @@ from cli.commands import Command, Done, wait_until
 from quick import WORDS
 from resume.faulty import plain, struck
 
-STEPS, EVERY = 120, 12
+STEPS, EVERY = 84, 12
 FIT = [  # K is named, since one that is picked depends on the clock, and two fits may resolve it differently
     "fit", "digits", "--steps", str(STEPS), f"train.valid_every={EVERY}", "model.width=16", "model.latent=4", *WORDS
 ]  # fmt: skip
