@@ -16,9 +16,9 @@ from unveil.evaluation.baselines.fit import fit_one
 from unveil.planning import measure
 
 FITS: dict[str, dict[str, Any]] = {
-    "hvae": {"steps": 100, "evaluation__num_samples": 4},
-    "vdm": {"steps": 100, "evaluation__num_samples": 4},
-    "vqvae": {"steps": 250, "model__width": 24, "evaluation__num_samples": 1},
+    "hvae": {"steps": 120, "train__batch_size": 64, "evaluation__num_samples": 4},
+    "vdm": {"steps": 100, "train__batch_size": 64, "evaluation__num_samples": 4},
+    "vqvae": {"steps": 250, "model__width": 24, "train__batch_size": 64, "evaluation__num_samples": 1},
     "autoregressive": {"steps": 70, "model__width": 16, "train__batch_size": 64},
 }
 

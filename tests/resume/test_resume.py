@@ -91,13 +91,13 @@ def test_killed_at_a_random_step_and_resumed_is_bit_identical(whole: Path, tmp_p
 def test_a_ladder_killed_and_resumed_is_bit_identical(tmp_path: Path, options: list[str]) -> None:
     """Several groups, a floor that moves with progress, and the usual length of a gradient; learned noise."""
     fit = [
-        "fit", "digits", "--model", *options, "--steps", "60", "train.valid_every=12", "model.width=16",
+        "fit", "digits", "--model", *options, "--steps", "36", "train.valid_every=6", "model.width=16",
         *WORDS,
     ]  # fmt: skip
     whole, run = tmp_path / "whole", tmp_path / "run"
     done = unveil(*fit, "--out", str(whole))
     assert done.code == 0, done.err
-    assert 0 < killed(run, 12, *fit) < 60
+    assert 0 < killed(run, 6, *fit) < 36
     resumed = unveil("resume", str(run))
     assert resumed.code == 0, resumed.err
     identical(whole, run)
