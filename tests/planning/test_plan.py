@@ -216,3 +216,23 @@ def test_a_mean_over_draws_is_judged_with_as_few_as_a_small_budget_pays_for(digi
         for name in ("elbo", "iwae")
     }
     assert drawn == {"elbo": 2, "iwae": 10}
+
+
+# What can only fail is refused before anything is trained
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"evaluation.num_samples": 0}, "evaluation.num_samples is 0"),
+        ({"evaluation.estimator": "quadrature", "model.latent": 10}, "this model's z has 10"),
+        ({"evaluation.estimator": "exact"}, "The estimator 'exact'"),
+        ({"train.ema_half_life": -3.0}, "train.ema_half_life"),
+        ({"train.patience": -1}, "train.patience is -1"),
+        ({"train.finish": "iwae", "train.clip": -1.0}, "train.clip"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_can_only_fail_is_refused_by_the_plan(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        prepare("digits", options={"train.steps": 2, "model.width": 8, **options})

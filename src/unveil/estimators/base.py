@@ -57,6 +57,10 @@ class Estimator(ABC):
     @abstractmethod
     def __call__(self, model: Model, batch: Batch) -> Estimate: ...
 
+    def check(self, model: Model) -> None:
+        """Refuse a model that this cannot judge, before anything is computed."""
+        model.require(f"The estimator {self.registered[1]!r}", self.needs)
+
     def summary(self, estimate: Estimate) -> dict[str, Any]:
         """Further fields of a result, as plain values."""
         return {}
@@ -132,7 +136,7 @@ def evaluate(
     With `precision` "bf16" the decoder runs in bfloat16. The encoder, all densities and the weights stay as they are:
     z and q(z|x) are those of float32, and only log p(x|z) differs.
     """
-    model.require(f"The estimator {estimator.registered[1]!r}", estimator.needs)
+    estimator.check(model)
     check_precision(model, estimator, precision)
     count = len(split) if limit is None else min(limit, len(split))
     start, found = time.perf_counter(), []

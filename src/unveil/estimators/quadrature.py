@@ -4,9 +4,10 @@ import torch
 
 from ..batch import Batch
 from ..errors import RequestError, positive
-from ..model import Model
+from ..model import Model, num_latents
 from ..registry import register
 from .base import Estimate, Estimator, bound_parts
+from .cells import require_few
 from .grid import integrate
 
 
@@ -38,6 +39,11 @@ class Quadrature(Estimator):
         if not tolerance > 0:
             raise RequestError(f"estimator.tolerance is {tolerance}; it takes a number of nats above 0, such as 0.001.")
         self.tolerance, self.max_evaluations = tolerance, positive(max_evaluations, "estimator.max_evaluations")
+
+    def check(self, model: Model) -> None:
+        super().check(model)
+        if "pathwise" in model.gives:
+            require_few(num_latents(model))
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         if "pathwise" not in model.gives:

@@ -20,6 +20,7 @@ from ..runs.store import RANKED
 from ..settings.judging import Judging, default_estimator, make_estimator
 from ..settings.options import EvaluationOptions, TrainOptions
 from ..settings.phase import Phase
+from ..train.stage import Stage
 from .measure import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
 from .stages import check_stages, plan_stages, with_prior_share
 
@@ -92,6 +93,7 @@ def check_counts(options: TrainOptions) -> None:
         value = getattr(options, name)
         if value != "auto":
             at_least(1, f"train.{name}", value)
+    at_least(0, "train.patience", options.patience)
 
 
 def resolve(request: Request) -> Plan:
@@ -102,6 +104,7 @@ def resolve(request: Request) -> Plan:
     options = request.options
     check_counts(options)
     check_stages(options, request.model, request.data.train)
+    _check_judging(request.judging, request.model)
     batch, notes = _fitting_batch(request)
     request = replace(request, options=replace(options, batch_size=batch))
     large = flops_per_step(request.model, batch * request.objective.num_samples) > LARGE
@@ -125,6 +128,8 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
         steps = max(VALIDATIONS, int((left - looks * validation) / per_step))
     precision = "bf16" if speed.bf16 else "float32"
     phase = replace(_of_steps(request, phase, steps, looks), precision=precision, compile=speed.problem is not None)
+    for own in phase.stages:  # each is refused here, or trains
+        Stage.of(rebuild(own["objective"]) if "objective" in own else request.objective, phase.stage_options(own))
     validations = steps / phase.valid_every + len(phase.stages) - 1
     seconds = {
         "training": per_step * steps + validation * validations + speed.compiling,
@@ -286,11 +291,21 @@ def _seconds_of_training(request: Request, per_step: float) -> float:
     return per_step * steps if minutes is None else 60 * minutes
 
 
+def _check_judging(asked: EvaluationOptions, model: Model) -> None:
+    """Refuse what the result could not be judged by, before anything is trained."""
+    if asked.num_samples != "auto":
+        at_least(1, "evaluation.num_samples", asked.num_samples)
+    make_estimator(_judge_of(asked, model)).check(model)
+
+
+def _judge_of(asked: EvaluationOptions, model: Model) -> str:
+    return default_estimator(model) if asked.estimator == "auto" else asked.estimator
+
+
 def _judging(asked: EvaluationOptions, probe: Probe, minutes: float | None, training: float) -> tuple[Judging, float]:
     """How the result is judged, and the seconds it takes: K is what their share of the budget pays for."""
     model, data = probe.model, probe.data
-    name = default_estimator(model) if asked.estimator == "auto" else asked.estimator
-    model.require(f"The estimator {name!r}", make_estimator(name).needs)
+    name = _judge_of(asked, model)
     if make_estimator(name).num_samples is None:
         return Judging(name), 0.5
     rows = sum(ROWS * math.ceil(n / ROWS) for n in (len(data.test), min(len(data.valid), RANKED)))
