@@ -191,7 +191,7 @@ def test_text_files_that_are_not_what_they_seem(tmp_path: Path) -> None:
 
     assert "only numbers" in said(rows) and "separated by ';'" in said("a;b\n" + rows.replace(",", ";"))
     assert "separated by ','" in said("a,b\n" + rows, "t.tsv")
-    assert "Empty" in said("") and "Expected 2 columns, got 3" in said("a,b\n" + rows + "\n1,2,3\n")
+    assert "Empty" in said("") and "Line 22 of" in said("a,b\n" + rows + "\n1,2,3\n")
     assert "UTF-8" in said("é,b\n".encode("latin1") + rows.encode()) and "same name" in said("a,a\n" + rows)
     assert "cannot be read as .parquet" in said(b"PAR1" + bytes(200) + b"PAR1", "t.parquet")
     (tmp_path / "t.csv").write_text("\ufeffa,b\n" + rows)
@@ -366,3 +366,17 @@ def test_a_column_of_a_run_that_holds_text_now_is_not_to_be_dropped() -> None:
     ) as found:
         read_frame(frame, columns=["a", "b"])
     assert "data.drop" not in str(found.value)
+
+
+def test_a_label_of_minus_one_means_the_same_in_every_container_and_is_counted(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(300, 3)), rng.integers(-1, 2, 300)
+    np.savez(tmp_path / "t.npz", x=x, y=y)
+    frame = pd.DataFrame(x, columns=list("abc")).assign(m=y)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = [load(x, y=y), load(tmp_path / "t.npz"), load(tmp_path / "t.csv", label="m"), load(frame, label="m")]
+    for data in found:
+        assert data.classes == ("0", "1")
+        assert f"{(y == -1).sum()} of 300 labels are not known" in " ".join(data.notes)
+    text = frame.assign(m=frame.m.map("class {}".format))
+    assert load(text, label="m").classes == ("class -1", "class 0", "class 1")

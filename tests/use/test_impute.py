@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +274,78 @@ def test_the_command_line_fills_files(gaussian: Run, folder: Path, capsys: pytes
     assert flat.columns.tolist() == ["draw", *(f"x_{i}" for i in range(D))] and len(flat) == 2 * N
     for words in (["-o", source], ["-o", "t.xlsx"], ["-o", "f.csv", "--draws", "0"]):
         assert main(["impute", run, source, *words]) == 2
+
+
+# Whole numbers, and files of text
+
+LARGE = [1582218195625938945 + i * 10**15 for i in range(60)]
+KEPT = {"pandas": lambda f: f, "polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}
+
+
+@pytest.fixture(scope="module")
+def mixed() -> pd.DataFrame:
+    """Integers of 64 bits, a small count, yes and no, and real numbers; each with gaps."""
+    every = np.arange(60)
+    return pd.DataFrame(
+        {
+            "n": pd.array([None, *LARGE[1:]], dtype="Int64"),
+            "kids": pd.array([None if i % 9 == 0 else i % 4 for i in every], dtype="Int64"),
+            "flag": pd.array([None if i % 7 == 0 else bool(i % 2) for i in every], dtype="boolean"),
+            "a": np.where(every % 5, RNG.normal(size=60), np.nan),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(mixed: pd.DataFrame, folder: Path) -> Run:
+    return fitted(mixed, folder / "whole", model="linear_gaussian", latent=2, steps=5)
+
+
+@pytest.mark.parametrize("library", KEPT)
+def test_whole_numbers_stay_whole_and_those_observed_stay_to_the_last_digit(
+    library: str, mixed: pd.DataFrame, whole: Run
+) -> None:
+    with pytest.warns(UserWarning, match="'n', 'kids', 'flag' hold whole numbers or yes and no: draws are rounded"):
+        full = whole.impute(KEPT[library](mixed))
+    columns = {name: list(full[name] if library != "pyarrow" else full.column(name).to_pylist()) for name in mixed}
+    assert [int(value) for value in columns["n"][1:]] == LARGE[1:]
+    assert LARGE[1] <= int(columns["n"][0]) <= LARGE[-1]
+    assert (
+        set(columns["kids"]) == {0, 1, 2, 3} and str(full["kids"].dtype if library != "pyarrow" else "Int64") == "Int64"
+    )
+    assert {bool(value) for value in columns["flag"]} == {True, False} and None not in columns["flag"]
+    kids = mixed["kids"]
+    assert [c for c, missing in zip(columns["kids"], kids.isna(), strict=True) if not missing] == list(kids.dropna())
+
+
+def test_a_masked_array_of_integers_keeps_its_type_and_its_digits(mixed: pd.DataFrame, whole: Run) -> None:
+    x = np.ma.masked_equal(np.array([[0, 1, 1, 1], [LARGE[3], 2, 0, 0]]), 0)
+    full = whole.impute(x)
+    assert full.dtype == np.int64 and full[1, 0] == LARGE[3] and full[0, 0] == LARGE[3]
+
+
+def test_every_cell_of_a_file_but_those_filled_comes_back_as_its_text(tmp_path: Path) -> None:
+    """Leading zeros, the name NA, ids of twenty digits, times, spellings of yes and no, quotes, rounded numbers."""
+    rows = [
+        [f"{i:05d}", ("NA", "DE", 'a "b", c')[i % 3], str(12345678901234567890 + i), "2021-03-01T05:00:00Z",
+         "" if i % 9 == 0 else ("true", "false")[i % 2], f"{RNG.normal():.2f}0", "" if i % 5 == 0 else f"{i % 3}"]
+        for i in range(90)
+    ]  # fmt: skip
+    names = ["zip", "country, or so", "id", "stamp", "ok", "a", "count"]
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([names, *rows])
+    fitted(tmp_path / "t.csv", tmp_path / "run", model="linear_gaussian", latent=1, steps=3,
+           data__drop='zip,id,stamp,"country, or so"')  # fmt: skip
+    assert main(["impute", str(tmp_path / "run"), str(tmp_path / "t.csv"), "-o", str(tmp_path / "full.csv")]) == 0
+    with (tmp_path / "full.csv").open(newline="") as file:
+        found = list(csv.reader(file))
+    assert found[0] == names
+    for before, after in zip(rows, found[1:], strict=True):
+        assert [b for b, a in zip(before, after, strict=True) if b and a != b] == []
+        assert after[4] in ("true", "false") and after[6] in ("0", "1", "2")
+    both = ["impute", str(tmp_path / "run"), str(tmp_path / "t.csv"), "-o", str(tmp_path / "two.csv"), "--draws", "2"]
+    assert main(both) == 0
+    with (tmp_path / "two.csv").open(newline="") as file:
+        found = list(csv.reader(file))
+    assert found[0] == ["draw", *names] and [row[0] for row in found[1:]] == ["0"] * 90 + ["1"] * 90
+    assert [row[1:4] for row in found[1:]] == 2 * [row[:3] for row in rows]

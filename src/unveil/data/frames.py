@@ -6,7 +6,8 @@ table comes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ..errors import RequestError, nearest
 from .raw import Array, Raw, encode_labels
-from .tablecolumns import are, labels, listing, matrix, narwhals, numbers
+from .tablecolumns import are, is_whole, labels, listing, matrix, narwhals, numbers, rounded, whole_numbers
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -30,12 +31,14 @@ DRAW = "draw"  # the column that numbers multiple imputations
 class Frame:
     """A data frame and the columns of it that are x, in the order of x.
 
-    Arguments: whole, all of it as it came; columns, by their names as text; ignored, those that a run does not know.
+    Arguments: whole, all of it as it came; columns, by their names as text; ignored, those that a run does not know;
+    cells, of a file of text, gives its names and then each row again as the text it came as.
     """
 
     whole: AnyFrame
     columns: tuple[str, ...]
     ignored: tuple[str, ...] = ()
+    cells: Callable[[], Iterator[list[str]]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -58,15 +61,20 @@ class Frame:
             native.index = self.whole.to_native().index
         return native
 
-    def filled(self, x: Array, observed: Array, whole: bool) -> Any:
+    def whole_among(self, names: Sequence[str]) -> list[str]:
+        """Those of the named columns that are of whole numbers or of yes and no."""
+        given = _by_text(self.whole)
+        return [name for name in names if is_whole(self.whole.get_column(given[name]))]
+
+    def filled(self, x: Array, observed: Array, drawn: bool) -> Any:
         """The whole frame as it came, with x [N, D] in its columns wherever they are not observed.
 
-        Arguments: whole, x is of whole numbers, so that columns of these keep their type.
+        Arguments: drawn, x is a draw: columns of whole numbers keep their type, with x rounded.
         """
         names = _by_text(self.whole)
         columns = {name: self.whole.get_column(names[name]) for name in self.columns}
         changed = [
-            self._completed(name, column, x[:, i], observed[:, i], whole)
+            self._completed(name, column, x[:, i], observed[:, i], drawn)
             for i, (name, column) in enumerate(columns.items())
             if not observed[:, i].all()
         ]
@@ -80,10 +88,15 @@ class Frame:
         numbered = [p.with_columns(s).select(DRAW, *p.columns) for p, s in zip(parts, numbers, strict=True)]
         return nw.concat(numbered).to_native()
 
-    def _completed(self, name: str, column: AnySeries, x: Array, observed: Array, whole: bool) -> AnySeries:
+    def _completed(self, name: str, column: AnySeries, x: Array, observed: Array, drawn: bool) -> AnySeries:
         nw = narwhals()
-        made = self._series(name, np.where(observed, numbers(column), x))
-        keeps = column.dtype == nw.Float32 or (whole and (column.dtype.is_integer() or column.dtype == nw.Boolean))
+        rounds = drawn and is_whole(column)
+        keeps = rounds or column.dtype == nw.Float32
+        if rounds:
+            kept = whole_numbers(column)
+            made = self._series(name, np.where(observed, kept, rounded(x, kept[observed])))
+        else:
+            made = self._series(name, np.where(observed, numbers(column), x))
         if keeps and self.whole.implementation.is_pandas_like():  # whose types are more than those of narwhals
             made = nw.from_native(made.to_native().astype(column.to_native().dtype), series_only=True)
         return made.cast(column.dtype) if keeps else made
@@ -99,7 +112,13 @@ def is_frame(x: Any) -> bool:
 
 
 def read_frame(
-    native: Any, *, label: str = "", drop: str = "", columns: Sequence[str] | None = None, source: str = "array"
+    native: Any,
+    *,
+    label: str = "",
+    drop: str = "",
+    columns: Sequence[str] | None = None,
+    source: str = "array",
+    cells: Callable[[], Iterator[list[str]]] | None = None,
 ) -> Raw:
     """The numeric columns of a data frame in memory as x.
 
@@ -110,20 +129,30 @@ def read_frame(
         columns: those that a run was fitted on: exactly these are x, in this order; label and drop only say which
             others are no surprise.
         source: what `load` reads again.
+        cells: as of `Frame`.
     """
     whole = _eager(native)
     names, index = _by_text(whole), _index_columns(whole)
     if not names or not len(whole):
         raise RequestError(f"The table has {len(whole)} rows and {len(names)} columns; it holds nothing.")
     fitting = columns is None
-    others = [*index, *_listed(drop, names, fitting), *_named(label, names, fitting)]
+    if label:
+        label = (_named(label, names, fitting) or [label])[0]
+    empty = [name for name in names if not name.strip() and name not in index and _is_empty(whole, names[name])]
+    others = [*index, *empty, *_listed(drop, names, fitting), *([label] if label in names else [])]
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
     x = matrix({name: whole.get_column(names[name]) for name in chosen}, fitting)
     y, classes = encode_labels(labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
     notes = ["The column without a name is taken as names of the rows, not as x."] if "" in index else []
-    frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in (*chosen, *others)))
+    if empty and fitting:
+        notes.append("A column without a name and without values is left out.")
+    frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in (*chosen, *others)), cells)
     return Raw(source, x, y, classes, notes=tuple(notes), columns=frame.columns, frame=frame, domain="real")
+
+
+def _is_empty(frame: AnyFrame, name: Any) -> bool:
+    return bool(frame.get_column(name).is_null().all())
 
 
 def _eager(native: Any) -> AnyFrame:
@@ -165,14 +194,17 @@ def _index_columns(frame: AnyFrame) -> list[str]:
 
 
 def _listed(text: str, names: Mapping[str, Any], strict: bool) -> list[str]:
-    wanted = [name.strip() for name in text.split(",")] if text.strip() else []
+    """The columns of `data.drop`: names separated by commas; one that holds a comma stands in double quotes."""
+    wanted = next(csv.reader([text], skipinitialspace=True)) if text.strip() else []
     return [name for part in wanted for name in _named(part, names, strict, "data.drop")]
 
 
 def _named(name: str, names: Mapping[str, Any], strict: bool, key: str = "data.label") -> list[str]:
-    if name and name not in names and strict:
+    """The column of this name, or else the only one that differs by spaces around it."""
+    found = [name] if name in names else [other for other in names if other.strip() == name.strip()]
+    if len(found) != 1 and strict:
         raise RequestError(f"{key} names a column {name!r}, which the table does not have.", _near(name, names))
-    return [name] if name in names and name else []
+    return found if len(found) == 1 else []
 
 
 def _near(name: str, names: Mapping[str, Any]) -> str:

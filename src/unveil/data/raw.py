@@ -123,7 +123,10 @@ def _known_labels(y: Array) -> NDArray[np.bool_]:
     if y.ndim != 1:
         return np.ones(1, bool)
     if y.dtype.kind == "O":
-        return np.array([value is not None and value == value for value in y.tolist()], bool)
+        known = np.array([value is not None and value == value for value in y.tolist()], bool)
+        if all(isinstance(value, int | np.integer) for value in y[known]):
+            known[known] = _known_labels(y[known].astype(np.int64)) if known.any() else False
+        return known
     known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
     if y.dtype.kind in "if" and set(np.unique(y[known][y[known] < 0]).tolist()) == {-1}:
         known &= (y != -1) if set(np.unique(y[known]).tolist()) != {-1, 1} else True

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +52,32 @@ def numbers(series: AnySeries) -> Array:
     if bool(series.is_null().all()):
         return np.full(len(series), np.nan)
     if series.dtype == nw.Object:
-        return np.array([np.nan if value is None else value for value in series.to_list()], np.float64)
+        return np.array(
+            [np.nan if value is None or value != value else value for value in series.to_list()], np.float64
+        )
+    if is_whole(series):
+        return np.where(series.is_null().to_numpy(), np.nan, whole_numbers(series))
     return np.array(series.cast(nw.Float64).to_numpy(), np.float64)
+
+
+def whole_numbers(series: AnySeries) -> Array:
+    """A column of integers or booleans [N] in their own type, to the last digit; 0 where it is missing."""
+    return np.array(series.fill_null(False if series.dtype == narwhals().Boolean else 0).to_numpy())
+
+
+def rounded(values: Array, seen: Array) -> Array:
+    """Real values as whole numbers in the type of those seen, from the smallest of them to the largest."""
+    if seen.dtype == bool:
+        return values > 0.5
+    low, high = (seen.min(), seen.max()) if len(seen) else (np.iinfo(seen.dtype).min, np.iinfo(seen.dtype).max)
+    whole = np.rint(values)
+    inside = np.clip(whole, float(low), float(high)).astype(seen.dtype)  # float(high) may be above high
+    return np.where(whole <= float(low), low, np.where(whole >= float(high), high, inside)).astype(seen.dtype)
+
+
+def is_whole(series: AnySeries) -> bool:
+    """Whether a column is of integers or of yes and no."""
+    return bool(series.dtype.is_integer()) or bool(series.dtype == narwhals().Boolean)
 
 
 def labels(series: AnySeries, name: str) -> Array:
@@ -168,7 +195,10 @@ def _breaks(values: Array) -> bool:
 
 
 def _dropping(names: Sequence[str]) -> str:
-    return f"data.drop={','.join(names[:NAMED])}{',…' if len(names) > NAMED else ''}"
+    """The option that leaves all of the columns out, as it is typed in a shell."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return shlex.quote(f"data.drop={line.getvalue()}")
 
 
 def _it(names: Sequence[str]) -> str:

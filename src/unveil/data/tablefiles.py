@@ -1,6 +1,7 @@
 """Files of tables: .csv, .tsv and .parquet, read by pyarrow with every surprise turned into a sentence."""
 
 import csv
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,22 @@ def read_table(path: Path, *, label: str = "", drop: str = "", columns: Sequence
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise RequestError("Tables in files need pyarrow.", "pip install 'unveil[table]' brings it.") from error
+    is_text = path.suffix.lower() in SEPARATORS
     with _refusing(path):
-        table = _parquet(path) if path.suffix.lower() == ".parquet" else _text(path)
-    return read_frame(table, label=label, drop=drop, columns=columns, source=str(path))
+        table = _text(path) if is_text else _parquet(path)
+    cells = functools.partial(cells_of, path) if is_text else None
+    return read_frame(table, label=label, drop=drop, columns=columns, source=str(path), cells=cells)
+
+
+def cells_of(path: Path) -> Iterator[list[str]]:
+    """The names of the columns, and then each row, as the text that stands in the file."""
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(stream, delimiter=SEPARATORS[path.suffix.lower()])
+        names = next(reader)
+        yield names
+        for cells in reader:
+            if cells or len(names) == 1:  # else the line is empty, and no row
+                yield cells or [""]
 
 
 def _parquet(path: Path) -> Any:
@@ -36,14 +50,56 @@ def _parquet(path: Path) -> Any:
 
 
 def _text(path: Path) -> Any:
+    """A table of text as numbers where its columns hold numbers; as many rows as Python's own reader counts."""
     import pyarrow.csv
 
     separator = SEPARATORS[path.suffix.lower()]
     require_memory(2 * path.stat().st_size, str(path))
     _require_header(path, separator)
-    parsing = pyarrow.csv.ParseOptions(delimiter=separator)
+    rows, columns, breaks = _counted(path, separator)
+    parsing = pyarrow.csv.ParseOptions(
+        delimiter=separator,
+        newlines_in_values=breaks,
+        ignore_empty_lines=columns > 1,  # else a line is a missing value
+    )
     missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
-    return pyarrow.csv.read_csv(path, parse_options=parsing, convert_options=missing)
+    table = pyarrow.csv.read_csv(path, parse_options=parsing, convert_options=missing)
+    if len(table) != rows:
+        raise RequestError(
+            f"{path} has {rows:,} rows, and {len(table):,} of them could be read.",
+            "Write it again, for instance with pandas.read_csv(path).to_csv(path, index=False).",
+        )
+    return table
+
+
+def _counted(path: Path, separator: str) -> tuple[int, int, bool]:
+    """(rows, columns, whether a cell goes over several lines); refuses a row of another length, and an open quote."""
+    rows, before, breaks = 0, 1, False
+    most = csv.field_size_limit(path.stat().st_size + 1)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, delimiter=separator, strict=True)
+            columns = len(next(reader, []))
+            for cells in reader:
+                if len(cells) not in (0, columns):
+                    _refuse_row(path, reader.line_num, len(cells), columns)
+                rows += bool(cells) or columns == 1
+                breaks, before = breaks or reader.line_num > before + 1, reader.line_num
+    except csv.Error as error:
+        raise RequestError(
+            f"A cell that begins in line {before + 1} of {path} has a quote that does not end: {error}.",
+            'Write a quote within a cell twice, with the cell in quotes: "a 5"" pipe".',
+        ) from error
+    finally:
+        csv.field_size_limit(most)
+    return rows, columns, breaks
+
+
+def _refuse_row(path: Path, line: int, cells: int, columns: int) -> None:
+    raise RequestError(
+        f"Line {line} of {path} has {cells} cell{'s' if cells > 1 else ''}, and the first line {columns}.",
+        "Give each row a cell for each column; a cell that holds the separator stands in quotes.",
+    )
 
 
 def _require_header(path: Path, separator: str) -> None:

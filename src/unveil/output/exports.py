@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from csv import writer
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.frames import DRAW
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import check_output, write_atomic
@@ -130,12 +132,45 @@ def write_x(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> N
 def write_completed(path: Path, found: Completed) -> None:
     """Write x with its gaps filled in: a table as it came, arrays with a column x_i per value; M draws numbered."""
     if found.raw.frame is not None and path.suffix.lower() in (".csv", ".parquet"):
-        write_frame(path, found.native())
+        if found.raw.frame.cells is not None and path.suffix.lower() == ".csv":
+            write_atomic(path, completed_text(found))
+        else:
+            write_frame(path, found.native())
         return
     x = found.arrays()
     draws, rows = len(found.values), len(found.raw.x)
     which = {} if draws == 1 else {"draw": np.repeat(np.arange(draws), rows)}
     write_table(path, which | flat("x", x.reshape(draws * rows, *found.raw.x.shape[1:])), {"x": x})
+
+
+def completed_text(found: Completed) -> bytes:
+    """A file of text with its gaps filled in and every other cell as it stands there; M draws below each other."""
+    frame, num_rows, several = found.raw.frame, len(found.raw.x), len(found.values) > 1
+    names, text = next(frame.cells()), io.StringIO()
+    rows = writer(text, lineterminator="\n")
+    rows.writerow([DRAW, *names] if several else names)
+    filled = _filled_cells(found, names)
+    for draw in range(len(found.values)):
+        for row, cells in enumerate(itertools.islice(frame.cells(), 1, None)):
+            for place, (missing, values) in filled.items():
+                if missing[row]:
+                    cells[place] = values[draw * num_rows + row]
+            rows.writerow([draw, *cells] if several else cells)
+    return text.getvalue().encode()
+
+
+def _filled_cells(found: Completed, names: list[str]) -> dict[int, tuple[np.ndarray, list[str]]]:
+    """By the place of each column with gaps: where it has them [N], and the text of its values [M·N]."""
+    frame, observed, table = found.raw.frame, found.raw.observed, found.native()
+    filled = {}
+    for i, name in enumerate(frame.columns):
+        if observed is not None and not observed[:, i].all():
+            place, values = names.index(name), [str(value) for value in table.column(name).to_pylist()]
+            if table.schema.field(name).type == "bool":
+                first = next(itertools.islice(frame.cells(), 1 + int(observed[:, i].argmax()), None))[place]
+                values = [value.lower() if first.islower() else value for value in values]
+            filled[place] = ~observed[:, i], values
+    return filled
 
 
 def write_pairs(path: Path, x: np.ndarray, again: np.ndarray, domain: Domain, names: Names = None) -> None:

@@ -14,6 +14,8 @@ from ..data.frames import DRAW
 from ..data.raw import Raw
 from ..data.rowblocks import blocks
 from ..data.split import Split
+from ..data.tablecolumns import listing, rounded
+from ..domain import Domain
 from ..errors import RequestError, WorkError, at_least, remark
 from ..estimators.base import draws, rows_at_once
 from ..model import Model, device_of, require_latents
@@ -35,7 +37,7 @@ class Completed:
         rows: [n] the rows with gaps.
         values: [M, n, *shape] in the units of x: an imputation for each of these rows, used where x is missing.
         ess: [n] effective samples per row, between 1 and K; None where z was summed over exactly.
-        whole: the values are whole numbers, so that integers may stay integers.
+        drawn: the values are draws and no means: where x came as whole numbers they are rounded and stay such.
         notes: sentences for the user.
     """
 
@@ -43,7 +45,7 @@ class Completed:
     rows: np.ndarray
     values: np.ndarray
     ess: np.ndarray | None
-    whole: bool
+    drawn: bool
     notes: tuple[str, ...] = ()
 
     def arrays(self) -> np.ndarray:
@@ -56,18 +58,18 @@ class Completed:
         if self.raw.frame is None:
             return self.arrays()
         observed = np.ones(self.raw.x.shape, bool) if self.raw.observed is None else self.raw.observed
-        found = [self.raw.frame.filled(self._filled(values), observed, self.whole) for values in self.values]
+        found = [self.raw.frame.filled(self._filled(values), observed, self.drawn) for values in self.values]
         return found[0] if len(found) == 1 else self.raw.frame.stacked(found)
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
         x, observed = self.raw.x, self.raw.observed
         if observed is None:
             return x.copy()
-        kept = x.dtype.kind == "f" or self.whole
-        filled = x.copy() if kept else x.astype(np.float64)
+        rounds = self.drawn and x.dtype.kind in "biu"
+        filled = x.copy() if rounds or x.dtype.kind == "f" else x.astype(np.float64)
         missing = ~observed[self.rows]
         part = filled[self.rows]
-        part[missing] = values[missing]
+        part[missing] = rounded(values[missing], x[observed]) if rounds else values[missing]
         filled[self.rows] = part
         return filled
 
@@ -121,9 +123,8 @@ def complete(
     gaps = np.flatnonzero(~full)
     values, ess = _impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
     scale = split.levels - 1 if split.levels else 1
-    whole = not mean and run.domain.is_discrete
-    notes = (*raw.ignored, *_said(len(gaps), ess, K, scale))
-    return Completed(raw, gaps, scale * values, ess, whole, notes)
+    notes = (*raw.ignored, *_said(len(gaps), ess, K, scale), *(() if mean else _rounding(raw, run.domain)))
+    return Completed(raw, gaps, scale * values, ess, not mean, notes)
 
 
 def _require_weights(model: Model) -> None:
@@ -214,6 +215,19 @@ def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tenso
         part = w[first : first + chunk].to(x.dtype)
         total = total + torch.einsum("kb,kb...->b...", part, x)
     return total
+
+
+def _rounding(raw: Raw, domain: Domain) -> tuple[str, ...]:
+    """Of a model of real numbers, a sentence that names the columns of whole numbers whose draws are rounded."""
+    if raw.frame is None or raw.observed is None or domain.is_discrete:
+        return ()
+    names = raw.frame.whole_among(
+        [name for name, seen in zip(raw.frame.columns, raw.observed.T, strict=True) if not seen.all()]
+    )
+    if not names:
+        return ()
+    holds = "holds" if len(names) == 1 else "hold"
+    return (f"{listing(names)} {holds} whole numbers or yes and no: draws are rounded to them.",)
 
 
 def _said(num_rows: int, ess: np.ndarray | None, num_samples: int, scale: int) -> tuple[str, ...]:
