@@ -51,7 +51,7 @@ def load(
         seed: of the splits and of every fixed draw; not the training seed.
         levels: n of levels(n), 0 to count them.
         label: the column of a table that is taken as labels.
-        drop: columns of a table that are left out, separated by commas.
+        drop: columns of a table that are left out, separated by commas; a name with a comma in double quotes.
         size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
