@@ -50,6 +50,13 @@ def test_an_empty_line_is_a_missing_value_where_there_is_one_column_and_no_row_e
     np.testing.assert_array_equal(read_table(written(tmp_path, "a,b\n1,2\n\n3,4\n\n")).x, [[1, 2], [3, 4]])
 
 
+def test_a_long_cell_comes_back_whole(tmp_path: Path) -> None:
+    long = 200_000 * "x"  # above what Python's reader takes by itself
+    path = written(tmp_path, f"note,a\n{long},1\nshort,2\n")
+    np.testing.assert_array_equal(read_table(path, drop="note").x, [[1], [2]])
+    assert list(cells_of(path)) == [["note", "a"], [long, "1"], ["short", "2"]]
+
+
 pieces = st.lists(st.sampled_from(["1", "2.5", ",", "\n", '"', " ", "x", "\r\n", '""', ""]), max_size=40)
 
 

@@ -15,7 +15,18 @@ import numpy as np
 
 from ..errors import RequestError, nearest
 from .raw import Array, Raw, encode_labels
-from .tablecolumns import are, is_whole, labels, listing, matrix, narwhals, numbers, rounded, whole_numbers
+from .tablecolumns import (
+    are,
+    is_empty,
+    is_whole,
+    labels,
+    listing,
+    matrix,
+    narwhals,
+    numbers,
+    rounded,
+    whole_numbers,
+)
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -92,11 +103,8 @@ class Frame:
         nw = narwhals()
         rounds = drawn and is_whole(column)
         keeps = rounds or column.dtype == nw.Float32
-        if rounds:
-            kept = whole_numbers(column)
-            made = self._series(name, np.where(observed, kept, rounded(x, kept[observed])))
-        else:
-            made = self._series(name, np.where(observed, numbers(column), x))
+        kept = whole_numbers(column) if rounds else numbers(column)
+        made = self._series(name, np.where(observed, kept, rounded(x, kept[observed]) if rounds else x))
         if keeps and self.whole.implementation.is_pandas_like():  # whose types are more than those of narwhals
             made = nw.from_native(made.to_native().astype(column.to_native().dtype), series_only=True)
         return made.cast(column.dtype) if keeps else made
@@ -136,9 +144,10 @@ def read_frame(
     if not names or not len(whole):
         raise RequestError(f"The table has {len(whole)} rows and {len(names)} columns; it holds nothing.")
     fitting = columns is None
-    if label:
-        label = (_named(label, names, fitting) or [label])[0]
-    empty = [name for name in names if not name.strip() and name not in index and _is_empty(whole, names[name])]
+    label = next(iter(_named(label, names, fitting)), label) if label else ""
+    empty = [
+        name for name in names if not name.strip() and name not in index and is_empty(whole.get_column(names[name]))
+    ]
     others = [*index, *empty, *_listed(drop, names, fitting), *([label] if label in names else [])]
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
@@ -149,10 +158,6 @@ def read_frame(
         notes.append("A column without a name and without values is left out.")
     frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in (*chosen, *others)), cells)
     return Raw(source, x, y, classes, notes=tuple(notes), columns=frame.columns, frame=frame, domain="real")
-
-
-def _is_empty(frame: AnyFrame, name: Any) -> bool:
-    return bool(frame.get_column(name).is_null().all())
 
 
 def _eager(native: Any) -> AnyFrame:

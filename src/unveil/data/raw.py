@@ -124,12 +124,12 @@ def _known_labels(y: Array) -> NDArray[np.bool_]:
         return np.ones(1, bool)
     if y.dtype.kind == "O":
         known = np.array([value is not None and value == value for value in y.tolist()], bool)
-        if all(isinstance(value, int | np.integer) for value in y[known]):
-            known[known] = _known_labels(y[known].astype(np.int64)) if known.any() else False
-        return known
-    known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
-    if y.dtype.kind in "if" and set(np.unique(y[known][y[known] < 0]).tolist()) == {-1}:
-        known &= (y != -1) if set(np.unique(y[known]).tolist()) != {-1, 1} else True
+    else:
+        known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
+    values = set(y[known].tolist())
+    numeric = y.dtype.kind in "if" or all(isinstance(value, int) for value in values)
+    if numeric and {value for value in values if value < 0} == {-1} and values != {-1, 1}:
+        known &= y != -1
     return known
 
 

@@ -49,7 +49,7 @@ def matrix(columns: Mapping[str, AnySeries], fitting: bool) -> Array:
 def numbers(series: AnySeries) -> Array:
     """A numeric column as float64 [N], NaN where it is missing."""
     nw = narwhals()
-    if bool(series.is_null().all()):
+    if is_empty(series):
         return np.full(len(series), np.nan)
     if series.dtype == nw.Object:
         return np.array(
@@ -73,6 +73,11 @@ def rounded(values: Array, seen: Array) -> Array:
     whole = np.rint(values)
     inside = np.clip(whole, float(low), float(high)).astype(seen.dtype)  # float(high) may be above high
     return np.where(whole <= float(low), low, np.where(whole >= float(high), high, inside)).astype(seen.dtype)
+
+
+def is_empty(series: AnySeries) -> bool:
+    """Whether a column holds no value."""
+    return bool(series.is_null().all())
 
 
 def is_whole(series: AnySeries) -> bool:
@@ -171,7 +176,7 @@ def _foreign_kind(series: AnySeries) -> str:
     """The kind of values that keeps a column from being numbers; "" where it is numbers."""
     nw = narwhals()
     kind = series.dtype
-    if kind.is_numeric() or kind == nw.Boolean or bool(series.is_null().all()):
+    if kind.is_numeric() or kind == nw.Boolean or is_empty(series):
         return ""
     if kind.is_temporal():
         return "dates or times"

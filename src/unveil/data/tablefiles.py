@@ -32,13 +32,24 @@ def read_table(path: Path, *, label: str = "", drop: str = "", columns: Sequence
 
 def cells_of(path: Path) -> Iterator[list[str]]:
     """The names of the columns, and then each row, as the text that stands in the file."""
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, delimiter=SEPARATORS[path.suffix.lower()])
-        names = next(reader)
-        yield names
-        for cells in reader:
-            if cells or len(names) == 1:  # else the line is empty, and no row
-                yield cells or [""]
+    lines = _lines(path)
+    _, names = next(lines)
+    yield names
+    for _, cells in lines:
+        if cells or len(names) == 1:  # else the line is empty, and no row
+            yield cells or [""]
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The number of the last line of each row of a file of text, and its cells, however long; none of an empty line."""
+    most = csv.field_size_limit(path.stat().st_size + 1)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, delimiter=SEPARATORS[path.suffix.lower()], strict=True)
+            for cells in reader:
+                yield reader.line_num, cells
+    finally:
+        csv.field_size_limit(most)
 
 
 def _parquet(path: Path) -> Any:
@@ -56,7 +67,7 @@ def _text(path: Path) -> Any:
     separator = SEPARATORS[path.suffix.lower()]
     require_memory(2 * path.stat().st_size, str(path))
     _require_header(path, separator)
-    rows, columns, breaks = _counted(path, separator)
+    rows, columns, breaks = _counted(path)
     parsing = pyarrow.csv.ParseOptions(
         delimiter=separator,
         newlines_in_values=breaks,
@@ -72,27 +83,23 @@ def _text(path: Path) -> Any:
     return table
 
 
-def _counted(path: Path, separator: str) -> tuple[int, int, bool]:
+def _counted(path: Path) -> tuple[int, int, bool]:
     """(rows, columns, whether a cell goes over several lines); refuses a row of another length, and an open quote."""
-    rows, before, breaks = 0, 1, False
-    most = csv.field_size_limit(path.stat().st_size + 1)
+    rows, before, breaks = 0, 0, False
+    lines = _lines(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=separator, strict=True)
-            columns = len(next(reader, []))
-            for cells in reader:
-                if len(cells) not in (0, columns):
-                    _refuse_row(path, reader.line_num, len(cells), columns)
-                rows += bool(cells) or columns == 1
-                breaks, before = breaks or reader.line_num > before + 1, reader.line_num
+        before, names = next(lines, (0, []))
+        for line, cells in lines:
+            if len(cells) not in (0, len(names)):
+                _refuse_row(path, line, len(cells), len(names))
+            rows += bool(cells) or len(names) == 1
+            breaks, before = breaks or line > before + 1, line
     except csv.Error as error:
         raise RequestError(
             f"A cell that begins in line {before + 1} of {path} has a quote that does not end: {error}.",
             'Write a quote within a cell twice, with the cell in quotes: "a 5"" pipe".',
         ) from error
-    finally:
-        csv.field_size_limit(most)
-    return rows, columns, breaks
+    return rows, len(names), breaks
 
 
 def _refuse_row(path: Path, line: int, cells: int, columns: int) -> None:

@@ -136,8 +136,7 @@ def evaluate(
     With `precision` "bf16" the decoder runs in bfloat16. The encoder, all densities and the weights stay as they are:
     z and q(z|x) are those of float32, and only log p(x|z) differs.
     """
-    with evaluating(model):
-        estimator.check(model)
+    estimator.check(model)
     check_precision(model, estimator, precision)
     count = len(split) if limit is None else min(limit, len(split))
     start, found = time.perf_counter(), []

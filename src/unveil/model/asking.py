@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..errors import RequestError
 from ..ops import keyed
 from .interface import Model
+from .modes import evaluating
 
 
 @torch.no_grad()
@@ -31,7 +32,8 @@ def has_real_z(model: Model) -> bool:
 
 def num_latents(model: Model) -> int:
     """The dimensions of z, all groups together."""
-    return sum(shape.numel() for shape in shapes_of_z(model))
+    with evaluating(model):
+        return sum(shape.numel() for shape in shapes_of_z(model))
 
 
 def stands_for_x(model: Model) -> bool:

@@ -139,7 +139,7 @@ def write_completed(path: Path, found: Completed) -> None:
         return
     x = found.arrays()
     draws, rows = len(found.values), len(found.raw.x)
-    which = {} if draws == 1 else {"draw": np.repeat(np.arange(draws), rows)}
+    which = {} if draws == 1 else {DRAW: np.repeat(np.arange(draws), rows)}
     write_table(path, which | flat("x", x.reshape(draws * rows, *found.raw.x.shape[1:])), {"x": x})
 
 

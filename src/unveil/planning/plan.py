@@ -12,7 +12,7 @@ import torch
 from ..data import Data
 from ..data.rowblocks import ROWS
 from ..errors import at_least
-from ..model import Model, device_of, evaluating
+from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
 from ..registry import rebuild
@@ -295,8 +295,7 @@ def _check_judging(asked: EvaluationOptions, model: Model) -> None:
     """Refuse what the result could not be judged by, before anything is trained."""
     if asked.num_samples != "auto":
         at_least(1, "evaluation.num_samples", asked.num_samples)
-    with evaluating(model):
-        make_estimator(_judge_of(asked, model)).check(model)
+    make_estimator(_judge_of(asked, model)).check(model)
 
 
 def _judge_of(asked: EvaluationOptions, model: Model) -> str:
