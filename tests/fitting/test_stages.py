@@ -203,7 +203,7 @@ def test_the_learning_rate_follows_the_factor_of_the_state() -> None:
     rates = []
     for step in fit(model, split(), stage, TrainState(model, stage)):
         assert step.state.optimizer is not None
-        rates.append(step.state.optimizer.param_groups[0]["lr"])
+        rates.append(step.state.optimizer.lr)
         if step.number in (2, 4):
             step.state.lr_factor /= 2
     assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005, 0.0025, 0.0025])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from descent import Descent
 from unveil.data import Split
 from unveil.domain import Domain
 from unveil.models.vae import VAE
@@ -26,7 +27,7 @@ class Walk:
     def __init__(self, clip: float = 1e12) -> None:
         self.model = VAE.build(Domain("real", (4,)), latent=2, width=8)
         self.weight = nn.Parameter(torch.zeros(16, dtype=torch.float64))
-        self.optimizer = torch.optim.SGD([self.weight], lr=1.0)
+        self.optimizer = Descent([self.weight])
         self.guard = Guard([self.weight], clip, torch.device("cpu"))
 
     def moved(self, length: float, whole: bool = True) -> float:

@@ -16,6 +16,7 @@ from ..objectives import Loss
 from ..ops import keyed, seed_of
 from .ema import Average
 from .feeding import Feed
+from .optimizer import Optimizer
 from .stage import Stage
 
 SOLVE_ROWS = 1024  # rows per block of a closed-form pass
@@ -72,7 +73,7 @@ class TrainState:
         for key, value in _under(tensors, "optimizer/").items():
             name, slot = key.rsplit("/", 1)
             assert self.optimizer is not None
-            self.optimizer.state[named[name]][slot] = value.clone()
+            self.optimizer.state.setdefault(named[name], {})[slot] = value.clone()
 
     def _optimizer_slots(self) -> dict[str, dict[str, Tensor]]:
         if self.optimizer is None:
@@ -181,14 +182,13 @@ def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, probl
             batch = feed.batch(noise, step)
             loss, logs = problem(batch.x, batch.y, batch.observed, batch.z, progress)
             model.network_dtype = torch.float32  # whoever evaluates between two updates does so in float32
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             loss.backward()
         if device.type == "cuda":  # one compiled graph, whose next replay writes over them, and they are read later
             loss, logs = loss.detach().clone(), {name: value.clone() for name, value in logs.items()}
         for p in not_q if inner is not None else ():
             p.grad = None  # the optimiser passes it over
-        for group in optimizer.param_groups:
-            group["lr"] = stage.learning_rate(step) * state.lr_factor
+        optimizer.lr = stage.learning_rate(step) * state.lr_factor
         guard.update(optimizer, loss, logs, step, model, whole=inner is None)
         return logs
 
@@ -289,7 +289,7 @@ class Guard:
 
     def update(
         self,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         loss: Tensor,
         logs: Mapping[str, Tensor],
         step: int,
@@ -310,10 +310,10 @@ class Guard:
         if self.late:
             bad = ~(torch.isfinite(norm) & torch.isfinite(loss))
             self._pending = (bad, step, loss, logs)
-            if isinstance(optimizer, torch.optim.Adamax):  # has no masked update: wait for the flag
-                self.finish(model)
+            if optimizer.can_skip:
+                optimizer.skip = bad.float()
             else:
-                optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
+                self.finish(model)  # waits for the flag
         optimizer.step()
 
     def finish(self, model: Model) -> None:

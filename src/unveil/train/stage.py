@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from ..errors import RequestError, nearest
 from ..model import Model
 from ..objectives import Objective
+from .optimizer import Group, Optimizer
 
 OPTIMIZERS = ("adamw", "adam", "adamax")
 SCHEDULES = ("cosine", "constant", "plateau")
@@ -95,7 +95,7 @@ class Stage:
         """The updates of q alone before the update after `step` finished ones."""
         return self.encoder_steps if step < self.aggressive_share * self.steps else 0
 
-    def make_optimizer(self, model: Model) -> torch.optim.Optimizer:
+    def make_optimizer(self, model: Model) -> Optimizer:
         """The optimiser over the stage's parts; weight decay leaves biases and scalars alone."""
         parameters = self.parameters(model)
         if not parameters:
@@ -107,14 +107,10 @@ class Stage:
         matrices = {id(w) for m in model.modules() if (w := getattr(m, "weight", None)) is not None and w.ndim >= 2}
         decay = self.weight_decay if self.optimizer == "adamw" else 0.0
         groups = [
-            {"params": [p for p in parameters if id(p) in matrices], "weight_decay": decay},
-            {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
+            Group([p for p in parameters if id(p) in matrices], decay),
+            Group([p for p in parameters if id(p) not in matrices], 0.0),
         ]
-        groups = [g for g in groups if g["params"]]
-        if self.optimizer == "adamax":
-            return torch.optim.Adamax(groups, lr=self.lr)
-        kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
-        return kind(groups, lr=self.lr, fused=True)
+        return Optimizer(self.optimizer, groups, self.lr)
 
     def parameters(self, model: Model) -> list[nn.Parameter]:
         """The parameters that move, each once, in the model's order."""
