@@ -62,6 +62,15 @@ class Likelihood(nn.Module, ABC):
         """Set `offset` (and scales) from the observed entries of training examples x [N, *shape]."""
 
     @property
+    def slope(self) -> Tensor | None:
+        """∂E[x_d|h]/∂h_d, [*shape] or one number, where the mean is linear in the first D features; else None."""
+        return None
+
+    def start_noise(self, std: Tensor) -> None:
+        """Set the noise around the mean, where there is a `slope`, to standard deviations [*shape] in units of x."""
+        raise NotImplementedError(f"{type(self).__name__} has no mean that is linear in h")
+
+    @property
     def solves(self) -> bool:
         """Whether parameters have a closed form on training data, set by `statistic` and `finish_solving`."""
         return False
@@ -76,6 +85,11 @@ class Likelihood(nn.Module, ABC):
     def finish_solving(self, mean_statistic: Tensor) -> None:
         """Set the closed-form parameters from the training mean of `statistic`, total/count [D]."""
         raise NotImplementedError(f"{type(self).__name__} has no parameter in closed form")
+
+    def _set_offset_of(self, param: int, value: Tensor) -> None:
+        """The offset of one of the P numbers per dimension."""
+        with torch.no_grad():
+            self.offset.view(self.params_per_dim, -1)[param] = value.reshape(-1)
 
     def _set_offset(self, *values: Tensor) -> None:
         with torch.no_grad():

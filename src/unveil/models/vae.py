@@ -19,6 +19,7 @@ from ..errors import RequestError, at_least
 from ..likelihoods import Likelihood, default_likelihood
 from ..model import Coordinates, Drawn, OneGroup, OneTransform, Posterior, marginals, parameters_in
 from ..model.shared.labelled import Condition, Labelled, classes_of
+from ..model.shared.linear_start import LinearPaths, num_factors
 from ..model.shared.networks import (
     ENOUGH,
     SMALL,
@@ -30,12 +31,14 @@ from ..model.shared.networks import (
     sizes,
 )
 from ..model.shared.scaled import Scaled
+from ..nn.beside import DecoderBeside, EncoderBeside
 from ..nn.masking import join_label, shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
 
+LATENTS = 32
 SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 
@@ -92,6 +95,7 @@ class VAE(Labelled, Scaled):
         self.expect_labels(num_classes)
         prior.attach(self.q, self.domain.shape)
         self._gives = self._facts()
+        self._starts_linear = self._linear_paths.are_there and _starts_normal(prior)
 
     @classmethod
     def build(
@@ -101,7 +105,7 @@ class VAE(Labelled, Scaled):
         has_missing: bool = False,
         num_examples: int = 0,
         *,
-        latent: int = 32,
+        latent: int = LATENTS,
         network: Network = "auto",
         width: int = 0,
         depth: int = 0,
@@ -137,6 +141,9 @@ class VAE(Labelled, Scaled):
         encoder = lookup("encoder", name)(seen, **size, **both, **in_encoder)
         inputs = p_z.num_values + classes
         decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **size, **both)
+        if p_x.slope is not None and domain.is_image and name != "plain":
+            encoder = EncoderBeside(encoder, seen)
+            decoder = DecoderBeside(decoder, inputs, domain.shape, p_x.params_per_dim)
         q_z = head(encoder.num_features + classes, latent)
         return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing)
 
@@ -145,6 +152,15 @@ class VAE(Labelled, Scaled):
         """For many small images, where neither the network nor a size of it is given."""
         many_small = domain.is_image and domain.num_dims <= SMALL and num_examples >= ENOUGH
         return many_small and given.get("network", "auto") == "auto" and not SIZES & given.keys()
+
+    @classmethod
+    def num_latents_for(cls, domain: Domain, x: Tensor, observed: Tensor | None, given: Mapping[str, Any]) -> int:
+        """Those of the best linear model of x where they are more than the usual ones, and p(x|z) can be linear."""
+        near = lookup("likelihood", given.get("likelihood", default_likelihood(domain)))(domain).slope is not None
+        if "latent" in given or not near or domain.num_dims <= LATENTS:
+            return 0
+        asked = num_factors(x, observed, domain.is_image)
+        return asked if asked > LATENTS else 0
 
     @property
     def gives(self) -> frozenset[str]:
@@ -236,6 +252,23 @@ class VAE(Labelled, Scaled):
         self.start_x(batch)
         self.prior.initialise(batch.x)
         self.count_labels(batch)
+        if self._starts_linear:
+            self._linear_paths.start(self.scaled(batch), batch, self.spread)
+
+    @property
+    def starts_fitted(self) -> bool:  # type: ignore[override]
+        """Whether it starts as the best linear model of x: networks with linear paths, p(z) = N(0, I) at first."""
+        return self._starts_linear
+
+    @property
+    def _linear_paths(self) -> LinearPaths:
+        head, own = self.posterior_head, (self.num_classes, self.sees_missing)
+        return LinearPaths(self.encoder, head, self.decoder, self.likelihood, *own)
+
+    @property
+    def warmup(self) -> float:  # type: ignore[override]
+        """The share of the training over which the weight of the rate grows: none from a start that is an optimum."""
+        return 0.0 if self._starts_linear else super().warmup
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         q = [self.encoder, self.posterior_head]
@@ -261,6 +294,16 @@ class VAE(Labelled, Scaled):
         with self.network_precision(self.network_dtype, self.decoder_dtype):
             h = self.decoder(join_label(z, self.encoded(y)))
         return h.to(z.dtype)
+
+
+@torch.no_grad()
+def _starts_normal(prior: Prior) -> bool:
+    """Whether p(z) is N(0, I) before it has learned anything."""
+    if prior.support != "real" or prior.shares_encoder:
+        return False
+    z = torch.linspace(-2, 2, 5 * prior.num_values).reshape(5, -1)
+    normal = Normal(0.0, 1.0).log_prob(z).sum(-1)
+    return torch.allclose(prior().log_prob(z), normal, atol=1e-3)
 
 
 def _factorises(distribution: Distribution) -> bool:

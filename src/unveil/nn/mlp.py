@@ -26,7 +26,8 @@ class MLPEncoder(nn.Module):
     def __init__(self, shape: tuple[int, ...], *, width: int = 512, depth: int = 2, dropout: float = 0.0) -> None:
         super().__init__()
         self.is_vector = len(shape) == 1
-        self.num_features = width + (math.prod(shape) if self.is_vector else 0)
+        self.linear_features = math.prod(shape) if self.is_vector else 0  # the last ones, which are x
+        self.num_features = width + self.linear_features
         self.dropout = nn.Dropout(dropout)
         self.layers = perceptron(math.prod(shape), width, depth)
 
@@ -47,6 +48,11 @@ class MLPDecoder(nn.Module):
         self.layers = perceptron(num_latents, width, depth)
         self.out = small(nn.Linear(width, outputs, bias=False), 0.1)  # near the mean, the likelihood's offset
         self.linear = small(nn.Linear(num_latents, outputs, bias=False), 0.3) if len(shape) == 1 else None
+
+    @torch.no_grad()
+    def quieten(self, factor: Tensor) -> None:
+        """Scale what is added to the linear map of z, for each of the first D outputs: factor [D]."""
+        self.out.weight[: len(factor)] *= factor.unsqueeze(-1)
 
     def forward(self, z: Tensor) -> Tensor:
         h = self.out(self.layers(z))

@@ -33,6 +33,13 @@ class PosteriorHead(nn.Module, ABC):
     @abstractmethod
     def forward(self, features: Tensor) -> Distribution: ...
 
+    def start_linear(self, gain: Tensor, offset: Tensor, std: Tensor) -> bool:
+        """Start the first q latents at N(gain·h + offset, std²), the others near N(0, I); False where it cannot.
+
+        Arguments: gain [q, F] of features h, offset and std [q].
+        """
+        return False
+
 
 @register("posterior", "diagonal_gaussian")
 class DiagonalGaussian(PosteriorHead):
@@ -44,6 +51,15 @@ class DiagonalGaussian(PosteriorHead):
     def __init__(self, num_features: int, num_latents: int) -> None:
         super().__init__(num_features, num_latents)
         self.linear = unbiased(small(nn.Linear(num_features, 2 * num_latents), 0.5))  # near the prior
+
+    @torch.no_grad()
+    def start_linear(self, gain: Tensor, offset: Tensor, std: Tensor) -> bool:
+        q, D = len(gain), self.num_latents
+        self.linear.weight *= 0.1  # the others near the prior
+        self.linear.weight[:q], self.linear.bias[:q] = gain, offset
+        self.linear.weight[D : D + q] = 0
+        self.linear.bias[D : D + q] = 8 * torch.atanh((std.log() / 8).clamp(-0.99, 0.99))
+        return True
 
     def forward(self, features: Tensor) -> Distribution:
         mean, log_scale = self.linear(features).chunk(2, -1)
