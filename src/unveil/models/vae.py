@@ -19,7 +19,7 @@ from ..errors import RequestError, at_least
 from ..likelihoods import Likelihood, default_likelihood
 from ..model import Coordinates, Drawn, OneGroup, OneTransform, Posterior, marginals, parameters_in
 from ..model.shared.labelled import Condition, Labelled, classes_of
-from ..model.shared.linear_start import LinearPaths, num_factors
+from ..model.shared.linear_start import num_factors, start_linear, starts_normal, takes_start
 from ..model.shared.networks import (
     ENOUGH,
     SMALL,
@@ -31,7 +31,8 @@ from ..model.shared.networks import (
     sizes,
 )
 from ..model.shared.scaled import Scaled
-from ..nn.beside import DecoderBeside, EncoderBeside
+from ..nn.beside import DecoderBeside
+from ..nn.linear_posterior import LinearPosterior
 from ..nn.masking import join_label, shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
@@ -66,6 +67,8 @@ class VAE(Labelled, Scaled):
         likelihood: p(x|z); it knows the domain.
         num_classes: C, or 0 without a condition.
         sees_missing: whether the encoder is given the mask; without it, what is missing enters as the mean.
+        linear: the posterior of a linear model, whose features come last; with it the model starts as that model, for
+            which the decoder has a map of z that is called `linear`, and the likelihood a `slope`.
     """
 
     summary = "one latent group, an encoder and a decoder"
@@ -81,6 +84,7 @@ class VAE(Labelled, Scaled):
         *,
         num_classes: int = 0,
         sees_missing: bool = False,
+        linear: LinearPosterior | None = None,
     ) -> None:
         super().__init__()
         _require_same_support(prior, posterior)
@@ -91,11 +95,11 @@ class VAE(Labelled, Scaled):
             )
         self.prior, self.encoder, self.posterior_head = prior, encoder, posterior
         self.decoder, self.likelihood = decoder, likelihood
+        self.linear = linear
         self.expect_x(sees_missing)
         self.expect_labels(num_classes)
         prior.attach(self.q, self.domain.shape)
         self._gives = self._facts()
-        self._starts_linear = self._linear_paths.are_there and _starts_normal(prior)
 
     @classmethod
     def build(
@@ -141,11 +145,14 @@ class VAE(Labelled, Scaled):
         encoder = lookup("encoder", name)(seen, **size, **both, **in_encoder)
         inputs = p_z.num_values + classes
         decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **size, **both)
-        if p_x.slope is not None and domain.is_image and name != "plain":
-            encoder = EncoderBeside(encoder, seen)
-            decoder = DecoderBeside(decoder, inputs, domain.shape, p_x.params_per_dim)
-        q_z = head(encoder.num_features + classes, latent)
-        return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing)
+        linear = None
+        if name != "plain" and p_x.slope is not None and takes_start(head) and starts_normal(p_z):
+            linear = LinearPosterior(domain.num_dims, latent, classes)
+            if domain.is_image:
+                decoder = DecoderBeside(decoder, inputs, domain.shape, p_x.params_per_dim)
+        features = encoder.num_features + classes + (linear.num_features if linear else 0)
+        q_z = head(features, latent)
+        return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing, linear=linear)
 
     @classmethod
     def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
@@ -252,23 +259,18 @@ class VAE(Labelled, Scaled):
         self.start_x(batch)
         self.prior.initialise(batch.x)
         self.count_labels(batch)
-        if self._starts_linear:
-            self._linear_paths.start(self.scaled(batch), batch, self.spread)
+        if self.linear is not None:
+            start_linear(self, batch)
 
     @property
     def starts_fitted(self) -> bool:  # type: ignore[override]
-        """Whether it starts as the best linear model of x: networks with linear paths, p(z) = N(0, I) at first."""
-        return self._starts_linear
-
-    @property
-    def _linear_paths(self) -> LinearPaths:
-        head, own = self.posterior_head, (self.num_classes, self.sees_missing)
-        return LinearPaths(self.encoder, head, self.decoder, self.likelihood, *own)
+        """Whether it starts as the best linear model of x."""
+        return self.linear is not None
 
     @property
     def warmup(self) -> float:  # type: ignore[override]
         """The share of the training over which the weight of the rate grows: none from a start that is an optimum."""
-        return 0.0 if self._starts_linear else super().warmup
+        return 0.0 if self.starts_fitted else super().warmup
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         q = [self.encoder, self.posterior_head]
@@ -288,22 +290,16 @@ class VAE(Labelled, Scaled):
         x = self.seen(batch)
         with self.network_precision(self.network_dtype):
             features = self.encoder(x)
-        return join_label(features.to(x.dtype), self.encoded(batch.y))
+        label = self.encoded(batch.y)
+        features = join_label(features.to(x.dtype), label)
+        if self.linear is None:
+            return features
+        return torch.cat([features, self.linear(self.scaled(batch), batch.observed, label)], -1)
 
     def _features(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         with self.network_precision(self.network_dtype, self.decoder_dtype):
             h = self.decoder(join_label(z, self.encoded(y)))
         return h.to(z.dtype)
-
-
-@torch.no_grad()
-def _starts_normal(prior: Prior) -> bool:
-    """Whether p(z) is N(0, I) before it has learned anything."""
-    if prior.support != "real" or prior.shares_encoder:
-        return False
-    z = torch.linspace(-2, 2, 5 * prior.num_values).reshape(5, -1)
-    normal = Normal(0.0, 1.0).log_prob(z).sum(-1)
-    return torch.allclose(prior().log_prob(z), normal, atol=1e-3)
 
 
 def _factorises(distribution: Distribution) -> bool:

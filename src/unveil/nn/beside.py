@@ -1,30 +1,13 @@
-"""A linear path beside any network: features of x hold x itself, and what is decoded has a linear map of z in it."""
+"""A linear path beside any decoder."""
 
 from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from ..registry import register
 from .residual import small
-
-
-@register("encoder", "linear_beside")
-class EncoderBeside(nn.Module):
-    """x [B, *shape] → (features of another encoder, x flattened), [B, F + D].
-
-    Arguments: encoder, the other one; shape, of what it sees.
-    """
-
-    def __init__(self, encoder: nn.Module, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.encoder, self.linear_features = encoder, math.prod(shape)
-        self.num_features = int(encoder.num_features) + self.linear_features  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.encoder(x), x.flatten(1)], -1)
 
 
 @register("decoder", "linear_beside")

@@ -19,6 +19,8 @@ RANKS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)
 ROUNDS = 100  # of the fixed point for ψ
 DENSE = 256  # columns up to which ψ is climbed to, where there are more rows
 HELD_OUT = 5  # every fifth row judges the number of factors
+EM_ROUNDS = 30
+DEARER = 2e8  # multiplications from which a round of EM sees fewer rows
 
 
 @dataclass(frozen=True)
@@ -149,3 +151,28 @@ def _rotated(W: Tensor, psi: Tensor) -> Factors:
         _, _, turn = torch.linalg.svd(W / psi.sqrt().unsqueeze(-1), full_matrices=False)
         W = W @ turn.T
     return Factors(W, psi)
+
+
+def climbed(factors: Factors, u: Tensor, seen: Tensor, least_psi: float) -> Factors:
+    """The model after rounds of EM on u [N, D] with gaps, 0 where `seen` is False; as it came where a round costs much.
+
+    E: p(z|u_seen) = N(m, S) of each row. M: row d of W regresses u_d on z over the rows where u_d is seen, and ψ_d is
+    what is left, with the uncertainty of z in both.
+
+    References: Rubin & Thayer, EM algorithms for ML factor analysis (1982), §2.
+    """
+    q = factors.W.shape[1]
+    rows = min(len(u), int(DEARER / (u.shape[1] * q**2 + 1)))
+    if q == 0 or rows < len(factors.psi):
+        return factors
+    u, o, W, psi = u[:rows], seen[:rows].to(u), factors.W, factors.psi
+    eye = torch.eye(q, dtype=u.dtype, device=u.device)
+    for _ in range(EM_ROUNDS):
+        S = torch.linalg.inv(torch.einsum("nd,dq,dr->nqr", o / psi, W, W) + eye)  # [N, q, q]
+        m = torch.einsum("nqr,nr->nq", S, (u * o) @ (W / psi.unsqueeze(-1)))
+        zz = S + m.unsqueeze(-1) * m.unsqueeze(-2)
+        A = torch.einsum("nd,nqr->dqr", o, zz) + 1e-6 * eye
+        W = torch.linalg.solve(A, (u * o).T @ m)  # [D, q]
+        left = o * (u - m @ W.T) ** 2 + o * torch.einsum("dq,nqr,dr->nd", W, S, W)
+        psi = (left.sum(0) / o.sum(0).clamp(min=1)).clamp(min=least_psi)
+    return _rotated(W, psi)

@@ -26,8 +26,7 @@ class MLPEncoder(nn.Module):
     def __init__(self, shape: tuple[int, ...], *, width: int = 512, depth: int = 2, dropout: float = 0.0) -> None:
         super().__init__()
         self.is_vector = len(shape) == 1
-        self.linear_features = math.prod(shape) if self.is_vector else 0  # the last ones, which are x
-        self.num_features = width + self.linear_features
+        self.num_features = width + (math.prod(shape) if self.is_vector else 0)
         self.dropout = nn.Dropout(dropout)
         self.layers = perceptron(math.prod(shape), width, depth)
 
