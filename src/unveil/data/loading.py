@@ -17,6 +17,7 @@ from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
 from .split import Data, Split
+from .stray import sentence, stray
 from .tablecolumns import breaking, refuse_constant, refuse_empty
 
 MAX_VALID = 5000
@@ -56,8 +57,20 @@ def load(
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed)
-    raw = read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken))
+    raw = _without_stray(read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken)), domain)
     return _split_up(raw, binarization, domain, levels, seed)
+
+
+def _without_stray(raw: Raw, domain: str) -> Raw:
+    """What was read, values that cannot be measurements being not observed, and said."""
+    if domain not in ("auto", "real") or raw.x.dtype.kind != "f":
+        return raw
+    found = stray(raw.x, raw.observed)
+    if not found.any():
+        return raw
+    kept = ~found if raw.observed is None else raw.observed & ~found
+    said = sentence(raw.x, found, raw.columns)
+    return replace(raw, x=np.where(kept, raw.x, raw.x.dtype.type(0)), observed=kept, notes=(*raw.notes, said))
 
 
 def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) -> Data:

@@ -108,7 +108,8 @@ class DimensionMoments:
 def moments(x: Tensor, observed: Tensor | None = None) -> DimensionMoments:
     """The moments of the observed entries of x [N, *shape]; 0 in a dimension without any."""
     if observed is None:
-        return DimensionMoments(torch.full_like(x[0], len(x)), x.mean(0), x.std(0))
+        wide = x.double()  # squares of 1e-25 or 1e25 leave float32
+        return DimensionMoments(torch.full_like(x[0], len(x)), wide.mean(0).to(x.dtype), _spread(wide).to(x.dtype))
     count, wide = observed.sum(0), torch.where(observed, x, 0.0).double()
     mean = wide.sum(0) / count.clamp(min=1)
     total = torch.where(observed, (wide - mean) ** 2, 0.0).sum(0)
@@ -116,6 +117,11 @@ def moments(x: Tensor, observed: Tensor | None = None) -> DimensionMoments:
     high = torch.where(observed, x, -torch.inf).amax(0)
     std = torch.where(low < high, (total / (count - 1).clamp(min=1)).sqrt(), 0.0)  # exactly 0 where x is constant
     return DimensionMoments(count.to(x.dtype), mean.to(x.dtype), std.to(x.dtype))
+
+
+def _spread(x: Tensor) -> Tensor:
+    """The standard deviation of each dimension, exactly 0 where it is constant."""
+    return torch.where(x.amin(0) < x.amax(0), x.std(0), 0.0)
 
 
 def refuse_constant(found: DimensionMoments) -> None:

@@ -5,10 +5,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal
+from torch.distributions import Distribution
 from torch.distributions import Laplace as TorchLaplace
 
-from ..distributions import StudentT
+from ..distributions import Bell, StudentT
 from ..domain import Domain
 from ..errors import RequestError
 from ..registry import register
@@ -39,7 +39,7 @@ class Standardised(Likelihood):
             refuse_constant(seen)
             self.scale.copy_(seen.std)
         else:
-            self.scale.fill_((x if observed is None else x[observed]).std())
+            self.scale.fill_(float((x if observed is None else x[observed]).double().std()))
         self.centre.copy_(seen.mean)
         self._set_offset(*[torch.zeros_like(self.centre)] * self.params_per_dim)
 
@@ -89,7 +89,7 @@ class Gaussian(Standardised):
             self.register_buffer("log_sigma", start)
 
     def each(self, *params: Tensor) -> Distribution:
-        return Normal(self.centre + self.scale * params[0], self._stddev(params[0]), validate_args=False)
+        return Bell(self.centre + self.scale * params[0], self._stddev(params[0]), validate_args=False)
 
     @torch.no_grad()
     def start_noise(self, std: Tensor) -> None:
@@ -141,7 +141,7 @@ class PredictedGaussian(Standardised):
     def each(self, *params: Tensor) -> Distribution:
         loc, log_sigma = params
         sigma = self.floor + (5 * torch.tanh(log_sigma / 5)).exp()
-        return Normal(self.centre + self.scale * loc, self.scale * sigma, validate_args=False)
+        return Bell(self.centre + self.scale * loc, self.scale * sigma, validate_args=False)
 
     def start_noise(self, std: Tensor) -> None:
         self._set_offset_of(1, 5 * torch.atanh((self._above_floor(std) / 5).clamp(-0.99, 0.99)))

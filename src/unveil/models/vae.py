@@ -40,6 +40,7 @@ from ..registry import describe, lookup, register
 from ..terms import Terms
 
 LATENTS = 32
+LONG_TABLE = 400  # rows from which a flow as prior brings nats (1 to 9 in four tables) and below which it costs some
 SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 
@@ -139,7 +140,9 @@ class VAE(Labelled, Scaled):
         both, in_encoder = own_options(name, dropout, activation)
         classes = classes_of(condition, num_classes)
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
-        p_z = (prior or lookup("prior", default_prior(domain, num_examples)))(latent)
+        long_table = domain.kind == "real" and not domain.is_image and num_examples >= LONG_TABLE
+        usual = "realnvp" if long_table else default_prior(domain, num_examples)
+        p_z = (prior or lookup("prior", usual))(latent)
         head = posterior or functools.partial(lookup("posterior", p_z.posterior), **p_z.for_posterior)
         seen = shape_with_mask(domain.shape) if has_missing else domain.shape
         encoder = lookup("encoder", name)(seen, **size, **both, **in_encoder)

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from ...batch import Batch
-from ...likelihoods import Likelihood, moments
+from ...likelihoods import Likelihood
 from ...nn.factors import Factors, best_factors, climbed
 from ...nn.linear_posterior import LinearPosterior
 from ...posteriors import PosteriorHead
 from ...priors import Prior
 from .labels import one_hot
+from .scaled import centre_and_spread
 
 LEAST_NOISE = 1e-3  # σ in spreads of x
 MOST = 200  # factors
@@ -78,10 +79,8 @@ def start_linear(model: Starting, batch: Batch) -> None:
 
 def num_factors(x: Tensor, observed: Tensor | None, images: bool) -> int:
     """The number of factors, up to 200, that the best linear model of x [N, *shape] has."""
-    found = moments(x, observed)
-    spread = (x if observed is None else x[observed]).std() if images else found.std
-    spread = torch.where(spread > 0, spread, 1.0)
-    u = (x - found.mean) / spread
+    centre, spread = centre_and_spread(x, observed, images)
+    u = (x - centre) / spread
     u = (u if observed is None else torch.where(observed, u, 0.0)).flatten(1).double()
     seen = None if observed is None else observed.flatten(1)[: _rows(u)]
     return _factors(u[: _rows(u)], seen, MOST, spread).W.shape[1]

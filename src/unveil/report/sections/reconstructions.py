@@ -57,6 +57,7 @@ def _pairs(subject: Subject) -> Strip:
 
 def explained(x: Array, means: Array) -> list[float]:
     """1 − Σ(x − x̂)²/Σ(x − x̄)² of each column, over what is observed; 0 for a constant one."""
+    x, means = x.astype(np.float64), means.astype(np.float64)  # whose squares may leave float32
     known = ~np.isnan(x)
     count = np.maximum(known.sum(0), 1)
     mean = np.where(known, x, 0).sum(0) / count
