@@ -94,6 +94,11 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
 
 DATA = (  # the binarization, the splits and their own seed; what is a likelihood of what
     fault(
+        "twelve-bits-on-the-scale-of-sixteen", "data/depths.py",
+        "white = max(255, (1 << top.bit_length()) - 1)", "white = OWN",
+        "tests/data/test_folders.py::test_16_bits_are_read_on_the_scale_that_they_use_and_it_is_said",
+    ),
+    fault(
         "binarization-left-out-of-the-result", "evaluation/result.py",
         '"binarization": info["binarization"],', '"binarization": None,',
         "tests/runs/test_laws.py::test_a_result_says_what_it_is_of",

@@ -56,7 +56,7 @@ def load(
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed)
-    raw = read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken))
+    raw = read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
     return _split_up(raw, binarization, domain, levels, seed)
 
 
@@ -95,6 +95,7 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         columns=raw.columns,
         resize=raw.resize,
         factors=raw.factors,
+        white=raw.white,
     )
 
 
@@ -105,13 +106,21 @@ def read_array(source: Any) -> tuple[Array, NDArray[np.int64] | None, tuple[str,
 
 
 def read_new(
-    source: Any, domain: Domain, *, columns: Sequence[str] | None = None, label: str = "", drop: str = ""
+    source: Any,
+    domain: Domain,
+    *,
+    columns: Sequence[str] | None = None,
+    label: str = "",
+    drop: str = "",
+    white: int | None = None,
 ) -> Raw:
     """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
 
-    Arguments: columns, label, drop, of the run, whatever order and company the columns come in now.
+    Arguments: columns, label, drop, of the run, whatever order and company the columns come in now; white, of its
+    pictures, as of `Raw`.
     """
-    return read(source, label=label, drop=drop, columns=columns, pictures=Pictures(shape=domain.shape))
+    pictures = Pictures(shape=domain.shape, keeps_depth=domain.kind == "real", white=white)
+    return read(source, label=label, drop=drop, columns=columns, pictures=pictures)
 
 
 def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: int = 0, *, levels: int = 0) -> Split:

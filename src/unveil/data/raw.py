@@ -34,6 +34,9 @@ class Raw:
         factors: known generative factors by name, [N] each, or None.
         files: of a folder, the path of each picture below it, [N]; or None.
         resize: what was done to the size of pictures, in a sentence, or None.
+        white: of a folder with grey pictures of 16 bits, the value that became 255, or 0 where values were kept; None
+            where there are none.
+        remarks: of new x for a run, sentences about what of it was not taken as it came.
         domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
         together: [N] integers; rows with the same number stay in one split; None where every row is its own.
     """
@@ -52,13 +55,15 @@ class Raw:
     factors: Mapping[str, Array] | None = None
     files: tuple[str, ...] | None = None
     resize: str | None = None
+    white: int | None = None
+    remarks: tuple[str, ...] = ()
     domain: str = "auto"
     together: NDArray[np.int64] | None = None
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Sentences about columns of a new table that the run was fitted without."""
-        return () if self.frame is None else self.frame.notes
+        """Sentences about what of new x for a run was not taken as it came."""
+        return (*self.remarks, *(() if self.frame is None else self.frame.notes))
 
     @property
     def known(self) -> Array:
