@@ -557,7 +557,9 @@ def test_16_bits_are_read_on_the_scale_that_they_use_and_it_is_said(tmp_path, ki
     v = deep_folder(tmp_path / "p", 4095, kind)
     data, raw = load(tmp_path / "p"), read_pictures(tmp_path / "p", Pictures())
     assert (raw.x == np.rint(v * 255 / 4095)).all() and data.white == 4095 and data.domain.levels == 256
-    assert "12 16-bit pictures hold values up to 4,095, brought to 0 … 255 by 255/4,095: 256 of" in data.notes[0]
+    left, held = len(np.unique(np.rint(v * 255 / 4095))), len(np.unique(v))
+    assert "12 16-bit pictures hold values up to 4,095, brought to 0 … 255 by 255/4,095" in data.notes[0]
+    assert f"{left:,} of {held:,} different values are left" in data.notes[0]
     assert "data.domain=real keeps them all" in data.notes[0]
     kept = load(tmp_path / "p", domain="real")
     assert kept.white == 0 and (read_pictures(tmp_path / "p", Pictures(keeps_depth=True)).x == v).all()
