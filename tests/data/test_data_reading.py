@@ -117,7 +117,7 @@ def test_own_test_split_of_an_npz(tmp_path):
 @pytest.mark.parametrize(
     ("file", "way"),
     [
-        ("a.csv", "only numbers"), ("a.tsv", "sep=','"), ("a.parquet", "as .parquet"), ("a.h5ad", "as .h5ad"),
+        ("a.csv", "only numbers"), ("a.tsv", "data.header=none"), ("a.parquet", "as .parquet"), ("a.h5ad", "as .h5ad"),
         ("a.png", "not a picture"), ("a.JPG", "not a picture"), ("a.pkl", "np.save"), ("a.pt", "np.save"),
         ("a.zip", "unpack it"), ("a.txt", ".npz"),
     ],

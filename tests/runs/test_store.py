@@ -16,7 +16,7 @@ from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.runs.config import RunConfig
 from unveil.runs.store import RunStore
-from unveil.settings.options import TrainOptions
+from unveil.settings.options import DataOptions, TrainOptions
 from unveil.settings.phase import Phase
 
 SOURCES = Path(inspect.getfile(unveil)).parent
@@ -53,7 +53,8 @@ def test_the_choices_of_a_saved_run_come_back_as_they_were(path: Path) -> None:
     """Typed and plain again, nothing is lost and nothing but defaults is added."""
     written = json.loads((path / "config.json").read_text(encoding="utf-8"))
     again = RunConfig.of_json(written).to_json()
-    assert again | {"phases": []} == written | {"phases": []} | {name: again[name] for name in ("versions", "plan")}
+    known = {name: again[name] for name in ("versions", "plan")} | {"data": vars(DataOptions()) | written["data"]}
+    assert again | {"phases": []} == written | {"phases": []} | known
     for now, before in zip(again["phases"], written["phases"], strict=True):
         assert now.items() >= {k: v for k, v in before.items() if k != "stages"}.items()
 

@@ -20,6 +20,7 @@ from .split import Data, Split
 from .tablecolumns import breaking, refuse_constant, refuse_empty
 
 MAX_VALID = 5000
+HEADERS, DECIMALS = ("auto", "first", "none"), ("auto", ".", ",")
 
 
 def load(
@@ -33,6 +34,9 @@ def load(
     levels: int = 0,
     label: str = "",
     drop: str = "",
+    header: str = "auto",
+    decimal: str = "auto",
+    missing: str = "",
     size: int | Literal["auto"] = "auto",
     skip_broken: bool = False,
 ) -> Data:
@@ -52,11 +56,16 @@ def load(
         levels: n of levels(n), 0 to count them.
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas; a name with a comma in double quotes.
+        header: of a table of text: "first", its first line names the columns; "none", it is a row; "auto", it names
+            them, and is refused where it looks like a row.
+        decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
+        missing: more texts and numbers in a table that stand for a missing value, separated by commas, as "-999".
         size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
-    _require_choices(binarization, domain, seed)
-    raw = read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
+    _require_choices(binarization, domain, seed, header, decimal)
+    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
     return _split_up(raw, binarization, domain, levels, seed)
 
 
@@ -112,15 +121,19 @@ def read_new(
     columns: Sequence[str] | None = None,
     label: str = "",
     drop: str = "",
+    header: str = "auto",
+    decimal: str = "auto",
+    missing: str = "",
     white: int | None = None,
 ) -> Raw:
     """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
 
-    Arguments: columns, label, drop, of the run, whatever order and company the columns come in now; white, of its
-    pictures, as of `Raw`.
+    Arguments: columns, label, drop, header, decimal, missing, of the run, whatever order and company the columns come
+    in now; white, of its pictures, as of `Raw`.
     """
     pictures = Pictures(shape=domain.shape, keeps_depth=domain.kind == "real", white=white)
-    return read(source, label=label, drop=drop, columns=columns, pictures=pictures)
+    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    return read(source, columns=columns, **table, pictures=pictures)
 
 
 def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: int = 0, *, levels: int = 0) -> Split:
@@ -287,10 +300,13 @@ def _said(raw: Raw, mode: str, found: Domain, asked: bool) -> str:
     return f"{short_name(raw.source)} is binarized, {mode}: {how}{other}."
 
 
-def _require_choices(binarization: str, domain: str, seed: int) -> None:
+def _require_choices(binarization: str, domain: str, seed: int, header: str, decimal: str) -> None:
     if binarization not in MODES:
         raise RequestError(f"data.binarization came as {binarization!r}.", nearest(binarization, MODES))
     if domain not in choices():
         raise RequestError(f"data.domain came as {domain!r}.", nearest(domain, choices()))
+    for name, value, allowed in (("header", header, HEADERS), ("decimal", decimal, DECIMALS)):
+        if value not in allowed:
+            raise RequestError(f"data.{name} came as {value!r}; it takes {', '.join(allowed)}.")
     if seed < 0:
         raise RequestError(f"data.seed came as {seed}; it is 0 or more.")

@@ -10,7 +10,8 @@ from .store import RunStore
 def new_split(run: RunStore, x: Any) -> tuple[Split, Raw]:
     """New x in the run's domain, every row in the source's order, and what it was read as; columns go by name."""
     info, options = run.data_info, run.config.data
-    told = {"columns": info["columns"], "label": options.label, "drop": options.drop, "white": info.get("white")}
+    table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "missing")}
+    told = {**table, "columns": info["columns"], "white": info.get("white")}
     raw = read_new(x, run.domain, **told)
     return prepare(raw, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"]), raw
 
