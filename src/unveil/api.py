@@ -14,6 +14,7 @@ import numpy as np
 
 from .data import Data
 from .domain import Domain
+from .errors import decisions, remark
 from .evaluation.compare import Comparison
 from .evaluation.compare import compare as compare_stores
 from .evaluation.diagnose import diagnose_run
@@ -22,7 +23,7 @@ from .fitting.phases import continue_fitting
 from .fitting.prepare import Fitting, prepare
 from .model import Model
 from .objectives import Objective
-from .output.progress import follow
+from .output.progress import follow, shows
 from .report import write_report
 from .report.notebook import run_card
 from .runs.store import RunStore
@@ -181,7 +182,10 @@ def fit(source: Any, *, show: bool | None = None, **options: Any) -> Run:
         >>> run = unveil.fit("digits", steps=300)
         >>> run.result["log_px"]
     """
-    return carry_out(prepare(source, **options), show)
+    fitting = prepare(source, **options)
+    if not shows(show):
+        remark(decisions(fitting.data.notes), up=2)
+    return carry_out(fitting, show)
 
 
 def carry_out(fitting: Fitting, show: bool | None = None) -> Run:

@@ -30,6 +30,17 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return f"Allowed: {', '.join(allowed)}." if allowed else "Nothing is allowed here."
 
 
+class Fact(str):
+    """A note that only states what was found. Other notes tell what was decided, and are warnings in Python."""
+
+    __slots__ = ()
+
+
+def decisions(notes: Iterable[str]) -> tuple[str, ...]:
+    """The notes that tell what was decided about somebody's data."""
+    return tuple(note for note in notes if not isinstance(note, Fact))
+
+
 def remark(notes: Iterable[str], up: int = 3) -> None:
     """Sentences for whoever called, as warnings.
 

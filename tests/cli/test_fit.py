@@ -24,8 +24,8 @@ def test_fit_leaves_a_run_and_says_how_it_went(folder: Path, fitted: Done) -> No
     assert fitted.code == 0, fitted.err
     assert fitted.out == f"{Path('run', 'report.html')}\n"
     lines = fitted.err.splitlines()
-    assert [line.split()[0] for line in lines[:3]] == ["Data", "Model", "Budget"]
-    assert re.match(r"step \d+ of 60: validation bound -", lines[3])
+    assert [line.split()[0] for line in lines[:5]] == ["Data", "Note", "Note", "Model", "Budget"]
+    assert re.match(r"step \d+ of 60: validation bound -", lines[5])
     assert lines[-3].strip() == f"unveil report {Path('run')} --open"
     assert not any(ord(c) < 32 for line in lines for c in line), "a control character where there is no terminal"
     assert Run.load(folder / "run").is_finished and (folder / "run" / "report.html").is_file()
@@ -35,7 +35,7 @@ def test_a_dry_run_prints_the_resolved_config_and_writes_nothing(call: Call, fol
     before = sorted(folder.rglob("*"))
     done = call("fit", "x.npz", "--steps", "9", "--out", "never", "--dry-run")
     config = json.loads(done.out)
-    assert done.code == 0 and len(done.err.splitlines()) == 3
+    assert done.code == 0 and len(done.err.splitlines()) == 5
     assert next(iter(config)) == "format" and config["format"] == "unveil-run-1"
     assert config["phases"][0]["steps"] == 9 and isinstance(config["phases"][0]["batch_size"], int)
     assert sorted(folder.rglob("*")) == before

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RequestError
+from ..errors import Fact, RequestError
 from ..registry import register
 from .npyfiles import read_npz
 from .raw import Array, Raw, verify
@@ -83,7 +83,9 @@ class Omniglot:
         y = np.concatenate([held[f"{part}_alphabet"] for part in parts]).astype(np.int64)
         names = tuple(str(name) for name in held["alphabet_names"])
         num_test = len(held["evaluation_bits"])
-        note = "omniglot is downsampled here (105×105, margin to 112×112, 4×4 blocks): not the IWAE papers' 28×28 set."
+        note = Fact(
+            "omniglot is downsampled here (105×105, margin to 112×112, 4×4 blocks): not the IWAE papers' 28×28 set."
+        )
         return Raw("omniglot", x, y, names, num_test, "dynamic", notes=(note,))
 
 
@@ -129,7 +131,9 @@ class Cifar10:
         x = np.concatenate([undo_differences(held[f"delta_{part}"]) for part in ("train", "test")])
         y = np.concatenate([held["y_train"], held["y_test"]]).astype(np.int64)
         names = tuple(str(name) for name in held["class_names"])
-        note = "cifar10 is a subset here (20,000 + 1,000 pictures): its bits/dim do not compare with published ones."
+        note = Fact(
+            "cifar10 is a subset here (20,000 + 1,000 pictures): its bits/dim do not compare with published ones."
+        )
         return Raw("cifar10", x, y, names, len(held["y_test"]), notes=(note,))
 
 

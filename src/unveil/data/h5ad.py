@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RequestError, nearest
+from ..errors import Fact, RequestError, nearest
 from .filetree import many
 from .npyfiles import require_memory
 from .raw import Array, Raw, encode_labels
@@ -45,7 +45,7 @@ def read_h5ad(
     y, classes = (None, None) if labels is None else encode_labels(labels)
     counts = bool(x.size) and bool((x >= 0).all() and (x == np.rint(x)).all())
     held = "whole numbers from 0 up, which are counts" if counts else "real numbers"
-    notes = (f"x is {place} of {path.name}: {held}.",)
+    notes = (Fact(f"x is {place} of {path.name}: {held}."),)
     source = f"{path}:{member}" if member else str(path)
     remarks = (f"{many(ignored, 'variable')} of {path.name} not used: the run was fitted without.",) if ignored else ()
     kind = "count" if counts else "real"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..domain import Domain, choices
 from ..domain.values import Values
-from ..errors import RequestError, nearest
+from ..errors import Fact, RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .filetree import Pictures
 from .raw import Array, Raw, short_name
@@ -211,7 +211,7 @@ def _recognised(x: Array, raw: Raw, domain: str, mode: str, levels: int) -> tupl
     """The domain that was asked for, that the source is known by, or that x is recognised as."""
     if domain == "auto" and mode == "none" and not levels and raw.domain != "auto":
         found, _ = recognise(x, raw.domain)
-        return found, (f"x is taken as {raw.domain}; data.domain=KIND takes it otherwise.",)
+        return found, (Fact(f"x is taken as {raw.domain}; data.domain=KIND takes it otherwise."),)
     return recognise(x, "auto" if mode != "none" and domain == "binary" else domain, levels)
 
 
@@ -297,7 +297,7 @@ def _said(raw: Raw, mode: str, found: Domain, asked: bool) -> str:
         "threshold": "x = 1 where v > {half:g}",
     }[mode].format(top=found.levels - 1, half=(found.levels - 1) / 2)
     other = "" if asked else f"; data.binarization=none keeps the {found.levels} levels"
-    return f"{short_name(raw.source)} is binarized, {mode}: {how}{other}."
+    return Fact(f"{short_name(raw.source)} is binarized, {mode}: {how}{other}.")
 
 
 def _require_choices(binarization: str, domain: str, seed: int, header: str, decimal: str) -> None:

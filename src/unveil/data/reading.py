@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 
-from ..errors import RequestError, nearest
+from ..errors import Fact, RequestError, nearest
 from ..registry import load_all
 from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
@@ -109,7 +109,7 @@ def _with_mask(raw: Raw) -> Raw:
         observed = ~np.isnan(x) if observed is None else observed & ~np.isnan(x)
     if observed is None or observed.all():
         return replace(raw, observed=None)
-    said = f"{1 - observed.mean():.1%} of the values of x are missing: these are not observed."
+    said = Fact(f"{1 - observed.mean():.1%} of the values of x are missing: these are not observed.")
     return replace(raw, x=np.where(observed, x, x.dtype.type(0)), observed=observed, notes=(*raw.notes, said))
 
 
@@ -208,7 +208,7 @@ def _read_archive(path: Path, member: str | None) -> Raw:
     if split and not len(parts["x_test"]):
         raise RequestError(f"x_test of {path} is empty; leave it out, or give it rows.")
     x = np.concatenate(list(parts.values())) if split else parts[name]
-    notes = (f"x is {' followed by '.join(wanted)} of {path.name}.",)
+    notes = (Fact(f"x is {' followed by '.join(wanted)} of {path.name}."),)
     found = Raw(f"{path}:{member}" if member else str(path), x, num_test=len(parts["x_test"]) if split else 0)
     found = _with_labels(replace(found, notes=notes), path, _label_names(wanted, names), strict=member is None)
     return _with_known_z(found, path) if member is None and Z_NAME in names and name != Z_NAME else found
@@ -241,7 +241,9 @@ def _with_labels(raw: Raw, path: Path, names: list[str], strict: bool) -> Raw:
     except (RequestError, ValueError, TypeError) as error:
         return replace(raw, notes=(*raw.notes, f"{said} was not taken as labels: {error}"))
     if len(codes) == _length(raw.x):
-        return replace(raw, y=codes, classes=classes, notes=(*raw.notes, f"Labels are {said}: {len(classes)} classes."))
+        return replace(
+            raw, y=codes, classes=classes, notes=(*raw.notes, Fact(f"Labels are {said}: {len(classes)} classes."))
+        )
     if strict:
         raise RequestError(
             f"{path} holds {len(codes)} labels ({said}) for {_length(raw.x)} examples; {path.name}:NAME takes x alone."

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import RequestError
+from ..errors import Fact, RequestError
 from .compressed import kind_of, opened, size_of
 from .frames import read_frame
 from .headers import looks_like_values
@@ -124,11 +124,11 @@ def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) 
 
 def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
     """What to say of how a file was read."""
-    said = []
+    said: list[str] = []
     if text.separator != SEPARATORS[kind_of(text.path)]:
         said.append(f"The cells of {text.path.name} are separated by {text.separator!r}.")
     if not text.has_header:
-        said.append(f"The first line of {text.path.name} is a row: columns are named 0, 1, ….")
+        said.append(Fact(f"The first line of {text.path.name} is a row: columns are named 0, 1, …."))
     if left_out:
         said.append(f"{left_out} columns without a name and without values are left out.")
     return tuple(said)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import Fact
 from .kind import Kind, kind
 from .values import MAX_LEVELS, Array, Values, refuse_where
 
@@ -22,9 +23,9 @@ class Count(Kind):
     def take(self, x: Values, levels: int, asked: bool) -> tuple[None, tuple[str, ...]]:
         _refuse(x.x, "count data", f"Give data.domain=real{', or leave data.domain out' if asked else ''}.")
         if asked:
-            return None, ("x is taken as count, as asked.",)
+            return None, (Fact("x is taken as count, as asked."),)
         held = f"x is {x.x.dtype} and holds {int(x.low)} to {int(x.high)}"
-        return None, (f"{held}: count; data.domain=real takes it as real.",)
+        return None, (Fact(f"{held}: count; data.domain=real takes it as real."),)
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _refuse(x, f"this run's domain {domain}", "")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import RequestError
+from ..errors import Fact, RequestError
 from .kind import Kind, kind
 from .values import MAX_LEVELS, PEEK, Array, Values, refuse_where
 
@@ -25,7 +25,7 @@ class Binary(Kind):
                 f"x holds the integers {int(x.low)} to {int(x.high)}; binary data is 0 and 1. Turn grey levels into "
                 "draws with data.binarization=dynamic, or leave data.domain out."
             )
-        return None, ("x holds only 0 and 1: binary.", *x.layout)
+        return None, (Fact("x holds only 0 and 1: binary."), *x.layout)
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _refuse_outside(x, domain, 1, "Turn it into 0 and 1 first, for instance x > x.max() / 2.")
@@ -48,7 +48,8 @@ class Levels(Kind):
         if top >= n:
             raise RequestError(f"x holds the value {top}; levels({n}) end at {n - 1}. Give data.levels={top + 1}.")
         only, way = ("only the integers ", "; data.domain=real takes it as real") if dtype.kind == "f" else ("", "")
-        return n, (f"x is {dtype} and holds {only}{int(x.low)} to {top}: levels({n}){way}.", *_two(x.x, top), *x.layout)
+        said = f"x is {dtype} and holds {only}{int(x.low)} to {top}: levels({n}){way}."
+        return n, (said if way and not asked else Fact(said), *_two(x.x, top), *x.layout)
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         assert num_levels is not None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..errors import RequestError
+from ..errors import Fact, RequestError
 from .kind import Kind, kind
 from .values import Array, Values, refuse_where
 
@@ -22,8 +22,8 @@ class Real(Kind):
         _require_float32(x.x)
         _require_fine(x.x)
         if asked:
-            return None, ("x is taken as real, as asked.",)
-        return None, (f"x is {x.x.dtype} and not a scale of 0 to 255: real.", *_hints(x))
+            return None, (Fact("x is taken as real, as asked."),)
+        return None, (Fact(f"x is {x.x.dtype} and not a scale of 0 to 255: real."), *_hints(x))
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _require_float32(x)
@@ -42,7 +42,7 @@ class Unit(Kind):
 
     def take(self, x: Values, levels: int, asked: bool) -> tuple[None, tuple[str, ...]]:
         _refuse_outside_unit(x.x, "unit data", "Give data.domain=real, or leave data.domain out.")
-        return None, ("x is taken as unit, as asked.",)
+        return None, (Fact("x is taken as unit, as asked."),)
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _refuse_outside_unit(x, f"this run's domain {domain}", "")

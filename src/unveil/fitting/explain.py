@@ -9,7 +9,7 @@ from ..runs.config import RunConfig
 
 
 def explain(data: Data, model: Model, config: RunConfig) -> tuple[str, ...]:
-    """Three lines (and one for images): what was picked and why, and what it will cost."""
+    """What was picked and why, what was noticed of the data, and what it will cost."""
     phase, seconds = config.phases[-1], config.seconds
     sizes = f"{len(data.train):,} + {len(data.valid):,} + {len(data.test):,} examples (train, valid, test)"
     binarized = f", {data.binarization} binarization" if data.binarization else ""
@@ -31,6 +31,7 @@ def explain(data: Data, model: Model, config: RunConfig) -> tuple[str, ...]:
     return (
         *([] if data.resize is None else [f"Read   {data.resize}"]),
         f"Data   {data.name}: {sizes}, {shape}, {data.domain}{binarized}",
+        *(f"Note   {note}" for note in data.notes if note != data.resize),
         f"Model  {config.model_name}{story}, {weights:,} weights",
         f"Budget {how}; memory {needed:.1f} of {free:.1f} GB; about {sum(seconds.values()):.0f} s, until {end}",
     )

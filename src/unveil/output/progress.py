@@ -31,10 +31,15 @@ def follow(lines: Sequence[str], events: Iterable[Event], show: bool | None = No
     return run
 
 
+def shows(show: bool | None) -> bool:
+    """Whether a fit is shown: as asked, or where standard error is a terminal, and in a notebook."""
+    return is_terminal() or is_notebook() if show is None else show
+
+
 @contextmanager
 def _shown(show: bool | None, lines: Sequence[str]) -> Iterator[Callable[[Event], None]]:
     """What takes the events, after `lines`."""
-    if show is False or (show is None and not (is_terminal() or is_notebook())):
+    if not shows(show):
         yield lambda event: None
         return
     display = Live(console()) if is_terminal() else Plain()
