@@ -135,7 +135,7 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "csv": (["fit", "table.csv"], ["1 examples", "10"]),
     "parquet": (["fit", "table.parquet"], ["cannot be read as .parquet"]),
     "h5ad": (["fit", "table.h5ad"], ["cannot be read as .h5ad"]),
-    "no such column": (["fit", "table.csv", "data.label=z"], ["'z'", "'a', 'b'"]),
+    "no such column": (["fit", "table.csv", "data.label=z"], ["'z'", "a, b"]),
     "columns of no table": (["fit", "good.npy", "data.drop=a"], ["no table"]),
     "folder": (["fit", "pictures"], ["pictures"]),
     "lying npz": (["fit", "lying.npz"], ["lying.npz"]),

@@ -591,7 +591,8 @@ def test_new_pictures_of_16_bits_get_the_scale_of_the_run(tmp_path):
 
 def test_a_run_keeps_the_scale_of_its_pictures(tmp_path):
     deep_folder(tmp_path / "p", 4095)
-    run = unveil.fit(tmp_path / "p", out=tmp_path / "run", steps=2, show=False)
+    with pytest.warns(UserWarning, match="brought to 0 … 255"):
+        run = unveil.fit(tmp_path / "p", out=tmp_path / "run", steps=2, show=False)
     assert run.store.data_info["white"] == 4095
     _, raw = new_split(run.store, tmp_path / "p")
     assert (raw.x == read_pictures(tmp_path / "p", Pictures()).x).all()
@@ -623,3 +624,44 @@ def test_a_transparent_value_of_16_bits_is_white_or_missing(tmp_path):
     Image.fromarray(v.astype(np.uint16)).save(tmp_path / "a.png", transparency=7)
     assert read_pixels(tmp_path / "a.png", (12, 12), 4095)[0, 0] == 255
     assert np.isnan(read_pixels(tmp_path / "a.png", (12, 12), 0)[0, 0])
+
+
+# -- transparency -----------------------------------------------------------------------------------------------------
+
+
+def icons(folder, colour, count=12):
+    """Discs of one colour on transparency, [count, 12, 12] where they are."""
+    yy, xx = np.mgrid[:12, :12]
+    discs = np.stack([(xx - RNG.integers(3, 9)) ** 2 + (yy - RNG.integers(3, 9)) ** 2 < 9 for _ in range(count)])
+    for i, disc in enumerate(discs):
+        write(
+            folder / f"{i:02}.png", np.dstack([*[np.full((12, 12), colour, np.uint8)] * 3, 255 * disc.astype(np.uint8)])
+        )
+    return discs
+
+
+def test_white_icons_on_transparency_are_taken_on_black(tmp_path):
+    discs = icons(tmp_path / "p", 255)
+    data, raw = load(tmp_path / "p"), read_pictures(tmp_path / "p", Pictures())
+    assert data.paper == "black" and (raw.x == 255 * discs).all()
+    assert "what is transparent in 12 pictures is black, since all of them are blank on white" in data.notes[0]
+    new = read_new(tmp_path / "p", data.domain, paper=data.paper)
+    assert (new.x == raw.x).all() and new.ignored == ()
+
+
+def test_icons_that_show_on_white_stay_on_white_and_others_among_them_are_counted(tmp_path):
+    discs = icons(tmp_path / "p", 0)
+    data = load(tmp_path / "p")
+    assert data.paper == "white" and (read_pictures(tmp_path / "p", Pictures()).x == 255 * ~discs).all()
+    assert "what is transparent in 12 pictures is white" in data.notes[0] and "blank" not in data.notes[0]
+    icons(tmp_path / "p" / "more", 255, 3)
+    assert "3 pictures with transparency are blank on white" in load(tmp_path / "p").notes[0]
+    new = read_new(tmp_path / "p" / "more", data.domain, paper="white")
+    assert new.ignored == ("3 pictures with transparency are blank on white.",)
+
+
+def test_pictures_that_are_clear_all_over_are_blank_on_any_paper(tmp_path):
+    for i in range(12):
+        write(tmp_path / f"{i:02}.png", np.zeros((12, 12, 4), np.uint8))
+    assert (read_pictures(tmp_path, Pictures()).x == 255).all()
+    assert "identical" in refusal(load, tmp_path)

@@ -143,7 +143,7 @@ def test_data_without_gaps_has_no_mask() -> None:
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        (table(t=["red", "blue"] * 20), ["'t'", "'red'", "data.drop=t", "get_dummies", "Categorical"]),
+        (table(t=["red", "blue"] * 20), ["'t'", "'red'", "data.drop=t", "get_dummies", "categorical"]),
         (table(t=pd.Categorical(["red", "blue"] * 20)), ["'t'", "get_dummies"]),
         (table(t=["1,304", "2,100"] * 20), ["'t'", "two ways", "data.decimal=, takes it as 1.304"]),
         (table(t=[1, "x"] * 20), ["'t'", "'x'"]),
@@ -429,7 +429,7 @@ def test_integer_labels_stay_apart_to_their_last_digit(tmp_path: Path) -> None:
     [
         ("Sepal Length", "Did you mean 'sepal_length'?"),
         ("prix", "Did you mean 'príx'?"),
-        ("target", "It has 'sepal_length', 'príx', 'age', 'a'."),
+        ("target", "It has sepal_length, príx, age, a."),
         ("aa", "It has"),
         ("zz", "It has"),
     ],
@@ -442,6 +442,19 @@ def test_a_column_is_offered_only_where_its_name_is_near(name: str, said: str) -
 
 def test_a_column_that_is_missing_is_not_one_that_the_run_uses() -> None:
     frame = pd.DataFrame(X, columns=["rate1", "x", "other"])
-    with pytest.raises(RequestError, match=r"lacks the column 'rate' .* It has, unused, 'x', 'other'\.") as refused:
+    with pytest.raises(RequestError, match=r"lacks the column 'rate' .* It has, unused, x, other\.") as refused:
         read_new(frame, Domain("real", (2,)), columns=["rate1", "rate"])
     assert "Did you mean" not in str(refused.value)
+
+
+def test_a_wrong_value_of_a_table_is_placed_by_the_name_of_its_column(tmp_path: Path) -> None:
+    times = 1.6e9 + np.arange(40) / 50
+    for frame in (pd.DataFrame({"a": X[:, 0], "ts": times}), pd.DataFrame({"ts, s": times})):
+        said = refusal(frame)
+        name = frame.columns[-1]
+        assert f"column {name!r}" in said and "leave it out: " in said and "position" not in said
+    assert "column 'big'" in refusal(pd.DataFrame({"a": X[:, 0], "big": 1e39 * np.abs(X[:, 1])}))
+    assert "position 1" in refusal(np.c_[X[:, 0], times])
+    with pytest.raises(RequestError, match=r"outside this run.* row 3, column 'k'\."):
+        new = pd.DataFrame({"n": [0, 1, 0, 1], "k": [1, 0, 1, 7]})
+        prepare(read_new(new, Domain("binary", (2,)), columns=["n", "k"]), Domain("binary", (2,)))

@@ -9,9 +9,11 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import unveil
+from quick import QUICK
 from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.runs.config import RunConfig
@@ -88,3 +90,17 @@ def test_the_facade_shows_what_the_store_holds_and_does_nothing_itself() -> None
     for verb in verbs:
         body = ast.parse(textwrap.dedent(inspect.getsource(verb))).body[0].body  # type: ignore[attr-defined]
         assert len(body) == 2 or verb.__name__ == "report", f"{verb.__name__} does more than call its room"
+
+
+def test_data_that_was_moved_is_asked_for_and_not_taken_for_a_name(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    np.savez(tmp_path / "x.npz", points=x)
+    run = unveil.fit(f"{tmp_path / 'x.npz'}:points", steps=2, out=tmp_path / "run", show=False, options=QUICK)
+    (tmp_path / "x.npz").rename(tmp_path / "moved.npz")
+    with pytest.raises(RequestError, match=r"not where it was .* resume takes --data PATH, and Run\.load") as refused:
+        RunStore.load(run.path).data  # noqa: B018
+    assert "cifar10" not in str(refused.value)
+    again = unveil.Run.load(run.path, data=f"{tmp_path / 'moved.npz'}:points")
+    assert again.data.sha256 == run.data.sha256
+    (tmp_path / "x.npz").symlink_to(tmp_path / "moved.npz")
+    assert RunStore.load(run.path).data.sha256 == run.data.sha256

@@ -10,16 +10,18 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ..errors import RequestError
+from ..errors import Fact, RequestError
 from .depths import OWN, Depth, depth_of
 from .filetree import SUFFIXES, Found, Name, Pictures, find, in_splits, labels_of, many, shown
 from .images import Header, Unreadable, read_header, read_pixels
 from .npyfiles import require_memory
+from .papers import Paper, paper_of
 from .raw import Array, Raw
 
 SIZE = 64  # of pictures that differ in size, or are larger
 THREADS = 2
 BLOCK = 1000
+KEPT = "kept as they are"
 T = TypeVar("T")
 
 
@@ -27,7 +29,7 @@ class Decoded(NamedTuple):
     """The pictures that could be read.
 
     Arguments: x [N, *shape]; rows [N], their places among the names; headers [N]; broken, the others by place; depth,
-    of those of 16 bits.
+    of those of 16 bits; paper, that shows through those that are transparent in parts.
     """
 
     x: Array
@@ -35,6 +37,7 @@ class Decoded(NamedTuple):
     headers: list[Header]
     broken: dict[int, Unreadable]
     depth: Depth
+    paper: Paper
 
 
 def read_pictures(path: Path, how: Pictures) -> Raw:
@@ -55,13 +58,14 @@ def read_pictures(path: Path, how: Pictures) -> Raw:
     if decoded.broken and not (how.skip_broken and decoded.rows):
         raise _broken(path, names, decoded.broken, how)
     y, classes, labels = labels_of([names[row][1 if split else 0 :] for row in decoded.rows])
-    left_out = (*decoded.depth.said, *_odd(found, decoded.headers), *_left_out(names, decoded.broken))
+    told = (*decoded.depth.said, *decoded.paper.said)
+    left_out = (*told, *_odd(found, decoded.headers), *_left_out(names, decoded.broken))
     said = _sentence(path, decoded, (*split, labels, *left_out))
     num_test = sum(row >= num_training for row in decoded.rows)
     files = tuple("/".join(names[row]) for row in decoded.rows)
     raw = Raw(str(path), decoded.x, y, classes, num_test, notes=(said,), files=files, resize=said)
-    remarks = tuple(f"{told[0].upper()}{told[1:]}." for told in decoded.depth.said)
-    return replace(raw, white=decoded.depth.white, remarks=remarks)
+    remarks = tuple(f"{sentence[0].upper()}{sentence[1:]}." for sentence in told)
+    return replace(raw, white=decoded.depth.white, paper=decoded.paper.colour, remarks=remarks)
 
 
 def _decode(path: Path, files: Sequence[Path], how: Pictures) -> Decoded:
@@ -78,15 +82,17 @@ def _decode(path: Path, files: Sequence[Path], how: Pictures) -> Decoded:
     rows = list(headers)
     x = np.empty((len(rows), *shape), np.float32 if keeps else np.uint8)
 
-    def fill(i: int) -> None:
-        x[i] = read_pixels(files[rows[i]], shape, white)
+    def fill(i: int, paper: str = how.paper or "white") -> None:
+        x[i] = read_pixels(files[rows[i]], shape, white, paper)
 
     failed = {i: error for i, error in enumerate(_each(fill, len(rows))) if isinstance(error, Unreadable)}
+    clear = [i for i, row in enumerate(rows) if headers[row].clear and i not in failed]
+    paper = paper_of(x, clear, lambda place, colour: _each(lambda i: fill(place[i], colour), len(place)), how)
     if failed:
         x, rows = np.delete(x, list(failed), 0), [row for i, row in enumerate(rows) if i not in failed]
         broken |= {list(headers)[i]: error for i, error in failed.items()}
     x = x if how.shape else _without_colour(x)
-    return Decoded(x, rows, [headers[row] for row in rows], dict(sorted(broken.items())), depth)
+    return Decoded(x, rows, [headers[row] for row in rows], dict(sorted(broken.items())), depth, paper)
 
 
 def _each(function: Callable[[int], T], count: int) -> list[T | Unreadable]:
@@ -132,7 +138,10 @@ def _without_colour(x: Array) -> Array:
 def _sentence(path: Path, decoded: Decoded, rest: Sequence[str]) -> str:
     count, colour = len(decoded.x), "grey" if decoded.x.ndim == 3 else "in colour"
     what = f"{many(count, 'image')} of {shown(path.name)}, {_span(decoded.headers)}"
-    return "; ".join((f"{what}, {_done(decoded)}, {colour}", *rest)) + "."
+    done = _done(decoded)
+    said = "; ".join((f"{what}, {done}, {colour}", *rest)) + "."
+    changed = done != KEPT or decoded.depth.said or decoded.paper.said or decoded.broken
+    return said if changed else Fact(said)
 
 
 def _span(headers: Sequence[Header]) -> str:
@@ -146,7 +155,7 @@ def _span(headers: Sequence[Header]) -> str:
 def _done(decoded: Decoded) -> str:
     height, width = decoded.x.shape[1:3]
     if all((header.height, header.width) == (height, width) for header in decoded.headers):
-        return "kept as they are"
+        return KEPT
     enlarged = sum(header.width < width or header.height < height for header in decoded.headers)
     return f"cut to the middle and resized to {width}×{height}" + (f" ({enlarged:,} enlarged)" if enlarged else "")
 

@@ -43,7 +43,8 @@ class Header(NamedTuple):
     """What a file declares of its picture, upright.
 
     Arguments: width, height; grey, whether its mode has no colour; animated, whether other frames follow the first;
-    deep, whether it is grey of more than 8 bits; cut, whether it is in colour of 16 bits, of which Pillow gives 8.
+    deep, whether it is grey of more than 8 bits; cut, whether it is in colour of 16 bits, of which Pillow gives 8;
+    clear, whether parts of it may be transparent.
     """
 
     width: int
@@ -52,6 +53,7 @@ class Header(NamedTuple):
     animated: bool
     deep: bool = False
     cut: bool = False
+    clear: bool = False
 
 
 def read_header(path: Path) -> Header:
@@ -60,11 +62,12 @@ def read_header(path: Path) -> Header:
         stored = image.size if image.format == "TIFF" or _orientation(image) < 5 else image.size[::-1]
         animated = image.format != "MPO" and getattr(image, "is_animated", False)  # the rest of an MPO are previews
         cut = image.mode not in DEEP and (_most(image) > 255 or "16" in _raw_mode(image))
-        return Header(*stored, image.mode in GREY, animated, image.mode in DEEP, cut)
+        clear = image.has_transparency_data
+        return Header(*stored, image.mode in GREY, animated, image.mode in DEEP, cut, clear)
 
 
-def read_pixels(path: Path, shape: tuple[int, ...], white: int = 65535) -> Array:
-    """The picture, upright, on white, cut to the middle and resized: (H, W) and (H, W, 1) grey, (H, W, 3) RGB.
+def read_pixels(path: Path, shape: tuple[int, ...], white: int = 65535, paper: str = "white") -> Array:
+    """The picture, upright, on paper, cut to the middle and resized: (H, W) and (H, W, 1) grey, (H, W, 3) RGB.
 
     Bicubic with antialiasing; a JPEG is decoded at the smallest scale that is still twice as large as it needs to be.
     uint8; grey of 16 bits is brought to it by v·255/white, or is kept, as float32, where white is 0.
@@ -76,7 +79,7 @@ def read_pixels(path: Path, shape: tuple[int, ...], white: int = 65535) -> Array
         image.load()
         flat = _shallow(image, white, most) if image.mode in DEEP else image
         mode = flat.mode if flat.mode == "F" else "RGB" if shape[2:] == (3,) else "L"
-        upright = _on_white(_upright(flat, _orientation(image)), mode)
+        upright = _on_paper(_upright(flat, _orientation(image)), mode, paper)
         fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC)
         return np.asarray(fitted, np.float32 if mode == "F" else np.uint8).reshape(shape)
 
@@ -155,11 +158,11 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _on_white(image: Image.Image, mode: str) -> Image.Image:
-    """The picture as "L" or "RGB", what is transparent being white."""
+def _on_paper(image: Image.Image, mode: str, paper: str) -> Image.Image:
+    """The picture as "L", "RGB" or "F", what is transparent being of the colour of the paper."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, paper), image)
     return image.convert(mode)
 
 

@@ -1,6 +1,7 @@
 """`load`, `read_array` and `prepare`: from a source to splits, to a plain array, to new x for a fitted run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..domain import Domain, choices
-from ..domain.values import Values
+from ..domain.values import Misplaced, Values
 from ..errors import Fact, RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .filetree import Pictures
@@ -17,7 +18,7 @@ from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
 from .split import Data, Split
-from .tablecolumns import breaking, refuse_constant, refuse_empty
+from .tablecolumns import breaking, dropping, refuse_constant, refuse_empty
 
 MAX_VALID = 5000
 HEADERS, DECIMALS = ("auto", "first", "none"), ("auto", ".", ",")
@@ -66,7 +67,17 @@ def load(
     _require_choices(binarization, domain, seed, header, decimal)
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
-    return _split_up(raw, binarization, domain, levels, seed)
+    with _naming(raw, lambda name: f"Or leave it out: {dropping([name])}"):
+        return _split_up(raw, binarization, domain, levels, seed)
+
+
+@contextmanager
+def _naming(raw: Raw, remedy: Callable[[str], str]) -> Iterator[None]:
+    """Say the name of the column instead of its place, where x is a table."""
+    try:
+        yield
+    except Misplaced as error:
+        raise error.named(raw.columns, remedy) from None
 
 
 def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) -> Data:
@@ -105,6 +116,7 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         resize=raw.resize,
         factors=raw.factors,
         white=raw.white,
+        paper=raw.paper,
     )
 
 
@@ -125,13 +137,14 @@ def read_new(
     decimal: str = "auto",
     missing: str = "",
     white: int | None = None,
+    paper: str | None = None,
 ) -> Raw:
     """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
 
     Arguments: columns, label, drop, header, decimal, missing, of the run, whatever order and company the columns come
-    in now; white, of its pictures, as of `Raw`.
+    in now; white and paper, of its pictures, as of `Raw`.
     """
-    pictures = Pictures(shape=domain.shape, keeps_depth=domain.kind == "real", white=white)
+    pictures = Pictures(shape=domain.shape, keeps_depth=domain.kind == "real", white=white, paper=paper)
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
     return read(source, columns=columns, **table, pictures=pictures)
 
@@ -149,6 +162,11 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     """
     found = source if isinstance(source, Raw) else read_new(source, domain)
     raw = replace(found, y=None, z=None)
+    with _naming(raw, lambda name: ""):
+        return _prepared(raw, domain, binarization, seed, levels)
+
+
+def _prepared(raw: Raw, domain: Domain, binarization: str | None, seed: int, levels: int) -> Split:
     x = raw.x
     _require_shape(x, domain)
     require_numbers(x)

@@ -38,6 +38,8 @@ class Raw:
         resize: what was done to the size of pictures, in a sentence, or None.
         white: of a folder with grey pictures of 16 bits, the value that became 255, or 0 where values were kept; None
             where there are none.
+        paper: of a folder with pictures that are transparent in parts, the colour that shows there, "white" or "black";
+            None where there are none.
         remarks: of new x for a run, sentences about what of it was not taken as it came.
         domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
         together: [N] integers; rows with the same number stay in one split; None where every row is its own.
@@ -58,6 +60,7 @@ class Raw:
     files: tuple[str, ...] | None = None
     resize: str | None = None
     white: int | None = None
+    paper: str | None = None
     remarks: tuple[str, ...] = ()
     domain: str = "auto"
     together: NDArray[np.int64] | None = None

@@ -1,5 +1,7 @@
 """Read what the user names or holds into a Raw: a registered name, a file, an object in memory."""
 
+import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -193,8 +195,21 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
 
 def _refuse_missing(source: str, path: Path, names: list[str]) -> None:
     if path.suffix or len(path.parts) > 1:
-        raise RequestError(f"There is no file {source!r}.", f"Named sources: {', '.join(names)}.")
+        named = "" if path.suffix or path.is_absolute() else f"Named sources: {', '.join(names)}."
+        raise RequestError(f"There is no file {source!r}.", f"{_beside(path)} {named}".strip())
     raise RequestError(f"There is no source and no file {source!r}.", nearest(source, names))
+
+
+def _beside(path: Path) -> str:
+    """Which file stands there instead of one that does not."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {str(folder)!r} either."
+    names = os.listdir(folder) if os.access(folder, os.R_OK) else []
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.8)
+    if close:
+        return f"Did you mean {str(folder / close[0])!r}?"
+    return "" if path.is_absolute() else f"A path without / in front is read from here, {str(Path.cwd())!r}."
 
 
 def _read_archive(path: Path, member: str | None) -> Raw:

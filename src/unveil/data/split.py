@@ -101,7 +101,7 @@ class Data:
         columns: the names of the columns of a table, or None.
         resize: what was done to the size of pictures, in a sentence, or None.
         factors: known generative factors by name, [N] each in the source's order, or None.
-        white: as of `Raw`.
+        white, paper: as of `Raw`.
     """
 
     source: str
@@ -120,6 +120,7 @@ class Data:
     resize: str | None = None
     factors: Mapping[str, Array] | None = None
     white: int | None = None
+    paper: str | None = None
 
     @property
     def has_missing(self) -> bool:
@@ -150,4 +151,5 @@ class Data:
             "columns": None if self.columns is None else list(self.columns),
             "resize": self.resize,
             "white": self.white,
+            "paper": self.paper,
         }

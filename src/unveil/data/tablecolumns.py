@@ -163,7 +163,7 @@ def near_column(name: str, names: Iterable[str], those: str = "It has") -> str:
         return f"Did you mean {plain[close[0]]!r}?"
     if not plain:
         return ""
-    shown = list(map(repr, plain.values()))
+    shown = [repr(other) if "," in other or other != other.strip() else other for other in plain.values()]
     return f"{those} {', '.join(shown[:TOLD])}{f' and {len(shown) - TOLD} more' if len(shown) > TOLD else ''}."
 
 

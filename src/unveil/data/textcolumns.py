@@ -124,32 +124,37 @@ def _series(series: AnySeries, values: list[int | float | None]) -> AnySeries:
 
 def _refuse(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], fitting: bool) -> None:
     first, error = next(iter(wrong.items()))
-    said = f"{listing(list(wrong))} of the table {are(list(wrong))} not numeric ({first!r} holds {error.what})"
+    all_names = list(wrong)
+    said = f"{listing(all_names)} of the table {are(all_names)} not numeric ({first!r} holds {error.what})"
     if not fitting:
         raise RequestError(
             f"{said}, and the run was fitted on numbers there.", "Give numbers, NaN where there are none."
         )
-    leave = f"Leave {it_or_them(list(wrong))} out: {dropping(list(wrong))}"
-    raise RequestError(f"{said}.", " ".join(filter(None, (_remedy(error, names[first]), leave))))
+    leave = f"Leave {it_or_them(all_names)} out: {dropping(all_names)}"
+    if remedy := _remedy(error, names[first]):
+        raise RequestError(f"{said}.", f"{remedy} {leave}")
+    ways = "one-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels."
+    raise RequestError(f"{said}; categorical columns come later.", f"{leave}; or {ways}")
 
 
 def _remedy(error: NotNumbers, name: Any) -> str:
-    """What makes numbers of the column; a name as the frame has it."""
+    """What makes numbers of a column that is meant as such, "" of another; a name as the frame has it."""
     if error.what == DATES:
         return "Give a number, such as the days since the first."
     if error.ways:
         ways = [f"data.decimal={mark} takes it as {value}" for mark, value in error.ways]
         return f"Say which: {'; '.join(ways)}; pandas.read_csv has decimal=',' and thousands=','."
     if error.words:
-        option = shlex.quote(f"data.missing={joined(error.words)}")
-        typed = (
-            f"{option} takes {it_or_them(error.words)} as missing, and in pandas " if len(error.words) <= TOLD else ""
-        )
-        return f"{typed}pandas.to_numeric(frame[{name!r}], errors='coerce') does for all such text.".strip()
+        return f"{_as_missing(error.words)}pandas.to_numeric(frame[{name!r}], errors='coerce') does for all such text."
     if error.unlike:
         return "Write all of them in one way."
     if error.unit:
         return f"Write the numbers alone, in pandas with frame[{name!r}].str.replace({error.unit!r}, '')."
-    return (
-        "Categorical columns come later: one-hot encode with pandas.get_dummies(frame); data.label=NAME takes labels."
-    )
+    return ""
+
+
+def _as_missing(words: Sequence[str]) -> str:
+    """The option that takes words as missing, as it is typed in a shell; "" where there are too many."""
+    if len(words) > TOLD:
+        return ""
+    return f"{shlex.quote(f'data.missing={joined(words)}')} takes {it_or_them(words)} as missing, and in pandas "

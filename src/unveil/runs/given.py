@@ -11,7 +11,7 @@ def new_split(run: RunStore, x: Any) -> tuple[Split, Raw]:
     """New x in the run's domain, every row in the source's order, and what it was read as; columns go by name."""
     info, options = run.data_info, run.config.data
     table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "missing")}
-    told = {**table, "columns": info["columns"], "white": info.get("white")}
+    told = {**table, "columns": info["columns"], "white": info.get("white"), "paper": info.get("paper")}
     raw = read_new(x, run.domain, **told)
     return prepare(raw, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"]), raw
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..data import Data, load
+from ..data.npyfiles import split_member
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import read_json, sha256_of, write_atomic, write_json
@@ -192,8 +193,19 @@ class RunStore:
                     "Save the array and give --data x.npz, or open the run with Run.load(path, data=x), with y=… and "
                     "z=… where it was given them.",
                 )
+            self._require_source()
             self._data = self.read(self.config.where)
         return self._data
+
+    def _require_source(self) -> None:
+        """Refuse a file or a folder that the run was fitted on and that is not where it was."""
+        where = Path(split_member(self.config.where)[0])
+        if where.is_absolute() and not where.exists():
+            raise RequestError(
+                f"The data of {self.path} is not where it was when the run was fitted: there is no {str(where)!r} now.",
+                "Put it there again, or a link to it; unveil resume takes --data PATH, and Run.load(path, data=PATH) "
+                "opens the run with it for all else.",
+            )
 
     def read(self, source: Any, y: Any = None, z: Any = None) -> Data:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
