@@ -5,16 +5,22 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
+import shlex
+import shutil
 import textwrap
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 import unveil
 from quick import QUICK
 from unveil.api import Run
+from unveil.cli import main
 from unveil.errors import RequestError
 from unveil.runs.config import RunConfig
 from unveil.runs.store import RunStore
@@ -104,3 +110,62 @@ def test_data_that_was_moved_is_asked_for_and_not_taken_for_a_name(tmp_path: Pat
     assert again.data.sha256 == run.data.sha256
     (tmp_path / "x.npz").symlink_to(tmp_path / "moved.npz")
     assert RunStore.load(run.path).data.sha256 == run.data.sha256
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    source = tmp_path_factory.mktemp("small") / "x.npy"
+    np.save(source, x)
+    return unveil.fit(source, steps=2, out=source.with_name("run"), show=False, options=QUICK).path
+
+
+def copied(run: Path, to: Path) -> Path:
+    return Path(shutil.copytree(run, to / "run"))
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.complex64, torch.float64, torch.uint8])
+def test_weights_of_another_type_are_not_cast_in_silence(small: Path, tmp_path: Path, kind: torch.dtype) -> None:
+    run = copied(small, tmp_path)
+    weights = load_file(run / "weights.safetensors")
+    name = next(name for name, value in weights.items() if value.is_floating_point() and value.ndim)
+    weights[name] = weights[name].to(kind)
+    save_file(weights, run / "weights.safetensors")
+    with pytest.raises(RequestError, match=rf"do not fit .* of another type {re.escape(name)} \({kind}\)"):
+        RunStore.load(run).model  # noqa: B018
+
+
+def test_weights_that_became_shorter_floats_are_taken(small: Path, tmp_path: Path) -> None:
+    run = copied(small, tmp_path)
+    weights = load_file(run / "weights.safetensors")
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in weights.items()}, run / "weights.safetensors")
+    assert all(value.dtype == weights[name].dtype for name, value in RunStore.load(run).model.state_dict().items())
+
+
+WRONG = {
+    "none": torch.zeros(0),
+    "NaN": torch.tensor([0.0, torch.nan]),
+    "inf": torch.tensor([0.0, torch.inf]),
+    "integers": torch.tensor([1, 2]),
+    "a table": torch.zeros(3, 2),
+    "a number": torch.tensor(1.0),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_nothing_is_ranked_among_scores_that_are_none(small: Path, tmp_path: Path, wrong: str) -> None:
+    run = copied(small, tmp_path)
+    scores = load_file(run / "scores.safetensors")
+    save_file(scores | {"valid": WRONG[wrong]}, run / "scores.safetensors")
+    with pytest.raises(RequestError, match="holds no log p") as refused:
+        unveil.Run.load(run).score(np.zeros((2, 3)))
+    typed = str(refused.value).rpartition("step: ")[2]
+    assert main(shlex.split(typed)[1:]) == 0
+    assert np.isfinite(unveil.Run.load(run).score(np.zeros((2, 3))).percentile).all()
+
+
+def test_a_validation_example_of_probability_0_is_the_lowest_rank(small: Path, tmp_path: Path) -> None:
+    run = copied(small, tmp_path)
+    scores = load_file(run / "scores.safetensors")
+    save_file(scores | {"valid": torch.tensor([-torch.inf, 1e9])}, run / "scores.safetensors")
+    assert unveil.Run.load(run).score(np.zeros((1, 3))).percentile.tolist() == [50.0]
