@@ -117,7 +117,7 @@ def test_own_test_split_of_an_npz(tmp_path):
 @pytest.mark.parametrize(
     ("file", "way"),
     [
-        ("a.csv", "only numbers"), ("a.tsv", "sep=','"), ("a.parquet", "as .parquet"), ("a.h5ad", "as .h5ad"),
+        ("a.csv", "only numbers"), ("a.tsv", "data.header=none"), ("a.parquet", "as .parquet"), ("a.h5ad", "as .h5ad"),
         ("a.png", "not a picture"), ("a.JPG", "not a picture"), ("a.pkl", "np.save"), ("a.pt", "np.save"),
         ("a.zip", "unpack it"), ("a.txt", ".npz"),
     ],
@@ -131,6 +131,10 @@ def test_directories_and_missing_names(tmp_path):
     assert "directory that holds no images" in refusal(load, str(tmp_path))
     assert "Did you mean 'mnist'?" in refusal(load, "mnits")
     assert "no file" in refusal(load, "nowhere.npy") and "digits" in refusal(load, "some/where")
+    assert "no folder 'some'" in refusal(load, "some/where.csv") and "digits" not in refusal(load, "some/where.csv")
+    np.save(tmp_path / "points.npy", np.zeros((20, 2)))
+    assert f"Did you mean {str(tmp_path / 'points.npy')!r}?" in refusal(load, str(tmp_path / "point.npy"))
+    assert refusal(load, str(tmp_path / "other.csv")) == f"There is no file {str(tmp_path / 'other.csv')!r}."
     assert "no source and no file 'zzzzzzzz'" in refusal(load, "zzzzzzzz")
     (tmp_path / "x.npy").mkdir()
     assert "directory" in refusal(load, str(tmp_path / "x.npy"))

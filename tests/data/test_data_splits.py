@@ -171,6 +171,7 @@ BINARY, LEVELS17, REAL = (Domain("binary", (4, 4)), Domain("levels", (4, 4), 17)
         (GREY, BINARY, None, "outside this run's domain binary"),
         (GREY, BINARY, "none", "Turn it into 0 and 1 first"),
         (GREY, LEVELS17, None, "the integers 0 to 16"),
+        (GREY, LEVELS17, None, "Fitted with data.levels=256, a run"),
         (GREY / 255, Domain("levels", (4, 4), 256), None, "np.rint(x * 255)"),
         (GREY / 255, BINARY, "dynamic", "np.rint(x * 255)"),
         (GREY - 0.5, BINARY, "dynamic", "grey levels"),
@@ -192,6 +193,18 @@ def test_prepare_refuses_what_the_run_cannot_judge(x, domain, mode, words):
         prepare(x, domain, mode)
     assert words in str(refusal.value) and "\n" not in str(refusal.value)
     assert len(prepare(BITS[:2], domain, None)) == 2  # a good request
+
+
+def test_whole_numbers_beyond_those_of_training_are_refused_with_the_kind_that_takes_them():
+    domain = Domain("levels", (2,), 181)
+    with pytest.raises(RequestError, match=r"Fitted with data\.domain=count, a run takes whole numbers beyond"):
+        prepare(np.array([[200, 3]]), domain)
+    for other in ([[-1, 3]], [[200.5, 3]]):
+        with pytest.raises(RequestError) as refusal:
+            prepare(np.array(other), domain)
+        assert "count" not in str(refusal.value)
+    few, more = np.arange(200).reshape(100, 2) % 181, np.array([[200, 3]])
+    assert len(prepare(more, load(few, domain="count").domain)) == 1
 
 
 def test_prepare_with_the_levels_of_the_run():

@@ -14,13 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import unveil
 from unveil.cli import main
-from unveil.data import load, prepare, read_array
+from unveil.data import load, prepare, read_array, read_new
 from unveil.data.filetree import SUFFIXES, Pictures, find
 from unveil.data.folders import read_pictures
 from unveil.data.images import ORIENTATION, read_header, read_pixels
 from unveil.domain import Domain
 from unveil.errors import RequestError
+from unveil.runs.given import new_split
 
 RNG = np.random.default_rng(0)
 
@@ -519,3 +521,147 @@ def test_embeddings_and_scores_of_a_folder_name_its_files(tmp_path):
         assert found["file"].tolist() == sorted(found["file"]) and len(found) == 12
         assert all((tmp_path / "photos" / name).is_file() for name in found["file"])
         assert pd.read_parquet(tmp_path / "t.parquet")["file"].equals(found["file"])
+
+
+# -- grey of more than 8 bits -----------------------------------------------------------------------------------------
+
+
+def deep_bytes(v, kind):
+    """The values v [H, W] of 16 bits, or [H, W, 3], as a file of a kind."""
+    big, (height, width), channels = v.astype(">u2").tobytes(), v.shape[:2], v.size // (v.shape[0] * v.shape[1])
+    if kind in ("pgm", "ppm"):
+        return f"{'P5' if kind == 'pgm' else 'P6'} {width} {height} 4095\n".encode() + big
+    if kind == "tif":  # big-endian
+        tags = [(256, width), (257, height), (258, 16), (259, 1), (262, 1), (273, 8), (277, 1), (278, height)]
+        entries = b"".join(struct.pack(">HHIHH", tag, 3, 1, value, 0) for tag, value in [*tags, (279, len(big))])
+        return b"MM" + struct.pack(">HI", 42, 8 + len(big)) + big + struct.pack(">H", 9) + entries + bytes(4)
+    made = png_bytes(width, height, zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in v)))
+    header = struct.pack(">IIBBBBB", width, height, 16, 0 if channels == 1 else 2, 0, 0, 0)
+    old = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    crc = [struct.pack(">I", zlib.crc32(b"IHDR" + part)) for part in (old, header)]
+    return made.replace(old, header).replace(crc[0], crc[1])
+
+
+def deep_folder(folder, top, kind="png", count=12):
+    """`count` grey pictures of 16 bits with values from 0 to `top`; their values."""
+    folder.mkdir(exist_ok=True)
+    v = np.stack([RNG.integers(0, top + 1, (12, 12)) for _ in range(count)])
+    v[:, 0, 0] = top
+    for i, values in enumerate(v):
+        (folder / f"{i:02}.{kind}").write_bytes(deep_bytes(values, kind))
+    return v
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "pgm"])
+def test_16_bits_are_read_on_the_scale_that_they_use_and_it_is_said(tmp_path, kind):
+    v = deep_folder(tmp_path / "p", 4095, kind)
+    data, raw = load(tmp_path / "p"), read_pictures(tmp_path / "p", Pictures())
+    assert (raw.x == np.rint(v * 255 / 4095)).all() and data.white == 4095 and data.domain.levels == 256
+    left, held = len(np.unique(np.rint(v * 255 / 4095))), len(np.unique(v))
+    assert "12 16-bit pictures hold values up to 4,095, brought to 0 … 255 by 255/4,095" in data.notes[0]
+    assert f"{left:,} of {held:,} different values are left" in data.notes[0]
+    assert "data.domain=real keeps them all" in data.notes[0]
+    kept = load(tmp_path / "p", domain="real")
+    assert kept.white == 0 and (read_pictures(tmp_path / "p", Pictures(keeps_depth=True)).x == v).all()
+    assert str(kept.domain) == "real" and "kept" in kept.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["png", "tif"])
+@pytest.mark.parametrize("top", [90, 255])
+def test_8_bits_in_16_stay_as_they_are(tmp_path, kind, top):
+    v = deep_folder(tmp_path / "p", top, kind)
+    data = load(tmp_path / "p")
+    assert (read_pictures(tmp_path / "p", Pictures()).x == v).all() and data.white == 255
+    assert f"hold values up to {top}, taken as they are" in data.notes[0]
+
+
+def test_new_pictures_of_16_bits_get_the_scale_of_the_run(tmp_path):
+    v = deep_folder(tmp_path / "p", 4095)
+    dark = deep_folder(tmp_path / "dark", 200)
+    data = load(tmp_path / "p")
+    new = read_new(str(tmp_path / "dark"), data.domain, white=data.white)
+    assert (new.x == np.rint(dark * 255 / 4095)).all() and new.ignored == ()
+    assert (read_new(str(tmp_path / "p"), Domain("real", (12, 12)), white=0).x == v).all()
+    deep_folder(tmp_path / "more", 5000)
+    assert "above 4095, the white of this run" in refusal(read_new, tmp_path / "more", data.domain, white=4095)
+    unknown = read_new(str(tmp_path / "dark"), data.domain)
+    assert "16-bit pictures came and the run was fitted on none: 65535 is read as white" in unknown.ignored[0]
+    assert (unknown.x <= 1).all()
+
+
+def test_a_run_keeps_the_scale_of_its_pictures(tmp_path):
+    deep_folder(tmp_path / "p", 4095)
+    with pytest.warns(UserWarning, match="brought to 0 … 255"):
+        run = unveil.fit(tmp_path / "p", out=tmp_path / "run", steps=2, show=False)
+    assert run.store.data_info["white"] == 4095
+    _, raw = new_split(run.store, tmp_path / "p")
+    assert (raw.x == read_pictures(tmp_path / "p", Pictures()).x).all()
+
+
+def test_what_is_lost_of_16_bits_in_colour_and_of_mixed_folders_is_said(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "c.png").write_bytes(deep_bytes(RNG.integers(0, 60000, (12, 12, 3)), "png"))
+    (tmp_path / "c.ppm").write_bytes(deep_bytes(RNG.integers(0, 4000, (12, 12, 3)), "ppm"))
+    assert "of 2 in colour with 16 bits only the upper 8 are read" in load(tmp_path).notes[0]
+    deep_folder(tmp_path, 4095, "tif")
+    assert "brought to 0 … 255 by 255/4,095" in load(tmp_path).notes[0]
+    assert "on two scales" in refusal(load, tmp_path, domain="real")
+    assert "on two scales" in refusal(read_new, tmp_path, Domain("real", (12, 12)), white=0)
+
+
+def test_pictures_of_32_bits_are_taken_as_real_numbers(tmp_path):
+    v = RNG.normal(size=(12, 12, 12)).astype(np.float32)
+    for i, values in enumerate(v):
+        write(tmp_path / f"{i:02}.tif", values)
+    assert "data.domain=real" in refusal(load, tmp_path)
+    assert (read_pictures(tmp_path, Pictures(keeps_depth=True)).x == v).all()
+    load(tmp_path, domain="real")
+
+
+def test_a_transparent_value_of_16_bits_is_white_or_missing(tmp_path):
+    v = RNG.integers(0, 4096, (12, 12))
+    v[0, 0] = 7
+    Image.fromarray(v.astype(np.uint16)).save(tmp_path / "a.png", transparency=7)
+    assert read_pixels(tmp_path / "a.png", (12, 12), 4095)[0, 0] == 255
+    assert np.isnan(read_pixels(tmp_path / "a.png", (12, 12), 0)[0, 0])
+
+
+# -- transparency -----------------------------------------------------------------------------------------------------
+
+
+def icons(folder, colour, count=12):
+    """Discs of one colour on transparency, [count, 12, 12] where they are."""
+    yy, xx = np.mgrid[:12, :12]
+    discs = np.stack([(xx - RNG.integers(3, 9)) ** 2 + (yy - RNG.integers(3, 9)) ** 2 < 9 for _ in range(count)])
+    for i, disc in enumerate(discs):
+        write(
+            folder / f"{i:02}.png", np.dstack([*[np.full((12, 12), colour, np.uint8)] * 3, 255 * disc.astype(np.uint8)])
+        )
+    return discs
+
+
+def test_white_icons_on_transparency_are_taken_on_black(tmp_path):
+    discs = icons(tmp_path / "p", 255)
+    data, raw = load(tmp_path / "p"), read_pictures(tmp_path / "p", Pictures())
+    assert data.paper == "black" and (raw.x == 255 * discs).all()
+    assert "what is transparent in 12 pictures is black, since all of them are blank on white" in data.notes[0]
+    new = read_new(tmp_path / "p", data.domain, paper=data.paper)
+    assert (new.x == raw.x).all() and new.ignored == ()
+
+
+def test_icons_that_show_on_white_stay_on_white_and_others_among_them_are_counted(tmp_path):
+    discs = icons(tmp_path / "p", 0)
+    data = load(tmp_path / "p")
+    assert data.paper == "white" and (read_pictures(tmp_path / "p", Pictures()).x == 255 * ~discs).all()
+    assert "what is transparent in 12 pictures is white" in data.notes[0] and "blank" not in data.notes[0]
+    icons(tmp_path / "p" / "more", 255, 3)
+    assert "3 pictures with transparency are blank on white" in load(tmp_path / "p").notes[0]
+    new = read_new(tmp_path / "p" / "more", data.domain, paper="white")
+    assert new.ignored == ("3 pictures with transparency are blank on white.",)
+
+
+def test_pictures_that_are_clear_all_over_are_blank_on_any_paper(tmp_path):
+    for i in range(12):
+        write(tmp_path / f"{i:02}.png", np.zeros((12, 12, 4), np.uint8))
+    assert (read_pictures(tmp_path, Pictures()).x == 255).all()
+    assert "identical" in refusal(load, tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unveil.data.tablefiles import cells_of, read_table
+from unveil.data.tablefiles import read_table
 from unveil.errors import RequestError
 
 NUMBERS = [f"{a:.4f},{b:.4f}\n" for a, b in np.random.default_rng(0).normal(size=(30_000, 2))]
@@ -53,8 +53,9 @@ def test_an_empty_line_is_a_missing_value_where_there_is_one_column_and_no_row_e
 def test_a_long_cell_comes_back_whole(tmp_path: Path) -> None:
     long = 200_000 * "x"  # above what Python's reader takes by itself
     path = written(tmp_path, f"note,a\n{long},1\nshort,2\n")
-    np.testing.assert_array_equal(read_table(path, drop="note").x, [[1], [2]])
-    assert list(cells_of(path)) == [["note", "a"], [long, "1"], ["short", "2"]]
+    raw = read_table(path, drop="note")
+    np.testing.assert_array_equal(raw.x, [[1], [2]])
+    assert raw.frame.text.names == ["note", "a"] and list(raw.frame.text.cells()) == [[long, "1"], ["short", "2"]]
 
 
 pieces = st.lists(st.sampled_from(["1", "2.5", ",", "\n", '"', " ", "x", "\r\n", '""', ""]), max_size=40)
@@ -72,4 +73,4 @@ def test_rows_are_those_of_pythons_own_reader_or_the_file_is_refused(
         return
     theirs = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     assert len(raw.x) == len(theirs) - 1
-    assert list(cells_of(path)) == theirs
+    assert [raw.frame.text.names, *raw.frame.text.cells()] == theirs

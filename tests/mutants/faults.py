@@ -94,6 +94,32 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
 
 DATA = (  # the binarization, the splits and their own seed; what is a likelihood of what
     fault(
+        "rare-values-left-out-of-the-start", "train/starting.py",
+        "return torch.cat([rows, *found]).unique() if found else rows", "return rows",
+        "tests/train/test_starting.py::test_a_column_with_a_few_other_values_is_not_called_constant",
+    ),
+    fault(
+        "ambiguous-commas-guessed", "data/writtennumbers.py",
+        "if len(found) > 1 and found[0] != PLAIN and len({tuple(map(style.read, bare)) for style in found}) > 1:",
+        "if False:",
+        "tests/data/test_writtennumbers.py::test_nothing_is_guessed",
+    ),
+    fault(
+        "first-row-taken-for-names", "data/headers.py",
+        "return among and (unsorted or fractions or again)", "return False",
+        "tests/data/test_headers.py::test_a_first_line_that_is_a_row_is_not_lost_in_silence",
+    ),
+    fault(
+        "genes-by-place", "data/h5ad.py",
+        "x, names, ignored = x[:, places],", "x, names, ignored = x[:, : len(places)],",
+        "tests/data/test_frames.py::test_variables_of_anndata_go_by_their_names",
+    ),
+    fault(
+        "twelve-bits-on-the-scale-of-sixteen", "data/depths.py",
+        "white = max(255, (1 << top.bit_length()) - 1)", "white = OWN",
+        "tests/data/test_folders.py::test_16_bits_are_read_on_the_scale_that_they_use_and_it_is_said",
+    ),
+    fault(
         "binarization-left-out-of-the-result", "evaluation/result.py",
         '"binarization": info["binarization"],', '"binarization": None,',
         "tests/runs/test_laws.py::test_a_result_says_what_it_is_of",

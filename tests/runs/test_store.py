@@ -5,18 +5,26 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
+import shlex
+import shutil
 import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 import unveil
+from quick import QUICK
 from unveil.api import Run
+from unveil.cli import main
 from unveil.errors import RequestError
 from unveil.runs.config import RunConfig
 from unveil.runs.store import RunStore
-from unveil.settings.options import TrainOptions
+from unveil.settings.options import DataOptions, TrainOptions
 from unveil.settings.phase import Phase
 
 SOURCES = Path(inspect.getfile(unveil)).parent
@@ -53,7 +61,8 @@ def test_the_choices_of_a_saved_run_come_back_as_they_were(path: Path) -> None:
     """Typed and plain again, nothing is lost and nothing but defaults is added."""
     written = json.loads((path / "config.json").read_text(encoding="utf-8"))
     again = RunConfig.of_json(written).to_json()
-    assert again | {"phases": []} == written | {"phases": []} | {name: again[name] for name in ("versions", "plan")}
+    known = {name: again[name] for name in ("versions", "plan")} | {"data": vars(DataOptions()) | written["data"]}
+    assert again | {"phases": []} == written | {"phases": []} | known
     for now, before in zip(again["phases"], written["phases"], strict=True):
         assert now.items() >= {k: v for k, v in before.items() if k != "stages"}.items()
 
@@ -87,3 +96,76 @@ def test_the_facade_shows_what_the_store_holds_and_does_nothing_itself() -> None
     for verb in verbs:
         body = ast.parse(textwrap.dedent(inspect.getsource(verb))).body[0].body  # type: ignore[attr-defined]
         assert len(body) == 2 or verb.__name__ == "report", f"{verb.__name__} does more than call its room"
+
+
+def test_data_that_was_moved_is_asked_for_and_not_taken_for_a_name(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    np.savez(tmp_path / "x.npz", points=x)
+    run = unveil.fit(f"{tmp_path / 'x.npz'}:points", steps=2, out=tmp_path / "run", show=False, options=QUICK)
+    (tmp_path / "x.npz").rename(tmp_path / "moved.npz")
+    with pytest.raises(RequestError, match=r"not where it was .* resume takes --data PATH, and Run\.load") as refused:
+        RunStore.load(run.path).data  # noqa: B018
+    assert "cifar10" not in str(refused.value)
+    again = unveil.Run.load(run.path, data=f"{tmp_path / 'moved.npz'}:points")
+    assert again.data.sha256 == run.data.sha256
+    (tmp_path / "x.npz").symlink_to(tmp_path / "moved.npz")
+    assert RunStore.load(run.path).data.sha256 == run.data.sha256
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    source = tmp_path_factory.mktemp("small") / "x.npy"
+    np.save(source, x)
+    return unveil.fit(source, steps=2, out=source.with_name("run"), show=False, options=QUICK).path
+
+
+def copied(run: Path, to: Path) -> Path:
+    return Path(shutil.copytree(run, to / "run"))
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.bool, torch.complex64, torch.float64, torch.uint8])
+def test_weights_of_another_type_are_not_cast_in_silence(small: Path, tmp_path: Path, kind: torch.dtype) -> None:
+    run = copied(small, tmp_path)
+    weights = load_file(run / "weights.safetensors")
+    name = next(name for name, value in weights.items() if value.is_floating_point() and value.ndim)
+    weights[name] = weights[name].to(kind)
+    save_file(weights, run / "weights.safetensors")
+    with pytest.raises(RequestError, match=rf"do not fit .* of another type {re.escape(name)} \({kind}\)"):
+        RunStore.load(run).model  # noqa: B018
+
+
+def test_weights_that_became_shorter_floats_are_taken(small: Path, tmp_path: Path) -> None:
+    run = copied(small, tmp_path)
+    weights = load_file(run / "weights.safetensors")
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in weights.items()}, run / "weights.safetensors")
+    assert all(value.dtype == weights[name].dtype for name, value in RunStore.load(run).model.state_dict().items())
+
+
+WRONG = {
+    "none": torch.zeros(0),
+    "NaN": torch.tensor([0.0, torch.nan]),
+    "inf": torch.tensor([0.0, torch.inf]),
+    "integers": torch.tensor([1, 2]),
+    "a table": torch.zeros(3, 2),
+    "a number": torch.tensor(1.0),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_nothing_is_ranked_among_scores_that_are_none(small: Path, tmp_path: Path, wrong: str) -> None:
+    run = copied(small, tmp_path)
+    scores = load_file(run / "scores.safetensors")
+    save_file(scores | {"valid": WRONG[wrong]}, run / "scores.safetensors")
+    with pytest.raises(RequestError, match="holds no log p") as refused:
+        unveil.Run.load(run).score(np.zeros((2, 3)))
+    typed = str(refused.value).rpartition("step: ")[2]
+    assert main(shlex.split(typed)[1:]) == 0
+    assert np.isfinite(unveil.Run.load(run).score(np.zeros((2, 3))).percentile).all()
+
+
+def test_a_validation_example_of_probability_0_is_the_lowest_rank(small: Path, tmp_path: Path) -> None:
+    run = copied(small, tmp_path)
+    scores = load_file(run / "scores.safetensors")
+    save_file(scores | {"valid": torch.tensor([-torch.inf, 1e9])}, run / "scores.safetensors")
+    assert unveil.Run.load(run).score(np.zeros((1, 3))).percentile.tolist() == [50.0]

@@ -37,11 +37,16 @@ class Pictures:
         size: they are cut to squares and resized to this; "auto" keeps pictures of one size up to 64, else takes 64.
         skip_broken: leave out files that cannot be read, instead of refusing.
         shape: of one example, (H, W) or (H, W, C), where a fitted run decides it; else None.
+        keeps_depth: whether grey of more than 8 bits keeps its values, as real numbers.
+        white, paper: as of Raw, where a fitted run decides them; else None.
     """
 
     size: int | Literal["auto"] = "auto"
     skip_broken: bool = False
     shape: tuple[int, ...] | None = None
+    keeps_depth: bool = False
+    white: int | None = None
+    paper: str | None = None
 
     def __post_init__(self) -> None:
         if self.size != "auto" and not (isinstance(self.size, int) and self.size in SIZES):

@@ -4,40 +4,48 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ..errors import RequestError
+from ..errors import Fact, RequestError
+from .depths import OWN, Depth, depth_of
 from .filetree import SUFFIXES, Found, Name, Pictures, find, in_splits, labels_of, many, shown
 from .images import Header, Unreadable, read_header, read_pixels
 from .npyfiles import require_memory
+from .papers import Paper, paper_of
 from .raw import Array, Raw
 
 SIZE = 64  # of pictures that differ in size, or are larger
 THREADS = 2
 BLOCK = 1000
+KEPT = "kept as they are"
 T = TypeVar("T")
 
 
 class Decoded(NamedTuple):
     """The pictures that could be read.
 
-    Arguments: x [N, *shape]; rows [N], their places among the names; headers [N]; broken, the others by place.
+    Arguments: x [N, *shape]; rows [N], their places among the names; headers [N]; broken, the others by place; depth,
+    of those of 16 bits; paper, that shows through those that are transparent in parts.
     """
 
     x: Array
     rows: list[int]
     headers: list[Header]
     broken: dict[int, Unreadable]
+    depth: Depth
+    paper: Paper
 
 
 def read_pictures(path: Path, how: Pictures) -> Raw:
     """The pictures below a folder, or a single one, in the order of their names (those of `test/` last).
 
-    x is (N, H, W) where no picture has a colour, else (N, H, W, 3), uint8. Sub-folders are labels, and a picture
-    beside them has the label −1; a folder of `train/` and `test/` brings its own split.
+    x is (N, H, W) where no picture has a colour, else (N, H, W, 3), uint8, or float32 where `depths` keeps values.
+    Sub-folders are labels, and a picture beside them has the label −1; a folder of `train/` and `test/` brings its own
+    split.
     """
     path = path.resolve()
     root, found = (path, find(path)) if path.is_dir() else (path.parent, Found([(path.name,)]))
@@ -50,11 +58,14 @@ def read_pictures(path: Path, how: Pictures) -> Raw:
     if decoded.broken and not (how.skip_broken and decoded.rows):
         raise _broken(path, names, decoded.broken, how)
     y, classes, labels = labels_of([names[row][1 if split else 0 :] for row in decoded.rows])
-    left_out = (*_odd(found, decoded.headers), *_left_out(names, decoded.broken))
+    told = (*decoded.depth.said, *decoded.paper.said)
+    left_out = (*told, *_odd(found, decoded.headers), *_left_out(names, decoded.broken))
     said = _sentence(path, decoded, (*split, labels, *left_out))
     num_test = sum(row >= num_training for row in decoded.rows)
     files = tuple("/".join(names[row]) for row in decoded.rows)
-    return Raw(str(path), decoded.x, y, classes, num_test, notes=(said,), files=files, resize=said)
+    raw = Raw(str(path), decoded.x, y, classes, num_test, notes=(said,), files=files, resize=said)
+    remarks = tuple(f"{sentence[0].upper()}{sentence[1:]}." for sentence in told)
+    return replace(raw, white=decoded.depth.white, paper=decoded.paper.colour, remarks=remarks)
 
 
 def _decode(path: Path, files: Sequence[Path], how: Pictures) -> Decoded:
@@ -63,21 +74,25 @@ def _decode(path: Path, files: Sequence[Path], how: Pictures) -> Decoded:
     headers = {i: header for i, header in enumerate(asked) if isinstance(header, Header)}
     broken = {i: error for i, error in enumerate(asked) if isinstance(error, Unreadable)}
     shape = _shape(path, list(headers.values()), how)
+    depth = depth_of(path, [files[i] for i in headers], list(headers.values()), how)
+    keeps, white = depth.white == 0, OWN if depth.white is None else depth.white
     largest = max((header.width * header.height for header in headers.values()), default=0)
     remedy = "give fewer images" + ("" if how.shape else ", or a smaller data.size")
-    require_memory(len(headers) * math.prod(shape) + THREADS * 8 * largest, str(path), remedy)
+    require_memory((4 if keeps else 1) * len(headers) * math.prod(shape) + THREADS * 8 * largest, str(path), remedy)
     rows = list(headers)
-    x = np.empty((len(rows), *shape), np.uint8)
+    x = np.empty((len(rows), *shape), np.float32 if keeps else np.uint8)
 
-    def fill(i: int) -> None:
-        x[i] = read_pixels(files[rows[i]], shape)
+    def fill(i: int, paper: str = how.paper or "white") -> None:
+        x[i] = read_pixels(files[rows[i]], shape, white, paper)
 
     failed = {i: error for i, error in enumerate(_each(fill, len(rows))) if isinstance(error, Unreadable)}
+    clear = [i for i, row in enumerate(rows) if headers[row].clear and i not in failed]
+    paper = paper_of(x, clear, lambda place, colour: _each(lambda i: fill(place[i], colour), len(place)), how)
     if failed:
         x, rows = np.delete(x, list(failed), 0), [row for i, row in enumerate(rows) if i not in failed]
         broken |= {list(headers)[i]: error for i, error in failed.items()}
     x = x if how.shape else _without_colour(x)
-    return Decoded(x, rows, [headers[row] for row in rows], dict(sorted(broken.items())))
+    return Decoded(x, rows, [headers[row] for row in rows], dict(sorted(broken.items())), depth, paper)
 
 
 def _each(function: Callable[[int], T], count: int) -> list[T | Unreadable]:
@@ -123,7 +138,10 @@ def _without_colour(x: Array) -> Array:
 def _sentence(path: Path, decoded: Decoded, rest: Sequence[str]) -> str:
     count, colour = len(decoded.x), "grey" if decoded.x.ndim == 3 else "in colour"
     what = f"{many(count, 'image')} of {shown(path.name)}, {_span(decoded.headers)}"
-    return "; ".join((f"{what}, {_done(decoded)}, {colour}", *rest)) + "."
+    done = _done(decoded)
+    said = "; ".join((f"{what}, {done}, {colour}", *rest)) + "."
+    changed = done != KEPT or decoded.depth.said or decoded.paper.said or decoded.broken
+    return said if changed else Fact(said)
 
 
 def _span(headers: Sequence[Header]) -> str:
@@ -137,7 +155,7 @@ def _span(headers: Sequence[Header]) -> str:
 def _done(decoded: Decoded) -> str:
     height, width = decoded.x.shape[1:3]
     if all((header.height, header.width) == (height, width) for header in decoded.headers):
-        return "kept as they are"
+        return KEPT
     enlarged = sum(header.width < width or header.height < height for header in decoded.headers)
     return f"cut to the middle and resized to {width}×{height}" + (f" ({enlarged:,} enlarged)" if enlarged else "")
 

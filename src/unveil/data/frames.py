@@ -7,13 +7,17 @@ table comes.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import io
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import RequestError, nearest
+from ..errors import RequestError
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import (
     are,
@@ -22,11 +26,14 @@ from .tablecolumns import (
     labels,
     listing,
     matrix,
+    named_twice,
     narwhals,
+    near_column,
     numbers,
     rounded,
     whole_numbers,
 )
+from .textcolumns import Numeric, numeric_columns, said_of
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -36,6 +43,29 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals")
 DRAW = "draw"  # the column that numbers multiple imputations
+NAMELESS = re.compile(r"\s*|Unnamed: \d+(\.\d+)*")  # the second is what pandas calls a column without a name
+
+
+@runtime_checkable
+class AsText(Protocol):
+    """A file of text, as `tablefiles.TextTable`."""
+
+    @property
+    def separator(self) -> str: ...
+
+    @property
+    def names(self) -> list[str]: ...
+
+    @property
+    def has_header(self) -> bool: ...
+
+    @property
+    def marks(self) -> Mapping[str, Counter[str]]: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+    def cells(self) -> Iterator[list[str]]: ...
 
 
 @dataclass(frozen=True)
@@ -43,13 +73,14 @@ class Frame:
     """A data frame and the columns of it that are x, in the order of x.
 
     Arguments: whole, all of it as it came; columns, by their names as text; ignored, those that a run does not know;
-    cells, of a file of text, gives its names and then each row again as the text it came as.
+    text, the file of text that it came from; read, columns that came as text or objects, and what they are as numbers.
     """
 
     whole: AnyFrame
     columns: tuple[str, ...]
     ignored: tuple[str, ...] = ()
-    cells: Callable[[], Iterator[list[str]]] | None = None
+    text: AsText | None = None
+    read: Mapping[str, Numeric] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,8 +105,11 @@ class Frame:
 
     def whole_among(self, names: Sequence[str]) -> list[str]:
         """Those of the named columns that are of whole numbers or of yes and no."""
-        given = _by_text(self.whole)
-        return [name for name in names if is_whole(self.whole.get_column(given[name]))]
+        return [name for name in names if is_whole(self.column(name))]
+
+    def column(self, name: str) -> AnySeries:
+        """A column as numbers, where it is x, by its name as text."""
+        return self.read[name].series if name in self.read else self.whole.get_column(_by_text(self.whole)[name])
 
     def filled(self, x: Array, observed: Array, drawn: bool) -> Any:
         """The whole frame as it came, with x [N, D] in its columns wherever they are not observed.
@@ -83,10 +117,9 @@ class Frame:
         Arguments: drawn, x is a draw: columns of whole numbers keep their type, with x rounded.
         """
         names = _by_text(self.whole)
-        columns = {name: self.whole.get_column(names[name]) for name in self.columns}
         changed = [
-            self._completed(name, column, x[:, i], observed[:, i], drawn)
-            for i, (name, column) in enumerate(columns.items())
+            self._as_it_came(name, self._completed(name, x[:, i], observed[:, i], drawn), observed[:, i])
+            for i, name in enumerate(self.columns)
             if not observed[:, i].all()
         ]
         return _renamed(_renamed(self.whole, list(names)).with_columns(*changed), self.whole.columns).to_native()
@@ -99,8 +132,8 @@ class Frame:
         numbered = [p.with_columns(s).select(DRAW, *p.columns) for p, s in zip(parts, numbers, strict=True)]
         return nw.concat(numbered).to_native()
 
-    def _completed(self, name: str, column: AnySeries, x: Array, observed: Array, drawn: bool) -> AnySeries:
-        nw = narwhals()
+    def _completed(self, name: str, x: Array, observed: Array, drawn: bool) -> AnySeries:
+        nw, column = narwhals(), self.column(name)
         rounds = drawn and is_whole(column)
         keeps = rounds or column.dtype == nw.Float32
         kept = whole_numbers(column) if rounds else numbers(column)
@@ -108,6 +141,19 @@ class Frame:
         if keeps and self.whole.implementation.is_pandas_like():  # whose types are more than those of narwhals
             made = nw.from_native(made.to_native().astype(column.to_native().dtype), series_only=True)
         return made.cast(column.dtype) if keeps else made
+
+    def _as_it_came(self, name: str, filled: AnySeries, observed: Array) -> AnySeries:
+        """A column with its gaps filled; what came as text or objects stays that where it was observed."""
+        if name not in self.read:
+            return filled
+        came, style = self.whole.get_column(_by_text(self.whole)[name]), self.read[name].style
+        is_text = came.dtype == narwhals().String
+        cells = [
+            cell if seen else style.write(value) if is_text else value
+            for cell, seen, value in zip(came.to_list(), observed, filled.to_list(), strict=True)
+        ]
+        made: AnySeries = narwhals().new_series(name, cells, backend=self.whole.implementation)
+        return made
 
     def _series(self, name: str, values: Array) -> AnySeries:
         made: AnySeries = narwhals().new_series(name, values, backend=self.whole.implementation)
@@ -125,8 +171,10 @@ def read_frame(
     label: str = "",
     drop: str = "",
     columns: Sequence[str] | None = None,
+    decimal: str = "auto",
+    missing: str = "",
     source: str = "array",
-    cells: Callable[[], Iterator[list[str]]] | None = None,
+    text: AsText | None = None,
 ) -> Raw:
     """The numeric columns of a data frame in memory as x.
 
@@ -136,8 +184,10 @@ def read_frame(
         drop: columns that are left out, separated by commas.
         columns: those that a run was fitted on: exactly these are x, in this order; label and drop only say which
             others are no surprise.
+        decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
+        missing: more texts and numbers that stand for a missing value, separated by commas.
         source: what `load` reads again.
-        cells: as of `Frame`.
+        text: as of `Frame`.
     """
     whole = _eager(native)
     names, index = _by_text(whole), _index_columns(whole)
@@ -146,27 +196,45 @@ def read_frame(
     fitting = columns is None
     label = next(iter(_named(label, names, fitting)), label) if label else ""
     empty = [
-        name for name in names if not name.strip() and name not in index and is_empty(whole.get_column(names[name]))
+        name
+        for name in names
+        if NAMELESS.fullmatch(name) and name not in index and is_empty(whole.get_column(names[name]))
     ]
     others = [*index, *empty, *_listed(drop, names, fitting), *([label] if label in names else [])]
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
-    x = matrix({name: whole.get_column(names[name]) for name in chosen}, fitting)
+    given = {name: whole.get_column(names[name]) for name in chosen}
+    marks = [word.strip() for word in _words(missing)]
+    read = numeric_columns(given, names, fitting, decimal, marks)
+    x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
     y, classes = encode_labels(labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
-    notes = ["The column without a name is taken as names of the rows, not as x."] if "" in index else []
-    if empty and fitting:
+    notes = _notes(index, empty if fitting else (), text)
+    ignored = tuple(name for name in names if name not in (*chosen, *others))
+    frame = Frame(whole, tuple(chosen), ignored, text, read)
+    said = said_of(read, {name: text.marks[name] for name in chosen if text and name in text.marks}, taken)
+    return Raw(
+        source, x, y, classes, notes=(*notes, *said), columns=frame.columns, frame=frame, remarks=said, domain="real"
+    )
+
+
+def _notes(index: Sequence[str], empty: Sequence[str], text: AsText | None) -> list[str]:
+    """What to say of a table before its columns."""
+    notes = list(text.notes) if text else []
+    if nameless := [name for name in index if NAMELESS.fullmatch(name)]:
+        names = "".join(f" ({name!r})" for name in nameless if name)
+        notes.append(f"The column without a name{names} is taken as names of the rows, not as x.")
+    if empty:
         notes.append("A column without a name and without values is left out.")
-    frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in (*chosen, *others)), cells)
-    return Raw(source, x, y, classes, notes=tuple(notes), columns=frame.columns, frame=frame, domain="real")
+    return notes
 
 
 def _eager(native: Any) -> AnyFrame:
     nw = narwhals()
-    same = "Two columns of the table have the same name; give each its own."
     try:
         frame = nw.from_native(native)
     except nw.exceptions.DuplicateError as error:
-        raise RequestError(same) from error
+        names = getattr(native, "column_names", None) or list(native.columns)
+        raise _same_name(list(map(str, names))) from error
     except TypeError as error:
         what = f"x came as {type(native).__module__.split('.')[0]}'s {type(native).__name__}"
         raise RequestError(f"{what}; give a data frame, a column of one as frame[[name]].") from error
@@ -175,8 +243,12 @@ def _eager(native: Any) -> AnyFrame:
     if any(isinstance(name, tuple) for name in frame.columns):
         raise RequestError("The columns of the table have names of several levels; join each into one name.")
     if len(_by_text(frame)) < len(frame.columns):
-        raise RequestError(same)
+        raise _same_name(list(map(str, frame.columns)))
     return frame
+
+
+def _same_name(names: Sequence[str]) -> RequestError:
+    return RequestError(f"Two columns of the table have the same name, {named_twice(names)}.", "Give each its own.")
 
 
 def _by_text(frame: AnyFrame) -> dict[str, Any]:
@@ -193,28 +265,29 @@ def _renamed(frame: AnyFrame, names: Sequence[Any]) -> AnyFrame:
 
 
 def _index_columns(frame: AnyFrame) -> list[str]:
-    """Columns that name rows: a nameless first one, as frame.to_csv() writes it, and what pandas keeps in .parquet."""
-    found = [name for name in frame.columns[:1] if name == ""]
-    return found + [name for name in frame.columns if str(name).startswith("__index_level_")]
+    """Columns that name rows: nameless first ones, as frame.to_csv() writes them, and what pandas keeps in .parquet."""
+    names = list(map(str, frame.columns))
+    first = list(itertools.takewhile(NAMELESS.fullmatch, names[:-1]))
+    held = [name for name in first if name == names[0] or not is_empty(frame.get_column(name))]
+    return held + [name for name in names if name.startswith("__index_level_")]
 
 
 def _listed(text: str, names: Mapping[str, Any], strict: bool) -> list[str]:
     """The columns of `data.drop`: names separated by commas; one that holds a comma stands in double quotes."""
-    wanted = next(csv.reader([text], skipinitialspace=True)) if text.strip() else []
-    return [name for part in wanted for name in _named(part, names, strict, "data.drop")]
+    return [name for part in _words(text) for name in _named(part, names, strict, "data.drop")]
+
+
+def _words(text: str) -> list[str]:
+    """What commas separate; a comma may stand in double quotes."""
+    return next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)) if text.strip() else []
 
 
 def _named(name: str, names: Mapping[str, Any], strict: bool, key: str = "data.label") -> list[str]:
     """The column of this name, or else the only one that differs by spaces around it."""
     found = [name] if name in names else [other for other in names if other.strip() == name.strip()]
     if len(found) != 1 and strict:
-        raise RequestError(f"{key} names a column {name!r}, which the table does not have.", _near(name, names))
+        raise RequestError(f"{key} names a column {name!r}, which the table does not have.", near_column(name, names))
     return found if len(found) == 1 else []
-
-
-def _near(name: str, names: Mapping[str, Any]) -> str:
-    said = nearest(name, names)
-    return said if len(said) < 200 else f"It has {len(names)} columns, none of them near."
 
 
 def _require_columns(wanted: Sequence[str], names: Mapping[str, Any]) -> None:
@@ -222,4 +295,11 @@ def _require_columns(wanted: Sequence[str], names: Mapping[str, Any]) -> None:
         raise RequestError("No column of the table is left to be x.")
     if missing := [name for name in wanted if name not in names]:
         lacks = listing(missing).replace("Column", "column", 1)
-        raise RequestError(f"The table lacks the {lacks} that the run was fitted on.", _near(missing[0], names))
+        raise RequestError(
+            f"The table lacks the {lacks} that the run was fitted on.", _renaming(missing, wanted, names)
+        )
+
+
+def _renaming(missing: Sequence[str], wanted: Sequence[str], names: Mapping[str, Any]) -> str:
+    """Which of the columns that are not used may be the first that is missing."""
+    return near_column(missing[0], [name for name in names if name not in wanted], "It has, unused,")

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import Fact, RequestError, nearest
+from .filetree import many
 from .npyfiles import require_memory
 from .raw import Array, Raw, encode_labels
+from .tablecolumns import listing, near_column
 
 PLACES = ("X", "layers/NAME", "obsm/NAME")
 
@@ -27,7 +29,7 @@ def read_h5ad(
         member: "X" (where None), "layers/NAME" or "obsm/NAME".
         label: a column of obs, taken as labels; "" for none.
         drop: refused: variables are left out in AnnData itself.
-        columns: the names of variables that a run was fitted on, which these must be.
+        columns: the names of variables that a run was fitted on: exactly these are x, in this order.
     """
     if drop:
         raise RequestError("data.drop is for tables.", "Leave variables out in AnnData: adata[:, keep].write(path)")
@@ -36,14 +38,35 @@ def read_h5ad(
         x = _matrix(_find(file, place, path), f"{path}:{place}")
         names = None if place.startswith("obsm/") else _names(file)
         labels = _column(file["obs"], label, path) if label and columns is None else None
-    if columns is not None and names is not None and tuple(columns) != names:
-        raise RequestError(f"The variables of {path} are not those of the run.", "Select them: adata[:, names]")
+    ignored = 0
+    if columns is not None:
+        places = _places(columns, names, path, place)
+        x, names, ignored = x[:, places], tuple(columns), x.shape[1] - len(places)
     y, classes = (None, None) if labels is None else encode_labels(labels)
     counts = bool(x.size) and bool((x >= 0).all() and (x == np.rint(x)).all())
     held = "whole numbers from 0 up, which are counts" if counts else "real numbers"
     notes = (Fact(f"x is {place} of {path.name}: {held}."),)
     source = f"{path}:{member}" if member else str(path)
-    return Raw(source, x, y, classes, notes=notes, columns=names, domain="count" if counts else "real")
+    remarks = (f"{many(ignored, 'variable')} of {path.name} not used: the run was fitted without.",) if ignored else ()
+    kind = "count" if counts else "real"
+    return Raw(source, x, y, classes, notes=notes, columns=names, domain=kind, remarks=remarks)
+
+
+def _places(columns: Sequence[str], names: Sequence[str] | None, path: Path, place: str) -> list[int]:
+    """Where the variables of a run stand in a file."""
+    if names is None:
+        raise RequestError(
+            f"The run was fitted on variables by name, and those of {path}:{place} have no names of their own.",
+            "Give X or a layer, with a name for each: adata.var_names_make_unique().",
+        )
+    where = {name: i for i, name in enumerate(names)}
+    if missing := [name for name in columns if name not in where]:
+        lacks = listing(missing).replace("Column", "variable", 1)
+        unused = [name for name in names if name not in columns]
+        raise RequestError(
+            f"{path} lacks the {lacks} that the run was fitted on.", near_column(missing[0], unused, "It has, unused,")
+        )
+    return [where[name] for name in columns]
 
 
 def _find(file: Any, place: str, path: Path) -> Any:
@@ -100,7 +123,7 @@ def _column(obs: Any, name: str, path: Path) -> Array:
 
     if name not in obs or name == obs.attrs.get("_index"):
         raise RequestError(
-            f"data.label names a column {name!r}, which obs of {path} does not have.", nearest(name, obs)
+            f"data.label names a column {name!r}, which obs of {path} does not have.", near_column(name, obs)
         )
     node = obs[name]
     if isinstance(node, h5py.Dataset):

@@ -13,7 +13,9 @@ from .npyfiles import BROKEN
 from .raw import Array
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
-GREY = ("1", "L", "LA", "I", "I;16", "I;16L", "I;16B", "I;16N")
+DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # grey of more than 8 bits
+GREY = ("1", "L", "LA", *DEEP)
+WHOLE = 2**24  # float32 holds every integer up to here
 MAX_PIXELS = 100_000_000
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 AVIF = (b"avif", b"avis")
@@ -40,13 +42,18 @@ class Unreadable(ValueError):
 class Header(NamedTuple):
     """What a file declares of its picture, upright.
 
-    Arguments: width, height; grey, whether its mode has no colour; animated, whether other frames follow the first.
+    Arguments: width, height; grey, whether its mode has no colour; animated, whether other frames follow the first;
+    deep, whether it is grey of more than 8 bits; cut, whether it is in colour of 16 bits, of which Pillow gives 8;
+    clear, whether parts of it may be transparent.
     """
 
     width: int
     height: int
     grey: bool
     animated: bool
+    deep: bool = False
+    cut: bool = False
+    clear: bool = False
 
 
 def read_header(path: Path) -> Header:
@@ -54,21 +61,35 @@ def read_header(path: Path) -> Header:
     with _opened(path) as image:
         stored = image.size if image.format == "TIFF" or _orientation(image) < 5 else image.size[::-1]
         animated = image.format != "MPO" and getattr(image, "is_animated", False)  # the rest of an MPO are previews
-        return Header(*stored, image.mode in GREY, animated)
+        cut = image.mode not in DEEP and (_most(image) > 255 or "16" in _raw_mode(image))
+        clear = image.has_transparency_data
+        return Header(*stored, image.mode in GREY, animated, image.mode in DEEP, cut, clear)
 
 
-def read_pixels(path: Path, shape: tuple[int, ...]) -> Array:
-    """The picture, upright, on white, cut to the middle and resized: uint8, (H, W) and (H, W, 1) grey, (H, W, 3) RGB.
+def read_pixels(path: Path, shape: tuple[int, ...], white: int = 65535, paper: str = "white") -> Array:
+    """The picture, upright, on paper, cut to the middle and resized: (H, W) and (H, W, 1) grey, (H, W, 3) RGB.
 
     Bicubic with antialiasing; a JPEG is decoded at the smallest scale that is still twice as large as it needs to be.
+    uint8; grey of 16 bits is brought to it by v·255/white, or is kept, as float32, where white is 0.
     """
     height, width = shape[:2]
     with _opened(path) as image:
         image.draft(None, (2 * max(width, height),) * 2)
+        most = _most(image)
         image.load()
-        upright = _on_white(_upright(image), "RGB" if shape[2:] == (3,) else "L")
+        flat = _shallow(image, white, most) if image.mode in DEEP else image
+        mode = flat.mode if flat.mode == "F" else "RGB" if shape[2:] == (3,) else "L"
+        upright = _on_paper(_upright(flat, _orientation(image)), mode, paper)
         fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC)
-        return np.asarray(fitted, np.uint8).reshape(shape)
+        return np.asarray(fitted, np.float32 if mode == "F" else np.uint8).reshape(shape)
+
+
+def read_values(path: Path) -> Array:
+    """The values of grey of 16 bits, as they stand in the file."""
+    with _opened(path) as image:
+        most = _most(image)
+        image.load()
+        return _sixteen(image, most)
 
 
 @contextmanager
@@ -131,26 +152,63 @@ def _orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) else 1
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
     """The decoded picture as the camera was held; a TIFF is upright already, and then has no orientation left."""
-    turn = UPRIGHT.get(_orientation(image))
+    turn = UPRIGHT.get(orientation)
     return image if turn is None else image.transpose(turn)
 
 
-def _on_white(image: Image.Image, mode: str) -> Image.Image:
-    """The picture as "L" or "RGB", what is transparent being white."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
-        image = _from_16_bits(image)
-    if image.mode in ("I", "F"):
-        raise Unreadable("32 bits a pixel, on a scale that it does not state")
+def _on_paper(image: Image.Image, mode: str, paper: str) -> Image.Image:
+    """The picture as "L", "RGB" or "F", what is transparent being of the colour of the paper."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, paper), image)
     return image.convert(mode)
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
-    v = np.asarray(image).astype(np.uint32)
+def _raw_mode(image: Image.Image) -> str:
+    """How the file states that its values lie, such as "RGB;16B"; known until it is decoded."""
+    tile = getattr(image, "tile", ())
+    stated = tile[0][3] if tile else ""
+    return stated if isinstance(stated, str) else str(stated[0]) if isinstance(stated, tuple) and stated else ""
+
+
+def _most(image: Image.Image) -> int:
+    """Of a .pgm or .ppm the greatest value that it states, by which Pillow stretches the others; else 0."""
+    tile = getattr(image, "tile", ())
+    stated = tile[0][3] if image.format == "PPM" and tile else ()
+    last = stated[-1] if isinstance(stated, tuple) and stated else 0
+    return last if isinstance(last, int) else 0
+
+
+def _shallow(image: Image.Image, white: int, most: int) -> Image.Image:
+    """Grey of more than 8 bits as 8 bits, or where white is 0 as it is; what is transparent is white, or missing."""
+    if not white:
+        return Image.fromarray(_floats(image, most))
+    v = _sixteen(image, most).astype(np.uint32)
     clear = image.info.get("transparency")
-    v = v if clear is None else np.where(v == clear, 65535, v)
-    return Image.fromarray(((v + 128) // 257).astype(np.uint8))
+    v = v if clear is None else np.where(v == clear, white, v)
+    if v.max() > white:
+        raise Unreadable(f"holds {int(v.max())}, above {white}, the white of this run")
+    return Image.fromarray(((v * 255 + white // 2) // white).astype(np.uint8))
+
+
+def _floats(image: Image.Image, most: int) -> Array:
+    v = np.asarray(image, np.float64) if _has_32_bits(image) else _sixteen(image, most)
+    if image.mode == "I" and np.abs(v).max() > WHOLE:
+        raise Unreadable(f"holds whole numbers beyond {WHOLE}, which float32 does not hold")
+    clear = image.info.get("transparency")
+    return (v if clear is None else np.where(v == clear, np.nan, v)).astype(np.float32)
+
+
+def _sixteen(image: Image.Image, most: int) -> Array:
+    """The values of grey of 16 bits."""
+    if _has_32_bits(image):
+        told = "Fitted with data.domain=real, such pictures are taken as they are."
+        raise Unreadable("32 bits a pixel, on a scale that it does not state", told)
+    v = np.asarray(image).astype(np.uint16)
+    return v if most in (0, 65535) else np.rint(v * (most / 65535)).astype(np.uint16)
+
+
+def _has_32_bits(image: Image.Image) -> bool:
+    return image.mode in ("I", "F") and image.format not in ("PNG", "PPM")

@@ -1,6 +1,7 @@
 """`load`, `read_array` and `prepare`: from a source to splits, to a plain array, to new x for a fitted run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..domain import Domain, choices
-from ..domain.values import Values
+from ..domain.values import Misplaced, Values
 from ..errors import Fact, RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .filetree import Pictures
@@ -18,9 +19,10 @@ from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
 from .split import Data, Split
 from .stray import sentence, stray
-from .tablecolumns import breaking, refuse_constant, refuse_empty
+from .tablecolumns import breaking, dropping, refuse_constant, refuse_empty
 
 MAX_VALID = 5000
+HEADERS, DECIMALS = ("auto", "first", "none"), ("auto", ".", ",")
 
 
 def load(
@@ -34,6 +36,9 @@ def load(
     levels: int = 0,
     label: str = "",
     drop: str = "",
+    header: str = "auto",
+    decimal: str = "auto",
+    missing: str = "",
     size: int | Literal["auto"] = "auto",
     skip_broken: bool = False,
 ) -> Data:
@@ -53,12 +58,28 @@ def load(
         levels: n of levels(n), 0 to count them.
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas; a name with a comma in double quotes.
+        header: of a table of text: "first", its first line names the columns; "none", it is a row; "auto", it names
+            them, and is refused where it looks like a row.
+        decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
+        missing: more texts and numbers in a table that stand for a missing value, separated by commas, as "-999".
         size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
-    _require_choices(binarization, domain, seed)
-    raw = _without_stray(read(source, y, z, label=label, drop=drop, pictures=Pictures(size, skip_broken)), domain)
-    return _split_up(raw, binarization, domain, levels, seed)
+    _require_choices(binarization, domain, seed, header, decimal)
+    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
+    raw = _without_stray(raw, domain)
+    with _naming(raw, lambda name: f"Or leave it out: {dropping([name])}"):
+        return _split_up(raw, binarization, domain, levels, seed)
+
+
+@contextmanager
+def _naming(raw: Raw, remedy: Callable[[str], str]) -> Iterator[None]:
+    """Say the name of the column instead of its place, where x is a table."""
+    try:
+        yield
+    except Misplaced as error:
+        raise error.named(raw.columns, remedy) from None
 
 
 def _without_stray(raw: Raw, domain: str) -> Raw:
@@ -108,6 +129,8 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         columns=raw.columns,
         resize=raw.resize,
         factors=raw.factors,
+        white=raw.white,
+        paper=raw.paper,
     )
 
 
@@ -118,13 +141,26 @@ def read_array(source: Any) -> tuple[Array, NDArray[np.int64] | None, tuple[str,
 
 
 def read_new(
-    source: Any, domain: Domain, *, columns: Sequence[str] | None = None, label: str = "", drop: str = ""
+    source: Any,
+    domain: Domain,
+    *,
+    columns: Sequence[str] | None = None,
+    label: str = "",
+    drop: str = "",
+    header: str = "auto",
+    decimal: str = "auto",
+    missing: str = "",
+    white: int | None = None,
+    paper: str | None = None,
 ) -> Raw:
     """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
 
-    Arguments: columns, label, drop, of the run, whatever order and company the columns come in now.
+    Arguments: columns, label, drop, header, decimal, missing, of the run, whatever order and company the columns come
+    in now; white and paper, of its pictures, as of `Raw`.
     """
-    return read(source, label=label, drop=drop, columns=columns, pictures=Pictures(shape=domain.shape))
+    pictures = Pictures(shape=domain.shape, keeps_depth=domain.kind == "real", white=white, paper=paper)
+    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    return read(source, columns=columns, **table, pictures=pictures)
 
 
 def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: int = 0, *, levels: int = 0) -> Split:
@@ -140,6 +176,11 @@ def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: 
     """
     found = source if isinstance(source, Raw) else read_new(source, domain)
     raw = replace(found, y=None, z=None)
+    with _naming(raw, lambda name: ""):
+        return _prepared(raw, domain, binarization, seed, levels)
+
+
+def _prepared(raw: Raw, domain: Domain, binarization: str | None, seed: int, levels: int) -> Split:
     x = raw.x
     _require_shape(x, domain)
     require_numbers(x)
@@ -291,10 +332,13 @@ def _said(raw: Raw, mode: str, found: Domain, asked: bool) -> str:
     return Fact(f"{short_name(raw.source)} is binarized, {mode}: {how}{other}.")
 
 
-def _require_choices(binarization: str, domain: str, seed: int) -> None:
+def _require_choices(binarization: str, domain: str, seed: int, header: str, decimal: str) -> None:
     if binarization not in MODES:
         raise RequestError(f"data.binarization came as {binarization!r}.", nearest(binarization, MODES))
     if domain not in choices():
         raise RequestError(f"data.domain came as {domain!r}.", nearest(domain, choices()))
+    for name, value, allowed in (("header", header, HEADERS), ("decimal", decimal, DECIMALS)):
+        if value not in allowed:
+            raise RequestError(f"data.{name} came as {value!r}; it takes {', '.join(allowed)}.")
     if seed < 0:
         raise RequestError(f"data.seed came as {seed}; it is 0 or more.")

@@ -1,6 +1,8 @@
 """A source once it is decoded, before anything is recognised, split or binarized."""
 
 import hashlib
+import math
+import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +36,11 @@ class Raw:
         factors: known generative factors by name, [N] each, or None.
         files: of a folder, the path of each picture below it, [N]; or None.
         resize: what was done to the size of pictures, in a sentence, or None.
+        white: of a folder with grey pictures of 16 bits, the value that became 255, or 0 where values were kept; None
+            where there are none.
+        paper: of a folder with pictures that are transparent in parts, the colour that shows there, "white" or "black";
+            None where there are none.
+        remarks: of new x for a run, sentences about what of it was not taken as it came.
         domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
         together: [N] integers; rows with the same number stay in one split; None where every row is its own.
     """
@@ -52,13 +59,16 @@ class Raw:
     factors: Mapping[str, Array] | None = None
     files: tuple[str, ...] | None = None
     resize: str | None = None
+    white: int | None = None
+    paper: str | None = None
+    remarks: tuple[str, ...] = ()
     domain: str = "auto"
     together: NDArray[np.int64] | None = None
 
     @property
     def ignored(self) -> tuple[str, ...]:
-        """Sentences about columns of a new table that the run was fitted without."""
-        return () if self.frame is None else self.frame.notes
+        """Sentences about what of new x for a run was not taken as it came."""
+        return (*self.remarks, *(() if self.frame is None else self.frame.notes))
 
     @property
     def known(self) -> Array:
@@ -83,9 +93,9 @@ class Raw:
 
 
 def short_name(source: str) -> str:
-    """A name for directories and titles: "mnist", "x" for …/x.npz:images, "t" for …/t.csv, "array"."""
-    name = PurePath(re.split(r"(?<=\.npz|h5ad):", source)[0]).name
-    return re.sub(r"\.(npy|npz|csv|tsv|parquet|h5ad)$", "", name)
+    """A name for directories and titles: "mnist", "x" for …/x.npz:images, "t" for …/t.csv or …/t.csv.gz, "array"."""
+    name = PurePath(re.split(r"(?i)(?<=\.npz|h5ad):", source)[0]).name
+    return re.sub(r"(?i)\.(npy|npz|(csv|tsv)(\.(gz|bz2|xz|zst|zip))?|parquet|h5ad)$", "", name)
 
 
 def digest(array: Array) -> str:
@@ -119,23 +129,28 @@ def encode_labels(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     return codes, classes
 
 
+def is_missing(value: Any) -> bool:
+    """Whether an object stands for a missing value: None, NaN, pandas.NA, NaT, numpy.ma.masked."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType", "MaskedConstant") or bool(value != value)
+
+
 def _known_labels(y: Array) -> NDArray[np.bool_]:
     if y.ndim != 1:
         return np.ones(1, bool)
     if y.dtype.kind == "O":
-        known = np.array([value is not None and value == value for value in y.tolist()], bool)
+        known = np.array([not is_missing(value) for value in y.tolist()], bool)
     else:
         known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
     values = set(y[known].tolist())
-    numeric = y.dtype.kind in "if" or all(isinstance(value, int) for value in values)
+    numeric = y.dtype.kind in "if" or all(isinstance(value, numbers.Integral) for value in values)
     if numeric and {value for value in values if value < 0} == {-1} and values != {-1, 1}:
         known &= y != -1
     return known
 
 
 def _encode(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    if y.dtype.kind == "O" and y.size and all(isinstance(value, bool | int | float) for value in y.tolist()):
-        y = y.astype(np.float64)
+    if y.dtype.kind == "O" and y.size and all(isinstance(value, numbers.Real | np.bool_) for value in y.flat):
+        y = _as_integers(y)
     if y.dtype.kind == "O" and all(isinstance(value, str) for value in y.flat):
         y = y.astype(str)
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.rint(y)).all():
@@ -146,3 +161,15 @@ def _encode(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         )
     names, codes = np.unique(y, return_inverse=True)
     return codes.astype(np.int64), tuple(str(name) for name in names)
+
+
+def _as_integers(y: Array) -> Array:
+    """Numbers of Python as integers, to the last digit, where all of them are whole; else as floats."""
+    if not all(math.isfinite(value) and value == int(value) for value in y.flat):
+        return y.astype(np.float64)
+    whole = [int(value) for value in y.flat]
+    held = np.uint64 if max(whole) >= 2**63 and min(whole) >= 0 else np.int64
+    try:
+        return np.array(whole, held).reshape(y.shape)
+    except OverflowError:
+        raise RequestError("Labels came as integers of more than 64 bits; give them as text.") from None

@@ -1,5 +1,7 @@
 """Read what the user names or holds into a Raw: a registered name, a file, an object in memory."""
 
+import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +12,14 @@ import torch
 
 from ..errors import Fact, RequestError, nearest
 from ..registry import load_all
+from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
 from .filetree import Pictures
 from .frames import is_frame, read_frame
 from .h5ad import read_h5ad
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
+from .tablefiles import SEPARATORS as COMPRESSED
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table
 
@@ -50,16 +54,23 @@ def read(
     *,
     label: str = "",
     drop: str = "",
+    header: str = "auto",
+    decimal: str = "auto",
+    missing: str = "",
     columns: Sequence[str] | None = None,
     pictures: Pictures | None = None,
 ) -> Raw:
     """The decoded arrays of a source, with the user's own labels `y` [N] and known latents `z` where they are given.
 
-    Arguments: label, drop, columns: of a table, as of `frames.read_frame`; pictures: how images are read.
+    Arguments: label, drop, decimal, missing, columns: of a table, as of `frames.read_frame`; header: of a table of
+    text, as of `tablefiles.read_table`; pictures: how images are read.
     """
     pictures = pictures or Pictures()
-    raw = _with_mask(_read_any(source, pictures, label=label, drop=drop, columns=columns))
+    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    raw = _with_mask(_read_any(source, pictures, **table, columns=columns))
     pictures.require_use(raw.source, raw)
+    if columns is None and raw.frame is None:
+        _refuse_table_options(header, decimal, missing)
     if label and raw.columns is None and columns is None:
         raise RequestError(f"data.label={label} names a column, and x is no table; give labels as y=….")
     if drop and raw.columns is None and columns is None:
@@ -74,10 +85,19 @@ def read(
     return replace(raw, y=codes, classes=classes)
 
 
+def _refuse_table_options(header: str, decimal: str, missing: str) -> None:
+    for name, value, default in (("header", header, "auto"), ("decimal", decimal, "auto"), ("missing", missing, "")):
+        if value != default:
+            raise RequestError(f"data.{name}={value} is for tables, and x is none; leave it out.")
+
+
 def _read_any(source: Any, pictures: Pictures, **table: Any) -> Raw:
     if isinstance(source, str | Path):
         return _read_named(str(source), pictures, **table)
     if is_frame(source):
+        header = table.pop("header")
+        if header != "auto" and table["columns"] is None:
+            raise RequestError(f"data.header={header} is for tables of text, and x is a frame; leave it out.")
         return read_frame(source, **table)
     if isinstance(source, np.ma.MaskedArray):
         return Raw("array", as_array(source.filled(0)), observed=~np.ma.getmaskarray(source))
@@ -150,32 +170,46 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
     if source in sources:
         return cast(Source, sources[source]()).read()
     file, member = split_member(source)
-    if file.lower().endswith(".h5ad") and Path(file).expanduser().is_file():
-        return read_h5ad(Path(file).expanduser().resolve(), member, **table)
     path = Path(file).expanduser()
+    kind = kind_of(path)
+    if kind == ".h5ad" and path.is_file():
+        return read_h5ad(path.resolve(), member, **{name: table[name] for name in ("label", "drop", "columns")})
     if not path.exists():
         _refuse_missing(source, path, list(sources))
     if path.is_dir() or (path.suffix.lower() in IMAGES and path.is_file()):
         from .folders import read_pictures
 
         return read_pictures(path, pictures)
+    if kind in (COMPRESSED if is_compressed(path) else TABLES) and path.is_file():
+        return read_table(path.resolve(), **table)
     if path.suffix.lower() in LATER:
         raise RequestError(f"{source!r}: {LATER[path.suffix.lower()]}.")
-    if path.suffix.lower() in TABLES and path.is_file():
-        return read_table(path.resolve(), **table)
-    if path.suffix not in (".npy", ".npz") or not path.is_file():
+    if is_compressed(path) or kind not in (".npy", ".npz") or not path.is_file():
         raise RequestError(
             f"{source!r} is not a file that can be read; allowed are images (and folders of them), .npy, .npz[:name], "
-            ".csv, .tsv, .parquet and .h5ad[:layers/NAME]."
+            ".csv and .tsv (also compressed: .csv.gz), .parquet and .h5ad[:layers/NAME]."
         )
     path = path.resolve()
-    return _read_archive(path, member) if path.suffix == ".npz" else Raw(str(path), read_npy(path))
+    return _read_archive(path, member) if kind == ".npz" else Raw(str(path), read_npy(path))
 
 
 def _refuse_missing(source: str, path: Path, names: list[str]) -> None:
     if path.suffix or len(path.parts) > 1:
-        raise RequestError(f"There is no file {source!r}.", f"Named sources: {', '.join(names)}.")
+        named = "" if path.suffix or path.is_absolute() else f"Named sources: {', '.join(names)}."
+        raise RequestError(f"There is no file {source!r}.", f"{_beside(path)} {named}".strip())
     raise RequestError(f"There is no source and no file {source!r}.", nearest(source, names))
+
+
+def _beside(path: Path) -> str:
+    """Which file stands there instead of one that does not."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {str(folder)!r} either."
+    names = os.listdir(folder) if os.access(folder, os.R_OK) else []
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.8)
+    if close:
+        return f"Did you mean {str(folder / close[0])!r}?"
+    return "" if path.is_absolute() else f"A path without / in front is read from here, {str(Path.cwd())!r}."
 
 
 def _read_archive(path: Path, member: str | None) -> Raw:

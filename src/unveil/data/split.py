@@ -101,6 +101,7 @@ class Data:
         columns: the names of the columns of a table, or None.
         resize: what was done to the size of pictures, in a sentence, or None.
         factors: known generative factors by name, [N] each in the source's order, or None.
+        white, paper: as of `Raw`.
     """
 
     source: str
@@ -118,6 +119,8 @@ class Data:
     columns: tuple[str, ...] | None = None
     resize: str | None = None
     factors: Mapping[str, Array] | None = None
+    white: int | None = None
+    paper: str | None = None
 
     @property
     def has_missing(self) -> bool:
@@ -147,4 +150,6 @@ class Data:
             "classes": None if self.classes is None else list(self.classes),
             "columns": None if self.columns is None else list(self.columns),
             "resize": self.resize,
+            "white": self.white,
+            "paper": self.paper,
         }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import shlex
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import RequestError
-from .raw import Array, Raw
+from .raw import Array, Raw, is_missing
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     AnySeries = nw.Series[Any]
 
 NAMED = 5  # columns that a sentence names
+TOLD = 20  # columns that a sentence lists
+NEAR = 0.8  # how like two names are, from 0 to 1, of which one may be the other misspelt
 ROWS = 5000  # rows that columns are judged by
 OFTEN = 0.2  # share of rows with one value from which on a column breaks a density
 
@@ -32,18 +37,21 @@ def narwhals() -> Any:
     return narwhals
 
 
-def matrix(columns: Mapping[str, AnySeries], fitting: bool) -> Array:
-    """Numeric columns as x [N, D] float64, NaN where they are missing."""
-    wrong = {name: kind for name, series in columns.items() if (kind := _foreign_kind(series))}
-    if wrong:
-        _refuse_foreign(wrong, fitting)
+def matrix(columns: Mapping[str, AnySeries], missing: Sequence[str] = ()) -> tuple[Array, dict[str, Counter[str]]]:
+    """Numeric columns as x [N, D] float64, NaN where they are missing, and how often each of `missing` stood there."""
     x = np.stack([numbers(series) for series in columns.values()], axis=1)
+    taken: dict[str, Counter[str]] = {}
+    for mark in filter(is_number, missing):
+        for name, column in zip(columns, x.T, strict=True):
+            if count := int((column == float(mark)).sum()):
+                taken.setdefault(name, Counter())[mark] += count
+        x[x == float(mark)] = np.nan
     infinite = [name for name, bad in zip(columns, np.isinf(x).any(0), strict=True) if bad]
     if infinite:
         row = int(np.isinf(x).any(1).argmax())
         remedy = "Make them missing (NaN), drop those rows, or put numbers there."
         raise RequestError(f"{listing(infinite)} of the table: inf came, first in row {row}.", remedy)
-    return x
+    return x, taken
 
 
 def numbers(series: AnySeries) -> Array:
@@ -51,10 +59,6 @@ def numbers(series: AnySeries) -> Array:
     nw = narwhals()
     if is_empty(series):
         return np.full(len(series), np.nan)
-    if series.dtype == nw.Object:
-        return np.array(
-            [np.nan if value is None or value != value else value for value in series.to_list()], np.float64
-        )
     if is_whole(series):
         return np.where(series.is_null().to_numpy(), np.nan, whole_numbers(series))
     return np.array(series.cast(nw.Float64).to_numpy(), np.float64)
@@ -93,7 +97,7 @@ def labels(series: AnySeries, name: str) -> Array:
     if isinstance(series.dtype, nw.Categorical | nw.Enum):
         series = series.cast(nw.String)
     found = np.empty(len(series), object)
-    found[:] = [None if value is None or value != value else value for value in series.to_list()]
+    found[:] = [None if is_missing(value) else value for value in series.to_list()]
     if all(value is None for value in found):
         raise RequestError(f"data.label={name} names a column that holds nothing.")
     return found
@@ -106,9 +110,11 @@ def refuse_empty(raw: Raw, rows: Array) -> None:
     empty = np.flatnonzero(~raw.observed[rows].any(0)).tolist()
     if empty:
         names = [str(i) if raw.columns is None else raw.columns[i] for i in empty]
-        way = "x[:, ~np.isnan(x).all(0)]" if raw.columns is None else _dropping(names)
+        way = "x[:, ~np.isnan(x).all(0)]" if raw.columns is None else dropping(names)
         has = "has" if len(names) == 1 else "have"
-        raise RequestError(f"{listing(names)} {has} no value in any training row.", f"Leave {_it(names)} out: {way}")
+        raise RequestError(
+            f"{listing(names)} {has} no value in any training row.", f"Leave {it_or_them(names)} out: {way}"
+        )
 
 
 def refuse_constant(raw: Raw, rows: Array) -> None:
@@ -119,7 +125,8 @@ def refuse_constant(raw: Raw, rows: Array) -> None:
     if names:
         said = f"{listing(names)} {are(names)} constant in the training rows"
         raise RequestError(
-            f"{said}, so a density of {_it(names)} has no bound.", f"Leave {_it(names)} out: {_dropping(names)}"
+            f"{said}, so a density of {it_or_them(names)} has no bound.",
+            f"Leave {it_or_them(names)} out: {dropping(names)}",
         )
 
 
@@ -143,6 +150,28 @@ def listing(names: Sequence[str]) -> str:
     return f"Column{'s' if len(names) > 1 else ''} {', '.join(map(repr, names[:NAMED]))}{more}"
 
 
+def named_twice(names: Sequence[str]) -> str:
+    """The first name that comes twice, in quotes; "" where each has its own."""
+    return next((repr(name) for name, count in Counter(names).items() if count > 1), "")
+
+
+def near_column(name: str, names: Iterable[str], those: str = "It has") -> str:
+    """A sentence that offers the column whose name differs from this by little, or says which there are."""
+    plain = {_plain(other): other for other in names}
+    close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=NEAR)
+    if close:
+        return f"Did you mean {plain[close[0]]!r}?"
+    if not plain:
+        return ""
+    shown = [repr(other) if "," in other or other != other.strip() else other for other in plain.values()]
+    return f"{those} {', '.join(shown[:TOLD])}{f' and {len(shown) - TOLD} more' if len(shown) > TOLD else ''}."
+
+
+def _plain(name: str) -> str:
+    """A name without accents, capitals and what stands between its words."""
+    return "".join(c for c in unicodedata.normalize("NFKD", name).casefold() if c.isalnum()) or name
+
+
 def are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
@@ -154,37 +183,6 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _refuse_foreign(wrong: Mapping[str, str], fitting: bool) -> None:
-    names = list(wrong)
-    said = f"{listing(names)} of the table {are(names)} not numeric ({names[0]!r} holds {wrong[names[0]]})"
-    if not fitting:
-        raise RequestError(
-            f"{said}, and the run was fitted on numbers there.", "Give numbers, NaN where there are none."
-        )
-    way = f"Leave {_it(names)} out: {_dropping(names)}"
-    if wrong[names[0]].startswith("dates"):
-        raise RequestError(f"{said}.", f"{way}; or give a number, such as the days since the first.")
-    raise RequestError(
-        f"{said}; categorical columns come later.",
-        f"{way}; or one-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels.",
-    )
-
-
-def _foreign_kind(series: AnySeries) -> str:
-    """The kind of values that keeps a column from being numbers; "" where it is numbers."""
-    nw = narwhals()
-    kind = series.dtype
-    if kind.is_numeric() or kind == nw.Boolean or is_empty(series):
-        return ""
-    if kind.is_temporal():
-        return "dates or times"
-    values = [value for value in series.to_list() if value is not None]
-    if kind == nw.Object and all(isinstance(value, bool | int | float) for value in values):
-        return ""
-    held = next((v for v in values if not isinstance(v, int | float | str) or not is_number(str(v))), None)
-    return "numbers as text" if held is None else f"{type(held).__name__}, such as {str(held)[:20]!r}"
 
 
 def _training(raw: Raw, rows: Array) -> tuple[Array, Array]:
@@ -199,12 +197,17 @@ def _breaks(values: Array) -> bool:
     return bool(counts.max() >= OFTEN * len(values) or (values == np.rint(values)).all()) if len(values) else False
 
 
-def _dropping(names: Sequence[str]) -> str:
+def dropping(names: Sequence[str]) -> str:
     """The option that leaves all of the columns out, as it is typed in a shell."""
+    return shlex.quote(f"data.drop={joined(names)}")
+
+
+def joined(names: Sequence[str]) -> str:
+    """Names with commas between them; one that holds a comma stands in double quotes."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(names)
-    return shlex.quote(f"data.drop={line.getvalue()}")
+    return line.getvalue()
 
 
-def _it(names: Sequence[str]) -> str:
+def it_or_them(names: Sequence[str]) -> str:
     return "it" if len(names) == 1 else "them"

@@ -1,55 +1,84 @@
 """Files of tables: .csv, .tsv and .parquet, read by pyarrow with every surprise turned into a sentence."""
 
+from __future__ import annotations
+
 import csv
-import functools
-from collections.abc import Iterator, Sequence
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import RequestError
+from ..errors import Fact, RequestError
+from .compressed import kind_of, opened, size_of
 from .frames import read_frame
-from .npyfiles import require_memory
+from .headers import looks_like_values
+from .npyfiles import BROKEN, require_memory
 from .raw import Raw
-from .tablecolumns import is_number
+from .tablecolumns import is_number, named_twice
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")
+PEEK = 100  # lines that a separator is told by
+NULLS = (  # what pyarrow takes as missing, in any column
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",
+    "n/a", "nan", "null",
+)  # fmt: skip
 
 
-def read_table(path: Path, *, label: str = "", drop: str = "", columns: Sequence[str] | None = None) -> Raw:
-    """The numeric columns of a file as x; arguments as of `read_frame`."""
+@dataclass(frozen=True)
+class TextTable:
+    """A file of text as it stands there.
+
+    Arguments: path; separator of its cells; names of the columns, in the file's order; has_header, whether the first
+    line is they; marks, how often a text stands for a missing value, by column; notes, what to say of it.
+    """
+
+    path: Path
+    separator: str
+    names: list[str]
+    has_header: bool = True
+    marks: Mapping[str, Counter[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def cells(self) -> Iterator[list[str]]:
+        """The cells of each row, as the text that stands in the file."""
+        lines = _lines(self.path, self.separator)
+        if self.has_header:
+            next(lines)
+        for _, cells in lines:
+            if cells or len(self.names) == 1:  # else the line is empty, and no row
+                yield cells or [""]
+
+
+def read_table(
+    path: Path,
+    *,
+    label: str = "",
+    drop: str = "",
+    columns: Sequence[str] | None = None,
+    header: str = "auto",
+    decimal: str = "auto",
+    missing: str = "",
+) -> Raw:
+    """The numeric columns of a file as x; other arguments as of `read_frame`.
+
+    Arguments: header, of text: "first", the first line names the columns; "none", it is a row; "auto", it names them,
+    and is refused where it looks like a row.
+    """
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise RequestError("Tables in files need pyarrow.", "pip install 'unveil[table]' brings it.") from error
-    is_text = path.suffix.lower() in SEPARATORS
+    is_text = kind_of(path) in SEPARATORS
+    if header != "auto" and not is_text:
+        raise RequestError(f"data.header={header} is for tables of text, and {path} is none; leave it out.")
     with _refusing(path):
-        table = _text(path) if is_text else _parquet(path)
-    cells = functools.partial(cells_of, path) if is_text else None
-    return read_frame(table, label=label, drop=drop, columns=columns, source=str(path), cells=cells)
-
-
-def cells_of(path: Path) -> Iterator[list[str]]:
-    """The names of the columns, and then each row, as the text that stands in the file."""
-    lines = _lines(path)
-    _, names = next(lines)
-    yield names
-    for _, cells in lines:
-        if cells or len(names) == 1:  # else the line is empty, and no row
-            yield cells or [""]
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The number of the last line of each row of a file of text, and its cells, however long; none of an empty line."""
-    most = csv.field_size_limit(path.stat().st_size + 1)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=SEPARATORS[path.suffix.lower()], strict=True)
-            for cells in reader:
-                yield reader.line_num, cells
-    finally:
-        csv.field_size_limit(most)
+        table, text = _text(path, header, decimal, columns) if is_text else (_parquet(path), None)
+    told: dict[str, Any] = {"label": label, "drop": drop, "columns": columns, "decimal": decimal, "missing": missing}
+    return read_frame(table, **told, source=str(path), text=text)
 
 
 def _parquet(path: Path) -> Any:
@@ -60,46 +89,115 @@ def _parquet(path: Path) -> Any:
     return pyarrow.parquet.read_table(path)
 
 
-def _text(path: Path) -> Any:
+def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable]:
     """A table of text as numbers where its columns hold numbers; as many rows as Python's own reader counts."""
     import pyarrow.csv
 
-    separator = SEPARATORS[path.suffix.lower()]
-    require_memory(2 * path.stat().st_size, str(path))
-    _require_header(path, separator)
-    rows, columns, breaks = _counted(path)
+    size_of(path, 2)
+    text = TextTable(path, _separator(path), [], header != "none")
+    rows, names, breaks, marks = _counted(text)
     parsing = pyarrow.csv.ParseOptions(
-        delimiter=separator,
+        delimiter=text.separator,
         newlines_in_values=breaks,
-        ignore_empty_lines=columns > 1,  # else a line is a missing value
+        ignore_empty_lines=len(names) > 1,  # else a line is a missing value
     )
-    missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
-    table = pyarrow.csv.read_csv(path, parse_options=parsing, convert_options=missing)
+    point = "," if decimal == "," else "."
+    missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=["", *NULLS], decimal_point=point)
+    reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else names)
+    with opened(path) as stream:
+        table = pyarrow.csv.read_csv(stream, reading, parsing, missing)
     if len(table) != rows:
         raise RequestError(
             f"{path} has {rows:,} rows, and {len(table):,} of them could be read.",
             "Write it again, for instance with pandas.read_csv(path).to_csv(path, index=False).",
         )
-    return table
+    known = columns is not None and set(columns) <= set(names)
+    if header == "auto" and not known and looks_like_values(names, table):
+        _refuse_values(path, names, columns is None)
+    if twice := named_twice([name for i, name in enumerate(names) if name or table.column(i).null_count < rows]):
+        _refuse_twice(path, twice, header == "auto" and columns is None)
+    empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
+    kept = [i for i in range(len(names)) if names.count("") < 2 or i not in empty]
+    found = {name: counts for name, counts in zip(names, marks, strict=True) if counts}
+    return table.select(kept), replace(text, names=names, marks=found, notes=_notes(text, len(names) - len(kept)))
 
 
-def _counted(path: Path) -> tuple[int, int, bool]:
-    """(rows, columns, whether a cell goes over several lines); refuses a row of another length, and an open quote."""
-    rows, before, breaks = 0, 0, False
-    lines = _lines(path)
+def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
+    """What to say of how a file was read."""
+    said: list[str] = []
+    if text.separator != SEPARATORS[kind_of(text.path)]:
+        said.append(f"The cells of {text.path.name} are separated by {text.separator!r}.")
+    if not text.has_header:
+        said.append(Fact(f"The first line of {text.path.name} is a row: columns are named 0, 1, …."))
+    if left_out:
+        said.append(f"{left_out} columns without a name and without values are left out.")
+    return tuple(said)
+
+
+def _lines(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The number of the last line of each row of a file of text, and its cells, however long; none of an empty line."""
+    most = csv.field_size_limit(2**31 - 1)
+    try:
+        with opened(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, delimiter=separator, strict=True)
+            for cells in reader:
+                yield reader.line_num, cells
+    finally:
+        csv.field_size_limit(most)
+
+
+def _separator(path: Path) -> str:
+    """That of the file's ending, or another where only that cuts every line into as many cells, two or more."""
+    own = SEPARATORS[kind_of(path)]
+    tried = [own, *(other for other in (";", "\t", ",", "|") if other != own)]
+    lengths = {separator: _lengths(path, separator) for separator in tried}
+    even = [separator for separator, found in lengths.items() if len(set(found)) == 1 and found[0] > 1]
+    named = [separator for separator, found in lengths.items() if found and found[0] > 1]
+    return next(iter([*even, *named]), own) if own not in named or even else own
+
+
+def _lengths(path: Path, separator: str) -> list[int]:
+    """The numbers of cells of the first lines; none where a quote does not end."""
+    try:
+        lines = (cells for _, cells in _lines(path, separator) if cells)
+        return [len(cells) for cells, _ in zip(lines, range(PEEK), strict=False)]
+    except csv.Error:
+        return []
+
+
+def _counted(text: TextTable) -> tuple[int, list[str], bool, list[Counter[str]]]:
+    """(rows, names, whether a cell goes over several lines, texts for missing values by column).
+
+    Refuses a row of another length, and a quote that does not end.
+    """
+    rows, before, breaks, known = 0, 0, False, frozenset(NULLS)
+    lines = _lines(text.path, text.separator)
+    names: list[str] = []
     try:
         before, names = next(lines, (0, []))
+        marks: list[Counter[str]] = [Counter() for _ in names]
+        if not text.has_header:
+            rows = 1
+            _mark(marks, names, known)
         for line, cells in lines:
             if len(cells) not in (0, len(names)):
-                _refuse_row(path, line, len(cells), len(names))
+                _refuse_row(text.path, line, len(cells), len(names))
             rows += bool(cells) or len(names) == 1
+            _mark(marks, cells, known)
             breaks, before = breaks or line > before + 1, line
     except csv.Error as error:
         raise RequestError(
-            f"A cell that begins in line {before + 1} of {path} has a quote that does not end: {error}.",
+            f"A cell that begins in line {before + 1} of {text.path} has a quote that does not end: {error}.",
             'Write a quote within a cell twice, with the cell in quotes: "a 5"" pipe".',
         ) from error
-    return rows, len(names), breaks
+    return rows, names if text.has_header else [str(i) for i in range(len(names))], breaks, marks
+
+
+def _mark(marks: list[Counter[str]], cells: list[str], known: frozenset[str]) -> None:
+    if not known.isdisjoint(cells):
+        for i, cell in enumerate(cells):
+            if cell in known:
+                marks[i][cell] += 1
 
 
 def _refuse_row(path: Path, line: int, cells: int, columns: int) -> None:
@@ -109,22 +207,24 @@ def _refuse_row(path: Path, line: int, cells: int, columns: int) -> None:
     )
 
 
-def _require_header(path: Path, separator: str) -> None:
-    """The first line names the columns: refuse numbers there (a row that would be lost), and another separator."""
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        names = next(csv.reader(stream, delimiter=separator), [])
-    wrong = next((other for other in ";\t," if other != separator and len(names) == 1 and other in names[0]), None)
-    if wrong is not None:
-        raise RequestError(
-            f"The first line of {path} is separated by {wrong!r} and {path.suffix} is read by {separator!r}.",
-            f"Read it with pandas.read_csv(path, sep={wrong!r}) and give the frame, or write it again.",
+def _refuse_values(path: Path, names: Sequence[str], fitting: bool) -> None:
+    only = "holds only numbers" if all(map(is_number, filter(None, names))) else ""
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    if not fitting:
+        way = "Give it a first line with the names of the columns that the run was fitted on."
+    else:
+        way = (
+            "data.header=none takes it as the first row, of columns named 0, 1, …; data.header=first takes it as the "
+            "names of the columns."
         )
-    counted = [str(i) for i in range(len(names))]  # what pandas writes for an array without names
-    if names and [name for name in names if name] not in (counted, counted[:-1]) and all(map(is_number, names)):
-        raise RequestError(
-            f"The first line of {path} holds only numbers: {', '.join(names[:3])}.",
-            "Give it a first line with a name for each column.",
-        )
+    raise RequestError(f"The first line of {path} {only or 'looks like a row of values'}: {shown}.", way)
+
+
+def _refuse_twice(path: Path, twice: str, may_be_a_row: bool) -> None:
+    way = "Give each its own name"
+    if may_be_a_row:
+        way += "; if the first line is a row and not the names, data.header=none takes it so"
+    raise RequestError(f"Two columns of {path} have the same name, {twice}.", f"{way}.")
 
 
 @contextmanager
@@ -140,6 +240,6 @@ def _refusing(path: Path) -> Iterator[None]:
         raise RequestError(f"{str(path)!r} may not be read: no permission.") from None
     except UnicodeDecodeError as error:
         raise RequestError(f"{path} is not in UTF-8; write it again in that encoding.") from error
-    except (pyarrow.ArrowException, OSError, ValueError, csv.Error) as error:
+    except (pyarrow.ArrowException, csv.Error, *BROKEN) as error:
         what = (str(error) or type(error).__name__).splitlines()[0][:160]
-        raise RequestError(f"{path} cannot be read as {path.suffix}: {what}.") from error
+        raise RequestError(f"{path} cannot be read as {''.join(path.suffixes[-2:])}: {what}.") from error

@@ -53,7 +53,16 @@ class Levels(Kind):
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         assert num_levels is not None
-        _refuse_outside(x, domain, num_levels - 1, "")
+        _refuse_outside(x, domain, num_levels - 1, _beyond(Values(x)))
+
+
+def _beyond(x: Values) -> str:
+    """How to fit a run that takes whole numbers beyond those of its training."""
+    if not x.whole or x.low < 0:
+        return ""
+    if x.x.ndim > 2 and x.high < MAX_LEVELS:
+        return f"Fitted with data.levels={MAX_LEVELS}, a run takes all levels of 8 bits."
+    return "Fitted with data.domain=count, a run takes whole numbers beyond those of its training."
 
 
 def _two(x: Array, top: int) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..errors import Fact, RequestError
+from ..errors import Fact
 from .kind import Kind, kind
-from .values import Array, Values, refuse_where
+from .values import Array, Misplaced, Values, refuse_where
 
 
 @kind("real")
@@ -68,10 +68,10 @@ def _require_fine(x: Array) -> None:
     coarse = (spread > 0) & (lost > 1e-3 * spread)
     if coarse.any():
         place = tuple(int(i) for i in np.unravel_index(int(coarse.argmax()), coarse.shape))
-        raise RequestError(
-            f"Column {place[0] if len(place) == 1 else place} of x spans {spread[place]:.3g} around "
-            f"{float(x[(0, *place)]):.6g}, finer than float32 can hold; subtract an offset from it first."
+        after = (
+            f", where x spans {spread[place]:.3g} around {float(x[(0, *place)]):.6g}; subtract an offset from it first."
         )
+        raise Misplaced("float32 cannot hold the differences in ", place, after)
 
 
 def _hints(x: Values) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The values of x as they came: what every kind asks of them, and how they are refused."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -74,9 +75,28 @@ class Values:
         raise RequestError(f"{came}; {kind} data holds 0 to {1 if kind == 'binary' else 255}. {way}{scaled}.")
 
 
+class Misplaced(RequestError):
+    """Something is wrong with x at one place of an example, which has a name where x is a table.
+
+    Arguments: before and after, the sentence around the words for the place; place, an index of an example; remedy.
+    """
+
+    def __init__(self, before: str, place: tuple[int, ...], after: str, remedy: str = "") -> None:
+        self.before, self.place, self.after = before, place, after
+        super().__init__(f"{before}position {place[0] if len(place) == 1 else place}{after}", remedy)
+
+    def named(self, columns: Sequence[str] | None, remedy: Callable[[str], str]) -> RequestError:
+        """The same with the name of the column, and what else there is to do, of its name."""
+        if columns is None or len(self.place) != 1:
+            return self
+        name = columns[self.place[0]]
+        told = " ".join(filter(None, (self.hint, remedy(name))))
+        return RequestError(f"{self.before}column {name!r}{self.after}", told)
+
+
 def refuse_where(bad: NDArray[np.bool_], x: Array, what: str, remedy: str) -> None:
     """Refuse x [N, …] if `bad` marks any of its values; the sentence counts them and shows the first."""
     if bad.any():
         row, *place = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
-        first = f"{x[(row, *place)]} in row {row}, position {place[0] if len(place) == 1 else tuple(place)}"
-        raise RequestError(f"x holds {int(bad.sum())} values {what}, the first {first}.", remedy)
+        first = f"the first {x[(row, *place)]} in row {row}, "
+        raise Misplaced(f"x holds {int(bad.sum())} values {what}, {first}", tuple(place), ".", remedy)

@@ -132,7 +132,7 @@ def write_x(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> N
 def write_completed(path: Path, found: Completed) -> None:
     """Write x with its gaps filled in: a table as it came, arrays with a column x_i per value; M draws numbered."""
     if found.raw.frame is not None and path.suffix.lower() in (".csv", ".parquet"):
-        if found.raw.frame.cells is not None and path.suffix.lower() == ".csv":
+        if found.raw.frame.text is not None and path.suffix.lower() == ".csv":
             write_atomic(path, completed_text(found))
         else:
             write_frame(path, found.native())
@@ -145,13 +145,14 @@ def write_completed(path: Path, found: Completed) -> None:
 
 def completed_text(found: Completed) -> bytes:
     """A file of text with its gaps filled in and every other cell as it stands there; M draws below each other."""
-    frame, num_rows, several = found.raw.frame, len(found.raw.x), len(found.values) > 1
-    names, text = next(frame.cells()), io.StringIO()
-    rows = writer(text, lineterminator="\n")
-    rows.writerow([DRAW, *names] if several else names)
-    filled = _filled_cells(found, names)
+    came, num_rows, several = found.raw.frame.text, len(found.raw.x), len(found.values) > 1
+    text = io.StringIO()
+    rows = writer(text, lineterminator="\n", delimiter=";" if came.separator == ";" else ",")
+    if came.has_header:
+        rows.writerow([DRAW, *came.names] if several else came.names)
+    filled = _filled_cells(found, came.names)
     for draw in range(len(found.values)):
-        for row, cells in enumerate(itertools.islice(frame.cells(), 1, None)):
+        for row, cells in enumerate(came.cells()):
             for place, (missing, values) in filled.items():
                 if missing[row]:
                     cells[place] = values[draw * num_rows + row]
@@ -167,7 +168,7 @@ def _filled_cells(found: Completed, names: list[str]) -> dict[int, tuple[np.ndar
         if observed is not None and not observed[:, i].all():
             place, values = names.index(name), [str(value) for value in table.column(name).to_pylist()]
             if table.schema.field(name).type == "bool":
-                first = next(itertools.islice(frame.cells(), 1 + int(observed[:, i].argmax()), None))[place]
+                first = next(itertools.islice(frame.text.cells(), int(observed[:, i].argmax()), None))[place]
                 values = [value.lower() if first.islower() else value for value in values]
             filled[place] = ~observed[:, i], values
     return filled

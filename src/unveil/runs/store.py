@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .. import __version__
 from ..data import Data, load
+from ..data.npyfiles import split_member
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import read_json, sha256_of, write_atomic, write_json
@@ -142,10 +143,22 @@ class RunStore:
     def scores(self, split: str) -> np.ndarray:
         """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid"."""
         try:
-            return load_file(self.path / SCORES)[split].numpy()
+            found = load_file(self.path / SCORES)[split]
         except (OSError, KeyError, SafetensorError) as error:
             told = f"Finish it with: unveil resume {self.path}"
             raise RequestError(f"{self.path} has no {SCORES} that can be read.", told) from error
+        self._require_scores(found, split)
+        return found.numpy()
+
+    def _require_scores(self, found: Tensor, split: str) -> None:
+        """Refuse what is no log p(x) of examples: nothing can be ranked among them. −inf is one."""
+        numbers = found.is_floating_point() and found.ndim == 1 and len(found) > 0
+        if not numbers or bool(found.isnan().any()) or bool((found == torch.inf).any()):
+            raise RequestError(
+                f"{self.path / SCORES} holds no log p(x) of {split} examples that new ones can be ranked among: "
+                f"{_described(found)}.",
+                f"Judge it again after one more step: unveil resume {self.path} --steps 1",
+            )
 
     @property
     def weights_sha256(self) -> str:
@@ -192,8 +205,19 @@ class RunStore:
                     "Save the array and give --data x.npz, or open the run with Run.load(path, data=x), with y=… and "
                     "z=… where it was given them.",
                 )
+            self._require_source()
             self._data = self.read(self.config.where)
         return self._data
+
+    def _require_source(self) -> None:
+        """Refuse a file or a folder that the run was fitted on and that is not where it was."""
+        where = Path(split_member(self.config.where)[0])
+        if where.is_absolute() and not where.exists():
+            raise RequestError(
+                f"The data of {self.path} is not where it was when the run was fitted: there is no {str(where)!r} now.",
+                "Put it there again, or a link to it; unveil resume takes --data PATH, and Run.load(path, data=PATH) "
+                "opens the run with it for all else.",
+            )
 
     def read(self, source: Any, y: Any = None, z: Any = None) -> Data:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
@@ -279,6 +303,13 @@ class RunStore:
     @property
     def _metrics(self) -> Path:
         return self.path / "metrics.jsonl"
+
+
+def _described(found: Tensor) -> str:
+    """What stands there instead of numbers."""
+    if not found.is_floating_point() or found.ndim != 1 or not len(found):
+        return f"{found.dtype} of shape {tuple(found.shape)}"
+    return f"{int((~found.isfinite()).sum())} of {len(found)} are not finite"
 
 
 def versions() -> dict[str, str]:

@@ -83,7 +83,7 @@ def save_weights(path: Path, model: Model) -> None:
 
 
 def load_weights(path: Path, model: Model) -> None:
-    """Put weights into a model; missing, unexpected and misshapen ones are named."""
+    """Put weights into a model; missing, unexpected and misshapen ones, and those of another type, are named."""
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -96,13 +96,27 @@ def check_names(path: Path, found: Mapping[str, torch.Tensor], wanted: Mapping[s
     """Refuse weights that are not this model's."""
     missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     wrong = [k for k in sorted(wanted.keys() & found.keys()) if wanted[k].shape != found[k].shape]
+    other = [f"{k} ({found[k].dtype})" for k in sorted(wanted.keys() & found.keys()) if _is_other(found[k], wanted[k])]
     told = [
         f"{what} {', '.join(names[:3])}"
-        for what, names in (("missing", missing), ("unexpected", extra), ("of another shape", wrong))
+        for what, names in (
+            ("missing", missing),
+            ("unexpected", extra),
+            ("of another shape", wrong),
+            ("of another type", other),
+        )
         if names
     ]
     if told:
         raise RequestError(f"The weights in {path} do not fit the model of this run: {'; '.join(told)}.")
+
+
+def _is_other(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+    """Whether a tensor would lose something, or gain a meaning, as the one that is wanted: only floats become wider."""
+    if found.dtype == wanted.dtype:
+        return False
+    floats = found.is_floating_point() and wanted.is_floating_point()
+    return not floats or torch.promote_types(found.dtype, wanted.dtype) != wanted.dtype
 
 
 @contextlib.contextmanager

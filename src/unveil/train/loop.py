@@ -18,6 +18,7 @@ from .ema import Average
 from .feeding import Feed
 from .optimizer import Optimizer
 from .stage import Stage
+from .starting import starting_rows
 
 SOLVE_ROWS = 1024  # rows per block of a closed-form pass
 SURGE = 10.0  # times its usual length, beyond which a gradient is scaled down
@@ -31,7 +32,7 @@ class NonFinite(WorkError):
 def initialise(model: Model, data: Split, seed: int) -> None:
     """The data-dependent start: once, on training examples, never on resume."""
     with keyed("initialise", seed), torch.no_grad():
-        batch = data.batch(torch.randperm(len(data))[:10_000])
+        batch = data.batch(starting_rows(data))
         model.initialise(batch.to(device_of(model)))
 
 

@@ -1,0 +1,160 @@
+"""Columns that came as text or as objects of Python: the numbers that they hold, or why they hold none and a remedy."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import RequestError
+from .tablecolumns import NAMED, TOLD, are, dropping, is_empty, it_or_them, joined, listing, narwhals
+from .writtennumbers import PLAIN, NotNumbers, Style, read_numbers
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    AnySeries = nw.Series[Any]
+
+DATES = "dates or times"
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """A column as numbers.
+
+    Arguments: series; style, of its texts; marks, how often each text stood for a missing value; is_text, whether it
+    was all text.
+    """
+
+    series: AnySeries
+    style: Style
+    marks: Counter[str]
+    is_text: bool
+
+
+def numeric_columns(
+    columns: Mapping[str, AnySeries],
+    names: Mapping[str, Any],
+    fitting: bool,
+    decimal: str = "auto",
+    missing: Sequence[str] = (),
+) -> dict[str, Numeric]:
+    """Those columns as numbers that do not come as such.
+
+    Arguments: columns, by their names as text; names, as the frame has them; fitting, whether a column may be left out;
+    decimal and missing, as of `read_frame`.
+    """
+    found, wrong = {}, {}
+    for name, series in columns.items():
+        if _is_numeric(series):
+            continue
+        try:
+            found[name] = _read(series, decimal, missing)
+        except NotNumbers as error:
+            wrong[name] = error
+    if wrong:
+        _refuse(wrong, names, fitting)
+    return found
+
+
+def said_of(
+    read: Mapping[str, Numeric], marks: Mapping[str, Counter[str]], taken: Mapping[str, Counter[str]]
+) -> tuple[str, ...]:
+    """What was taken for missing values, and how numbers were written, in sentences.
+
+    Arguments: read, as of `numeric_columns`; marks, those of a file by column; taken, numbers that stand for none.
+    """
+    counted: Counter[tuple[str, str]] = Counter()
+    for name, counts in [*marks.items(), *taken.items(), *((name, column.marks) for name, column in read.items())]:
+        counted.update({(name, text): count for text, count in counts.items()})
+    parts = [f"{text.strip()!r} ({count:,} in {name!r})" for (name, text), count in counted.most_common(2 * NAMED)]
+    more = f" and {len(counted) - len(parts)} more" if len(counted) > len(parts) else ""
+    said = [f"Taken as missing values: {', '.join(parts)}{more}."] if parts else []
+    styles: dict[Style, list[str]] = {}
+    for name, column in read.items():
+        if column.is_text and (column.style != PLAIN or (name not in marks and not column.marks)):
+            styles.setdefault(column.style, []).append(name)
+    return (*said, *(_said(style, names) for style, names in styles.items()))
+
+
+def _said(style: Style, names: Sequence[str]) -> str:
+    holds = "holds" if len(names) == 1 else "hold"
+    told = f", with {style}" if style != PLAIN else ""
+    per = "; 5% is read as 5" if style.percent else ""
+    return f"{listing(names)} {holds} numbers as text{told}: {it_or_them(names)} {are(names)} read as numbers{per}."
+
+
+def _is_numeric(series: AnySeries) -> bool:
+    return series.dtype.is_numeric() or series.dtype == narwhals().Boolean or is_empty(series)
+
+
+def _read(series: AnySeries, decimal: str, missing: Sequence[str]) -> Numeric:
+    nw = narwhals()
+    if series.dtype.is_temporal():
+        raise NotNumbers(DATES)
+    cells = series.to_list()
+    if series.dtype not in (nw.String, nw.Object):
+        raise NotNumbers(_categories(cells))
+    written = read_numbers(cells, decimal, missing)
+    return Numeric(_series(series, written.values), written.style, written.marks, series.dtype == nw.String)
+
+
+def _categories(cells: Sequence[Any]) -> str:
+    first = next((cell for cell in cells if cell is not None), None)
+    return f"categories, such as {str(first)[:20]!r}"
+
+
+def _series(series: AnySeries, values: list[int | float | None]) -> AnySeries:
+    """A column of numbers in the library of another: whole where they all are and it can be."""
+    nw = narwhals()
+    known = [value for value in values if value is not None]
+    whole = all(isinstance(value, int) and -(2**63) <= value < 2**63 for value in known)
+    made: AnySeries
+    if whole and (len(known) == len(values) or not series.implementation.is_pandas_like()):
+        made = nw.new_series(series.name, values, nw.Int64, backend=series.implementation)
+    else:
+        floats = np.array([np.nan if value is None else value for value in values], np.float64)
+        made = nw.new_series(series.name, floats, backend=series.implementation)
+    return made
+
+
+def _refuse(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], fitting: bool) -> None:
+    first, error = next(iter(wrong.items()))
+    all_names = list(wrong)
+    said = f"{listing(all_names)} of the table {are(all_names)} not numeric ({first!r} holds {error.what})"
+    if not fitting:
+        raise RequestError(
+            f"{said}, and the run was fitted on numbers there.", "Give numbers, NaN where there are none."
+        )
+    leave = f"Leave {it_or_them(all_names)} out: {dropping(all_names)}"
+    if remedy := _remedy(error, names[first]):
+        raise RequestError(f"{said}.", f"{remedy} {leave}")
+    ways = "one-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels."
+    raise RequestError(f"{said}; categorical columns come later.", f"{leave}; or {ways}")
+
+
+def _remedy(error: NotNumbers, name: Any) -> str:
+    """What makes numbers of a column that is meant as such, "" of another; a name as the frame has it."""
+    if error.what == DATES:
+        return "Give a number, such as the days since the first."
+    if error.ways:
+        ways = [f"data.decimal={mark} takes it as {value}" for mark, value in error.ways]
+        return f"Say which: {'; '.join(ways)}; pandas.read_csv has decimal=',' and thousands=','."
+    if error.words:
+        return f"{_as_missing(error.words)}pandas.to_numeric(frame[{name!r}], errors='coerce') does for all such text."
+    if error.unlike:
+        return "Write all of them in one way."
+    if error.unit:
+        return f"Write the numbers alone, in pandas with frame[{name!r}].str.replace({error.unit!r}, '')."
+    return ""
+
+
+def _as_missing(words: Sequence[str]) -> str:
+    """The option that takes words as missing, as it is typed in a shell; "" where there are too many."""
+    if len(words) > TOLD:
+        return ""
+    return f"{shlex.quote(f'data.missing={joined(words)}')} takes {it_or_them(words)} as missing, and in pandas "

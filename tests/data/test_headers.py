@@ -1,0 +1,235 @@
+"""The first line of a table of text: names, or a row; separators; compressed files and endings of any case."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from unveil.cli import main
+from unveil.data import load, read_new
+from unveil.data.reading import read
+from unveil.domain import Domain
+from unveil.errors import RequestError
+
+RNG = np.random.default_rng(0)
+X = np.round(RNG.normal(size=(60, 3)), 4)
+
+
+def written(folder: Path, text: str, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(path: Path, **options: str) -> str:
+    with pytest.raises(RequestError) as refused:
+        load(path, **options)  # type: ignore[arg-type]
+    return str(refused.value)
+
+
+# -- rows that became names -------------------------------------------------------------------------------------------
+
+FIRST: dict[str, Callable[[int], str]] = {  # row i
+    "only numbers": lambda i: f"{X[i, 0]},{X[i, 1]}",
+    "iris": lambda i: f"{X[i, 0]},{X[i, 1]},{'setosa' if i % 2 else 'virginica'}",
+    "adult": lambda i: f"{39 + i * 7 % 40}, State-gov, {77516 - 900 * i % 4001}, Bachelors",
+    "cars": lambda i: (
+        f"Car {i},{21 + (i * 11) % 7 - 3 * (i > 0)},{6 + (i > 0) * (i % 4 - 2)},{160 - (i > 0) * (i % 9 - 4)}"
+    ),
+    "index and label": lambda i: f"{i},{int(i % 3 == 0)}",
+    "index and numbers": lambda i: f"{i},{X[i, 0]}",
+    "small integers": lambda i: f"{i % 2},{(i + 1) % 3},{(i + 2) % 4}",
+}
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_a_first_line_that_is_a_row_is_not_lost_in_silence(tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path, "\n".join(map(FIRST[kind], range(60))))
+    said = refusal(path)
+    assert "first line" in said and "data.header=none" in said and "data.header=first" in said
+    drop = {"iris": "2", "adult": "1,3", "cars": "0"}.get(kind, "")
+    raw = read(path, header="none", drop=drop)
+    assert len(raw.x) == 60 and set(raw.columns or ()) < {"0", "1", "2", "3"}
+    assert any("The first line of t.csv is a row" in note for note in raw.notes)
+    frame = pd.read_csv(path, header=None)
+    assert np.array_equal(raw.x, read(frame, drop=drop).x)
+    names = FIRST[kind](0).split(",")
+    taken = read(path, header="first", drop=",".join(names[int(place)] for place in drop.split(",") if place))
+    assert len(taken.x) == 59 and np.array_equal(taken.x, raw.x[1:])
+
+
+NAMED = {
+    "names": "a,b,c",
+    "years": "country,2019,2020",
+    "array": "0,1,2",
+    "spectrum": "id,1100.5,1102.5",
+    "unlike their values": "x,500,7000",
+}
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_names_that_are_numbers_stay_names(tmp_path: Path, kind: str) -> None:
+    names = NAMED[kind].split(",")
+    rows = [",".join(str(v) for v in row) for row in X]
+    data = load(written(tmp_path, "\n".join([NAMED[kind], *rows])))
+    assert data.columns == tuple(names) and sum(map(len, (data.train, data.valid, data.test))) == 60
+
+
+def test_years_as_names_are_taken_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n".join(["2019,2020,2021", *(",".join(map(str, row)) for row in X)]))
+    assert "holds only numbers" in refusal(path)
+    assert load(path, header="first").columns == ("2019", "2020", "2021")
+
+
+def test_names_that_come_twice_are_named_and_a_missing_header_is_suspected(tmp_path: Path) -> None:
+    rows = "\n".join(",".join(map(str, row)) for row in X)
+    said = refusal(written(tmp_path, "a,b,a\n" + rows))
+    assert "have the same name, 'a'" in said and "data.header=none" in said
+    for frame in (pa.table([[1.0] * 20] * 2, ["b", "b"]), pd.DataFrame(X[:, :2], columns=["b", "b"])):
+        with pytest.raises(RequestError, match="have the same name, 'b'"):
+            load(frame)
+    again = written(tmp_path, "1,2,1\n" + rows)
+    assert "data.header=none" in refusal(again) and len(read(again, header="none").x) == 61
+
+
+def test_a_run_without_a_header_takes_new_files_without_one(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n".join(",".join(map(str, row)) for row in X))
+    full, run = tmp_path / "full.csv", str(tmp_path / "run")
+    gap = written(
+        tmp_path, "\n".join(["," + ",".join(map(str, X[0, 1:])), *path.read_text().splitlines()[1:]]), "g.csv"
+    )
+    assert main(["fit", str(path), "data.header=none", "--steps", "2", "--out", run]) == 0
+    assert main(["impute", run, str(gap), "--out", str(full)]) == 0
+    lines = full.read_text().splitlines()
+    assert len(lines) == 60 and lines[1:] == gap.read_text().splitlines()[1:] and lines[0].endswith(f"{X[0, 2]}")
+
+
+def test_a_new_file_with_the_columns_of_the_run_is_not_suspected(tmp_path: Path) -> None:
+    rows = "\n".join(f"{i % 2},{i % 3}" for i in range(1, 40))
+    path, domain = written(tmp_path, "0,1\n" + rows), Domain("real", (2,))
+    assert read_new(path, domain, columns=["0", "1"]).x.shape == (39, 2)
+    with pytest.raises(RequestError, match="Give it a first line with the names") as refused:
+        read_new(path, domain, columns=["a", "b"])
+    assert "data.header" not in str(refused.value)
+
+
+def test_a_header_is_asked_for_of_text_alone(tmp_path: Path) -> None:
+    frame = pd.DataFrame(X, columns=list("abc"))
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert "tables of text" in refusal(tmp_path / "t.parquet", header="none")
+    for x in (frame, X):
+        with pytest.raises(RequestError, match=r"data\.header=none is for tables"):
+            load(x, header="none")
+    assert "data.header came as 'no'" in refusal(tmp_path / "t.parquet", header="no")
+
+
+# -- the index that pandas wrote --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_the_index_that_pandas_wrote_is_no_x_from_the_file_and_from_pandas(tmp_path: Path, times: int) -> None:
+    path = tmp_path / "t.csv"
+    frame = pd.DataFrame(X, columns=list("abc"))
+    for _ in range(times):
+        frame.to_csv(path)
+        frame = pd.read_csv(path)
+    for source in (path, frame, pd.read_csv(path)):
+        raw = read(source)
+        assert raw.columns == ("a", "b", "c") and np.array_equal(raw.x, X)
+        assert any("without a name" in note for note in raw.notes)
+
+
+def test_commas_at_the_ends_of_lines_are_no_columns(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n".join([",a,b,,,", *(f"{i},{v},{w},,," for i, (v, w, _) in enumerate(X))]))
+    for source in (path, pd.read_csv(path)):
+        raw = read(source)
+        assert raw.columns == ("a", "b") and np.array_equal(raw.x, X[:, :2])
+    assert "3 columns without a name and without values are left out." in read(path).notes
+
+
+# -- separators and endings -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("count", [60, 40_000])
+def test_another_separator_is_found_and_said(tmp_path: Path, separator: str, count: int) -> None:
+    frame = pd.DataFrame(RNG.normal(size=(count, 3)).round(3), columns=["a, b", "c", "d"])
+    frame.to_csv(tmp_path / "t.csv", sep=separator, index=False, decimal="," if separator == ";" else ".")
+    raw = read(tmp_path / "t.csv")
+    assert raw.columns == ("a, b", "c", "d") and np.array_equal(raw.x, frame.to_numpy())
+    assert f"The cells of t.csv are separated by {separator!r}." in raw.notes
+
+
+def test_a_tsv_with_commas_is_read(tmp_path: Path) -> None:
+    pd.DataFrame(X).to_csv(tmp_path / "t.tsv", index=False)
+    assert np.array_equal(read(tmp_path / "t.tsv").x, X)
+
+
+def packed(path: Path, content: bytes) -> None:
+    match path.suffix.lower():
+        case ".zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("inside.csv", content)
+        case ".zst":
+            with pa.CompressedOutputStream(str(path), "zstd") as stream:
+                stream.write(content)
+        case suffix:
+            pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}.get(suffix, bytes)
+            path.write_bytes(pack(content))
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "T.CSV.GZ", "t.csv.bz2", "t.csv.xz", "t.csv.zst", "t.csv.zip", "T.CSV"])
+def test_compressed_tables_are_read_as_the_others(tmp_path: Path, name: str) -> None:
+    frame = pd.DataFrame(X, columns=list("abc"))
+    packed(tmp_path / name, frame.to_csv(index=False).encode())
+    data = load(tmp_path / name)
+    assert data.sha256 == load(frame).sha256 and data.name.lower() == "t"
+    assert [row[0] for row in read(tmp_path / name).frame.text.cells()][:2] == [str(v) for v in X[:2, 0]]
+
+
+def test_damaged_and_foreign_compressed_files_are_refused(tmp_path: Path) -> None:
+    content = pd.DataFrame(X).to_csv(index=False).encode()
+    for name in ("t.csv.gz", "t.csv.bz2", "t.csv.xz", "t.csv.zst", "t.csv.zip"):
+        packed(tmp_path / name, content)
+        whole = (tmp_path / name).read_bytes()
+        for broken in (b"", whole[: len(whole) // 2], b"\x00" * 40):
+            (tmp_path / name).write_bytes(broken)
+            assert "\n" not in refusal(tmp_path / name)
+    with zipfile.ZipFile(tmp_path / "two.csv.zip", "w") as archive:
+        archive.writestr("a.csv", content)
+        archive.writestr("b.csv", content)
+    assert "holds 2 files" in refusal(tmp_path / "two.csv.zip")
+    (tmp_path / "x.npy.gz").write_bytes(b"")
+    assert "cannot be read; allowed" in refusal(tmp_path / "x.npy.gz") or "not a file" in refusal(tmp_path / "x.npy.gz")
+
+
+@pytest.mark.parametrize("name", ["X.NPY", "x.Npy", "X.NPZ"])
+def test_arrays_are_read_whatever_the_case_of_their_ending(tmp_path: Path, name: str) -> None:
+    with (tmp_path / name).open("wb") as file:
+        if name.lower().endswith("npz"):
+            np.savez(file, x=X, other=X + 1)
+        else:
+            np.save(file, X)
+    assert np.array_equal(read(str(tmp_path / name)).x, X) and load(tmp_path / name).name.lower() == "x"
+    if name == "X.NPZ":
+        found = load(f"{tmp_path / name}:other")
+        assert found.name == "X" and np.array_equal(read(f"{tmp_path / name}:other").x, X + 1)
+
+
+def test_a_compressed_file_of_text_is_fitted_and_imputed(tmp_path: Path) -> None:
+    x = np.where(RNG.random(X.shape) < 0.2, np.nan, X)
+    pd.DataFrame(x, columns=list("abc")).to_csv(tmp_path / "t.csv.gz", index=False)
+    run, full = str(tmp_path / "run"), tmp_path / "full.csv"
+    assert main(["fit", str(tmp_path / "t.csv.gz"), "--steps", "2", "--out", run]) == 0
+    assert main(["impute", run, str(tmp_path / "t.csv.gz"), "--out", str(full)]) == 0
+    filled = pd.read_csv(full).to_numpy()
+    assert np.array_equal(filled[~np.isnan(x)], x[~np.isnan(x)]) and np.isfinite(filled).all()
