@@ -70,7 +70,11 @@ class Split:
     def spread(self, num_examples: int) -> Split:
         """At most `num_examples` examples, evenly spread over the split (whose order may be that of the labels)."""
         count = min(num_examples, len(self))
-        index = torch.arange(count, device=self.x.device) * len(self) // max(1, count)
+        return self.take(torch.arange(count, device=self.x.device) * len(self) // max(1, count))
+
+    def take(self, index: Tensor) -> Split:
+        """The examples at `index` [n] int64."""
+        index = index.to(self.x.device)
         return self._map(lambda held: held.index_select(0, index))
 
     def _batch(self, x: Tensor, index: Tensor) -> Batch:

@@ -15,7 +15,7 @@ from ..diagnostics.structure import structure
 from ..errors import RequestError
 from ..files import plain
 from ..runs.store import DIAGNOSIS, RunStore
-from .splits import choose_split
+from .splits import choose_split, of_one_quantity
 
 GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
 EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every example for a second or so
@@ -43,7 +43,7 @@ def _measured(
     format: str, measure: Callable[..., Gap | Audit], run: RunStore, limit: int | None, seed: int, where: dict[str, Any]
 ) -> dict[str, Any]:
     split, source, name = choose_split(run, **where, limit=limit, seed=seed)
-    few = split.head(limit or EXAMPLES)
+    few = of_one_quantity(run.model, split.head(limit or EXAMPLES))
     found = measure(run.model, few, seed=seed, limit=len(few))
     head = {"format": format, "source": source, "split": name, "seed": seed}
     return {**head, **found.to_json(), "lines": found.lines(), "findings": plain(found.findings())}
@@ -59,8 +59,10 @@ def diagnose_run(
     Arguments: limit, examples of bracket and gap, 100 unless told; seed, of all noise; progress, told what begins.
     """
     started, told = time.perf_counter(), progress or (lambda name: None)
-    whole, source, name = choose_split(run, limit=limit, seed=seed)
-    few, model, data = whole.spread(limit or EXAMPLES), run.model, run.data
+    chosen, source, name = choose_split(run, limit=limit, seed=seed)
+    model, data = run.model, run.data
+    whole = of_one_quantity(model, chosen)
+    few = whole.spread(limit or EXAMPLES)
     train = data.train.to(run.device)
     parts: dict[str, Callable[[], Any]] = {
         "bracket": lambda: bracket(model, few, seed=seed, progress=told),

@@ -11,6 +11,7 @@ from ..files import finite
 from ..ops import error_of_mean
 from ..runs.store import RESULT, RunStore
 from ..settings.judging import make_estimator
+from .judged import judged
 from .result import report_estimate
 from .splits import choose_split
 
@@ -47,22 +48,20 @@ def evaluate_run(
     judge = _judge(run, estimator, num_samples, options or {})
     check_precision(run.model, judge, precision)
     chosen, source, name = choose_split(run, data, split, simulate, limit, seed)
-    estimate, seconds = evaluate(
-        run.model, chosen, judge, seed=seed, limit=limit, precision=precision, progress=progress
-    )
     kept = chosen if limit is None else chosen.head(limit)
+    found = judged(run.model, kept, judge, seed=seed, precision=precision, progress=progress)
     changed = {}
     if precision != "float32":
-        paired = estimate if len(kept) <= PAIRED else None
-        changed = {"precision_difference": precision_difference(run, kept, judge, seed, precision, paired)}
+        paired = found.estimate if len(kept) <= PAIRED else None
+        changed = {"precision_difference": precision_difference(run, found.split, judge, seed, precision, paired)}
     return {
         "format": RESULT,
         "source": source,
         "split": name,
-        **report_estimate(run, kept, judge, estimate),
+        **report_estimate(run, judge, found),
         **changed,
         "precision": precision,
-        "seconds": round(seconds, 3),
+        "seconds": round(found.seconds, 3),
         "seed": seed,
     }
 

@@ -9,6 +9,7 @@ from ..model import Model
 from ..registry import load_all
 from ..runs.curves import curve, validation_curve
 from ..runs.store import RunStore
+from .judged import of_x_alone
 
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
 SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other: of another model, with no side
@@ -45,8 +46,25 @@ def _value(result: dict[str, Any]) -> str:
     how = "closed form" if name == "exact" else label(name, result["num_samples"])
     return (
         f"{quantity(result)}{part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
-        f"{result['num_examples']:,} test examples ({how}{bits})."
+        f"{result['num_examples']:,} test examples ({how}{bits}).{labels_known_in_part(result)}"
     )
+
+
+def labels_known_in_part(result: Mapping[str, Any]) -> str:
+    """What the examples with a label and those without come to, each by itself; nothing where all are of one kind."""
+    parts = result.get("parts", [])
+    if len(parts) < 2:
+        return ""
+    each = "; ".join(
+        f"{part['quantity']} of the {part['num_examples']:,} examples {part['examples']} is "
+        f"{SIDES[part['direction']]} {part['log_px']:.2f}{_give_or_take(part['stderr'])}"
+        for part in parts
+    )
+    return f" Labels are summed out in this number, because only some of the examples have one. Apart, {each}."
+
+
+def _give_or_take(error: float | None) -> str:
+    return "" if error is None else f" ± {error:.2f}"
 
 
 def _against_baselines(result: dict[str, Any]) -> str:
@@ -58,11 +76,11 @@ def _against_baselines(result: dict[str, Any]) -> str:
     gain, error = best["difference"], best["difference_stderr"]
     verb = "better" if gain > 0 else "worse"
     sure = "" if error is not None and abs(gain) > 3 * error else ", which is within three standard errors"
-    give_or_take = "" if error is None else f" ± {error:.2f}"
-    told = "; the baselines state log p(x), without the label" if result.get("condition") == "label" else ""
+    alone = of_x_alone(dict(result))
+    told = "That" if alone == result else f"Without the labels, log p(x) is {alone['log_px']:.2f}, which"
     return (
-        f"That is {abs(gain):.2f}{give_or_take} nats {verb} than the best simple baseline, "
-        f"{best['description']}{sure}{told}."
+        f"{told} is {abs(gain):.2f}{_give_or_take(error)} nats {verb} than the best simple baseline, "
+        f"{best['description']}{sure}."
     )
 
 

@@ -74,4 +74,18 @@ def observed_share(split: Split) -> float:
 def condition(model: Model, split: Split) -> str:
     """ "label" where log p(x|label) is judged; a model conditioned on labels sums over them where none is observed."""
     given = split.y is not None and bool((split.y >= 0).any())
-    return "label" if given and model.draw_labels(1) is not None else "none"
+    return "label" if given and is_conditioned(model) else "none"
+
+
+def is_conditioned(model: Model) -> bool:
+    """Whether p(x|z) of the model is given a label."""
+    return model.draw_labels(1) is not None
+
+
+def of_one_quantity(model: Model, split: Split) -> Split:
+    """The split without its labels, where a model takes them and only some are known.
+
+    log p(x|label) of some rows and log p(x) of others have no common mean; log p(x) of all of them has.
+    """
+    partly = split.y is not None and bool((split.y < 0).any())
+    return replace(split, y=None) if partly and is_conditioned(model) else split

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..estimators.label import label
-from ..evaluation.findings import SIDES, quantity
+from ..evaluation.findings import SIDES, labels_known_in_part, quantity
 from .streams import print_lines, print_rows
 
 
@@ -17,7 +17,7 @@ def print_result(result: Mapping[str, Any]) -> None:
     how = f"{label(result['estimator'], result['num_samples'])}{decoded} on {result['num_examples']:,}"
     text = (
         f"{quantity(result)} is {SIDES[result['direction']]} {result['log_px']:.2f}{error_of(result['stderr'])} nats "
-        f"per example: {how} {part} {result['source']}."
+        f"per example: {how} {part} {result['source']}.{labels_known_in_part(result)}"
     )
     print_lines(["", text, *result.get("words", [])])
     print_lines([f"{found['code']}: {found['sentence']}" for found in result.get("findings", [])])
