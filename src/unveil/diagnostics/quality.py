@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Split
+from ..data.split import spread_rows
 from ..errors import RequestError
 from ..files import Plain
 from ..model import Model, evaluating
@@ -234,7 +235,7 @@ def _copies(samples: Array, real: Array, train: Array, test: Array, num_train: i
     is_test = (to_test < of_samples) + 0.5 * (to_test == of_samples)
     chance = len(test) / (len(test) + len(train))
     likest = np.argsort(of_samples / np.maximum(to_test, 1e-300), kind="stable")[:PAIRS]
-    rows = np.arange(len(train)) * num_train // len(train)
+    rows = spread_rows(num_train, len(train))
     return {
         "copied": float(copied.mean()),
         "closer": _probability_less(of_samples, of_real),

@@ -15,7 +15,7 @@ from ..diagnostics.structure import structure
 from ..errors import RequestError
 from ..files import plain
 from ..runs.store import DIAGNOSIS, RunStore
-from .splits import choose_split, of_one_quantity
+from .splits import choose_split, limited, of_one_quantity
 
 GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
 EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every example for a second or so
@@ -43,10 +43,12 @@ def _measured(
     format: str, measure: Callable[..., Gap | Audit], run: RunStore, limit: int | None, seed: int, where: dict[str, Any]
 ) -> dict[str, Any]:
     split, source, name = choose_split(run, **where, limit=limit, seed=seed)
-    few = of_one_quantity(run.model, split.head(limit or EXAMPLES))
+    few = of_one_quantity(run.model, limited(split, name, limit or EXAMPLES, seed))
     found = measure(run.model, few, seed=seed, limit=len(few))
-    head = {"format": format, "source": source, "split": name, "seed": seed}
-    return {**head, **found.to_json(), "lines": found.lines(), "findings": plain(found.findings())}
+    head = {"format": format, "source": source, "split": name, "drawn_from": len(split), "seed": seed}
+    told = f"{len(few):,} of {len(split):,} examples, drawn from all over them with seed {seed}"
+    lines = [*([told] if len(few) < len(split) else []), *found.lines()]
+    return {**head, **found.to_json(), "lines": lines, "findings": plain(found.findings())}
 
 
 def diagnose_run(
@@ -62,7 +64,7 @@ def diagnose_run(
     chosen, source, name = choose_split(run, limit=limit, seed=seed)
     model, data = run.model, run.data
     whole = of_one_quantity(model, chosen)
-    few = whole.spread(limit or EXAMPLES)
+    few = whole.spread(limit or EXAMPLES, seed)
     train = data.train.to(run.device)
     parts: dict[str, Callable[[], Any]] = {
         "bracket": lambda: bracket(model, few, seed=seed, progress=told),
@@ -80,6 +82,7 @@ def diagnose_run(
         "source": source,
         "split": name,
         "num_examples": len(few),
+        "drawn_from": len(whole),
         "seed": seed,
         **{name: found[name].to_json() if name in found else None for name in parts},
         "findings": findings,

@@ -13,7 +13,7 @@ from ..runs.store import RESULT, RunStore
 from ..settings.judging import make_estimator
 from .judged import judged
 from .result import report_estimate
-from .splits import choose_split
+from .splits import choose_split, limited
 
 PAIRED = 2 * ROWS  # examples on which two precisions are compared
 
@@ -41,14 +41,14 @@ def evaluate_run(
         num_samples: K; by default as in the run's own result, or the estimator's default.
         options: {"estimator.KEY": value}, other arguments of the estimator.
         simulate: judge so many x drawn from the model itself, whose z are known, instead of any data.
-        limit: only the first so many examples; said in the result.
+        limit: only so many examples, drawn with the seed from all over the split; said in the result.
         seed: of the draws.
         precision: "bf16" runs the decoder in bfloat16; the result then holds `precision_difference`, what that changes.
     """
     judge = _judge(run, estimator, num_samples, options or {})
     check_precision(run.model, judge, precision)
     chosen, source, name = choose_split(run, data, split, simulate, limit, seed)
-    kept = chosen if limit is None else chosen.head(limit)
+    kept = limited(chosen, name, limit, seed)
     found = judged(run.model, kept, judge, seed=seed, precision=precision, progress=progress)
     changed = {}
     if precision != "float32":
@@ -59,6 +59,7 @@ def evaluate_run(
         "source": source,
         "split": name,
         **report_estimate(run, judge, found),
+        "drawn_from": len(chosen),
         **changed,
         "precision": precision,
         "seconds": round(found.seconds, 3),

@@ -15,6 +15,7 @@ from ..runs.given import new_split
 from ..runs.store import RunStore
 
 SPLITS = ("train", "valid", "test")
+SIMULATED = "simulated"  # the name of x that the model itself draws
 
 
 def choose_split(
@@ -37,12 +38,19 @@ def choose_split(
     if data is not None and simulate is not None:
         raise RequestError("Both data and a number of x to simulate came; give one of them.")
     if simulate is not None:
-        return simulated(run, simulate, seed), "the model itself", "simulated"
+        return simulated(run, simulate, seed), "the model itself", SIMULATED
     if data is None:
         found, source, name = getattr(run.data, split), run.data.source, split
     else:
         found, source, name = new_split(run, data)[0], data if isinstance(data, str) else "array", "given"
     return replace(found, z=None).to(run.device), source, name
+
+
+def limited(split: Split, name: str, limit: int | None, seed: int) -> Split:
+    """At most `limit` examples, drawn with the seed from all over a split; the first of x that are draws themselves."""
+    if limit is None:
+        return split
+    return split.head(limit) if name == SIMULATED else split.spread(limit, seed)
 
 
 @torch.no_grad()

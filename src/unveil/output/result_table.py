@@ -17,10 +17,17 @@ def print_result(result: Mapping[str, Any]) -> None:
     how = f"{label(result['estimator'], result['num_samples'])}{decoded} on {result['num_examples']:,}"
     text = (
         f"{quantity(result)} is {SIDES[result['direction']]} {result['log_px']:.2f}{error_of(result['stderr'])} nats "
-        f"per example: {how} {part} {result['source']}.{labels_known_in_part(result)}"
+        f"per example: {how} {part} {result['source']}{drawn(result)}.{labels_known_in_part(result)}"
     )
     print_lines(["", text, *result.get("words", [])])
     print_lines([f"{found['code']}: {found['sentence']}" for found in result.get("findings", [])])
+
+
+def drawn(result: Mapping[str, Any]) -> str:
+    """From how many the examples were drawn; nothing where all of them were taken."""
+    count = result["num_examples"]
+    total = result.get("drawn_from") or count
+    return "" if total == count else f" ({total:,} in all; these were drawn with seed {result['seed']})"
 
 
 def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:

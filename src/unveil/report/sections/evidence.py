@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable
 
+import torch
 from markupsafe import Markup
 
 from ...evaluation.findings import quantity
@@ -116,7 +117,7 @@ def _views(subject: Subject, found: list[Beside], titles: tuple[str, ...]) -> li
 def _images(subject: Subject, places: list[int]) -> list[str] | list[None]:
     if subject.paint is None:
         return [None] * len(places)
-    return uris(subject.paint(batch_x(subject.test.head(max(places) + 1))[places]), SIDE)
+    return uris(subject.paint(batch_x(subject.test.take(torch.tensor(places)))), SIDE)
 
 
 def _caption(subject: Subject, place: int) -> str:
