@@ -15,11 +15,14 @@ from ..diagnostics.structure import structure
 from ..errors import RequestError
 from ..files import plain
 from ..runs.store import DIAGNOSIS, RunStore
+from .effort import Effort
+from .findings import suited
 from .splits import choose_split, limited, of_one_quantity
 
 GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
 EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every example for a second or so
 HEALTHY = "Nothing looks wrong in what was measured."
+FOUND_NONE = "The diagnosis found no fault. These numbers are still worth a look."
 Progress = Callable[[str], None]
 
 
@@ -76,7 +79,9 @@ def diagnose_run(
         "structure": lambda: structure(model, data, seed=seed),
     }
     found, why = _measure(parts, told)
-    findings = plain([finding for part in found.values() for finding in part.findings()])
+    effort = Effort.of(run)
+    findings = plain([suited(finding, effort) for part in found.values() for finding in part.findings()])
+    remarks = found["quality"].remarks() if "quality" in found else []
     diagnosis = {
         "format": DIAGNOSIS,
         "source": source,
@@ -86,12 +91,20 @@ def diagnose_run(
         "seed": seed,
         **{name: found[name].to_json() if name in found else None for name in parts},
         "findings": findings,
-        "sentences": [finding["sentence"] for finding in findings] or [HEALTHY],
+        "sentences": [finding["sentence"] for finding in findings] or _nothing_found(run, remarks),
         "why": why,
         "seconds": round(time.perf_counter() - started, 3),
     }
     run.write_diagnosis(diagnosis)
     return diagnosis
+
+
+def _nothing_found(run: RunStore, remarks: list[str]) -> list[str]:
+    """What to say where no part of the diagnosis has a finding: all is well only where the result says so, too."""
+    said = [f["sentence"] for f in run.result["findings"]]
+    if not remarks and not said:
+        return [HEALTHY]
+    return [FOUND_NONE, *remarks, *(["The result of the fit says more:", *said] if said else [])]
 
 
 def _measure(parts: dict[str, Callable[[], Any]], told: Progress) -> tuple[dict[str, Any], dict[str, str]]:

@@ -11,6 +11,7 @@ from ..estimators.base import Estimator
 from ..files import finite
 from ..ops import error_of_known, error_of_mean
 from ..runs.store import RunStore, versions
+from .carried import carried, spread_of
 from .judged import Judged
 from .splits import condition, observed_share
 
@@ -32,6 +33,7 @@ def report_estimate(run: RunStore, judge: Estimator, judged: Judged) -> dict[str
         "num_samples": judge.num_samples,
         "log_px": float(log_px.mean()),
         "log_px_sum": float(log_px.sum()),
+        **spread_of(log_px),
         "stderr": finite(float(error_of_mean(log_px))),
         "stderr_mc": finite(error_of_known(estimate.stderr_mc)),
         **{name: float(found[name].mean()) for name in ("elbo", "rate", "distortion")},
@@ -46,6 +48,8 @@ def report_estimate(run: RunStore, judge: Estimator, judged: Judged) -> dict[str
     }
     if "khat" in found:
         report |= _weights_health(found)
+    if few := carried(log_px, split):
+        report["carried"] = few
     if judged.parts:
         report["parts"] = [part.to_json() for part in judged.parts]
     report |= judge.summary(estimate)

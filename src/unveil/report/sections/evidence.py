@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from markupsafe import Markup
 
+from ...evaluation.diagnose import HEALTHY
 from ...evaluation.findings import quantity
 from ...panels import Panel
 from ...use.show import batch_x
@@ -65,7 +66,7 @@ def _part(found: Found, name: str, title: str, made: Part, what: str) -> Panel:
 
 def _findings(found: Found) -> Panel:
     if not found.get("findings"):
-        return Panel("Findings", "Nothing looks wrong in what was measured.")
+        return Panel("Findings", " ".join(found.get("sentences") or [HEALTHY]))
     return Html("Findings", "", "findings.html", {"findings": found["findings"]})
 
 
