@@ -11,6 +11,7 @@ from ..files import finite
 from ..ops import error_of_mean
 from ..runs.store import RESULT, RunStore
 from ..settings.judging import make_estimator
+from .findings import heavy_weights
 from .judged import judged
 from .result import report_estimate
 from .splits import choose_split, limited
@@ -54,11 +55,14 @@ def evaluate_run(
     if precision != "float32":
         paired = found.estimate if len(kept) <= PAIRED else None
         changed = {"precision_difference": precision_difference(run, found.split, judge, seed, precision, paired)}
+    report = report_estimate(run, judge, found)
+    heavy = heavy_weights(run, report)
     return {
         "format": RESULT,
         "source": source,
         "split": name,
-        **report_estimate(run, judge, found),
+        **report,
+        "findings": [*report.get("findings", []), *([heavy] if heavy else [])],
         "drawn_from": len(chosen),
         **changed,
         "precision": precision,

@@ -30,7 +30,7 @@ def conclude(run: RunStore, result: dict[str, Any]) -> dict[str, Any]:
         _codebook(run, effort),
         overfit,
         _unfinished(bounds, effort),
-        _weights(run, result),
+        heavy_weights(run, result),
     )
     findings = [found for found in checks if found]
     wrong = " ".join(f["sentence"] for f in findings) or "Nothing looks wrong in the numbers that were checked."
@@ -178,7 +178,8 @@ def _unfinished(valid: Sequence[float], effort: Effort) -> dict[str, str] | None
     return _finding("unfinished", f"The validation bound was still rising at the end. {more}: {effort.longer}.")
 
 
-def _weights(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
+def heavy_weights(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
+    """Whether a few importance weights make up the estimate of most examples."""
     share, ess, K = result.get("khat_above_0.7"), result.get("ess"), result["num_samples"]
     heavy = share is not None and share >= 0.5
     alone = ess is not None and K is not None and K >= ENOUGH and ess < FEW
