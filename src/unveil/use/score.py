@@ -6,17 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from ..estimators.base import evaluate
+from ..estimators.base import Estimate, evaluate
 from ..runs.given import given_as
 from ..runs.store import RunStore
 from .rows import as_it_came, file_column
+
+FEW, SHARE = 5.0, 0.3  # effective draws of a row, and their share of all draws, below which they are a few
+NAMED = 5  # rows that are named
 
 
 @dataclass(frozen=True)
 class Scores:
     """One number per row, in the source's order.
 
-    Arguments: log_px [N] nats; stderr [N], the estimator's own error; percentile [N], the share of validation examples
+    Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
+    no error can be told; percentile [N], the share of validation examples
     (in %) that are less likely; direction and estimator say what log_px is; files, of a folder of pictures, the path of
     each row's.
     """
@@ -51,7 +55,26 @@ def score(run: RunStore, x: Any, *, seed: int = 0, progress: Callable[[int, int]
     estimate, _ = evaluate(run.model, split, judging.make(), seed=seed, progress=progress)
     log_px, reference = estimate.log_px.numpy(), run.scores("valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
-    found = Scores(
-        log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, judging.estimator, raw.ignored, raw.files
-    )
+    few = carried_by_few(estimate, judging.num_samples)
+    stderr = np.where(few, np.nan, estimate.stderr_mc.numpy())
+    notes = (*raw.ignored, *_said(few))
+    found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files)
     return as_it_came(x, raw, found)
+
+
+def carried_by_few(estimate: Estimate, num_samples: int | None) -> np.ndarray:
+    """[N] whether a few of the draws make up the estimate: 1/√ess, its error, is then no error at all."""
+    ess = estimate.diagnostics.get("ess")
+    if ess is None or num_samples is None:
+        return np.zeros(len(estimate.log_px), bool)
+    return (ess < min(FEW, SHARE * num_samples)).numpy()
+
+
+def _said(few: np.ndarray) -> tuple[str, ...]:
+    if not few.any():
+        return ()
+    rows = ", ".join(f"{row:,}" for row in np.flatnonzero(few)[:NAMED]) + (" …" if few.sum() > NAMED else "")
+    return (
+        f"In {few.sum():,} of {len(few):,} rows ({rows}) a few draws of z carry the estimate. It is a lower bound that "
+        "changes with the seed, and log p(x) may be much higher. No error is given for these rows.",
+    )
