@@ -34,6 +34,28 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
         "tests/estimators/test_hidden_labels.py",
     ),
     fault(
+        "one-row-chooses-the-path-of-all", "distributions/binary.py",
+        "return judged if bool(told.all()) else torch.where(told, judged, self._density(x, observed))",
+        "return judged if bool(told.all()) else self._density(x, observed)",
+        "tests/estimators/test_rows_alone.py::test_a_row_that_float32_cannot_multiply_changes_no_other",
+    ),
+    fault(
+        "noise-group-by-group", "models/vdm/steps.py",
+        "fresh = list(torch.randn(shape, device=self.x.device, dtype=self.x.dtype).unbind(1))",
+        "fresh = [torch.randn(num_samples, *self.x.shape) for _ in self.gamma]",
+        "tests/estimators/test_rows_alone.py",
+    ),
+    fault(
+        "scores-by-their-place", "use/score.py",
+        "common=True", "common=False",
+        "tests/estimators/test_rows_alone.py::test_score_is_a_function_of_the_row",
+    ),
+    fault(
+        "a-probability-of-nothing-below-one", "estimators/base.py",
+        "parts.append(_of_nothing(estimator(model, batch), batch))", "parts.append(estimator(model, batch))",
+        "tests/estimators/test_rows_alone.py::test_log_p_of_nothing_is_0",
+    ),
+    fault(
         "log-k-forgotten", "ops.py",
         "return torch.logsumexp(log_w, dim) - math.log(log_w.shape[dim])", "return torch.logsumexp(log_w, dim)",
         "tests/estimators/test_estimators.py::test_log_mean_exp_counts_the_weights_it_holds",
