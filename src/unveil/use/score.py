@@ -45,14 +45,16 @@ class Scores:
 def score(run: RunStore, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Any:
     """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
 
-    The noise is keyed by seed and row, so two calls give equal numbers. A high log p(x) does not prove that x belongs:
-    simple images can be likelier than any training image. Of a row with gaps it is log p of the observed part, which
-    is not to be ranked among rows of which more is observed. Labels are not read: a model conditioned on them sums over
-    them. A data frame gives a frame of the same kind and index.
+    All rows are judged on the same draws, keyed by the seed: a row's number is a function of the row, whatever stands
+    beside it and wherever it stands in the file, and rows are compared without the noise that they share. A high
+    log p(x) does not prove that x belongs: simple images can be likelier than any training image. Of a row with gaps it
+    is log p of the observed part, which is not to be ranked among rows of which more is observed; of a row of which
+    nothing is observed it is 0. Labels are not read: a model conditioned on them sums over them. A data frame gives a
+    frame of the same kind and index.
     """
     judging = run.config.judging
     split, raw = given_as(run, x)
-    estimate, _ = evaluate(run.model, split, judging.make(), seed=seed, progress=progress)
+    estimate, _ = evaluate(run.model, split, judging.make(), seed=seed, common=True, progress=progress)
     log_px, reference = estimate.log_px.numpy(), run.scores("valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
     few = carried_by_few(estimate, judging.num_samples)
