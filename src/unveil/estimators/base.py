@@ -131,6 +131,7 @@ def evaluate(
     limit: int | None = None,
     precision: str = "float32",
     common: bool = False,
+    impossible: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Estimate, float]:
     """The estimate of every example of a split exactly once, and the seconds it took.
@@ -139,6 +140,8 @@ def evaluate(
     before it is drawn for: the numbers do not depend on `limit`, on a batch size or on what ran before. With `common`
     every row is judged by itself on the same noise: its number is a function of x and the seed, wherever it stands,
     and rows are compared without the noise that they share; a mean over rows then has the error of one row's draws.
+
+    A log p(x) that is no number is an error; with `impossible`, −inf may come out for x that is too unlikely to tell.
 
     log p of nothing is 0: a row of which nothing is observed gets exactly that, with no error.
 
@@ -157,8 +160,11 @@ def evaluate(
             if progress is not None:
                 progress(block.done, count)
     estimate = _joined(found, torch.cat)
-    if not torch.isfinite(estimate.log_px).all():
-        row = int((~torch.isfinite(estimate.log_px)).nonzero()[0])
+    wrong = ~torch.isfinite(estimate.log_px)
+    if impossible:
+        wrong &= estimate.log_px != -torch.inf
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
         raise WorkError(
             f"log p(x) of row {row} came out as {estimate.log_px[row].item()}.", "Was x in training's units?"
         )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..estimators.base import Estimate, evaluate
-from ..runs.given import given_as
+from ..runs.given import Given, given_with_outside
 from ..runs.store import RunStore
 from .rows import as_it_came, file_column
 
@@ -53,15 +53,29 @@ def score(run: RunStore, x: Any, *, seed: int = 0, progress: Callable[[int, int]
     frame of the same kind and index.
     """
     judging = run.config.judging
-    split, raw = given_as(run, x)
-    estimate, _ = evaluate(run.model, split, judging.make(), seed=seed, common=True, progress=progress)
-    log_px, reference = estimate.log_px.numpy(), run.scores("valid")
+    given = given_with_outside(run, x)
+    raw, make = given.raw, judging.make()
+    estimate, _ = evaluate(run.model, given.split, make, seed=seed, common=True, impossible=True, progress=progress)
+    log_px, reference = np.where(given.outside, -np.inf, estimate.log_px.numpy()), run.scores("valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
     few = carried_by_few(estimate, judging.num_samples)
-    stderr = np.where(few, np.nan, estimate.stderr_mc.numpy())
-    notes = (*raw.ignored, *_said(few))
+    stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
+    notes = (*raw.ignored, *_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files)
     return as_it_came(x, raw, found)
+
+
+def _said_impossible(given: Given, log_px: np.ndarray) -> tuple[str, ...]:
+    """What there is to say of rows that come out at −inf."""
+    told = [f"{given.said} Such a row has probability 0: its log p(x) is −inf."] if given.said else []
+    far = np.flatnonzero(np.isneginf(log_px) & ~given.outside)
+    if len(far):
+        rows = ", ".join(f"{row:,}" for row in far[:NAMED]) + (" …" if len(far) > NAMED else "")
+        told.append(
+            f"{len(far):,} of {len(log_px):,} rows ({rows}) lie so far from all of training that their log p(x) is too "
+            "low to be computed; it is given as −inf."
+        )
+    return tuple(told)
 
 
 def carried_by_few(estimate: Estimate, num_samples: int | None) -> np.ndarray:
