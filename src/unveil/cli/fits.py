@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -71,8 +71,8 @@ def resume(
     parts = load_plugin(plugin)
     from ..api import resume as resume_run
 
-    budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
-    show_run(resume_run(run, show=True, data=data, parts=parts, **budget), as_json)
+    how: dict[str, Any] = {"epochs": epochs, "steps": steps, "minutes": minutes, "data": data, "parts": parts}
+    show_run(resume_run(run, show=True, **how), as_json)
 
 
 @verb("unveil demo")

@@ -73,9 +73,10 @@ def sample(
         refuse_beside("with --mean", draw=draw)
     found = open_to_draw(run, out, plugin)
     from ..output.exports import write_x
+    from ..use.sample import sample as drawn
 
     means = mean or (out.suffix.lower() == ".png" and not draw)
-    x = found.sample(num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
+    x = drawn(found.store, num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
     write_x(out, x, found.domain, found.columns)
     told = " (means E[x|z]; --draw adds the noise of p(x|z))" if means and not mean and found.model.groups else ""
     typer.echo(f"{len(x):,} samples in {out}{told}")

@@ -18,7 +18,7 @@ from .raw import Array, short_name
 FORMAT = "unveil-data-1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """N examples in their storage dtype, uint8 or float32, on one device.
 
@@ -43,6 +43,11 @@ class Split:
     grey: Tensor | None = None
     observed: Tensor | None = None
     z: tuple[Tensor, ...] | None = None
+
+    def __repr__(self) -> str:
+        parts = ("y", "observed", "z")
+        held = "".join(f", {name}" for name in parts if getattr(self, name) is not None)
+        return f"Split({len(self):,} examples of {self.domain}, {'×'.join(map(str, self.domain.shape))}{held})"
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -97,7 +102,7 @@ def spread_rows(total: int, count: int, seed: int = 0) -> Tensor:
     return ends[:-1] + (place * (ends[1:] - ends[:-1])).long()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Data:
     """A source, split and fingerprinted.
 
@@ -134,6 +139,10 @@ class Data:
     factors: Mapping[str, Array] | None = None
     white: int | None = None
     paper: str | None = None
+
+    def __repr__(self) -> str:
+        sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))
+        return f"Data({self.name!r}: {sizes} examples, {'×'.join(map(str, self.domain.shape))}, {self.domain})"
 
     @property
     def has_missing(self) -> bool:

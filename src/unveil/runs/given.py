@@ -64,7 +64,7 @@ def given_with_outside(run: RunStore, x: Any) -> Given:
     """New x as `given_as`, an odd row being no reason to refuse the others; where most are odd, x is refused."""
     raw, domain = _read(run, x), run.domain
     strange = np.zeros(raw.x.shape, bool) if run.data_info["binarization"] else _outside(raw, domain)
-    rows: NDArray[np.bool_] = strange.reshape(len(raw.x), -1).any(axis=1) if raw.x.size else np.zeros(len(raw.x), bool)
+    rows = np.array([bool(row.any()) for row in strange]) if strange.any() else np.zeros(len(raw.x), bool)
     if not rows.any() or rows.mean() > MOST:
         return Given(_prepared(run, raw).to(run.device), raw, np.zeros(len(raw.x), bool), "")
     inside = replace(raw, x=domain.of_kind.nearest(raw.x, domain.num_levels).astype(raw.x.dtype))

@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, at_least, nearest
-from ...model import Drawn, Model, OneGroup, Posterior, parameters_in
+from ...model import Drawn, Model, OneGroup, Posterior, groups_of, parameters_in
 from ...registry import register
 from ...terms import Terms
 from .statistics import MeanCov, centred, columns, mean_and_cov
@@ -155,8 +155,8 @@ class LinearGaussian(Model):
         A, b, log_L = _float64(hold, self.A, self.b, self.log_L)
         return A, b, log_L.tril(-1) + log_L.diagonal().exp().diag()
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        return self._likelihood(z[0])
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        return self._likelihood(groups_of(z)[0])
 
     def _likelihood(self, z: Tensor, observed: Tensor | None = None) -> EventSum:
         W, mu, psi = self._theta()
