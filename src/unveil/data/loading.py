@@ -95,6 +95,7 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         columns=raw.columns,
         resize=raw.resize,
         factors=raw.factors,
+        files=raw.files,
     )
 
 
