@@ -53,8 +53,8 @@ def _sections(found: Comparison, folder: Path) -> dict[str, Group]:
         "table": Group(
             "Side by side",
             f"All runs are judged on the same {found.rows[0].result['num_examples']:,} test examples. The column "
-            "“below the best” says by how many nats per example a run is worse than the best one, with the standard "
-            "error of the paired difference.",
+            "“below the best” shows how many nats per example a run loses to the best one. After ± stands the standard "
+            "error of this difference, paired over the examples. A click on a name opens the report of that run.",
             [Table("", "", HEAD, [_row(row, folder) for row in found.rows], worded=4)],
         ),
         "training": Group(

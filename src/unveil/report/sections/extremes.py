@@ -26,8 +26,8 @@ def extremes(subject: Subject) -> Group | None:
     how = f" ({label_of(result)})" if result["num_samples"] else ""
     words = Markup(
         "These test examples have the lowest and the highest log p(x), in nats, by the estimator of the result{}. Look "
-        "at the least likely: they may be rare, mislabelled or broken. <strong>A high likelihood does not prove that x "
-        "belongs to the data</strong>: simple images and values near the middle can be likelier than any real example."
+        "at the least likely ones: they may be rare, mislabelled or broken. <strong>A high likelihood does not prove "
+        "that x belongs to the data.</strong> A plain image can be more likely than every real example."
     ).format(how)
     shown = _images if subject.domain.is_image else _table
     sides = [shown(subject, "Least likely", least), shown(subject, "Most likely", most)]

@@ -45,7 +45,7 @@ def _words(subject: Subject, shown: str, z: str) -> str:
     ).format(shown, z)
     if subject.dimensions is None:
         return lost
-    return lost + f" About {fixed(subject.result['distortion'])} nats of x are left to p(x|z)."
+    return lost + f" z leaves about {fixed(subject.result['distortion'])} nats of x to p(x|z)."
 
 
 def _pairs(subject: Subject) -> Strip:
