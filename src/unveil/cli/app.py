@@ -48,7 +48,7 @@ Source = Annotated[
     str, argument("SOURCE", "A name (unveil list sources), a folder of images, x.npy, x.npz[:name] or t.csv.")
 ]
 OptionalSource = Annotated[str | None, argument("SOURCE", "New x; default: test examples.")]
-Plugin = Annotated[Path | None, option("FILE.py", "A Python file with your own parts; it is executed.")]
+Plugin = Annotated[Path | None, option("FILE.py", "Run this file of your own parts; see docs/plugins.md.")]
 Json = Annotated[bool, switch("--json", "Print one JSON object on standard output.")]
 Epochs = Annotated[int | None, count("N", "Train for N passes over the data.")]
 Steps = Annotated[int | None, count("N", "Train for N updates.")]

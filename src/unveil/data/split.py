@@ -118,6 +118,7 @@ class Data:
         levels: the number of grey levels before binarization, 0 where nothing was binarized.
         columns: the names of the columns of a table, or None.
         resize: what was done to the size of pictures, in a sentence, or None.
+        files: of a folder of pictures, the path of each row's in the source's order, or None.
         factors: known generative factors by name, [N] each in the source's order, or None.
         white, paper: as of `Raw`.
     """
@@ -137,6 +138,7 @@ class Data:
     columns: tuple[str, ...] | None = None
     resize: str | None = None
     factors: Mapping[str, Array] | None = None
+    files: tuple[str, ...] | None = None
     white: int | None = None
     paper: str | None = None
 

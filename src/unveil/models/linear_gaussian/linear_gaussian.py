@@ -63,7 +63,7 @@ class LinearGaussian(Model):
         super().__init__()
         if domain.is_discrete:
             raise RequestError(
-                f"linear_gaussian is a density and x is {domain}: a density on integers is not a likelihood.",
+                f"linear_gaussian takes real x, and x is {domain}: a density on integers is not a likelihood.",
                 "Use the model 'mixture' or 'vae', or add uniform noise to x (dequantise) and call it real."
                 if domain.is_finite
                 else "Use the model 'vae', or give data.domain=real.",
@@ -300,7 +300,8 @@ class LinearGaussian(Model):
         if constant and (self.noise == "diagonal" or len(constant) == len(variance)):
             named = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
             raise RequestError(
-                f"Column(s) {named} of x are constant, so a density with its own noise for each has no bound.",
+                f"Column(s) {named} of x are constant. Noise of their own would shrink to 0, and log p(x) grow "
+                "without end.",
                 "Remove them (they hold no information), or share one noise: model.noise=isotropic.",
             )
         self.least_psi.copy_(self.floor * (variance if self.noise == "diagonal" else variance.mean()))

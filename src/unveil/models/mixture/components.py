@@ -178,7 +178,7 @@ class GaussianComponents(Components):
         if constant:
             named = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
             raise RequestError(
-                f"Column(s) {named} of x are constant, so a density of them has no bound.",
+                f"Column(s) {named} of x are constant. Their noise would shrink to 0, and log p(x) grow without end.",
                 "Remove them (they hold no information).",
             )
         self.mean.copy_(mean)

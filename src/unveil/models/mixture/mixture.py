@@ -149,8 +149,8 @@ class Mixture(Model):
         x = batch.x if batch.observed is None else torch.where(batch.observed, batch.x, math.nan)
         return Strip(
             "Components that explain an example",
-            "The first image of each row is a test example x. The others are the components with the largest "
-            "responsibility p(z = c|x) = p(z = c) p(x|c) / p(x), which is written below each.",
+            "The first image of each row is a test example x. The others are the components that explain it best. "
+            "Below each stands its responsibility p(z = c|x) = p(z = c) p(x|c) / p(x).",
             torch.cat([x.unsqueeze(1), self.decode((c,)).mean], 1),
             captions=[["x", *map(_percent, row)] for row in r.tolist()],
             columns=ACROSS,
