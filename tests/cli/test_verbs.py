@@ -15,6 +15,7 @@ from PIL import Image
 from cli.commands import Call, finish, start
 from unveil import cli
 from unveil.api import Run
+from unveil.output.exports import write_x
 from unveil.runs.store import RunStore
 
 FIELDS = {
@@ -104,6 +105,18 @@ def test_samples_are_pictures_or_numbers(call: Call, folder: Path) -> None:
     assert read_csv(folder / "s.csv")["x_63"].tolist() == expected[:, 7, 7].tolist()
     height, width = read_png(folder / "s.png").shape
     assert width == height >= 512
+    said = call("sample", "run", "-o", "again.png", "-n", "9", "--seed", "4", "--temperature", "0.5").out
+    assert said == "9 samples in again.png (means E[x|z]; --draw adds the noise of p(x|z))\n"
+    means = Run.load(folder / "run").sample(9, seed=4, temperature=0.5, mean=True)
+    for name, x, *words in (("m.png", means, "--mean"), ("d.png", expected, "--draw")):
+        done = call("sample", "run", "-o", name, "-n", "9", "--seed", "4", "--temperature", "0.5", *words)
+        assert done.code == 0 and done.out == f"9 samples in {name}\n"
+        write_x(folder / f"expected_{name}", x, Run.load(folder / "run").domain)
+        assert np.array_equal(read_png(folder / name), read_png(folder / f"expected_{name}"))
+    assert np.array_equal(read_png(folder / "s.png"), read_png(folder / "m.png"))
+    assert not np.array_equal(read_png(folder / "s.png"), read_png(folder / "d.png"))
+    both = call("sample", "run", "-o", "b.png", "--mean", "--draw")
+    assert both.code == 2 and "--draw cannot be used with --mean" in both.err
     assert call("sample", "run", "-o", "mean.npy", "-n", "9", "--seed", "4", "--mean").code == 0
     assert not np.array_equal(np.load(folder / "mean.npy"), expected)
 

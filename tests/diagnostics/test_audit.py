@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from exact.toys import clustered, linear_gaussian, mixture, real_rows
 from unveil.batch import Batch
 from unveil.data import Split
+from unveil.diagnostics import audit as audits
+from unveil.diagnostics import routes
 from unveil.diagnostics.audit import Audit, audit
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -22,6 +25,7 @@ from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
 from unveil.ops import keyed
 from unveil.priors.discrete import BernoulliPrior
+from unveil.registry import lookup
 from unveil.terms import Terms
 
 BINARY = Domain("binary", (12,))
@@ -125,7 +129,7 @@ def test_a_small_vae_closes_on_the_grid(latent: int) -> None:
     found = audit(model, split, num_samples=2000)
     assert found.route == "grid" and found.checked is True
     assert found.kl.mean > 0.05 and found.residual.stderr < 0.03 and found.bias.max() < 2e-3
-    off = found.residual.value / (found.residual.error + found.bias)
+    off = found.residual.value / (found.residual.error + found.bias + found.slack)
     assert off.abs().max() < 4.5
     assert found.constant is None and "by construction" in words_of(found)
 
@@ -173,6 +177,32 @@ def test_a_wrong_divergence_does_not_close() -> None:
     assert finding.code == "audit_open" and finding.number == pytest.approx(found.residual.mean)
     assert "✓" not in words_of(found) and "does not close" in words_of(found)
     assert found.to_json()["checked"] is False
+
+
+@pytest.mark.parametrize("added", [0.7])
+def test_an_elbo_that_is_too_high_does_not_close_on_a_grid_of_three_latents(
+    added: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of log p(x) on the grid, which is in the KL, too, excuses nothing."""
+    model = vae(3, prior=partial(lookup("prior", "realnvp"), num_transforms=2, width=8))
+    split = binary_split(2)
+    monkeypatch.setattr(routes, "posterior_grid", partial(routes.posterior_grid, max_evaluations=10_000))
+    true = audit(model, split, num_samples=2000)
+    assert true.checked is True and true.slack.mean() < audits.COARSE
+    with monkeypatch.context() as patch:
+        elbo = routes._elbo
+        patch.setattr(routes, "_elbo", lambda *given: replace(elbo(*given), value=elbo(*given).value + added))
+        found = audit(model, split, num_samples=2000)
+    assert found.checked is False and found.residual.mean == pytest.approx(-added, abs=0.08)
+
+
+def test_a_grid_too_coarse_for_q_does_not_close_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, split = vae(2), binary_split(6)
+    monkeypatch.setattr(routes, "posterior_grid", partial(routes.posterior_grid, max_evaluations=1, tolerance=100.0))
+    monkeypatch.setattr(audits, "COARSE", 1e-9)
+    found = audit(model, split, num_samples=2000)
+    assert found.checked is None and "✓" not in words_of(found)
+    assert "too coarse" in found.words and found.to_json()["grid_slack"] > 0
 
 
 def test_a_density_that_is_not_complete_does_not_close() -> None:

@@ -265,6 +265,18 @@ def test_the_stated_error_covers_the_real_one_at_every_tolerance() -> None:
         assert ((found.log_px - truth).abs() <= found.stderr_mc + 1e-9).all()
 
 
+@pytest.mark.parametrize("latent", [1, 2])
+@pytest.mark.parametrize("domain", [BINARY, Domain("real", (10,))], ids=["binary", "real"])
+def test_the_stated_error_is_one_that_can_be_used(latent: int, domain: Domain) -> None:
+    """Neither short of the real one nor hundreds of times as large, on decoders with kinks."""
+    model, batch = vae(latent, domain), Batch(rows_of(domain, 12))
+    truth = judged(model, batch, tolerance=1e-6, max_evaluations=200_000).log_px
+    found = judged(model, batch, tolerance=1e-2)
+    ratio = found.stderr_mc / (found.log_px - truth).abs().clamp(min=3e-6)
+    assert ratio.min() > 0.5 and (ratio > 1).double().mean() > 0.9, ratio
+    assert ratio.median() < 150 and ratio.max() < 1000, ratio
+
+
 def test_more_than_three_dimensions_are_refused_with_what_to_use() -> None:
     with pytest.raises(RequestError, match=r"up to 3 dimensions, and this model's z has 4.*ais or sandwich"):
         judged(vae(4), Batch(rows_of(BINARY, 2)))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from quick import fitted
-from unveil.api import Run
+from unveil.api import Run, compare
 from unveil.cli import main
 from unveil.errors import RequestError
+from unveil.estimators.base import evaluate
 from unveil.evaluation.findings import conclude
 from unveil.report.page import page
 from unveil.report.sections.latent_map import placed
@@ -32,14 +35,65 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return fitted(X, out, baselines=True, y=SOME, model__condition="label", **SMALL)
 
 
-def test_a_result_says_that_it_is_of_x_given_the_label(run: Run) -> None:
-    result = run.result
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same, every label known."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return fitted(X, out, baselines=True, y=Y, model__condition="label", **SMALL)
+
+
+def log_px(run: Run, y: torch.Tensor | None) -> torch.Tensor:
+    """Of every test example with these labels, by the estimator of the result."""
+    return evaluate(run.model, replace(run.data.test, y=y), run.store.config.judging.make(), seed=0)[0].log_px
+
+
+def test_labels_known_in_part_are_summed_out_of_the_number_and_told_apart(run: Run) -> None:
+    result, y = run.result, run.data.test.y
+    assert y is not None
+    summed, given = log_px(run, None), log_px(run, y)
+    assert result["condition"] == "none" and result["log_px"] == pytest.approx(float(summed.mean()), abs=1e-4)
+    known, blind, rest = result["parts"]
+    assert [part["quantity"] for part in (known, blind, rest)] == ["log p(x|label)", "log p(x)", "log p(x)"]
+    assert known["num_examples"] == int((y >= 0).sum()) and rest["num_examples"] == int((y < 0).sum())
+    assert known["log_px"] == pytest.approx(float(given[y >= 0].mean()), abs=0.1)  # other draws: the rows are others
+    assert blind["log_px"] == pytest.approx(float(summed[y >= 0].mean()), abs=1e-4)
+    assert rest["log_px"] == pytest.approx(float(summed[y < 0].mean()), abs=1e-4)
+    first = result["sentences"][0]
+    assert first.startswith("log p(x) is at least")
+    assert f"log p(x|label) of the {known['num_examples']} examples with a label is at least" in first
+    assert run.evaluate()["parts"] == result["parts"]
+
+
+def test_simple_models_are_compared_with_log_p_of_x(run: Run, whole: Run) -> None:
+    for one in (run, whole):
+        blind = log_px(one, None)
+        np.testing.assert_allclose(one.store.scores("test_without_labels"), blind, atol=1e-4)
+        for baseline in one.result["baselines"]:
+            assert baseline["difference"] == pytest.approx(float(blind.mean()) - baseline["log_px"], abs=1e-4)
+    assert whole.result["log_px"] == pytest.approx(float(log_px(whole, whole.data.test.y).mean()), abs=1e-4)
+    blind_mean = float(log_px(whole, None).mean())
+    assert whole.result["sentences"][1].startswith(f"Without the labels, log p(x) is {blind_mean:.2f}, which is")
+    assert "this model, labels summed out" in page(whole.store)
+
+
+def test_a_run_that_knows_the_labels_is_compared_by_log_p_of_x(whole: Run, tmp_path: Path) -> None:
+    plain = fitted(X, tmp_path / "plain", y=Y, **SMALL)
+    found = compare([plain, whole])
+    by_name = {row.name: row for row in found.rows}
+    own = by_name[whole.path.name]
+    assert own.result["log_px"] == pytest.approx(float(log_px(whole, None).mean()), abs=1e-4)
+    gap = own.result["log_px"] - by_name["plain"].result["log_px"]
+    assert abs(own.difference - by_name["plain"].difference) == pytest.approx(abs(gap), abs=1e-4)
+    assert any("compared by log p(x), with the labels summed out" in remark for remark in found.remarks)
+
+
+def test_a_result_says_that_it_is_of_x_given_the_label(whole: Run) -> None:
+    result = whole.result
     assert result["condition"] == "label"
     assert result["sentences"][0].startswith("log p(x|label) is at least")
-    assert "the baselines state log p(x), without the label" in result["sentences"][1]
-    assert "log p(x|label)" in page(run.store)
-    given = run.evaluate(data=X[:50])  # whose labels are not read: they are summed over
-    assert given["condition"] == "none" and conclude(run.store, result | given)["sentences"][0].startswith(
+    assert "log p(x|label)" in page(whole.store)
+    given = whole.evaluate(data=X[:50])  # whose labels are not read: they are summed over
+    assert given["condition"] == "none" and conclude(whole.store, result | given)["sentences"][0].startswith(
         "log p(x) is"
     )
 

@@ -28,6 +28,39 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
         "tests/exact/test_bounds.py",
     ),
     fault(
+        "a-hidden-label-drawn-as-the-first", "estimators/annealing.py",
+        "prior_draws(self.model, self.batch, num_chains)",
+        "prior_draws(self.model, replace(self.batch, y=self.batch.y.clamp(min=0)), num_chains)",
+        "tests/estimators/test_hidden_labels.py",
+    ),
+    fault(
+        "one-row-chooses-the-path-of-all", "distributions/binary.py",
+        "return judged if bool(told.all()) else torch.where(told, judged, self._density(x, observed))",
+        "return judged if bool(told.all()) else self._density(x, observed)",
+        "tests/estimators/test_rows_alone.py::test_a_row_that_float32_cannot_multiply_changes_no_other",
+    ),
+    fault(
+        "noise-group-by-group", "models/vdm/steps.py",
+        "fresh = list(torch.randn(shape, device=self.x.device, dtype=self.x.dtype).unbind(1))",
+        "fresh = [torch.randn(num_samples, *self.x.shape) for _ in self.gamma]",
+        "tests/estimators/test_rows_alone.py",
+    ),
+    fault(
+        "scores-by-their-place", "use/score.py",
+        "common=True", "common=False",
+        "tests/estimators/test_rows_alone.py::test_score_is_a_function_of_the_row",
+    ),
+    fault(
+        "a-probability-of-nothing-below-one", "estimators/base.py",
+        "parts.append(_of_nothing(estimator(model, batch), batch))", "parts.append(estimator(model, batch))",
+        "tests/estimators/test_rows_alone.py::test_log_p_of_nothing_is_0",
+    ),
+    fault(
+        "an-audit-that-cannot-fail", "diagnostics/audit.py",
+        "4 * residual.stderr + float(slack.mean()) + TOLERANCE", "4 * residual.stderr + float(slack.mean()) + 1.0",
+        "tests/diagnostics/test_audit.py::test_an_elbo_that_is_too_high_does_not_close_on_a_grid_of_three_latents",
+    ),
+    fault(
         "log-k-forgotten", "ops.py",
         "return torch.logsumexp(log_w, dim) - math.log(log_w.shape[dim])", "return torch.logsumexp(log_w, dim)",
         "tests/estimators/test_estimators.py::test_log_mean_exp_counts_the_weights_it_holds",
@@ -201,12 +234,12 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     ),
     fault(
         "noise-keyed-by-how-many-come", "estimators/base.py",
-        'with keyed("evaluate", seed, block.first):', 'with keyed("evaluate", seed, block.done):',
+        '0 if alone else block.first)', '0 if alone else block.done)',
         "tests/estimators/test_estimators.py::test_the_numbers_of_a_row_do_not_hang_on_how_many_come_after_it",
     ),
     fault(
         "one-noise-for-all-blocks", "estimators/base.py",
-        'with keyed("evaluate", seed, block.first):', 'with keyed("evaluate", seed):',
+        '("evaluate", seed, 0 if alone else block.first)', '("evaluate", seed, 0)',
         "tests/runs/test_laws.py::test_equal_x_far_apart_in_a_set_meet_noise_of_their_own",
     ),
     fault(

@@ -53,7 +53,7 @@ Json = Annotated[bool, switch("--json", "Print one JSON object on standard outpu
 Epochs = Annotated[int | None, count("N", "Train for N passes over the data.")]
 Steps = Annotated[int | None, count("N", "Train for N updates.")]
 Minutes = Annotated[float | None, option("M", "End the whole command in about M minutes.", **MINUTES)]
-Limit = Annotated[int | None, count("N", "Use only the first N examples.")]
+Limit = Annotated[int | None, count("N", "Use only N examples, drawn from all over them.")]
 Seed = Annotated[int, count("N", "Seed of all random numbers.", min=0, show_default=True)]
 Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
 Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]

@@ -6,7 +6,7 @@ import typer
 
 from ..errors import RequestError
 from .app import OptionalSource, Picture, Plugin, RunPath, Seed, Source, Table, argument, count, option, switch, verb
-from .shared import joined, numbers, open_run, open_to_draw
+from .shared import joined, numbers, open_run, open_to_draw, refuse_beside
 
 
 @verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
@@ -59,21 +59,26 @@ def sample(
     temperature: Annotated[str, option("T", "Scales p(z); T,T,…: one for each group.", show_default=True)] = "1.0",
     label: Annotated[str | None, option("NAME", "Draw this class; for a model conditioned on labels.")] = None,
     seed: Seed = 0,
-    mean: Annotated[bool, switch("--mean", "Write the mean of p(x|z) instead of a draw from it.")] = False,
+    mean: Annotated[bool, switch("--mean", "Write means E[x|z]; the default of pictures.")] = False,
+    draw: Annotated[bool, switch("--draw", "Write draws x ~ p(x|z), with noise; the default of data.")] = False,
     plugin: Plugin = None,
 ) -> None:
-    """Draw new x from a run."""
+    """Draw new x from a run. A picture (.png) shows means E[x|z]; arrays and tables hold draws x ~ p(x|z)."""
     spread = numbers(temperature, float, "--temperature")
     own = joined({}, keys or [], lambda name: name.removeprefix("sample."), "steps=50")
-    for name in ("num_samples", "temperature", "label", "seed", "mean"):
+    for name in ("num_samples", "temperature", "label", "seed", "mean", "draw"):
         if name in own:
             raise RequestError(f"{name} came as KEY=VALUE; give it as an option: --{name.replace('_', '-')}.")
+    if mean:
+        refuse_beside("with --mean", draw=draw)
     found = open_to_draw(run, out, plugin)
     from ..output.exports import write_x
 
-    x = found.sample(num_samples, temperature=spread, label=label, seed=seed, mean=mean, **own)
+    means = mean or (out.suffix.lower() == ".png" and not draw)
+    x = found.sample(num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
     write_x(out, x, found.domain, found.columns)
-    typer.echo(f"{len(x):,} samples in {out}")
+    told = " (means E[x|z]; --draw adds the noise of p(x|z))" if means and not mean and found.model.groups else ""
+    typer.echo(f"{len(x):,} samples in {out}{told}")
 
 
 @verb("unveil reconstruct runs/digits-vae-1 -o pairs.png")

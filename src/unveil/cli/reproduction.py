@@ -16,7 +16,7 @@ def reproduce(
     seeds: Annotated[str | None, option("N or N,N", "How many seeds (3), or which (0,4; one alone: 4,).")] = None,
     minutes: Minutes = None,
     steps: Steps = None,
-    limit: Annotated[int | None, count("N", "Judge only the first N test examples.")] = None,
+    limit: Annotated[int | None, count("N", "Judge only N test examples, drawn from all over them.")] = None,
     out: Annotated[Path | None, option("DIR", "Directory, new or begun; default runs/reproduce-NAME.")] = None,
     list_: Annotated[bool, switch("--list", "List the recipes and their numbers.")] = False,
     plugin: Plugin = None,

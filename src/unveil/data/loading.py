@@ -18,6 +18,7 @@ from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
 from .split import Data, Split
+from .stray import sentence, stray
 from .tablecolumns import breaking, dropping, refuse_constant, refuse_empty
 
 MAX_VALID = 5000
@@ -67,6 +68,7 @@ def load(
     _require_choices(binarization, domain, seed, header, decimal)
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
+    raw = _without_stray(raw, domain)
     with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
         return _split_up(raw, binarization, domain, levels, seed)
 
@@ -78,6 +80,18 @@ def _naming(raw: Raw, remedy: Callable[[str], str]) -> Iterator[None]:
         yield
     except Misplaced as error:
         raise error.named(raw.columns, remedy) from None
+
+
+def _without_stray(raw: Raw, domain: str) -> Raw:
+    """What was read, values that cannot be measurements being not observed, and said."""
+    if domain not in ("auto", "real") or raw.x.dtype.kind != "f":
+        return raw
+    found = stray(raw.x, raw.observed)
+    if not found.any():
+        return raw
+    kept = ~found if raw.observed is None else raw.observed & ~found
+    said = sentence(raw.x, found, raw.columns)
+    return replace(raw, x=np.where(kept, raw.x, raw.x.dtype.type(0)), observed=kept, notes=(*raw.notes, said))
 
 
 def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) -> Data:

@@ -33,6 +33,12 @@ class Block:
         return self.first + self.keep
 
 
+def singles(num_rows: int) -> Iterator[Block]:
+    """Each row as a block of its own."""
+    for row in range(num_rows):
+        yield Block(row, torch.tensor([row]), 1)
+
+
 def blocks(num_rows: int, limit: int | None = None) -> Iterator[Block]:
     """The blocks of rows 0 … num_rows − 1, or of the first `limit` of them."""
     count = num_rows if limit is None else min(limit, num_rows)

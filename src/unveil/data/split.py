@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..domain import Domain
+from ..ops import keyed
 from .binarize import draw
 from .raw import Array, short_name
 
@@ -67,10 +68,13 @@ class Split:
         """The first `num_examples` examples (all, where there are fewer)."""
         return self._map(lambda held: held[:num_examples])
 
-    def spread(self, num_examples: int) -> Split:
-        """At most `num_examples` examples, evenly spread over the split (whose order may be that of the labels)."""
-        count = min(num_examples, len(self))
-        index = torch.arange(count, device=self.x.device) * len(self) // max(1, count)
+    def spread(self, num_examples: int, seed: int = 0) -> Split:
+        """At most `num_examples` examples, drawn from all over the split (whose order may be that of the labels)."""
+        return self.take(spread_rows(len(self), num_examples, seed))
+
+    def take(self, index: Tensor) -> Split:
+        """The examples at `index` [n] int64."""
+        index = index.to(self.x.device)
         return self._map(lambda held: held.index_select(0, index))
 
     def _batch(self, x: Tensor, index: Tensor) -> Batch:
@@ -82,6 +86,15 @@ class Split:
         held = {name: getattr(self, name) for name in ("x", "y", "rows", "grey", "observed")}
         changed: dict[str, Any] = {name: change(tensor) for name, tensor in held.items() if tensor is not None}
         return replace(self, **changed, z=None if self.z is None else tuple(map(change, self.z)))
+
+
+def spread_rows(total: int, count: int, seed: int = 0) -> Tensor:
+    """At most `count` of `total` row numbers, rising: one drawn from each of so many stretches of equal length."""
+    count = min(count, total)
+    ends = torch.arange(count + 1) * total // max(1, count)
+    with keyed("spread", seed, total, count):
+        place = torch.rand(count, dtype=torch.float64)
+    return ends[:-1] + (place * (ends[1:] - ends[:-1])).long()
 
 
 @dataclass(frozen=True)

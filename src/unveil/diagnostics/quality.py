@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Split
+from ..data.split import spread_rows
 from ..errors import RequestError
 from ..files import Plain
 from ..model import Model, evaluating
@@ -32,6 +33,12 @@ NEIGHBOURS = 20_000  # training and held-out examples that copies are looked for
 PAIRS = 12  # nearest pairs that are kept
 ENOUGH = 100  # samples and held-out examples, below which nothing is called wrong
 LOW = 0.2  # of the reference: below it, precision or coverage is low
+SHORT = 0.8  # of the reference: below it, a number is named, though nothing need be broken
+MEANING = {
+    "precision": "the share of samples that lie among held-out x",
+    "recall": "the share of held-out x that lie among samples",
+    "coverage": "the share of held-out x with a sample nearby",
+}
 COPIED, NEARER = 0.1, 0.5  # above both, samples are copies; healthy models stay below 0.02 with the first
 
 
@@ -83,6 +90,18 @@ class Quality(Plain):
     nearest_is_train: float
     pairs: tuple[tuple[int, int, float], ...]
 
+    def remarks(self) -> list[str]:
+        """What falls short of training x by more than its error, without being broken."""
+        found = []
+        for name, meaning in MEANING.items():
+            value, reference = getattr(self.samples, name), getattr(self.reference, name)
+            if value + 3 * self._stderr(value) < SHORT * reference:
+                found.append(f"The {name} is {value:.2f} ({meaning}), where training x reaches {reference:.2f}.")
+        return found
+
+    def _stderr(self, share: float) -> float:
+        return math.sqrt(max(share * (1 - share), 0) / min(self.num_samples, self.num_heldout))
+
     def findings(self) -> list[Finding]:
         """memorised, low_precision, low_coverage.
 
@@ -99,8 +118,7 @@ class Quality(Plain):
 
     def _low(self, name: str) -> list[Finding]:
         value, reference = getattr(self.samples, name), getattr(self.reference, name)
-        stderr = math.sqrt(max(value * (1 - value), 0) / min(self.num_samples, self.num_heldout))
-        if not value + 3 * stderr < LOW * reference:
+        if not value + 3 * self._stderr(value) < LOW * reference:
             return []
         meaning = {
             "precision": "of samples lie where held-out x lies",
@@ -234,7 +252,7 @@ def _copies(samples: Array, real: Array, train: Array, test: Array, num_train: i
     is_test = (to_test < of_samples) + 0.5 * (to_test == of_samples)
     chance = len(test) / (len(test) + len(train))
     likest = np.argsort(of_samples / np.maximum(to_test, 1e-300), kind="stable")[:PAIRS]
-    rows = np.arange(len(train)) * num_train // len(train)
+    rows = spread_rows(num_train, len(train))
     return {
         "copied": float(copied.mean()),
         "closer": _probability_less(of_samples, of_real),

@@ -214,5 +214,5 @@ def _scale(x: Array, is_image: bool) -> Tensor:
     """The unit of differences of x: 1 for pictures, each column's standard deviation in a table."""
     if is_image:
         return torch.ones(())
-    spread = torch.from_numpy(x.astype(np.float32)).std(0)
+    spread = torch.from_numpy(x.astype(np.float64)).std(0).float()
     return torch.where(spread > 0, spread, 1.0)

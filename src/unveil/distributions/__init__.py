@@ -4,7 +4,7 @@ They may import the bottom floor alone. A new distribution is one class in a fil
 """
 
 from .binary import BinarySum
-from .continuous import ContinuousBernoulli, StudentT
+from .continuous import Bell, ContinuousBernoulli, StudentT
 from .counts import NegativeBinomial, Poisson
 from .event import EventSum
 from .levels import DiscretizedLogistic, Levels, OrderedLogistic
@@ -12,6 +12,7 @@ from .mixtures import ColourLogisticMixture, DiscretizedLogisticMixture
 from .noised import NoisedLevel
 
 __all__ = [
+    "Bell",
     "BinarySum",
     "ColourLogisticMixture",
     "ContinuousBernoulli",

@@ -42,7 +42,11 @@ class BinarySum(EventSum):
         if not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
             judged = log_of_products(self.h, self.offset, x, observed)
             if judged is not None:
-                return judged
+                told = ~judged.isnan()
+                return judged if bool(told.all()) else torch.where(told, judged, self._density(x, observed))
+        return self._density(x, observed)
+
+    def _density(self, x: Tensor, observed: Tensor | None) -> Tensor:
         density: Tensor = Density.apply(self.h, self.offset, x, observed)  # type: ignore[no-untyped-call]
         return density
 
@@ -77,21 +81,22 @@ def _known(value: Tensor, observed: Tensor | None) -> Tensor:
 
 
 def log_of_products(h: Tensor, offset: Tensor, x: Tensor, observed: Tensor | None = None) -> Tensor | None:
-    """Σ_d log σ(s_d l_d) [...] over the observed d, with s = 2x − 1 and l = h + offset; None where it cannot be told.
+    """Σ_d log σ(s_d l_d) [...] over the observed d, with s = 2x − 1 and l = h + offset; NaN where it cannot be told.
 
     Σ_d log σ_d = Σ_g log Π_{d∈g} σ_d over groups g of eight. Of many draws, the logarithms are what the density costs,
     and this takes an eighth of them: it is three times as fast as the sum of terms x_d l_d − log(1 + e^{l_d}). It
     cannot be told of x between 0 and 1, nor where the product of eight improbable values is less than float32 holds.
+    That is asked of each example and draw by itself: what one is does not change how another is rounded.
 
-    Arguments: h [..., D]; offset [D]; x and observed [B, D].
+    Arguments: h [..., D]; offset [D]; x and observed [B, D]. Returns None where it can be told of none.
     """
     num_dims = h.shape[-1]
-    if num_dims % GROUP or not bool((x * (x - 1)).abs().amax() == 0):
+    if num_dims % GROUP:
         return None
     signed = (h + offset) * (2 * x - 1)
     if observed is not None:
         signed = torch.where(observed, signed, torch.inf)  # σ = 1
     products = signed.sigmoid_().unflatten(-1, (GROUP, num_dims // GROUP)).prod(-2)
-    if bool(products.amin() < torch.finfo(products.dtype).tiny):
-        return None
-    return products.log_().sum(-1)
+    binary = x * (x - 1) == 0 if observed is None else (x * (x - 1) == 0) | ~observed
+    told = (products.amin(-1) >= torch.finfo(products.dtype).tiny) & binary.all(-1)
+    return torch.where(told, products.log_().sum(-1), torch.nan) if bool(told.any()) else None

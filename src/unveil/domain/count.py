@@ -30,6 +30,9 @@ class Count(Kind):
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _refuse(x, f"this run's domain {domain}", "")
 
+    def nearest(self, x: Array, num_levels: int | None) -> Array:
+        return np.clip(np.rint(x) if x.dtype.kind == "f" else x, 0, MAX_COUNT)
+
 
 def _refuse(x: Array, whose: str, remedy: str) -> None:
     bad = (x < 0) | (x > MAX_COUNT) | (x != np.rint(x) if x.dtype.kind == "f" else False)

@@ -52,6 +52,10 @@ class Kind(ABC):
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         """Refuse new x for a run whose domain, in words, is `domain`."""
 
+    @abstractmethod
+    def nearest(self, x: Array, num_levels: int | None) -> Array:
+        """The value of the kind nearest to each of x: x itself where it is of the kind."""
+
     def store(self, x: Array) -> Array:
         """x as it is kept: a C-contiguous copy, uint8 or float32."""
         return np.array(x, np.uint8 if self.is_finite else np.float32, order="C")

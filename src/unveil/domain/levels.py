@@ -6,6 +6,7 @@ from ..errors import Fact, RequestError
 from .kind import Kind, kind
 from .values import MAX_LEVELS, PEEK, Array, Values, refuse_where
 
+MANY_LEVELS = 32  # whole numbers up to here and above are levels(256) in any type: a new one may be a little larger
 FEW_LEVELS = 17  # uint8 up to 16 is a small scale of its own (digits); above, it is a picture with 256 levels
 
 
@@ -30,6 +31,9 @@ class Binary(Kind):
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _refuse_outside(x, domain, 1, "Turn it into 0 and 1 first, for instance x > x.max() / 2.")
 
+    def nearest(self, x: Array, num_levels: int | None) -> Array:
+        return _nearest(x, 1)
+
 
 @kind("levels")
 class Levels(Kind):
@@ -44,7 +48,8 @@ class Levels(Kind):
     def take(self, x: Values, levels: int, asked: bool) -> tuple[int, tuple[str, ...]]:
         x.require_scale("levels")
         dtype, top = x.x.dtype, int(x.high)
-        n = levels or (MAX_LEVELS if dtype == np.uint8 and top >= FEW_LEVELS else max(top + 1, 2))
+        open_ended = top >= (FEW_LEVELS if dtype == np.uint8 else MANY_LEVELS)
+        n = levels or (MAX_LEVELS if open_ended else max(top + 1, 2))
         if top >= n:
             raise RequestError(f"x holds the value {top}; levels({n}) end at {n - 1}. Give data.levels={top + 1}.")
         only, way = ("only the integers ", "; data.domain=real takes it as real") if dtype.kind == "f" else ("", "")
@@ -55,6 +60,10 @@ class Levels(Kind):
         assert num_levels is not None
         _refuse_outside(x, domain, num_levels - 1, _beyond(Values(x)))
 
+    def nearest(self, x: Array, num_levels: int | None) -> Array:
+        assert num_levels is not None
+        return _nearest(x, num_levels - 1)
+
 
 def _beyond(x: Values) -> str:
     """How to fit a run that takes whole numbers beyond those of its training."""
@@ -63,6 +72,10 @@ def _beyond(x: Values) -> str:
     if x.x.ndim > 2 and x.high < MAX_LEVELS:
         return f"Fitted with data.levels={MAX_LEVELS}, a run takes all levels of 8 bits."
     return "Fitted with data.domain=count, a run takes whole numbers beyond those of its training."
+
+
+def _nearest(x: Array, top: int) -> Array:
+    return np.clip(np.rint(x) if x.dtype.kind == "f" else x, 0, top)
 
 
 def _two(x: Array, top: int) -> tuple[str, ...]:

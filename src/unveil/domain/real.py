@@ -28,6 +28,10 @@ class Real(Kind):
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _require_float32(x)
 
+    def nearest(self, x: Array, num_levels: int | None) -> Array:
+        largest = float(np.finfo(np.float32).max)
+        return np.clip(x, -largest, largest) if x.dtype.itemsize > 4 else x
+
 
 @kind("unit")
 class Unit(Kind):
@@ -46,6 +50,9 @@ class Unit(Kind):
 
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         _refuse_outside_unit(x, f"this run's domain {domain}", "")
+
+    def nearest(self, x: Array, num_levels: int | None) -> Array:
+        return np.clip(x, 0, 1)
 
 
 def _refuse_outside_unit(x: Array, whose: str, remedy: str) -> None:

@@ -11,6 +11,7 @@ from ..errors import RequestError
 from ..model import Model
 from . import base
 from .adapted import Kernels, adapt, wide
+from .brute_force import prior_draws
 from .flat import Flat, joined
 from .hmc import Kernel, Moved, Point, accepts, transition
 
@@ -114,9 +115,7 @@ class Path:
         return self.flat.to_u(self.posterior.draw(num_chains)[0])
 
     def _draw_prior(self, num_chains: int) -> Tensor:
-        y = None if self.batch.y is None else self.batch.y.clamp(min=0).repeat(num_chains)
-        z = self.model.draw_prior(num_chains * len(self.batch), y)
-        return self.flat.to_u(tuple(group.unflatten(0, (num_chains, -1)) for group in z)).to(self.dtype)
+        return self.flat.to_u(prior_draws(self.model, self.batch, num_chains)).to(self.dtype)
 
 
 def _spread(u: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..data.rowblocks import Block, blocks
+from ..data.rowblocks import Block, blocks, singles
 from ..errors import RequestError, WorkError
 from ..model import Model, Posterior, decoding_in, device_of, evaluating
 from ..ops import keyed
@@ -22,6 +22,8 @@ from .widths import widest
 DECODED = 2048  # most rows that one pass through the decoder holds (examples × samples): small enough for the cache
 HELD = 2**24  # bytes of the widest layer in one pass: from twice as many, memory goes back to the system each time
 PRECISIONS = ("float32", "bf16")
+SIDES = ("upper", "upper_stderr_mc")  # diagnostics that are of log p(x), too
+Key = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,14 @@ class Estimator(ABC):
     """A function (model, batch) → Estimate that draws its noise from torch's default generator.
 
     Attributes: needs, what the model must give; num_samples K, or None for a closed form; plain_draws, whether z is
-    drawn from q(z|x) or p(z) alone, so that the decoder has no part in where z lies.
+    drawn from q(z|x) or p(z) alone, so that the decoder has no part in where z lies; noiseless, whether log_px hangs on
+    no draw at all.
     """
 
     needs: ClassVar[frozenset[str]]
     direction: ClassVar[str]
     plain_draws: ClassVar[bool] = False
+    noiseless: ClassVar[bool] = False
     registered: ClassVar[tuple[str, str]]
     num_samples: int | None = None
 
@@ -126,12 +130,20 @@ def evaluate(
     seed: int = 0,
     limit: int | None = None,
     precision: str = "float32",
+    common: bool = False,
+    impossible: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Estimate, float]:
     """The estimate of every example of a split exactly once, and the seconds it took.
 
     Noise is drawn per block of 128 rows, keyed by `seed` and the block's first row, and the last block is filled up
-    before it is drawn for: the numbers do not depend on `limit`, on a batch size or on what ran before.
+    before it is drawn for: the numbers do not depend on `limit`, on a batch size or on what ran before. With `common`
+    every row is judged by itself on the same noise: its number is a function of x and the seed, wherever it stands,
+    and rows are compared without the noise that they share; a mean over rows then has the error of one row's draws.
+
+    A log p(x) that is no number is an error; with `impossible`, −inf may come out for x that is too unlikely to tell.
+
+    log p of nothing is 0: a row of which nothing is observed gets exactly that, with no error.
 
     With `precision` "bf16" the decoder runs in bfloat16. The encoder, all densities and the weights stay as they are:
     z and q(z|x) are those of float32, and only log p(x|z) differs.
@@ -142,13 +154,17 @@ def evaluate(
     start, found = time.perf_counter(), []
     _keep_pages()
     with evaluating(model), decoding_in(model, precision):
-        for block in blocks(count):
-            found.append(_estimated(model, split, estimator, seed, block))
+        alone = common and not estimator.noiseless
+        for block in singles(count) if alone else blocks(count):
+            found.append(_estimated(model, split, estimator, ("evaluate", seed, 0 if alone else block.first), block))
             if progress is not None:
                 progress(block.done, count)
     estimate = _joined(found, torch.cat)
-    if not torch.isfinite(estimate.log_px).all():
-        row = int((~torch.isfinite(estimate.log_px)).nonzero()[0])
+    wrong = ~torch.isfinite(estimate.log_px)
+    if impossible:
+        wrong &= estimate.log_px != -torch.inf
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
         raise WorkError(
             f"log p(x) of row {row} came out as {estimate.log_px[row].item()}.", "Was x in training's units?"
         )
@@ -181,10 +197,46 @@ def _keep_pages() -> None:
     torch.empty(30 * 2**20, dtype=torch.uint8)  # just below 32 MiB, above which nothing is kept
 
 
-def _estimated(model: Model, split: Split, estimator: Estimator, seed: int, block: Block) -> Estimate:
-    with keyed("evaluate", seed, block.first):
-        estimate = estimator(model, split.batch(block.rows).to(device_of(model)))
-    return _joined([estimate], lambda parts: parts[0][: block.keep].double().cpu())
+def _estimated(model: Model, split: Split, estimator: Estimator, key: Key, block: Block) -> Estimate:
+    y = None if split.y is None else split.y[block.rows.to(split.y.device)]
+    parts = []
+    for labels in _labels(model, y):
+        with keyed(*key):
+            batch = replace(split.batch(block.rows), y=labels).to(device_of(model))
+            parts.append(_of_nothing(estimator(model, batch), batch))
+    chosen = _joined(parts, lambda both: both[0] if len(both) == 1 else _where(y, both[0], both[1]))
+    return _joined([chosen], lambda parts: parts[0][: block.keep].double().cpu())
+
+
+def _labels(model: Model, y: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The labels of a block [B], or where some of a model's are observed and some not: as if all were, and as if none.
+
+    A label that is summed over takes other draws than one that is given; a row's own label alone is to decide which.
+    """
+    if y is None or bool((y < 0).all()) or bool((y >= 0).all()):
+        return (y,)
+    with keyed("labels"):
+        has_condition = model.draw_labels(1) is not None
+    return (y.clamp(min=0), torch.full_like(y, -1)) if has_condition else (y,)
+
+
+def _where(y: Tensor | None, seen: Tensor, hidden: Tensor) -> Tensor:
+    """`seen` in the rows whose label [B] is observed, `hidden` in the others; [B, …]."""
+    assert y is not None
+    return torch.where((y >= 0).to(seen.device).reshape(-1, *(1,) * (seen.ndim - 1)), seen, hidden)
+
+
+def _of_nothing(estimate: Estimate, batch: Batch) -> Estimate:
+    """The estimate with log p = 0, exactly, of the rows [B] of which nothing is observed."""
+    if batch.observed is None:
+        return estimate
+    empty = ~batch.observed.flatten(1).any(-1)
+    if not bool(empty.any()):
+        return estimate
+    sides = {name: estimate.diagnostics[name] for name in SIDES if name in estimate.diagnostics}
+    known = {name: torch.where(empty, 0.0, value) for name, value in sides.items()}
+    log_px, stderr_mc = (torch.where(empty, 0.0, value) for value in (estimate.log_px, estimate.stderr_mc))
+    return replace(estimate, log_px=log_px, stderr_mc=stderr_mc, diagnostics=estimate.diagnostics | known)
 
 
 def _joined(found: list[Estimate], change: Callable[[list[Tensor]], Tensor]) -> Estimate:

@@ -65,6 +65,7 @@ class Exact(Estimator):
 
     needs = frozenset({"exact"})
     direction = "exact"
+    noiseless = True
 
     def __call__(self, model: Model, batch: Batch) -> Estimate:
         terms = model.infer(batch, None if "enumerate" in model.gives else 1)

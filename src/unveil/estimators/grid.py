@@ -25,6 +25,8 @@ from .rules import FINE, Rule, hidden, rule_for
 
 MATTERS = 1e-4  # share of p(x) above which a cell is halved into cells of the fine rule
 ROUNDED = 8.0  # rounding of log p(x, z), in units of the last place of log p(x): sums cancel, 1/σ magnifies
+FASTEST = 1 / 16  # what is left of an error after a halving, at the least that is believed
+TIMES = 4.0  # what is left, so that the stated error is seldom short of the real one
 LARGEST = 1e6  # relative error above which one is as good as another
 
 
@@ -32,13 +34,16 @@ LARGEST = 1e6  # relative error above which one is as good as another
 class Leaves:
     """Cells with what was found in them.
 
-    Arguments: cells; log_value [C], log of the integral; log_error [C], of what it may be off; splits [C, D], the
-    directions to halve.
+    Arguments: cells; log_value [C], log of the integral; log_error [C], of the most that it may be off, which decides
+    what is halved; log_off [C], of the cell's share of what the halving that made it changed, and log_left [C], of what
+    another would; splits [C, D], the directions to halve.
     """
 
     cells: Cells
     log_value: Tensor
     log_error: Tensor
+    log_off: Tensor
+    log_left: Tensor
     splits: Tensor
 
 
@@ -103,17 +108,19 @@ def integrate(model: Model, batch: Batch, *, tolerance: float, max_evaluations: 
     box = box_of(model, batch)
     cells = first_cells(box)
     leaves, cost = _measured(model, batch, box, cells)
-    leaves = replace(leaves, log_error=torch.logaddexp(leaves.log_value, leaves.log_error))  # nothing confirms it yet
+    most, left = (torch.logaddexp(leaves.log_value, each) for each in (leaves.log_error, leaves.log_left))
+    leaves = replace(leaves, log_error=most, log_off=leaves.log_value, log_left=left)  # nothing confirms it yet
     used = _sum(cost, cells.row, len(batch))
     while True:
         log_px = _log_sum(leaves.log_value, leaves.cells.row, len(batch))
-        error = _relative(leaves, log_px)
+        error = _relative(leaves.log_error, leaves, log_px)
         chosen = _to_split(leaves, _curable(leaves, error, log_px, box.dtype), tolerance, max_evaluations - used)
         if not len(chosen):
             break
         leaves, cells, cost = _refined(model, batch, box, leaves, chosen, log_px)
         used = used + _sum(cost, cells.row, len(batch))
-    return Integral(log_px, torch.log1p(_sum(error, leaves.cells.row, len(batch))), used, leaves, box)
+    left = torch.minimum(TIMES * _relative(leaves.log_left, leaves, log_px), error)  # kinks halve less regularly
+    return Integral(log_px, torch.log1p(_sum(left, leaves.cells.row, len(batch))), used, leaves, box)
 
 
 @torch.no_grad()
@@ -132,17 +139,18 @@ def posterior_grid(model: Model, batch: Batch, *, tolerance: float = 1e-3, max_e
 
 def _measured(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Leaves, Tensor]:
     """The integral over each cell, what may hide in it as its error, and the number of points [C] it took."""
-    log_value, log_error = torch.empty_like(cells.half[:, 0]), torch.empty_like(cells.half[:, 0])
+    log_value, log_error, log_left = (torch.empty_like(cells.half[:, 0]) for _ in range(3))
     splits, cost = torch.zeros_like(cells.half, dtype=torch.bool), torch.zeros_like(cells.row)
     for index in _chunks(model, cells):
         part = cells.at(index)
         rule, log_half = _rule_of(part), part.half.log().sum(-1)
         log_f, *_ = _density(model, batch, box, part)  # [C, N]
-        unseen, splits[index] = hidden(log_f, rule)
+        unseen, likely, splits[index] = hidden(log_f, rule)
         log_value[index] = torch.logsumexp(log_f + rule.log_weight, -1) + log_half
-        log_error[index] = unseen + log_half + part.half.shape[-1] * math.log(2)
+        log_volume = log_half + part.half.shape[-1] * math.log(2)
+        log_error[index], log_left[index] = unseen + log_volume, likely + log_volume
         cost[index] = log_f.shape[-1]
-    return Leaves(cells, log_value, log_error, splits), cost
+    return Leaves(cells, log_value, log_error, torch.full_like(log_value, -torch.inf), log_left, splits), cost
 
 
 def _density(model: Model, batch: Batch, box: Box, cells: Cells) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
@@ -185,7 +193,10 @@ def _to_split(leaves: Leaves, error: Tensor, tolerance: float, budget: Tensor) -
 def _refined(
     model: Model, batch: Batch, box: Box, leaves: Leaves, chosen: Tensor, log_px: Tensor
 ) -> tuple[Leaves, Cells, Tensor]:
-    """The leaves with the chosen ones cut in halves; a child's error is its share of what its parent was off."""
+    """The leaves with the chosen ones cut in halves; a child may be off by its share of what its parent was off.
+
+    What another halving would change is less, by as much as this one changed less than the one before.
+    """
     parents = leaves.cells.at(chosen)
     splits = leaves.splits[chosen]
     matters = leaves.log_value[chosen] - log_px[parents.row] > math.log(MATTERS)  # else it is only searched
@@ -195,7 +206,9 @@ def _refined(
     together = _log_sum(children.log_value, family, len(parents))
     off = _log_difference(together, leaves.log_value[chosen])
     share = off[family] - splits.sum(-1)[family] * math.log(2)
-    children = replace(children, log_error=torch.logaddexp(children.log_error, share))
+    falls = (off - leaves.log_off[chosen]).clamp(math.log(FASTEST), 0.0)[family]
+    left, most = torch.logaddexp(children.log_left, share + falls), torch.logaddexp(children.log_error, share)
+    children = replace(children, log_error=most, log_off=share, log_left=left)
     kept = torch.ones(len(leaves.cells), dtype=torch.bool, device=chosen.device).index_fill(0, chosen, False)
     return _together(leaves, kept, children), cells, cost
 
@@ -203,13 +216,13 @@ def _refined(
 def _together(leaves: Leaves, kept: Tensor, more: Leaves) -> Leaves:
     a, b = leaves.cells.at(kept), more.cells
     cells = Cells(*(torch.cat([getattr(c, name) for c in (a, b)]) for name in ("row", "centre", "half", "fine")))
-    names = ("log_value", "log_error", "splits")
+    names = ("log_value", "log_error", "log_off", "log_left", "splits")
     return Leaves(cells, *(torch.cat([getattr(leaves, name)[kept], getattr(more, name)]) for name in names))
 
 
-def _relative(leaves: Leaves, log_px: Tensor) -> Tensor:
-    """The error of each cell relative to p(x), [C]."""
-    return (leaves.log_error - log_px[leaves.cells.row]).exp().clamp(max=LARGEST)
+def _relative(log_error: Tensor, leaves: Leaves, log_px: Tensor) -> Tensor:
+    """An error of each cell relative to p(x), [C]."""
+    return (log_error - log_px[leaves.cells.row]).exp().clamp(max=LARGEST)
 
 
 def _curable(leaves: Leaves, error: Tensor, log_px: Tensor, dtype: torch.dtype) -> Tensor:

@@ -18,8 +18,8 @@ class Quadrature(Estimator):
     The grid lies in the model's coordinates u, z = T(u), with |det ∂z/∂u| in the integrand; it is fine where q(z|x) has
     its draws, coarse but present everywhere that the prior reaches, and halved where that changes the integral
     (`estimators/grid.py`). The direction is "exact": no side, but a numerical error, `stderr_mc`: the sum, over the
-    cells of the final grid, of what halving changed in them. It is that of the grid before the last halving, which for
-    smooth decoders is tens of times the real one. For sums it is 0.
+    cells of the final grid, of what another halving would change, as far as the last two tell, and of what may be
+    between their points. It is ten to a few hundred times the real one, seldom short of it. For sums it is 0.
 
     It is wrong where p(z|x) has a needle far from q(z|x) that no point of the coarse grid feels, not even by its slope.
 
@@ -28,7 +28,7 @@ class Quadrature(Estimator):
     References: Davis & Rabinowitz, Methods of Numerical Integration (1984), §6.
 
     Arguments:
-        tolerance: the error in nats at which halving ends.
+        tolerance: nats of what the last halving changed at which it ends; the error is then less.
         max_evaluations: of p(x, z) per example; past them halving ends and the error is reported as large as it is.
     """
 

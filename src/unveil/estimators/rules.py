@@ -5,6 +5,7 @@ References: Davis & Rabinowitz, Methods of Numerical Integration (1984), §2.7.
 
 import functools
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +60,11 @@ def _monomials(v: Tensor) -> Tensor:
     return torch.stack([torch.ones_like(v[:, 0]), *v.unbind(-1), *(v[:, d] * v[:, e] for d, e in pairs)], -1)
 
 
-def hidden(log_f: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
-    """log of the most that f may be between the points of a cell [C], and the directions in which it varies [C, D].
+def hidden(log_f: Tensor, rule: Rule) -> tuple[Tensor, Tensor, Tensor]:
+    """log of the most that f may be between the points of a cell, and of its mean there, [C]; where it varies [C, D].
 
     A quadratic surface is laid through log f; the bound is the highest it gets within the cell, plus twice the largest
-    miss. −∞ where that is no more than was seen at the points.
+    miss, and the mean that of the surface. −∞ where the bound is no more than was seen at the points.
     """
     top = log_f.amax(-1, keepdim=True)
     relative = (log_f - top).clamp(min=-1e6).nan_to_num(nan=0.0)
@@ -73,7 +74,9 @@ def hidden(log_f: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
     variation = surface.abs() @ rule.varies.T  # [C, D]
     most = variation.amax(-1, keepdim=True)
     splits = variation >= 0.15 * most
-    return torch.where(bound > 2, bound + top.squeeze(-1), -torch.inf), splits
+    mean = torch.logsumexp(surface @ rule.lattice.T, -1) - math.log(len(rule.lattice))
+    most, mean = (torch.where(bound > 2, value + top.squeeze(-1), -torch.inf) for value in (bound, mean))
+    return most, torch.minimum(most, mean), splits
 
 
 def _peak(surface: Tensor, rule: Rule) -> Tensor:

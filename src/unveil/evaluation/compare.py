@@ -11,6 +11,7 @@ from ..files import Plain, finite
 from ..ops import mean_and_error
 from ..runs.curves import validation_curve
 from ..runs.store import RunStore
+from .judged import of_x_alone
 
 COMPARISON = "unveil-comparison-1"
 
@@ -21,7 +22,7 @@ class Row(Plain):
 
     Arguments:
         run: the run.
-        result: its result.json.
+        result: its result.json; its numbers are of log p(x) where runs of both meanings are compared.
         difference: mean of log p(x) minus that of the best run, nats per test example; 0 for the best.
         stderr: the standard error of that mean, paired over the examples; None for the best, or for one example.
         curve: (steps, validation bounds), over all phases.
@@ -84,17 +85,25 @@ def compare(runs: Sequence[RunStore]) -> Comparison:
         raise RequestError(f"{len(runs)} run came; a comparison takes at least two.")
     for other in runs[1:]:
         _require_same_data(runs[0], other)
-    scores = [run.scores("test").astype(np.float64) for run in runs]
+    mixed = len({run.result.get("condition") for run in runs}) > 1
+    which = [_which(run, mixed) for run in runs]
+    scores = [run.scores(name).astype(np.float64) for run, name in zip(runs, which, strict=True)]
     best = int(np.argmax([s.mean() for s in scores]))
-    rows = [_row(run, s, scores[best], run is runs[best]) for run, s in zip(runs, scores, strict=True)]
+    rows = [_row(run, s, scores[best], run is runs[best], mixed) for run, s in zip(runs, scores, strict=True)]
     rows.sort(key=lambda row: -row.result["log_px"])
     info = runs[0].data_info
-    return Comparison(tuple(rows), info["source"], info["binarization"], tuple(_remarks(rows)))
+    return Comparison(tuple(rows), info["source"], info["binarization"], tuple(_remarks(rows, mixed)))
 
 
-def _row(run: RunStore, scores: np.ndarray, best: np.ndarray, is_best: bool) -> Row:
+def _which(run: RunStore, mixed: bool) -> str:
+    """The scores that a run is compared by: log p(x) where others do not know the label."""
+    return "test_without_labels" if mixed and run.result.get("condition") == "label" else "test"
+
+
+def _row(run: RunStore, scores: np.ndarray, best: np.ndarray, is_best: bool, mixed: bool) -> Row:
     mean, stderr = mean_and_error(scores - best)
-    return Row(run, run.result, mean, None if is_best else finite(stderr), validation_curve(run))
+    result = of_x_alone(run.result) if mixed else run.result
+    return Row(run, result, mean, None if is_best else finite(stderr), validation_curve(run))
 
 
 def _require_same_data(first: RunStore, other: RunStore) -> None:
@@ -113,7 +122,7 @@ def _short(value: Any) -> str:
     return f"{value[:12]}…" if isinstance(value, str) and len(value) > 20 else str(value)
 
 
-def _remarks(rows: Sequence[Row]) -> list[str]:
+def _remarks(rows: Sequence[Row], mixed: bool) -> list[str]:
     found = []
     how = {(row.result["estimator"], row.result["num_samples"]) for row in rows}
     if len(how) > 1:
@@ -121,7 +130,9 @@ def _remarks(rows: Sequence[Row]) -> list[str]:
             "The runs were judged in different ways, and a tighter bound looks better. For a fair difference, judge "
             "each by unveil evaluate with the same --estimator and --num-samples."
         )
-    conditions = {row.run.config.model.get("num_classes") or 0 for row in rows}
-    if len(conditions) > 1:
-        found.append("Some of the runs are conditioned on the label: they state log p(x|y), the others log p(x).")
+    if mixed:
+        found.append(
+            "Some of the runs were given the labels, and the others were not. All are compared by log p(x), with the "
+            "labels summed out."
+        )
     return found

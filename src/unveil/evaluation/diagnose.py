@@ -15,11 +15,14 @@ from ..diagnostics.structure import structure
 from ..errors import RequestError
 from ..files import plain
 from ..runs.store import DIAGNOSIS, RunStore
-from .splits import choose_split
+from .effort import Effort
+from .findings import suited
+from .splits import choose_split, limited, of_one_quantity
 
 GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
 EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every example for a second or so
 HEALTHY = "Nothing looks wrong in what was measured."
+FOUND_NONE = "The diagnosis found no fault. These numbers are still worth a look."
 Progress = Callable[[str], None]
 
 
@@ -43,10 +46,12 @@ def _measured(
     format: str, measure: Callable[..., Gap | Audit], run: RunStore, limit: int | None, seed: int, where: dict[str, Any]
 ) -> dict[str, Any]:
     split, source, name = choose_split(run, **where, limit=limit, seed=seed)
-    few = split.head(limit or EXAMPLES)
+    few = of_one_quantity(run.model, limited(split, name, limit or EXAMPLES, seed))
     found = measure(run.model, few, seed=seed, limit=len(few))
-    head = {"format": format, "source": source, "split": name, "seed": seed}
-    return {**head, **found.to_json(), "lines": found.lines(), "findings": plain(found.findings())}
+    head = {"format": format, "source": source, "split": name, "drawn_from": len(split), "seed": seed}
+    told = f"{len(few):,} of {len(split):,} examples, drawn from all over them with seed {seed}"
+    lines = [*([told] if len(few) < len(split) else []), *found.lines()]
+    return {**head, **found.to_json(), "lines": lines, "findings": plain(found.findings())}
 
 
 def diagnose_run(
@@ -59,8 +64,10 @@ def diagnose_run(
     Arguments: limit, examples of bracket and gap, 100 unless told; seed, of all noise; progress, told what begins.
     """
     started, told = time.perf_counter(), progress or (lambda name: None)
-    whole, source, name = choose_split(run, limit=limit, seed=seed)
-    few, model, data = whole.spread(limit or EXAMPLES), run.model, run.data
+    chosen, source, name = choose_split(run, limit=limit, seed=seed)
+    model, data = run.model, run.data
+    whole = of_one_quantity(model, chosen)
+    few = whole.spread(limit or EXAMPLES, seed)
     train = data.train.to(run.device)
     parts: dict[str, Callable[[], Any]] = {
         "bracket": lambda: bracket(model, few, seed=seed, progress=told),
@@ -72,21 +79,32 @@ def diagnose_run(
         "structure": lambda: structure(model, data, seed=seed),
     }
     found, why = _measure(parts, told)
-    findings = plain([finding for part in found.values() for finding in part.findings()])
+    effort = Effort.of(run)
+    findings = plain([suited(finding, effort) for part in found.values() for finding in part.findings()])
+    remarks = found["quality"].remarks() if "quality" in found else []
     diagnosis = {
         "format": DIAGNOSIS,
         "source": source,
         "split": name,
         "num_examples": len(few),
+        "drawn_from": len(whole),
         "seed": seed,
         **{name: found[name].to_json() if name in found else None for name in parts},
         "findings": findings,
-        "sentences": [finding["sentence"] for finding in findings] or [HEALTHY],
+        "sentences": [finding["sentence"] for finding in findings] or _nothing_found(run, remarks),
         "why": why,
         "seconds": round(time.perf_counter() - started, 3),
     }
     run.write_diagnosis(diagnosis)
     return diagnosis
+
+
+def _nothing_found(run: RunStore, remarks: list[str]) -> list[str]:
+    """What to say where no part of the diagnosis has a finding: all is well only where the result says so, too."""
+    said = [f["sentence"] for f in run.result["findings"]]
+    if not remarks and not said:
+        return [HEALTHY]
+    return [FOUND_NONE, *remarks, *(["The result of the fit says more:", *said] if said else [])]
 
 
 def _measure(parts: dict[str, Callable[[], Any]], told: Progress) -> tuple[dict[str, Any], dict[str, str]]:

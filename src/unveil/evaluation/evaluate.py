@@ -11,8 +11,10 @@ from ..files import finite
 from ..ops import error_of_mean
 from ..runs.store import RESULT, RunStore
 from ..settings.judging import make_estimator
+from .findings import heavy_weights
+from .judged import judged
 from .result import report_estimate
-from .splits import choose_split
+from .splits import choose_split, limited
 
 PAIRED = 2 * ROWS  # examples on which two precisions are compared
 
@@ -40,29 +42,31 @@ def evaluate_run(
         num_samples: K; by default as in the run's own result, or the estimator's default.
         options: {"estimator.KEY": value}, other arguments of the estimator.
         simulate: judge so many x drawn from the model itself, whose z are known, instead of any data.
-        limit: only the first so many examples; said in the result.
+        limit: only so many examples, drawn with the seed from all over the split; said in the result.
         seed: of the draws.
         precision: "bf16" runs the decoder in bfloat16; the result then holds `precision_difference`, what that changes.
     """
     judge = _judge(run, estimator, num_samples, options or {})
     check_precision(run.model, judge, precision)
     chosen, source, name = choose_split(run, data, split, simulate, limit, seed)
-    estimate, seconds = evaluate(
-        run.model, chosen, judge, seed=seed, limit=limit, precision=precision, progress=progress
-    )
-    kept = chosen if limit is None else chosen.head(limit)
+    kept = limited(chosen, name, limit, seed)
+    found = judged(run.model, kept, judge, seed=seed, precision=precision, progress=progress)
     changed = {}
     if precision != "float32":
-        paired = estimate if len(kept) <= PAIRED else None
-        changed = {"precision_difference": precision_difference(run, kept, judge, seed, precision, paired)}
+        paired = found.estimate if len(kept) <= PAIRED else None
+        changed = {"precision_difference": precision_difference(run, found.split, judge, seed, precision, paired)}
+    report = report_estimate(run, judge, found)
+    heavy = heavy_weights(run, report)
     return {
         "format": RESULT,
         "source": source,
         "split": name,
-        **report_estimate(run, kept, judge, estimate),
+        **report,
+        "findings": [*report.get("findings", []), *([heavy] if heavy else [])],
+        "drawn_from": len(chosen),
         **changed,
         "precision": precision,
-        "seconds": round(seconds, 3),
+        "seconds": round(found.seconds, 3),
         "seed": seed,
     }
 

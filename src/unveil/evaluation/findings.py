@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..diagnostics.codebook import LEAST, collapsed
+from ..diagnostics.finding import Finding
 from ..estimators.label import label
 from ..model import Model
 from ..registry import load_all
 from ..runs.curves import curve, validation_curve
 from ..runs.store import RunStore
+from .carried import carried_words
+from .effort import Effort
+from .judged import of_x_alone
 
+ENOUGH, FEW = 5, 2.0  # importance samples that were drawn, and effective ones below which the weights say little
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
 SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other: of another model, with no side
 
@@ -17,13 +22,15 @@ SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other:
 def conclude(run: RunStore, result: dict[str, Any]) -> dict[str, Any]:
     """`findings` (by code, each a sentence) and the three `sentences` that a fit ends with."""
     _, bounds = validation_curve(run)
+    effort, overfit = Effort.of(run), _overfit(bounds)
     checks = (
-        _below(run, result),
-        _collapsed(run, result),
-        _codebook(run),
-        _overfit(bounds),
-        _unfinished(bounds),
-        _weights(result),
+        _carried(result),
+        _below(run, result, effort, overfit is not None),
+        _collapsed(run, result, effort),
+        _codebook(run, effort),
+        overfit,
+        _unfinished(bounds, effort),
+        heavy_weights(run, result),
     )
     findings = [found for found in checks if found]
     wrong = " ".join(f["sentence"] for f in findings) or "Nothing looks wrong in the numbers that were checked."
@@ -45,8 +52,25 @@ def _value(result: dict[str, Any]) -> str:
     how = "closed form" if name == "exact" else label(name, result["num_samples"])
     return (
         f"{quantity(result)}{part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
-        f"{result['num_examples']:,} test examples ({how}{bits})."
+        f"{result['num_examples']:,} test examples ({how}{bits}).{labels_known_in_part(result)}"
     )
+
+
+def labels_known_in_part(result: Mapping[str, Any]) -> str:
+    """What the examples with a label and those without come to, each by itself; nothing where all are of one kind."""
+    parts = result.get("parts", [])
+    if len(parts) < 2:
+        return ""
+    each = "; ".join(
+        f"{part['quantity']} of the {part['num_examples']:,} examples {part['examples']} is "
+        f"{SIDES[part['direction']]} {part['log_px']:.2f}{_give_or_take(part['stderr'])}"
+        for part in parts
+    )
+    return f" Labels are summed out in this number, because only some of the examples have one. Apart, {each}."
+
+
+def _give_or_take(error: float | None) -> str:
+    return "" if error is None else f" ± {error:.2f}"
 
 
 def _against_baselines(result: dict[str, Any]) -> str:
@@ -58,11 +82,11 @@ def _against_baselines(result: dict[str, Any]) -> str:
     gain, error = best["difference"], best["difference_stderr"]
     verb = "better" if gain > 0 else "worse"
     sure = "" if error is not None and abs(gain) > 3 * error else ", which is within three standard errors"
-    give_or_take = "" if error is None else f" ± {error:.2f}"
-    told = "; the baselines state log p(x), without the label" if result.get("condition") == "label" else ""
+    alone = of_x_alone(dict(result))
+    told = "That" if alone == result else f"Without the labels, log p(x) is {alone['log_px']:.2f}, which"
     return (
-        f"That is {abs(gain):.2f}{give_or_take} nats {verb} than the best simple baseline, "
-        f"{best['description']}{sure}{told}."
+        f"{told} is {abs(gain):.2f}{_give_or_take(error)} nats {verb} than the best simple baseline, "
+        f"{best['description']}{sure}."
     )
 
 
@@ -70,64 +94,106 @@ def _finding(code: str, sentence: str) -> dict[str, str]:
     return {"code": code, "sentence": sentence}
 
 
-def _below(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
-    better = [b for b in result["baselines"] if b["difference"] < -2 * (b["difference_stderr"] or 0.0)]
-    if not better:
+def _carried(result: dict[str, Any]) -> dict[str, str] | None:
+    words = carried_words(result)
+    return _finding("few_rows", words) if words else None
+
+
+def _below(run: RunStore, result: dict[str, Any], effort: Effort, overfit: bool) -> dict[str, str] | None:
+    """Whether a simple model is better, or as good."""
+    if not result["baselines"]:
         return None
+    best = max(result["baselines"], key=lambda b: b["log_px"])
+    if best["difference"] > 0:
+        return None
+    sure = any(b["difference"] < -2 * (b["difference_stderr"] or 0.0) for b in result["baselines"])
+    than = "explains these data better than this one" if sure else "is as good as this one, within the error"
+    return _finding("below_baseline", f"A simple model {than}. {_instead(run, effort, overfit)}")
+
+
+def _instead(run: RunStore, effort: Effort, overfit: bool) -> str:
+    """What may be better than this model."""
     families: dict[str, type[Model]] = load_all("model")
     few = [name for name, cls in families.items() if cls.fits_few_data and run.domain.kind in cls.domains]
-    takes = few and not run.model.fits_few_data
-    other = f", or use a model that fits few data, such as --model {few[0]}" if takes else ""
-    return _finding(
-        "below_baseline", f"A simple model explains these data better than this one: train longer with --epochs{other}."
-    )
+    other = f"use a model that fits few data, such as --model {few[0]}" if few and not run.model.fits_few_data else ""
+    if effort.solved:
+        return "More training does not change a closed form: take another size of it, or another model."
+    first = "Take a smaller network (model.width)" if overfit else f"Train longer ({effort.longer})"
+    return f"{first}{', or ' + other if other else ''}."
 
 
-def _collapsed(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
+def _collapsed(run: RunStore, result: dict[str, Any], effort: Effort) -> dict[str, str] | None:
     if result["rate"] > 0.1 or result["direction"] == "exact":
         return None
-    return _finding(
-        "collapse",
-        f"The latents carry only {result['rate']:.2f} nats: the model has collapsed. The command "
-        f"unveil diagnose {run.path} --cure tries remedies.",
-    )
+    carry = f"The latents carry only {result['rate']:.2f} nats"
+    if effort.hardly_begun:
+        return _finding("hardly_begun", f"{carry}, but training has hardly begun: {effort.words}. {_further(effort)}")
+    return _finding("collapse", f"{carry}: the model has collapsed. unveil diagnose {run.path} --cure tries remedies.")
 
 
-def _codebook(run: RunStore) -> dict[str, str] | None:
+def _further(effort: Effort) -> str:
+    return f"Train longer before you judge it: {effort.longer}."
+
+
+def _codebook(run: RunStore, effort: Effort) -> dict[str, str] | None:
     """Of a model with codes, whether validation found more than a few of them in use."""
     size, (_, perplexity) = run.model.codebook_size, curve(run, "valid_codebook_perplexity")
     if not perplexity or perplexity[-1] >= LEAST * size:
         return None
     _, usage = curve(run, "valid_codebook_usage")
-    found = collapsed(round(usage[-1] * size), size, perplexity[-1])
+    found = suited(collapsed(round(usage[-1] * size), size, perplexity[-1]), effort)
     return _finding(found.code, f"{found.sentence} {found.remedy}")
 
 
+EARLY = {"collapse": "z carries next to nothing yet", "codebook_collapse": "Few of the codes are used yet"}
+BY_TRAINING = ("low_precision", "low_coverage", "no_structure")  # whose remedy begins with more training
+
+
+def suited(found: Finding, effort: Effort) -> Finding:
+    """A finding as it fits the training: what has hardly begun has not collapsed, and a closed form is at its end."""
+    if effort.hardly_begun and found.code in EARLY:
+        sentence = f"{EARLY[found.code]}, but training has hardly begun: {effort.words}."
+        return Finding("hardly_begun", sentence, found.number, _further(effort))
+    if effort.solved and found.code in BY_TRAINING:
+        remedy = "More training does not change a closed form: take another size of it, or another model."
+        return Finding(found.code, found.sentence, found.number, remedy)
+    return found
+
+
 def _overfit(valid: Sequence[float]) -> dict[str, str] | None:
-    if not valid or max(valid) - valid[-1] < max(1.0, 0.03 * abs(max(valid))):
+    if not valid or max(valid) - valid[-1] < max(1.0, 0.002 * abs(max(valid))):
         return None
     return _finding(
         "overfit",
-        f"The validation bound fell {max(valid) - valid[-1]:.1f} nats below its best while training went on: the model "
-        "began to learn examples by heart. The best weights were kept. Fewer steps or a smaller model.width may give a "
-        "higher bound.",
+        f"The validation bound ended {max(valid) - valid[-1]:.1f} nats below its best. The best weights were kept. "
+        "If the training bound went on rising, the model began to learn examples by heart: fewer steps or a "
+        "smaller model.width may help.",
     )
 
 
-def _unfinished(valid: Sequence[float]) -> dict[str, str] | None:
+def _unfinished(valid: Sequence[float], effort: Effort) -> dict[str, str] | None:
     if len(valid) < 5 or max(valid) != valid[-1] or valid[-1] - valid[-3] < 0.005 * abs(valid[-1]):
         return None
-    return _finding(
-        "unfinished", "The validation bound was still rising at the end; train longer with --epochs or --minutes."
-    )
+    more = "More passes may raise it" if effort.solved else "Train longer"
+    return _finding("unfinished", f"The validation bound was still rising at the end. {more}: {effort.longer}.")
 
 
-def _weights(result: dict[str, Any]) -> dict[str, str] | None:
-    share = result.get("khat_above_0.7")
-    if share is None or share < 0.5:
+def heavy_weights(run: RunStore, result: dict[str, Any]) -> dict[str, str] | None:
+    """Whether a few importance weights make up the estimate of most examples."""
+    share, ess, K = result.get("khat_above_0.7"), result.get("ess"), result["num_samples"]
+    heavy = share is not None and share >= 0.5
+    alone = ess is not None and K is not None and K >= ENOUGH and ess < FEW
+    if not heavy and not alone:
         return None
+    counted = (
+        f"Of {K:,} importance samples only {ess:.1f} count, on average"
+        if alone
+        else (f"For {100 * (share or 0):.0f} % of the examples a few importance weights dominate (k̂ > 0.7)")
+    )
+    can_anneal = {"joint", "pathwise", "log_w"} <= run.model.gives
+    tighter = "--estimator sandwich" if can_anneal else f"--num-samples {10 * (K or 100)}"
     return _finding(
         "heavy_weights",
-        f"For {100 * share:.0f} % of the examples a few importance weights dominate (k̂ > 0.7): the bound holds, but "
-        "log p(x) may be noticeably higher and its error larger than stated; judge it with --estimator sandwich.",
+        f"{counted}. The bound holds, but log p(x) may be noticeably higher, and its error larger than stated. Judge "
+        f"it again: unveil evaluate {run.path} {tighter}.",
     )

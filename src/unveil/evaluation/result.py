@@ -6,17 +6,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data import Split
 from ..diagnostics.activity import active_units
-from ..estimators.base import Estimate, Estimator
+from ..estimators.base import Estimator
 from ..files import finite
 from ..ops import error_of_known, error_of_mean
 from ..runs.store import RunStore, versions
+from .carried import carried, spread_of
+from .judged import Judged
 from .splits import condition, observed_share
 
 
-def report_estimate(run: RunStore, split: Split, judge: Estimator, estimate: Estimate) -> dict[str, Any]:
+def report_estimate(run: RunStore, judge: Estimator, judged: Judged) -> dict[str, Any]:
     """The shared fields of result.json and `evaluate --json`, from one estimate."""
+    split, estimate = judged.split, judged.estimate
     info, log_px = run.data_info, estimate.log_px
     count, observed = len(log_px), observed_share(split)
     found = estimate.diagnostics
@@ -31,6 +33,7 @@ def report_estimate(run: RunStore, split: Split, judge: Estimator, estimate: Est
         "num_samples": judge.num_samples,
         "log_px": float(log_px.mean()),
         "log_px_sum": float(log_px.sum()),
+        **spread_of(log_px),
         "stderr": finite(float(error_of_mean(log_px))),
         "stderr_mc": finite(error_of_known(estimate.stderr_mc)),
         **{name: float(found[name].mean()) for name in ("elbo", "rate", "distortion")},
@@ -45,6 +48,10 @@ def report_estimate(run: RunStore, split: Split, judge: Estimator, estimate: Est
     }
     if "khat" in found:
         report |= _weights_health(found)
+    if few := carried(log_px, split):
+        report["carried"] = few
+    if judged.parts:
+        report["parts"] = [part.to_json() for part in judged.parts]
     report |= judge.summary(estimate)
     return report | {"why": _why_null(report)}
 

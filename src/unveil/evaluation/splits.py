@@ -15,6 +15,7 @@ from ..runs.given import new_split
 from ..runs.store import RunStore
 
 SPLITS = ("train", "valid", "test")
+SIMULATED = "simulated"  # the name of x that the model itself draws
 
 
 def choose_split(
@@ -37,12 +38,19 @@ def choose_split(
     if data is not None and simulate is not None:
         raise RequestError("Both data and a number of x to simulate came; give one of them.")
     if simulate is not None:
-        return simulated(run, simulate, seed), "the model itself", "simulated"
+        return simulated(run, simulate, seed), "the model itself", SIMULATED
     if data is None:
         found, source, name = getattr(run.data, split), run.data.source, split
     else:
         found, source, name = new_split(run, data)[0], data if isinstance(data, str) else "array", "given"
     return replace(found, z=None).to(run.device), source, name
+
+
+def limited(split: Split, name: str, limit: int | None, seed: int) -> Split:
+    """At most `limit` examples, drawn with the seed from all over a split; the first of x that are draws themselves."""
+    if limit is None:
+        return split
+    return split.head(limit) if name == SIMULATED else split.spread(limit, seed)
 
 
 @torch.no_grad()
@@ -74,4 +82,18 @@ def observed_share(split: Split) -> float:
 def condition(model: Model, split: Split) -> str:
     """ "label" where log p(x|label) is judged; a model conditioned on labels sums over them where none is observed."""
     given = split.y is not None and bool((split.y >= 0).any())
-    return "label" if given and model.draw_labels(1) is not None else "none"
+    return "label" if given and is_conditioned(model) else "none"
+
+
+def is_conditioned(model: Model) -> bool:
+    """Whether p(x|z) of the model is given a label."""
+    return model.draw_labels(1) is not None
+
+
+def of_one_quantity(model: Model, split: Split) -> Split:
+    """The split without its labels, where a model takes them and only some are known.
+
+    log p(x|label) of some rows and log p(x) of others have no common mean; log p(x) of all of them has.
+    """
+    partly = split.y is not None and bool((split.y < 0).any())
+    return replace(split, y=None) if partly and is_conditioned(model) else split

@@ -1,15 +1,13 @@
 """Training, judging and reporting of a run, wherever its directory stands."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from ..data import Data
-from ..estimators.base import evaluate
 from ..evaluation.baselines.fit import fit_baselines
 from ..evaluation.findings import conclude
+from ..evaluation.judged import SUMMED, Part, judged, without_labels
 from ..evaluation.result import report_estimate
-from ..evaluation.splits import condition
 from ..model import Model
 from ..ops import threads
 from ..runs.store import RANKED, RESULT, RunStore
@@ -41,26 +39,27 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
     judge = run.config.judging.make()
     yield Working("validation examples", 0, 1)
     ranked = data.valid.spread(RANKED)
-    valid, _ = evaluate(run.model, ranked, judge, seed=0)
+    valid = judged(run.model, ranked, judge)
     yield Working("test examples", 0, 1)
-    test, seconds = evaluate(run.model, data.test, judge, seed=0)
-    scored = valid
-    if condition(run.model, ranked) != "none":  # new x come without labels, and are ranked among the same numbers
-        scored, _ = evaluate(run.model, replace(ranked, y=None), judge, seed=0)
-    run.write_scores(scored.log_px, test.log_px)
+    test = judged(run.model, data.test, judge)
+    # New x come without labels, as do the simple models: both are compared with log p(x), never with log p(x|label).
+    scored, compared = (without_labels(run.model, found, judge) for found in (valid, test))
+    run.write_scores(scored.log_px, test.estimate.log_px, compared.log_px)
     yield Working("baselines", 0, 1)
     baselines = fit_baselines(data, seed=run.config.seed, seconds=run.config.seconds["baselines"])
     result = {
         "format": RESULT,
         "source": data.source,
         "split": "test",
-        **report_estimate(run, data.test, judge, test),
-        "seconds": round(seconds, 3),
+        **report_estimate(run, judge, test),
+        "seconds": round(test.seconds, 3),
         "seed": run.config.seed,
         "phase": len(run.config.phases) - 1,
-        "valid_log_px": float(valid.log_px.mean()),
-        "baselines": [b.compared_with(test.log_px.numpy()) for b in baselines],
+        "valid_log_px": float(valid.estimate.log_px.mean()),
+        "baselines": [b.compared_with(compared.log_px.numpy()) for b in baselines],
     }
+    if compared is not test.estimate:
+        result["parts"] = [Part.of(SUMMED, "all, without their labels", compared).to_json()]
     result |= conclude(run, result)
     run.write_result(result)
 

@@ -13,6 +13,7 @@ from ..errors import RequestError, at_least
 from ..files import check_space
 from ..model import Model
 from ..objectives import Objective
+from ..planning.latents import with_latents
 from ..planning.measure import pick_device
 from ..planning.network import asks, passes_within, verdict, with_patches
 from ..planning.plan import Plan, Request, check_counts, resolve
@@ -131,7 +132,8 @@ def _build(
         tried = _from_choices(with_patches(choices), data, seed, device)
         depth, why = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, choices.train))
         choices, told = with_patches(choices, depth) if depth else choices, (why,)
-    return _from_choices(choices, data, seed, device), told
+    choices, asked = with_latents(choices, data)
+    return _from_choices(choices, data, seed, device), (*told, *asked)
 
 
 def _from_choices(choices: Choices, data: Data, seed: int, device: str) -> Model:

@@ -77,6 +77,9 @@ class Trainer:
 
     def train(self, stop: StopRequests) -> Iterator[Event]:
         """Updates until the budget is spent, the bound stops improving, or a signal asks to stop."""
+        if self.made == 0 and self.best.bound is None and self.state.model.starts_fitted:
+            yield self._judged(self.state.average.model)
+            self._save()
         while not self.is_over:
             if self.stage_is_over:
                 yield self._enter_next()

@@ -64,6 +64,15 @@ class Likelihood(nn.Module, ABC):
         """Set `offset` (and scales) from the observed entries of training examples x [N, *shape]."""
 
     @property
+    def slope(self) -> Tensor | None:
+        """∂E[x_d|h]/∂h_d, [*shape] or one number, where the mean is linear in the first D features; else None."""
+        return None
+
+    def start_noise(self, std: Tensor) -> None:
+        """Set the noise around the mean, where there is a `slope`, to standard deviations [*shape] in units of x."""
+        raise NotImplementedError(f"{type(self).__name__} has no mean that is linear in h")
+
+    @property
     def solves(self) -> bool:
         """Whether parameters have a closed form on training data, set by `statistic` and `finish_solving`."""
         return False
@@ -78,6 +87,11 @@ class Likelihood(nn.Module, ABC):
     def finish_solving(self, mean_statistic: Tensor) -> None:
         """Set the closed-form parameters from the training mean of `statistic`, total/count [D]."""
         raise NotImplementedError(f"{type(self).__name__} has no parameter in closed form")
+
+    def _set_offset_of(self, param: int, value: Tensor) -> None:
+        """The offset of one of the P numbers per dimension."""
+        with torch.no_grad():
+            self.offset.view(self.params_per_dim, -1)[param] = value.reshape(-1)
 
     def _set_offset(self, *values: Tensor) -> None:
         with torch.no_grad():
@@ -96,7 +110,8 @@ class DimensionMoments:
 def moments(x: Tensor, observed: Tensor | None = None) -> DimensionMoments:
     """The moments of the observed entries of x [N, *shape]; 0 in a dimension without any."""
     if observed is None:
-        return DimensionMoments(torch.full_like(x[0], len(x)), x.mean(0), x.std(0))
+        wide = x.double()  # squares of 1e-25 or 1e25 leave float32
+        return DimensionMoments(torch.full_like(x[0], len(x)), wide.mean(0).to(x.dtype), _spread(wide).to(x.dtype))
     count, wide = observed.sum(0), torch.where(observed, x, 0.0).double()
     mean = wide.sum(0) / count.clamp(min=1)
     total = torch.where(observed, (wide - mean) ** 2, 0.0).sum(0)
@@ -104,6 +119,11 @@ def moments(x: Tensor, observed: Tensor | None = None) -> DimensionMoments:
     high = torch.where(observed, x, -torch.inf).amax(0)
     std = torch.where(low < high, (total / (count - 1).clamp(min=1)).sqrt(), 0.0)  # exactly 0 where x is constant
     return DimensionMoments(count.to(x.dtype), mean.to(x.dtype), std.to(x.dtype))
+
+
+def _spread(x: Tensor) -> Tensor:
+    """The standard deviation of each dimension, exactly 0 where it is constant."""
+    return torch.where(x.amin(0) < x.amax(0), x.std(0), 0.0)
 
 
 def refuse_constant(found: DimensionMoments) -> None:

@@ -34,6 +34,13 @@ class Logistic(Likelihood):
         seen = moments(x, observed)
         self._set_offset(seen.mean / self.unit, unbounded_log_scale(seen.std, self.unit))
 
+    @property
+    def slope(self) -> Tensor:
+        return torch.tensor(self.unit)
+
+    def start_noise(self, std: Tensor) -> None:
+        self._set_offset_of(1, unbounded_log_scale(std, self.unit))
+
 
 @register("likelihood", "discretized_logistic_mixture")
 class LogisticMixture(Likelihood):

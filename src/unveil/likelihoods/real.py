@@ -5,10 +5,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal
+from torch.distributions import Distribution
 from torch.distributions import Laplace as TorchLaplace
 
-from ..distributions import StudentT
+from ..distributions import Bell, StudentT
 from ..domain import Domain
 from ..errors import RequestError
 from ..registry import register
@@ -39,9 +39,17 @@ class Standardised(Likelihood):
             refuse_constant(seen)
             self.scale.copy_(seen.std)
         else:
-            self.scale.fill_((x if observed is None else x[observed]).std())
+            self.scale.fill_(float((x if observed is None else x[observed]).double().std()))
         self.centre.copy_(seen.mean)
         self._set_offset(*[torch.zeros_like(self.centre)] * self.params_per_dim)
+
+    @property
+    def slope(self) -> Tensor:
+        return self.scale
+
+    def _above_floor(self, std: Tensor) -> Tensor:
+        """log(σ/a − floor)."""
+        return (std / self.scale - self.floor).clamp(min=1e-6).log()
 
 
 @register("likelihood", "gaussian")
@@ -81,7 +89,14 @@ class Gaussian(Standardised):
             self.register_buffer("log_sigma", start)
 
     def each(self, *params: Tensor) -> Distribution:
-        return Normal(self.centre + self.scale * params[0], self._stddev(params[0]), validate_args=False)
+        return Bell(self.centre + self.scale * params[0], self._stddev(params[0]), validate_args=False)
+
+    @torch.no_grad()
+    def start_noise(self, std: Tensor) -> None:
+        std = std if self.per_dim else (std**2).mean().sqrt().expand_as(std)
+        self.log_sigma.copy_(
+            (self._above_floor(std) / self.pace).reshape(-1)[: self.log_sigma.numel()].view_as(self.log_sigma)
+        )
 
     def _stddev(self, like: Tensor) -> Tensor:
         if isinstance(self.sigma, float | int):
@@ -126,7 +141,10 @@ class PredictedGaussian(Standardised):
     def each(self, *params: Tensor) -> Distribution:
         loc, log_sigma = params
         sigma = self.floor + (5 * torch.tanh(log_sigma / 5)).exp()
-        return Normal(self.centre + self.scale * loc, self.scale * sigma, validate_args=False)
+        return Bell(self.centre + self.scale * loc, self.scale * sigma, validate_args=False)
+
+    def start_noise(self, std: Tensor) -> None:
+        self._set_offset_of(1, 5 * torch.atanh((self._above_floor(std) / 5).clamp(-0.99, 0.99)))
 
 
 @register("likelihood", "laplace")
@@ -146,6 +164,10 @@ class Laplace(Standardised):
     def each(self, *params: Tensor) -> Distribution:
         b = self.scale * (self.floor + (PACE * self.log_b).exp())
         return TorchLaplace(self.centre + self.scale * params[0], b, validate_args=False)
+
+    @torch.no_grad()
+    def start_noise(self, std: Tensor) -> None:
+        self.log_b.copy_(self._above_floor(std / math.sqrt(2)) / PACE)
 
 
 @register("likelihood", "student_t")
@@ -174,6 +196,12 @@ class StudentLikelihood(Standardised):
     def each(self, *params: Tensor) -> Distribution:
         sigma = self.scale * (self.floor + (PACE * self.log_sigma).exp())
         return StudentT(self._df(), self.centre + self.scale * params[0], sigma)
+
+    @torch.no_grad()
+    def start_noise(self, std: Tensor) -> None:
+        df = self._df()
+        heavy = torch.where(df > 2, (df - 2) / df, 1.0)  # σ²·ν/(ν − 2) is the variance, where there is one
+        self.log_sigma.copy_(self._above_floor(std * heavy.clamp(min=0.1).sqrt()) / PACE)
 
     def _df(self) -> Tensor:
         if self.df == "learned":

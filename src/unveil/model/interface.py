@@ -54,6 +54,7 @@ class Model(nn.Module, ABC):
         codebook_size: of a z of codes, how many values each can take; 0 where z is none.
         prior_share: the share of the training that the prior gets for itself at its end, unless another is asked for.
         warmup: the share of the training over which the weight of the rate grows, unless another is asked for.
+        starts_fitted: whether `initialise` fits a simpler model of x, so that the start may be the best there is.
         remedies: of facts that this family does not give, in place of the general ones.
         compared_steps: the numbers of steps T that a model with the fact layers is shown in.
         domains: the kinds of x that the family takes; empty where its likelihood decides.
@@ -67,6 +68,7 @@ class Model(nn.Module, ABC):
     compiles: ClassVar[bool] = True
     prior_share: ClassVar[float] = 0.0
     warmup: ClassVar[float] = 0.1
+    starts_fitted: ClassVar[bool] = False
     remedies: ClassVar[Mapping[str, str]] = {}
     compared_steps: ClassVar[tuple[int, ...]] = ()
     domains: ClassVar[tuple[str, ...]] = ()
@@ -107,6 +109,11 @@ class Model(nn.Module, ABC):
     def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
         """Whether the keys `given` leave the budget to choose between convolutions on patches and matrices alone."""
         return False
+
+    @classmethod
+    def num_latents_for(cls, domain: Domain, x: Tensor, observed: Tensor | None, given: Mapping[str, Any]) -> int:
+        """The number of latents that examples x [N, *shape] ask for, where `given` leaves it open; 0: the usual."""
+        return 0
 
     def begin(self, parts: tuple[str, ...]) -> None:
         """Called when a stage of training begins, also on resume, with the parts that it trains."""

@@ -19,6 +19,7 @@ from ..errors import RequestError, at_least
 from ..likelihoods import Likelihood, default_likelihood
 from ..model import Coordinates, Drawn, OneGroup, OneTransform, Posterior, marginals, parameters_in
 from ..model.shared.labelled import Condition, Labelled, classes_of
+from ..model.shared.linear_start import num_factors, start_linear, starts_normal, takes_start
 from ..model.shared.networks import (
     ENOUGH,
     SMALL,
@@ -30,12 +31,16 @@ from ..model.shared.networks import (
     sizes,
 )
 from ..model.shared.scaled import Scaled
+from ..nn.beside import DecoderBeside
+from ..nn.linear_posterior import LinearPosterior
 from ..nn.masking import join_label, shape_with_mask
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
 from ..terms import Terms
 
+LATENTS = 32
+LONG_TABLE = 400  # rows from which a flow as prior brings nats (1 to 9 in four tables) and below which it costs some
 SIZES = {"width", "depth", "dropout", "activation"}  # keys that say which network was meant
 SUMMED, JUDGED = 64, 1024  # most values of z that training sums over instead of drawing, and that judging sums over
 
@@ -63,6 +68,8 @@ class VAE(Labelled, Scaled):
         likelihood: p(x|z); it knows the domain.
         num_classes: C, or 0 without a condition.
         sees_missing: whether the encoder is given the mask; without it, what is missing enters as the mean.
+        linear: the posterior of a linear model, whose features come last; with it the model starts as that model, for
+            which the decoder has a map of z that is called `linear`, and the likelihood a `slope`.
     """
 
     summary = "one latent group, an encoder and a decoder"
@@ -78,6 +85,7 @@ class VAE(Labelled, Scaled):
         *,
         num_classes: int = 0,
         sees_missing: bool = False,
+        linear: LinearPosterior | None = None,
     ) -> None:
         super().__init__()
         _require_same_support(prior, posterior)
@@ -88,6 +96,7 @@ class VAE(Labelled, Scaled):
             )
         self.prior, self.encoder, self.posterior_head = prior, encoder, posterior
         self.decoder, self.likelihood = decoder, likelihood
+        self.linear = linear
         self.expect_x(sees_missing)
         self.expect_labels(num_classes)
         prior.attach(self.q, self.domain.shape)
@@ -101,7 +110,7 @@ class VAE(Labelled, Scaled):
         has_missing: bool = False,
         num_examples: int = 0,
         *,
-        latent: int = 32,
+        latent: int = LATENTS,
         network: Network = "auto",
         width: int = 0,
         depth: int = 0,
@@ -131,20 +140,37 @@ class VAE(Labelled, Scaled):
         both, in_encoder = own_options(name, dropout, activation)
         classes = classes_of(condition, num_classes)
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
-        p_z = (prior or lookup("prior", default_prior(domain, num_examples)))(latent)
+        long_table = domain.kind == "real" and not domain.is_image and num_examples >= LONG_TABLE
+        usual = "realnvp" if long_table else default_prior(domain, num_examples)
+        p_z = (prior or lookup("prior", usual))(latent)
         head = posterior or functools.partial(lookup("posterior", p_z.posterior), **p_z.for_posterior)
         seen = shape_with_mask(domain.shape) if has_missing else domain.shape
         encoder = lookup("encoder", name)(seen, **size, **both, **in_encoder)
         inputs = p_z.num_values + classes
         decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **size, **both)
-        q_z = head(encoder.num_features + classes, latent)
-        return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing)
+        linear = None
+        if name != "plain" and p_x.slope is not None and takes_start(head) and starts_normal(p_z):
+            linear = LinearPosterior(domain.num_dims, latent, classes)
+            if domain.is_image:
+                decoder = DecoderBeside(decoder, inputs, domain.shape, p_x.params_per_dim)
+        features = encoder.num_features + classes + (linear.num_features if linear else 0)
+        q_z = head(features, latent)
+        return cls(p_z, encoder, q_z, decoder, p_x, num_classes=classes, sees_missing=has_missing, linear=linear)
 
     @classmethod
     def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
         """For many small images, where neither the network nor a size of it is given."""
         many_small = domain.is_image and domain.num_dims <= SMALL and num_examples >= ENOUGH
         return many_small and given.get("network", "auto") == "auto" and not SIZES & given.keys()
+
+    @classmethod
+    def num_latents_for(cls, domain: Domain, x: Tensor, observed: Tensor | None, given: Mapping[str, Any]) -> int:
+        """Those of the best linear model of x where they are more than the usual ones, and p(x|z) can be linear."""
+        near = lookup("likelihood", given.get("likelihood", default_likelihood(domain)))(domain).slope is not None
+        if "latent" in given or not near or domain.num_dims <= LATENTS:
+            return 0
+        asked = num_factors(x, observed, domain.is_image)
+        return asked if asked > LATENTS else 0
 
     @property
     def gives(self) -> frozenset[str]:
@@ -236,6 +262,18 @@ class VAE(Labelled, Scaled):
         self.start_x(batch)
         self.prior.initialise(batch.x)
         self.count_labels(batch)
+        if self.linear is not None:
+            start_linear(self, batch)
+
+    @property
+    def starts_fitted(self) -> bool:  # type: ignore[override]
+        """Whether it starts as the best linear model of x."""
+        return self.linear is not None
+
+    @property
+    def warmup(self) -> float:  # type: ignore[override]
+        """The share of the training over which the weight of the rate grows: none from a start that is an optimum."""
+        return 0.0 if self.starts_fitted else super().warmup
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         q = [self.encoder, self.posterior_head]
@@ -255,7 +293,11 @@ class VAE(Labelled, Scaled):
         x = self.seen(batch)
         with self.network_precision(self.network_dtype):
             features = self.encoder(x)
-        return join_label(features.to(x.dtype), self.encoded(batch.y))
+        label = self.encoded(batch.y)
+        features = join_label(features.to(x.dtype), label)
+        if self.linear is None:
+            return features
+        return torch.cat([features, self.linear(self.scaled(batch), batch.observed, label)], -1)
 
     def _features(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         with self.network_precision(self.network_dtype, self.decoder_dtype):

@@ -69,6 +69,11 @@ class ConvDecoder(nn.Module):
         )
         small(self.ups[-1], 0.1)  # type: ignore[type-var]  # near the data mean, which the likelihood's offset holds
 
+    @torch.no_grad()
+    def quieten(self, factor: Tensor) -> None:
+        """Scale the initial output by the mean of factor [D]."""
+        small(self.ups[-1], float(factor.mean()))  # type: ignore[type-var]
+
     def forward(self, z: Tensor) -> Tensor:
         lead = z.shape[:-1]
         h = self.inner(z.reshape(-1, z.shape[-1])).reshape(-1, self.first, *self.sizes[0])

@@ -48,6 +48,11 @@ class MLPDecoder(nn.Module):
         self.out = small(nn.Linear(width, outputs, bias=False), 0.1)  # near the mean, the likelihood's offset
         self.linear = small(nn.Linear(num_latents, outputs, bias=False), 0.3) if len(shape) == 1 else None
 
+    @torch.no_grad()
+    def quieten(self, factor: Tensor) -> None:
+        """Scale what is added to the linear map of z, for each of the first D outputs: factor [D]."""
+        self.out.weight[: len(factor)] *= factor.unsqueeze(-1)
+
     def forward(self, z: Tensor) -> Tensor:
         h = self.out(self.layers(z))
         return h if self.linear is None else h + self.linear(z)

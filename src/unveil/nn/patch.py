@@ -77,6 +77,11 @@ class PatchDecoder(nn.Module):
         outputs = params_per_dim * self.grid.channels * self.grid.patch**2
         self.out = small(nn.Conv2d(width, outputs, 1, bias=False), 0.1)  # near the mean, the likelihood's offset
 
+    @torch.no_grad()
+    def quieten(self, factor: Tensor) -> None:
+        """Scale the initial output by the mean of factor [D]."""
+        self.out.weight *= factor.mean()
+
     def forward(self, z: Tensor) -> Tensor:
         lead = z.shape[:-1]
         h = self.inner(z.reshape(-1, z.shape[-1])).reshape(-1, *self.grid.cells, self.width).movedim(-1, 1)

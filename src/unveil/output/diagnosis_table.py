@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.findings import SIGNS
-from .result_table import number_of
+from .result_table import drawn, number_of
 from .streams import print_lines, print_rows
 
 
 def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
     """The bracket as a table, what else was measured, and the findings with their remedies."""
-    print_lines([f"{found['num_examples']:,} {found['split']} examples of {found['source']}", ""])
+    print_lines([f"{found['num_examples']:,} {found['split']} examples of {found['source']}{drawn(found)}", ""])
     if found["bracket"]:
         print_rows([_rung(row) for row in found["bracket"]["rows"]], ("log p(x)", "", "nats", "error", ""))
         print_lines(["", *found["bracket"]["words"]] if found["bracket"]["words"] else [])

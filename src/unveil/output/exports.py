@@ -71,11 +71,12 @@ def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
 
 
 def csv(columns: Columns) -> bytes:
-    """Comma-separated text: as many digits as it takes to read the same number back, and nothing for None."""
+    """Comma-separated text: as many digits as it takes to read the same number back; nothing for None and NaN."""
     text = io.StringIO()
     rows = writer(text, lineterminator="\n")
     rows.writerow(columns)
-    rows.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+    cells = ([None if value != value else value for value in column.tolist()] for column in columns.values())
+    rows.writerows(zip(*cells, strict=True))
     return text.getvalue().encode()
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..estimators.label import label
-from ..evaluation.findings import SIDES, quantity
+from ..evaluation.carried import carried_words
+from ..evaluation.findings import SIDES, labels_known_in_part, quantity
 from .streams import print_lines, print_rows
 
 
@@ -17,15 +18,24 @@ def print_result(result: Mapping[str, Any]) -> None:
     how = f"{label(result['estimator'], result['num_samples'])}{decoded} on {result['num_examples']:,}"
     text = (
         f"{quantity(result)} is {SIDES[result['direction']]} {result['log_px']:.2f}{error_of(result['stderr'])} nats "
-        f"per example: {how} {part} {result['source']}."
+        f"per example: {how} {part} {result['source']}{drawn(result)}.{labels_known_in_part(result)}"
     )
-    print_lines(["", text, *result.get("words", [])])
+    carried = carried_words(dict(result))
+    print_lines(["", text, *([carried] if carried else []), *result.get("words", [])])
     print_lines([f"{found['code']}: {found['sentence']}" for found in result.get("findings", [])])
+
+
+def drawn(result: Mapping[str, Any]) -> str:
+    """From how many the examples were drawn; nothing where all of them were taken."""
+    count = result["num_examples"]
+    total = result.get("drawn_from") or count
+    return "" if total == count else f" ({total:,} in all; these were drawn with seed {result['seed']})"
 
 
 def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (quantity(result), f"{result['log_px']:.3f}{error_of(result['stderr'], 3)} nats"),
+        ("median", number_of(result.get("median"), "{:.3f} nats")),
         ("error of the estimator", number_of(result["stderr_mc"], "{:.4f} nats")),
         ("upper side", number_of(result.get("upper"), "{:.3f} nats")),
         ("gap between the sides", _gap_row(result)),

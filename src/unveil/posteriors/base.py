@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from ..nn.linear_posterior import bounded
 from ..nn.residual import small, unbiased
 from ..registry import register
 
@@ -21,9 +22,11 @@ class PosteriorHead(nn.Module, ABC):
 
     Attributes:
         support: where z lives, which has to be the prior's: "real", "binary" {0, 1} or "one_hot".
+        starts_at_last: whether it can start at a normal that its last features give.
     """
 
     support: ClassVar[Support] = "real"
+    starts_at_last: ClassVar[bool] = False
     registered: ClassVar[tuple[str, str]]
 
     def __init__(self, num_features: int, num_latents: int) -> None:
@@ -33,6 +36,17 @@ class PosteriorHead(nn.Module, ABC):
     @abstractmethod
     def forward(self, features: Tensor) -> Distribution: ...
 
+    def start_at_last(self) -> None:
+        """Start at q = N(m, s²) of the last 2·D features, m and `unbounded(log s)`, where `starts_at_last`."""
+        raise NotImplementedError(f"{type(self).__name__} does not start at a given normal")
+
+
+@torch.no_grad()
+def start_at_last(linear: nn.Linear, num_latents: int) -> None:
+    """Make the first 2·D outputs the last 2·D features, the others 0."""
+    linear.weight.zero_()[: 2 * num_latents, -2 * num_latents :] = torch.eye(2 * num_latents)
+    linear.bias.zero_()
+
 
 @register("posterior", "diagonal_gaussian")
 class DiagonalGaussian(PosteriorHead):
@@ -41,11 +55,16 @@ class DiagonalGaussian(PosteriorHead):
     References: Kingma & Welling, Auto-Encoding Variational Bayes (2014), eq. 9.
     """
 
+    starts_at_last = True
+
     def __init__(self, num_features: int, num_latents: int) -> None:
         super().__init__(num_features, num_latents)
         self.linear = unbiased(small(nn.Linear(num_features, 2 * num_latents), 0.5))  # near the prior
 
+    def start_at_last(self) -> None:
+        start_at_last(self.linear, self.num_latents)
+
     def forward(self, features: Tensor) -> Distribution:
         mean, log_scale = self.linear(features).chunk(2, -1)
-        scale = (8 * torch.tanh(log_scale / 8)).exp()
+        scale = bounded(log_scale).exp()
         return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)

@@ -5,9 +5,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..distributions.real_latents import FullGaussian
+from ..nn.linear_posterior import bounded
 from ..nn.residual import small, unbiased
 from ..registry import register
-from .base import PosteriorHead
+from .base import PosteriorHead, start_at_last
 
 
 @register("posterior", "full_gaussian")
@@ -19,6 +20,7 @@ class FullGaussianHead(PosteriorHead):
     References: Kingma & Welling, An Introduction to Variational Autoencoders (2019), §2.5.1.
     """
 
+    starts_at_last = True
     rows: Tensor
     columns: Tensor
 
@@ -30,10 +32,13 @@ class FullGaussianHead(PosteriorHead):
         self.linear = unbiased(small(nn.Linear(num_features, 2 * num_latents + len(rows)), 0.5))
         nn.init.zeros_(self.linear.weight[2 * num_latents :])
 
+    def start_at_last(self) -> None:
+        start_at_last(self.linear, self.num_latents)
+
     def forward(self, features: Tensor) -> Distribution:
         D = self.num_latents
         mean, log_scale, below = self.linear(features).split([D, D, len(self.rows)], -1)
-        scale = (8 * torch.tanh(log_scale / 8)).exp()
+        scale = bounded(log_scale).exp()
         lower = torch.diag_embed(torch.ones_like(scale))
         lower[..., self.rows, self.columns] = below  # [B, D, D]
         return FullGaussian(mean, scale.unsqueeze(-1) * lower)

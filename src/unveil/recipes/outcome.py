@@ -64,7 +64,7 @@ class Reproduction:
         recipe: the recipe.
         path: the directory with a run per seed and reproduce.json.
         options: what `fit` was given.
-        limit: only the first so many test examples were judged.
+        limit: only so many test examples were judged.
         attempts: one per seed, by seed.
     """
 

@@ -40,7 +40,7 @@ def reproduce(
         name: of the recipe.
         seeds: how many, from 0, or which; by default the recipe's.
         steps, minutes: another budget for each seed. The result then says nothing of the number.
-        limit: judge only the first so many test examples; likewise.
+        limit: judge only so many test examples, drawn from all over them; likewise.
         out: the directory, by default runs/reproduce-<name>; a run per seed is in it.
         show: progress on standard error; by default where that is a terminal.
     """

@@ -1,10 +1,12 @@
 """What several runs show side by side: draws of each and, where one can be cut into steps, few steps beside many."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from ..evaluation.splits import of_one_quantity
 from ..ops import keyed
 from ..panels import Lines, Panel, Strip
 from ..runs.store import RunStore
@@ -30,29 +32,33 @@ def _draws(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Strip:
     """A row for each run, and one more for a model in one large step."""
     rows, labels = [], []
     for run in runs:
-        rows.append(torch.from_numpy(sample(run, DRAWN)))
+        rows.append(torch.from_numpy(sample(run, DRAWN, mean=run.domain.is_image)))
         labels.append(run.path.name)
         if run in layered:
             rows.append(_in_one_step(run))
             labels.append(f"{run.path.name}, in one step")
-    return Strip("Draws", "Each row shows new x from one model." + (ONE_STEP if layered else ""), rows, labels)
+    shown = " They are means E[x|z] at z from p(z), without the noise of p(x|z)." if runs[0].domain.is_image else ""
+    return Strip("Draws", f"Each row shows new x from one model.{shown}" + (ONE_STEP if layered else ""), rows, labels)
 
 
 @torch.no_grad()
 def _in_one_step(run: RunStore) -> Tensor:
+    y, layers = run.model.draw_labels(DRAWN), run.model.layers(1)
     with keyed("sample", 0):
-        return run.model.layers(1).sample(DRAWN, run.model.draw_labels(DRAWN))[0].cpu()
+        x, z = layers.sample(DRAWN, y)
+    return (layers.shown(x, z, y) if run.domain.is_image else x).cpu()
 
 
 def _steps(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Lines:
     """By how much each bound is below the best of them, against the number of steps."""
     steps = sorted({step for run in layered for step in run.model.compared_steps})
-    whole = {run.path.name: _bound(run) for run in runs}
+    mixed = len({run.result.get("condition") for run in runs}) > 1  # log p(x|label) is not compared with log p(x)
+    whole = {run.path.name: _bound(run, mixed) for run in runs}
     best = max(whole.values())
     series: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for run in runs:
         name = run.path.name
-        bounds = [_bound(run, T) for T in steps] if run in layered else [whole[name]] * len(steps)
+        bounds = [_bound(run, mixed, T) for T in steps] if run in layered else [whole[name]] * len(steps)
         series[name] = (steps, [max(best - bound, LEAST) for bound in bounds])
     return Lines(
         "One large step against many small ones",
@@ -68,9 +74,10 @@ def _steps(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Lines:
 
 
 @torch.no_grad()
-def _bound(run: RunStore, num_steps: int | None = None) -> float:
-    """The mean ELBO of a few test examples, in nats; of the model in T steps."""
-    test = run.data.test.head(EXAMPLES).to(run.device)
+def _bound(run: RunStore, blind: bool, num_steps: int | None = None) -> float:
+    """The mean ELBO of a few test examples, in nats; without their labels where blind; of the model in T steps."""
+    test = of_one_quantity(run.model, run.data.test.spread(EXAMPLES).to(run.device))
+    test = replace(test, y=None) if blind else test
     model = run.model if num_steps is None else run.model.layers(num_steps)
     total = 0.0
     with keyed("steps"):

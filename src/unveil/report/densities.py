@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..data.split import spread_rows
 from ..model import Model
 from ..ops import keyed
 from .subject import Subject
@@ -116,11 +117,13 @@ def beside_the_truth(subject: Subject) -> list[Beside]:
 
 
 def chosen(subject: Subject) -> list[int]:
-    """The first test example of each class, then the first others: places in the test set, six at most."""
-    y = [] if subject.test.y is None else subject.test.y.tolist()
-    first = sorted({code: place for place, code in reversed(list(enumerate(y))) if code >= 0}.values())
-    others = [place for place in range(min(len(subject.test), 2 * CHOSEN)) if place not in first]
-    return (first + others)[:CHOSEN]
+    """A test example of each class, then others: places in the test set, drawn from all over it, six at most."""
+    with keyed("report", "chosen"):
+        order = torch.randperm(len(subject.test))
+    y = [] if subject.test.y is None else subject.test.y.cpu()[order].tolist()
+    one_each = sorted({code: place for place, code in zip(order.tolist(), y, strict=False) if code >= 0}.values())
+    others = [place for place in spread_rows(len(subject.test), 2 * CHOSEN).tolist() if place not in one_each]
+    return (one_each + others)[:CHOSEN]
 
 
 def _beside(place: int, axes: Tensor, log_p: Tensor, log_q: Tensor) -> Beside:
@@ -151,7 +154,7 @@ def _windows(log_true: Callable[[Tensor], Tensor], own: Tensor, everywhere: Tens
 def _prior_density(subject: Subject, which: list[int], both: Tensor) -> DensityGrid | None:
     """p(z) over one or two of its dimensions, where no other has a say in them."""
     model = subject.model
-    batch = _batch(subject, list(range(min(len(subject.test), LABELS))))
+    batch = _batch(subject, spread_rows(len(subject.test), LABELS).tolist())
     with keyed("report", "prior", 0):
         groups = model.draw_prior(3, model.draw_labels(3))
     rest = _joined(tuple(g.unsqueeze(1) for g in groups))[:, 0]  # [3, D]

@@ -13,3 +13,8 @@ def error(value: float | None) -> str:
 
 def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def some_of(count: int, total: int, noun: str) -> str:
+    """ "500 of the 10,000 test examples", or "all 300 test examples" where there are no more."""
+    return f"{count:,} of the {total:,} {noun}" if count < total else f"all {total:,} {noun}"

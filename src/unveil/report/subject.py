@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..data import Split
 from ..data.rowblocks import blocks
+from ..data.split import spread_rows
 from ..diagnostics.activity import ACTIVE, active_rows, posterior_moments
 from ..domain import Domain
 from ..model import Model, has_real_z, stands_for_x
@@ -21,8 +22,9 @@ from ..runs.store import RunStore
 from ..use.show import batch_x
 from .charts import Array
 from .gallery import Painter
+from .rounding import some_of
 
-FIRST = 1000  # test examples that panels of a family are drawn from
+SOME = 1000  # test examples that panels of a family are drawn from
 HELD_OUT = 2000  # examples that columns, and the range of real images, are taken from
 COLUMNS = 12  # of vectors, that are shown
 
@@ -135,15 +137,21 @@ class Subject:
     @torch.no_grad()
     def panels(self) -> tuple[Panel, ...]:
         """What only this family can show of itself."""
-        rows = torch.arange(min(FIRST, len(self.test)), device=self.test.x.device)
+        rows = spread_rows(len(self.test), SOME)
+        with keyed("report", "panels", "order"):
+            rows = rows[torch.randperm(len(rows))]  # a panel that shows a few takes them from the front
         with keyed("report", "panels", 0):
             return self.model.panels(self.test.batch(rows))
 
     def held_out(self, num_examples: int = HELD_OUT) -> Array:
-        """x of the first test examples, NaN where it is not observed."""
-        split = self.test.head(num_examples)
+        """x of test examples from all over the test set, NaN where it is not observed."""
+        split = self.test.spread(num_examples)
         x = batch_x(split)
         return x if split.observed is None else np.where(split.observed.cpu().numpy(), x, np.nan)
+
+    def some(self, num_examples: int) -> str:
+        """What `held_out` gives, in words: "2,000 of the 53,940 test examples", or "all 500 test examples"."""
+        return some_of(num_examples, len(self.test), "test examples")
 
     def label(self, split: Split, row: int) -> str | None:
         """The name of the class of one example."""

@@ -1,22 +1,85 @@
 """New x, read in the domain of a run."""
 
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..data import Split, prepare, read_new
 from ..data.raw import Raw
+from ..domain import Domain
 from .store import RunStore
+
+MOST = 0.5  # share of rows outside the domain, above which x is likely to be of another kind
 
 
 def new_split(run: RunStore, x: Any) -> tuple[Split, Raw]:
     """New x in the run's domain, every row in the source's order, and what it was read as; columns go by name."""
+    raw = _read(run, x)
+    return _prepared(run, raw), raw
+
+
+def _read(run: RunStore, x: Any) -> Raw:
     info, options = run.data_info, run.config.data
     table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "missing")}
     told = {**table, "columns": info["columns"], "white": info.get("white"), "paper": info.get("paper")}
-    raw = read_new(x, run.domain, **told)
-    return prepare(raw, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"]), raw
+    return read_new(x, run.domain, **told)
+
+
+def _prepared(run: RunStore, raw: Raw) -> Split:
+    info = run.data_info
+    return prepare(raw, run.domain, info["binarization"], info["split"]["seed"], levels=info["levels"])
 
 
 def given_as(run: RunStore, x: Any) -> tuple[Split, Raw]:
     """As `new_split`, on the run's device."""
     split, raw = new_split(run, x)
     return split.to(run.device), raw
+
+
+@dataclass(frozen=True)
+class Given:
+    """New x, of which some rows may hold what cannot be: a value outside the run's domain.
+
+    Arguments:
+        split: x in the domain, such values being replaced by the nearest that can be; on the run's device.
+        raw: x as it came.
+        outside: [N] bool, the rows with such a value.
+        said: a sentence that names them, or "".
+    """
+
+    split: Split
+    raw: Raw
+    outside: NDArray[np.bool_]
+    said: str
+
+    @property
+    def taken_at_nearest(self) -> tuple[str, ...]:
+        """What to say where such values are replaced."""
+        return (f"{self.said} It is taken as the nearest value inside.",) if self.said else ()
+
+
+def given_with_outside(run: RunStore, x: Any) -> Given:
+    """New x as `given_as`, an odd row being no reason to refuse the others; where most are odd, x is refused."""
+    raw, domain = _read(run, x), run.domain
+    strange = np.zeros(raw.x.shape, bool) if run.data_info["binarization"] else _outside(raw, domain)
+    rows: NDArray[np.bool_] = strange.reshape(len(raw.x), -1).any(axis=1) if raw.x.size else np.zeros(len(raw.x), bool)
+    if not rows.any() or rows.mean() > MOST:
+        return Given(_prepared(run, raw).to(run.device), raw, np.zeros(len(raw.x), bool), "")
+    inside = replace(raw, x=domain.of_kind.nearest(raw.x, domain.num_levels).astype(raw.x.dtype))
+    row, *place = (int(i) for i in np.argwhere(strange)[0])
+    where = repr(raw.columns[place[0]]) if raw.columns else str(place[0] if len(place) == 1 else tuple(place))
+    said = (
+        f"{int(rows.sum()):,} of {len(rows):,} rows hold a value outside this run's domain {domain}, the first "
+        f"{raw.x[(row, *place)]:g} in row {row}, column {where}."
+    )
+    return Given(_prepared(run, inside).to(run.device), raw, rows, said)
+
+
+def _outside(raw: Raw, domain: Domain) -> NDArray[np.bool_]:
+    """Which observed values of x [N, *shape] are none of the domain."""
+    if raw.x.shape[1:] != domain.shape or raw.x.dtype.kind not in "biuf":
+        return np.zeros(raw.x.shape, bool)  # `prepare` says what is wrong
+    found: NDArray[np.bool_] = raw.x != domain.of_kind.nearest(raw.x, domain.num_levels)
+    return found if raw.observed is None else found & raw.observed

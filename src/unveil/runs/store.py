@@ -141,14 +141,22 @@ class RunStore:
         return list(read_json(path, CONTINUATIONS)["continuations"]) if path.is_file() else []
 
     def scores(self, split: str) -> np.ndarray:
-        """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid"."""
+        """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid".
+
+        Of a model that was given the labels "test" is log p(x|label), and "test_without_labels" is log p(x).
+        """
         try:
-            found = load_file(self.path / SCORES)[split]
-        except (OSError, KeyError, SafetensorError) as error:
+            found = load_file(self.path / SCORES)
+        except (OSError, SafetensorError) as error:
             told = f"Finish it with: unveil resume {self.path}"
             raise RequestError(f"{self.path} has no {SCORES} that can be read.", told) from error
-        self._require_scores(found, split)
-        return found.numpy()
+        if split not in found:
+            raise RequestError(
+                f"{self.path} was judged by an earlier version, which kept no log p(x) of {split.replace('_', ' ')}.",
+                f"Judge it again after one more step: unveil resume {self.path} --steps 1",
+            )
+        self._require_scores(found[split], split)
+        return found[split].numpy()
 
     def _require_scores(self, found: Tensor, split: str) -> None:
         """Refuse what is no log p(x) of examples: nothing can be ranked among them. −inf is one."""
@@ -252,9 +260,13 @@ class RunStore:
         write_atomic(self.report_path, page.encode())
         return self.report_path
 
-    def write_scores(self, valid: Tensor, test: Tensor) -> None:
-        """Keep log p(x) of the judged examples: of validation to rank new ones among, of test to show."""
-        write_atomic(self.path / SCORES, save({"valid": valid.contiguous(), "test": test.contiguous()}))
+    def write_scores(self, valid: Tensor, test: Tensor, test_without_labels: Tensor) -> None:
+        """Keep log p(x) of the judged examples: of validation to rank new ones among, of test to show and to compare.
+
+        Arguments: test, what the result is the mean of; test_without_labels, the same unless that is log p(x|label).
+        """
+        kept = {"valid": valid, "test": test, "test_without_labels": test_without_labels}
+        write_atomic(self.path / SCORES, save({name: log_px.clone() for name, log_px in kept.items()}))
 
     def write_weights(self, model: Model) -> None:
         save_weights(self.path / WEIGHTS, model)

@@ -17,6 +17,7 @@ from ..diagnostics.activity import active_units
 from ..diagnostics.collapse import collapse
 from ..errors import RequestError
 from ..estimators.base import Estimator, evaluate
+from ..evaluation.splits import of_one_quantity
 from ..files import Plain
 from ..fitting.prepare import own_parts
 from ..model import Model
@@ -162,7 +163,7 @@ class Bench:
         self.phase = replace(run.config.phases[0], device=run.device)
         device = self.phase.device
         self.data = replace(run.data, train=run.data.train.to(device), valid=run.data.valid.to(device))
-        self.valid = self.data.valid.spread(RANKED)
+        self.valid = of_one_quantity(run.model, self.data.valid.spread(RANKED))
         self.judge = _judge_of(run)
         start = time.perf_counter()
         self.before = self.judged(run.model)

@@ -14,7 +14,7 @@ from ..diagnostics.activity import posterior_moments
 from ..errors import RequestError
 from ..model import Model, device_of, has_real_z, prior_draw, require_latents
 from ..ops import keyed
-from ..runs.given import given_as
+from ..runs.given import given_with_outside
 from ..runs.store import RunStore
 from .rows import as_it_came, file_column
 
@@ -153,5 +153,6 @@ def encode(run: RunStore, x: Any) -> Any:
     run enter as pixel probabilities, the mean over binarizations. A data frame gives a frame of the same kind and
     index with the columns z_0 … and z_0_sd …; several groups are z1_0 … z2_0 …, and codes are code_0 …, whole numbers.
     """
-    split, raw = given_as(run, x)
-    return as_it_came(x, raw, encoded(run, split, raw.ignored, raw.files))
+    given = given_with_outside(run, x)
+    notes = (*given.raw.ignored, *given.taken_at_nearest)
+    return as_it_came(x, given.raw, encoded(run, given.split, notes, given.raw.files))

@@ -20,7 +20,7 @@ from ..errors import RequestError, WorkError, at_least, remark
 from ..estimators.base import draws, rows_at_once
 from ..model import Model, device_of, require_latents
 from ..ops import keyed
-from ..runs.given import new_split
+from ..runs.given import given_with_outside
 from ..runs.store import RunStore
 
 FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents
@@ -116,14 +116,20 @@ def complete(
     if mean and draws > 1:
         raise RequestError(f"The mean came with draws={draws}; there is one mean: leave one of them out.")
     _require_weights(run.model)
-    split, raw = new_split(run, x)
+    given = given_with_outside(run, x)
+    split, raw = given.split, given.raw
     if draws > 1 and raw.frame is not None and DRAW in raw.frame.names:
         raise RequestError(f"The table has a column {DRAW!r} already, which is to number the imputations; rename it.")
     full = np.ones(1, bool) if raw.observed is None else raw.observed.reshape(len(raw.x), -1).all(1)
     gaps = np.flatnonzero(~full)
     values, ess = _impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
     scale = split.levels - 1 if split.levels else 1
-    notes = (*raw.ignored, *_said(len(gaps), ess, K, scale), *(() if mean else _rounding(raw, run.domain)))
+    notes = (
+        *raw.ignored,
+        *given.taken_at_nearest,
+        *_said(len(gaps), ess, K, scale),
+        *(() if mean else _rounding(raw, run.domain)),
+    )
     return Completed(raw, gaps, scale * values, ess, not mean, notes)
 
 

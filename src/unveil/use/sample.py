@@ -33,7 +33,8 @@ def sample(
         temperature: scales the spread of p(z); for a model that takes it, one number for each latent group.
         label: of all of them, by name, from a model that is conditioned on labels.
         seed: of the draws.
-        mean: give the mean of p(x|z) instead of a draw from it (smooth pictures, not samples of x).
+        mean: give the mean of p(x|z) instead of a draw from it: smooth pictures, as the report shows them, which are no
+            samples of x. Of a model without latents it is a draw.
         keys: what the model's own `sample` takes beyond that, such as steps=50 of a diffusion.
     """
     at_least(1, "The number of samples", num_samples)

@@ -6,17 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from ..estimators.base import evaluate
-from ..runs.given import given_as
+from ..estimators.base import Estimate, evaluate
+from ..runs.given import Given, given_with_outside
 from ..runs.store import RunStore
 from .rows import as_it_came, file_column
+
+FEW, SHARE = 5.0, 0.3  # effective draws of a row, and their share of all draws, below which they are a few
+NAMED = 5  # rows that are named
 
 
 @dataclass(frozen=True)
 class Scores:
     """One number per row, in the source's order.
 
-    Arguments: log_px [N] nats; stderr [N], the estimator's own error; percentile [N], the share of validation examples
+    Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
+    no error can be told; percentile [N], the share of validation examples
     (in %) that are less likely; direction and estimator say what log_px is; files, of a folder of pictures, the path of
     each row's.
     """
@@ -41,17 +45,52 @@ class Scores:
 def score(run: RunStore, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Any:
     """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
 
-    The noise is keyed by seed and row, so two calls give equal numbers. A high log p(x) does not prove that x belongs:
-    simple images can be likelier than any training image. Of a row with gaps it is log p of the observed part, which
-    is not to be ranked among rows of which more is observed. Labels are not read: a model conditioned on them sums over
-    them. A data frame gives a frame of the same kind and index.
+    All rows are judged on the same draws, keyed by the seed: a row's number is a function of the row, whatever stands
+    beside it and wherever it stands in the file, and rows are compared without the noise that they share. A high
+    log p(x) does not prove that x belongs: simple images can be likelier than any training image. Of a row with gaps it
+    is log p of the observed part, which is not to be ranked among rows of which more is observed; of a row of which
+    nothing is observed it is 0. Labels are not read: a model conditioned on them sums over them. A data frame gives a
+    frame of the same kind and index.
     """
     judging = run.config.judging
-    split, raw = given_as(run, x)
-    estimate, _ = evaluate(run.model, split, judging.make(), seed=seed, progress=progress)
-    log_px, reference = estimate.log_px.numpy(), run.scores("valid")
+    given = given_with_outside(run, x)
+    raw, make = given.raw, judging.make()
+    estimate, _ = evaluate(run.model, given.split, make, seed=seed, common=True, impossible=True, progress=progress)
+    log_px, reference = np.where(given.outside, -np.inf, estimate.log_px.numpy()), run.scores("valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
-    found = Scores(
-        log_px, estimate.stderr_mc.numpy(), percentile, estimate.direction, judging.estimator, raw.ignored, raw.files
-    )
+    few = carried_by_few(estimate, judging.num_samples)
+    stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
+    notes = (*raw.ignored, *_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px))
+    found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files)
     return as_it_came(x, raw, found)
+
+
+def _said_impossible(given: Given, log_px: np.ndarray) -> tuple[str, ...]:
+    """What there is to say of rows that come out at −inf."""
+    told = [f"{given.said} Such a row has probability 0: its log p(x) is −inf."] if given.said else []
+    far = np.flatnonzero(np.isneginf(log_px) & ~given.outside)
+    if len(far):
+        rows = ", ".join(f"{row:,}" for row in far[:NAMED]) + (" …" if len(far) > NAMED else "")
+        told.append(
+            f"{len(far):,} of {len(log_px):,} rows ({rows}) lie so far from all of training that their log p(x) is too "
+            "low to be computed; it is given as −inf."
+        )
+    return tuple(told)
+
+
+def carried_by_few(estimate: Estimate, num_samples: int | None) -> np.ndarray:
+    """[N] whether a few of the draws make up the estimate: 1/√ess, its error, is then no error at all."""
+    ess = estimate.diagnostics.get("ess")
+    if ess is None or num_samples is None:
+        return np.zeros(len(estimate.log_px), bool)
+    return (ess < min(FEW, SHARE * num_samples)).numpy()
+
+
+def _said(few: np.ndarray) -> tuple[str, ...]:
+    if not few.any():
+        return ()
+    rows = ", ".join(f"{row:,}" for row in np.flatnonzero(few)[:NAMED]) + (" …" if few.sum() > NAMED else "")
+    return (
+        f"In {few.sum():,} of {len(few):,} rows ({rows}) a few draws of z carry the estimate. It is a lower bound that "
+        "changes with the seed, and log p(x) may be much higher. No error is given for these rows.",
+    )

@@ -19,9 +19,9 @@ from ..runs.store import RunStore
 
 @torch.no_grad()
 def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to the first test examples."""
+    """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to test examples from all over them."""
     require_latents(run.model, "Reconstruction")
-    split = run.data.test.head(num_examples).to(run.device) if x is None else given_as(run, x)[0].head(num_examples)
+    split = _of_test(run, num_examples) if x is None else given_as(run, x)[0].head(num_examples)
     z, y = posterior_z(run, split), likely_labels(run, split)
     return batch_x(split), run.model.decode(z, y).mean.cpu().numpy()
 
@@ -30,7 +30,7 @@ def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tupl
 def interpolate(
     run: RunStore, x: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False
 ) -> np.ndarray:
-    """Decoded paths [P, S, *shape] between the posterior means of consecutive examples.
+    """Decoded paths [P, S, *shape] between the posterior means of pairs of examples.
 
     Arguments: x, at least two rows (default: test examples); num_paths P; num_steps S ≥ 2; spherical, along the great
     circle instead of the straight line.
@@ -49,7 +49,7 @@ def interpolate(
     if len(source) < 2:
         raise RequestError("An interpolation needs at least two examples.")
     pairs = min(num_paths, len(source) // 2)
-    split = source.head(2 * pairs).to(run.device)
+    split = _of_test(run, 2 * pairs) if x is None else source.head(2 * pairs).to(run.device)
     z, y = posterior_z(run, split), likely_labels(run, split)
     share = torch.linspace(0, 1, num_steps, device=device_of(run.model))
     path = _slerp if spherical else _straight
@@ -57,6 +57,11 @@ def interpolate(
     labels = None if y is None else y[:pairs].repeat_interleave(num_steps)
     decoded = run.model.decode(steps, labels).mean
     return decoded.reshape(pairs, num_steps, *run.domain.shape).cpu().numpy()
+
+
+def _of_test(run: RunStore, num_examples: int) -> Split:
+    """Test examples from all over the test set, whose order may be that of a price or a class."""
+    return run.data.test.spread(num_examples).to(run.device)
 
 
 def _straight(a: Tensor, b: Tensor, share: Tensor) -> Tensor:

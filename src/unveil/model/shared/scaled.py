@@ -12,6 +12,17 @@ from ...likelihoods import Likelihood, moments
 from ...nn.masking import join_mask, shape_with_mask
 from .. import Model
 
+FAR = 1e4  # spreads
+
+
+def centre_and_spread(x: Tensor, observed: Tensor | None, is_image: bool) -> tuple[Tensor, Tensor]:
+    """The mean [*shape] of x [N, *shape] and its standard deviation, of images one for all; 1 of what is constant."""
+    found = moments(x, observed)
+    spread = found.std
+    if is_image:
+        spread = (x if observed is None else x[observed]).double().std().to(x.dtype)
+    return found.mean, torch.where(spread > 0, spread, torch.ones_like(spread))
+
 
 class Scaled(Model):
     """A family whose networks see (x − centre)/spread, with 0 where x is not observed.
@@ -43,16 +54,17 @@ class Scaled(Model):
     @torch.no_grad()
     def start_x(self, batch: Batch) -> None:
         """Set centre, spread and the likelihood's offset from training examples; constant values get a spread of 1."""
-        x, observed = batch.x, batch.observed
-        found = moments(x, observed)
-        spread = (x if observed is None else x[observed]).std() if self.domain.is_image else found.std
-        self.centre.copy_(found.mean)
-        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
-        self.likelihood.initialise(x, observed)
+        centre, spread = centre_and_spread(batch.x, batch.observed, self.domain.is_image)
+        self.centre.copy_(centre)
+        self.spread.copy_(spread)
+        self.likelihood.initialise(batch.x, batch.observed)
 
     def scaled(self, batch: Batch) -> Tensor:
-        """(x − centre)/spread [B, *shape], with 0 where x is not observed."""
-        x = (batch.x - self.centre) / self.spread
+        """(x − centre)/spread [B, *shape], kept within ±10,000, with 0 where x is not observed.
+
+        No value that training saw is cut; of one that lies far outside, what is computed stays finite.
+        """
+        x = ((batch.x - self.centre) / self.spread).clamp(-FAR, FAR)
         return x if batch.observed is None else torch.where(batch.observed, x, torch.zeros_like(x))
 
     def mask(self, batch: Batch) -> Tensor:

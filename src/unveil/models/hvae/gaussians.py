@@ -1,6 +1,7 @@
 """Draws, densities and rates of latent groups that are products of normals, given as (μ, log σ)."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,13 +13,22 @@ from ...terms import stack_groups
 LOG_2PI = math.log(2 * math.pi)
 
 
-def drawing(num_samples: int) -> Choose:
-    """A choice of z by drawing from q: K samples of the first group visited, then one for each sample above."""
+def drawing(num_samples: int, sizes: Sequence[int]) -> Choose:
+    """A choice of z by drawing from q: K samples of the first group visited, then one for each sample above.
+
+    The noise of all groups is drawn sample by sample, so that K samples in one pass are those of several.
+
+    Arguments: num_samples, K; sizes D_l of the groups in the order in which they are visited.
+    """
+    noise: list[Tensor] = []
 
     def choose(i: int, p: Gaussian | None, q: Gaussian | None) -> Tensor:
         assert q is not None
-        shape = q[0].shape if q[0].ndim == 3 else (num_samples, *q[0].shape)
-        return moved(q, torch.randn(shape, dtype=q[0].dtype, device=q[0].device))
+        rows, size = q[0].shape[-2:]
+        if not noise:
+            each = torch.randn(num_samples, rows * sum(sizes), dtype=q[0].dtype, device=q[0].device)
+            noise.extend(each.split([rows * one for one in sizes], -1))
+        return moved(q, noise.pop(0).reshape(num_samples, rows, size))
 
     return choose
 

@@ -169,7 +169,7 @@ class HVAE(Labelled, Scaled):
         own = self.posterior_given_label(batch) if posterior is None else posterior
         if hold or not isinstance(own, LadderPosterior):
             return super().terms_given_label(batch, num_samples, hold, own)
-        found = own.visit(drawing(num_samples))
+        found = own.visit(self.drawing(num_samples))
         log_pz, log_qz_x = self._log_pz(found, batch.y), log_q(found)
         kl = self._kl(found, log_qz_x - log_pz, batch.y)
         return Terms(self._log_px_z(batch, found), log_pz, log_qz_x, kl, z=found.z)
@@ -209,6 +209,11 @@ class HVAE(Labelled, Scaled):
         """One pass of the ladder; `choose` and all densities see float32 (or what the weights are)."""
         with self._reduced():
             return self.ladder(choose, features, label)
+
+    def drawing(self, num_samples: int) -> Choose:
+        """Draws from q, group by group in the order in which the ladder visits them."""
+        sizes = self.ladder.sizes
+        return drawing(num_samples, sizes[::-1] if self.ladder.downward else sizes)
 
     def _decoded(self, found: Pass) -> Tensor:
         """Features of the likelihood [..., P·D]."""
@@ -290,7 +295,7 @@ class LadderPosterior(Posterior):
         return self._model.visit(choose, self._features, self._label)
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        found = self.visit(drawing(num_samples))
+        found = self.visit(self._model.drawing(num_samples))
         return found.z, log_q(found)
 
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:

@@ -35,8 +35,8 @@ class NoisingPosterior(Posterior):
         self.root = torch.sqrt(-torch.expm1(gamma[:-1] - gamma[1:]))  # √(1 − ρ²)
 
     def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        shape, top = (num_samples, *self.x.shape), len(self.gamma) - 1
-        fresh = [torch.randn(shape, device=self.x.device, dtype=self.x.dtype) for _ in range(top + 1)]
+        shape, top = (num_samples, len(self.gamma), *self.x.shape), len(self.gamma) - 1
+        fresh = list(torch.randn(shape, device=self.x.device, dtype=self.x.dtype).unbind(1))  # sample by sample
         eps = fresh[top]  # fresh[s] is the ε' of group s
         z = [self.alpha[top] * self.x + self.sigma[top] * eps]
         for s in range(top - 1, -1, -1):

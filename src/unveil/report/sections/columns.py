@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
+from ...data.split import spread_rows
 from ...use.sample import sample
 from ..charts import Array, Figure, axis, bars, figure, line, points, short
 from ..exhibits import Group, Plot
@@ -12,7 +13,10 @@ from . import section
 
 PAIRED, CLOUD = 3, 500  # columns that are paired; points of each kind, at most
 BINS = 30
-OF_PAIRS = "Dark points are test examples, coloured ones samples. Even if every column fits, pairs of columns may not."
+OF_PAIRS = (
+    "Dark points are test examples, coloured points are samples, at most {:,} of each. Even if every column fits, "
+    "pairs of columns may not."
+)
 
 
 @section("columns", order=40)
@@ -28,13 +32,13 @@ def columns(subject: Subject) -> Group | None:
     ]
     total = subject.domain.num_dims
     words = (
-        "Grey bars are the test examples, and the line is x drawn from the model, both as shares. Where the line "
-        "leaves the bars, the model has the wrong distribution of that column."
+        f"Grey bars are {subject.some(HELD_OUT)}. The line is {HELD_OUT:,} x drawn from the model. Both are shares. "
+        "Where the line leaves the bars, the model has the wrong distribution of that column."
         + (f" The first {len(names)} of {total} columns are shown." if total > len(names) else "")
     )
     parts = [Group("", "", each, across=3)]
     if pairs:
-        parts.append(Group("Pairs of columns", OF_PAIRS, pairs, across=min(len(pairs), 3)))
+        parts.append(Group("Pairs of columns", OF_PAIRS.format(CLOUD), pairs, across=min(len(pairs), 3)))
     return Group("Columns: data and samples", words, parts)
 
 
@@ -61,7 +65,8 @@ def _edges(data: Array, samples: Array) -> Array:
 
 def pair(data: Array, samples: Array, titles: tuple[str, str]) -> Figure:
     """Two columns [N, 2] of held-out data and of as many samples."""
-    known = data[~np.isnan(data).any(1)][:CLOUD]
+    known = data[~np.isnan(data).any(1)]
+    known = known[spread_rows(len(known), CLOUD).numpy()]
     drawn = samples[: len(known)]
     clouds = [
         points(drawn[:, 0], drawn[:, 1], "@accent", "model", opacity=0.45),

@@ -47,7 +47,7 @@ def draws(subject: Subject) -> Group | None:
 @torch.no_grad()
 def one_z_many_x(subject: Subject) -> Tensor:
     """[N, 1 + S, *shape]: E[x|z] and draws x ~ p(x|z), at the posterior mean z of each of N test examples."""
-    split = subject.test.head(EXAMPLES)
+    split = subject.test.spread(EXAMPLES)
     p = subject.model.decode(posterior_z(subject.run, split), likely_labels(subject.run, split))
     with keyed("report", "one z"):
         drawn = p.sample(torch.Size((DRAWS,)))
@@ -57,7 +57,7 @@ def one_z_many_x(subject: Subject) -> Tensor:
 @torch.no_grad()
 def one_x_many_z(subject: Subject) -> Tensor:
     """[N, 1 + S, *shape]: x, and E[x|z] at draws z ~ q(z|x)."""
-    split = subject.test.head(EXAMPLES)
+    split = subject.test.spread(EXAMPLES)
     y = likely_labels(subject.run, split)
     with keyed("report", "one x"):
         z, _ = subject.model.posterior(split.batch(torch.arange(len(split), device=split.x.device))).draw(DRAWS)

@@ -3,8 +3,10 @@
 import shlex
 from collections.abc import Callable
 
+import torch
 from markupsafe import Markup
 
+from ...evaluation.diagnose import HEALTHY
 from ...evaluation.findings import quantity
 from ...panels import Panel
 from ...use.show import batch_x
@@ -64,7 +66,7 @@ def _part(found: Found, name: str, title: str, made: Part, what: str) -> Panel:
 
 def _findings(found: Found) -> Panel:
     if not found.get("findings"):
-        return Panel("Findings", "Nothing looks wrong in what was measured.")
+        return Panel("Findings", " ".join(found.get("sentences") or [HEALTHY]))
     return Html("Findings", "", "findings.html", {"findings": found["findings"]})
 
 
@@ -116,7 +118,7 @@ def _views(subject: Subject, found: list[Beside], titles: tuple[str, ...]) -> li
 def _images(subject: Subject, places: list[int]) -> list[str] | list[None]:
     if subject.paint is None:
         return [None] * len(places)
-    return uris(subject.paint(batch_x(subject.test.head(max(places) + 1))[places]), SIDE)
+    return uris(subject.paint(batch_x(subject.test.take(torch.tensor(places)))), SIDE)
 
 
 def _caption(subject: Subject, place: int) -> str:

@@ -14,6 +14,7 @@ from ...ops import keyed
 from ..charts import Figure, axis, class_colour, figure, points
 from ..exhibits import Group, Plot
 from ..gallery import Sprite, side_that_fits, sprite
+from ..rounding import some_of
 from ..subject import Subject
 from . import section
 
@@ -48,7 +49,8 @@ def latent_map(subject: Subject) -> Group | None:
     drawn = scattered(found, subject.classes)
     plot = Plot("", "", "map", drawn, False, _thumbnails(subject, found), _labels(subject, found))
     words = "Every point is the posterior mean " + (f"of {groups[-1]}, the top group, " if len(groups) > 1 else "")
-    words += "of a held-out example."
+    total = len(subject.test) + len(subject.valid)
+    words += f"of one held-out example. Shown are {some_of(len(found.xy), total, 'test and validation examples')}."
     if found.codes is not None:
         blind = ", which the model has never seen" if quantity(subject.result) == "log p(x)" else ""
         words += f" Colours are labels{blind}."
@@ -58,8 +60,8 @@ def latent_map(subject: Subject) -> Group | None:
 
 def placed(subject: Subject) -> Map:
     """Posterior means of test and then validation examples, at most 2000."""
-    test = subject.test.head(POINTS)
-    splits = [test, *([subject.valid.head(POINTS - len(test))] if len(test) < POINTS else [])]
+    test = subject.test.spread(POINTS)
+    splits = [test, *([subject.valid.spread(POINTS - len(test))] if len(test) < POINTS else [])]
     parts = [_moments(subject, split) for split in splits]
     means, stddevs = torch.cat([mean for mean, _ in parts]), torch.cat([stddev for _, stddev in parts])
     xy, titles, how = _plane(means, stddevs)

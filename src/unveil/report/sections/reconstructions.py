@@ -26,23 +26,22 @@ def reconstructions(subject: Subject) -> Group | None:
     mean = Markup('the posterior mean <span class="f">z = E<sub>q</sub>[z|x]</span>')
     z = "a z drawn from q(z|x)" if subject.dimensions is None else mean
     if subject.domain.is_image:
-        return Group("Reconstructions", _words(subject, z), [_pairs(subject)])
+        return Group("Reconstructions", _words(subject, subject.some(PAIRS), z), [_pairs(subject)])
     if len(subject.test) < 2:
         return None
     names = subject.column_names
     shares = explained(subject.held_out(), reconstruct(subject.run, num_examples=HELD_OUT)[1])[: len(names)]
     words = Markup(
-        "Each bar is the share of a column’s variance over the test set that E[x|z] gives back at {}: "
+        "Each bar is the share of a column’s variance, over {}, that E[x|z] gives back at {}: "
         '<span class="f">1 − Σ(x − x̂)² / Σ(x − x̄)²</span>. If a column is near 0, z says nothing about it.'
-    ).format(z)
+    ).format(subject.some(HELD_OUT), z)
     return Group("Reconstructions", words, [Plot("", "", "explained", share_of_variance(names, shares))])
 
 
-def _words(subject: Subject, z: str) -> str:
+def _words(subject: Subject, shown: str, z: str) -> str:
     lost = Markup(
-        "The upper rows show test examples x, the lower rows E[x|z] at {}. What is missing below is what z does "
-        "not carry."
-    ).format(z)
+        "The upper rows show x of {}, the lower rows E[x|z] at {}. What is missing below is what z does not carry."
+    ).format(shown, z)
     if subject.dimensions is None:
         return lost
     return lost + f" About {fixed(subject.result['distortion'])} nats of x are left to p(x|z)."
@@ -57,6 +56,7 @@ def _pairs(subject: Subject) -> Strip:
 
 def explained(x: Array, means: Array) -> list[float]:
     """1 − Σ(x − x̂)²/Σ(x − x̄)² of each column, over what is observed; 0 for a constant one."""
+    x, means = x.astype(np.float64), means.astype(np.float64)  # whose squares may leave float32
     known = ~np.isnan(x)
     count = np.maximum(known.sum(0), 1)
     mean = np.where(known, x, 0).sum(0) / count

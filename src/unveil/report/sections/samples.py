@@ -16,7 +16,8 @@ def samples(subject: Subject) -> Group | None:
     """A grid of samples and a grid of test examples, of a model of images."""
     if not subject.domain.is_image:
         return None
-    drawn, real = sample(subject.run, GRID, mean=True), subject.held_out(GRID)
+    real = subject.held_out(GRID)
+    drawn = sample(subject.run, len(real), mean=True)
     how = "z ~ p(z), then E[x|z]" if subject.model.groups else "x ~ p(x)"
     grids = [
         Strip(title, "", [torch.from_numpy(x)], columns=COLUMNS)
@@ -28,11 +29,12 @@ def samples(subject: Subject) -> Group | None:
 def _words(subject: Subject) -> str:
     if not subject.model.groups:
         return (
-            "The images on the left are drawn from the model, value after value. Those on the right are test examples."
+            "The images on the left are drawn from the model, value after value. Those on the right are "
+            f"{subject.some(GRID)}."
         )
     levels = ", and data has whole levels only" if subject.domain.is_discrete else ""
     return (
-        "The images on the left come from the model: E[x|z] at z drawn from p(z). Those on the right are test "
-        "examples. If both look alike in kind and variety, p(z) and the decoder fit together. The left ones look "
-        f"smoother, because they are means{levels}."
+        "The images on the left come from the model: E[x|z] at z drawn from p(z). Those on the right are "
+        f"{subject.some(GRID)}. If both look alike in kind and variety, p(z) and the decoder fit together. The left "
+        f"ones look smoother, because they are means{levels}."
     )

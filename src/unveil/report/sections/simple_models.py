@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...evaluation.judged import of_x_alone
 from ..charts import Figure, axis, bars, errors, figure, plain
 from ..exhibits import Group, Plot, Table
 from ..rounding import error, fixed
@@ -20,8 +21,10 @@ def simple_models(subject: Subject) -> Group | None:
     result, found = subject.result, subject.result["baselines"]
     if not found:
         return None
-    mean, stderr, K = fixed(result["log_px"]), error(result["stderr"]), result["num_samples"]
-    own = ("this model", result["direction"], "–", mean, f"± {stderr}", str(K or "–"), "–")
+    alone, K = of_x_alone(result), result["num_samples"]
+    own_name = "this model" if alone == result else "this model, labels summed out"
+    mean, stderr = fixed(alone["log_px"]), error(alone["stderr"])
+    own = (own_name, result["direction"], "–", mean, f"± {stderr}", str(K or "–"), "–")
     rows = [_row(one) for one in sorted(found, key=lambda one: one["log_px"], reverse=True)]
     return Group(
         "Against simple models",

@@ -1,0 +1,74 @@
+"""Values that lie so far from all others of their column that they are no measurement: fill values, slips of a logger.
+
+One 1e20 among a thousand numbers is all that a mean and a standard deviation would tell. Such a value is taken as not
+observed, and said.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .raw import Array
+
+FAR = 1000.0  # times the usual distance from the middle
+APART = 100.0  # times as far as the farthest that is kept
+SHARE = 0.01  # of a column, that may be stray; more where all hold one value, which then is a fill value
+FILLED = 0.3
+NAMED = 3
+
+
+def stray(x: Array, observed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Which values of x [N, D] (of other shapes: of all of x) are stray, [N, …].
+
+    A column is sorted by the distance d of its values from their median. Values are stray above a place where d grows
+    hundredfold from one value to the next, to more than a thousand times its usual size, if they are at most 1 % of the
+    column, or up to 30 % that all hold the same number. A long tail has no such place.
+    """
+    if x.dtype.kind != "f":
+        return np.zeros(x.shape, bool)
+    if x.ndim != 2:
+        flat = stray(x.reshape(-1, 1), None if observed is None else observed.reshape(-1, 1))
+        return flat.reshape(x.shape)
+    found = np.zeros(x.shape, bool)
+    for column in range(x.shape[1]):
+        seen = np.ones(len(x), bool) if observed is None else observed[:, column]
+        found[seen, column] = _of_column(x[seen, column].astype(np.float64))
+    return found
+
+
+def _of_column(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    none = np.zeros(len(values), bool)
+    if len(values) < 10:
+        return none
+    distance = np.abs(values - np.median(values))
+    kept = np.unique(distance[distance > 0])
+    if len(kept) < 2:
+        return none
+    usual = float(np.median(distance[distance > 0]))
+    for limit in kept[1:][(kept[1:] > APART * kept[:-1]) & (kept[1:] > FAR * usual)]:
+        far = distance >= limit
+        if far.mean() <= max(SHARE, 1 / len(values)) or (far.mean() <= FILLED and len(np.unique(values[far])) == 1):
+            return far
+    return none
+
+
+def sentence(x: Array, found: NDArray[np.bool_], columns: tuple[str, ...] | None) -> str:
+    """What was found, by column, with the first value of each."""
+    if x.ndim != 2:
+        return _said(f"{int(found.sum()):,} values of x, such as {x[found][0]:.6g},")
+    names = [repr(name) for name in columns] if columns is not None else [str(i) for i in range(x.shape[1])]
+    told = []
+    for i in np.flatnonzero(found.any(0))[:NAMED]:
+        rows = np.flatnonzero(found[:, i])
+        times = "" if len(rows) == 1 else f" ({len(rows):,} values such as this)"
+        told.append(f"{x[rows[0], i]:.6g} in column {names[i]}, row {rows[0]}{times}")
+    more = int(found.any(0).sum()) - NAMED
+    return _said("; ".join(told) + (f"; and such values in {more} more columns" if more > 0 else ""))
+
+
+def _said(what: str) -> str:
+    return (
+        f"Far from all other values: {what}. It is taken as not observed, like a fill value; if it is something else, "
+        "correct it or leave its row out."
+    )

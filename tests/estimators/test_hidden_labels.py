@@ -1,0 +1,57 @@
+"""Estimators on labels that are not observed: whatever draws z also draws the label, as p(y) has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from unveil.batch import Batch
+from unveil.domain import Domain
+from unveil.estimators.ais import Ais, Sandwich, broken
+from unveil.estimators.base import Estimator
+from unveil.estimators.brute_force import PriorAverage
+from unveil.estimators.quadrature import Quadrature
+from unveil.models.hvae import HVAE
+from unveil.ops import error_of_mean
+
+FEW: dict[str, Any] = {"num_samples": 6, "num_distributions": 20, "leapfrog": 2}
+
+
+def parted() -> HVAE:
+    """A ladder of one latent each, whose lower group lies elsewhere for every label."""
+    model = HVAE.build(Domain("binary", (8,)), 3, num_groups=2, latent=1, width=6, depth=1, condition="label")
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.2 * torch.randn_like(p))
+        model.ladder.enter[-1].weight[:, -3:].mul_(20)
+        last = model.ladder.p_head[0][-1]
+        last.weight[:1].mul_(2)
+        last.bias[1] = -1.0
+        for layer in (layer for layer in model.ladder.head.modules() if isinstance(layer, torch.nn.Linear)):
+            layer.weight.mul_(3)
+        model.log_frequency.copy_(torch.tensor([0.2, 0.3, 0.5]).log())
+    return model.eval()
+
+
+@pytest.mark.parametrize("hidden", ["all", "some"])
+@pytest.mark.parametrize(
+    "estimator",
+    [Ais(**FEW, start="prior"), Ais(**FEW, start="adapted"), Sandwich(**FEW, start="prior"), PriorAverage()],
+    ids=["prior", "adapted", "sandwich", "average"],
+)
+@torch.no_grad()
+def test_the_sampler_and_the_density_agree_where_labels_are_hidden(estimator: Estimator, hidden: str) -> None:
+    model = parted()
+    y = torch.arange(30) % 3
+    x, z = model.sample(30, y)
+    seen = {"all": torch.full_like(y, -1), "some": torch.where(torch.arange(30) < 20, -1, y)}[hidden]
+    batch = Batch(x, y=seen, z=z)
+    truth = Quadrature()(model, batch).log_px
+    found = estimator(model, batch)
+    off = found.log_px - truth
+    for label in range(3):  # drawn as class 0 instead, a hidden label costs log 1/p(y) on the rows of its class
+        assert off[y == label].mean() < 4 * float(error_of_mean(off[y == label])) + 0.02
+    assert off.mean().abs() < 4 * error_of_mean(off) + 0.1, off
+    assert broken(found) == []

@@ -1,0 +1,142 @@
+"""What is said of a result: which rows carry a mean, and when nothing may be called right, collapsed or unfinished."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from quick import fitted
+from unveil.api import Run
+from unveil.diagnostics.finding import Finding
+from unveil.diagnostics.quality import Fidelity, Quality
+from unveil.evaluation import diagnose
+from unveil.evaluation.carried import carried
+from unveil.evaluation.effort import Effort
+from unveil.evaluation.findings import conclude, suited
+from unveil.report.page import page
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(300, 4)).astype(np.float32)
+SMALL: dict[str, Any] = {"latent": 2, "model__width": 16}
+HEALTHY = "Nothing looks wrong"
+BETTER = [{"difference": 5.0, "difference_stderr": 1.0, "log_px": -9.0, "description": "a table"}]
+RIGHT = {"rate": 2.0, "direction": "lower", "baselines": BETTER, "ess": 8.0, "num_samples": 10, "khat_above_0.7": None}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return fitted(X, tmp_path_factory.mktemp("findings") / "run", steps=60, **SMALL)
+
+
+def told(run: Run, **changed: Any) -> dict[str, Any]:
+    """What is concluded of a healthy result with something changed."""
+    return conclude(run.store, run.result | RIGHT | changed)
+
+
+def with_curve(monkeypatch: pytest.MonkeyPatch, bounds: list[float]) -> None:
+    steps = list(range(len(bounds)))
+    monkeypatch.setattr("unveil.evaluation.findings.validation_curve", lambda run: (steps, bounds))
+
+
+def test_one_far_row_is_said_to_carry_the_mean(run: Run) -> None:
+    log_px = torch.randn(400, dtype=torch.float64) - 10.85
+    split = run.data.train.head(0)
+    assert carried(log_px, split) is None  # a Gaussian has no such row
+    log_px[17] = -1500.0
+    whole = run.data.train.take(torch.arange(400) % 200)
+    found = carried(log_px, whole)
+    assert found is not None and found["num_rows"] == 1 and found["rows"][0]["row"] == int(whole.rows[17])
+    assert found["cost"] == pytest.approx((1500 - 10.85) / 400, abs=0.01)
+    assert found["mean_of_the_others"] == pytest.approx(float(np.delete(log_px.numpy(), 17).mean()))
+
+
+def test_the_row_is_named_in_result_report_and_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from unveil.cli import main
+
+    x = X.copy()
+    run = fitted(x, tmp_path / "run", steps=60, **SMALL)
+    broken = int(run.data.test.rows[3])
+    x[broken] = 3_000.0
+    np.save(tmp_path / "x.npy", x[run.data.test.rows.numpy()])
+    result = run.evaluate(data=str(tmp_path / "x.npy"))
+    assert result["carried"]["rows"][0]["row"] == 3 and result["median"] > -20 > result["log_px"]
+    words = conclude(run.store, run.result | result)["sentences"][-1]
+    assert words.startswith(f"1 of {len(run.data.test)} examples carries the mean: row 3 (-")
+    assert f"The median is {result['median']:.2f}" in words and HEALTHY not in words
+    assert main(["evaluate", str(run.path), "--data", str(tmp_path / "x.npy")]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "examples carries the mean: row 3 (-" in printed and "median -" in printed
+    assert "median log p(x)" in page(run.store)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"ess": 1.1}, "heavy_weights"),
+        ({"baselines": [BETTER[0] | {"difference": -0.1}]}, "below_baseline"),
+        ({"baselines": [BETTER[0] | {"difference": -9.0}]}, "below_baseline"),
+    ],
+)
+def test_nothing_is_called_right_beside_a_weak_number(run: Run, changed: dict[str, Any], code: str) -> None:
+    assert HEALTHY in told(run)["sentences"][-1]
+    found = told(run, **changed)
+    assert [f["code"] for f in found["findings"]] == [code] and HEALTHY not in found["sentences"][-1]
+
+
+def test_a_bound_far_below_its_best_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_curve(monkeypatch, [-30_000.0, -20_000.0, -20_100.0, -20_333.0])
+    (found,) = told(run)["findings"]
+    assert found["code"] == "overfit" and "333.0 nats below its best" in found["sentence"]
+
+
+def test_an_overfitted_model_is_not_told_to_train_longer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_curve(monkeypatch, [-30.0, -20.0, -29.0])
+    below = told(run, baselines=[BETTER[0] | {"difference": -9.0}])["findings"][0]["sentence"]
+    assert "Train longer" not in below and "smaller network" in below
+
+
+def test_what_has_hardly_begun_has_not_collapsed(run: Run, tmp_path: Path) -> None:
+    late = told(run, rate=0.01)["findings"][0]
+    assert late["code"] == "collapse" and "has collapsed" in late["sentence"]
+    young = fitted(X, tmp_path / "young", steps=2, **SMALL)
+    (early,) = told(young, rate=0.01)["findings"]
+    assert early["code"] == "hardly_begun" and "training has hardly begun: 2 steps" in early["sentence"]
+    assert "collapse" not in early["sentence"].replace(str(young.path), "")
+    found = suited(Finding("collapse", "z is dead", 0.0, "Lower beta."), Effort.of(young.store))
+    assert found.code == "hardly_begun" and "Train longer" in found.remedy
+
+
+def test_a_closed_form_is_not_advised_to_train_longer(tmp_path: Path) -> None:
+    closed = fitted(X, tmp_path / "closed", model="linear_gaussian", latent=2)
+    below = told(closed, baselines=[BETTER[0] | {"difference": -9.0}])["findings"][0]["sentence"]
+    assert "rain longer" not in below and "does not change a closed form" in below
+    found = suited(Finding("low_precision", "few", 0.1, "train longer"), Effort.of(closed.store))
+    assert "longer" not in found.remedy
+
+
+def test_a_diagnosis_without_findings_does_not_praise_what_falls_short(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def after(findings: list[dict[str, str]], remarks: list[str]) -> list[str]:
+        monkeypatch.setattr(type(run.store), "result", run.result | {"findings": findings})
+        return diagnose._nothing_found(run.store, remarks)
+
+    assert after([], []) == [diagnose.HEALTHY]
+    short, worse = "The precision is 0.60.", {"sentence": "A simple model is better."}
+    assert diagnose.HEALTHY not in after([], [short]) and short in after([], [short])
+    assert diagnose.HEALTHY not in after([worse], []) and worse["sentence"] in after([worse], [])
+
+
+def test_a_precision_of_three_fifths_is_remarked_and_no_fault() -> None:
+    reference = Fidelity(0.95, 0.93, 1.0, 0.97)
+    short = Quality(Fidelity(0.60, 0.93, 1.0, 0.96), reference, "x", 1.0, 1000, 1000, 0.01, 0.5, 0.0, ())
+    assert short.findings() == []
+    assert short.remarks() == [
+        "The precision is 0.60 (the share of samples that lie among held-out x), where training x reaches 0.95."
+    ]
+    assert replace(short, samples=reference).remarks() == []

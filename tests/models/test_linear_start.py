@@ -1,0 +1,149 @@
+"""A VAE starts as the best linear-Gaussian model of x: its bound is that model's log p(x), and training adds to it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import MultivariateNormal
+
+from unveil.batch import Batch
+from unveil.domain import Domain
+from unveil.likelihoods.real import Gaussian, Laplace, PredictedGaussian, StudentLikelihood
+from unveil.models.vae import VAE
+from unveil.nn.factors import Factors, best_factors
+from unveil.ops import keyed
+
+LOADINGS = torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, -1.5], [0.5, 0.5], [1.0, 0.0]])
+NOISE = torch.tensor([0.3, 0.5, 0.2, 0.4, 0.6])
+COV = LOADINGS @ LOADINGS.T + (NOISE**2).diag()
+
+
+def table(num_rows: int = 4000, seed: int = 0) -> Tensor:
+    """Rows of a factor model, in units that differ by columns."""
+    with keyed("table", seed):
+        u = torch.randn(num_rows, 2) @ LOADINGS.T + NOISE * torch.randn(num_rows, 5)
+    return 10 * u + torch.arange(5.0)
+
+
+def truth(x: Tensor) -> Tensor:
+    return MultivariateNormal(torch.arange(5.0), 100 * COV).log_prob(x)
+
+
+def started(x: Tensor, observed: Tensor | None = None, y: Tensor | None = None, **options: object) -> VAE:
+    domain = Domain("real", tuple(x.shape[1:]))
+    with keyed("start"):
+        model = VAE.build(domain, num_classes=0 if y is None else 2, has_missing=observed is not None, **options)  # type: ignore[arg-type]
+        model.initialise(Batch(x, y=y, observed=observed))
+    return model.eval()
+
+
+def bound(model: VAE, batch: Batch, num_samples: int = 200) -> Tensor:
+    """log of the mean weight, with draws from q."""
+    with torch.no_grad(), keyed("bound"):
+        log_w = model.infer(batch, num_samples).log_w
+    return log_w.logsumexp(0) - math.log(num_samples)
+
+
+def test_the_bound_of_the_start_is_the_likelihood_of_factor_analysis() -> None:
+    x, new = table(), table(500, seed=1)
+    model = started(x)
+    assert model.starts_fitted and model.warmup == 0.0
+    gap = truth(new) - bound(model, Batch(new))
+    assert gap.mean().abs() < 0.03 and gap.abs().max() < 2
+    with torch.no_grad(), keyed("spread"):
+        spread = model.infer(Batch(new), 50).log_w.std(0)
+    assert spread.mean() < 0.3, "q is the posterior, so every draw weighs the same"
+
+
+@pytest.mark.parametrize("likelihood", [Gaussian, PredictedGaussian, StudentLikelihood, Laplace])
+def test_every_density_of_real_x_starts_near_it(likelihood: type) -> None:
+    model, new = started(table(), likelihood=likelihood), table(500, seed=1)
+    loss = {Gaussian: 0.03, PredictedGaussian: 0.05, StudentLikelihood: 0.2, Laplace: 0.6}[likelihood]
+    assert 0 <= (truth(new) - bound(model, Batch(new))).mean() + 0.02 < loss + 0.02
+
+
+def test_it_starts_from_the_observed_part_of_a_table_with_gaps() -> None:
+    x, new = table(), table(500, seed=1)
+    with keyed("gaps"):
+        observed = torch.rand(x.shape) > 0.2
+    model = started(torch.where(observed, x, 0.0), observed)
+    whole = bound(model, Batch(new, observed=torch.ones_like(new, dtype=torch.bool)))
+    assert (truth(new) - whole).mean() < 0.6
+    with keyed("start"):
+        noise = VAE.build(Domain("real", (5,)), has_missing=True)
+    independent = -0.5 * (torch.log(2 * torch.pi * 100 * COV.diagonal()) + 1).sum()
+    assert whole.mean() > independent + 1 and noise.starts_fitted
+
+
+def test_with_labels_it_starts_as_the_model_within_classes() -> None:
+    """A rare class far from the others is drawn where it is, before any step."""
+    x = table(600)
+    y = (torch.arange(600) % 40 == 0).long()
+    x = x + 200 * y.unsqueeze(-1)
+    model = started(x, y=y, condition="label")
+    with keyed("draws"):
+        drawn, _ = model.sample(2000, torch.ones(2000, dtype=torch.int64))
+    own = x[y == 1].mean(0)
+    assert ((drawn.mean(0) - own).abs() < 2.0).all()
+    assert (drawn.std(0) / (10 * COV.diagonal().sqrt())).sub(1).abs().max() < 0.2
+    new, label = table(200, seed=1) + 200, torch.ones(200, dtype=torch.int64)
+    assert (truth(new - 200) - bound(model, Batch(new, y=label))).mean().abs() < 1.5  # 15 rows say where it is
+
+
+def test_images_have_a_linear_path_where_their_likelihood_takes_one() -> None:
+    with keyed("pictures"):
+        side = torch.linspace(-1, 1, 8)
+        x = (128 + 40 * torch.randn(500, 1, 1) * side + 30 * torch.randn(500, 1, 1) * side.unsqueeze(-1)).round()
+        x = (x + 3 * torch.randn(x.shape)).round().clamp(0, 255)
+        model = VAE.build(Domain("levels", (8, 8), 256))
+        model.initialise(Batch(x))
+    mean = model.decode(model.eval().posterior(Batch(x)).mean)
+    assert model.starts_fitted
+    assert (mean.mean - x).pow(2).mean().sqrt() < 3.5
+    binary = VAE.build(Domain("binary", (8, 8)))
+    assert not binary.starts_fitted and binary.warmup == 0.1
+
+
+def test_latents_beyond_the_factors_stay_at_the_prior() -> None:
+    model, new = started(table(), latent=20), table(500, seed=1)
+    rate = model.rate_per_dimension(Batch(new))
+    assert rate is not None
+    assert 2 <= int((rate.mean(0) > 0.1).sum()) <= 3
+
+
+# The linear model
+
+
+def test_factor_analysis_finds_the_covariance() -> None:
+    with keyed("factors"):
+        u = torch.randn(20_000, 2) @ LOADINGS.T + NOISE * torch.randn(20_000, 5)
+    found = best_factors(u - u.mean(0), 4, 1e-6)
+    assert found.W.shape[1] in (2, 3)
+    torch.testing.assert_close((found.W @ found.W.T + found.psi.diag()).float(), COV, atol=0.1, rtol=0.03)
+
+
+def test_its_posterior_and_likelihood_are_those_of_the_joint_normal() -> None:
+    with keyed("factors"):
+        found = best_factors(torch.randn(300, 3) @ torch.randn(3, 6) + 0.3 * torch.randn(300, 6), 3, 1e-6)
+        u = torch.randn(7, 6, dtype=torch.float64)
+    cov = found.W @ found.W.T + found.psi.diag()
+    torch.testing.assert_close(found.log_prob(u), MultivariateNormal(torch.zeros(6).double(), cov).log_prob(u))
+    torch.testing.assert_close(u @ found.gain.T, u @ torch.linalg.solve(cov, found.W))
+    left = torch.eye(found.W.shape[1]) - found.W.T @ torch.linalg.solve(cov, found.W)
+    torch.testing.assert_close(left, (1 / found.precision).diag(), atol=1e-9, rtol=0)
+
+
+def test_independent_columns_have_no_factors() -> None:
+    with keyed("none"):
+        found = best_factors(torch.randn(2000, 6), 5, 1e-6)
+    assert found.W.shape[1] == 0
+    assert isinstance(found, Factors) and found.gain.shape == (0, 6)
+
+
+def test_more_columns_than_rows() -> None:
+    with keyed("wide"):
+        u = torch.randn(60, 3) @ torch.randn(3, 300) + 0.3 * torch.randn(60, 300)
+    assert 2 <= best_factors(u - u.mean(0), 50, 1e-6).W.shape[1] <= 5
