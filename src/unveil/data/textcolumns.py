@@ -92,7 +92,8 @@ def _said(style: Style, names: Sequence[str]) -> str:
     holds = "holds" if len(names) == 1 else "hold"
     told = f", with {style}" if style != PLAIN else ""
     per = "; 5% is read as 5" if style.percent else ""
-    return f"{listing(names)} {holds} numbers as text{told}: {it_or_them(names)} {are(names)} read as numbers{per}."
+    they = "it is" if len(names) == 1 else "they are"
+    return f"{listing(names)} {holds} numbers as text{told}: {they} read as numbers{per}."
 
 
 def _is_numeric(series: AnySeries) -> bool:
@@ -103,11 +104,26 @@ def _read(series: AnySeries, how: Reading) -> Numeric:
     nw = narwhals()
     if series.dtype.is_temporal():
         raise NotNumbers(DATES)
+    if (known := _of_other_numbers(series)) is not None:
+        return Numeric(known, PLAIN, Counter(), False)
     cells = series.to_list()
-    if series.dtype not in (nw.String, nw.Object):
+    if isinstance(series.dtype, nw.Categorical | nw.Enum):
         raise NotNumbers(_categories(cells))
     written = read_numbers(cells, how.decimal, how.missing)
     return Numeric(_series(series, written.values), written.style, written.marks, series.dtype == nw.String)
+
+
+def _of_other_numbers(series: AnySeries) -> AnySeries | None:
+    """Numbers of a type that narwhals does not know: big-endian, of 16 bits, sparse."""
+    nw = narwhals()
+    if series.dtype != nw.Unknown:
+        return None
+    values = np.asarray(series.to_native())
+    if values.dtype.kind not in "biuf":
+        return None
+    plain = values.astype(np.float32 if values.dtype == np.float16 else values.dtype.newbyteorder("="))
+    made: AnySeries = nw.new_series(series.name, plain, backend=series.implementation)
+    return made
 
 
 def _categories(cells: Sequence[Any]) -> str:
