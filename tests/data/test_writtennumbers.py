@@ -227,3 +227,37 @@ def test_nothing_is_guessed() -> None:
     assert read_numbers(["1,304", "0,130"]).values == [1.304, 0.13]
     assert read_numbers(["1,304,000", "2,000"]).values == [1304000, 2000]
     assert read_numbers(["1.5e3", "-.5", "+2."]).values == [1500.0, -0.5, 2.0]
+
+
+def decimals(frame: pd.DataFrame) -> pa.Table:
+    return pa.table({name: pa.array([Decimal(str(v)) for v in column]) for name, column in frame.items()})
+
+
+TYPES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "big-endian": lambda frame: frame.astype(">f8"),
+    "sparse": lambda frame: frame.astype(pd.SparseDtype("float")),
+    "nullable": lambda frame: frame.astype("Float64"),
+    "of Arrow": lambda frame: frame.astype("double[pyarrow]"),
+    "decimals of Arrow": decimals,
+    "decimals of Arrow in pandas": lambda frame: decimals(frame).to_pandas(types_mapper=pd.ArrowDtype),
+    "decimals of polars": lambda frame: pl.from_arrow(decimals(frame)),
+    "text of Arrow": lambda frame: frame.astype(str).astype("string[pyarrow]"),
+    "large text": lambda frame: pa.table({k: pa.array(list(map(str, v)), pa.large_string()) for k, v in frame.items()}),
+}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_numbers_of_any_type_are_numbers(kind: str) -> None:
+    frame = pd.DataFrame({"a": V, "b": V[::-1]})
+    raw = read(TYPES[kind](frame))
+    np.testing.assert_allclose(raw.x, frame.to_numpy(), rtol=1e-15)
+    assert raw.observed is None
+    half = read(frame.astype("float16"))
+    assert np.array_equal(half.x, frame.astype("float16").to_numpy().astype(float))
+
+
+@pytest.mark.parametrize("kind", [">f8", ">f4", ">u2", ">i8"])
+def test_arrays_of_the_other_byte_order_are_read(kind: str) -> None:
+    x = (V[:48].reshape(16, 3) if kind[1] == "f" else np.arange(48).reshape(16, 3)).astype(kind)
+    assert load(x).sha256 == load(x.astype(x.dtype.newbyteorder("="))).sha256
+    assert load(V.reshape(20, 3), y=(np.arange(20) % 3).astype(kind)).classes == ("0", "1", "2")

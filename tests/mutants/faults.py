@@ -127,6 +127,11 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
 
 DATA = (  # the binarization, the splits and their own seed; what is a likelihood of what
     fault(
+        "spaces-around-names-lost-in-a-remedy", "data/tablecolumns.py",
+        "needed = [not name or name != name.strip() or any(", "needed = [any(",
+        "tests/data/test_remedies.py::test_columns_that_differ_by_spaces_are_told_apart",
+    ),
+    fault(
         "rare-values-left-out-of-the-start", "train/starting.py",
         "return torch.cat([rows, *found]).unique() if found else rows", "return rows",
         "tests/train/test_starting.py::test_a_column_with_a_few_other_values_is_not_called_constant",

@@ -11,7 +11,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -33,7 +33,7 @@ from .tablecolumns import (
     rounded,
     whole_numbers,
 )
-from .textcolumns import Numeric, numeric_columns, said_of
+from .textcolumns import Numeric, Reading, numeric_columns, said_of
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -200,12 +200,13 @@ def read_frame(
         for name in names
         if NAMELESS.fullmatch(name) and name not in index and is_empty(whole.get_column(names[name]))
     ]
-    others = [*index, *empty, *_listed(drop, names, fitting), *([label] if label in names else [])]
+    dropped = named_columns(drop, names, fitting)
+    others = [*index, *empty, *dropped, *([label] if label in names else [])]
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
     given = {name: whole.get_column(names[name]) for name in chosen}
     marks = [word.strip() for word in _words(missing)]
-    read = numeric_columns(given, names, fitting, decimal, marks)
+    read = numeric_columns(given, names, Reading(fitting, decimal, marks, dropped))
     x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
     y, classes = encode_labels(labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
     notes = _notes(index, empty if fitting else (), text)
@@ -213,7 +214,16 @@ def read_frame(
     frame = Frame(whole, tuple(chosen), ignored, text, read)
     said = said_of(read, {name: text.marks[name] for name in chosen if text and name in text.marks}, taken)
     return Raw(
-        source, x, y, classes, notes=(*notes, *said), columns=frame.columns, frame=frame, remarks=said, domain="real"
+        source,
+        x,
+        y,
+        classes,
+        notes=(*notes, *said),
+        columns=frame.columns,
+        dropped=tuple(dropped),
+        frame=frame,
+        remarks=said,
+        domain="real",
     )
 
 
@@ -272,7 +282,7 @@ def _index_columns(frame: AnyFrame) -> list[str]:
     return held + [name for name in names if name.startswith("__index_level_")]
 
 
-def _listed(text: str, names: Mapping[str, Any], strict: bool) -> list[str]:
+def named_columns(text: str, names: Iterable[str], strict: bool) -> list[str]:
     """The columns of `data.drop`: names separated by commas; one that holds a comma stands in double quotes."""
     return [name for part in _words(text) for name in _named(part, names, strict, "data.drop")]
 
@@ -282,7 +292,7 @@ def _words(text: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)) if text.strip() else []
 
 
-def _named(name: str, names: Mapping[str, Any], strict: bool, key: str = "data.label") -> list[str]:
+def _named(name: str, names: Iterable[str], strict: bool, key: str = "data.label") -> list[str]:
     """The column of this name, or else the only one that differs by spaces around it."""
     found = [name] if name in names else [other for other in names if other.strip() == name.strip()]
     if len(found) != 1 and strict:

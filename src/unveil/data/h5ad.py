@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import Fact, RequestError, nearest
 from .filetree import many
+from .frames import named_columns
 from .npyfiles import require_memory
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import listing, near_column
@@ -28,17 +29,17 @@ def read_h5ad(
         path: the file.
         member: "X" (where None), "layers/NAME" or "obsm/NAME".
         label: a column of obs, taken as labels; "" for none.
-        drop: refused: variables are left out in AnnData itself.
+        drop: variables that are left out, separated by commas.
         columns: the names of variables that a run was fitted on: exactly these are x, in this order.
     """
-    if drop:
-        raise RequestError("data.drop is for tables.", "Leave variables out in AnnData: adata[:, keep].write(path)")
     place = member or "X"
     with _opened(path) as file:
         x = _matrix(_find(file, place, path), f"{path}:{place}")
         names = None if place.startswith("obsm/") else _names(file)
         labels = _column(file["obs"], label, path) if label and columns is None else None
-    ignored = 0
+    ignored, dropped = 0, _dropped(drop, names, path) if columns is None else ()
+    if dropped and names is not None:
+        x, names = x[:, [name not in dropped for name in names]], tuple(name for name in names if name not in dropped)
     if columns is not None:
         places = _places(columns, names, path, place)
         x, names, ignored = x[:, places], tuple(columns), x.shape[1] - len(places)
@@ -49,7 +50,17 @@ def read_h5ad(
     source = f"{path}:{member}" if member else str(path)
     remarks = (f"{many(ignored, 'variable')} of {path.name} not used: the run was fitted without.",) if ignored else ()
     kind = "count" if counts else "real"
-    return Raw(source, x, y, classes, notes=notes, columns=names, domain=kind, remarks=remarks)
+    return Raw(source, x, y, classes, notes=notes, columns=names, dropped=dropped, domain=kind, remarks=remarks)
+
+
+def _dropped(drop: str, names: Sequence[str] | None, path: Path) -> tuple[str, ...]:
+    """The variables that are left out."""
+    if drop and names is None:
+        raise RequestError(f"data.drop={drop} names variables, and those of {path} have no names of their own.")
+    found = tuple(named_columns(drop, names or (), True))
+    if names is not None and len(found) == len(names):
+        raise RequestError("No variable is left to be x.")
+    return found
 
 
 def _places(columns: Sequence[str], names: Sequence[str] | None, path: Path, place: str) -> list[int]:

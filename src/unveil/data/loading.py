@@ -69,7 +69,7 @@ def load(
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
     raw = _without_stray(raw, domain)
-    with _naming(raw, lambda name: f"Or leave it out: {dropping([name])}"):
+    with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
         return _split_up(raw, binarization, domain, levels, seed)
 
 

@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 from ..errors import RequestError, nearest
 from .raw import Array
 
-MEMBER = re.compile(r"(?P<path>.+\.(?i:npz|h5ad)):(?P<member>[^:\\]+)")
+MEMBER = re.compile(r"(?P<path>.+?\.(?i:npz|h5ad)):(?P<member>[^\\]+)")
 DEFLATE_LIMIT = 1040  # no deflate stream is longer, unpacked, than about 1032 times its packed size
 # What zipfile, zlib and numpy's header parser raise on bytes that nobody wrote on purpose.
 BROKEN = (

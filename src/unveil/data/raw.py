@@ -31,6 +31,7 @@ class Raw:
         notes: sentences for the user.
         observed: [N, *shape] bool, False where x is not known (and holds 0); None where all of it is.
         columns: the names of the columns of a table, or None.
+        dropped: the names of the columns that were asked to be left out.
         frame: the data frame that x came from, as `frames.Frame`, or None.
         z: [N, D] known latents, a row of NaN where they are not known; or None.
         factors: known generative factors by name, [N] each, or None.
@@ -54,6 +55,7 @@ class Raw:
     notes: tuple[str, ...] = ()
     observed: NDArray[np.bool_] | None = None
     columns: tuple[str, ...] | None = None
+    dropped: tuple[str, ...] = ()
     frame: Any = None
     z: Array | None = None
     factors: Mapping[str, Array] | None = None

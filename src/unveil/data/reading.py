@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -133,7 +134,10 @@ def as_array(x: Any) -> Array:
             "x came as lists of different lengths (or a tuple of arrays); give one array, and labels as y=…."
         ) from error
     if array.dtype.hasobject:
-        raise RequestError("x came as an array of Python objects; give numbers: np.asarray(x, dtype=np.float32).")
+        raise RequestError(
+            "x came as an array of Python objects.",
+            "Give numbers, np.asarray(x, dtype=np.float32), or a table that may hold gaps, pandas.DataFrame(x)",
+        )
     return array
 
 
@@ -225,7 +229,7 @@ def _read_archive(path: Path, member: str | None) -> Raw:
     x = np.concatenate(list(parts.values())) if split else parts[name]
     notes = (Fact(f"x is {' followed by '.join(wanted)} of {path.name}."),)
     found = Raw(f"{path}:{member}" if member else str(path), x, num_test=len(parts["x_test"]) if split else 0)
-    found = _with_labels(replace(found, notes=notes), path, _label_names(wanted, names), strict=member is None)
+    found = _with_labels(replace(found, notes=notes), path, _label_names(wanted, names), name, strict=member is None)
     return _with_known_z(found, path) if member is None and Z_NAME in names and name != Z_NAME else found
 
 
@@ -235,7 +239,8 @@ def _pick(path: Path, names: list[str]) -> str:
             return name
     if len(names) != 1:
         listed = f"It holds {', '.join(sorted(names))}" if names else "It holds no array"
-        raise RequestError(f"{path} does not say which array is x. {listed}; name one: {path.name}:NAME.")
+        way = f"Name one as {path.name}:NAME, such as {shlex.quote(f'{path}:{min(names)}')}" if names else ""
+        raise RequestError(f"{path} does not say which array is x. {listed}.", way)
     return names[0]
 
 
@@ -245,8 +250,8 @@ def _label_names(wanted: list[str], names: list[str]) -> list[str]:
     return next((group for group in candidates if set(group) <= set(names) and group != wanted), [])
 
 
-def _with_labels(raw: Raw, path: Path, names: list[str], strict: bool) -> Raw:
-    """Labels that lie beside x; what cannot be labels is left out, and the user is told."""
+def _with_labels(raw: Raw, path: Path, names: list[str], x_name: str, strict: bool) -> Raw:
+    """Labels that lie beside x, which is called x_name; what cannot be labels is left out, and the user is told."""
     if not names:
         return raw
     said = " followed by ".join(names)
@@ -261,7 +266,8 @@ def _with_labels(raw: Raw, path: Path, names: list[str], strict: bool) -> Raw:
         )
     if strict:
         raise RequestError(
-            f"{path} holds {len(codes)} labels ({said}) for {_length(raw.x)} examples; {path.name}:NAME takes x alone."
+            f"{path} holds {len(codes)} labels ({said}) for {_length(raw.x)} examples.",
+            f"This takes x alone: {shlex.quote(f'{path}:{x_name}')}",
         )
     return replace(raw, notes=(*raw.notes, f"{said} was not taken as labels: it has {len(codes)} rows."))
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
+import math
 import shlex
 import unicodedata
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..domain.values import deleting
 from ..errors import RequestError
 from .raw import Array, Raw, is_missing
 
@@ -108,13 +108,14 @@ def refuse_empty(raw: Raw, rows: Array) -> None:
     if raw.observed is None or raw.x.ndim != 2:
         return
     empty = np.flatnonzero(~raw.observed[rows].any(0)).tolist()
-    if empty:
-        names = [str(i) if raw.columns is None else raw.columns[i] for i in empty]
-        way = "x[:, ~np.isnan(x).all(0)]" if raw.columns is None else dropping(names)
-        has = "has" if len(names) == 1 else "have"
-        raise RequestError(
-            f"{listing(names)} {has} no value in any training row.", f"Leave {it_or_them(names)} out: {way}"
-        )
+    if not empty:
+        return
+    if len(empty) == raw.x.shape[1]:
+        raise RequestError("x holds no value in any training row; there is nothing to learn from it.")
+    names = [str(i) if raw.columns is None else raw.columns[i] for i in empty]
+    way = deleting(empty) if raw.columns is None else dropping([*raw.dropped, *names])
+    has = "has" if len(names) == 1 else "have"
+    raise RequestError(f"{listing(names)} {has} no value in any training row.", f"Leave {it_or_them(names)} out: {way}")
 
 
 def refuse_constant(raw: Raw, rows: Array) -> None:
@@ -122,12 +123,15 @@ def refuse_constant(raw: Raw, rows: Array) -> None:
     x, seen = _training(raw, rows)
     low, high = np.where(seen, x, np.inf).min(0), np.where(seen, x, -np.inf).max(0)
     names = [name for name, equal in zip(raw.columns or (), low == high, strict=True) if equal]
-    if names:
-        said = f"{listing(names)} {are(names)} constant in the training rows"
-        raise RequestError(
-            f"{said}, so a density of {it_or_them(names)} has no bound.",
-            f"Leave {it_or_them(names)} out: {dropping(names)}",
-        )
+    if not names:
+        return
+    if len(names) == x.shape[1]:
+        raise RequestError("Every column of the table is constant in the training rows; there is nothing to learn.")
+    said = f"{listing(names)} {are(names)} constant in the training rows"
+    raise RequestError(
+        f"{said}, so a density of {it_or_them(names)} has no bound.",
+        f"Leave {it_or_them(names)} out: {dropping([*raw.dropped, *names])}",
+    )
 
 
 def breaking(raw: Raw, rows: Array) -> tuple[str, ...]:
@@ -177,12 +181,11 @@ def are(names: Sequence[str]) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether text is written as a number."""
+    """Whether text is written as a finite number."""
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _training(raw: Raw, rows: Array) -> tuple[Array, Array]:
@@ -198,15 +201,17 @@ def _breaks(values: Array) -> bool:
 
 
 def dropping(names: Sequence[str]) -> str:
-    """The option that leaves all of the columns out, as it is typed in a shell."""
+    """The option that leaves all of the columns out, as it is typed in a shell; in pandas where it cannot be typed."""
+    if not all(name.isprintable() for name in names):
+        return f"frame.drop(columns={list(names)!r}) in pandas"
     return shlex.quote(f"data.drop={joined(names)}")
 
 
 def joined(names: Sequence[str]) -> str:
-    """Names with commas between them; one that holds a comma stands in double quotes."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(names)
-    return line.getvalue()
+    """Names with commas between them; one that holds a comma, a quote or spaces around it stands in double quotes."""
+    quoted = ['"' + name.replace('"', '""') + '"' for name in names]
+    needed = [not name or name != name.strip() or any(mark in name for mark in ',"\r\n') for name in names]
+    return ",".join(long if needs else name for name, long, needs in zip(names, quoted, needed, strict=True))
 
 
 def it_or_them(names: Sequence[str]) -> str:

@@ -36,28 +36,35 @@ class Numeric:
     is_text: bool
 
 
-def numeric_columns(
-    columns: Mapping[str, AnySeries],
-    names: Mapping[str, Any],
-    fitting: bool,
-    decimal: str = "auto",
-    missing: Sequence[str] = (),
-) -> dict[str, Numeric]:
+@dataclass(frozen=True)
+class Reading:
+    """How columns are read.
+
+    Arguments: fitting, whether one may be left out; decimal and missing, as of `read_frame`; dropped, those that are
+    left out already.
+    """
+
+    fitting: bool
+    decimal: str = "auto"
+    missing: Sequence[str] = ()
+    dropped: Sequence[str] = ()
+
+
+def numeric_columns(columns: Mapping[str, AnySeries], names: Mapping[str, Any], how: Reading) -> dict[str, Numeric]:
     """Those columns as numbers that do not come as such.
 
-    Arguments: columns, by their names as text; names, as the frame has them; fitting, whether a column may be left out;
-    decimal and missing, as of `read_frame`.
+    Arguments: columns, by their names as text; names, as the frame has them.
     """
     found, wrong = {}, {}
     for name, series in columns.items():
         if _is_numeric(series):
             continue
         try:
-            found[name] = _read(series, decimal, missing)
+            found[name] = _read(series, how)
         except NotNumbers as error:
             wrong[name] = error
     if wrong:
-        _refuse(wrong, names, fitting)
+        _refuse(wrong, names, how, len(wrong) == len(columns))
     return found
 
 
@@ -85,22 +92,38 @@ def _said(style: Style, names: Sequence[str]) -> str:
     holds = "holds" if len(names) == 1 else "hold"
     told = f", with {style}" if style != PLAIN else ""
     per = "; 5% is read as 5" if style.percent else ""
-    return f"{listing(names)} {holds} numbers as text{told}: {it_or_them(names)} {are(names)} read as numbers{per}."
+    they = "it is" if len(names) == 1 else "they are"
+    return f"{listing(names)} {holds} numbers as text{told}: {they} read as numbers{per}."
 
 
 def _is_numeric(series: AnySeries) -> bool:
     return series.dtype.is_numeric() or series.dtype == narwhals().Boolean or is_empty(series)
 
 
-def _read(series: AnySeries, decimal: str, missing: Sequence[str]) -> Numeric:
+def _read(series: AnySeries, how: Reading) -> Numeric:
     nw = narwhals()
     if series.dtype.is_temporal():
         raise NotNumbers(DATES)
+    if (known := _of_other_numbers(series)) is not None:
+        return Numeric(known, PLAIN, Counter(), False)
     cells = series.to_list()
-    if series.dtype not in (nw.String, nw.Object):
+    if isinstance(series.dtype, nw.Categorical | nw.Enum):
         raise NotNumbers(_categories(cells))
-    written = read_numbers(cells, decimal, missing)
+    written = read_numbers(cells, how.decimal, how.missing)
     return Numeric(_series(series, written.values), written.style, written.marks, series.dtype == nw.String)
+
+
+def _of_other_numbers(series: AnySeries) -> AnySeries | None:
+    """Numbers of a type that narwhals does not know: big-endian, of 16 bits, sparse."""
+    nw = narwhals()
+    if series.dtype != nw.Unknown:
+        return None
+    values = np.asarray(series.to_native())
+    if values.dtype.kind not in "biuf":
+        return None
+    plain = values.astype(np.float32 if values.dtype == np.float16 else values.dtype.newbyteorder("="))
+    made: AnySeries = nw.new_series(series.name, plain, backend=series.implementation)
+    return made
 
 
 def _categories(cells: Sequence[Any]) -> str:
@@ -122,19 +145,19 @@ def _series(series: AnySeries, values: list[int | float | None]) -> AnySeries:
     return made
 
 
-def _refuse(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], fitting: bool) -> None:
+def _refuse(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], how: Reading, are_all: bool) -> None:
     first, error = next(iter(wrong.items()))
     all_names = list(wrong)
     said = f"{listing(all_names)} of the table {are(all_names)} not numeric ({first!r} holds {error.what})"
-    if not fitting:
+    if not how.fitting:
         raise RequestError(
             f"{said}, and the run was fitted on numbers there.", "Give numbers, NaN where there are none."
         )
-    leave = f"Leave {it_or_them(all_names)} out: {dropping(all_names)}"
+    leave = "" if are_all else f"Leave {it_or_them(all_names)} out: {dropping([*how.dropped, *all_names])}"
     if remedy := _remedy(error, names[first]):
-        raise RequestError(f"{said}.", f"{remedy} {leave}")
-    ways = "one-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels."
-    raise RequestError(f"{said}; categorical columns come later.", f"{leave}; or {ways}")
+        raise RequestError(f"{said}.", f"{remedy} {leave}".strip())
+    ways = "ne-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels."
+    raise RequestError(f"{said}; categorical columns come later.", f"{leave}; or o{ways}" if leave else f"O{ways}")
 
 
 def _remedy(error: NotNumbers, name: Any) -> str:
@@ -154,7 +177,7 @@ def _remedy(error: NotNumbers, name: Any) -> str:
 
 
 def _as_missing(words: Sequence[str]) -> str:
-    """The option that takes words as missing, as it is typed in a shell; "" where there are too many."""
-    if len(words) > TOLD:
+    """The option that takes words as missing, as it is typed in a shell; "" where they are too many, or cannot be."""
+    if len(words) > TOLD or not all(word.isprintable() for word in words):
         return ""
     return f"{shlex.quote(f'data.missing={joined(words)}')} takes {it_or_them(words)} as missing, and in pandas "

@@ -67,7 +67,7 @@ class Values:
         if self.whole:
             came = f"x holds integers from {self.low:.0f} to {self.high:.0f}"
             way = "Subtract the lowest, or give data.domain=real"
-            way += ", or data.domain=count if they count something" if self.low >= 0 else ""
+            way += " or data.domain=count if they count something" if self.low >= 0 else ""
         else:
             came = "x holds values that are not integers"
             way = "Give data.domain=real, or leave data.domain and levels out"
@@ -100,3 +100,8 @@ def refuse_where(bad: NDArray[np.bool_], x: Array, what: str, remedy: str) -> No
         row, *place = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
         first = f"the first {x[(row, *place)]} in row {row}, "
         raise Misplaced(f"x holds {int(bad.sum())} values {what}, {first}", tuple(place), ".", remedy)
+
+
+def deleting(columns: Sequence[int]) -> str:
+    """What leaves columns of an array x out, as it is typed in Python."""
+    return f"np.delete(x, {list(columns)}, axis=1)"

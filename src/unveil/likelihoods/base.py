@@ -4,6 +4,7 @@ A Bernoulli on grey values, or a density on integers, is not a likelihood: the n
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -13,6 +14,7 @@ from torch.distributions import Distribution
 
 from ..distributions import EventSum
 from ..domain import Domain, kinds
+from ..domain.values import deleting
 from ..errors import RequestError
 from ..registry import load_all
 
@@ -127,12 +129,19 @@ def _spread(x: Tensor) -> Tensor:
 def refuse_constant(found: DimensionMoments) -> None:
     """A density of a column that never changes, or was never seen, has no maximum."""
     for columns, what in (
-        ((found.count == 0), "have no observed value in training, so nothing can be learned about them; remove them"),
-        ((found.std == 0), "are constant, so a density of them has no bound; remove them (they hold no information)"),
+        ((found.count == 0), "have no observed value in training, so nothing can be learned about them"),
+        ((found.std == 0), "are constant, so a density of them has no bound"),
     ):
         numbers = columns.nonzero().flatten().tolist()
         if numbers:
-            raise RequestError(f"Column(s) {', '.join(map(str, numbers[:5]))} of x {what}.")
+            raise without_columns(numbers, what)
+
+
+def without_columns(numbers: Sequence[int], what: str, other: str = "") -> RequestError:
+    """The refusal of columns of x by their numbers, with what leaves all of them out, and another way."""
+    named = ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
+    way = f"Leave them out: {deleting(numbers)}"
+    return RequestError(f"Column(s) {named} of x {what}.", f"{way}; or {other}" if other else way)
 
 
 def fitting(domain: Domain) -> list[str]:

@@ -15,6 +15,7 @@ from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, at_least, nearest
+from ...likelihoods.base import without_columns
 from ...model import Drawn, Model, OneGroup, Posterior, groups_of, parameters_in
 from ...registry import register
 from ...terms import Terms
@@ -298,12 +299,8 @@ class LinearGaussian(Model):
         """The floor of ψ, relative to the variance of x [D]; refuses what would drive ψ there."""
         constant = (variance <= 1e-24 * mean**2).nonzero().flatten().tolist()
         if constant and (self.noise == "diagonal" or len(constant) == len(variance)):
-            named = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
-            raise RequestError(
-                f"Column(s) {named} of x are constant. Noise of their own would shrink to 0, and log p(x) grow "
-                "without end.",
-                "Remove them (they hold no information), or share one noise: model.noise=isotropic.",
-            )
+            what = "are constant: noise of their own would shrink to 0, and log p(x) grow without end"
+            raise without_columns(constant, what, "share one noise: model.noise=isotropic")
         self.least_psi.copy_(self.floor * (variance if self.noise == "diagonal" else variance.mean()))
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ...distributions import Levels
 from ...domain import Domain
-from ...errors import RequestError
+from ...likelihoods.base import without_columns
 
 
 class Components(nn.Module, ABC):
@@ -176,10 +176,8 @@ class GaussianComponents(Components):
         spread = _mean((x - mean) ** 2, seen).sqrt()
         constant = (spread <= 1e-12 * mean.abs()).nonzero().flatten().tolist()
         if constant:
-            named = ", ".join(map(str, constant[:5])) + (", …" if len(constant) > 5 else "")
-            raise RequestError(
-                f"Column(s) {named} of x are constant. Their noise would shrink to 0, and log p(x) grow without end.",
-                "Remove them (they hold no information).",
+            raise without_columns(
+                constant, "are constant: their noise would shrink to 0, and log p(x) grow without end"
             )
         self.mean.copy_(mean)
         self.spread.copy_(spread)
