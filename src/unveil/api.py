@@ -144,9 +144,9 @@ class Run:
         return diagnose_run(self.store, **options)
 
     @like(encode)
-    def encode(self, x: Any) -> Any:
+    def encode(self, x: Any, **options: Any) -> Any:
         """Posterior mean and standard deviation of x, or its codes, as x came; see `unveil.use.encode.encode`."""
-        return encode(self.store, x)
+        return encode(self.store, x, **options)
 
     @like(score)
     def score(self, x: Any, **options: Any) -> Any:
@@ -169,9 +169,9 @@ class Run:
         return reconstruct(self.store, x, **options)
 
     @like(interpolate)
-    def interpolate(self, x: Any = None, **options: Any) -> np.ndarray:
+    def interpolate(self, x: Any = None, other: Any = None, **options: Any) -> np.ndarray:
         """Decoded paths between pairs of examples; see `unveil.use.show.interpolate`."""
-        return interpolate(self.store, x, **options)
+        return interpolate(self.store, x, other, **options)
 
     def resume(self, **options: Any) -> Run:
         """Go on where the run was stopped, or open a new phase with `epochs=`, `steps=` or `minutes=`."""

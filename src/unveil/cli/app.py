@@ -55,6 +55,7 @@ Steps = Annotated[int | None, count("N", "Train for N updates.")]
 Minutes = Annotated[float | None, option("M", "End the whole command in about M minutes.", **MINUTES)]
 Limit = Annotated[int | None, count("N", "Use only N examples, drawn from all over them.")]
 Seed = Annotated[int, count("N", "Seed of all random numbers.", min=0, show_default=True)]
+SkipBroken = Annotated[bool, switch("--skip-broken", "Leave out images that cannot be read.")]
 Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
 Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]
 

@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .app import Epochs, Json, Minutes, Plugin, RunPath, Source, Steps, argument, count, option, switch, verb
+from .app import (
+    Epochs,
+    Json,
+    Minutes,
+    Plugin,
+    RunPath,
+    SkipBroken,
+    Source,
+    Steps,
+    argument,
+    count,
+    option,
+    switch,
+    verb,
+)
 from .shared import load_plugin, merged, open_run, print_json
 
 if TYPE_CHECKING:
@@ -24,7 +38,7 @@ def fit(
     objective: Annotated[str | None, option("NAME", "Name of the objective; default elbo.")] = None,
     latent: Annotated[int | None, count("D", "Number of latents.")] = None,
     size: Annotated[str | None, option("S", "Resize images to S×S pixels.")] = None,
-    skip_broken: Annotated[bool, switch("--skip-broken", "Leave out images that cannot be read.")] = False,
+    skip_broken: SkipBroken = False,
     condition: Annotated[str | None, option("label", "Fit p(x|z, label): the model is given the labels.")] = None,
     epochs: Epochs = None,
     steps: Steps = None,

@@ -160,8 +160,7 @@ def read_new(
     Arguments: columns, label, drop, header, decimal, missing, of the run, whatever order and company the columns come
     in now; white and paper, of its pictures, as of `Raw`; skip_broken, leave out pictures that cannot be read.
     """
-    how = {"keeps_depth": domain.kind == "real", "white": white, "paper": paper, "skip_broken": skip_broken}
-    pictures = Pictures(shape=domain.shape, **how)
+    pictures = Pictures("auto", skip_broken, domain.shape, domain.kind == "real", white, paper)
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
     return read(source, columns=columns, **table, pictures=pictures)
 

@@ -82,6 +82,17 @@ class Split:
         index = index.to(self.x.device)
         return self._map(lambda held: held.index_select(0, index))
 
+    def followed_by(self, other: Split) -> Split:
+        """Both as one, of new x without labels and known z; grey levels stay where both have them."""
+        observed, grey = None, None
+        if self.observed is not None or other.observed is not None:
+            seen = [torch.ones_like(s.x, dtype=torch.bool) if s.observed is None else s.observed for s in (self, other)]
+            observed = torch.cat(seen)
+        if self.grey is not None and other.grey is not None:
+            grey = torch.cat([self.grey, other.grey])
+        x, rows = torch.cat([self.x, other.x]), torch.cat([self.rows, other.rows])
+        return replace(self, x=x, rows=rows, y=None, z=None, observed=observed, grey=grey)
+
     def _batch(self, x: Tensor, index: Tensor) -> Batch:
         y, observed = (None if t is None else t.index_select(0, index) for t in (self.y, self.observed))
         z = None if self.z is None else tuple(group.index_select(0, index) for group in self.z)
