@@ -67,10 +67,11 @@ def positive(value: int, name: str = "num_samples") -> int:
     return value
 
 
-def at_least(least: int, name: str, value: int) -> None:
-    """Refuse a whole number below `least`; `name` says what it is."""
-    if value < least:
-        raise RequestError(f"{name} is {value}; it takes a whole number from {least} upwards.")
+def at_least(least: int, name: str, value: int, most: int | None = None) -> None:
+    """Refuse a whole number below `least`, or above `most`; `name` says what it is."""
+    if value < least or (most is not None and value > most):
+        ends = f"from {least} upwards" if most is None else f"from {least} to {most:,}"
+        raise RequestError(f"{name} is {value}; it takes a whole number {ends}.")
 
 
 class Interrupted(WorkError):

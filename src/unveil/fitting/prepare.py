@@ -99,6 +99,11 @@ def prepare(
     data = load(source, y=y, z=z, **vars(choices.data))
     goal = choices.objective() if isinstance(objective, str) else objective
     built, told = _build(model, choices, data, goal, seed, device)
+    if built.solves == "all" and "objective" in asked | _named("objective", objective):
+        raise RequestError(
+            f"The objective {choices.names['objective']!r} came for a {type(built).__name__}. Its fit is in closed form "
+            "and takes none; leave objective= out."
+        )
     goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
     data = placed(data, device)
     plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))

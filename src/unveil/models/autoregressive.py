@@ -19,7 +19,7 @@ from ..likelihoods import Likelihood, default_likelihood
 from ..model import Drawn, Posterior, held, parameters_in
 from ..model.shared.labelled import Condition, Conditioned, classes_of
 from ..model.shared.labels import every_label, log_label_prior, one_hot
-from ..model.shared.networks import default_width
+from ..model.shared.networks import check_sizes, default_width
 from ..model.shared.scaled import Scaled
 from ..nn.chain import ChainNetwork
 from ..registry import lookup, register
@@ -105,6 +105,7 @@ class Autoregressive(Conditioned, Scaled):
 
         Context: num_classes of the data's labels, has_missing entries of x.
         """
+        check_sizes(width=width, depth=depth)
         p_x = (likelihood or lookup("likelihood", _own_likelihood(domain)))(domain)
         picked = CHANNELS if domain.is_image else default_width(domain, "mlp")
         return cls(

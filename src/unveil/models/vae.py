@@ -146,7 +146,7 @@ class VAE(Labelled, Scaled):
 
         Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
         """
-        at_least(1, "model.latent", latent)
+        at_least(1, "model.latent", latent, 100_000)
         name = choose_network(domain, network)
         size = sizes(domain, name, width, depth)
         both, in_encoder = own_options(name, dropout, activation)

@@ -9,8 +9,9 @@ Probabilistic Principal Component Analysis (1999), eq. 7–8.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -51,7 +52,29 @@ class Factors:
         return -0.5 * (u.shape[1] * math.log(2 * math.pi) + log_det + error + (z**2).sum(-1))
 
 
-Fit = Callable[[Tensor, Sequence[int], float], list[Factors]]
+@dataclass(frozen=True)
+class Rows:
+    """Centred u [N, D] in float64, whose spectrum is worked out once."""
+
+    u: Tensor
+
+    @cached_property
+    def variance(self) -> Tensor:
+        return (self.u**2).mean(0)
+
+    @cached_property
+    def spectrum(self) -> tuple[Tensor, Tensor]:
+        """The eigenvectors [D, min(N, D)] and eigenvalues of uᵀu/N, the largest first."""
+        N, D = self.u.shape
+        if N >= D:
+            strength, basis = torch.linalg.eigh(self.u.T @ self.u / N)
+            return basis.flip(-1), strength.flip(-1).clamp(min=0)
+        strength, left = torch.linalg.eigh(self.u @ self.u.T / N)  # of the same values, and of N rows only
+        strength, left = strength.flip(-1).clamp(min=1e-300), left.flip(-1)
+        return self.u.T @ left / (N * strength).sqrt(), strength
+
+
+Fit = Callable[[Rows, Sequence[int], float], list[Factors]]
 
 
 def best_factors(u: Tensor, most: int, least_psi: float, unit: Tensor | None = None) -> Factors:
@@ -63,15 +86,18 @@ def best_factors(u: Tensor, most: int, least_psi: float, unit: Tensor | None = N
     Arguments: least_psi, the smallest noise variance; unit [D], in which the noise may be the same for all columns.
     """
     u = u.double()
-    ranks = [0, *(r for r in RANKS if r <= min(most, u.shape[1] - 1, len(u) - 2))]
     held = torch.arange(len(u), device=u.device) % HELD_OUT == HELD_OUT - 1
     if not held.any():
-        return _independent(u, least_psi)
-    tried = [
-        (fit, rank, f) for fit in _fits(u, unit) for rank, f in zip(ranks, fit(u[~held], ranks, least_psi), strict=True)
-    ]
-    fit, rank, _ = max(tried, key=lambda one: float(one[2].log_prob(u[held]).mean()))
-    return fit(u, [rank], least_psi)[0]
+        return Factors(u.new_zeros(u.shape[1], 0), (u**2).mean(0).clamp(min=least_psi))
+    kept, judged = Rows(u[~held]), u[held]
+    ranks = [0, *(r for r in RANKS if r <= min(most, u.shape[1] - 1, len(kept.u) - 2))]
+    found = [(fit, rank, model) for fit in _fits(u, unit) for rank, model in _each(fit, kept, ranks, least_psi)]
+    fit, rank, _ = max(found, key=lambda one: float(one[2].log_prob(judged).mean()))
+    return fit(Rows(u), [rank], least_psi)[0]
+
+
+def _each(fit: Fit, rows: Rows, ranks: Sequence[int], least_psi: float) -> Iterator[tuple[int, Factors]]:
+    return zip(ranks, fit(rows, ranks, least_psi), strict=True)
 
 
 def _fits(u: Tensor, unit: Tensor | None) -> list[Fit]:
@@ -85,48 +111,33 @@ def _fits(u: Tensor, unit: Tensor | None) -> list[Fit]:
 
 
 def _in_units(unit: Tensor) -> Fit:
-    def fit(u: Tensor, ranks: Sequence[int], least_psi: float) -> list[Factors]:
-        found = _isotropic(u * unit, ranks, 0.0)
+    def fit(rows: Rows, ranks: Sequence[int], least_psi: float) -> list[Factors]:
+        found = _isotropic(Rows(rows.u * unit), ranks, 0.0)
         return [_rotated(f.W / unit.unsqueeze(-1), (f.psi / unit**2).clamp(min=least_psi)) for f in found]
 
     return fit
 
 
-def _independent(u: Tensor, least_psi: float) -> Factors:
-    return Factors(u.new_zeros(u.shape[1], 0), (u**2).mean(0).clamp(min=least_psi))
-
-
-def _isotropic(u: Tensor, ranks: Sequence[int], least_psi: float) -> list[Factors]:
+def _isotropic(rows: Rows, ranks: Sequence[int], least_psi: float) -> list[Factors]:
     """W = U (Λ − ψ)^½, ψ the mean of the other eigenvalues."""
-    (basis, strength), total, D = _spectrum(u, max(ranks)), float((u**2).sum()) / len(u), u.shape[1]
+    (basis, strength), total, D = rows.spectrum, float(rows.variance.sum()), rows.u.shape[1]
 
     def of(rank: int) -> Factors:
         psi = max(least_psi, (total - float(strength[:rank].sum())) / (D - rank))
-        W = basis[:, :rank] * (strength[:rank] - psi).clamp(min=0).sqrt()
-        return Factors(W, torch.full_like(W[:, 0] if rank else u[0], psi))
+        return Factors(basis[:, :rank] * (strength[:rank] - psi).clamp(min=0).sqrt(), basis.new_full((D,), psi))
 
     return [of(rank) for rank in ranks]
 
 
-def _left_over(u: Tensor, ranks: Sequence[int], least_psi: float) -> list[Factors]:
+def _left_over(rows: Rows, ranks: Sequence[int], least_psi: float) -> list[Factors]:
     """W of pPCA, ψ = diag(S − W Wᵀ)."""
-    variance = (u**2).mean(0)
-    found = _isotropic(u, ranks, least_psi)
-    return [_rotated(f.W, (variance - (f.W**2).sum(-1)).clamp(min=least_psi)) for f in found]
+    found = _isotropic(rows, ranks, least_psi)
+    return [_rotated(f.W, (rows.variance - (f.W**2).sum(-1)).clamp(min=least_psi)) for f in found]
 
 
-def _diagonal(u: Tensor, ranks: Sequence[int], least_psi: float) -> list[Factors]:
-    cov = u.T @ u / len(u)
+def _diagonal(rows: Rows, ranks: Sequence[int], least_psi: float) -> list[Factors]:
+    cov = rows.u.T @ rows.u / len(rows.u)
     return [_fixed_point(cov, rank, least_psi) for rank in ranks]
-
-
-def _spectrum(u: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """The leading eigenvectors [D, ≥ most] and eigenvalues of uᵀu/N."""
-    if u.shape[1] <= 4 * most:
-        strength, basis = torch.linalg.eigh(u.T @ u / len(u))
-        return basis.flip(-1), strength.flip(-1).clamp(min=0)
-    _, s, basis = torch.svd_lowrank(u, q=min(most + 10, *u.shape), niter=3)
-    return basis, s**2 / len(u)
 
 
 def _fixed_point(cov: Tensor, rank: int, least_psi: float) -> Factors:
@@ -148,8 +159,8 @@ def _fixed_point(cov: Tensor, rank: int, least_psi: float) -> Factors:
 def _rotated(W: Tensor, psi: Tensor) -> Factors:
     """The same model with Wᵀψ⁻¹W diagonal."""
     if W.shape[1]:
-        _, _, turn = torch.linalg.svd(W / psi.sqrt().unsqueeze(-1), full_matrices=False)
-        W = W @ turn.T
+        _, turn = torch.linalg.eigh((W / psi.unsqueeze(-1)).T @ W)
+        W = W @ turn.flip(-1)
     return Factors(W, psi)
 
 

@@ -25,7 +25,7 @@ from .scaled import centre_and_spread
 
 LEAST_NOISE = 1e-3  # σ in spreads of x
 MOST = 200  # factors
-VALUES = 6_000_000  # of x that are looked at
+VALUES = 2_000_000  # of x that are looked at
 QUIET = 0.3  # of the usual start, and of the noise, for all that is not the linear model
 WHOLE = 10  # rows without a gap for each column, from which a start is fitted to these alone
 

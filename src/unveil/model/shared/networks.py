@@ -9,6 +9,7 @@ from ...errors import RequestError
 Network = Literal["auto", "mlp", "patch", "conv", "plain"]
 Activation = Literal["auto", "tanh", "relu", "silu"]
 WIDTHS = {"conv": 32, "patch": 64, "plain": 200}
+MOST = {"width": 100_000, "depth": 1_000, "patch": 1_000, "num_groups": 1_000}
 ENOUGH = 10_000  # images from which more is learned of them: digits, with 1,400, gain nothing by a learned prior
 SMALL = 1024  # values of an image up to which a network of matrices alone sees enough of it
 
@@ -34,16 +35,16 @@ def default_prior(domain: Domain, num_examples: int) -> str:
 
 def sizes(domain: Domain, network: str, width: int, depth: int) -> dict[str, int]:
     """Width and depth as asked for, or by the kind of network and the size of x."""
-    refuse_negative(width=width, depth=depth)
+    check_sizes(width=width, depth=depth)
     own = 2 if network == "plain" else 1  # a second residual block costs an MLP more of its budget than it brings
     return {"width": width or default_width(domain, network), "depth": depth or own}
 
 
-def refuse_negative(**asked: int) -> None:
-    """Refuse sizes below 0, which leaves a size to the library."""
+def check_sizes(**asked: int) -> None:
+    """Refuse sizes below 0, which leaves a size to the library, and such as no machine holds."""
     for key, size in asked.items():
-        if size < 0:
-            raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
+        if not 0 <= size <= MOST[key]:
+            raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 to {MOST[key]:,}, or 0 to pick.")
 
 
 def default_width(domain: Domain, network: str) -> int:

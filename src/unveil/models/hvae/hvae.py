@@ -17,7 +17,7 @@ from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
 from ...model import Coordinates, Drawn, OneTransform, Posterior, groups_of, held, parameters_in
 from ...model.shared.labelled import Condition, Labelled, classes_of
-from ...model.shared.networks import default_prior
+from ...model.shared.networks import check_sizes, default_prior
 from ...model.shared.scaled import Scaled
 from ...nn.hierarchy import Choose, Gaussian, Ladder, Pass
 from ...nn.rungs import Inference, Network, ladder
@@ -115,6 +115,7 @@ class HVAE(Labelled, Scaled):
 
         Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
         """
+        check_sizes(width=width, depth=depth, num_groups=num_groups)
         chosen = picked(domain, network, latent, num_groups, cell, width, depth)
         latent = chosen.pop("latent")
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)

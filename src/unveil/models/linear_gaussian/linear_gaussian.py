@@ -74,7 +74,7 @@ class LinearGaussian(Model):
                 f"linear_gaussian is a density over all real numbers and x is {domain}.",
                 "Use the model 'vae', or give data.domain=real.",
             )
-        at_least(1, "model.latent", latent)
+        at_least(1, "model.latent", latent, 100_000)
         if not 0 < floor < 1:
             raise RequestError(f"model.floor is {floor}; it takes a share of the variance of x, between 0 and 1.")
         _one_of("noise", noise, ("isotropic", "diagonal"))

@@ -15,7 +15,7 @@ from ...domain import Domain
 from ...errors import RequestError, at_least
 from ...model import Drawn, Flow, Posterior, groups_of, parameters_in
 from ...model.shared.labelled import Condition, Conditioned, classes_of
-from ...model.shared.networks import refuse_negative
+from ...model.shared.networks import check_sizes
 from ...nn.noise import Path, Spacing, signal_and_noise
 from ...panels import Panel
 from ...registry import register
@@ -117,7 +117,7 @@ class VDM(Conditioned):
             )
         if network == "unet" and not domain.is_image:
             raise RequestError(f"model.network 'unet' needs images and x has the shape {domain.shape}; use 'mlp'.")
-        refuse_negative(width=width, depth=depth, patch=patch)
+        check_sizes(width=width, depth=depth, patch=patch)
         name = network if network != "auto" else "unet" if domain.is_image else "mlp"
         is_unet = name == "unet"
         return cls(

@@ -18,7 +18,7 @@ from ...likelihoods import Likelihood, default_likelihood
 from ...model import Drawn, Posterior, groups_of, held, parameters_in
 from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.labels import every_label, log_label_prior
-from ...model.shared.networks import ENOUGH, default_width
+from ...model.shared.networks import ENOUGH, check_sizes, default_width
 from ...model.shared.scaled import Scaled
 from ...nn.codecells import GridDecoder, GridEncoder, VectorDecoder, VectorEncoder, code_sizes
 from ...nn.quantize import count_codes, perplexity
@@ -149,6 +149,7 @@ class VQVAE(Conditioned, Scaled):
 
         Context: num_classes of the data's labels, has_missing entries of x, num_examples to train on.
         """
+        check_sizes(width=width, depth=depth)
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
         return cls(
             p_x,
