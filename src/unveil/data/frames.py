@@ -153,6 +153,13 @@ class Frame:
             for cell, seen, value in zip(came.to_list(), observed, filled.to_list(), strict=True)
         ]
         made: AnySeries = narwhals().new_series(name, cells, backend=self.whole.implementation)
+        return self._of_type(made, came)
+
+    def _of_type(self, made: AnySeries, came: AnySeries) -> AnySeries:
+        """A column in the type of another; pandas has more types than narwhals."""
+        if self.whole.implementation.is_pandas_like():
+            native = made.to_native().astype(came.to_native().dtype)
+            made = narwhals().from_native(native, series_only=True)
         return made
 
     def _series(self, name: str, values: Array) -> AnySeries:
