@@ -5,10 +5,11 @@ The rooms below know the store and nothing of this file. A new verb is one funct
 
 from __future__ import annotations
 
+import inspect
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,9 +31,24 @@ from .runs.store import RunStore
 from .use.encode import encode
 from .use.impute import impute
 from .use.packed import pack as pack_store
-from .use.sample import sample
+from .use.sample import sample, sample_as_fitted
 from .use.score import score
 from .use.show import interpolate, reconstruct
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def like(room: Callable[..., Any]) -> Callable[[Method], Method]:
+    """Show `help` the arguments and the words of the function that a verb calls."""
+
+    def shown(verb: Method) -> Method:
+        first, *others = inspect.signature(room).parameters.values()
+        own = [first.replace(name="self", annotation=inspect.Parameter.empty), *others]
+        verb.__signature__ = inspect.signature(room).replace(parameters=own)  # type: ignore[attr-defined]
+        verb.__doc__ = room.__doc__
+        return verb
+
+    return shown
 
 
 class Run:
@@ -117,37 +133,45 @@ class Run:
         """The data the run was fitted on, read again where needed; refused when its fingerprint has changed."""
         return self.store.data
 
+    @like(evaluate_run)
     def evaluate(self, **options: Any) -> dict[str, Any]:
         """The bound on log p(x) of a split or of new data; see `unveil.evaluation.evaluate.evaluate_run`."""
         return evaluate_run(self.store, **options)
 
+    @like(diagnose_run)
     def diagnose(self, **options: Any) -> dict[str, Any]:
         """Bracket, gap, islands, collapse, quality and structure; see `unveil.evaluation.diagnose.diagnose_run`."""
         return diagnose_run(self.store, **options)
 
-    def encode(self, x: Any) -> Any:
+    @like(encode)
+    def encode(self, x: Any, **options: Any) -> Any:
         """Posterior mean and standard deviation of x, or its codes, as x came; see `unveil.use.encode.encode`."""
-        return encode(self.store, x)
+        return encode(self.store, x, **options)
 
+    @like(score)
     def score(self, x: Any, **options: Any) -> Any:
         """log p(x), its error and its percentile among the validation examples; see `unveil.use.score.score`."""
         return score(self.store, x, **options)
 
+    @like(impute)
     def impute(self, x: Any, **options: Any) -> Any:
         """x with what is missing drawn from p(x_missing|x_observed), as it came; see `unveil.use.impute.impute`."""
         return impute(self.store, x, **options)
 
-    def sample(self, num_samples: int = 64, **options: Any) -> np.ndarray:
-        """New x from the model, [N, *shape]; see `unveil.use.sample.sample`."""
-        return sample(self.store, num_samples, **options)
+    @like(sample)
+    def sample(self, num_samples: int = 64, **options: Any) -> Any:
+        """New x from the model, [N, *shape], or a frame; see `unveil.use.sample.sample`."""
+        return sample_as_fitted(self.store, num_samples, **options)
 
+    @like(reconstruct)
     def reconstruct(self, x: Any = None, **options: Any) -> Any:
         """x and the mean of p(x|z) at the posterior mean; see `unveil.use.show.reconstruct`."""
         return reconstruct(self.store, x, **options)
 
-    def interpolate(self, x: Any = None, **options: Any) -> np.ndarray:
+    @like(interpolate)
+    def interpolate(self, x: Any = None, other: Any = None, **options: Any) -> np.ndarray:
         """Decoded paths between pairs of examples; see `unveil.use.show.interpolate`."""
-        return interpolate(self.store, x, **options)
+        return interpolate(self.store, x, other, **options)
 
     def resume(self, **options: Any) -> Run:
         """Go on where the run was stopped, or open a new phase with `epochs=`, `steps=` or `minutes=`."""
@@ -194,9 +218,18 @@ def carry_out(fitting: Fitting, show: bool | None = None) -> Run:
 
 
 def resume(
-    run: Run | Path | str, *, show: bool | None = None, data: Any = None, parts: Any = None, **budget: Any
+    run: Run | Path | str,
+    *,
+    epochs: int | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    show: bool | None = None,
+    data: Any = None,
+    parts: Any = None,
 ) -> Run:
     """Go on where a run was stopped; `epochs`, `steps` or `minutes` open a declared new phase from its best weights."""
+    given = {"epochs": epochs, "steps": steps, "minutes": minutes}
+    budget = {name: value for name, value in given.items() if value is not None}
     store = _store(run, data=data, parts=parts)
     return Run(follow((), continue_fitting(store, write_report, **budget), show))
 

@@ -4,6 +4,8 @@ import difflib
 import warnings
 from collections.abc import Iterable
 
+NEAR = 0.66  # likeness of two names from which one may be meant by the other
+
 
 class RequestError(ValueError):
     """The request was wrong: one sentence with what came, what is allowed and what to do (exit status 2)."""
@@ -24,10 +26,19 @@ class WorkError(RuntimeError):
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """A sentence that offers the nearest allowed name, or all of them when none is near."""
     allowed = sorted(allowed)
-    close = difflib.get_close_matches(str(name), allowed, n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {close[0]!r}?"
-    return f"Allowed: {', '.join(allowed)}." if allowed else "Nothing is allowed here."
+    return close(name, allowed) or (f"Allowed: {', '.join(allowed)}." if allowed else "Nothing is allowed here.")
+
+
+def close(name: str, allowed: Iterable[str]) -> str:
+    """ "Did you mean …?" with the nearest allowed name, or "" where none is near.
+
+    A dotted key is near also where its last part is.
+    """
+    parts = {
+        key: other for other in sorted(allowed, reverse=True) for key in (other, other.rpartition(".")[2].strip("-"))
+    }
+    found = difflib.get_close_matches(str(name).strip("-"), parts, n=1, cutoff=NEAR)
+    return f"Did you mean {parts[found[0]]!r}?" if found else ""
 
 
 class Fact(str):

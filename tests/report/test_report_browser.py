@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from report.conftest import HOSTILE
+from unveil.report.rounding import fixed
 from unveil.runs.store import RunStore
 
 
@@ -140,3 +141,44 @@ def test_scripts_that_are_not_the_pages_own_are_blocked(shown: Pages, mixture: R
     said, watched.said[:] = list(watched.said), []
     assert not [line for line in said if line.startswith("dialog")]
     assert [line for line in said if "Content Security Policy" in line]
+
+
+def test_a_click_on_a_picture_enlarges_it_and_another_puts_it_back(shown: Pages, images: RunStore) -> None:
+    watched = shown(images)
+    page = watched.page
+    first = page.locator("#extremes .row img").first
+    before = first.bounding_box()
+    first.click()
+    assert page.evaluate("document.getElementById('zoom').open")
+    large = page.locator("#zoom img").bounding_box()
+    assert before is not None and large is not None and large["width"] > 2 * before["width"]
+    assert page.locator("#zoom p").inner_text() == page.locator("#extremes .row figcaption").first.inner_text()
+    page.locator("#zoom").click()
+    assert not page.evaluate("document.getElementById('zoom').open") and watched.said == []
+
+
+def test_names_of_sections_lead_to_them(shown: Pages, images: RunStore) -> None:
+    page = shown(images).page
+    links = page.evaluate("[...document.querySelectorAll('.contents a, h2 a')].map(a => a.hash.slice(1))")
+    names = page.evaluate("[...document.querySelectorAll('section')].map(s => s.id)")
+    assert sorted(links) == sorted(names + names) and len(names) > 5
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+def test_a_large_number_stays_in_its_box(browser: Browser, width: int, images: RunStore, tmp_path: Path) -> None:
+    html = images.report_path.read_text(encoding="utf-8")
+    own, wide = fixed(images.result["log_px"]), "−66,021.61"
+    html = html.replace(f'--len:{len(own)}">{own}', f'--len:{len(wide)}">{wide}')
+    html = html.replace(f"<dd>{fixed(images.result['elbo'])}</dd>", f"<dd>{wide}</dd>")
+    (tmp_path / "wide.html").write_text(html, encoding="utf-8")
+    page = browser.new_context(offline=True, viewport={"width": width, "height": 800}).new_page()
+    page.goto((tmp_path / "wide.html").as_uri())
+    assert page.locator(".headline strong").inner_text() == wide
+    inside = """[...document.querySelectorAll('.strip dd, .headline strong')].every(e => {
+        const range = document.createRange();
+        range.selectNodeContents(e);
+        const [text, box] = [range.getBoundingClientRect(), e.parentElement.getBoundingClientRect()];
+        return text.left >= box.left && text.right <= box.right - 8;
+    })"""
+    assert page.evaluate(inside)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -20,6 +20,7 @@ import typer
 
 from .app import app
 from .failures import Terminated, failure
+from .familiar import familiar
 from .shared import load_plugin
 
 __all__ = ["app", "load_plugin", "main"]
@@ -78,8 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def carry_out(words: list[str]) -> int:
     """Parse and run; `typer`'s own handler is not used, since it knows neither our errors nor our exit statuses."""
     command = typer.main.get_command(app)
+    words, said = familiar(words)
     try:
         with command.make_context("unveil", words) as context:
+            if said:
+                from ..output.streams import say
+
+                say(said)
             command.invoke(context)
         sys.stdout.flush()
     except typer.Exit as end:

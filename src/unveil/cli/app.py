@@ -48,13 +48,14 @@ Source = Annotated[
     str, argument("SOURCE", "A name (unveil list sources), a folder of images, x.npy, x.npz[:name] or t.csv.")
 ]
 OptionalSource = Annotated[str | None, argument("SOURCE", "New x; default: test examples.")]
-Plugin = Annotated[Path | None, option("FILE.py", "A Python file with your own parts; it is executed.")]
+Plugin = Annotated[Path | None, option("FILE.py", "Run this file of your own parts; see docs/plugins.md.")]
 Json = Annotated[bool, switch("--json", "Print one JSON object on standard output.")]
 Epochs = Annotated[int | None, count("N", "Train for N passes over the data.")]
 Steps = Annotated[int | None, count("N", "Train for N updates.")]
 Minutes = Annotated[float | None, option("M", "End the whole command in about M minutes.", **MINUTES)]
 Limit = Annotated[int | None, count("N", "Use only N examples, drawn from all over them.")]
 Seed = Annotated[int, count("N", "Seed of all random numbers.", min=0, show_default=True)]
+SkipBroken = Annotated[bool, switch("--skip-broken", "Leave out images that cannot be read.")]
 Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
 Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]
 

@@ -1,12 +1,14 @@
 """The one place where errors end: an exit status, a sentence, a hint."""
 
 import errno
+import re
 import signal
 from typing import Any
 
 import typer
 
-from ..errors import Interrupted, RequestError, WorkError, nearest
+from ..errors import Interrupted, RequestError, WorkError, close
+from .familiar import ADVICE
 from .shared import print_json
 
 ERROR = "unveil-error-1"
@@ -73,10 +75,18 @@ def usage_failure(error: Any) -> Failure:
     here = context.command_path if context is not None else "unveil"
     if wrong and type(error).__name__ == "NoSuchOption" and context is not None:
         names = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
-        near = nearest(wrong, [*names, "--debug"])
-        hint = f"{near} " if near.startswith("Did you mean") else ""
-        return Failure(2, f"{here} has no option {wrong}.", f"{hint}All options: {here} --help")
+        hint = ADVICE.get(wrong.replace("_", "-")) or close(wrong, [*names, "--debug"])
+        return Failure(2, f"{here} has no option {wrong}.", f"{hint} All options: {here} --help")
+    if (name := unknown_command(error)) is not None and context is not None:
+        hint = ADVICE.get(name) or close(name, context.command.list_commands(context))
+        return Failure(2, f"{here} has no command {name!r}.", f"{hint} All commands: {here} --help")
     return Failure(2, wrong_value(error) or error.format_message(), f"For help: {here} --help")
+
+
+def unknown_command(error: Any) -> str | None:
+    """The word that is no command, of an error that says so; the parser keeps it in its sentence alone."""
+    told = re.match(r"No such command '(.+?)'\.", error.format_message())
+    return told[1] if told else None
 
 
 def wrong_value(error: Any) -> str:

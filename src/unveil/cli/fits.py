@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .app import Epochs, Json, Minutes, Plugin, RunPath, Source, Steps, argument, count, option, switch, verb
+from .app import (
+    Epochs,
+    Json,
+    Minutes,
+    Plugin,
+    RunPath,
+    SkipBroken,
+    Source,
+    Steps,
+    argument,
+    count,
+    option,
+    switch,
+    verb,
+)
 from .shared import load_plugin, merged, open_run, print_json
 
 if TYPE_CHECKING:
@@ -24,7 +38,7 @@ def fit(
     objective: Annotated[str | None, option("NAME", "Name of the objective; default elbo.")] = None,
     latent: Annotated[int | None, count("D", "Number of latents.")] = None,
     size: Annotated[str | None, option("S", "Resize images to S×S pixels.")] = None,
-    skip_broken: Annotated[bool, switch("--skip-broken", "Leave out images that cannot be read.")] = False,
+    skip_broken: SkipBroken = False,
     condition: Annotated[str | None, option("label", "Fit p(x|z, label): the model is given the labels.")] = None,
     epochs: Epochs = None,
     steps: Steps = None,
@@ -71,8 +85,8 @@ def resume(
     parts = load_plugin(plugin)
     from ..api import resume as resume_run
 
-    budget = {"epochs": epochs, "steps": steps, "minutes": minutes}
-    show_run(resume_run(run, show=True, data=data, parts=parts, **budget), as_json)
+    how: dict[str, Any] = {"epochs": epochs, "steps": steps, "minutes": minutes, "data": data, "parts": parts}
+    show_run(resume_run(run, show=True, **how), as_json)
 
 
 @verb("unveil demo")

@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RequestError
-from .app import MINUTES, Json, Limit, Plugin, RunPath, Seed, Source, Table, argument, count, option, switch, verb
+from .app import (
+    MINUTES,
+    Json,
+    Limit,
+    Plugin,
+    RunPath,
+    Seed,
+    SkipBroken,
+    Source,
+    Table,
+    argument,
+    count,
+    option,
+    switch,
+    verb,
+)
 from .shared import merged, open_run, print_json, refuse_beside
 
 if TYPE_CHECKING:
@@ -128,7 +143,9 @@ def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: 
 
 
 @verb("unveil score runs/digits-vae-1 new.npz -o scores.csv")
-def score(run: RunPath, source: Source, out: Table, seed: Seed = 0, plugin: Plugin = None) -> None:
+def score(
+    run: RunPath, source: Source, out: Table, seed: Seed = 0, skip_broken: SkipBroken = False, plugin: Plugin = None
+) -> None:
     """Give every x its log p(x). Each row has its error, too, and its percentile among validation examples."""
     from ..output.exports import TABLES, check_target, write_table
 
@@ -138,7 +155,7 @@ def score(run: RunPath, source: Source, out: Table, seed: Seed = 0, plugin: Plug
     from ..output.streams import say
 
     with counting("examples") as progress:
-        scores = found.score(source, seed=seed, progress=progress)
+        scores = found.score(source, seed=seed, skip_broken=skip_broken, progress=progress)
     say(scores.notes)
     columns = scores.columns()
     write_table(out, columns, {name: columns[name] for name in ("log_px", "stderr", "percentile", "row")})

@@ -5,18 +5,32 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import RequestError
-from .app import OptionalSource, Picture, Plugin, RunPath, Seed, Source, Table, argument, count, option, switch, verb
+from .app import (
+    OptionalSource,
+    Picture,
+    Plugin,
+    RunPath,
+    Seed,
+    SkipBroken,
+    Source,
+    Table,
+    argument,
+    count,
+    option,
+    switch,
+    verb,
+)
 from .shared import joined, numbers, open_run, open_to_draw, refuse_beside
 
 
 @verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
-def encode(run: RunPath, source: Source, out: Table, plugin: Plugin = None) -> None:
+def encode(run: RunPath, source: Source, out: Table, skip_broken: SkipBroken = False, plugin: Plugin = None) -> None:
     """Embed x. Writes mean and standard deviation of q(z|x) for every latent (.npy: the mean), or the codes."""
     from ..output.exports import TABLES, check_target, write_table
     from ..output.streams import say
 
     check_target(out, TABLES, source)
-    z = open_run(run, plugin).encode(source)
+    z = open_run(run, plugin).encode(source, skip_broken=skip_broken)
     say(z.notes)
     write_table(out, z.columns(), z.arrays())
     typer.echo(f"{len(z.mean):,} encodings of {z.words} in {out}")
@@ -73,9 +87,10 @@ def sample(
         refuse_beside("with --mean", draw=draw)
     found = open_to_draw(run, out, plugin)
     from ..output.exports import write_x
+    from ..use.sample import sample as drawn
 
     means = mean or (out.suffix.lower() == ".png" and not draw)
-    x = found.sample(num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
+    x = drawn(found.store, num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
     write_x(out, x, found.domain, found.columns)
     told = " (means E[x|z]; --draw adds the noise of p(x|z))" if means and not mean and found.model.groups else ""
     typer.echo(f"{len(x):,} samples in {out}{told}")
@@ -103,6 +118,9 @@ def interpolate(
     run: RunPath,
     out: Picture,
     source: OptionalSource = None,
+    other: Annotated[
+        str | None, argument("OTHER", "Where paths end: x of as many rows, such as a second picture.")
+    ] = None,
     num_paths: Annotated[int, count("N", "Number of pairs.", "-n", "--num-paths", show_default=True)] = 8,
     num_steps: Annotated[int, count("S", "Number of points along each path.", min=2, show_default=True)] = 10,
     spherical: Annotated[bool, switch("--spherical", "Follow the great circle instead of the line.")] = False,
@@ -112,6 +130,6 @@ def interpolate(
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_paths
 
-    x = found.interpolate(source, num_paths=num_paths, num_steps=num_steps, spherical=spherical)
+    x = found.interpolate(source, other, num_paths=num_paths, num_steps=num_steps, spherical=spherical)
     write_paths(out, x, found.domain, found.columns)
     typer.echo(f"{len(x):,} paths of {x.shape[1]} steps in {out}")

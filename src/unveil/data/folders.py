@@ -190,7 +190,7 @@ def _broken(path: Path, names: Sequence[Name], broken: dict[int, Unreadable], ho
     elif how.shape is None:
         way = "--skip-broken (data.skip_broken=true) leaves them out."
     else:
-        way = "Take them out first: every picture has its row."
+        way = "Take them out first: every picture has its row. score and encode take --skip-broken."
     came = f"{len(broken):,} of {len(names):,} images in {shown(str(path))} cannot be read"
     return RequestError(f"{came}: {_three(names, broken)}.", " ".join(filter(None, (*remedies, way))))
 

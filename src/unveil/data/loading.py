@@ -131,6 +131,7 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         factors=raw.factors,
         white=raw.white,
         paper=raw.paper,
+        files=raw.files,
     )
 
 
@@ -152,13 +153,14 @@ def read_new(
     missing: str = "",
     white: int | None = None,
     paper: str | None = None,
+    skip_broken: bool = False,
 ) -> Raw:
     """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
 
     Arguments: columns, label, drop, header, decimal, missing, of the run, whatever order and company the columns come
-    in now; white and paper, of its pictures, as of `Raw`.
+    in now; white and paper, of its pictures, as of `Raw`; skip_broken, leave out pictures that cannot be read.
     """
-    pictures = Pictures(shape=domain.shape, keeps_depth=domain.kind == "real", white=white, paper=paper)
+    pictures = Pictures("auto", skip_broken, domain.shape, domain.kind == "real", white, paper)
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
     return read(source, columns=columns, **table, pictures=pictures)
 

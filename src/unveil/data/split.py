@@ -18,7 +18,7 @@ from .raw import Array, short_name
 FORMAT = "unveil-data-1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """N examples in their storage dtype, uint8 or float32, on one device.
 
@@ -43,6 +43,11 @@ class Split:
     grey: Tensor | None = None
     observed: Tensor | None = None
     z: tuple[Tensor, ...] | None = None
+
+    def __repr__(self) -> str:
+        parts = ("y", "observed", "z")
+        held = "".join(f", {name}" for name in parts if getattr(self, name) is not None)
+        return f"Split({len(self):,} examples of {self.domain}, {'×'.join(map(str, self.domain.shape))}{held})"
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -77,6 +82,17 @@ class Split:
         index = index.to(self.x.device)
         return self._map(lambda held: held.index_select(0, index))
 
+    def followed_by(self, other: Split) -> Split:
+        """Both as one, of new x without labels and known z; grey levels stay where both have them."""
+        observed, grey = None, None
+        if self.observed is not None or other.observed is not None:
+            seen = [torch.ones_like(s.x, dtype=torch.bool) if s.observed is None else s.observed for s in (self, other)]
+            observed = torch.cat(seen)
+        if self.grey is not None and other.grey is not None:
+            grey = torch.cat([self.grey, other.grey])
+        x, rows = torch.cat([self.x, other.x]), torch.cat([self.rows, other.rows])
+        return replace(self, x=x, rows=rows, y=None, z=None, observed=observed, grey=grey)
+
     def _batch(self, x: Tensor, index: Tensor) -> Batch:
         y, observed = (None if t is None else t.index_select(0, index) for t in (self.y, self.observed))
         z = None if self.z is None else tuple(group.index_select(0, index) for group in self.z)
@@ -97,7 +113,7 @@ def spread_rows(total: int, count: int, seed: int = 0) -> Tensor:
     return ends[:-1] + (place * (ends[1:] - ends[:-1])).long()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Data:
     """A source, split and fingerprinted.
 
@@ -113,6 +129,7 @@ class Data:
         levels: the number of grey levels before binarization, 0 where nothing was binarized.
         columns: the names of the columns of a table, or None.
         resize: what was done to the size of pictures, in a sentence, or None.
+        files: of a folder of pictures, the path of each row's in the source's order, or None.
         factors: known generative factors by name, [N] each in the source's order, or None.
         white, paper: as of `Raw`.
     """
@@ -132,8 +149,13 @@ class Data:
     columns: tuple[str, ...] | None = None
     resize: str | None = None
     factors: Mapping[str, Array] | None = None
+    files: tuple[str, ...] | None = None
     white: int | None = None
     paper: str | None = None
+
+    def __repr__(self) -> str:
+        sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))
+        return f"Data({self.name!r}: {sizes} examples, {'×'.join(map(str, self.domain.shape))}, {self.domain})"
 
     @property
     def has_missing(self) -> bool:

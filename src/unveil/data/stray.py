@@ -39,7 +39,7 @@ def stray(x: Array, observed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
 
 def _of_column(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     none = np.zeros(len(values), bool)
-    if len(values) < 10:
+    if len(values) < 10 or not np.isfinite(values).all():  # which is refused, later and by name
         return none
     distance = np.abs(values - np.median(values))
     kept = np.unique(distance[distance > 0])

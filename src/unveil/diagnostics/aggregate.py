@@ -84,9 +84,9 @@ class Aggregate(Plain):
         if self.capped:
             why = f" ({self.num_examples:,} examples cannot show more than log N = {self.cap:.2f})"
         return (
-            f"Of the rate of {self.rate:.2f} nats, {least}{self.information:.2f} ± {self.information_stderr:.2f} are "
-            f"mutual information of x and z{why}, and {most}{self.kl:.2f} ± {self.kl_stderr:.2f} the distance of all "
-            "posteriors together from the prior."
+            f"The rate is {self.rate:.2f} nats. Of these, {least}{self.information:.2f} ± "
+            f"{self.information_stderr:.2f} tell about x: they are mutual information of x and z{why}. The other "
+            f"{most}{self.kl:.2f} ± {self.kl_stderr:.2f} are wasted: they are the distance of q(z) from the prior."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -99,14 +99,14 @@ class Aggregate(Plain):
             return []
         off, D = sum(v >= MARGINAL for v in self.kl_per_dim), len(self.kl_per_dim)
         sentence = (
-            f"The codes of held-out examples lie elsewhere than the prior draws z: a classifier tells the two apart "
-            f"with an AUC of {self.auc:.3f} ± {self.auc_stderr:.3f} (0.5 is a match), {off} of {D} dimensions differ "
-            f"by {MARGINAL} nat or more (the worst by {worst:.1f}), and {100 * self.holes:.0f} % of the prior's draws "
-            "lie where there are no codes, so samples show what the decoder never learned."
+            "The prior draws z where held-out examples have no codes. A classifier tells the two apart with an AUC of "
+            f"{self.auc:.3f} ± {self.auc_stderr:.3f}, where 0.5 is a match. {off} of {D} dimensions differ by "
+            f"{MARGINAL} nat or more, the worst by {worst:.1f}. {100 * self.holes:.0f} % of the prior's draws lie "
+            "where there are no codes. Samples from there show what the decoder never learned."
         )
         remedy = (
-            "Give the rate its full weight (--objective elbo, or objective.beta=1 or more), or let the "
-            "prior come to the codes: prior=mixture, vamp or realnvp, with train.prior_share=0.2 for it to catch up."
+            "Give the rate its full weight: --objective elbo, or objective.beta=1 or more. Or take a prior that moves "
+            "to the codes: prior=mixture, vamp or realnvp, and train.prior_share=0.2, which trains it alone at the end."
         )
         return [Finding("islands", sentence, self.auc, remedy)]
 
@@ -163,7 +163,7 @@ def aggregate(model: Model, split: Split, *, seed: int = 0, limit: int = 2000) -
     model.require("The aggregate posterior", {"log_w"})
     held_out = split.spread(limit)
     if len(held_out) < 4:
-        raise RequestError(f"The aggregate posterior of {len(held_out)} examples came; it takes at least 4.")
+        raise RequestError(f"{len(held_out)} examples came; the aggregate posterior takes at least 4.")
     with evaluating(model):
         held_out, num_draws, fewer = _affordable(model, held_out)
         halves = _encode(model, held_out, 0, num_draws, seed), _encode(model, held_out, 1, num_draws, seed)

@@ -62,10 +62,10 @@ class Bracket(Plain):
         if short < max(0.5, 4 * math.hypot(better[-1].stderr_mc, ladder[-1].stderr_mc)):
             return []
         sentence = (
-            f"{ladder[-1].name} stays {short:.2f} nats below {better[-1].name}: with so few samples importance "
-            "weighting understates log p(x) of this model."
+            f"{ladder[-1].name} is {short:.2f} nats below {better[-1].name}. So few importance samples understate "
+            "log p(x) of this model."
         )
-        remedy = "Quote the estimator ais or sandwich in place of iwae, or raise --num-samples and watch it climb."
+        remedy = "State the number of the estimator ais or sandwich in place of iwae, or raise --num-samples."
         return [Finding("loose_bound", sentence, short, remedy)]
 
 

@@ -54,10 +54,11 @@ def collapsed(used: int, size: int, perplexity: float) -> Finding:
     """The finding for a book whose codes are hardly used."""
     return Finding(
         "codebook_collapse",
-        f"The codebook has collapsed: {used} of its {size} codes occur, and count as {perplexity:.1f}.",
+        f"The codebook has collapsed: {used} of its {size} codes occur. They carry as much as {perplexity:.1f} codes "
+        "that are used equally often.",
         perplexity,
-        "Train again with model.revival=true, which puts codes that nothing chooses where the data is; if that is on, "
-        "with a smaller model.codebook_size, or with model.quantizer=fsq, which has no book that could collapse.",
+        "Train again with model.revival=true, which moves unused codes to the data. If that is on already, take a "
+        "smaller model.codebook_size, or model.quantizer=fsq, which has no codebook that could collapse.",
     )
 
 

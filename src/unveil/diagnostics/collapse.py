@@ -28,7 +28,7 @@ INACTIVE = 0.01  # nats that a latent tells of x, and variance of its mean over 
 DROP, RATE = 0.5, 0.25
 OF_REAL = (
     "If objective.beta is above 1, lower it. Else train again with objective.warmup=0.5, --objective free_bits or "
-    "train.encoder_steps=5; if z then stays alive and the bound is no better, these x can be explained without it."
+    "train.encoder_steps=5. If z is then used and the bound is no better, the model can explain these x without z."
 )
 OF_CODES = "Train for longer, with a smaller model.commitment, or with more codes (model.latent)."
 
@@ -82,8 +82,8 @@ class Collapse(Plain):
             return []
         when = "" if self.since is None else f" since step {self.since:,} of {self.num_steps:,}"
         sentence = (
-            f"z carries next to nothing: with the z of another example log p(x|z) falls by only {self.drop:.3f} ± "
-            f"{self.drop_stderr:.3f} nats, and the rate is {self.rate:.3f} nats{when}."
+            f"z carries next to nothing. With the z of another example log p(x|z) falls by only {self.drop:.3f} ± "
+            f"{self.drop_stderr:.3f} nats. The rate is {self.rate:.3f} nats{when}."
         )
         return [Finding("collapse", sentence, self.drop, OF_CODES if self.codes else OF_REAL)]
 
@@ -113,7 +113,7 @@ def collapse(
     require_latents(model, "The test with shuffled z")
     held_out = split.spread(limit)
     if len(held_out) < 2:
-        raise RequestError(f"{len(held_out)} examples came; to give one the z of another takes at least 2.")
+        raise RequestError(f"{len(held_out)} examples came; the test gives one the z of another and takes at least 2.")
     with evaluating(model):
         parts = [
             _encode(model, held_out, block.own, ("collapse", seed, i)) for i, block in enumerate(blocks(len(held_out)))

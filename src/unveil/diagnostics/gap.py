@@ -78,7 +78,7 @@ class Gap:
         """One sentence: what to do about the larger part."""
         amortisation, approximation = (float(part.mean()) for part in (self.amortisation, self.approximation))
         if not self._exceeds(max(amortisation, approximation), WORTH):
-            return "Both gaps are small: the encoder is as good as it gets, and what is left to gain is in the model."
+            return "Both gaps are small. The encoder loses little; a better number has to come from the model."
         if amortisation >= approximation:
             return f"Most of the gap is amortisation: {self._for_amortisation()}."
         return f"Most of the gap is the family of q: {self._for_approximation()}."
@@ -92,7 +92,7 @@ class Gap:
             found.append(Finding("amortisation_gap", sentence, mean, _sentence(self._for_amortisation())))
         mean, error = mean_and_error(self.approximation)
         if self._exceeds(mean - 2 * error, LARGE):
-            sentence = f"The best {_named(self.family)} lacks {self._at_least}{mean:.2f} nats per example of log p(x)."
+            sentence = f"The best {_named(self.family)} is {self._at_least}{mean:.2f} nats per example below log p(x)."
             found.append(Finding("approximation_gap", sentence, mean, _sentence(self._for_approximation())))
         return found
 
@@ -184,9 +184,9 @@ def gap(
     require_latents(model, "The gap")
     if len(model.groups) > 1:
         raise RequestError(
-            "The gap is split by fitting q of each example anew, in families over one latent group, and this "
+            "The gap can be split for a model with one latent group, and this "
             f"{type(model).__name__} has {len(model.groups)}.",
-            "The whole of it is the difference of the estimators sandwich and elbo.",
+            "The whole gap is the difference of two estimators: unveil evaluate --estimator sandwich, and elbo.",
         )
     model.require("The gap", NEEDS)
 

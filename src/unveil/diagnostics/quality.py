@@ -128,15 +128,18 @@ class Quality(Plain):
             "precision": "Look for islands first; then train longer, or fit the prior to q (prior=vamp or realnvp).",
             "coverage": "Look for collapse first; then train longer, or with more latents (model.latent).",
         }[name]
-        sentence = f"{value:.0%} {meaning}, and {reference:.0%} for training x in place of samples ({self.features})."
+        sentence = (
+            f"Only {value:.0%} {meaning}. With training x in place of samples it is {reference:.0%}. Distances are "
+            f"measured in {self.features}."
+        )
         return [Finding(f"low_{name}", sentence, value, remedy)]
 
     def _memorised(self) -> Finding:
         sentence = (
-            f"{self.copied:.0%} of samples are closer to a training example than 99 % of held-out x are (1 % by "
-            f"chance; {self.features}): samples look like copies."
+            f"Samples look like copies. {self.copied:.0%} of them are closer to a training example than 99 % of "
+            f"held-out x are; by chance it would be 1 %. Distances are measured in {self.features}."
         )
-        remedy = "Look at the nearest pairs; take a smaller network (model.width), more data, or stop earlier."
+        remedy = "Look at the nearest pairs. Then take a smaller network (model.width), more data, or fewer steps."
         return Finding("memorised", sentence, self.copied, remedy)
 
 

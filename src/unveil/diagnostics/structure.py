@@ -84,8 +84,8 @@ class Structure(Plain):
             return []
         z, ppca = self.labels["z"], self.labels["ppca"]
         sentence = (
-            f"A linear probe reads {z.linear:.0%} of test labels off z and k-NN {z.knn:.0%}; off pPCA codes of "
-            f"no more dimensions ({self.dims}) they read {ppca.linear:.0%} and {ppca.knn:.0%}."
+            f"A linear probe finds {z.linear:.0%} of the test labels from z, and k-NN {z.knn:.0%}. From pPCA codes of "
+            f"{self.dims} dimensions at most they find more: {ppca.linear:.0%} and {ppca.knn:.0%}."
         )
         remedy = (
             "Look for collapse first; then train longer, or weigh the rate less (--objective beta_elbo "
@@ -104,8 +104,8 @@ def structure(model: Model, data: Data, *, seed: int = 0, limit: int = 2000) -> 
     require_latents(model, "The structure of z")
     if model.codebook_size:
         raise RequestError(
-            "The structure of z is read off numbers, and these latents are codes, whose numbers are names; whether "
-            "they are used is told by the codebook."
+            "The structure of z is measured on real numbers, and the latents of this model are codes. Their numbers "
+            "are only names. See the part about the codebook instead."
         )
     order = held_by(data.factors, "upper", "lower")
     train, test = data.train.spread(ORDERED if order else limit), data.test.spread(limit)

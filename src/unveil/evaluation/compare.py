@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import RequestError
+from ..estimators.label import label_of
 from ..files import Plain, finite
 from ..ops import mean_and_error
 from ..runs.curves import validation_curve
@@ -124,7 +125,7 @@ def _short(value: Any) -> str:
 
 def _remarks(rows: Sequence[Row], mixed: bool) -> list[str]:
     found = []
-    how = {(row.result["estimator"], row.result["num_samples"]) for row in rows}
+    how = {label_of(row.result) for row in rows}
     if len(how) > 1:
         found.append(
             "The runs were judged in different ways, and a tighter bound looks better. For a fair difference, judge "

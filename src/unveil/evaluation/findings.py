@@ -5,7 +5,7 @@ from typing import Any
 
 from ..diagnostics.codebook import LEAST, collapsed
 from ..diagnostics.finding import Finding
-from ..estimators.label import label
+from ..estimators.label import label_of
 from ..model import Model
 from ..registry import load_all
 from ..runs.curves import curve, validation_curve
@@ -49,7 +49,7 @@ def _value(result: dict[str, Any]) -> str:
     share = result.get("observed", 1.0)
     part = "" if share == 1 else f" of the observed part of x ({share:.1%})"
     name = result["estimator"]
-    how = "closed form" if name == "exact" else label(name, result["num_samples"])
+    how = "closed form" if name == "exact" else label_of(result)
     return (
         f"{quantity(result)}{part} is {SIDES[result['direction']]} {result['log_px']:.2f}{error} nats per example on "
         f"{result['num_examples']:,} test examples ({how}{bits}).{labels_known_in_part(result)}"

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..diagnostics.activity import active_units
 from ..estimators.base import Estimator
+from ..estimators.label import settings_of
 from ..files import finite
 from ..ops import error_of_known, error_of_mean
 from ..runs.store import RunStore, versions
@@ -31,6 +32,7 @@ def report_estimate(run: RunStore, judge: Estimator, judged: Judged) -> dict[str
         "estimator": judge.registered[1],
         "direction": estimate.direction,
         "num_samples": judge.num_samples,
+        "settings": settings_of(judge),
         "log_px": float(log_px.mean()),
         "log_px_sum": float(log_px.sum()),
         **spread_of(log_px),

@@ -30,6 +30,12 @@ from .events import Event
 from .explain import explain
 from .place import placed
 
+SHORT = {
+    **{name: f"model.{name}" for name in ("latent", "condition")},
+    **{name: f"train.{name}" for name in ("epochs", "steps", "minutes")},
+    **{name: f"data.{name}" for name in ("size", "skip_broken")},
+}
+
 
 @dataclass(frozen=True)
 class Fitting:
@@ -106,9 +112,8 @@ def prepare(
 
 
 def dotted(name: str) -> str:
-    """model__latent → model.latent; latent, epochs, steps, minutes → their keys."""
-    short = {"latent": "model.latent", "epochs": "train.epochs", "steps": "train.steps", "minutes": "train.minutes"}
-    return short.get(name, name.replace("__", "."))
+    """model__latent → model.latent; the names of the flags → their keys."""
+    return SHORT.get(name, name.replace("__", "."))
 
 
 def _named(kind: str, value: Any) -> dict[str, str]:

@@ -7,6 +7,7 @@ a new fact that each must state is an attribute of `Model` in `interface.py`, wi
 from .asking import (
     decoding_in,
     device_of,
+    groups_of,
     has_real_z,
     num_latents,
     prior_draw,
@@ -31,6 +32,7 @@ __all__ = [
     "decoding_in",
     "device_of",
     "evaluating",
+    "groups_of",
     "has_real_z",
     "held",
     "marginals",

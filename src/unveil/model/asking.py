@@ -25,6 +25,15 @@ def prior_draw(model: Model) -> tuple[Tensor, ...]:
         return model.draw_prior(1, model.draw_labels(1))
 
 
+def groups_of(z: tuple[Tensor, ...] | Tensor, count: int = 1) -> tuple[Tensor, ...]:
+    """z as a tuple of its groups; a tensor is the one group of a model that has one. Another number is refused."""
+    groups = (z,) if isinstance(z, Tensor) else tuple(z)
+    if len(groups) != count:
+        came = "one tensor" if isinstance(z, Tensor) else f"{len(groups)} groups"
+        raise RequestError(f"z came as {came}; this model takes a tuple of {count} groups, from the top one down.")
+    return groups
+
+
 def has_real_z(model: Model) -> bool:
     """Whether every latent is a real number, between which others lie."""
     return all(group.is_floating_point() for group in prior_draw(model))

@@ -90,8 +90,11 @@ class Model(nn.Module, ABC):
         """log p(x|z) and log p(z) at z (groups of [K, B, …]); says nothing of q."""
 
     @abstractmethod
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        """p(x|z) with batch shape [K, B] or [B]; its mean and samples have the units of x."""
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        """p(x|z) with batch shape [K, B] or [B]; its mean and samples have the units of x.
+
+        Arguments: z, the groups from the top one down; of one group its tensor will do.
+        """
 
     @abstractmethod
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:

@@ -171,7 +171,7 @@ class Autoregressive(Conditioned, Scaled):
         """A single sample of weight 1, since there is nothing to enumerate."""
         return replace(self.infer(batch), log_m=batch.x.new_zeros(1, len(batch)))
 
-    def decode(self, z: tuple[Tensor, ...] = (), y: Tensor | None = None) -> Distribution:
+    def decode(self, z: tuple[Tensor, ...] | Tensor = (), y: Tensor | None = None) -> Distribution:
         """p(x), or p(x|y) with batch shape [B]."""
         if self.num_classes and y is None:
             raise RequestError("This model is p(x|y): its density of x takes the labels y [B].")

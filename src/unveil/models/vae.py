@@ -17,7 +17,17 @@ from ..batch import Batch
 from ..domain import Domain
 from ..errors import RequestError, at_least
 from ..likelihoods import Likelihood, default_likelihood
-from ..model import Coordinates, Drawn, OneGroup, OneTransform, Posterior, marginals, parameters_in
+from ..model import (
+    Coordinates,
+    Drawn,
+    OneGroup,
+    OneTransform,
+    Posterior,
+    evaluating,
+    groups_of,
+    marginals,
+    parameters_in,
+)
 from ..model.shared.labelled import Condition, Labelled, classes_of
 from ..model.shared.linear_start import num_factors, start_linear, starts_normal, takes_start
 from ..model.shared.networks import (
@@ -34,6 +44,7 @@ from ..model.shared.scaled import Scaled
 from ..nn.beside import DecoderBeside
 from ..nn.linear_posterior import LinearPosterior
 from ..nn.masking import join_label, shape_with_mask
+from ..ops import keyed
 from ..posteriors import PosteriorHead
 from ..priors import Prior
 from ..registry import describe, lookup, register
@@ -99,6 +110,7 @@ class VAE(Labelled, Scaled):
         self.linear = linear
         self.expect_x(sees_missing)
         self.expect_labels(num_classes)
+        self._require_sizes()
         prior.attach(self.q, self.domain.shape)
         self._gives = self._facts()
 
@@ -177,6 +189,24 @@ class VAE(Labelled, Scaled):
         return self._gives
 
     @torch.no_grad()
+    def _require_sizes(self) -> None:
+        """Refuse parts that do not fit each other, by the sizes that came."""
+        label = self.num_classes + (self.linear.num_features if self.linear else 0)
+        seen, z = torch.zeros(1, *self.seen_shape), torch.zeros(1, self.prior.num_values + self.num_classes)
+        for name, part, given, wanted, by in (
+            ("encoder", self.encoder, seen, self.posterior_head.num_features - label, "posterior"),
+            ("decoder", self.decoder, z, self.likelihood.num_outputs, "likelihood"),
+        ):
+            with evaluating(part), keyed("sizes"):
+                try:
+                    came = tuple(part(given.to(next(part.parameters(), given).device)).shape)
+                except RuntimeError as error:
+                    took = f"The {name} does not take an input of shape {tuple(given.shape)}"
+                    raise RequestError(f"{took}: {' '.join(str(error).split())}.") from error
+            if came != (1, wanted):
+                raise RequestError(f"The {name} gives {came} for one example, and the {by} takes (1, {wanted}).")
+
+    @torch.no_grad()
     def _facts(self) -> frozenset[str]:
         facts = {"log_w", "joint"}
         q, p = self.posterior_head(torch.zeros(1, self.posterior_head.num_features)), self.prior()
@@ -222,8 +252,8 @@ class VAE(Labelled, Scaled):
         log_px_z = self.likelihood(self._features(z[0], batch.y), batch.observed).log_prob(batch.x)
         return Terms(log_px_z=log_px_z, log_pz=self.prior(batch.y).log_prob(z[0]).unsqueeze(-1), z=z)
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        return self.likelihood(self._features(z[0], y))
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        return self.likelihood(self._features(groups_of(z)[0], y))
 
     def coordinates(self, batch: Batch) -> Coordinates:
         return OneTransform(self.prior.base(batch.y)[1])

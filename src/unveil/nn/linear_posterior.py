@@ -23,7 +23,7 @@ def unbounded(log_s: Tensor) -> Tensor:
 
 @register("encoder", "linear_posterior")
 class LinearPosterior(nn.Module):
-    """For u = E[u|y] + W z + ε, ε ∼ N(0, diag ψ), and a mask o of what is observed,
+    """The posterior of u = E[u|y] + W z + ε, ε ∼ N(0, diag ψ), under a mask o of what is observed.
 
     p(z|u_o) = N(M⁻¹ Wᵀ ψ⁻¹ o (u − E[u|y]), M⁻¹) with M = I + Wᵀ diag(o/ψ) W.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..estimators.label import label
+from ..estimators.label import label_of
 from ..evaluation.compare import Comparison, Row
 from ..evaluation.findings import SIGNS
 from .result_table import error_of
@@ -23,7 +23,7 @@ def _compared(row: Row) -> tuple[str, ...]:
     values, result = row.columns(), row.result
     behind = "" if row.stderr is None else f"{-row.difference:.2f}{error_of(row.stderr)}"
     log_px = f"{SIGNS[result['direction']]} {result['log_px']:.2f}"
-    how = label(result["estimator"], result["num_samples"])
+    how = label_of(result)
     return row.name, values["model"], values["objective"], log_px, behind, how, sparkline(row.curve[1])
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RequestError
-from ..estimators.label import label
+from ..estimators.label import label_of
 from ..registry import load_all
 from ..runs.paths import runs_in
 from ..runs.store import RunStore
@@ -59,7 +59,7 @@ def _run_row(path: Path) -> tuple[str, ...]:
         if not run.is_finished:
             return str(path), model, source, "", f"unfinished: unveil resume {path}"
         result = run.result
-        how = label(result["estimator"], result["num_samples"])
+        how = label_of(result)
         return str(path), model, source, f"{result['log_px']:.2f}", f"{how}, {result['direction']}"
     except (RequestError, KeyError) as error:
         return str(path), "", "", "", f"cannot be read: {error}"

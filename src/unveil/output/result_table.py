@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..estimators.label import label
+from ..estimators.label import label_of
 from ..evaluation.carried import carried_words
 from ..evaluation.findings import SIDES, labels_known_in_part, quantity
 from .streams import print_lines, print_rows
@@ -15,7 +15,7 @@ def print_result(result: Mapping[str, Any]) -> None:
     named = {"given": "examples of", "simulated": "examples made up by"}
     part = named.get(result["split"], f"examples of the {result['split']} split of")
     decoded = "" if result["precision"] == "float32" else f", decoder in {result['precision']},"
-    how = f"{label(result['estimator'], result['num_samples'])}{decoded} on {result['num_examples']:,}"
+    how = f"{label_of(result)}{decoded} on {result['num_examples']:,}"
     text = (
         f"{quantity(result)} is {SIDES[result['direction']]} {result['log_px']:.2f}{error_of(result['stderr'])} nats "
         f"per example: {how} {part} {result['source']}{drawn(result)}.{labels_known_in_part(result)}"

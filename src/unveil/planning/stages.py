@@ -74,7 +74,7 @@ def _check_companions(options: TrainOptions) -> None:
     if options.schedule == "plateau" and 0 < options.patience <= options.plateau:
         raise RequestError(
             f"train.plateau is {options.plateau} and training stops after {options.patience} validations without a "
-            "better bound, so the learning rate would never fall; take train.plateau below train.patience."
+            "better bound. The learning rate would never fall; take train.plateau below train.patience."
         )
 
 

@@ -79,7 +79,7 @@ def counted(show: bool | None) -> Iterator[Told | None]:
         if done * 10 // total > max(0, done - ROWS) * 10 // total:
             say([f"judged {done:,} of {total:,} test examples"])
 
-    with counting("test examples", show is not False) as bar:
+    with counting("test examples", show is not False and is_terminal()) as bar:
         yield line if bar is None and show else bar
 
 

@@ -81,6 +81,39 @@
   });
   addEventListener("scroll", hide, { passive: true });
 
+  // Every section has its place in the contents, and its name is a link to it.
+  function link(section, text) {
+    const found = document.createElement("a");
+    found.href = "#" + section.id;
+    found.textContent = text;
+    return found;
+  }
+  const contents = document.querySelector(".contents");
+  document.querySelectorAll("section").forEach(section => {
+    const name = section.querySelector("h2");
+    contents.append(link(section, name.textContent));
+    name.replaceChildren(link(section, name.textContent));
+  });
+
+  // A click on a picture enlarges it; another one, or Escape, puts it back.
+  const zoom = document.getElementById("zoom");
+  const [large, told] = [new Image(), zoom.firstElementChild];
+  function enlarge(image) {
+    const caption = image.parentElement.querySelector("figcaption, span");
+    large.src = image.src;
+    large.className = image.closest(".crisp") ? "crisp" : "";
+    told.textContent = caption ? caption.textContent : "";
+    zoom.replaceChildren(large, told);
+    zoom.showModal();
+  }
+  document.querySelectorAll(".row img, .caption img").forEach(image => {
+    image.addEventListener("click", () => enlarge(image));
+    image.addEventListener("keydown", event => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); enlarge(image); }
+    });
+  });
+  zoom.addEventListener("click", () => zoom.close());
+
   function select(node) {
     const range = document.createRange();
     range.selectNodeContents(node);

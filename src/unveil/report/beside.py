@@ -62,9 +62,9 @@ def _steps(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Lines:
         series[name] = (steps, [max(best - bound, LEAST) for bound in bounds])
     return Lines(
         "One large step against many small ones",
-        f"Each curve shows how many nats the ELBO of a model in T steps is below the best ELBO here, {fixed(best, 1)} "
-        f"nats over {EXAMPLES} test examples; less than {LEAST} is shown as {LEAST}. A model that is not made of steps "
-        "is a level line.",
+        f"Each curve shows how many nats the ELBO of a model in T steps is below the best ELBO. The best is "
+        f"{fixed(best, 1)} nats over {EXAMPLES} test examples. Less than {LEAST} is shown as {LEAST}. A model that is "
+        "not made of steps is a level line.",
         series,
         "steps T",
         "nats below the best",

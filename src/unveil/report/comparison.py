@@ -1,9 +1,13 @@
 """The page of a comparison: one table, the validation curves over each other, and draws beside each other."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
-from ..estimators.label import label
+from markupsafe import Markup
+
+from ..estimators.label import label_of
 from ..evaluation.compare import Comparison, Row
 from ..evaluation.findings import SIGNS
 from ..files import write_atomic
@@ -20,25 +24,38 @@ HEAD = ("run", "model", "objective", "judged by", "log p(x)", "below the best", 
 
 def write_comparison(found: Comparison, path: Path) -> Path:
     """Write the page of a comparison and return its path; one file, which opens without a network."""
-    write_atomic(path, comparison_page(found).encode())
+    write_atomic(path, comparison_page(found, path.parent).encode())
     return path
 
 
-def comparison_page(found: Comparison) -> str:
+def comparison_page(found: Comparison, folder: Path = Path()) -> str:
+    """The HTML of the page, whose links to the reports of the runs start from the folder that it is to lie in."""
     subject = Subject.of(found.rows[0].run)
     head = {"comparison": found, "side": SIGNS[subject.result["direction"]]}
-    return rendered("comparison.html", _sections(found), subject.paint, subject.column_names, **head)
+    return rendered("comparison.html", _sections(found, folder), subject.paint, subject.column_names, **head)
 
 
-def _sections(found: Comparison) -> dict[str, Group]:
+def _linked(row: Row, folder: Path) -> str:
+    """The name of a run, with a link to its report where it has one."""
+    report = row.run.report_path
+    if not report.is_file():
+        return row.name
+    try:
+        where = Path(os.path.relpath(report.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive, on Windows
+        where = report.resolve().as_uri()
+    return Markup('<a href="{}">{}</a>').format(where if ":" in where else quote(where), row.name)
+
+
+def _sections(found: Comparison, folder: Path) -> dict[str, Group]:
     curves = {row.name: row.curve for row in found.rows if row.curve[0]}
     return {
         "table": Group(
             "Side by side",
             f"All runs are judged on the same {found.rows[0].result['num_examples']:,} test examples. The column "
-            "“below the best” says by how many nats per example a run is worse than the best one, with the standard "
-            "error of the paired difference.",
-            [Table("", "", HEAD, [_row(row) for row in found.rows], worded=4)],
+            "“below the best” shows how many nats per example a run loses to the best one. After ± stands the standard "
+            "error of this difference, paired over the examples. A click on a name opens the report of that run.",
+            [Table("", "", HEAD, [_row(row, folder) for row in found.rows], worded=4)],
         ),
         "training": Group(
             "Training",
@@ -56,11 +73,12 @@ def _sections(found: Comparison) -> dict[str, Group]:
     }
 
 
-def _row(row: Row) -> list[str]:
+def _row(row: Row, folder: Path) -> list[str]:
     result, columns = row.result, row.columns()
     return [
-        *(columns[name] for name in ("name", "model", "objective")),
-        label(result["estimator"], result["num_samples"]),
+        _linked(row, folder),
+        *(columns[name] for name in ("model", "objective")),
+        label_of(result),
         f"{SIGNS[result['direction']]} {fixed(result['log_px'])}",
         "–" if row.stderr is None else f"{fixed(-row.difference)} ± {error(row.stderr)}",
         *(fixed(result[name]) for name in ("elbo", "rate", "distortion")),

@@ -1,5 +1,6 @@
 """Figures of "How good is it, really": the bracket, the gap, the rate split and densities."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ def bracket(rows: Sequence[Mapping[str, Any]], what: str) -> Figure:
     shade = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
     exact = [rule(x=row["log_px"], dash="solid") for row in rows if row["direction"] == "exact"]
     return figure(
-        [_rung(row) for row in rows],
+        [_rung(row, _drawn_at(row, rows)) for row in rows],
         axis(f"{what}, nats per example", range=[left, right]),
         {"autorange": "reversed", "showgrid": False, "ticksuffix": EDGE, "type": "category"},
         88 + 40 * len(rows),
@@ -60,13 +61,25 @@ def _room(rows: Sequence[Mapping[str, Any]]) -> list[float]:
     return span(values if len(set(values)) > 1 else [values[0] - 0.5, values[0] + 0.5], before, after)
 
 
-def _rung(row: Mapping[str, Any]) -> Figure:
+def _drawn_at(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> float:
+    """Where a mark stands: a bound that is beyond the true value by its own noise alone stands at it, not beyond."""
+    value, (below, above) = float(row["log_px"]), enclosed(rows)
+    truth = above if row["direction"] == "lower" else below if row["direction"] == "upper" else None
+    if truth is None or (value <= truth) == (row["direction"] == "lower"):
+        return value
+    noise = math.hypot(*(other.get("stderr_mc") or 0 for other in rows if other["log_px"] in (truth, value)))
+    return truth if abs(value - truth) <= max(0.005, 3 * noise) else value
+
+
+def _rung(row: Mapping[str, Any], place: float) -> Figure:
     strict, value, stderr = row.get("strict", True), fixed(row["log_px"]), row.get("stderr_mc") or 0
     colour = "@ink" if row["direction"] == "exact" else "@accent"
     symbol = SYMBOLS[row["direction"]] + ("" if strict else "-open")
-    label = f"{plain(str(row['name']))}  <b>{value}</b>" + ("" if strict else f"{EDGE}<br>heuristic")
+    told = [] if strict else ["heuristic"]
+    told += [] if place == row["log_px"] else ["equal to the true value within its noise"]
+    label = f"{plain(str(row['name']))}  <b>{value}</b>" + "".join(f"{EDGE}<br>{word}" for word in told)
     mark = points(
-        [row["log_px"]], [0], colour, size=14, digits=9, hover=f"{value} ± {stderr:.2g} nats",
+        [place], [0], colour, size=14, digits=9, hover=f"{value} ± {stderr:.2g} nats",
         marker={"line": {"width": 2, "color": colour}, "symbol": symbol},
     )  # fmt: skip
     return mark | {"y": [label], "cliponaxis": False, "error_x": errors([stderr], colour)}

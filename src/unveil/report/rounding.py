@@ -18,3 +18,8 @@ def percent(share: float | None) -> str:
 def some_of(count: int, total: int, noun: str) -> str:
     """ "500 of the 10,000 test examples", or "all 300 test examples" where there are no more."""
     return f"{count:,} of the {total:,} {noun}" if count < total else f"all {total:,} {noun}"
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of at most so many characters; of a longer one both ends, which tell columns and files apart."""
+    return text if len(text) <= most else f"{text[: most // 3]}…{text[most // 3 + 1 - most :]}"

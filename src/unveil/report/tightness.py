@@ -97,7 +97,7 @@ def gap(part: Found, title: str, what: str) -> Panel:
     lead = (
         f"{what} − ELBO = KL(q(z|x) ‖ p(z|x)) is the sum of two losses. The amortisation gap is what the encoder loses "
         "against the best q of the same family, fitted to each x alone. The approximation gap is what this best q "
-        "still loses, because p(z|x) has another shape."
+        "still loses: p(z|x) has another shape."
     )
     return Group(title, lead, [*parts, *sentences(_losses(part, what), _local(part), part["advice"])])
 
@@ -134,7 +134,7 @@ def rate(part: Found, title: str, _what: str) -> Panel:
         parts.append(Plot("", "", "rate_split", draw.rate_split(part["information"], part["kl"], cap)))
     classifier = (
         f"A classifier tells the codes of held-out x from draws of p(z) with an AUC of {fixed(part['auc'], 3)} "
-        f"± {fixed(part['auc_stderr'], 3)}; if q(z) matches p(z), the AUC is 0.5. {percent(part['holes'])} of the "
-        "draws of p(z) lie where there is hardly any code; in a match 1 % do."
+        f"± {fixed(part['auc_stderr'], 3)}. The AUC is 0.5 if q(z) matches p(z). {percent(part['holes'])} of the "
+        "draws of p(z) lie where there are hardly any codes. It is 1 % if q(z) matches p(z)."
     )
     return Group(title, lead, [*parts, *sentences(*told(part), part["fewer"] or "", classifier)])

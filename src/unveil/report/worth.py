@@ -52,8 +52,8 @@ def quality(part: Found, title: str, _what: str) -> Panel:
     rows = [[f"{k}: {said}", fixed(samples[k], 3), fixed(reference[k], 3)] for k, said in MEANING.items()]
     lead = (
         f"The table compares {part['num_samples']:,} samples with {part['num_heldout']:,} held-out x, by nearest "
-        f"neighbours in {part['features']}. The last column shows what a perfect model would reach: it takes training "
-        "examples in place of samples."
+        f"neighbours in {part['features']}. The last column takes training examples in place of samples. A perfect "
+        "model would reach these numbers."
     )
     copied = (
         f"{percent(part['copied'])} of the samples are closer to a training example than 99 % of held-out x are. By "
@@ -91,6 +91,7 @@ def _paths(part: Found) -> str:
         for way in ("straight", "spherical")
     )
     return (
-        "Two numbers describe decoded paths between two examples: the largest step divided by the mean step, and the "
-        f"length divided by that of a straight line in x. They are {ways}. A smooth decoder keeps both near 1."
+        "Two numbers describe decoded paths between two examples. The first is the largest step divided by the mean "
+        "step. The second is the length of the path divided by the length of a straight line in x. They are "
+        f"{ways}. A smooth decoder keeps both near 1."
     )

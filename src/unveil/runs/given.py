@@ -20,11 +20,11 @@ def new_split(run: RunStore, x: Any) -> tuple[Split, Raw]:
     return _prepared(run, raw), raw
 
 
-def _read(run: RunStore, x: Any) -> Raw:
+def _read(run: RunStore, x: Any, skip_broken: bool = False) -> Raw:
     info, options = run.data_info, run.config.data
     table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "missing")}
     told = {**table, "columns": info["columns"], "white": info.get("white"), "paper": info.get("paper")}
-    return read_new(x, run.domain, **told)
+    return read_new(x, run.domain, skip_broken=skip_broken, **told)
 
 
 def _prepared(run: RunStore, raw: Raw) -> Split:
@@ -60,11 +60,14 @@ class Given:
         return (f"{self.said} It is taken as the nearest value inside.",) if self.said else ()
 
 
-def given_with_outside(run: RunStore, x: Any) -> Given:
-    """New x as `given_as`, an odd row being no reason to refuse the others; where most are odd, x is refused."""
-    raw, domain = _read(run, x), run.domain
+def given_with_outside(run: RunStore, x: Any, skip_broken: bool = False) -> Given:
+    """New x as `given_as`, an odd row being no reason to refuse the others; where most are odd, x is refused.
+
+    Arguments: skip_broken, leave out image files that cannot be read, instead of refusing.
+    """
+    raw, domain = _read(run, x, skip_broken), run.domain
     strange = np.zeros(raw.x.shape, bool) if run.data_info["binarization"] else _outside(raw, domain)
-    rows: NDArray[np.bool_] = strange.reshape(len(raw.x), -1).any(axis=1) if raw.x.size else np.zeros(len(raw.x), bool)
+    rows = np.array([bool(row.any()) for row in strange]) if strange.any() else np.zeros(len(raw.x), bool)
     if not rows.any() or rows.mean() > MOST:
         return Given(_prepared(run, raw).to(run.device), raw, np.zeros(len(raw.x), bool), "")
     inside = replace(raw, x=domain.of_kind.nearest(raw.x, domain.num_levels).astype(raw.x.dtype))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -231,7 +232,21 @@ class RunStore:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
         data = load(source, y=y, z=z, **vars(self.config.data))
         if data.sha256 != self.data_info["sha256"]:
-            raise RequestError(f"The data of {self.path} has changed: its fingerprint differs from data.json.")
+            then, now = (
+                sum(self.data_info["split"]["sizes"].values()),
+                sum(map(len, (data.train, data.valid, data.test))),
+            )
+            counted = f"{now:,} examples are there, and {then:,} were" if now != then else "its values are others"
+            where = shlex.quote(str(self.config.where))
+            way = (
+                ""
+                if self.config.in_memory
+                else f" To judge the run on what is there now: unveil evaluate "
+                f"{shlex.quote(str(self.path))} --data {where} (score, encode and impute take new x, too)."
+            )
+            raise RequestError(
+                f"The data of {self.path} has changed since the fit: {counted}.", f"Put it back as it was.{way}"
+            )
         return data
 
     def forget(self) -> None:

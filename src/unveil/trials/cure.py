@@ -111,8 +111,8 @@ class Cured(Refits):
     def _choice(self) -> str:
         if self.chosen is None:
             return (
-                "None is clearly better than the fit as it was (by more than two standard errors of the difference "
-                f"and {WORTH} nat)."
+                "None is clearly better than the fit as it was. Clearly means by more than two standard errors of the "
+                f"difference, and by more than {WORTH} nat."
             )
         best = next(tried for tried in self.tried if tried.name == self.chosen)
         return (

@@ -146,13 +146,15 @@ def _as_groups(z: Tensor, like: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     )
 
 
-def encode(run: RunStore, x: Any) -> Any:
+def encode(run: RunStore, x: Any, *, skip_broken: bool = False) -> Any:
     """The posterior mean and standard deviation of x as an `Encoding`: never a random draw under the name of one.
 
     Where the posterior has no mean in closed form it is that of 64 draws, always the same. Grey images of a binarized
     run enter as pixel probabilities, the mean over binarizations. A data frame gives a frame of the same kind and
     index with the columns z_0 … and z_0_sd …; several groups are z1_0 … z2_0 …, and codes are code_0 …, whole numbers.
+
+    Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files.
     """
-    given = given_with_outside(run, x)
+    given = given_with_outside(run, x, skip_broken)
     notes = (*given.raw.ignored, *given.taken_at_nearest)
     return as_it_came(x, given.raw, encoded(run, given.split, notes, given.raw.files))

@@ -137,7 +137,8 @@ def _require_weights(model: Model) -> None:
     require_latents(model, "Imputation")
     if not model.gives & {"log_w", "enumerate"}:
         raise RequestError(
-            f"Imputation weighs draws of z by p(x, z)/q(z|x), and this {type(model).__name__} has no such weights.",
+            f"Imputation needs the weights p(x, z)/q(z|x) of draws of z, and a {type(model).__name__} does not have "
+            "them.",
             "Use a model that has, such as vae or hvae.",
         )
 

@@ -17,6 +17,7 @@ from ..files import check_space
 from ..runs.paths import check_writable, missing_file
 from ..runs.store import RunStore
 from .encode import Encoding, decode, encode
+from .impute import impute
 from .sample import sample
 from .score import Scores, score
 
@@ -51,7 +52,7 @@ def load(path: Path | str, *, parts: Mapping[str, Any] | None = None) -> Packed:
 
 
 class Packed:
-    """A fitted model, ready for use: encode, score, sample, decode."""
+    """A fitted model, ready for use: encode, score, impute, sample, decode."""
 
     def __init__(self, run: RunStore) -> None:
         self._run = run
@@ -70,6 +71,10 @@ class Packed:
     def score(self, x: Any, *, seed: int = 0) -> Scores:
         """log p(x) in nats, its error, and its percentile among validation examples."""
         return score(self._run, x, seed=seed)
+
+    def impute(self, x: Any, **options: Any) -> Any:
+        """x with what is missing of it drawn from p(x_missing|x_observed); options as in `Run.impute`."""
+        return impute(self._run, x, **options)
 
     def sample(self, num_samples: int = 64, **options: Any) -> np.ndarray:
         """New x [N, *shape]; options as in `Run.sample`."""

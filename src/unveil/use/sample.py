@@ -1,5 +1,6 @@
 """The verb sample: new x from the model."""
 
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,12 +8,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..data.tablecolumns import narwhals
 from ..errors import RequestError, at_least, nearest
 from ..model import Model
 from ..ops import keyed
 from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several
 from .encode import CHUNK
+
+FRAMES = ("pandas", "polars", "pyarrow")
+
+
+def sample_as_fitted(run: RunStore, num_samples: int = 64, **options: Any) -> Any:
+    """New x as `sample` draws them: of a run that was fitted on a table a data frame with its columns.
+
+    The frame is of pandas, polars or pyarrow, the first of these that is installed; where none is, an array comes.
+    """
+    x = sample(run, num_samples, **options)
+    library = next((name for name in FRAMES if importlib.util.find_spec(name)), None)
+    if run.columns is None or library is None:
+        return x
+    return narwhals().from_dict(dict(zip(run.columns, x.T, strict=True)), backend=library).to_native()
 
 
 @torch.no_grad()

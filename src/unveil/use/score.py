@@ -42,7 +42,14 @@ class Scores:
         return file_column(self.files) | numbers
 
 
-def score(run: RunStore, x: Any, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Any:
+def score(
+    run: RunStore,
+    x: Any,
+    *,
+    seed: int = 0,
+    skip_broken: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Any:
     """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
 
     All rows are judged on the same draws, keyed by the seed: a row's number is a function of the row, whatever stands
@@ -51,9 +58,11 @@ def score(run: RunStore, x: Any, *, seed: int = 0, progress: Callable[[int, int]
     is log p of the observed part, which is not to be ranked among rows of which more is observed; of a row of which
     nothing is observed it is 0. Labels are not read: a model conditioned on them sums over them. A data frame gives a
     frame of the same kind and index.
+
+    Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files.
     """
     judging = run.config.judging
-    given = given_with_outside(run, x)
+    given = given_with_outside(run, x, skip_broken)
     raw, make = given.raw, judging.make()
     estimate, _ = evaluate(run.model, given.split, make, seed=seed, common=True, impossible=True, progress=progress)
     log_px, reference = np.where(given.outside, -np.inf, estimate.log_px.numpy()), run.scores("valid")

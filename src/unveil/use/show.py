@@ -28,12 +28,17 @@ def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tupl
 
 @torch.no_grad()
 def interpolate(
-    run: RunStore, x: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False
+    run: RunStore, x: Any = None, other: Any = None, *, num_paths: int = 8, num_steps: int = 10, spherical: bool = False
 ) -> np.ndarray:
     """Decoded paths [P, S, *shape] between the posterior means of pairs of examples.
 
-    Arguments: x, at least two rows (default: test examples); num_paths P; num_steps S ≥ 2; spherical, along the great
-    circle instead of the straight line.
+    Arguments:
+        x: at least two rows (default: test examples), whose first half starts and whose second half ends the paths; or,
+            with `other`, where paths start.
+        other: where paths end, as many rows as x.
+        num_paths: P.
+        num_steps: S ≥ 2.
+        spherical: along the great circle instead of the straight line.
     """
     if num_steps < 2 or num_paths < 1:
         raise RequestError(
@@ -45,11 +50,8 @@ def interpolate(
             f"The latents of a {run.config.model_name} are whole numbers, and there is nothing between two of them.",
             "Use a model with continuous latents, such as vae or hvae.",
         )
-    source = run.data.test if x is None else given_as(run, x)[0]
-    if len(source) < 2:
-        raise RequestError("An interpolation needs at least two examples.")
-    pairs = min(num_paths, len(source) // 2)
-    split = _of_test(run, 2 * pairs) if x is None else source.head(2 * pairs).to(run.device)
+    split = _ends(run, x, other, num_paths)
+    pairs = len(split) // 2
     z, y = posterior_z(run, split), likely_labels(run, split)
     share = torch.linspace(0, 1, num_steps, device=device_of(run.model))
     path = _slerp if spherical else _straight
@@ -57,6 +59,21 @@ def interpolate(
     labels = None if y is None else y[:pairs].repeat_interleave(num_steps)
     decoded = run.model.decode(steps, labels).mean
     return decoded.reshape(pairs, num_steps, *run.domain.shape).cpu().numpy()
+
+
+def _ends(run: RunStore, x: Any, other: Any, num_paths: int) -> Split:
+    """The starts of at most so many paths, and then their ends."""
+    if other is not None:
+        starts, ends = (given_as(run, source)[0] for source in (x, other))
+        if len(starts) != len(ends):
+            raise RequestError(f"{len(starts)} examples came as starts of paths and {len(ends)} as ends; give as many.")
+        return starts.head(num_paths).followed_by(ends.head(num_paths))
+    if x is None:
+        return _of_test(run, 2 * min(num_paths, len(run.data.test) // 2))
+    source = given_as(run, x)[0]
+    if len(source) < 2:
+        raise RequestError("An interpolation takes at least two examples; give more rows, or a second source.")
+    return source.head(2 * min(num_paths, len(source) // 2)).to(run.device)
 
 
 def _of_test(run: RunStore, num_examples: int) -> Split:

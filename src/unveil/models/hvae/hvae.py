@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Coordinates, Drawn, OneTransform, Posterior, held, parameters_in
+from ...model import Coordinates, Drawn, OneTransform, Posterior, groups_of, held, parameters_in
 from ...model.shared.labelled import Condition, Labelled, classes_of
 from ...model.shared.networks import default_prior
 from ...model.shared.scaled import Scaled
@@ -194,7 +194,8 @@ class HVAE(Labelled, Scaled):
             kl[-1] = kl_divergence(independent(found.q[-1]), self.prior(y)).expand_as(kl[-1])
         return stack_groups(*kl)
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        z = groups_of(z, len(self.groups))
         return self.likelihood(self._decoded(self.visit(lambda i, p, q: z[i], None, self.encoded(y))))
 
     def coordinates(self, batch: Batch) -> Coordinates:

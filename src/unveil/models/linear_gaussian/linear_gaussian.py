@@ -16,7 +16,7 @@ from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, at_least, nearest
 from ...likelihoods.base import without_columns
-from ...model import Drawn, Model, OneGroup, Posterior, parameters_in
+from ...model import Drawn, Model, OneGroup, Posterior, groups_of, parameters_in
 from ...registry import register
 from ...terms import Terms
 from .statistics import MeanCov, centred, columns, mean_and_cov
@@ -64,7 +64,7 @@ class LinearGaussian(Model):
         super().__init__()
         if domain.is_discrete:
             raise RequestError(
-                f"linear_gaussian is a density and x is {domain}: a density on integers is not a likelihood.",
+                f"linear_gaussian takes real x, and x is {domain}: a density on integers is not a likelihood.",
                 "Use the model 'mixture' or 'vae', or add uniform noise to x (dequantise) and call it real."
                 if domain.is_finite
                 else "Use the model 'vae', or give data.domain=real.",
@@ -156,8 +156,8 @@ class LinearGaussian(Model):
         A, b, log_L = _float64(hold, self.A, self.b, self.log_L)
         return A, b, log_L.tril(-1) + log_L.diagonal().exp().diag()
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        return self._likelihood(z[0])
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        return self._likelihood(groups_of(z)[0])
 
     def _likelihood(self, z: Tensor, observed: Tensor | None = None) -> EventSum:
         W, mu, psi = self._theta()
@@ -299,7 +299,7 @@ class LinearGaussian(Model):
         """The floor of ψ, relative to the variance of x [D]; refuses what would drive ψ there."""
         constant = (variance <= 1e-24 * mean**2).nonzero().flatten().tolist()
         if constant and (self.noise == "diagonal" or len(constant) == len(variance)):
-            what = "are constant, so a density with its own noise for each has no bound"
+            what = "are constant: noise of their own would shrink to 0, and log p(x) grow without end"
             raise without_columns(constant, what, "share one noise: model.noise=isotropic")
         self.least_psi.copy_(self.floor * (variance if self.noise == "diagonal" else variance.mean()))
 

@@ -176,7 +176,9 @@ class GaussianComponents(Components):
         spread = _mean((x - mean) ** 2, seen).sqrt()
         constant = (spread <= 1e-12 * mean.abs()).nonzero().flatten().tolist()
         if constant:
-            raise without_columns(constant, "are constant, so a density of them has no bound")
+            raise without_columns(
+                constant, "are constant: their noise would shrink to 0, and log p(x) grow without end"
+            )
         self.mean.copy_(mean)
         self.spread.copy_(spread)
         self.log_var.zero_()

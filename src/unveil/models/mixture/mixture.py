@@ -19,7 +19,7 @@ from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, at_least
-from ...model import Drawn, Model, Posterior, parameters_in
+from ...model import Drawn, Model, Posterior, groups_of, parameters_in
 from ...panels import Bars, Panel, Strip
 from ...registry import register
 from ...terms import Terms, expand_samples
@@ -122,8 +122,8 @@ class Mixture(Model):
         """log p(x|z = c) for all c, [B, C]."""
         return self.components.log_prob(*_flat(batch, dtype))
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        return EventSum(self.components.each(z[0]), len(self.domain.shape))
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        return EventSum(self.components.each(groups_of(z)[0]), len(self.domain.shape))
 
     @torch.no_grad()
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
@@ -149,8 +149,8 @@ class Mixture(Model):
         x = batch.x if batch.observed is None else torch.where(batch.observed, batch.x, math.nan)
         return Strip(
             "Components that explain an example",
-            "The first image of each row is a test example x. The others are the components with the largest "
-            "responsibility p(z = c|x) = p(z = c) p(x|c) / p(x), which is written below each.",
+            "The first image of each row is a test example x. The others are the components that explain it best. "
+            "Below each stands its responsibility p(z = c|x) = p(z = c) p(x|c) / p(x).",
             torch.cat([x.unsqueeze(1), self.decode((c,)).mean], 1),
             captions=[["x", *map(_percent, row)] for row in r.tolist()],
             columns=ACROSS,

@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...errors import RequestError, positive
-from ...model import Drawn, Model, Posterior
+from ...model import Drawn, Model, Posterior, groups_of
 from ...nn.noise import signal_and_noise
 from ...terms import Terms
 from .noising import Noising
@@ -130,8 +130,8 @@ class DiffusionLayers(Model):
         terms, kl = self._joint(batch, z, chain)
         return replace(terms, log_qz_x=log_q, kl=kl)
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        return self.noising.px(z[0])
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        return self.noising.px(groups_of(z, len(self.groups))[0])
 
     @torch.no_grad()
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError, at_least
-from ...model import Drawn, Flow, Posterior, parameters_in
+from ...model import Drawn, Flow, Posterior, groups_of, parameters_in
 from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.networks import refuse_negative
 from ...nn.noise import Path, Spacing, signal_and_noise
@@ -194,8 +194,8 @@ class VDM(Conditioned):
             return labels
         return torch.where(torch.rand(rows, device=labels.device) < UNTOLD, self.num_classes, labels)
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        return self.noising.px(z[0])
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        return self.noising.px(groups_of(z)[0])
 
     def layers(self, num_steps: int) -> DiffusionLayers:
         return DiffusionLayers(self.noising, num_steps).train(self.training)

@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Drawn, Posterior, held, parameters_in
+from ...model import Drawn, Posterior, groups_of, held, parameters_in
 from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.labels import every_label, log_label_prior
 from ...model.shared.networks import ENOUGH, default_width
@@ -243,8 +243,8 @@ class VQVAE(Conditioned, Scaled):
         counts = count_codes(codes, self.codebook_size)
         return {"codebook_usage": (counts > 0).float().mean(), "codebook_perplexity": perplexity(counts)}
 
-    def decode(self, z: tuple[Tensor, ...], y: Tensor | None = None) -> Distribution:
-        return self.likelihood(self._features(self.quantizer.look_up(z[0].long())))
+    def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
+        return self.likelihood(self._features(self.quantizer.look_up(groups_of(z)[0].long())))
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) = log Σ_c p(c) p(x|c), [B], where there are few c."""

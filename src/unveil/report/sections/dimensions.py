@@ -32,7 +32,7 @@ def dimensions(subject: Subject) -> Group | None:
 def _words(subject: Subject, found: Dimensions) -> str:
     levels = " Their grey levels enter as pixel probabilities." if subject.info["levels"] else ""
     return Markup(
-        'The rate <span class="f">KL(q(z|x) ‖ p(z))</span> is what the posterior says beyond the prior: {} nats per '
+        'The rate <span class="f">KL(q(z|x) ‖ p(z))</span> is what the posterior adds to the prior: {} nats per '
         "example. A dimension is active if its posterior mean moves with x: "
         '<span class="f">Var<sub>x</sub>(E<sub>q</sub>[z<sub>d</sub>|x]) &gt; 0.01</span> (Burda’s rule). '
         "{} of {} dimensions are active, counted over {:,} test examples.{} Grey bars are not active."

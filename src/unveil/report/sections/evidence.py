@@ -50,9 +50,9 @@ def evidence(subject: Subject) -> Group | None:
 
 def _measured(found: Found) -> str:
     return Markup(
-        "The number at the top says how well the model predicts. This section shows how far that number can be "
-        "trusted, what is lost between it and the true value, and whether z is worth what it costs. <small>Measured on "
-        "the {} split of {}. The bracket and the gap use {:,} of its examples. Seed {}, {:,.0f} seconds.</small>"
+        "The number at the top says how well the model predicts. This section answers three questions. How far can "
+        "that number be trusted? What is lost between it and the true value? Is z worth what it costs? <small>Measured "
+        "on the {} split of {}. The bracket and the gap use {:,} of its examples. Seed {}, {:,.0f} seconds.</small>"
     ).format(found["split"], found["source"], found["num_examples"], found["seed"], found["seconds"])
 
 
@@ -84,8 +84,8 @@ def _pictures(subject: Subject) -> list[Panel]:
 
 
 TRUTH = (
-    "With two latents p(z|x) ∝ p(x, z) can be computed on a grid. The filled shape is p(z|x), the dashed line is "
-    "q(z|x); both enclose 50, 90 and 99 % of the mass. The ELBO loses KL(q ‖ p) at this x, which is small where both "
+    "With two latents p(z|x) can be computed on a grid. The filled shape is p(z|x), and the dashed line is q(z|x). "
+    "Both enclose 50, 90 and 99 % of the mass. At this x the ELBO loses KL(q ‖ p), which is small if the two shapes "
     "agree."
 )
 

@@ -4,16 +4,16 @@ import torch
 from markupsafe import Markup
 
 from ...data import Split
-from ...estimators.label import label
+from ...estimators.label import label_of
 from ...panels import Panel, Strip
 from ..exhibits import Group, Table
-from ..rounding import fixed
+from ..rounding import fixed, shortened
 from ..subject import Subject
 from . import section
 
 COUNT = 12
 VALUES = 6  # first values of a row that are shown
-LONGEST = 12  # characters of a label under an image
+LONGEST = 14  # characters of a line under an image
 Scored = list[tuple[int, float]]  # places in the split, with log p(x)
 
 
@@ -23,11 +23,11 @@ def extremes(subject: Subject) -> Group | None:
     (least, most), result = ends(subject, COUNT), subject.result
     if not least:
         return None
-    how = f" ({label(result['estimator'], result['num_samples'])})" if result["num_samples"] else ""
+    how = f" ({label_of(result)})" if result["num_samples"] else ""
     words = Markup(
         "These test examples have the lowest and the highest log p(x), in nats, by the estimator of the result{}. Look "
-        "at the least likely: they may be rare, mislabelled or broken. <strong>A high likelihood does not prove that x "
-        "belongs to the data</strong>: simple images and values near the middle can be likelier than any real example."
+        "at the least likely ones: they may be rare, mislabelled or broken. <strong>A high likelihood does not prove "
+        "that x belongs to the data.</strong> A plain image can be more likely than every real example."
     ).format(how)
     shown = _images if subject.domain.is_image else _table
     sides = [shown(subject, "Least likely", least), shown(subject, "Most likely", most)]
@@ -45,14 +45,19 @@ def ends(subject: Subject, count: int) -> tuple[Scored, Scored]:
 
 def _images(subject: Subject, title: str, found: Scored) -> Panel:
     places = torch.tensor([place for place, _ in found], device=subject.test.x.device)
-    captions = [_caption(subject.label(subject.test, place), value) for place, value in found]
+    captions = [_caption(subject.label(subject.test, place), _named(subject, place), value) for place, value in found]
     return Strip(title, "", [subject.test.batch(places).x], captions=[captions], columns=COUNT)
 
 
-def _caption(label: str | None, log_px: float) -> str:
-    """log p(x), after the label where there is one."""
-    value = fixed(log_px, 1)
-    return value if label is None else f"{label if len(label) <= LONGEST else label[: LONGEST - 1] + '…'} · {value}"
+def _caption(label: str | None, name: str, log_px: float) -> str:
+    """A line each: the label where there is one, the file or the row, log p(x)."""
+    return "\n".join([*([] if label is None else [shortened(label, LONGEST)]), name, fixed(log_px, 1)])
+
+
+def _named(subject: Subject, place: int) -> str:
+    """Which example it is: the name of its file, or its row in the source."""
+    row, files = int(subject.test.rows[place]), subject.run.data.files
+    return f"row {row:,}" if files is None else shortened(files[row].rsplit("/", 1)[-1], LONGEST)
 
 
 def _table(subject: Subject, title: str, found: Scored) -> Panel:

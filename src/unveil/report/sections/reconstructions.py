@@ -11,11 +11,12 @@ from ...panels import Strip
 from ...use.show import reconstruct
 from ..charts import Array, Figure, axis, bars, figure, names_axis, plain
 from ..exhibits import Group, Plot
-from ..rounding import fixed
+from ..rounding import fixed, shortened
 from ..subject import HELD_OUT, Subject
 from . import section
 
 PAIRS, ACROSS = 20, 10
+LONGEST = 18  # characters of a name below a bar
 
 
 @section("reconstructions", order=45)
@@ -44,7 +45,7 @@ def _words(subject: Subject, shown: str, z: str) -> str:
     ).format(shown, z)
     if subject.dimensions is None:
         return lost
-    return lost + f" About {fixed(subject.result['distortion'])} nats of x are left to p(x|z)."
+    return lost + f" z leaves about {fixed(subject.result['distortion'])} nats of x to p(x|z)."
 
 
 def _pairs(subject: Subject) -> Strip:
@@ -66,6 +67,6 @@ def explained(x: Array, means: Array) -> list[float]:
 
 def share_of_variance(names: Sequence[str], shares: Sequence[float]) -> Figure:
     """The share of each column's variance that reconstructions explain."""
-    bar = bars([plain(name) for name in names], shares, hover="%{x}: %{y:.1%}")
+    bar = bars([plain(shortened(name, LONGEST)) for name in names], shares, hover="%{x}: %{y:.1%}")
     y = axis("variance explained", tickformat=".0%", range=[min(0, *shares) - 0.02, 1.02])
     return figure([bar], names_axis(), y, 260, bargap=0.35)

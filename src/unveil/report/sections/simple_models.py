@@ -30,7 +30,7 @@ def simple_models(subject: Subject) -> Group | None:
         "Against simple models",
         "Each bar shows how many nats per example this model is better than a simple model of the same data. The size "
         "of each simple model was chosen on validation examples. The thin line at the end of a bar is one standard "
-        "error of the difference, paired over the same test examples.",
+        "error of the difference, which is paired: both models are judged on the same test examples.",
         [Plot("", "", "baselines", differences(found)), Table("", _legend(found, K), HEAD, [own, *rows], 2, own=0)],
     )
 
@@ -73,7 +73,7 @@ def _legend(found: Sequence[dict[str, Any]], num_samples: int | None) -> str:
         return legend
     own = "K is the number of importance samples of this model. " if num_samples else ""
     return Markup(
-        "{} {}For a simple model with a density, K is the number of draws u that turn the density into a bound on the "
-        "probability of discrete x (dequantisation): log P(x) ≥ E log <sup>1</sup>⁄<sub>K</sub> Σ<sub>k</sub> "
-        "p(x + u<sub>k</sub>)."
+        "{} {}A simple model with a density states a bound on the probability of discrete x by dequantisation: "
+        "log P(x) ≥ E log <sup>1</sup>⁄<sub>K</sub> Σ<sub>k</sub> p(x + u<sub>k</sub>). There K is the number of "
+        "draws u."
     ).format(legend, own)
