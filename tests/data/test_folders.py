@@ -583,7 +583,9 @@ def test_new_pictures_of_16_bits_get_the_scale_of_the_run(tmp_path):
     assert (new.x == np.rint(dark * 255 / 4095)).all() and new.ignored == ()
     assert (read_new(str(tmp_path / "p"), Domain("real", (12, 12)), white=0).x == v).all()
     deep_folder(tmp_path / "more", 5000)
-    assert "above 4095, the white of this run" in refusal(read_new, tmp_path / "more", data.domain, white=4095)
+    bright = read_new(tmp_path / "more", data.domain, white=4095)
+    assert bright.ignored == ("12 pictures hold values above 4,095, the white of the run: these are taken as white.",)
+    assert bright.x.max() == 255
     unknown = read_new(str(tmp_path / "dark"), data.domain)
     assert "16-bit pictures came and the run was fitted on none: 65535 is read as white" in unknown.ignored[0]
     assert (unknown.x <= 1).all()
@@ -602,7 +604,7 @@ def test_what_is_lost_of_16_bits_in_colour_and_of_mixed_folders_is_said(tmp_path
     fill(tmp_path)
     (tmp_path / "c.png").write_bytes(deep_bytes(RNG.integers(0, 60000, (12, 12, 3)), "png"))
     (tmp_path / "c.ppm").write_bytes(deep_bytes(RNG.integers(0, 4000, (12, 12, 3)), "ppm"))
-    assert "of 2 in colour with 16 bits only the upper 8 are read" in load(tmp_path).notes[0]
+    assert "of 2 with 16 bits in colour only the upper 8 are read" in load(tmp_path).notes[0]
     deep_folder(tmp_path, 4095, "tif")
     assert "brought to 0 … 255 by 255/4,095" in load(tmp_path).notes[0]
     assert "on two scales" in refusal(load, tmp_path, domain="real")

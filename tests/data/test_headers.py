@@ -233,3 +233,19 @@ def test_a_compressed_file_of_text_is_fitted_and_imputed(tmp_path: Path) -> None
     assert main(["impute", run, str(tmp_path / "t.csv.gz"), "--out", str(full)]) == 0
     filled = pd.read_csv(full).to_numpy()
     assert np.array_equal(filled[~np.isnan(x)], x[~np.isnan(x)]) and np.isfinite(filled).all()
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_a_frame_of_such_a_file_is_taken_with_a_word(tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path, "\n".join(map(FIRST[kind], range(60))))
+    frame = pd.read_csv(path)
+    drop = ",".join(name for name in frame if frame[name].dtype.kind not in "if")
+    said = [note for note in load(frame, drop=drop).notes if "look like a row" in note]
+    assert len(said) == 1 and "header=None" in said[0]
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_a_frame_with_names_is_taken_without_a_word(kind: str) -> None:
+    frame = pd.DataFrame(X, columns=NAMED[kind].split(","))
+    for some in (frame, pd.DataFrame(X), pd.DataFrame(X.round().astype(int))):
+        assert not any("look like a row" in note for note in load(some).notes)

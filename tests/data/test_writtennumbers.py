@@ -261,3 +261,16 @@ def test_arrays_of_the_other_byte_order_are_read(kind: str) -> None:
     x = (V[:48].reshape(16, 3) if kind[1] == "f" else np.arange(48).reshape(16, 3)).astype(kind)
     assert load(x).sha256 == load(x.astype(x.dtype.newbyteorder("="))).sha256
     assert load(V.reshape(20, 3), y=(np.arange(20) % 3).astype(kind)).classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("kind", ["string", "string[pyarrow]", "object", ">f8", "Sparse[float]"])
+def test_a_column_keeps_its_type_where_its_gaps_are_filled(kind: str) -> None:
+    a = pd.Series(np.where(np.arange(60) % 5, V, np.nan))
+    if kind in ("string", "string[pyarrow]", "object"):
+        a = pd.Series([None if np.isnan(v) else f"{v:.2f}" for v in a])
+    frame = pd.DataFrame({"a": a.astype(kind), "b": V})
+    raw = read(frame)
+    filled = raw.frame.filled(np.full((60, 2), 12.5), raw.observed, True)
+    seen = np.arange(60) % 5 > 0
+    assert filled.dtypes.equals(frame.dtypes) and filled["a"][seen].tolist() == frame["a"][seen].tolist()
+    assert set(filled["a"][~seen].astype(float)) == {12.5}

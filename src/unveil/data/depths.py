@@ -1,6 +1,7 @@
 """Grey pictures of 16 bits: on which scale they are read, and what that loses."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def depth_of(path: Path, files: Sequence[Path], headers: Sequence[Header], how: 
     """The depth of the pictures of a folder: that of the run, or the bits that their values use."""
     deep = [file for file, header in zip(files, headers, strict=True) if header.deep]
     cut = sum(header.cut for header in headers)
-    upper = (f"of {cut:,} in colour with 16 bits only the upper 8 are read",) if cut else ()
+    upper = (
+        (f"of {cut:,} with 16 bits in colour only the upper 8 are read (an array in .npy keeps all)",) if cut else ()
+    )
     if how.keeps_depth and (deep or how.white == 0):
         _require_alike(path, len(deep), len(files))
         kept = f"the values of {many(len(deep), 'grey picture')} of more than 8 bits are kept"
@@ -41,9 +44,23 @@ def depth_of(path: Path, files: Sequence[Path], headers: Sequence[Header], how: 
         found = _spanned(deep)
         return Depth(found.white, (*found.said, *upper))
     if how.white is not None:
-        return Depth(how.white, upper)
+        return Depth(how.white, (*_above(deep, how.white), *upper))
     told = f"{many(len(deep), '16-bit picture')} came and the run was fitted on none: {OWN} is read as white"
     return Depth(OWN, (told, *upper))
+
+
+def _above(files: Sequence[Path], white: int) -> tuple[str, ...]:
+    """A sentence that counts the pictures with values above the white of the run."""
+    count = sum(int(values.max()) > white for values in _values(files))
+    held = f"{many(count, 'picture')} hold{'s' * (count == 1)} values above {white:,}, the white of the run"
+    return (f"{held}: these are taken as white",) if count else ()
+
+
+def _values(files: Sequence[Path]) -> Iterator[Array]:
+    """The values of grey of 16 bits; a file without such is named where the pixels are read."""
+    for file in files:
+        with contextlib.suppress(Unreadable):
+            yield read_values(file)
 
 
 def _require_alike(path: Path, deep: int, count: int) -> None:
@@ -58,11 +75,8 @@ def _require_alike(path: Path, deep: int, count: int) -> None:
 def _spanned(files: Sequence[Path]) -> Depth:
     """The scale of the bits that the values use: to 255 they stay as they are, and 4,095 is the white of 12 bits."""
     seen = np.zeros(OWN + 1, bool)
-    for file in files:
-        try:
-            seen[read_values(file)] = True
-        except Unreadable:
-            continue  # it is named where the pixels are read
+    for found in _values(files):
+        seen[found] = True
     values = np.flatnonzero(seen)
     top = int(values.max(initial=0))
     white = max(255, (1 << top.bit_length()) - 1)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import RequestError
+from .headers import looks_like_values
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import (
     are,
@@ -153,6 +154,13 @@ class Frame:
             for cell, seen, value in zip(came.to_list(), observed, filled.to_list(), strict=True)
         ]
         made: AnySeries = narwhals().new_series(name, cells, backend=self.whole.implementation)
+        return self._of_type(made, came)
+
+    def _of_type(self, made: AnySeries, came: AnySeries) -> AnySeries:
+        """A column in the type of another; pandas has more types than narwhals."""
+        if self.whole.implementation.is_pandas_like():
+            native = made.to_native().astype(came.to_native().dtype)
+            made = narwhals().from_native(native, series_only=True)
         return made
 
     def _series(self, name: str, values: Array) -> AnySeries:
@@ -210,6 +218,8 @@ def read_frame(
     x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
     y, classes = encode_labels(labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
     notes = _notes(index, empty if fitting else (), text)
+    if fitting and text is None and all(isinstance(name, str) for name in names.values()):
+        notes += _suspicion({name: whole.get_column(name) for name in names if name not in (*index, *empty)})
     ignored = tuple(name for name in names if name not in (*chosen, *others))
     frame = Frame(whole, tuple(chosen), ignored, text, read)
     said = said_of(read, {name: text.marks[name] for name in chosen if text and name in text.marks}, taken)
@@ -225,6 +235,17 @@ def read_frame(
         remarks=said,
         domain="real",
     )
+
+
+def _suspicion(columns: Mapping[str, AnySeries]) -> list[str]:
+    """A sentence where the names of a frame look like the first row of a file without a header."""
+    if not looks_like_values(list(columns), list(columns.values())):
+        return []
+    shown = ", ".join(list(columns)[:3])
+    return [
+        f"The names of the columns look like a row of values ({shown}): of a file without a header, "
+        "pandas.read_csv(path, header=None) takes the first row as one."
+    ]
 
 
 def _notes(index: Sequence[str], empty: Sequence[str], text: AsText | None) -> list[str]:

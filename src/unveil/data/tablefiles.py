@@ -14,10 +14,10 @@ from typing import Any
 from ..errors import Fact, RequestError
 from .compressed import kind_of, opened, size_of
 from .frames import read_frame
-from .headers import looks_like_values
+from .headers import looks_like_values, only_numbers
 from .npyfiles import BROKEN, require_memory
 from .raw import Raw
-from .tablecolumns import is_number, named_twice
+from .tablecolumns import is_number, named_twice, narwhals
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")
@@ -112,7 +112,7 @@ def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) 
             "Write it again, for instance with pandas.read_csv(path).to_csv(path, index=False).",
         )
     known = columns is not None and set(columns) <= set(names)
-    if header == "auto" and not known and looks_like_values(names, table):
+    if header == "auto" and not known and (only_numbers(names) or looks_like_values(names, _series_of(table))):
         _refuse_values(path, names, columns is None)
     if twice := named_twice([name for i, name in enumerate(names) if name or table.column(i).null_count < rows]):
         _refuse_twice(path, twice, header == "auto" and columns is None)
@@ -120,6 +120,12 @@ def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) 
     kept = [i for i in range(len(names)) if names.count("") < 2 or i not in empty]
     found = {name: counts for name, counts in zip(names, marks, strict=True) if counts}
     return table.select(kept), replace(text, names=names, marks=found, notes=_notes(text, len(names) - len(kept)))
+
+
+def _series_of(table: Any) -> list[Any]:
+    """The columns of a table, whose names may come twice."""
+    nw = narwhals()
+    return [nw.from_native(column, series_only=True) for column in table.columns]
 
 
 def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
