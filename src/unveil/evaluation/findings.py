@@ -81,12 +81,12 @@ def _against_baselines(result: dict[str, Any]) -> str:
     best = max(result["baselines"], key=lambda b: b["log_px"])
     gain, error = best["difference"], best["difference_stderr"]
     verb = "better" if gain > 0 else "worse"
-    sure = "" if error is not None and abs(gain) > 3 * error else ", which is within three standard errors"
+    sure = "" if error is not None and abs(gain) > 3 * error else " The difference is within three standard errors."
     alone = of_x_alone(dict(result))
     told = "That" if alone == result else f"Without the labels, log p(x) is {alone['log_px']:.2f}, which"
     return (
         f"{told} is {abs(gain):.2f}{_give_or_take(error)} nats {verb} than the best simple baseline, "
-        f"{best['description']}{sure}."
+        f"{best['description']}.{sure}"
     )
 
 
