@@ -92,6 +92,10 @@ def test_a_bound_far_below_its_best_is_said(run: Run, monkeypatch: pytest.Monkey
     with_curve(monkeypatch, [-30_000.0, -20_000.0, -20_100.0, -20_333.0])
     (found,) = told(run)["findings"]
     assert found["code"] == "overfit" and "333.0 nats below its best" in found["sentence"]
+    with_curve(monkeypatch, [-300_000.0, -200_000.0, -200_333.0])
+    assert [f["code"] for f in told(run)["findings"]] == ["overfit"]
+    with_curve(monkeypatch, [-300.0, -200.0, -200.3])
+    assert told(run)["findings"] == []
 
 
 def test_an_overfitted_model_is_not_told_to_train_longer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +111,9 @@ def test_what_has_hardly_begun_has_not_collapsed(run: Run, tmp_path: Path) -> No
     (early,) = told(young, rate=0.01)["findings"]
     assert early["code"] == "hardly_begun" and "training has hardly begun: 2 steps" in early["sentence"]
     assert "collapse" not in early["sentence"].replace(str(young.path), "")
+    one_epoch = Effort(3_125, 1.0, False, "")
+    assert one_epoch.hardly_begun and not replace(one_epoch, passes=5.0).hardly_begun
+    assert not Effort(60_000, 1.0, False, "").hardly_begun and not Effort(1, 1.0, True, "").hardly_begun
     found = suited(Finding("collapse", "z is dead", 0.0, "Lower beta."), Effort.of(young.store))
     assert found.code == "hardly_begun" and "Train longer" in found.remedy
 
@@ -140,3 +147,5 @@ def test_a_precision_of_three_fifths_is_remarked_and_no_fault() -> None:
         "The precision is 0.60 (the share of samples that lie among held-out x), where training x reaches 0.95."
     ]
     assert replace(short, samples=reference).remarks() == []
+    close = replace(short, reference=replace(reference, precision=0.65))
+    assert close.remarks() and replace(short, samples=replace(reference, precision=0.93)).remarks() == []

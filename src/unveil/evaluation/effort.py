@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ..runs.store import RunStore
 
-PASSES, STEPS = 3.0, 2_000  # below both, training has hardly begun, however many examples there are
+BEGUN = ((3.0, 2_000), (1.5, 5_000))  # passes and steps: below both of a pair, training has hardly begun
 FEWEST = 50  # steps that no training gets far with
 
 
@@ -34,7 +34,7 @@ class Effort:
 
     @property
     def hardly_begun(self) -> bool:
-        few = self.steps < STEPS and self.passes < PASSES
+        few = any(self.passes < passes and self.steps < steps for passes, steps in BEGUN)
         return not self.solved and (few or self.steps < FEWEST)
 
     @property

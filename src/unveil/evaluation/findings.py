@@ -15,6 +15,7 @@ from .effort import Effort
 from .judged import of_x_alone
 
 ENOUGH, FEW = 5, 2.0  # importance samples that were drawn, and effective ones below which the weights say little
+MUCH = 100.0  # nats, by which no validation bound falls for nothing, however low it is
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
 SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other: of another model, with no side
 
@@ -161,7 +162,7 @@ def suited(found: Finding, effort: Effort) -> Finding:
 
 
 def _overfit(valid: Sequence[float]) -> dict[str, str] | None:
-    if not valid or max(valid) - valid[-1] < max(1.0, 0.002 * abs(max(valid))):
+    if not valid or max(valid) - valid[-1] < max(1.0, min(MUCH, 0.002 * abs(max(valid)))):
         return None
     return _finding(
         "overfit",
