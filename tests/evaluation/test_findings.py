@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from quick import fitted
+import unveil
+from quick import fitted, no_baselines
 from unveil.api import Run
+from unveil.cli import main
 from unveil.diagnostics.finding import Finding
 from unveil.diagnostics.quality import Fidelity, Quality
 from unveil.evaluation import diagnose
@@ -56,8 +59,6 @@ def test_one_far_row_is_said_to_carry_the_mean(run: Run) -> None:
 
 
 def test_the_row_is_named_in_result_report_and_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from unveil.cli import main
-
     x = X.copy()
     run = fitted(x, tmp_path / "run", steps=60, **SMALL)
     broken = int(run.data.test.rows[3])
@@ -116,6 +117,20 @@ def test_what_has_hardly_begun_has_not_collapsed(run: Run, tmp_path: Path) -> No
     assert not Effort(60_000, 1.0, False, "").hardly_begun and not Effort(1, 1.0, True, "").hardly_begun
     found = suited(Finding("collapse", "z is dead", 0.0, "Lower beta."), Effort.of(young.store))
     assert found.code == "hardly_begun" and "Train longer" in found.remedy
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_remedy_that_trains_longer_works_as_it_is_printed(tmp_path: Path, labelled: bool) -> None:
+    y = RNG.integers(0, 3, len(X))
+    run = fitted(X, tmp_path / "run", steps=2, **({"y": y} if labelled else {}), **SMALL)
+    with no_baselines():
+        again = eval(Effort.of(run.store).longer, {"unveil": unveil, "x": X, "y": y})
+    assert again.is_finished and len(again.store.config.phases) == 2
+    np.save(tmp_path / "x.npy", X)
+    saved = fitted(tmp_path / "x.npy", tmp_path / "a saved run", steps=2, **SMALL)
+    words = shlex.split(Effort.of(saved.store).longer)
+    with no_baselines():
+        assert words[0] == "unveil" and main(words[1:]) == 0
 
 
 def test_a_closed_form_is_not_advised_to_train_longer(tmp_path: Path) -> None:

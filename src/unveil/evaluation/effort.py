@@ -1,5 +1,6 @@
 """How far the training of a run went, and the command that takes it further."""
 
+import shlex
 from dataclasses import dataclass
 
 from ..runs.store import RunStore
@@ -27,9 +28,10 @@ class Effort:
         seen = sum(phase.steps * phase.batch_size for phase in run.config.phases)
         passes = seen / run.data_info["split"]["sizes"]["train"]
         more = max(20, round(passes))
-        longer = f"unveil resume {run.path} --epochs {more}"
+        longer = f"unveil resume {shlex.quote(str(run.path))} --epochs {more}"
         if run.config.in_memory:
-            longer = f"unveil.resume({str(run.path)!r}, epochs={more}, data=x) in Python"
+            labels = ", y=y" if run.data_info["classes"] is not None else ""
+            longer = f"unveil.Run.load({str(run.path)!r}, data=x{labels}).resume(epochs={more})"
         return Effort(steps, passes, run.model.solves == "all", longer)
 
     @property

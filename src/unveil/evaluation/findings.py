@@ -1,5 +1,6 @@
 """What to say of a result: three sentences a person can act on."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -91,6 +92,11 @@ def _against_baselines(result: dict[str, Any]) -> str:
     )
 
 
+def _typed(run: RunStore) -> str:
+    """The run as it is typed in a command."""
+    return shlex.quote(str(run.path))
+
+
 def _finding(code: str, sentence: str) -> dict[str, str]:
     return {"code": code, "sentence": sentence}
 
@@ -129,7 +135,8 @@ def _collapsed(run: RunStore, result: dict[str, Any], effort: Effort) -> dict[st
     carry = f"The latents carry only {result['rate']:.2f} nats"
     if effort.hardly_begun:
         return _finding("hardly_begun", f"{carry}, but training has hardly begun: {effort.words}. {_further(effort)}")
-    return _finding("collapse", f"{carry}: the model has collapsed. unveil diagnose {run.path} --cure tries remedies.")
+    cure = f"unveil diagnose {_typed(run)} --cure"
+    return _finding("collapse", f"{carry}: the model has collapsed. To try remedies: {cure}")
 
 
 def _further(effort: Effort) -> str:
@@ -196,5 +203,5 @@ def heavy_weights(run: RunStore, result: dict[str, Any]) -> dict[str, str] | Non
     return _finding(
         "heavy_weights",
         f"{counted}. The bound holds, but log p(x) may be noticeably higher, and its error larger than stated. Judge "
-        f"it again: unveil evaluate {run.path} {tighter}.",
+        f"it again: unveil evaluate {_typed(run)} {tighter}.",
     )
