@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from quick import fitted
+import unveil
+from quick import fitted, no_baselines
 from unveil.api import Run
+from unveil.cli import main
 from unveil.diagnostics.finding import Finding
 from unveil.diagnostics.quality import Fidelity, Quality
 from unveil.evaluation import diagnose
@@ -56,8 +59,6 @@ def test_one_far_row_is_said_to_carry_the_mean(run: Run) -> None:
 
 
 def test_the_row_is_named_in_result_report_and_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from unveil.cli import main
-
     x = X.copy()
     run = fitted(x, tmp_path / "run", steps=60, **SMALL)
     broken = int(run.data.test.rows[3])
@@ -92,6 +93,10 @@ def test_a_bound_far_below_its_best_is_said(run: Run, monkeypatch: pytest.Monkey
     with_curve(monkeypatch, [-30_000.0, -20_000.0, -20_100.0, -20_333.0])
     (found,) = told(run)["findings"]
     assert found["code"] == "overfit" and "333.0 nats below its best" in found["sentence"]
+    with_curve(monkeypatch, [-300_000.0, -200_000.0, -200_333.0])
+    assert [f["code"] for f in told(run)["findings"]] == ["overfit"]
+    with_curve(monkeypatch, [-300.0, -200.0, -200.3])
+    assert told(run)["findings"] == []
 
 
 def test_an_overfitted_model_is_not_told_to_train_longer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +112,25 @@ def test_what_has_hardly_begun_has_not_collapsed(run: Run, tmp_path: Path) -> No
     (early,) = told(young, rate=0.01)["findings"]
     assert early["code"] == "hardly_begun" and "training has hardly begun: 2 steps" in early["sentence"]
     assert "collapse" not in early["sentence"].replace(str(young.path), "")
+    one_epoch = Effort(3_125, 1.0, False, "")
+    assert one_epoch.hardly_begun and not replace(one_epoch, passes=5.0).hardly_begun
+    assert not Effort(60_000, 1.0, False, "").hardly_begun and not Effort(1, 1.0, True, "").hardly_begun
     found = suited(Finding("collapse", "z is dead", 0.0, "Lower beta."), Effort.of(young.store))
     assert found.code == "hardly_begun" and "Train longer" in found.remedy
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_remedy_that_trains_longer_works_as_it_is_printed(tmp_path: Path, labelled: bool) -> None:
+    y = RNG.integers(0, 3, len(X))
+    run = fitted(X, tmp_path / "run", steps=2, **({"y": y} if labelled else {}), **SMALL)
+    with no_baselines():
+        again = eval(Effort.of(run.store).longer, {"unveil": unveil, "x": X, "y": y})
+    assert again.is_finished and len(again.store.config.phases) == 2
+    np.save(tmp_path / "x.npy", X)
+    saved = fitted(tmp_path / "x.npy", tmp_path / "a saved run", steps=2, **SMALL)
+    words = shlex.split(Effort.of(saved.store).longer)
+    with no_baselines():
+        assert words[0] == "unveil" and main(words[1:]) == 0
 
 
 def test_a_closed_form_is_not_advised_to_train_longer(tmp_path: Path) -> None:
@@ -140,3 +162,5 @@ def test_a_precision_of_three_fifths_is_remarked_and_no_fault() -> None:
         "The precision is 0.60 (the share of samples that lie among held-out x), where training x reaches 0.95."
     ]
     assert replace(short, samples=reference).remarks() == []
+    close = replace(short, reference=replace(reference, precision=0.65))
+    assert close.remarks() and replace(short, samples=replace(reference, precision=0.93)).remarks() == []

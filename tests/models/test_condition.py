@@ -62,6 +62,7 @@ def test_labels_known_in_part_are_summed_out_of_the_number_and_told_apart(run: R
     assert first.startswith("log p(x) is at least")
     assert f"log p(x|label) of the {known['num_examples']} examples with a label is at least" in first
     assert run.evaluate()["parts"] == result["parts"]
+    assert "an example with a label counts with log p(x|label)" in page(run.store)
 
 
 def test_simple_models_are_compared_with_log_p_of_x(run: Run, whole: Run) -> None:
@@ -74,6 +75,7 @@ def test_simple_models_are_compared_with_log_p_of_x(run: Run, whole: Run) -> Non
     blind_mean = float(log_px(whole, None).mean())
     assert whole.result["sentences"][1].startswith(f"Without the labels, log p(x) is {blind_mean:.2f}, which is")
     assert "this model, labels summed out" in page(whole.store)
+    assert "an example with a label counts with" not in page(whole.store)
 
 
 def test_a_run_that_knows_the_labels_is_compared_by_log_p_of_x(whole: Run, tmp_path: Path) -> None:

@@ -312,6 +312,26 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "w = log_w.double().softmax(0)", "w = (0 * log_w.double()).softmax(0)",
         "tests/use/test_impute.py::test_a_wrong_posterior_is_put_right_by_the_weights",
     ),
+    fault(
+        "first-rows-for-a-subset", "data/split.py",
+        "return ends[:-1] + (place * (ends[1:] - ends[:-1])).long()", "return torch.arange(count)",
+        "tests/data/test_spread.py::test_a_subset_depends_on_the_seed_and_holds_every_stretch",
+    ),
+    fault(
+        "labels-in-one-mean-with-none", "evaluation/splits.py",
+        "return replace(split, y=None) if partly and is_conditioned(model) else split", "return split",
+        "tests/models/test_condition.py::test_labels_known_in_part_are_summed_out_of_the_number_and_told_apart",
+    ),
+    fault(
+        "simple-models-against-given-labels", "fitting/carry_out.py",
+        "b.compared_with(compared.log_px.numpy())", "b.compared_with(test.estimate.log_px.numpy())",
+        "tests/models/test_condition.py::test_simple_models_are_compared_with_log_p_of_x",
+    ),
+    fault(
+        "error-of-one-draw", "use/score.py",
+        "stderr = np.where(few, np.nan, estimate.stderr_mc.numpy())", "stderr = estimate.stderr_mc.numpy()",
+        "tests/use/test_score.py::test_a_row_that_one_draw_carries_has_no_error_and_is_named",
+    ),
 )
 
 MODELS = (  # codes, ladders and diffusions, and parts from other packages

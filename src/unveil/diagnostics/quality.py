@@ -33,7 +33,7 @@ NEIGHBOURS = 20_000  # training and held-out examples that copies are looked for
 PAIRS = 12  # nearest pairs that are kept
 ENOUGH = 100  # samples and held-out examples, below which nothing is called wrong
 LOW = 0.2  # of the reference: below it, precision or coverage is low
-SHORT = 0.8  # of the reference: below it, a number is named, though nothing need be broken
+SHORT, LITTLE = 0.9, 0.7  # of the reference, and of all: below one, a number is named, though nothing need be broken
 MEANING = {
     "precision": "the share of samples that lie among held-out x",
     "recall": "the share of held-out x that lie among samples",
@@ -95,7 +95,7 @@ class Quality(Plain):
         found = []
         for name, meaning in MEANING.items():
             value, reference = getattr(self.samples, name), getattr(self.reference, name)
-            if value + 3 * self._stderr(value) < SHORT * reference:
+            if value < LITTLE or value + 2 * self._stderr(value) < SHORT * reference:
                 found.append(f"The {name} is {value:.2f} ({meaning}), where training x reaches {reference:.2f}.")
         return found
 

@@ -1,10 +1,11 @@
 """How far the training of a run went, and the command that takes it further."""
 
+import shlex
 from dataclasses import dataclass
 
 from ..runs.store import RunStore
 
-PASSES, STEPS = 3.0, 2_000  # below both, training has hardly begun, however many examples there are
+BEGUN = ((3.0, 2_000), (1.5, 5_000))  # passes and steps: below both of a pair, training has hardly begun
 FEWEST = 50  # steps that no training gets far with
 
 
@@ -27,14 +28,15 @@ class Effort:
         seen = sum(phase.steps * phase.batch_size for phase in run.config.phases)
         passes = seen / run.data_info["split"]["sizes"]["train"]
         more = max(20, round(passes))
-        longer = f"unveil resume {run.path} --epochs {more}"
+        longer = f"unveil resume {shlex.quote(str(run.path))} --epochs {more}"
         if run.config.in_memory:
-            longer = f"unveil.resume({str(run.path)!r}, epochs={more}, data=x) in Python"
+            labels = ", y=y" if run.data_info["classes"] is not None else ""
+            longer = f"unveil.Run.load({str(run.path)!r}, data=x{labels}).resume(epochs={more})"
         return Effort(steps, passes, run.model.solves == "all", longer)
 
     @property
     def hardly_begun(self) -> bool:
-        few = self.steps < STEPS and self.passes < PASSES
+        few = any(self.passes < passes and self.steps < steps for passes, steps in BEGUN)
         return not self.solved and (few or self.steps < FEWEST)
 
     @property

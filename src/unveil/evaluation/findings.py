@@ -1,5 +1,6 @@
 """What to say of a result: three sentences a person can act on."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from .effort import Effort
 from .judged import of_x_alone
 
 ENOUGH, FEW = 5, 2.0  # importance samples that were drawn, and effective ones below which the weights say little
+MUCH = 100.0  # nats, by which no validation bound falls for nothing, however low it is
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
 SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other: of another model, with no side
 
@@ -81,13 +83,18 @@ def _against_baselines(result: dict[str, Any]) -> str:
     best = max(result["baselines"], key=lambda b: b["log_px"])
     gain, error = best["difference"], best["difference_stderr"]
     verb = "better" if gain > 0 else "worse"
-    sure = "" if error is not None and abs(gain) > 3 * error else ", which is within three standard errors"
+    sure = "" if error is not None and abs(gain) > 3 * error else " The difference is within three standard errors."
     alone = of_x_alone(dict(result))
     told = "That" if alone == result else f"Without the labels, log p(x) is {alone['log_px']:.2f}, which"
     return (
         f"{told} is {abs(gain):.2f}{_give_or_take(error)} nats {verb} than the best simple baseline, "
-        f"{best['description']}{sure}."
+        f"{best['description']}.{sure}"
     )
+
+
+def _typed(run: RunStore) -> str:
+    """The run as it is typed in a command."""
+    return shlex.quote(str(run.path))
 
 
 def _finding(code: str, sentence: str) -> dict[str, str]:
@@ -128,7 +135,8 @@ def _collapsed(run: RunStore, result: dict[str, Any], effort: Effort) -> dict[st
     carry = f"The latents carry only {result['rate']:.2f} nats"
     if effort.hardly_begun:
         return _finding("hardly_begun", f"{carry}, but training has hardly begun: {effort.words}. {_further(effort)}")
-    return _finding("collapse", f"{carry}: the model has collapsed. unveil diagnose {run.path} --cure tries remedies.")
+    cure = f"unveil diagnose {_typed(run)} --cure"
+    return _finding("collapse", f"{carry}: the model has collapsed. To try remedies: {cure}")
 
 
 def _further(effort: Effort) -> str:
@@ -161,7 +169,7 @@ def suited(found: Finding, effort: Effort) -> Finding:
 
 
 def _overfit(valid: Sequence[float]) -> dict[str, str] | None:
-    if not valid or max(valid) - valid[-1] < max(1.0, 0.002 * abs(max(valid))):
+    if not valid or max(valid) - valid[-1] < max(1.0, min(MUCH, 0.002 * abs(max(valid)))):
         return None
     return _finding(
         "overfit",
@@ -195,5 +203,5 @@ def heavy_weights(run: RunStore, result: dict[str, Any]) -> dict[str, str] | Non
     return _finding(
         "heavy_weights",
         f"{counted}. The bound holds, but log p(x) may be noticeably higher, and its error larger than stated. Judge "
-        f"it again: unveil evaluate {run.path} {tighter}.",
+        f"it again: unveil evaluate {_typed(run)} {tighter}.",
     )

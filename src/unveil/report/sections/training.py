@@ -4,6 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...evaluation.splits import of_one_quantity
 from ...panels import Panel
 from ...runs.curves import Curve, curve, kept_step
 from ...runs.store import RunStore
@@ -31,7 +32,17 @@ def training(subject: Subject) -> Group | None:
     parts: list[Panel] = [shown[0]]
     if shown[1:]:
         parts.append(Group("", "", shown[1:], across=2))
-    return Group("Training", _words(bool(shown[1:]), bool(subject.model.groups)), parts)
+    return Group("Training", _words(bool(shown[1:]), bool(subject.model.groups)) + _labels(subject), parts)
+
+
+def _labels(subject: Subject) -> str:
+    """What the curves are of, where a model takes labels and only some of them are known."""
+    if of_one_quantity(subject.model, subject.valid) is subject.valid:
+        return ""
+    return (
+        " Only some of these examples have a label. In the curves, an example with a label counts with log p(x|label), "
+        "and one without with log p(x)."
+    )
 
 
 def _words(costs: bool, latents: bool) -> str:
