@@ -101,8 +101,8 @@ def prepare(
     built, told = _build(model, choices, data, goal, seed, device)
     if built.solves == "all" and "objective" in asked | _named("objective", objective):
         raise RequestError(
-            f"The objective {choices.names['objective']!r} came for a {type(built).__name__}, fitted in closed form, which "
-            "takes none; leave objective= out."
+            f"The objective {choices.names['objective']!r} came for a {type(built).__name__}. It is fitted in closed "
+            "form and takes no objective; leave it out."
         )
     goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
     data = placed(data, device)
