@@ -18,9 +18,9 @@ SIZES = 2048, 1024, 1024  # draws of the rounds that lay kernels, where z has fe
 class Proposal:
     """r(z) for p(z|x) of B examples: z_k ∼ r with w_k = p(x, z_k)/r(z_k).
 
-    r is 4/5 q(z|x) + 1/5 p(z), so that w is at most 5 p(x|z) and no mode hides behind weights that look even; of z of at
-    most three dimensions also kernels that are laid over p(z|x), the shares being fitted (`adapt`). It is q(z|x) alone
-    where z is not real, and where p(z|x) has a closed form, of which q then is of the kind.
+    r is 4/5 q(z|x) + 1/5 p(z), so that w is at most 5 p(x|z) and no mode hides behind weights that look even. Where z
+    has at most three dimensions, kernels that are laid over p(z|x) are the third part, the shares being fitted
+    (`adapt`). It is q(z|x) alone where z is not real, and where p(z|x) has a closed form.
 
     References: Hesterberg, Weighted Average Importance Sampling and Defensive Mixture Distributions (1995).
 

@@ -176,14 +176,14 @@ def _impute_rows(
 
 
 def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: bool) -> tuple[Tensor, Tensor]:
-    """([M, B, *shape], effective samples [B]); M draws go back to as many sets of K z, as long as that is affordable."""
+    """([M, B, *shape], effective samples [B]); M draws go back to as many sets of K z, where that is affordable."""
     known = "enumerate" in model.gives
     weighted = _every_z(model, batch) if known else partial(Proposal(model, batch).draw, num_samples)
     if not mean:
         sets = 1 if known else min(num_draws, max(1, AFFORDABLE // num_samples))
         counts = [len(range(first, num_draws, sets)) for first in range(sets)]
-        values, ess = zip(*(_drawn(model, batch, count, *weighted()) for count in counts), strict=True)
-        return torch.cat(values), torch.stack(ess).mean(0)
+        found = [_drawn(model, batch, count, *weighted()) for count in counts]
+        return torch.cat([values for values, _ in found]), torch.stack([ess for _, ess in found]).mean(0)
     z, log_w = weighted()
     w = log_w.double().softmax(0)  # [K, B]
     ess = 1 / (w**2).sum(0)
@@ -203,9 +203,9 @@ def _every_z(model: Model, batch: Batch) -> Callable[[], Weighted]:
 
 def _drawn(model: Model, batch: Batch, count: int, z: tuple[Tensor, ...], log_w: Tensor) -> tuple[Tensor, Tensor]:
     """Draws of x given what is observed of it, [count, B, *shape], and the effective samples behind them [B]."""
-    w = log_w.double().softmax(0)
-    z = _picked(z, torch.multinomial(w.T, count, replacement=True).T)
-    return sample_given(model.decode(z, model.draw_label(batch, z)), batch.x, _seen(batch)), 1 / (w**2).sum(0)
+    weight = log_w.double().softmax(0)
+    z = _picked(z, torch.multinomial(weight.T, count, replacement=True).T)
+    return sample_given(model.decode(z, model.draw_label(batch, z)), batch.x, _seen(batch)), 1 / (weight**2).sum(0)
 
 
 def _seen(batch: Batch) -> Tensor:
