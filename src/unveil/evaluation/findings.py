@@ -60,6 +60,8 @@ def _against_baselines(result: dict[str, Any]) -> str:
     sure = "" if error is not None and abs(gain) > 3 * error else ", which is within three standard errors"
     give_or_take = "" if error is None else f" ± {error:.2f}"
     told = "; the baselines state log p(x), without the label" if result.get("condition") == "label" else ""
+    if best.get("direction") == "lower":
+        told += ". The baseline's number is a bound from below: its true value may be higher"
     return (
         f"That is {abs(gain):.2f}{give_or_take} nats {verb} than the best simple baseline, "
         f"{best['description']}{sure}{told}."
