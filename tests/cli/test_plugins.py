@@ -38,21 +38,12 @@ def test_the_example_is_fitted_and_used_as_it_is_written(tmp_path: Path) -> None
     assert without.returncode == 2 and "my_laplace" in without.stderr
 
 
-def test_work_without_a_terminal_is_told_in_lines(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_without_a_terminal_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
     from unveil.output import counting as module
 
-    clock = iter(range(0, 1000, 4))
-    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
     with module.naming() as tell:
         for name in ("bracket", "bracket", "gap"):
             tell(name)
     assert capsys.readouterr().err.splitlines() == ["bracket ...", "gap ..."]
-    with module.counting("examples") as progress:
-        assert progress is not None
-        for done in range(1, 7):
-            progress(done, 6)
-    assert capsys.readouterr().err.splitlines() == ["examples 3/6 ...", "examples 6/6 ..."]
     with module.counting("examples", show=False) as nothing:
         assert nothing is None

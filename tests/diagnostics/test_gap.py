@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from exact.toys import linear_gaussian, real_rows
+from unveil.batch import Batch
 from unveil.data import Split
 from unveil.diagnostics.gap import Gap, gap
 from unveil.domain import Domain
@@ -19,7 +20,7 @@ from unveil.model import OneGroup
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture
 from unveil.models.vae import VAE
-from unveil.registry import load_all
+from unveil.registry import load_all, lookup
 
 
 def split_of(x: Tensor) -> Split:
@@ -100,6 +101,39 @@ def test_a_bound_from_below_makes_the_approximation_gap_one() -> None:
     assert found.to_json()["approximation"]["side"] == "lower"
     assert any(line.startswith("approximation gap, at least") for line in found.lines())
     assert any("(from below)" in line for line in found.lines())
+
+
+def bent(prior: str = "standard_normal") -> tuple[VAE, Split]:
+    model = VAE.build(Domain("real", (5,)), latent=2, width=16, depth=1, prior=lookup("prior", prior)).eval()
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.mul_(2.0)
+        model.initialise(Batch(model.sample(200)[0]))
+        for parameter in model.prior.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+        return model, split_of(model.sample(30)[0])
+
+
+def test_an_unfinished_fit_gives_the_approximation_gap_no_side() -> None:
+    model, split = bent()
+    found = of(model, split, steps=1, num_samples=2000, estimator=IwaeBound(num_samples=50))
+    assert found.rise > 0.005 and found.to_json()["approximation"]["side"] == "none"
+    assert not any("at least" in line for line in found.lines())
+    assert any("not finished" in line for line in found.lines())
+
+
+def test_each_family_holds_the_one_before_it_under_a_flow_prior() -> None:
+    """In one space, richer families are better, or as good within the noise of their fits."""
+    model, split = bent("realnvp")
+    found = of(model, split, steps=50, num_samples=500, limit=6, estimator=IwaeBound(num_samples=500))
+    means = [float(elbo.mean()) for elbo in found.local.values()]
+    assert list(found.local) == ["mean_field", "full", "flow"]
+    assert means[0] < means[1] + 0.02 and means[1] < means[2] + 0.03, means
+
+
+def test_small_gaps_are_said_with_what_is_left() -> None:
+    assert "would gain 0.40 ± 0.00 nats" in stated(0.2, 0.2).advice
+    assert "though" not in stated(0.0, 0.0).advice
 
 
 @pytest.mark.parametrize(("latents", "name"), [(2, "quadrature"), (5, "ais")])

@@ -26,6 +26,7 @@ from unveil.estimators.brute_force import PriorAverage
 from unveil.estimators.renyi import RenyiBound
 from unveil.estimators.widths import widest
 from unveil.likelihoods import Bernoulli
+from unveil.models.hvae import HVAE
 from unveil.models.vae import VAE
 from unveil.posteriors import DiagonalGaussian
 from unveil.priors import StandardNormal
@@ -160,6 +161,19 @@ def test_bf16_changes_the_likelihood_a_little_and_the_rate_not_at_all(judge: Est
     assert 0 < (full.log_px - reduced.log_px).abs().max() < 0.5
     assert full.log_px.dtype == reduced.log_px.dtype == torch.float64
     assert model.decoder_dtype == torch.float32
+
+
+@pytest.mark.parametrize("inference", ["top_down", "bottom_up"])
+def test_bf16_of_a_ladder_leaves_z_and_q_as_they_are(inference: Any) -> None:
+    """What p and q share stays in float32: only what leads from h, below z1, to the likelihood is reduced."""
+    model = HVAE.build(BINARY, latent=3, num_groups=3, width=12, network="mlp", inference=inference).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.2 * torch.randn_like(p))
+    judge, split = IwaeBound(num_samples=8), binary_split()
+    full, reduced = (evaluate(model, split, judge, precision=each)[0] for each in ("float32", "bf16"))
+    assert torch.equal(full.diagnostics["kl"], reduced.diagnostics["kl"])
+    assert 0 < (full.log_px - reduced.log_px).abs().max() < 0.5
 
 
 def test_the_dtype_inside_is_that_of_the_decoder_alone() -> None:

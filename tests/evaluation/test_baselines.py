@@ -21,6 +21,7 @@ from unveil.evaluation.baselines import fit as baselines
 from unveil.evaluation.baselines.examples import Examples, log_px
 from unveil.evaluation.baselines.fit import Baseline, fit_baselines
 from unveil.evaluation.baselines.ppca import Principal
+from unveil.evaluation.findings import _against_baselines
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.mixture import Mixture
 
@@ -265,3 +266,11 @@ def test_counts_are_dequantised_and_unit_data_is_a_density() -> None:
         assert -0.05 < truth.mean() - baseline.log_px.mean() < 1.5  # no Gaussian is a Poisson with rate 2
     unit = load(rng.random((300, 3)), domain="unit")
     assert {b.direction for b in fit_baselines(unit, seconds=0.1)} == {"exact"}
+
+
+@pytest.mark.parametrize("direction", ["lower", "exact"])
+def test_a_difference_to_a_bound_is_called_one(direction: str) -> None:
+    one = {"log_px": -50.0, "difference": 3.0, "difference_stderr": 0.1, "description": "a mixture"}
+    said = _against_baselines({"baselines": [{**one, "direction": direction}]})
+    assert said.startswith("That is 3.00 ± 0.10 nats better than the best simple baseline, a mixture.")
+    assert ("bound from below: its true value may be higher." in said) == (direction == "lower")

@@ -61,6 +61,17 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
         "tests/diagnostics/test_audit.py::test_an_elbo_that_is_too_high_does_not_close_on_a_grid_of_three_latents",
     ),
     fault(
+        "channels-drawn-blindly", "distributions/mixtures.py",
+        "m, found = _drawn(self._log_owner(values, seen), torch.Size()), list[Tensor]()",
+        "m, found = _drawn(self.log_pi, torch.Size()), list[Tensor]()",
+        "tests/use/test_impute_truth.py::test_channels_are_drawn_given_those_observed_as_bayes_rule_says",
+    ),
+    fault(
+        "imputations-of-one-set", "use/impute.py",
+        "sets = 1 if known else", "sets = 1 if True else",
+        "tests/use/test_impute_truth.py::test_imputations_do_not_share_their_z",
+    ),
+    fault(
         "log-k-forgotten", "ops.py",
         "return torch.logsumexp(log_w, dim) - math.log(log_w.shape[dim])", "return torch.logsumexp(log_w, dim)",
         "tests/estimators/test_estimators.py::test_log_mean_exp_counts_the_weights_it_holds",

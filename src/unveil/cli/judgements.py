@@ -56,9 +56,11 @@ def evaluate(
     where: dict[str, Any] = {"data": data, "split": split, "simulate": simulate, "limit": limit, "seed": seed}
     if gap or audit:
         from ..evaluation.diagnose import audit_of, gap_of
+        from ..output.counting import naming
         from ..output.streams import print_lines
 
-        told = (gap_of if gap else audit_of)(found.store, **where)
+        with naming() as tell:
+            told = (gap_of if gap else audit_of)(found.store, progress=tell, **where)
         print_json(told) if as_json else print_lines(told["lines"])
         return
     from ..output.counting import counting

@@ -123,13 +123,22 @@ class Audit:
 
 
 @torch.no_grad()
-def audit(model: Model, split: Split, *, seed: int = 0, limit: int | None = 100, num_samples: int = 1000) -> Audit:
+def audit(
+    model: Model,
+    split: Split,
+    *,
+    seed: int = 0,
+    limit: int | None = 100,
+    num_samples: int = 1000,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Audit:
     """The three terms of log p(x) = ELBO + KL(q(z|x)‖p(z|x)) for the first examples of a split, and their sum.
 
     Arguments:
         seed: of the draws.
         limit: the number of examples; None takes all.
         num_samples: draws of q(z|x) per example for the ELBO (and of the IWAE bound, where there is nothing better).
+        progress: called with ("audit", done, total).
     """
     positive(num_samples)
     require_latents(model, "The audit")
@@ -140,6 +149,8 @@ def audit(model: Model, split: Split, *, seed: int = 0, limit: int | None = 100,
             with keyed("audit", seed, block.first):
                 terms = terms_of(model, split.batch(block.rows).to(device_of(model)), num_samples)
             found.append(_kept(terms, block.keep))
+            if progress is not None:
+                progress("audit", block.done, len(split) if limit is None else min(limit, len(split)))
     return _judged(found)
 
 

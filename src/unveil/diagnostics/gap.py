@@ -17,12 +17,14 @@ from ..estimators.local_families import FAMILIES, FamilyName
 from ..estimators.renyi import RenyiBound
 from ..files import plain
 from ..model import Model, device_of, num_latents, require_latents
-from ..ops import keyed, mean_and_error
+from ..ops import error_of_known, keyed, mean_and_error
 from ..registry import lookup
 from .finding import Finding
 
 LARGE = 1.0, 0.02  # a part is a finding above both 1 nat and 2 % of |ELBO|
 WORTH = 0.5, 0.005  # and worth advice above both half a nat and 0.5 %
+LONGER = 100  # steps of the fit that shows whether another was finished, at least; twice as many as it had
+FINISHED = 0.005  # nats that twice the steps may still gain
 Progress = Callable[[str, int, int], None]
 
 
@@ -44,6 +46,8 @@ class Gap:
         elbo: [B], of the encoder.
         local: {family: ELBO [B] of a local q}: of the encoder's family first, and of the families that hold it.
         encoder: the family of the encoder's q.
+        rise: nats by which at least twice the steps raise the ELBO of the local q, where that is more than chance: the
+            fit is not finished, and its part of the gap has no side; 0 where it is finished.
     """
 
     log_px: Tensor
@@ -52,6 +56,7 @@ class Gap:
     elbo: Tensor
     local: dict[str, Tensor] = field(repr=False)
     encoder: str
+    rise: float = 0.0
 
     @property
     def family(self) -> str:
@@ -78,7 +83,7 @@ class Gap:
         """One sentence: what to do about the larger part."""
         amortisation, approximation = (float(part.mean()) for part in (self.amortisation, self.approximation))
         if not self._exceeds(max(amortisation, approximation), WORTH):
-            return "Both gaps are small. The encoder loses little; a better number has to come from the model."
+            return f"Both gaps are small{self._left}. A better number has to come from the model."
         if amortisation >= approximation:
             return f"Most of the gap is amortisation: {self._for_amortisation()}."
         return f"Most of the gap is the family of q: {self._for_approximation()}."
@@ -109,7 +114,7 @@ class Gap:
             "local_elbo": float(self.local_elbo.mean()),
             "family": self.family,
             "amortisation": means["amortisation"],
-            "approximation": {**means["approximation"], "side": self.side},
+            "approximation": {**means["approximation"], "side": "none" if self.rise else self.side},
             "by_family": {name: float(elbo.mean()) for name, elbo in self.local.items()},
             "per_example": {name: part.tolist() for name, part in parts.items()},
             "advice": self.advice,
@@ -132,15 +137,28 @@ class Gap:
         return [f"{len(self.elbo)} examples, nats per example", *table, *self._remark(), self.advice]
 
     def _remark(self) -> list[str]:
-        if self.encoder != "flow":
-            return []
-        return [
-            "The encoder's q is a flow (or has no name); the local one is a flow of its own, not of the same family."
-        ]
+        told = []
+        if self.rise:
+            told.append(
+                f"The local fit is not finished: more steps raise its ELBO by {self.rise:.3f} nats. Some of the "
+                "approximation gap is amortisation gap."
+            )
+        if self.encoder == "flow":
+            told.append(
+                "The encoder's q is a flow (or has no name); the local one is a flow of its own, not of the same "
+                "family."
+            )
+        return told
 
     @property
     def _at_least(self) -> str:
-        return "" if self.side == "exact" else "at least "
+        return "" if self.side == "exact" or self.rise else "at least "
+
+    @property
+    def _left(self) -> str:
+        """What a better q would still gain, where that is more than its error."""
+        mean, error = mean_and_error(self.log_px - self.elbo)
+        return f", though a better q would gain {mean:.2f} ± {error:.2f} nats" if mean > 2 * error + 0.01 else ""
 
     def _exceeds(self, value: float, bar: tuple[float, float]) -> bool:
         nats, share = bar
@@ -199,13 +217,23 @@ def gap(
     log_px = found("log p(x)", source)
     sampled = RenyiBound(alpha=1.0, num_samples=num_samples)  # E[log w], which a good q leaves no noise in
     elbo = found("encoder", sampled)
-    local: dict[str, Tensor] = {}
+    fits: dict[str, Estimate] = {}
     for name in FAMILIES[FAMILIES.index(own) :]:
         family = "auto" if name == own else name
         fit = lookup("estimator", "local")(family=family, num_samples=num_samples, steps=steps)
-        local[name] = found(name, fit).log_px
+        fits[name] = found(name, fit)
     side = "exact" if log_px.direction == "exact" else "lower"
-    return Gap(log_px.log_px, source.registered[1], side, elbo.log_px, local, own)
+    longer = lookup("estimator", "local")(family="auto", num_samples=num_samples, steps=max(2 * steps, LONGER))
+    rise = _rise(fits[own], evaluate(model, split, longer, seed=seed, limit=limit)[0])
+    local = {name: fit.log_px for name, fit in fits.items()}
+    return Gap(log_px.log_px, source.registered[1], side, elbo.log_px, local, own, rise)
+
+
+def _rise(before: Estimate, after: Estimate) -> float:
+    """The mean rise from one fit to a longer one, where it is above FINISHED and two errors of the draws; else 0."""
+    mean = float((after.log_px - before.log_px).mean())
+    error = error_of_known(torch.cat([before.stderr_mc, after.stderr_mc])) * 2
+    return mean if mean > max(FINISHED, 2 * error) else 0.0
 
 
 @torch.no_grad()

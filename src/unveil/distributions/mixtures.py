@@ -123,6 +123,38 @@ class ColourLogisticMixture(Unchecked):
                 x.append(DiscretizedLogistic(_pick(every.loc, m), _pick(every.log_scale, m), self.num_levels).sample())
             return torch.stack(x, -1)
 
+    def sample_given(self, x: Tensor, observed: Tensor) -> Tensor:
+        """x with the channels that are not observed drawn from P(x_c|x_<c, m), m ~ P(m|x_observed)."""
+        with torch.no_grad():
+            values, seen = self._laid_out(x, observed)
+            m, found = _drawn(self._log_owner(values, seen), torch.Size()), list[Tensor]()
+            for c, (value, known) in enumerate(zip(values, seen, strict=True)):
+                every = self._channel(c, found, m)
+                own = DiscretizedLogistic(_pick(every.loc, m), _pick(every.log_scale, m), self.num_levels).sample()
+                found.append(torch.where(known, value, own))
+            return torch.stack(found, -1)
+
+    def mean_given(self, x: Tensor, observed: Tensor) -> Tensor:
+        """x with Σ_m P(m|x_observed) E[x_c|x_observed, m] for the other channels; as exact as `mean`."""
+        values, seen = self._laid_out(x, observed)
+        owner, means = self._log_owner(values, seen).exp(), list[Tensor]()
+        for c, (value, known) in enumerate(zip(values, seen, strict=True)):
+            mean = self._channel(c, means, self.log_pi[0]).mean
+            means.append(torch.where(known, value, mean))
+        return torch.stack([(owner * mean).sum(0) for mean in means], -1)
+
+    def _laid_out(self, x: Tensor, observed: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """x and observed by channel, [...] each."""
+        shape = self.batch_shape
+        return x.expand(shape).unbind(-1), observed.expand(shape).unbind(-1)
+
+    def _log_owner(self, values: Sequence[Tensor], seen: Sequence[Tensor]) -> Tensor:
+        """log P(m|x_observed) [M, ...], where a channel is observed only if those before it are."""
+        log_p = self.log_pi
+        for c, (value, known) in enumerate(zip(values, seen, strict=True)):
+            log_p = log_p + torch.where(known, self._channel(c, values[:c], value).log_prob(value), 0.0)
+        return log_p.log_softmax(0)
+
 
 def _lifted(v: Tensor, like: Tensor) -> Tensor:
     """v [M, ...] with room for the leading dimensions that `like` [*S, ...] has besides."""

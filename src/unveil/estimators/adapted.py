@@ -1,7 +1,7 @@
 """A start for annealing that knows the modes of p(z|x) which q(z|x) misses, for z of few dimensions."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +71,7 @@ def adapt(
     kernels: Kernels,
     draw: Callable[[Kernels, int], Tensor],
     densities: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+    sizes: Sequence[int] = (FIRST, *(DRAWS,) * (ROUNDS - 1)),
 ) -> Kernels:
     """Kernels laid over p(z|x) by importance sampling, round after round (population Monte Carlo).
 
@@ -86,16 +87,17 @@ def adapt(
         kernels: to begin with, wide enough for all modes.
         draw: (kernels, number) → u [N, B, D] from f0.
         densities: u → log p(x, u), log q(u|x) and log p(u), [N, B] each.
+        sizes: the draws per example in each round.
     """
-    for i in range(ROUNDS):
-        u = draw(kernels, FIRST if i == 0 else DRAWS)
+    for i, size in enumerate(sizes):
+        u = draw(kernels, size)
         log_f1, log_q, log_p = densities(u)
         parts = kernels.parts(u, log_q, log_p)  # [3, N, B]
         owner = (parts + kernels.share.log().unsqueeze(1)).log_softmax(0)
         log_w = (log_f1 - (parts + kernels.share.log().unsqueeze(1)).logsumexp(0)).double()
         share = _shares(kernels.share, parts, _weight(log_w).to(u.dtype))
         missed = _weight(log_w + owner[[0, 2]].logsumexp(0).double()).to(u.dtype)
-        laid = _laid(u, missed) if i + 1 < ROUNDS else (kernels.centre, kernels.width)
+        laid = _laid(u, missed) if i + 1 < len(sizes) else (kernels.centre, kernels.width)
         kernels = Kernels(*laid, share)
     return kernels
 

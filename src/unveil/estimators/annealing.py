@@ -49,7 +49,7 @@ class Path:
     def adapt(self) -> None:
         """Lay kernels over p(z|x), where the start is adapted."""
         if self.start == "adapted":
-            self.kernels = adapt(wide(self._draw_prior(SCALE_DRAWS)), self._draw_adapted, self._three)
+            self.kernels = adapt(wide(self.draw_prior(SCALE_DRAWS)), self.draw_adapted, self.densities)
 
     def at(self, u: Tensor) -> Point:
         """Both log densities and their gradients at u [C, B, D]."""
@@ -62,12 +62,12 @@ class Path:
 
     def _densities(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """log f0 and log f1 [C, B]."""
-        log_f1, log_q, log_p = self._three(u)
+        log_f1, log_q, log_p = self.densities(u)
         if self.kernels is not None:
             return self.kernels.log_prob(u, log_q, log_p), log_f1
         return (log_p if self.start == "prior" else log_q), log_f1
 
-    def _three(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def densities(self, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """log p(x, u), log q(u|x) (which a path from the prior does not need) and log p(u), [C, B] each."""
         parts = [self._at_once(part) for part in u.split(max(1, base.rows_at_once(self.model) // u.shape[1]))]
         log_f1, log_q, log_p = (torch.cat(each) for each in zip(*parts, strict=True))
@@ -83,18 +83,18 @@ class Path:
     def draw(self, num_chains: int) -> Tensor:
         """u ∼ f0, [C, B, D]."""
         if self.kernels is not None:
-            return self._draw_adapted(self.kernels, num_chains)
-        return self._draw_prior(num_chains) if self.start == "prior" else self._draw_posterior(num_chains)
+            return self.draw_adapted(self.kernels, num_chains)
+        return self.draw_prior(num_chains) if self.start == "prior" else self.draw_posterior(num_chains)
 
-    def _draw_adapted(self, kernels: Kernels, num_chains: int) -> Tensor:
-        return kernels.draw(self._draw_posterior(num_chains), self._draw_prior(num_chains))
+    def draw_adapted(self, kernels: Kernels, num_chains: int) -> Tensor:
+        return kernels.draw(self.draw_posterior(num_chains), self.draw_prior(num_chains))
 
     def scales(self) -> tuple[Tensor, Tensor]:
         """The standard deviation of each coordinate under f0 and under q(z|x), [B, D] each."""
         if self.kernels is not None:
             return self.kernels.scale, self.kernels.scale
-        s1 = _spread(self._draw_posterior(SCALE_DRAWS))
-        return (_spread(self._draw_prior(SCALE_DRAWS)) if self.start == "prior" else s1), s1
+        s1 = _spread(self.draw_posterior(SCALE_DRAWS))
+        return (_spread(self.draw_prior(SCALE_DRAWS)) if self.start == "prior" else s1), s1
 
     def known(self) -> tuple[Tensor, Tensor]:
         """u [1, B, D] of the z that the batch holds, 0 where it is not known, and where it is [B].
@@ -111,10 +111,10 @@ class Path:
         finite = torch.isfinite(z).all(-1)
         return self.flat.to_u(self.flat.split(torch.where(finite.unsqueeze(-1), z, 0.0))), finite[0]
 
-    def _draw_posterior(self, num_chains: int) -> Tensor:
+    def draw_posterior(self, num_chains: int) -> Tensor:
         return self.flat.to_u(self.posterior.draw(num_chains)[0])
 
-    def _draw_prior(self, num_chains: int) -> Tensor:
+    def draw_prior(self, num_chains: int) -> Tensor:
         return self.flat.to_u(prior_draws(self.model, self.batch, num_chains)).to(self.dtype)
 
 

@@ -179,13 +179,15 @@ def family_of(q: Distribution | None) -> FamilyName:
 
 
 def _started(model: Model, batch: Batch, family: Family, start: Start, steps: int) -> tuple[LocalFamily, Flat]:
-    """q where it starts. The encoder's own Gaussian family is one in z itself, also where samplers move elsewhere."""
+    """q where it starts: beside a Gaussian encoder all families are of z itself, also where samplers move elsewhere.
+
+    So each family holds those before it. One of the base space of a flow prior would not hold a Gaussian of z.
+    """
     posterior = model.posterior(batch)
     z, _ = posterior.draw(MOMENTS)
     own = family_of(posterior.distribution)
     name: FamilyName = own if family == "auto" else family
-    in_z = family == "auto" and own != "flow"
-    flat = Flat(Coordinates() if in_z else model.coordinates(batch), [group.shape[2:] for group in z])
+    flat = Flat(Coordinates() if own != "flow" else model.coordinates(batch), [group.shape[2:] for group in z])
     u = flat.to_u(z)
     _check_size(name, u)
     prior = flat.to_u(tuple(group.unsqueeze(1) for group in model.draw_prior(MOMENTS))).to(u.dtype).flatten(0, 1)

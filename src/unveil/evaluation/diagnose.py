@@ -24,30 +24,44 @@ EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every exa
 HEALTHY = "Nothing looks wrong in what was measured."
 FOUND_NONE = "The diagnosis found no fault. These numbers are still worth a look."
 Progress = Callable[[str], None]
+Counted = Callable[[str, int, int], None]
 
 
-def gap_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
+def gap_of(
+    run: RunStore, *, limit: int | None = None, seed: int = 0, progress: Counted | None = None, **where: Any
+) -> dict[str, Any]:
     """`unveil evaluate --gap`: log p(x) − ELBO = approximation gap + amortisation gap, per example.
 
-    Arguments: limit, examples, 100 unless told; seed; where, `data`, `split` or `simulate` as for `evaluate_run`.
+    Arguments: limit, examples, 100 unless told; seed; progress, told (part, done, total); where, `data`, `split` or
+        `simulate` as for `evaluate_run`.
     """
-    return _measured(GAP, gap, run, limit, seed, where)
+    return _measured(GAP, gap, run, limit, seed, progress, where)
 
 
-def audit_of(run: RunStore, *, limit: int | None = None, seed: int = 0, **where: Any) -> dict[str, Any]:
+def audit_of(
+    run: RunStore, *, limit: int | None = None, seed: int = 0, progress: Counted | None = None, **where: Any
+) -> dict[str, Any]:
     """`unveil evaluate --audit`: log p(x) = ELBO + KL(q‖p(z|x)), each term on its own.
 
     Arguments: as for `gap_of`.
     """
-    return _measured(AUDIT, audit, run, limit, seed, where)
+    return _measured(AUDIT, audit, run, limit, seed, progress, where)
 
 
 def _measured(
-    format: str, measure: Callable[..., Gap | Audit], run: RunStore, limit: int | None, seed: int, where: dict[str, Any]
+    format: str,
+    measure: Callable[..., Gap | Audit],
+    run: RunStore,
+    limit: int | None,
+    seed: int,
+    progress: Counted | None,
+    where: dict[str, Any],
 ) -> dict[str, Any]:
     split, source, name = choose_split(run, **where, limit=limit, seed=seed)
     few = of_one_quantity(run.model, limited(split, name, limit or EXAMPLES, seed))
-    found = measure(run.model, few, seed=seed, limit=len(few))
+    if progress is not None:
+        progress("log p(x)", 0, len(few))
+    found = measure(run.model, few, seed=seed, limit=len(few), progress=progress)
     head = {"format": format, "source": source, "split": name, "drawn_from": len(split), "seed": seed}
     told = f"{len(few):,} of {len(split):,} examples, drawn from all over them with seed {seed}"
     lines = [*([told] if len(few) < len(split) else []), *found.lines()]

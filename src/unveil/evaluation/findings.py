@@ -86,9 +86,12 @@ def _against_baselines(result: dict[str, Any]) -> str:
     sure = "" if error is not None and abs(gain) > 3 * error else " The difference is within three standard errors."
     alone = of_x_alone(dict(result))
     told = "That" if alone == result else f"Without the labels, log p(x) is {alone['log_px']:.2f}, which"
+    bound = (
+        " That number is a bound from below: the true value may be higher." if best.get("direction") == "lower" else ""
+    )
     return (
         f"{told} is {abs(gain):.2f}{_give_or_take(error)} nats {verb} than the best simple baseline, "
-        f"{best['description']}.{sure}"
+        f"{best['description']}.{sure}{bound}"
     )
 
 

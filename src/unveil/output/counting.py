@@ -1,36 +1,38 @@
 """What a person sees on standard error while something is counted: a bar, or the name of what is being done.
 
-Where standard error is no terminal there are lines without control characters: one for each name, and for what takes
-long.
+Where standard error is no terminal there are lines without control characters: one for each name, and one now and then.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from .streams import console, is_terminal, say
 
-SECONDS = 10.0  # between two lines about one thing, where there is no terminal
+EVERY = 15.0  # seconds between two lines about one thing, where there is no terminal
 
 
 @contextmanager
 def counting(what: str, show: bool = True) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar for work that is counted, or a line every ten seconds: gives a function of (done, total), or None."""
+    """A bar and a clock for work that is counted, or where there is no terminal a line now and then.
+
+    Gives a function of (done, total), or None where nothing is to be shown.
+    """
     if not show:
         yield None
-        return
-    if not is_terminal():
-        lines = Lines(quiet=True)
-        yield lambda done, total: lines.tell(what, done, total)
-        return
-    bar = Progress(
-        TextColumn(f"{what} {{task.completed:,}}/{{task.total:,}}"), BarColumn(), console=console(), transient=True
-    )
-    task = bar.add_task(what, total=1)
-    with bar:
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    elif not is_terminal():
+        with _lines() as tell:
+            tell(what)
+            yield lambda done, total: tell(_named(what, done, total))
+    else:
+        text = TextColumn(f"{what} {{task.completed:,}}/{{task.total:,}}")
+        bar = Progress(text, BarColumn(), TimeElapsedColumn(), console=console(), transient=True)
+        task = bar.add_task(what, total=1)
+        with bar:
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager
@@ -38,36 +40,39 @@ def naming(show: bool = True) -> Iterator[Callable[..., None]]:
     """A line that names what is being done: gives a function of (name), or of (name, done, total)."""
     if not show:
         yield lambda *told: None
-        return
-    if not is_terminal():
-        yield Lines().tell
-        return
-    with console().status("") as status:
+    elif not is_terminal():
+        with _lines() as tell:
+            named = [""]
 
-        def tell(name: str, done: int | None = None, total: int | None = None) -> None:
-            status.update(words(name, done, total))
+            def told(name: str, *counts: int) -> None:
+                tell(_named(name, *counts))
+                if name != named[0]:
+                    say([f"{name} ..."])
+                named[0] = name
 
-        yield tell
+            yield told
+    else:
+        with console().status("") as status:
+            yield lambda *told: status.update(_named(*told))
 
 
-def words(name: str, done: int | None, total: int | None) -> str:
+def _named(name: str, done: int | None = None, total: int | None = None) -> str:
     return name if done is None else f"{name} {done:,}/{total:,}"
 
 
-class Lines:
-    """A line for each new name, and one every ten seconds for what goes on under the same name.
+@contextmanager
+def _lines() -> Iterator[Callable[[str], None]]:
+    """Every 15 seconds a line with what was told last, and for how long the work has gone on; also when none came."""
+    last, started, ended = [""], time.monotonic(), threading.Event()
 
-    Arguments: quiet, the first ten seconds go without a line, too.
-    """
+    def speak() -> None:
+        while not ended.wait(EVERY):
+            say([f"{last[0]}, {time.monotonic() - started:.0f} s".removeprefix(", ")])
 
-    def __init__(self, quiet: bool = False) -> None:
-        self._name, self._last = None if not quiet else "", time.monotonic()
-        self._quiet = quiet
-
-    def tell(self, name: str, done: int | None = None, total: int | None = None) -> None:
-        now = time.monotonic()
-        is_new = not self._quiet and name != self._name
-        if is_new or now - self._last >= SECONDS:
-            say([f"{words(name, done, total)} ..."])
-            self._last = now
-        self._name = name
+    speaker = threading.Thread(target=speak, daemon=True)
+    speaker.start()
+    try:
+        yield lambda text: last.__setitem__(0, text)
+    finally:
+        ended.set()
+        speaker.join()

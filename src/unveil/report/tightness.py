@@ -109,7 +109,7 @@ def _losses(part: Found, what: str) -> str:
         f"{what} − ELBO is {fixed(total)} nats: {_mean(part['amortisation'])} by amortisation and "
         f"{_mean(part['approximation'])} by the family of q ({FAMILIES[part['family']]})."
     )
-    return said + least if part["side"] == "lower" else said
+    return said + least if part["approximation"]["side"] == "lower" else said
 
 
 def _local(part: Found) -> str:

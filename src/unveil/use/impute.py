@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from ..data.raw import Raw
 from ..data.rowblocks import blocks
 from ..data.split import Split
 from ..data.tablecolumns import listing, rounded
+from ..distributions.given import mean_given, sample_given
 from ..domain import Domain
 from ..errors import RequestError, WorkError, at_least, remark
-from ..estimators.base import draws, rows_at_once
+from ..estimators.base import rows_at_once
+from ..estimators.proposals import Proposal
 from ..model import Model, device_of, require_latents
 from ..ops import keyed
 from ..runs.given import given_with_outside
@@ -25,6 +28,8 @@ from ..runs.store import RunStore
 
 FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents
 VECTORS, IMAGES = 500, 100  # K by default
+Weighted = tuple[tuple[Tensor, ...], Tensor]  # z groups [K, B, …], and log weights [K, B] with respect to p(z|x)
+AFFORDABLE = 20_000  # z of each row, past which imputations share sets of them
 FEWEST = 100  # resampled z that a mean is taken over, at least
 
 
@@ -79,9 +84,10 @@ def impute(
 ) -> Any:
     """x with what is missing of it (NaN, null, masked) drawn from p(x_missing|x_observed); the rest as it came.
 
-    z_k ~ q(z|x_observed) with weights w_k ∝ p(x_observed, z_k) / q(z_k|x_observed) stands for p(z|x_observed): z is
-    resampled by w, then x_missing drawn from p(x|z). That is exact as K → ∞, or where z can be summed over. With a
-    model conditioned on labels each draw comes with its own label, y ~ p(y|x_observed, z).
+    z_k ~ r(z) with weights w_k ∝ p(x_observed, z_k) / r(z_k) stands for p(z|x_observed): z is resampled by w, then
+    x_missing drawn from p(x_missing|z, x_observed). r is mostly q(z|x_observed), and a share of it p(z), so that what q
+    does not know has a weight, too. That is exact as K → ∞, or where z can be summed over. With a model conditioned on
+    labels each draw comes with its own label, y ~ p(y|x_observed, z).
 
     References: Mattei & Frellsen, MIWAE: Deep Generative Modelling and Imputation of Incomplete Data Sets (2019,
     https://arxiv.org/abs/1812.02633), eq. 10–12.
@@ -89,7 +95,8 @@ def impute(
     Arguments:
         x: an array, a masked array, a data frame, or a path to one.
         num_samples: K; by default 500 for vectors and 100 for images.
-        draws: M, the number of independent imputations: [M, N, *shape], or a frame with a column "draw".
+        draws: M, the number of independent imputations, each from K z of its own: [M, N, *shape], or a frame with a
+            column "draw".
         mean: give E[x_missing|x_observed] = Σ_k w_k E[x|z_k] instead, which has the least squared error and is no draw;
             the sum is over a quarter of the z_k, resampled by w.
         seed: of the draws; noise is keyed by it and by blocks of 128 rows with gaps.
@@ -176,18 +183,40 @@ def _impute_rows(
 
 
 def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: bool) -> tuple[Tensor, Tensor]:
-    """([M, B, *shape], effective samples [B])."""
-    z, log_w = _weighted(model, batch, num_samples)
+    """([M, B, *shape], effective samples [B]); M draws go back to as many sets of K z, where that is affordable."""
+    known = "enumerate" in model.gives
+    weighted = _every_z(model, batch) if known else partial(Proposal(model, batch).draw, num_samples)
+    if not mean:
+        sets = 1 if known else min(num_draws, max(1, AFFORDABLE // num_samples))
+        counts = [len(range(first, num_draws, sets)) for first in range(sets)]
+        found = [_drawn(model, batch, count, *weighted()) for count in counts]
+        return torch.cat([values for values, _ in found]), torch.stack([ess for _, ess in found]).mean(0)
+    z, log_w = weighted()
     w = log_w.double().softmax(0)  # [K, B]
     ess = 1 / (w**2).sum(0)
-    if not mean:
-        k = torch.multinomial(w.T, num_draws, replacement=True).T  # [M, B]
-        z = _picked(z, k)
-        return model.decode(z, model.draw_label(batch, z)).sample(), ess
     kept = max(FEWEST, len(w) // 4)
     if kept < len(w) and "enumerate" not in model.gives:
         z, w = _picked(z, _evenly(w, kept)), torch.full_like(w[:kept], 1 / kept)
     return _mean(model, batch, z, w).unsqueeze(0), ess
+
+
+def _every_z(model: Model, batch: Batch) -> Callable[[], Weighted]:
+    """All z that there are, with their weights."""
+    terms = model.enumerate(batch)
+    assert terms.log_m is not None
+    found = terms.z, terms.log_w + terms.log_m
+    return lambda: found
+
+
+def _drawn(model: Model, batch: Batch, count: int, z: tuple[Tensor, ...], log_w: Tensor) -> tuple[Tensor, Tensor]:
+    """Draws of x given what is observed of it, [count, B, *shape], and the effective samples behind them [B]."""
+    weight = log_w.double().softmax(0)
+    z = _picked(z, torch.multinomial(weight.T, count, replacement=True).T)
+    return sample_given(model.decode(z, model.draw_label(batch, z)), batch.x, _seen(batch)), 1 / (weight**2).sum(0)
+
+
+def _seen(batch: Batch) -> Tensor:
+    return torch.ones_like(batch.x, dtype=torch.bool) if batch.observed is None else batch.observed
 
 
 def _picked(z: tuple[Tensor, ...], k: Tensor) -> tuple[Tensor, ...]:
@@ -202,23 +231,12 @@ def _evenly(w: Tensor, count: int) -> Tensor:
     return k.clamp(max=len(w) - 1).T
 
 
-def _weighted(model: Model, batch: Batch, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-    """z groups [K, B, …] and their log weights [K, B] with respect to p(z|x_observed): all z there are, or K draws."""
-    if "enumerate" in model.gives:
-        terms = model.enumerate(batch)
-        assert terms.log_m is not None
-        return terms.z, terms.log_w + terms.log_m
-    parts = list(draws(model, batch, num_samples))
-    z = tuple(torch.cat(groups) for groups in zip(*(terms.z for terms in parts), strict=True))
-    return z, torch.cat([terms.log_w for terms in parts])
-
-
 def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tensor:
     """Σ_k w_k E[x|z_k], [B, *shape]."""
     chunk, total = max(1, rows_at_once(model) // len(batch)), torch.zeros(())
     for first in range(0, len(w), chunk):
         some = tuple(g[first : first + chunk] for g in z)
-        x = model.decode(some, model.draw_label(batch, some)).mean  # [k, B, *shape]
+        x = mean_given(model.decode(some, model.draw_label(batch, some)), batch.x, _seen(batch))  # [k, B, *shape]
         part = w[first : first + chunk].to(x.dtype)
         total = total + torch.einsum("kb,kb...->b...", part, x)
     return total

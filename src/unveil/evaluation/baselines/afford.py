@@ -12,7 +12,25 @@ SCARCE = 4  # rounds of each where operations do not suffice
 COMPONENTS = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500)
 ENOUGH = 1500  # training examples that a try is worth making on
 FEWEST = 5  # sizes, where the data has room for them
+OVERRUN, LEAST_SECONDS = 3.0, 10.0  # times its share of the time, and seconds, that a baseline may take
 CELLS = 2e7  # parameters of a mixture of categoricals, at most
+
+
+class TooDear(Exception):
+    """A simple model whose cheapest honest try takes far longer than its share of the time.
+
+    Arguments: operations, that it would take.
+    """
+
+    def __init__(self, operations: float) -> None:
+        super().__init__(operations)
+        self.seconds = operations / FLOPS
+
+
+def require_affordable(operations: float, allowed: float) -> None:
+    """Raise TooDear above three times the operations that are allowed, and ten seconds."""
+    if operations > max(OVERRUN * allowed, LEAST_SECONDS * FLOPS):
+        raise TooDear(operations)
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,15 @@ class Effort:
     rounds: int
     starts: int
     num_samples: int | None
+
+    def operations(self, cost: Cost, examples: Examples) -> float:
+        """What the search takes: tries and thorough fits, and judging them."""
+        largest = self.sizes[-1]
+        each = [*self.sizes, *[largest] * self.num_knobs]
+        tried = sum(self.tries * (self.tried_rows * cost.round(size) + cost.fixed(size)) for size in each)
+        thorough = self.starts * self.rounds * (self.rows * cost.round(largest) + cost.fixed(largest))
+        judged = len(examples.valid) * sum(map(cost.score, each)) + len(examples.test) * cost.score(largest)
+        return tried + thorough + (self.num_samples or 1) * judged
 
 
 def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs: int, dequantised: bool) -> Effort:

@@ -6,7 +6,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...models.mixture import Mixture
 from ...ops import keyed
-from .afford import STARTS, Cost, plan_mixture
+from .afford import STARTS, Cost, plan_mixture, require_affordable
 from .examples import BLOCK, Density, Examples, counted, left_out, with_noise
 from .search import Family
 
@@ -47,6 +47,7 @@ def _mixture(
 ) -> Family:
     dequantised = domain.kind == "real" and examples.domain.is_discrete
     plan = plan_mixture(cost, examples, operations, num_knobs=len(knobs), dequantised=dequantised)
+    require_affordable(plan.operations(cost, examples), operations)
 
     def fit(size: int, smoothing: float, start: int) -> Density:
         with keyed("baselines", one, seed, size, start):

@@ -12,7 +12,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...models.linear_gaussian import LinearGaussian
 from ...ops import keyed
-from .afford import Cost, most_draws
+from .afford import Cost, most_draws, require_affordable
 from .examples import Density, Examples, counted, left_out, with_noise
 from .search import Family
 
@@ -28,6 +28,8 @@ def ppca(examples: Examples, operations: float, seed: int) -> Family:
     K = most_draws(examples, operations / 2, cost, 2 * sizes) if examples.domain.is_discrete else None
     most = sizes[-1] + 10
     rows = min(len(x), max(5 * most, int(operations / 2 / (2 * 24 * D * most))))
+    judged = len(examples.valid) * 2 * sum(map(cost.score, sizes)) + len(examples.test) * cost.score(sizes[-1])
+    require_affordable(2 * rows * 24 * D * most + (K or 1) * judged, operations)
     x = with_noise(x[:rows], examples.domain, seed)
     knobs = {knob: Principal.of(x, knob, most, seed) for knob in (0.0, 1.0)}
     return Family(

@@ -219,14 +219,14 @@ class HVAE(Labelled, Scaled):
 
     def _decoded(self, found: Pass) -> Tensor:
         """Features of the likelihood [..., P·D]."""
-        with self._reduced():
+        with self.network_precision(self.network_dtype, self.decoder_dtype):
             h = self.ladder.decode(found.h)
         lead = found.z[0].shape[:-1]
         return h.to(found.z[0].dtype).reshape(*lead, h.shape[-1])
 
     def _reduced(self) -> torch.autocast:
-        """The precision of the network, which p and q share: both are reduced together."""
-        return self.network_precision(self.network_dtype, self.decoder_dtype)
+        """The precision of the ladder, which p and q share; of what is below z1, `_decoded` decides by itself."""
+        return self.network_precision(self.network_dtype)
 
     @torch.no_grad()
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:

@@ -1,0 +1,37 @@
+"""What is not observed of x, given what is: for likelihoods whose dimensions hang together, too."""
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from .event import EventSum
+
+
+@runtime_checkable
+class Dependent(Protocol):
+    """A distribution over x whose dimensions are not independent; x and observed [B, *shape], with x known there."""
+
+    def sample_given(self, x: Tensor, observed: Tensor) -> Tensor:
+        """x with the rest drawn from p(x_missing|x_observed), [..., *shape]."""
+
+    def mean_given(self, x: Tensor, observed: Tensor) -> Tensor:
+        """x with E[x_missing|x_observed] for the rest, [..., *shape]."""
+
+
+def sample_given(p: Distribution, x: Tensor, observed: Tensor) -> Tensor:
+    """x with what is not observed drawn from p(x_missing|x_observed)."""
+    base = _dependent(p)
+    return torch.where(observed, x, p.sample()) if base is None else base.sample_given(x, observed)
+
+
+def mean_given(p: Distribution, x: Tensor, observed: Tensor) -> Tensor:
+    """x with E_p[x_missing|x_observed] for what is not observed."""
+    base = _dependent(p)
+    return torch.where(observed, x, p.mean) if base is None else base.mean_given(x, observed)
+
+
+def _dependent(p: Distribution) -> Dependent | None:
+    base = p.base if isinstance(p, EventSum) else p
+    return base if isinstance(base, Dependent) else None
