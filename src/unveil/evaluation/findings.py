@@ -78,6 +78,9 @@ def _give_or_take(error: float | None) -> str:
 def _against_baselines(result: dict[str, Any]) -> str:
     if result.get("observed", 1.0) < 1 and not result["baselines"]:
         return "The simple baselines are left out: they take x without gaps, and parts of it are missing."
+    left_out = result.get("baselines_left_out", ())
+    if not result["baselines"] and left_out:
+        return " ".join(left_out)
     if not result["baselines"]:
         return "There was no simple baseline to compare with."
     best = max(result["baselines"], key=lambda b: b["log_px"])

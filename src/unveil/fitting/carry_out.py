@@ -46,7 +46,7 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
     scored, compared = (without_labels(run.model, found, judge) for found in (valid, test))
     run.write_scores(scored.log_px, test.estimate.log_px, compared.log_px)
     yield Working("baselines", 0, 1)
-    baselines = fit_baselines(data, seed=run.config.seed, seconds=run.config.seconds["baselines"])
+    baselines, left_out = fit_baselines(data, seed=run.config.seed, seconds=run.config.seconds["baselines"])
     result = {
         "format": RESULT,
         "source": data.source,
@@ -57,6 +57,7 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
         "phase": len(run.config.phases) - 1,
         "valid_log_px": float(valid.estimate.log_px.mean()),
         "baselines": [b.compared_with(compared.log_px.numpy()) for b in baselines],
+        "baselines_left_out": list(left_out),
     }
     if compared is not test.estimate:
         result["parts"] = [Part.of(SUMMED, "all, without their labels", compared).to_json()]

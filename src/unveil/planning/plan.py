@@ -137,7 +137,7 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
         "report": REPORT_SECONDS,
     }
     share = BASELINE_SHARE * 60 * minutes if minutes else _beside(seconds["training"], *BASELINES)
-    seconds["baselines"] = min(share, 60.0)
+    seconds["baselines"] = 0.0 if request.judging.baselines == "none" else min(share, 60.0)
     rounded = {name: round(value, 2) for name, value in seconds.items()}
     return Plan(phase, judging, rounded, (*notes, *speed.notes, *told), speed.problem)
 

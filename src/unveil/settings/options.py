@@ -101,7 +101,9 @@ class EvaluationOptions:
     Arguments:
         estimator: of log p(x); auto is exact where there is a closed form, else iwae.
         num_samples: K; auto takes what a share of the budget allows.
+        baselines: simple models to compare with; none saves their time.
     """
 
     estimator: str = "auto"
     num_samples: int | Literal["auto"] = "auto"
+    baselines: Literal["auto", "none"] = "auto"

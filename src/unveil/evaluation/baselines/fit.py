@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ...data import Data
 from ...files import finite
 from ...ops import mean_and_error
-from .afford import FLOPS, STARTS
+from .afford import FLOPS, STARTS, TooDear
 from .examples import Examples, log_px
 from .mixtures import START, categorical_mixture, gaussian_mixture
 from .ppca import ppca
@@ -77,20 +77,21 @@ class Baseline:
 
 
 @torch.no_grad()
-def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[Baseline]:
+def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> tuple[list[Baseline], tuple[str, ...]]:
     """pPCA, a mixture of Gaussians and, for binary x and levels, one of categoricals, each the best of its sizes.
 
     Every choice is made on validation examples; the test split is read once, for the numbers. A mixture of Gaussians
     is left out where a column of real or unit x is constant: a density of it has no bound. All are left out where x has
-    gaps: filled in, it would be other data.
+    gaps: filled in, it would be other data; and one whose cheapest honest try takes far longer than its share of the
+    time is. Comes with the sentences about those.
 
     Arguments:
         seed: of starts, subsets and dequantisation noise; torch's own generator stays as it is.
         seconds: for all of them together, turned into numbers of examples, rounds and draws by fixed costs; no clock
-            is read but to report what it took.
+            is read but to report what it took. 0 fits none.
     """
-    if any(split.observed is not None for split in (data.train, data.valid, data.test)):
-        return []
+    if not seconds or any(split.observed is not None for split in (data.train, data.valid, data.test)):
+        return [], ()
     examples = Examples.of(data, seed)
     shares = {"ppca": 0.1, "gaussian_mixture": 0.25, "categorical_mixture": 0.65}
     if not data.domain.is_finite:
@@ -100,7 +101,16 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> list[B
         if bool((start == start[0]).all(0).any()):
             del shares["gaussian_mixture"]
     starts = max(1, int(STARTS * min(1.0, seconds / WHOLE)))
-    return [fit_one(name, examples, share * seconds * FLOPS, starts, seed) for name, share in shares.items()]
+    found, left_out = [], []
+    for name, share in shares.items():
+        try:
+            found.append(fit_one(name, examples, share * seconds * FLOPS, starts, seed))
+        except TooDear as error:
+            left_out.append(
+                f"The simple model {name} is left out: it would take about {error.seconds:.0f} s, and its share of the "
+                f"time is {share * seconds:.1f} s."
+            )
+    return found, tuple(left_out)
 
 
 @torch.no_grad()

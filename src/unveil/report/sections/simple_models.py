@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ...evaluation.judged import of_x_alone
 from ..charts import Figure, axis, bars, errors, figure, plain
@@ -25,13 +25,14 @@ def simple_models(subject: Subject) -> Group | None:
     own_name = "this model" if alone == result else "this model, labels summed out"
     mean, stderr = fixed(alone["log_px"]), error(alone["stderr"])
     own = (own_name, result["direction"], "–", mean, f"± {stderr}", str(K or "–"), "–")
+    legend = Markup(" ").join([_legend(found, K), *map(escape, result.get("baselines_left_out", ()))])
     rows = [_row(one) for one in sorted(found, key=lambda one: one["log_px"], reverse=True)]
     return Group(
         "Against simple models",
         "Each bar shows how many nats per example this model is better than a simple model of the same data. The size "
         "of each simple model was chosen on validation examples. The thin line at the end of a bar is one standard "
         "error of the difference, which is paired: both models are judged on the same test examples.",
-        [Plot("", "", "baselines", differences(found)), Table("", _legend(found, K), HEAD, [own, *rows], 2, own=0)],
+        [Plot("", "", "baselines", differences(found)), Table("", legend, HEAD, [own, *rows], 2, own=0)],
     )
 
 
