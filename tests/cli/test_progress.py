@@ -28,7 +28,10 @@ def test_a_line_comes_while_nothing_is_told(hasty: None, capsys: pytest.CaptureF
     assert "examples, 0 s" in found.err and "examples 128/1,000, 0 s" in found.err and not found.out
 
 
-@pytest.mark.parametrize("words", [["--gap"], ["--audit"], ["--estimator", "sandwich"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--gap"], ["--audit"], ["--estimator", "sandwich", "--num-samples", "4", "estimator.num_distributions=40"]],
+)
 def test_long_judgements_are_not_silent(
     words: list[str], hasty: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
