@@ -95,7 +95,7 @@ def test_what_needs_a_z_that_stands_for_x_is_refused_without_one(name: str, word
 
 def test_what_codes_cannot_do_is_refused(verb: Verb) -> None:
     assert is_refused(verb("interpolate", "vqvae", "-o", "o.npz"), "nothing between two of them")
-    assert is_refused(verb("impute", "vqvae", "gaps.npz", "-o", "o.npz"), "has no such weights")
+    assert is_refused(verb("impute", "vqvae", "gaps.npz", "-o", "o.npz"), "does not have them")
     assert is_refused(verb("evaluate", "vqvae", "--estimator", "iwae"), "use the objective or estimator 'elbo'")
 
 

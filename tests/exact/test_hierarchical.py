@@ -236,7 +236,7 @@ def group_means(terms: Terms) -> tuple[Tensor, Tensor, Tensor]:
 def test_the_kl_of_each_group_is_the_mean_of_its_samples(kind: str, L: int) -> None:
     told = story(L)
     model, x = off(told, kind), told.draw(4)
-    with torch.no_grad(), keyed("many"):
+    with torch.no_grad(), keyed("many draws"):
         terms = model.infer(Batch(x), 20_000)
     kl, sampled, error = group_means(terms)
     assert ((kl - sampled).abs() <= 5 * error + 1e-9).all()

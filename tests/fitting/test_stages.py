@@ -115,7 +115,11 @@ def test_metrics_name_their_stage_and_count_steps_through(tmp_path: Path) -> Non
     made = [e.step for e in events if isinstance(e, Progress)]
     assert made == list(range(1, STEPS + 1)) and {e.steps for e in events if isinstance(e, Progress)} == {STEPS}
     judged = [(row["stage"], row["step"]) for row in run.metrics if "valid_bound" in row]
-    ends = {"main": range(5, 21, 5), "finish": range(20, 31, 5), "prior": range(30, 41, 5)}
+    ends = {
+        "main": range(0, 21, 5),  # the start, which is fitted, is judged, too
+        "finish": range(20, 31, 5),
+        "prior": range(30, 41, 5),
+    }
     assert judged == [(name, step) for name, steps in ends.items() for step in steps]
     assert [e.step for e in events if isinstance(e, Validated)] == [step for _, step in judged]
 
@@ -138,7 +142,7 @@ def test_a_stage_that_stops_early_gives_way_to_the_next(tmp_path: Path, monkeypa
     run = started(tmp_path / "run", finish="iwae", patience=2)
     trained(run)
     judged = [(row["stage"], row["step"]) for row in run.metrics if "valid_bound" in row]
-    assert judged == [("main", 5), ("main", 10), ("main", 15), ("finish", 30), ("finish", 35), ("finish", 40)]
+    assert judged == [("main", 0), ("main", 5), ("main", 10), ("finish", 30), ("finish", 35), ("finish", 40)]
 
 
 def _worse_and_worse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,10 +223,10 @@ def test_validations_that_do_not_improve_halve_the_learning_rate(
     for event in trainer.train(StopRequests()):
         if isinstance(event, Validated):
             factors.append(trainer.state.lr_factor)
-    assert factors == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+    assert factors == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625]
     kept = load_checkpoint(run.path / "state")
-    assert kept is not None and kept.values["lr_factor"] == 0.125
-    assert Trainer(run, run.data, None, None).state.lr_factor == 0.125
+    assert kept is not None and kept.values["lr_factor"] == 0.0625
+    assert Trainer(run, run.data, None, None).state.lr_factor == 0.0625
 
 
 # Killed and resumed
@@ -306,4 +310,4 @@ def test_patience_waits_for_the_warm_ups(tmp_path: Path, monkeypatch: pytest.Mon
     run = started(tmp_path / "run", patience=1, steps=80, valid_every=2)
     trained(run)
     judged = [row["step"] for row in run.metrics if "valid_bound" in row]
-    assert judged == list(range(2, 21, 2))
+    assert judged == list(range(0, 21, 2))

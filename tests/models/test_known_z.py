@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_the_latents_come_to_be_the_known_ones_in_place_and_sign(run: Run) -> None:
     """Without z, p(x) says nothing of which latent is which, nor of its sign."""
-    assert run.metrics[0]["known_z"] > 0.3
+    assert next(row["known_z"] for row in run.metrics if "known_z" in row) > 0.3
     hidden = np.isnan(KNOWN).any(1)
     found = run.encode(X).mean[hidden]
     for d in range(2):
@@ -40,7 +40,7 @@ def test_the_latents_come_to_be_the_known_ones_in_place_and_sign(run: Run) -> No
 def test_a_run_fitted_on_arrays_opens_with_the_same_arrays(run: Run) -> None:
     again = Run.load(run.path, data=X, z=KNOWN)
     assert again.evaluate(limit=10)["log_px"] == run.evaluate(limit=10)["log_px"]
-    with pytest.raises(RequestError, match="fingerprint differs"):
+    with pytest.raises(RequestError, match="has changed since the fit"):
         Run.load(run.path, data=X)
 
 
@@ -60,7 +60,7 @@ def test_an_archive_brings_known_latents_beside_x(tmp_path: Path, capsys: pytest
         data.train.z[0].numpy(), KNOWN[data.train.rows.numpy()], equal_nan=True
     )
     assert main(words) == 0
-    assert "known_z" in Run.load(tmp_path / "run").metrics[0]
+    assert any("known_z" in row for row in Run.load(tmp_path / "run").metrics)
     assert unveil.load_data(f"{tmp_path / 'x.npz'}:x").train.z is None
     assert unveil.load_data(tmp_path / "x.npz").sha256 != unveil.load_data(f"{tmp_path / 'x.npz'}:x").sha256
 

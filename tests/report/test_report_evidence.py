@@ -109,7 +109,7 @@ def one_z(home: Path, vectors: RunStore) -> RunStore:
 
 @pytest.fixture(scope="module")
 def flow(home: Path, vectors: RunStore) -> RunStore:
-    options = {"train__steps": 3, "model__latent": 3, "prior": "realnvp"}
+    options = {"model__network": "plain", "train__steps": 3, "model__latent": 3, "prior": "realnvp"}
     return fitted(str(home / "vectors.npz"), home / "flow", **options)
 
 

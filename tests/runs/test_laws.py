@@ -102,7 +102,7 @@ def untimed(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_data_that_has_changed_is_refused(run: Run, tmp_path: Path) -> None:
     assert RunStore.load(run.path, data=np.load(run.store.config.where)).data.sha256 == run.data_info["sha256"]
-    with pytest.raises(RequestError, match="has changed: its fingerprint differs"):
+    with pytest.raises(RequestError, match="has changed since the fit"):
         RunStore.load(run.path, data=np.load(run.store.config.where)[::-1].copy())
 
 

@@ -15,7 +15,7 @@ from unveil.cli import main
 
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(400, 2)) @ RNG.normal(size=(2, 12)) + 0.05 * RNG.normal(size=(400, 12))).astype(np.float32)
-SMALL: dict[str, Any] = {"latent": 6, "model__width": 32, "steps": 150}
+SMALL: dict[str, Any] = {"latent": 6, "model__width": 32, "steps": 150, "model__network": "plain"}
 
 
 @pytest.fixture(scope="module")

@@ -52,9 +52,9 @@ class Kind(ABC):
     def check(self, x: Array, domain: str, num_levels: int | None) -> None:
         """Refuse new x for a run whose domain, in words, is `domain`."""
 
-    @abstractmethod
     def nearest(self, x: Array, num_levels: int | None) -> Array:
-        """The value of the kind nearest to each of x: x itself where it is of the kind."""
+        """The value of the kind nearest to each of x: x itself where it is of the kind, or where none is known."""
+        return x
 
     def store(self, x: Array) -> Array:
         """x as it is kept: a C-contiguous copy, uint8 or float32."""

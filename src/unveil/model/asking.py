@@ -25,10 +25,13 @@ def prior_draw(model: Model) -> tuple[Tensor, ...]:
         return model.draw_prior(1, model.draw_labels(1))
 
 
-def groups_of(z: tuple[Tensor, ...] | Tensor, count: int = 1) -> tuple[Tensor, ...]:
-    """z as a tuple of its groups; a tensor is the one group of a model that has one. Another number is refused."""
+def groups_of(z: tuple[Tensor, ...] | Tensor, count: int | None = 1) -> tuple[Tensor, ...]:
+    """z as a tuple of its groups; a tensor is the one group of a model that has one. Another number is refused.
+
+    Arguments: count, L; None takes any, of a model that looks at the first alone.
+    """
     groups = (z,) if isinstance(z, Tensor) else tuple(z)
-    if len(groups) != count:
+    if count is not None and len(groups) != count:
         came = "one tensor" if isinstance(z, Tensor) else f"{len(groups)} groups"
         raise RequestError(f"z came as {came}; this model takes a tuple of {count} groups, from the top one down.")
     return groups

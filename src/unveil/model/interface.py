@@ -67,8 +67,8 @@ class Model(nn.Module, ABC):
     codebook_size: int = 0
     compiles: ClassVar[bool] = True
     prior_share: ClassVar[float] = 0.0
-    warmup: ClassVar[float] = 0.1
-    starts_fitted: ClassVar[bool] = False
+    warmup: float = 0.1
+    starts_fitted: bool = False
     remedies: ClassVar[Mapping[str, str]] = {}
     compared_steps: ClassVar[tuple[int, ...]] = ()
     domains: ClassVar[tuple[str, ...]] = ()

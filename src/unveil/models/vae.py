@@ -113,6 +113,8 @@ class VAE(Labelled, Scaled):
         self._require_sizes()
         prior.attach(self.q, self.domain.shape)
         self._gives = self._facts()
+        if linear is not None:  # the start is an optimum: judged like what follows, and left by no warm-up
+            self.starts_fitted, self.warmup = True, 0.0
 
     @classmethod
     def build(
@@ -292,18 +294,8 @@ class VAE(Labelled, Scaled):
         self.start_x(batch)
         self.prior.initialise(batch.x)
         self.count_labels(batch)
-        if self.linear is not None:
+        if self.linear is not None and batch.z is None:  # known z have places and signs of their own
             start_linear(self, batch)
-
-    @property
-    def starts_fitted(self) -> bool:  # type: ignore[override]
-        """Whether it starts as the best linear model of x."""
-        return self.linear is not None
-
-    @property
-    def warmup(self) -> float:  # type: ignore[override]
-        """The share of the training over which the weight of the rate grows: none from a start that is an optimum."""
-        return 0.0 if self.starts_fitted else super().warmup
 
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         q = [self.encoder, self.posterior_head]

@@ -131,7 +131,7 @@ class DiffusionLayers(Model):
         return replace(terms, log_qz_x=log_q, kl=kl)
 
     def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
-        return self.noising.px(groups_of(z, len(self.groups))[0])
+        return self.noising.px(groups_of(z, None)[0])
 
     @torch.no_grad()
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:

@@ -195,7 +195,7 @@ class VDM(Conditioned):
         return torch.where(torch.rand(rows, device=labels.device) < UNTOLD, self.num_classes, labels)
 
     def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
-        return self.noising.px(groups_of(z)[0])
+        return self.noising.px(groups_of(z, None)[0])
 
     def layers(self, num_steps: int) -> DiffusionLayers:
         return DiffusionLayers(self.noising, num_steps).train(self.training)
