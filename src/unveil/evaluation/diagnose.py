@@ -59,8 +59,6 @@ def _measured(
 ) -> dict[str, Any]:
     split, source, name = choose_split(run, **where, limit=limit, seed=seed)
     few = of_one_quantity(run.model, limited(split, name, limit or EXAMPLES, seed))
-    if progress is not None:
-        progress("log p(x)", 0, len(few))
     found = measure(run.model, few, seed=seed, limit=len(few), progress=progress)
     head = {"format": format, "source": source, "split": name, "drawn_from": len(split), "seed": seed}
     told = f"{len(few):,} of {len(split):,} examples, drawn from all over them with seed {seed}"
