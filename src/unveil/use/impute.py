@@ -192,7 +192,7 @@ def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: b
         found = [_drawn(model, batch, count, *weighted()) for count in counts]
         return torch.cat([values for values, _ in found]), torch.stack([ess for _, ess in found]).mean(0)
     z, log_w = weighted()
-    w = log_w.double().softmax(0)  # [K, B]
+    w = weights(log_w)  # [K, B]
     ess = 1 / (w**2).sum(0)
     kept = max(FEWEST, len(w) // 4)
     if kept < len(w) and "enumerate" not in model.gives:
@@ -210,13 +210,20 @@ def _every_z(model: Model, batch: Batch) -> Callable[[], Weighted]:
 
 def _drawn(model: Model, batch: Batch, count: int, z: tuple[Tensor, ...], log_w: Tensor) -> tuple[Tensor, Tensor]:
     """Draws of x given what is observed of it, [count, B, *shape], and the effective samples behind them [B]."""
-    weight = log_w.double().softmax(0)
+    weight = weights(log_w)
     z = _picked(z, torch.multinomial(weight.T, count, replacement=True).T)
     return sample_given(model.decode(z, model.draw_label(batch, z)), batch.x, _seen(batch)), 1 / (weight**2).sum(0)
 
 
 def _seen(batch: Batch) -> Tensor:
     return torch.ones_like(batch.x, dtype=torch.bool) if batch.observed is None else batch.observed
+
+
+def weights(log_w: Tensor) -> Tensor:
+    """w ∝ exp(log w) over the first dimension; all alike for an example so unlikely that no draw has a weight at all."""
+    log_w = log_w.double()
+    log_w = torch.where(log_w.isnan(), -torch.inf, log_w)
+    return torch.where((log_w == -torch.inf).all(0), 0.0, log_w).softmax(0)
 
 
 def _picked(z: tuple[Tensor, ...], k: Tensor) -> tuple[Tensor, ...]:
