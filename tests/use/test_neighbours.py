@@ -136,6 +136,10 @@ def test_pictures_of_a_folder_are_named_on_both_sides(tmp_path: Path, monkeypatc
     assert [row["file"] for row in rows] == ["00.png", "01.png", "02.png", "03.png"]
     assert rows[3]["file_1"] == copied and float(rows[3]["distance_1"]) == 0 and rows[3]["near_duplicate"] == "True"
     assert np.load("near.npz")["neighbour"].shape == (4, 2)
+    Path("new/01.png").write_bytes(b"no picture")
+    assert main(["neighbours", "run", "new", "-o", "rest.csv"]) == 2
+    assert main(["neighbours", "run", "new", "-o", "rest.csv", "--skip-broken"]) == 0
+    assert len(Path("rest.csv").read_text().splitlines()) == 4
     assert main(["neighbours", "run", "-o", "test.csv"]) == 0
     with open("test.csv", newline="") as file:
         names = [row["file"] for row in csv.DictReader(file)]
@@ -146,6 +150,8 @@ def test_what_has_no_training_data_at_hand_is_refused_with_a_way_that_works(run:
     unveil.pack(run, tmp_path / "pack")
     with pytest.raises(RequestError, match=r"is a pack, which keeps none\. Give the directory of the run"):
         Run.load(tmp_path / "pack").neighbours(DIGITS[:2])
+    with pytest.raises(RequestError, match="which keeps none"):
+        unveil.load(tmp_path / "pack").neighbours(DIGITS[:2])
     with pytest.raises(RequestError, match=r"was fitted on an array in memory.*Run\.load"):
         Run.load(run.path).neighbours(DIGITS[:2])
     assert Run.load(run.path, data=DIGITS[:700]).neighbours(DIGITS[:2]).neighbour.shape == (2, 5)

@@ -182,6 +182,8 @@ def test_a_pack_and_a_run_without_its_array_are_refused_with_a_way_that_works(ta
     unveil.pack(table, tmp_path / "pack")
     with pytest.raises(RequestError, match=r"An order by oddity needs .* is a pack, which keeps none\. Give the"):
         Run.load(tmp_path / "pack").score(TABLE[:2], oddity=True)
+    with pytest.raises(RequestError, match="which keeps none"):
+        unveil.load(tmp_path / "pack").score(TABLE[:2], oddity=True)
     with pytest.raises(RequestError, match=r"was fitted on an array in memory.*Run\.load"):
         Run.load(table.path).score(TABLE[:2], oddity=True)
     assert Run.load(table.path, data=TABLE[:300]).score(TABLE[:2], oddity=True).oddity.shape == (2,)
