@@ -1,7 +1,7 @@
 """What finds odd examples: −log p(x) alone, or the oddity of `unveil score --oddity`.
 
     python bench/oddities.py pictures                     planted among 300 test pictures of CIFAR-10
-    python bench/oddities.py pictures train.minutes=3     with other settings of the fit
+    python bench/oddities.py pictures train.steps=150     with other settings of the fit, which takes three minutes
     python bench/oddities.py pictures RUN                 with a run that is there already
     python bench/oddities.py tables                       three ADBench tables: AUROC
     python bench/oddities.py                              both
@@ -135,7 +135,8 @@ def main() -> None:
     keys = dict(word.split("=", 1) for word in given.words if "=" in word)
     runs = [word for word in given.words if "=" not in word]
     if given.what in ("pictures", "both"):
-        show(pictures(unveil.Run.load(runs[0]) if runs else fitted("cifar10", keys={"train.minutes": "3", **keys})))
+        budget = {} if {"train.minutes", "train.steps", "train.epochs"} & set(keys) else {"train.minutes": "3"}
+        show(pictures(unveil.Run.load(runs[0]) if runs else fitted("cifar10", keys=keys | budget)))
     if given.what in ("tables", "both"):
         show(tables(keys))
 
