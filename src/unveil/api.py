@@ -30,6 +30,7 @@ from .report.notebook import run_card
 from .runs.store import RunStore
 from .use.encode import encode
 from .use.impute import impute
+from .use.neighbours import neighbours
 from .use.packed import pack as pack_store
 from .use.sample import sample, sample_as_fitted
 from .use.score import score
@@ -152,6 +153,11 @@ class Run:
     def score(self, x: Any, **options: Any) -> Any:
         """log p(x), its error and its percentile among the validation examples; see `unveil.use.score.score`."""
         return score(self.store, x, **options)
+
+    @like(neighbours)
+    def neighbours(self, x: Any = None, k: int = 5, **options: Any) -> Any:
+        """The training examples nearest to x in z, and near duplicates; see `unveil.use.neighbours.neighbours`."""
+        return neighbours(self.store, x, k, **options)
 
     @like(impute)
     def impute(self, x: Any, **options: Any) -> Any:

@@ -339,6 +339,26 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/models/test_condition.py::test_simple_models_are_compared_with_log_p_of_x",
     ),
     fault(
+        "a-copy-that-is-not-found", "use/nearest.py",
+        "exact[np.isin(found, twins)] = 0.0", "exact[np.isin(found, twins)] += 0.0",
+        "tests/use/test_neighbours.py::test_families_without_a_mean_in_closed_form",
+    ),
+    fault(
+        "neighbours-by-their-place-in-the-split", "use/neighbours.py",
+        "return Neighbours(rows, train[index],", "return Neighbours(rows, index,",
+        "tests/use/test_neighbours.py::test_neighbours_are_those_of_a_search_by_hand",
+    ),
+    fault(
+        "too-likely-is-not-odd", "use/oddity.py",
+        'yield Measure.of("log p(x) low", "log p(x) high",', 'yield Measure.of("log p(x) low", "",',
+        "tests/use/test_oddity.py::test_oddity_is_the_farthest_of_its_measures",
+    ),
+    fault(
+        "the-worst-of-four-predictions", "use/complexity.py",
+        "return 8 * min(len(", "return 8 * max(len(",
+        "tests/use/test_oddity.py::test_bits_per_value_are_those_of_the_best_prediction",
+    ),
+    fault(
         "error-of-one-draw", "use/score.py",
         "np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy())", "estimate.stderr_mc.numpy()",
         "tests/use/test_score.py::test_a_row_that_one_draw_carries_has_no_error_and_is_named",

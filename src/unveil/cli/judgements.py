@@ -146,7 +146,13 @@ def show_sweep(run: Run, name: str, out: Path | None, as_json: bool, **options: 
 
 @verb("unveil score runs/digits-vae-1 new.npz -o scores.csv")
 def score(
-    run: RunPath, source: Source, out: Table, seed: Seed = 0, skip_broken: SkipBroken = False, plugin: Plugin = None
+    run: RunPath,
+    source: Source,
+    out: Table,
+    oddity: Annotated[bool, switch("--oddity", "Add how odd each row is, beyond log p(x).")] = False,
+    seed: Seed = 0,
+    skip_broken: SkipBroken = False,
+    plugin: Plugin = None,
 ) -> None:
     """Give every x its log p(x). Each row has its error, too, and its percentile among validation examples."""
     from ..output.exports import TABLES, check_target, write_table
@@ -157,10 +163,9 @@ def score(
     from ..output.streams import say
 
     with counting("examples") as progress:
-        scores = found.score(source, seed=seed, skip_broken=skip_broken, progress=progress)
+        scores = found.score(source, seed=seed, skip_broken=skip_broken, oddity=oddity, progress=progress)
     say(scores.notes)
-    columns = scores.columns()
-    write_table(out, columns, {name: columns[name] for name in ("log_px", "stderr", "percentile", "row")})
+    write_table(out, scores.columns(), scores.arrays())
     typer.echo(f"{len(scores.log_px):,} scores in {out}")
 
 

@@ -1,4 +1,4 @@
-"""The verbs that use runs: encode, impute, sample, reconstruct, interpolate."""
+"""The verbs that use runs: encode, neighbours, impute, sample, reconstruct, interpolate."""
 
 from typing import Annotated, Any
 
@@ -34,6 +34,33 @@ def encode(run: RunPath, source: Source, out: Table, skip_broken: SkipBroken = F
     say(z.notes)
     write_table(out, z.columns(), z.arrays())
     typer.echo(f"{len(z.mean):,} encodings of {z.words} in {out}")
+
+
+@verb("unveil neighbours runs/digits-vae-1 new.npz -o near.csv")
+def neighbours(
+    run: RunPath,
+    out: Table,
+    source: OptionalSource = None,
+    k: Annotated[int, count("K", "Training examples per row.", "-k", show_default=True)] = 5,
+    skip_broken: SkipBroken = False,
+    plugin: Plugin = None,
+) -> None:
+    """Find the training examples nearest to x in z. Tells which rows are near duplicates of one."""
+    from ..output.exports import TABLES, check_target, write_table
+
+    check_target(out, TABLES, source)
+    opened = open_run(run, plugin)
+    from ..output.counting import counting
+    from ..output.streams import say
+
+    with counting("examples") as progress:
+        found = opened.neighbours(source, k, skip_broken=skip_broken, progress=progress)
+    say(found.notes)
+    write_table(out, found.columns(), found.arrays())
+    typer.echo(
+        f"{k} nearest training examples of each of {len(found.rows):,} rows in {out}; "
+        f"{int(found.near_duplicate.sum()):,} rows are near duplicates"
+    )
 
 
 @verb("unveil impute runs/t-vae-1 t.csv -o full.csv")

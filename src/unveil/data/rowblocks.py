@@ -44,3 +44,8 @@ def blocks(num_rows: int, limit: int | None = None) -> Iterator[Block]:
     count = num_rows if limit is None else min(limit, num_rows)
     for first in range(0, count, ROWS):
         yield Block(first, torch.arange(first, first + ROWS).clamp(max=count - 1), min(ROWS, count - first))
+
+
+def walk(num_rows: int, alone: bool) -> Iterator[Block]:
+    """Each row as a block of its own, or blocks of 128."""
+    return singles(num_rows) if alone else blocks(num_rows)

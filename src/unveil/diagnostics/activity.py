@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.rowblocks import blocks
+from ..data.rowblocks import walk
 from ..model import Model, Posterior
 from ..ops import keyed
 
@@ -13,15 +13,18 @@ ACTIVE_ROWS = 10_000
 
 
 @torch.no_grad()
-def posterior_moments(model: Model, split: Split, *, expected: bool = False) -> tuple[Tensor, Tensor] | None:
+def posterior_moments(
+    model: Model, split: Split, *, expected: bool = False, alone: bool = False
+) -> tuple[Tensor, Tensor] | None:
     """Posterior means and standard deviations [N, D] on the CPU, or None where z has none.
 
-    Arguments: expected, feed grey images as pixel probabilities instead of a draw (for embeddings).
+    Arguments: expected, feed grey images as pixel probabilities instead of a draw (for embeddings); alone, take each
+    row by itself on the same noise, so that its moments hang on no other row.
     """
     found = []
     model.eval()
-    for block in blocks(len(split)):
-        with keyed("moments", block.first):  # a label that is not known is inferred from draws
+    for block in walk(len(split), alone):
+        with keyed("moments", 0 if alone else block.first):  # a label that is not known is inferred from draws
             posterior = model.posterior(split.expected(block.rows) if expected else split.batch(block.rows))
         if (moments := moments_of(posterior)) is None:
             return None

@@ -36,6 +36,7 @@ from .paths import check_new, nearby_runs
 DATA, RESULT = "unveil-data-1", "unveil-result-1"
 DIAGNOSIS, CONTINUATIONS = "unveil-diagnosis-1", "unveil-continuations-1"
 WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
+PACK = "pack.json"  # what a pack has and a run has not
 RANKED = 1000  # validation examples that are scored, for new ones to be ranked among
 
 
@@ -218,6 +219,25 @@ class RunStore:
             self._data = self.read(self.config.where)
         return self._data
 
+    def training_data(self, what: str) -> Data:
+        """`data`, for what needs the examples that the run was fitted on, and cannot do with x alone.
+
+        Arguments: what, in words, at the beginning of a sentence.
+        """
+        if (self.path / PACK).is_file():
+            raise RequestError(
+                f"{what} needs the training examples, and {self.path} is a pack, which keeps none.",
+                "Give the directory of the run that it was packed from.",
+            )
+        if self._data is None and self.config.in_memory:
+            raise RequestError(
+                f"{what} needs the training examples, and {self.path} was fitted on an array in memory, which a run "
+                "does not keep.",
+                f"Open it in Python with unveil.Run.load({str(self.path)!r}, data=x), with y=… and z=… where it was "
+                "given them; a run that was fitted on a file finds its data by itself.",
+            )
+        return self.data
+
     def _require_source(self) -> None:
         """Refuse a file or a folder that the run was fitted on and that is not where it was."""
         where = Path(split_member(self.config.where)[0])
@@ -320,7 +340,7 @@ class RunStore:
             write_atomic(out / name, (self.path / name).read_bytes())
         write_json(out / "data.json", self.data_info | {"source": Path(self.data_info["source"]).name})
         write_json(out / "config.json", self.config.slim().to_json())
-        write_json(out / "pack.json", pack)
+        write_json(out / PACK, pack)
 
     @property
     def pack_bytes(self) -> int:

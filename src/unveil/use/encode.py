@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.rowblocks import blocks
+from ..data.rowblocks import walk
 from ..diagnostics.activity import posterior_moments
 from ..errors import RequestError
 from ..model import Model, device_of, has_real_z, prior_draw, require_latents
@@ -58,13 +58,24 @@ class Encoding:
         return f"{self.mean.shape[1]} {'codes' if self.stddev is None else 'latents'}"
 
 
-def encoded(run: RunStore, split: Split, notes: tuple[str, ...] = (), files: tuple[str, ...] | None = None) -> Encoding:
-    """The latents of every example: codes where they are, else means and standard deviations, of draws if need be."""
+def encoded(
+    run: RunStore,
+    split: Split,
+    notes: tuple[str, ...] = (),
+    files: tuple[str, ...] | None = None,
+    *,
+    alone: bool = False,
+) -> Encoding:
+    """The latents of every example: codes where they are, else means and standard deviations, of draws if need be.
+
+    Arguments: alone, take each row by itself on the same noise, so that its latents hang on no other row.
+    """
     require_latents(run.model, "Encoding")
     if is_coded(run.model):
         codes = _codes(run.model, split)
         return Encoding(codes.numpy(), None, _numbered(("code",), (codes.shape[1],)), notes, files)
-    moments = posterior_moments(run.model, split, expected=True) or _drawn_moments(run.model, split)
+    moments = posterior_moments(run.model, split, expected=True, alone=alone)
+    moments = moments or _drawn_moments(run.model, split, alone)
     if moments is None:
         raise RequestError(
             f"The latents of a {run.config.model_name} have no posterior mean, so x cannot be encoded.",
@@ -84,10 +95,10 @@ def _numbered(groups: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"{group}_{i}" for group, size in zip(groups, sizes, strict=True) for i in range(size))
 
 
-def _draws(model: Model, split: Split, num_draws: int) -> Iterator[Tensor]:
-    """K draws of z of every example, block by block [K, B, D]; keyed by the first row of each."""
-    for block in blocks(len(split)):
-        with torch.no_grad(), keyed("encode", block.first):
+def _draws(model: Model, split: Split, num_draws: int, alone: bool = False) -> Iterator[Tensor]:
+    """K draws of z of every example, by blocks [K, B, D], keyed by the first row of each; or alike for every row."""
+    for block in walk(len(split), alone):
+        with torch.no_grad(), keyed("encode", 0 if alone else block.first):
             z, _ = model.posterior(split.expected(block.rows)).draw(num_draws)
         yield torch.cat([group.flatten(2) for group in z], 2)[:, : block.keep]
 
@@ -97,11 +108,11 @@ def _codes(model: Model, split: Split) -> Tensor:
     return torch.cat([z[0].cpu() for z in _draws(model, split, 1)])
 
 
-def _drawn_moments(model: Model, split: Split) -> tuple[Tensor, Tensor] | None:
+def _drawn_moments(model: Model, split: Split, alone: bool = False) -> tuple[Tensor, Tensor] | None:
     """Means and standard deviations [N, D] of 64 draws per row; None for a z of names."""
     if not has_real_z(model):
         return None
-    found = [torch.stack([z.mean(0), z.std(0)]).cpu() for z in _draws(model, split, DRAWS)]
+    found = [torch.stack([z.mean(0), z.std(0)]).cpu() for z in _draws(model, split, DRAWS, alone)]
     means, stddevs = torch.cat(found, 1)
     return means, stddevs
 

@@ -18,6 +18,7 @@ from ..runs.paths import check_writable, missing_file
 from ..runs.store import RunStore
 from .encode import Encoding, decode, encode
 from .impute import impute
+from .neighbours import Neighbours, neighbours
 from .sample import sample
 from .score import Scores, score
 
@@ -68,9 +69,13 @@ class Packed:
         """Posterior mean and standard deviation of x, [N, D] each."""
         return encode(self._run, x)
 
-    def score(self, x: Any, *, seed: int = 0) -> Scores:
-        """log p(x) in nats, its error, and its percentile among validation examples."""
-        return score(self._run, x, seed=seed)
+    def score(self, x: Any, *, seed: int = 0, oddity: bool = False) -> Scores:
+        """log p(x) in nats, its error, and its percentile among validation examples; oddity needs the run's data."""
+        return score(self._run, x, seed=seed, oddity=oddity)
+
+    def neighbours(self, x: Any = None, k: int = 5) -> Neighbours:
+        """The nearest training examples, of a run; a pack keeps none, and refuses."""
+        return neighbours(self._run, x, k)
 
     def impute(self, x: Any, **options: Any) -> Any:
         """x with what is missing of it drawn from p(x_missing|x_observed); options as in `Run.impute`."""

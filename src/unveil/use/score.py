@@ -1,7 +1,7 @@
 """The verb score: log p(x) of every row, with its error and its rank among validation examples."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from ..estimators.base import Estimate, evaluate
 from ..runs.given import Given, given_with_outside
 from ..runs.store import RunStore
+from .oddity import Judge
 from .rows import as_it_came, file_column
 
 FEW, SHARE = 5.0, 0.3  # effective draws of a row, and their share of all draws, below which they are a few
@@ -22,7 +23,7 @@ class Scores:
     Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
     no error can be told; percentile [N], the share of validation examples
     (in %) that are less likely; direction and estimator say what log_px is; files, of a folder of pictures, the path of
-    each row's.
+    each row's. With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`.
     """
 
     log_px: np.ndarray
@@ -32,6 +33,9 @@ class Scores:
     estimator: str
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
+    oddity: np.ndarray | None = None
+    oddity_percentile: np.ndarray | None = None
+    odd_by: np.ndarray | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.log_px, dtype=dtype, copy=copy)
@@ -39,7 +43,13 @@ class Scores:
     def columns(self) -> dict[str, np.ndarray]:
         rows = np.arange(len(self.log_px))
         numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
-        return file_column(self.files) | numbers
+        odd = {name: getattr(self, name) for name in ("oddity", "oddity_percentile", "odd_by")}
+        return file_column(self.files) | numbers | {name: given for name, given in odd.items() if given is not None}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The same as arrays, the one that stands for all first; words are left out."""
+        found = {name: column for name, column in self.columns().items() if column.dtype.kind != "O"}
+        return {"log_px": self.log_px} | found
 
 
 def score(
@@ -48,6 +58,7 @@ def score(
     *,
     seed: int = 0,
     skip_broken: bool = False,
+    oddity: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Any:
     """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
@@ -59,9 +70,13 @@ def score(
     nothing is observed it is 0. Labels are not read: a model conditioned on them sums over them. A data frame gives a
     frame of the same kind and index.
 
-    Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files.
+    Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
+    oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of three
+    measures from what is usual among validation examples, 1 being where their oddest 5 % begin. The measures are
+    log p(x) (too likely is odd as well), the distance to the fifth nearest training example in z, and, of pictures and
+    levels, the compressed size of x.
     """
-    judging = run.config.judging
+    judging, judge = run.config.judging, Judge.of(run) if oddity else None
     given = given_with_outside(run, x, skip_broken)
     raw, make = given.raw, judging.make()
     estimate, _ = evaluate(run.model, given.split, make, seed=seed, common=True, impossible=True, progress=progress)
@@ -71,6 +86,9 @@ def score(
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
     notes = (*raw.ignored, *_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files)
+    if judge is not None:
+        odd = judge(given.split, log_px)
+        found = replace(found, oddity=odd.value, oddity_percentile=odd.percentile, odd_by=odd.by)
     return as_it_came(x, raw, found)
 
 

@@ -1,0 +1,165 @@
+"""How odd x is: the farthest that log p(x), the distance to training or the compressed size lies from the usual.
+
+log p(x) alone does not find every odd example: what is simpler than all of training can be likelier than any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Split
+from ..runs.store import RANKED, RunStore
+from .complexity import bits_per_value, is_compressible
+from .embeddings import Embeddings, has_embeddings
+from .show import batch_x
+
+Array = NDArray[np.float64]
+TAIL = 0.05  # share of validation examples that lie beyond one unit, on a side
+NEIGHBOUR = 5  # the training example whose distance tells how far x is from training
+SEARCHED = 20_000  # training examples that are searched
+
+
+def tails(values: Array, usual: Array) -> Array:
+    """The signed distance [n] from the median of `usual`, ±1 where the outermost 5 % of `usual` begin on that side."""
+    middle, below, above = _ends(usual)
+    return _over(values - middle, np.where(values < middle, below, above))
+
+
+def likelihoods(values: Array, usual: Array) -> Array:
+    """As `tails` below the median; above, how far beyond the likeliest 5 %, in the same nats: −1 and 1 are as many.
+
+    log p(x) of ordinary rows has a short upper tail. On a scale of its own, its end would be as odd as that of the
+    long lower one, and half of what comes first would be the most ordinary rows.
+    """
+    middle, below, above = _ends(usual)
+    return _over(np.where(values < middle, values - middle, np.maximum(values - middle - above, 0)), below)
+
+
+def _ends(usual: Array) -> tuple[float, float, float]:
+    """The median, and how far the 5 % and the 95 % quantile are from it; the other, or the farthest, for none."""
+    known = usual[np.isfinite(usual)]
+    if not len(known):
+        return np.nan, np.nan, np.nan
+    low, middle, high = (float(each) for each in np.quantile(known, (TAIL, 0.5, 1 - TAIL)))
+    below, above, least = middle - low, high - middle, float(np.abs(known - middle).max())
+    return middle, below or above or least, above or below or least
+
+
+def _over(distance: Array, unit: Array | float) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(distance == 0, 0.0, distance / unit)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What says how odd x is: signed numbers of units, 0 for what is ordinary.
+
+    Arguments: low and high, in words, what a negative and a positive number says of x; values [N], of new x; usual [M],
+    of validation examples.
+    """
+
+    low: str
+    high: str
+    values: Array
+    usual: Array
+
+    @classmethod
+    def of(cls, low: str, high: str, scale: Callable[[Array, Array], Array], values: Array, usual: Array) -> Measure:
+        """Both in units; a side without words is not odd."""
+        ends = (-np.inf if low else 0.0, np.inf if high else 0.0)
+        return cls(low, high, scale(values, usual).clip(*ends), scale(usual, usual).clip(*ends))
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """How odd each row is.
+
+    Arguments: value [N], the largest |number| of its measures; percentile [N], the share of validation examples (in %)
+    that are less odd; by [N], in words, the measure that it is.
+    """
+
+    value: Array
+    percentile: Array
+    by: NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What the oddity of new rows is measured by, made before anything long is computed.
+
+    Arguments: run; valid, the validation examples whose log p(x) was kept; space, training examples in z, or None where
+    the model has no z that stands for x.
+    """
+
+    run: RunStore
+    valid: Split
+    space: Embeddings | None
+
+    @classmethod
+    def of(cls, run: RunStore) -> Judge:
+        """Read the data of a run again; refused where it is not at hand."""
+        data = run.training_data("An order by oddity")
+        found = Embeddings.of(run, "Oddity", SEARCHED) if has_embeddings(run.model) else None
+        return cls(run, data.valid.spread(RANKED), found)
+
+    def __call__(self, split: Split, log_px: Array) -> Oddity:
+        """Arguments: split, new x; log_px [N] nats, theirs."""
+        measures = list(self._measures(split, log_px))
+        value, by = farthest([(m, m.values) for m in measures])
+        nothing = _observed(split) == 0
+        value = np.where(nothing, np.nan, value)
+        by[nothing] = ""
+        usual = np.sort(farthest([(m, m.usual) for m in measures])[0])
+        usual = usual[~np.isnan(usual)]
+        percentile = 100.0 * np.searchsorted(usual, value) / max(1, len(usual))
+        return Oddity(value, np.where(np.isnan(value), np.nan, percentile), by)
+
+    def _measures(self, split: Split, log_px: Array) -> Iterator[Measure]:
+        usual = self.run.scores("valid").astype(np.float64)
+        likely, usually = _per_value(log_px, split), _per_value(usual, self.valid)
+        yield Measure.of("log p(x) low", "log p(x) high", likelihoods, likely, usually)
+        if self.space is not None:
+            far, usually = (_distance(self.space, part) for part in (split, self.valid))
+            yield Measure.of("", "far from training in z", tails, far, usually)
+        if is_compressible(self.run.domain):
+            bits, usually = (_bits(self.run, part) for part in (split, self.valid))
+            yield Measure.of("simple", "complex", tails, bits, usually)
+
+
+def farthest(found: list[tuple[Measure, Array]]) -> tuple[Array, NDArray[np.object_]]:
+    """The largest |number| [N] of several measures, NaN where none is known, and its words [N]."""
+    units = np.stack([each for _, each in found])  # [measures, N]
+    sizes = np.where(np.isnan(units), -1.0, np.abs(units))
+    best, row = sizes.argmax(0), np.arange(units.shape[1])
+    words = np.array([(m.low, m.high) for m, _ in found], dtype=object)[best, (units[best, row] > 0).astype(int)]
+    value = np.where(sizes[best, row] < 0, np.nan, sizes[best, row])
+    return value, np.where(value > 0, words, "")
+
+
+def _observed(split: Split) -> NDArray[np.int64]:
+    """The number of observed values of each row, [N]."""
+    if split.observed is None:
+        return np.full(len(split), split.domain.num_dims)
+    found: NDArray[np.int64] = split.observed.flatten(1).sum(1).cpu().numpy()
+    return found
+
+
+def _per_value(log_px: Array, split: Split) -> Array:
+    """log p(x) per observed value, [N]: rows with gaps are compared with whole ones."""
+    return log_px / np.maximum(_observed(split), 1)
+
+
+def _distance(space: Embeddings, split: Split) -> Array:
+    """The distance to the 5th nearest training example in z, [N]."""
+    _, distance = space.nearest(split, min(NEIGHBOUR, len(space.train)))
+    return distance[:, -1]
+
+
+def _bits(run: RunStore, split: Split) -> Array:
+    """Compressed bits per value, [N]; NaN of rows with gaps, whose 0s are none of their values."""
+    bits = bits_per_value(batch_x(split), run.domain)
+    return np.where(_observed(split) < run.domain.num_dims, np.nan, bits)
