@@ -68,7 +68,7 @@ def test_a_row_with_one_is_filled_and_the_odd_value_stays(tmp_path: Path) -> Non
 def test_x_of_another_kind_is_refused_whole(tmp_path: Path) -> None:
     run = fitted(FEW, tmp_path)
     with pytest.raises(RequestError, match="outside this run's domain"):
-        run.score(FEW[:5] + 100)
+        run.score(FEW[:20] + 100)
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float32, np.uint8])
@@ -77,3 +77,43 @@ def test_whole_numbers_leave_room_above_the_largest_of_training(dtype: Any, tmp_
     run = fitted(x, tmp_path, **{"data.domain": "levels"})
     scores = run.score(with_odd(x, dtype(146)))
     assert run.data.domain.levels == 256 and np.isfinite(scores.log_px).all()
+
+
+@pytest.mark.parametrize(("x", "value"), [(FEW, 9), ((FEW > 2).astype(np.uint8), 2)], ids=["levels", "binary"])
+def test_one_odd_row_alone_is_scored_as_in_company(x: Any, value: int, tmp_path: Path) -> None:
+    run = fitted(x, tmp_path)
+    assert np.isneginf(run.score(np.full((1, 4), value)).log_px[0])
+    with pytest.raises(RequestError, match="outside this run's domain"):
+        run.score(x[:3] / 255)
+
+
+def test_a_row_with_gaps_has_no_percentile(tmp_path: Path) -> None:
+    run = fitted(REAL, tmp_path)
+    new = REAL[:4].copy()
+    new[1, 0], new[2] = np.nan, np.nan
+    scores = run.score(new)
+    assert np.isnan(scores.percentile).tolist() == [False, True, True, False]
+    assert scores.log_px[2] == 0 and any("2 of 4 rows have gaps" in note for note in scores.notes)
+
+
+@pytest.mark.parametrize("value", [1e20, 1e36, -1e38])
+def test_gaps_beside_a_far_value_are_filled(value: float, tmp_path: Path) -> None:
+    run = fitted(REAL, tmp_path)
+    new = REAL[:5].copy()
+    new[2, 0], new[2, 2], new[3, 2] = value, np.nan, np.nan
+    full = run.impute(new)
+    assert np.isfinite(full).all() and full[2, 0] == value
+    assert np.isfinite(run.impute(new, mean=True)).all()
+
+
+def test_gaps_in_whole_numbers_of_any_type_are_filled_with_such(tmp_path: Path) -> None:
+    x = np.column_stack([RNG.integers(0, 6, 120), RNG.integers(0, 2, 120), RNG.normal(size=120)]).astype(float)
+    run = fitted(x, tmp_path, **{"data.domain": "real"})
+    x[::7, 0], x[::5, 1], x[::9, 2] = np.nan, np.nan, np.nan
+    frame = pd.DataFrame(x, columns=["kids", "smoker", "income"])
+    with pytest.warns(UserWarning, match="hold whole numbers or yes and no: draws are rounded"):
+        found = [run.impute(x), run.impute(frame).to_numpy()]
+    for full in found:
+        assert set(full[:, 1]) == {0, 1} and set(full[:, 0]) <= set(range(6)) and not np.isnan(full).any()
+    mean = run.impute(x, mean=True)
+    assert (mean[::7, 0] != np.rint(mean[::7, 0])).any()

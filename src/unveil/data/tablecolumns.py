@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     AnySeries = nw.Series[Any]
 
+ENOUGH_WHOLE = 10  # values from which a column of floats is one of whole numbers
 NAMED = 5  # columns that a sentence names
 TOLD = 20  # columns that a sentence lists
 NEAR = 0.8  # how like two names are, from 0 to 1, of which one may be the other misspelt
@@ -77,6 +78,12 @@ def rounded(values: Array, seen: Array) -> Array:
     whole = np.rint(values)
     inside = np.clip(whole, float(low), float(high)).astype(seen.dtype)  # float(high) may be above high
     return np.where(whole <= float(low), low, np.where(whole >= float(high), high, inside)).astype(seen.dtype)
+
+
+def holds_whole(values: Array) -> bool:
+    """Whether observed values of a column, of whatever type, are whole numbers; a few could be by chance."""
+    wide = values.astype(np.float64)
+    return len(wide) >= ENOUGH_WHOLE and bool((np.abs(wide) < 2**53).all() and (wide == np.rint(wide)).all())
 
 
 def is_empty(series: AnySeries) -> bool:

@@ -12,6 +12,7 @@ from ..domain import Domain
 from .store import RunStore
 
 MOST = 0.5  # share of rows outside the domain, above which x is likely to be of another kind
+MANY = 10  # rows from which that says something
 
 
 def new_split(run: RunStore, x: Any) -> tuple[Split, Raw]:
@@ -68,7 +69,7 @@ def given_with_outside(run: RunStore, x: Any, skip_broken: bool = False) -> Give
     raw, domain = _read(run, x, skip_broken), run.domain
     strange = np.zeros(raw.x.shape, bool) if run.data_info["binarization"] else _outside(raw, domain)
     rows = np.array([bool(row.any()) for row in strange]) if strange.any() else np.zeros(len(raw.x), bool)
-    if not rows.any() or rows.mean() > MOST:
+    if not rows.any() or _of_another_kind(raw, rows, domain):
         return Given(_prepared(run, raw).to(run.device), raw, np.zeros(len(raw.x), bool), "")
     inside = replace(raw, x=domain.of_kind.nearest(raw.x, domain.num_levels).astype(raw.x.dtype))
     row, *place = (int(i) for i in np.argwhere(strange)[0])
@@ -78,6 +79,14 @@ def given_with_outside(run: RunStore, x: Any, skip_broken: bool = False) -> Give
         f"{raw.x[(row, *place)]:g} in row {row}, column {where}."
     )
     return Given(_prepared(run, inside).to(run.device), raw, rows, said)
+
+
+def _of_another_kind(raw: Raw, rows: NDArray[np.bool_], domain: Domain) -> bool:
+    """Whether x is not odd but something else: most of many rows are outside, or whole numbers are mainly fractions."""
+    if len(rows) >= MANY and rows.mean() > MOST:
+        return True
+    x = raw.x if raw.observed is None else raw.x[raw.observed]
+    return bool(domain.is_discrete and x.dtype.kind == "f" and (np.isfinite(x) & (x != np.rint(x))).mean() > MOST)
 
 
 def _outside(raw: Raw, domain: Domain) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from ..data.frames import DRAW
 from ..data.raw import Raw
 from ..data.rowblocks import blocks
 from ..data.split import Split
-from ..data.tablecolumns import listing, rounded
+from ..data.tablecolumns import holds_whole, listing, rounded
 from ..distributions.given import mean_given, sample_given
 from ..domain import Domain
 from ..errors import RequestError, WorkError, at_least, remark
@@ -75,6 +75,10 @@ class Completed:
         missing = ~observed[self.rows]
         part = filled[self.rows]
         part[missing] = rounded(values[missing], x[observed]) if rounds else values[missing]
+        if self.drawn and not rounds:
+            for column in _whole_columns(self.raw):
+                gap = missing[:, column]
+                part[gap, column] = rounded(part[gap, column], x[observed[:, column], column])
         filled[self.rows] = part
         return filled
 
@@ -220,7 +224,7 @@ def _seen(batch: Batch) -> Tensor:
 
 
 def weights(log_w: Tensor) -> Tensor:
-    """w ∝ exp(log w) over the first dimension; all alike for an example so unlikely that no draw has a weight at all."""
+    """w ∝ exp(log w) over the first dimension; all alike for an example so unlikely that no draw has any weight."""
     log_w = log_w.double()
     log_w = torch.where(log_w.isnan(), -torch.inf, log_w)
     return torch.where((log_w == -torch.inf).all(0), 0.0, log_w).softmax(0)
@@ -249,13 +253,25 @@ def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tenso
     return total
 
 
+def _whole_columns(raw: Raw) -> list[int]:
+    """Columns of x [N, D] with gaps in which whatever is observed is a whole number, of whatever type."""
+    if raw.observed is None or raw.x.ndim != 2:
+        return []
+    return [
+        i
+        for i, (x, seen) in enumerate(zip(raw.x.T, raw.observed.T, strict=True))
+        if not seen.all() and holds_whole(x[seen])
+    ]
+
+
 def _rounding(raw: Raw, domain: Domain) -> tuple[str, ...]:
     """Of a model of real numbers, a sentence that names the columns of whole numbers whose draws are rounded."""
-    if raw.frame is None or raw.observed is None or domain.is_discrete:
+    if raw.observed is None or domain.is_discrete:
         return ()
-    names = raw.frame.whole_among(
-        [name for name, seen in zip(raw.frame.columns, raw.observed.T, strict=True) if not seen.all()]
-    )
+    columns = raw.frame.columns if raw.frame is not None else tuple(map(str, range(raw.x[0].size)))
+    gappy = [] if raw.frame is None else [n for n, seen in zip(columns, raw.observed.T, strict=True) if not seen.all()]
+    typed = [] if raw.frame is None else raw.frame.whole_among(gappy)
+    names = sorted({*typed, *(columns[i] for i in _whole_columns(raw))}, key=columns.index)
     if not names:
         return ()
     holds = "holds" if len(names) == 1 else "hold"

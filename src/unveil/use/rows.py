@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data.frames import is_frame
 from ..data.raw import Raw
-from ..errors import remark
+from ..errors import decisions, remark
 
 
 @runtime_checkable
@@ -23,7 +23,7 @@ def as_it_came(x: Any, raw: Raw, found: Rows) -> Any:
     """What was found, as a frame where x came as one."""
     if not is_frame(x):
         return found
-    remark(found.notes, up=4)
+    remark(decisions(found.notes), up=4)
     return raw.frame.give({name: column for name, column in found.columns().items() if name != "row"})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import Fact
 from ..estimators.base import Estimate, evaluate
 from ..runs.given import Given, given_with_outside
 from ..runs.store import RunStore
@@ -21,9 +22,9 @@ class Scores:
     """One number per row, in the source's order.
 
     Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
-    no error can be told; percentile [N], the share of validation examples
-    (in %) that are less likely; direction and estimator say what log_px is; files, of a folder of pictures, the path of
-    each row's. With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`.
+    no error can be told; percentile [N], the share of validation examples (in %) that are less likely, NaN of a row
+    with gaps; direction and estimator say what log_px is; files, of a folder of pictures, the path of each row's.
+    With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`.
     """
 
     log_px: np.ndarray
@@ -66,9 +67,9 @@ def score(
     All rows are judged on the same draws, keyed by the seed: a row's number is a function of the row, whatever stands
     beside it and wherever it stands in the file, and rows are compared without the noise that they share. A high
     log p(x) does not prove that x belongs: simple images can be likelier than any training image. Of a row with gaps it
-    is log p of the observed part, which is not to be ranked among rows of which more is observed; of a row of which
-    nothing is observed it is 0. Labels are not read: a model conditioned on them sums over them. A data frame gives a
-    frame of the same kind and index.
+    is log p of the observed part, which is not to be ranked among rows of which more is observed, so it has no
+    percentile (NaN); of a row of which nothing is observed it is 0. Labels are not read: a model conditioned on them
+    sums over them. A data frame gives a frame of the same kind and index.
 
     Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
     oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of three
@@ -82,14 +83,33 @@ def score(
     estimate, _ = evaluate(run.model, given.split, make, seed=seed, common=True, impossible=True, progress=progress)
     log_px, reference = np.where(given.outside, -np.inf, estimate.log_px.numpy()), run.scores("valid")
     percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
+    gaps = _with_gaps(given)
+    percentile = np.where(gaps, np.nan, percentile)
     few = carried_by_few(estimate, judging.num_samples)
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
-    notes = (*raw.ignored, *_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px))
+    notes = (*raw.ignored, *_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *_said_gaps(gaps))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files)
     if judge is not None:
         odd = judge(given.split, log_px)
         found = replace(found, oddity=odd.value, oddity_percentile=odd.percentile, odd_by=odd.by)
     return as_it_came(x, raw, found)
+
+
+def _with_gaps(given: Given) -> np.ndarray:
+    """[N] whether something of a row is not observed."""
+    observed = given.split.observed
+    return np.zeros(len(given.split), bool) if observed is None else ~observed.flatten(1).all(1).cpu().numpy()
+
+
+def _said_gaps(gaps: np.ndarray) -> tuple[str, ...]:
+    if not gaps.any():
+        return ()
+    return (
+        Fact(
+            f"{gaps.sum():,} of {len(gaps):,} rows have gaps. Their log p(x) is of what is observed, and does not "
+            "compare with that of other rows: they have no percentile."
+        ),
+    )
 
 
 def _said_impossible(given: Given, log_px: np.ndarray) -> tuple[str, ...]:
