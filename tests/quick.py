@@ -26,7 +26,7 @@ PLAIN_WORDS, WORDS = (tuple(f"{key}={str(value).lower()}" for key, value in o.it
 def no_baselines() -> Iterator[None]:
     """A fit inside the block is compared with nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: [])
+        patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: ([], ()))
         yield
 
 
