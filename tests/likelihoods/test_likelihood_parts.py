@@ -275,6 +275,15 @@ def test_the_negative_binomial_starts_at_the_spread_of_the_data() -> None:
     torch.testing.assert_close(p.mean.detach(), torch.tensor([30.0, 30.0]), rtol=0.1, atol=0)
 
 
+def test_a_vae_of_counts_leaves_the_spread_to_its_decoder() -> None:
+    domain = Domain("count", (1,))
+    x = torch.poisson(torch.distributions.Gamma(2.0, 2.0 / 30).sample((4000, 1)))
+    model = VAE.build(domain, 0, latent=2, width=8, depth=1)
+    model.initialise(Batch(x))
+    alone = started("negative_binomial", domain, x)
+    torch.testing.assert_close(model.likelihood.log_size, alone.log_size + math.log(10))
+
+
 def test_a_count_never_seen_keeps_some_probability() -> None:
     for name in ("poisson", "negative_binomial"):
         likelihood = started(name, Domain("count", (1,)), torch.zeros(50, 1))
