@@ -52,6 +52,21 @@ def derived(num_rows: int = 1500) -> Array:
     return np.column_stack([celsius, 1.8 * celsius + 32 + 0.05 * rng.normal(size=num_rows), a, b, a + b, twice])
 
 
+def poisson_groups(num_rows: int = 1000, num_columns: int = 200) -> Array:
+    """Counts of three groups, each with rates of its own; the first column holds hundreds."""
+    rng = np.random.default_rng(2)
+    rate = rng.gamma(2.0, 4.0, (3, num_columns))
+    rate[:, 0] *= 50
+    return rng.poisson(rate[rng.integers(0, 3, num_rows)])
+
+
+def overdispersed(num_rows: int = 1000, num_columns: int = 30) -> Array:
+    """Counts whose log rate is a sum of three factors, and which spread more than Poissons do."""
+    rng = np.random.default_rng(3)
+    rate = np.exp(2 + rng.normal(size=(num_rows, 3)) @ (0.5 * rng.normal(size=(3, num_columns))))
+    return rng.poisson(rng.gamma(3.0, rate / 3.0))
+
+
 SETS: dict[str, Callable[[], Any]] = {
     "iris": lambda: load_iris().data,
     "wine": lambda: load_wine().data,
@@ -65,6 +80,8 @@ SETS: dict[str, Callable[[], Any]] = {
     "derived": derived,
     "wide": lambda: low_rank(60, 500),
     "long": lambda: low_rank(5000, 30),
+    "poisson_groups": poisson_groups,
+    "overdispersed": overdispersed,
     "digits": lambda: "digits",
     "mnist": lambda: pictures("mnist"),
     "fashion_mnist": lambda: pictures("fashion_mnist"),

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from contracts.variants import DOMAINS, batch_of, split_of
 from exact import toys
 from exact.simulated import StoredHierarchy, simulated
 from unveil.data import Split, load
-from unveil.diagnostics.aggregate import AUC, MARGINAL, Aggregate, _encode, aggregate
+from unveil.diagnostics.aggregate import AUC, DRAWS, MARGINAL, Aggregate, _encode, aggregate
 from unveil.diagnostics.collapse import collapse
 from unveil.diagnostics.islands import BINS, area, hole_share, marginal_kl, separation
 from unveil.errors import RequestError
@@ -60,6 +61,37 @@ def test_the_exact_posterior_over_simulated_x_has_the_closed_forms() -> None:
     assert max(found.kl_per_dim) < 0.05 and found.auc == pytest.approx(0.5, abs=4 * found.auc_stderr)
     assert found.holes == pytest.approx(0.01, abs=0.015)
     assert found.findings() == []
+
+
+@pytest.mark.parametrize(("gain", "num"), [(2.0, 60), (5.0, 60), (0.5, 100)])
+def test_the_errors_are_the_spread_over_other_data(gain: float, num: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where posteriors overlap in pairs, both tell less: examples are not independent, and the spread is larger."""
+    apart = SimpleNamespace(auc=0.5, auc_stderr=0.1, holes=0.0, holes_stderr=0.0)
+    monkeypatch.setattr("unveil.diagnostics.aggregate.separation", lambda *given: apart)
+    torch.manual_seed(0)
+    model, _ = linear(gain, num)
+    found = [aggregate(model, simulated(model, num), seed=seed) for seed in range(80)]
+    for name in ("information", "kl"):
+        spread = np.std([getattr(one, name) for one in found], ddof=1)
+        said = np.mean([getattr(one, f"{name}_stderr") for one in found])
+        assert 0.85 < said / spread < 1.5  # the jackknife errs upwards, the more the nearer the cap
+
+
+def test_the_error_is_the_jackknifes() -> None:
+    model, split = linear(3.0, 21)
+    found = aggregate(model, split)
+    halves = [_encode(model, split, half, DRAWS // 21, 0) for half in (0, 1)]
+    z, log_q = (torch.cat([getattr(h, name) for h in halves], 1) for name in ("u", "log_q"))  # [K, 21, D], [K, 21]
+    under = torch.cat([h.under((z.flatten(0, 1).float(),)) for h in halves], 1).unflatten(0, log_q.shape)  # [K, 21, 21]
+
+    def without(row: int | None) -> float:
+        kept = [n for n in range(21) if n != row]
+        log_qz = under[:, kept][:, :, kept].logsumexp(-1) - math.log(len(kept))
+        return float((log_q[:, kept] - log_qz).detach().mean())
+
+    left = np.array([without(row) for row in range(21)])
+    assert found.information == pytest.approx(without(None), abs=1e-5)
+    assert found.information_stderr == pytest.approx(math.sqrt(20 / 21 * ((left - left.mean()) ** 2).sum()), rel=1e-3)
 
 
 def test_few_examples_cannot_show_more_than_their_logarithm() -> None:

@@ -160,7 +160,8 @@ def test_every_kind_says_what_it_is_and_tries_five_sizes(digits: list[Baseline])
         assert (b.direction == "lower") == (b.num_samples is not None)
     ppca, gaussians, categoricals = digits
     assert ppca.description.startswith(f"pPCA with {ppca.size} components (dequantised, K = {ppca.num_samples}")
-    assert gaussians.description.startswith(f"a mixture of {gaussians.size} Gaussians (dequantised, K = ")
+    assert gaussians.description.startswith(f"a mixture of {gaussians.size} Gaussians")
+    assert [b.direction for b in digits] == ["lower", "exact", "exact"]
     assert categoricals.description.startswith(f"a mixture of {categoricals.size} categoricals")
 
 
@@ -193,7 +194,7 @@ def test_seconds_become_counts_that_they_pay_for() -> None:
     )
     D = 784
     cost = afford.Cost(lambda C: D * (50 + 2.2 * C), lambda C: D * (20 + 2.0 * C), lambda C: 300.0 * D * C)
-    plans = [afford.plan_mixture(cost, examples, s * 1e10, num_knobs=4, dequantised=False) for s in (2, 10, 50)]
+    plans = [afford.plan_mixture(cost, examples, s * 1e10, num_knobs=4) for s in (2, 10, 50)]
     for operations, plan in zip((2e10, 10e10, 50e10), plans, strict=True):
         C = plan.sizes[-1]
         work = plan.tries * plan.tried_rows * (sum(map(cost.round, plan.sizes)) + plan.num_knobs * cost.round(C))
@@ -255,16 +256,21 @@ def test_one_test_example_has_no_spread() -> None:
     assert found["difference"] == 1 and found["stderr"] is None and found["difference_stderr"] is None
 
 
-def test_counts_are_dequantised_and_unit_data_is_a_density() -> None:
+def test_counts_have_exact_baselines_and_unit_data_is_a_density() -> None:
     rng = np.random.default_rng(0)
     rate = np.array([2.0, 30.0, 900.0])
     counts = load(rng.poisson(rate, (3000, 3)))
     found = by_name(fit_baselines(counts, seconds=0.3)[0])
     truth = poisson(rate).logpmf(counts.test.x.numpy()).sum(-1)
-    assert str(counts.domain) == "count" and set(found) == {"ppca", "gaussian_mixture"}
-    for baseline in found.values():
-        assert baseline.direction == "lower" and baseline.num_samples and "dequantised" in baseline.description
-        assert -0.05 < truth.mean() - baseline.log_px.mean() < 1.5  # no Gaussian is a Poisson with rate 2
+    assert str(counts.domain) == "count" and list(found) == [
+        "ppca", "gaussian_mixture", "poisson_mixture", "negative_binomial_mixture",
+    ]  # fmt: skip
+    ppca = found.pop("ppca")
+    assert ppca.direction == "lower" and ppca.num_samples and "dequantised" in ppca.description
+    for name, baseline in found.items():
+        assert baseline.direction == "exact" and baseline.num_samples is None and "dequantised" not in str(baseline)
+        loss = truth.mean() - baseline.log_px.mean()  # no Gaussian is a Poisson with rate 2
+        assert -0.03 < loss < (1.0 if name == "gaussian_mixture" else 0.05)
     unit = load(rng.random((300, 3)), domain="unit")
     assert {b.direction for b in fit_baselines(unit, seconds=0.1)[0]} == {"exact"}
 

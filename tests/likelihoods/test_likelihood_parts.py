@@ -13,7 +13,14 @@ from torch import Tensor
 from torch.distributions import ContinuousBernoulli as TorchContinuousBernoulli
 
 from unveil.batch import Batch
-from unveil.distributions import ContinuousBernoulli, DiscretizedLogistic, NegativeBinomial, Poisson, StudentT
+from unveil.distributions import (
+    ColourLogisticMixture,
+    ContinuousBernoulli,
+    DiscretizedLogistic,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
+)
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian, Likelihood, LogisticMixture, Ordinal, PredictedGaussian, StudentLikelihood
@@ -268,6 +275,15 @@ def test_the_negative_binomial_starts_at_the_spread_of_the_data() -> None:
     torch.testing.assert_close(p.mean.detach(), torch.tensor([30.0, 30.0]), rtol=0.1, atol=0)
 
 
+def test_a_vae_of_counts_leaves_the_spread_to_its_decoder() -> None:
+    domain = Domain("count", (1,))
+    x = torch.poisson(torch.distributions.Gamma(2.0, 2.0 / 30).sample((4000, 1)))
+    model = VAE.build(domain, 0, latent=2, width=8, depth=1)
+    model.initialise(Batch(x))
+    alone = started("negative_binomial", domain, x)
+    torch.testing.assert_close(model.likelihood.log_size, alone.log_size + math.log(10))
+
+
 def test_a_count_never_seen_keeps_some_probability() -> None:
     for name in ("poisson", "negative_binomial"):
         likelihood = started(name, Domain("count", (1,)), torch.zeros(50, 1))
@@ -400,6 +416,36 @@ def test_colour_draws_have_the_moments_and_the_dependence_of_their_distribution(
         shuffled = x[torch.randperm(6000)][..., 1:]
         apart = -p.log_prob(torch.cat([x[..., :1], shuffled], -1)).mean(0)
         assert (apart > seen + 0.05).all()
+
+
+def one_pixel(levels: int, spread: float = 2.0) -> tuple[ColourLogisticMixture, Tensor, Tensor]:
+    """Pixels [9] whose components reach past both ends; every x [n³, 1, 3] and its log P(x) [n³, 9]."""
+    loc, log_scale = (levels - 1) * torch.rand(3, 2, 9).double(), torch.randn(3, 2, 9).double() + math.log(levels / 6)
+    p = ColourLogisticMixture(
+        torch.randn(2, 9).double(), loc + spread, log_scale, torch.tanh(torch.randn(3, 2, 9).double()), levels
+    )
+    every = torch.cartesian_prod(*[torch.arange(levels).double()] * 3).unsqueeze(1)
+    return p, every, p.log_prob(every.expand(-1, 9, 3)).sum(-1)
+
+
+@pytest.mark.parametrize("levels", [4, 16])
+def test_the_mean_of_a_colour_is_that_of_all_its_values(levels: int) -> None:
+    p, every, log_p = one_pixel(levels)
+    weight = log_p.exp().unsqueeze(-1)  # [n³, 9, 1]
+    mean = (weight * every).sum(0)
+    torch.testing.assert_close(p.mean, mean, rtol=0, atol=1e-9)
+    torch.testing.assert_close(p.variance, (weight * every**2).sum(0) - mean**2, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+def test_the_mean_of_a_colour_given_its_first_channels_is_that_of_all_others(first: int) -> None:
+    p, every, log_p = one_pixel(6)
+    x = torch.randint(6, (9, 3)).double()
+    observed = (torch.arange(3) < first).expand(9, 3)
+    fits = ((every == x) | ~observed).all(-1)  # [n³, 9]
+    weight = log_p.masked_fill(~fits, -math.inf).softmax(0).unsqueeze(-1)
+    found = p.mean_given(torch.where(observed, x, torch.nan), observed)
+    torch.testing.assert_close(found, (weight * every).sum(0), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(6,), (3, 2), (3, 2, 1), (2, 2, 4)], ids=str)

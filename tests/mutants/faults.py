@@ -234,6 +234,16 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
 
 JUDGING = (  # every example once, one x for all draws, K and side stated, annealing that never saw its z
     fault(
+        "examples-that-share-no-aggregate", "diagnostics/aggregate.py",
+        " - (beside[0].taken + beside[1].taken)", "",
+        "tests/diagnostics/test_aggregate.py::test_the_error_is_the_jackknifes",
+    ),
+    fault(
+        "a-cube-that-is-a-point", "evaluation/baselines/mixtures.py",
+        "a, b = (v - loc) / scale, (v + 1 - loc) / scale", "a, b = (v - loc) / scale, (v + 0.9 - loc) / scale",
+        "tests/evaluation/test_count_mixtures.py::test_the_integral_over_a_cube_is_that_of_the_normal_distribution_function",
+    ),
+    fault(
         "last-block-dropped", "data/rowblocks.py",
         "for first in range(0, count, ROWS):", "for first in range(0, max(ROWS, count - ROWS + 1), ROWS):",
         "tests/data/test_rowblocks.py",

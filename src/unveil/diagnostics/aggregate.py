@@ -5,7 +5,11 @@ rate = E_n[KL(q(z|x_n)‖p(z))] = I_q(x; z) + KL(q(z)‖p(z))
 I_q(x; z) = E_n E_q(z|x_n)[log q(z|x_n) − log q(z)] is what z tells of which example it came from. N examples hold
 log N nats of that at most, and less than there is of it well below that: it then still rises with N.
 
-References: Hoffman & Johnson, ELBO Surgery: yet another way to carve up the variational evidence lower bound (2016).
+Examples share q(z): where the posteriors of two overlap, both tell less. So the error of I_q is the jackknife's, the
+spread of the pseudo-values N·I − (N − 1)·I₋ₙ over √N; I₋ₙ is without example n, as a term and as a part of q(z).
+
+References: Efron & Stein, The Jackknife Estimate of Variance (1981): it errs upwards; Hoffman & Johnson, ELBO Surgery:
+yet another way to carve up the variational evidence lower bound (2016).
 """
 
 import math
@@ -133,22 +137,46 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.rate)
 
-    def log_sum(self, z: tuple[Tensor, ...]) -> Tensor:
-        """log Σ_n q(z|x_n) at z (groups [K, N, …]), [K, N], float64."""
-        flat = tuple(g.flatten(0, 1) for g in z)
-        total = torch.stack([_log_sum(q, size, flat) for q, size in self.posteriors]).logsumexp(0)
-        return total.unflatten(0, z[0].shape[:2])
+    def under(self, z: tuple[Tensor, ...]) -> Tensor:
+        """log q(z_m|x_n) of every example at every z (groups [M, …]), [M, n] float64."""
+        found = []
+        for posterior, size in self.posteriors:
+            spread = tuple(g.unsqueeze(1).expand(-1, size, *g.shape[1:]) for g in z)  # every z beside every example
+            found.append(posterior.log_prob(spread).double().sum(-1))
+        return torch.cat(found, 1)
 
 
-def _log_sum(posterior: Posterior, size: int, z: tuple[Tensor, ...]) -> Tensor:
-    """[M], of one block of examples at z (groups [M, …])."""
-    step = max(1, CHUNK // (size * sum(g[0].numel() for g in z)))
-    found = []
-    for first in range(0, len(z[0]), step):
-        part = (g[first : first + step].unsqueeze(1) for g in z)
-        spread = tuple(g.expand(-1, size, *g.shape[2:]) for g in part)  # every z beside every example
-        found.append(posterior.log_prob(spread).double().sum(-1).logsumexp(1))
-    return torch.cat(found)
+@dataclass(frozen=True)
+class Beside:
+    """Draws of one half of the examples beside all N.
+
+    Arguments:
+        log_sums: log Σ q(z|x_n) over the examples of either half, [K, n] each.
+        taken: −log(1 − q(z|x_m)/Σ_n q(z|x_n)), the mean over draws and the sum over those of other examples, [N]: what
+            these draws would tell more of their own examples without example m.
+    """
+
+    log_sums: tuple[Tensor, Tensor]
+    taken: Tensor
+
+
+def _beside(halves: tuple[Encoded, Encoded], half: int) -> Beside:
+    """The draws of a half; N densities for each of them, in blocks."""
+    drawn = halves[half].z
+    (K, n), first = drawn[0].shape[:2], half * len(halves[0])
+    owner, z = torch.arange(first, first + n).repeat(K), tuple(g.flatten(0, 1) for g in drawn)
+    N = sum(map(len, halves))
+    step = max(1, CHUNK // (N * sum(g[0].numel() for g in z)))
+    sums: list[list[Tensor]] = [[], []]
+    taken = torch.zeros(N, dtype=torch.float64, device=z[0].device)
+    for own, *part in zip(owner.split(step), *(g.split(step) for g in z), strict=True):
+        under = [by.under(tuple(part)) for by in halves]
+        for found, log_q in zip(sums, under, strict=True):
+            found.append(log_q.logsumexp(1))
+        share = torch.cat(under, 1).softmax(1).clamp(max=1 - 1e-12)  # of each example in Σ_n q(z|x_n)
+        share[torch.arange(len(own)), own] = 0
+        taken -= torch.log1p(-share).sum(0) / K
+    return Beside((torch.cat(sums[0]).unflatten(0, (K, n)), torch.cat(sums[1]).unflatten(0, (K, n))), taken)
 
 
 @torch.no_grad()
@@ -222,19 +250,22 @@ def _wide(z: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 def _compared(halves: tuple[Encoded, Encoded], fewer: str, seed: int) -> Aggregate:
     N = sum(map(len, halves))
-    under = [[by.log_sum(of.z) for by in halves] for of in halves]  # log Σ_n q(z|x_n) [K, n] at z of a half, by a half
-    log_qz = [torch.logaddexp(*sums) - math.log(N) for sums in under]
-    by_own_half = [under[i][i] - math.log(len(half)) for i, half in enumerate(halves)]
+    beside = _beside(halves, 0), _beside(halves, 1)
+    log_qz = [torch.logaddexp(*one.log_sums) - math.log(N) for one in beside]
+    by_own_half = [beside[i].log_sums[i] - math.log(len(half)) for i, half in enumerate(halves)]
     rate = torch.cat([half.rate for half in halves])
     information = torch.cat([(half.log_q - log_q).mean(0) for half, log_q in zip(halves, log_qz, strict=True)])
+    pseudo = information + (N - 1) * math.log(N / (N - 1)) - (beside[0].taken + beside[1].taken)  # N·I − (N − 1)·I₋ₙ
     rising = torch.cat([(own - log_q).mean(0) for own, log_q in zip(by_own_half, log_qz, strict=True)])
     u, base = ([getattr(half, name).flatten(0, 1) for half in halves] for name in ("u", "base"))
     apart = separation((halves[0].u, halves[1].u), (halves[0].base, halves[1].base), seed)
     return Aggregate(
         N,
         *mean_and_error(rate),
-        *mean_and_error(information),
-        *mean_and_error(rate - information),
+        float(information.mean()),
+        mean_and_error(pseudo)[1],
+        float((rate - information).mean()),
+        mean_and_error(rate - pseudo)[1],
         cap=math.log(N),
         capped=float(information.mean()) > math.log(N) - NEAR_CAP,
         rising=float(rising.mean()),

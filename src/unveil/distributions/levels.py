@@ -49,16 +49,16 @@ class LogisticLevels(Unchecked, ABC):
     loc: Tensor
 
     @abstractmethod
-    def _above(self) -> Iterator[Tensor]:
+    def above(self) -> Iterator[Tensor]:
         """P(x > i) for i = 0 … n − 2."""
 
     @property
     def mean(self) -> Tensor:
-        return sum(self._above(), torch.zeros_like(self.loc))
+        return sum(self.above(), torch.zeros_like(self.loc))
 
     @property
     def variance(self) -> Tensor:
-        square = sum(((2 * i + 1) * above for i, above in enumerate(self._above())), torch.zeros_like(self.loc))
+        square = sum(((2 * i + 1) * above for i, above in enumerate(self.above())), torch.zeros_like(self.loc))
         return square - self.mean**2
 
 
@@ -82,7 +82,7 @@ class DiscretizedLogistic(LogisticLevels):
         upper, lower = (value - self.loc + 0.5) * inverse, (value - self.loc - 0.5) * inverse
         return _log_between(lower, upper, inverse, value <= 0, value >= self.num_levels - 1)
 
-    def _above(self) -> Iterator[Tensor]:
+    def above(self) -> Iterator[Tensor]:
         inverse = torch.exp(-self.log_scale)
         for level in range(1, self.num_levels):
             yield torch.sigmoid((self.loc - level + 0.5) * inverse)
@@ -119,7 +119,7 @@ class OrderedLogistic(LogisticLevels):
         first = last * torch.arange(self.cuts.numel() // last, device=level.device).reshape(shape)
         return F.embedding(first + level.long(), self.cuts.reshape(-1, 1)).squeeze(-1)
 
-    def _above(self) -> Iterator[Tensor]:
+    def above(self) -> Iterator[Tensor]:
         return (torch.sigmoid(self.loc - cut) for cut in self.cuts.unbind(-1))
 
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:

@@ -13,6 +13,8 @@ from torch.distributions import Categorical
 from .event import Shape, Unchecked
 from .levels import DiscretizedLogistic
 
+ENUMERATED = 16  # levels up to which the mean of colours is a sum over all of them
+
 
 class DiscretizedLogisticMixture(Unchecked):
     """P(x = i) = Σ_m π_m [σ((i + ½ − μ_m)/s_m) − σ((i − ½ − μ_m)/s_m)], each dimension on its own.
@@ -90,26 +92,65 @@ class ColourLogisticMixture(Unchecked):
 
     @property
     def mean(self) -> Tensor:
-        """Ancestral: of each component, a channel at the means of those before; exact where no bin cuts a tail off."""
+        """By enumeration up to 16 levels.
+
+        With more, each component has a channel at the means of those before: exact where the end bins cut no tail off,
+        and levels off where they cut off much.
+        """
         pi = self.log_pi.exp()
-        return torch.stack([(pi * mean).sum(0) for mean in self._means()], -1)
+        return torch.stack([(pi * mean).sum(0) for mean, _ in self._moments()], -1)
 
     @property
     def variance(self) -> Tensor:
-        """As exact as `mean`: the noise of a channel moves those after it by moved[c][b] = dx_c/dx_b."""
-        pi, means, found = self.log_pi.exp(), self._means(), []
-        own: list[Tensor] = []
-        moved: list[list[Tensor]] = []
+        """As exact as `mean`."""
+        pi, found = self.log_pi.exp(), list[Tensor]()
+        for mean, variance in self._moments():
+            found.append((pi * (variance + mean**2)).sum(0) - (pi * mean).sum(0) ** 2)
+        return torch.stack(found, -1)
+
+    def _moments(self) -> list[tuple[Tensor, Tensor]]:
+        """The mean and variance of each channel in each component, C times two [M, ...]."""
+        if self.num_levels > ENUMERATED:
+            return list(zip(self._means(), self._variances(), strict=True))
+        return [(mean, square - mean**2) for mean, square in self._enumerated((), ())]
+
+    def _enumerated(
+        self, values: Sequence[Tensor], seen: Sequence[Tensor], *before: float
+    ) -> list[tuple[Tensor, Tensor]]:
+        """E[x_b|x_before, m] and E[x_b²|x_before, m] of the channels b that are left, a sum over the values of each.
+
+        Arguments: values and seen [...], the first channels as they were observed, and where.
+        """
+        c = len(before)
+        own = self._channel(c, [torch.full_like(self.log_pi[0], x) for x in before], self.log_pi[0])
+        above = list(own.above())  # P(x > i)
+        mean = torch.stack(above).sum(0)
+        square = torch.stack([(2 * i + 1) * p for i, p in enumerate(above)]).sum(0)
+        known, value = (seen[c], values[c]) if c < len(seen) else (torch.zeros_like(mean[0], dtype=torch.bool), mean[0])
+        found = [(torch.where(known, value, mean), torch.where(known, value**2, square))]
+        if c + 1 == len(self.loc):
+            return found
+        later = [(torch.zeros_like(mean), torch.zeros_like(mean)) for _ in range(c + 1, len(self.loc))]
+        tails = [torch.ones_like(mean), *above, torch.zeros_like(mean)]  # P(x ≥ i)
+        for i, (least, more) in enumerate(itertools.pairwise(tails)):
+            p = torch.where(known, (value == i).to(mean.dtype), least - more)
+            given = self._enumerated(values, seen, *before, float(i))
+            later = [(m + p * a, s + p * b) for (m, s), (a, b) in zip(later, given, strict=True)]
+        return found + later
+
+    def _variances(self) -> list[Tensor]:
+        """The noise of a channel moves those after it by moved[c][b] = dx_c/dx_b."""
+        own, moved, found = list[Tensor](), list[list[Tensor]](), list[Tensor]()
+        means = self._means()
         for c, mean in enumerate(means):
             own.append(self._channel(c, means[:c], mean[0]).variance)
             by = [torch.stack([self._a(c, d) * moved[d][b] for d in range(b, c)]).sum(0) for b in range(c)]
             moved.append([*by, torch.ones_like(mean)])
-            variance = torch.stack([m**2 * v for m, v in zip(moved[c], own, strict=True)]).sum(0)
-            found.append((pi * (variance + mean**2)).sum(0) - (pi * mean).sum(0) ** 2)
-        return torch.stack(found, -1)
+            found.append(torch.stack([m**2 * v for m, v in zip(moved[c], own, strict=True)]).sum(0))
+        return found
 
     def _means(self) -> list[Tensor]:
-        """The mean of each channel in each component, C times [M, ...]."""
+        """The mean of each channel in each component, at the means of those before, C times [M, ...]."""
         means: list[Tensor] = []
         for c in range(len(self.loc)):
             means.append(self._channel(c, means, self.log_pi[0]).mean)
@@ -138,6 +179,8 @@ class ColourLogisticMixture(Unchecked):
         """x with Σ_m P(m|x_observed) E[x_c|x_observed, m] for the other channels; as exact as `mean`."""
         values, seen = self._laid_out(x, observed)
         owner, means = self._log_owner(values, seen).exp(), list[Tensor]()
+        if self.num_levels <= ENUMERATED:
+            return torch.stack([(owner * mean).sum(0) for mean, _ in self._enumerated(values, seen)], -1)
         for c, (value, known) in enumerate(zip(values, seen, strict=True)):
             mean = self._channel(c, means, self.log_pi[0]).mean
             means.append(torch.where(known, value, mean))

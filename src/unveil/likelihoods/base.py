@@ -63,6 +63,10 @@ class Likelihood(nn.Module, ABC):
     def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
         """Set `offset` (and scales) from the observed entries of training examples x [N, *shape]."""
 
+    @torch.no_grad()
+    def leave_spread(self) -> None:
+        """After `initialise`: leave most of the spread of x to h, where that pays; most likelihoods do nothing."""
+
     @property
     def slope(self) -> Tensor | None:
         """∂E[x_d|h]/∂h_d, [*shape] or one number, where the mean is linear in the first D features; else None."""

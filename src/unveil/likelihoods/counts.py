@@ -1,5 +1,7 @@
 """Counts 0, 1, 2, … without an upper end."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -48,8 +50,12 @@ class NegativeBinomialCounts(Likelihood):
         self.size = nn.Parameter(torch.zeros(domain.shape))
 
     def each(self, *params: Tensor) -> Distribution:
-        log_size = 10 * torch.tanh(PACE * self.size / 10)  # beyond e^10 there is nothing left to disperse
-        return NegativeBinomial(REACH * torch.tanh(params[0] / REACH), log_size)
+        return NegativeBinomial(REACH * torch.tanh(params[0] / REACH), self.log_size)
+
+    @property
+    def log_size(self) -> Tensor:
+        """log r, [*shape]."""
+        return 10 * torch.tanh(PACE * self.size / 10)  # beyond e^10 there is nothing left to disperse
 
     def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
         """r = μ²/(s² − μ), from the moments; the decoder will explain some of the spread."""
@@ -57,7 +63,15 @@ class NegativeBinomialCounts(Likelihood):
         seen = moments(x, observed)
         size = seen.mean.clamp(min=1e-3) ** 2 / (seen.std**2 - seen.mean).clamp(min=1e-6)
         with torch.no_grad():
-            self.size.copy_(10 / PACE * torch.atanh(size.log().clamp(-5, 5) / 10))
+            self._set_log_size(size.log().clamp(-5, 5))
+
+    @torch.no_grad()
+    def leave_spread(self) -> None:
+        """Ten times the r: one that is too large costs much and falls fast; one too small is hardly felt, and stays."""
+        self._set_log_size((self.log_size + math.log(10)).clamp(max=7))
+
+    def _set_log_size(self, value: Tensor) -> None:
+        self.size.copy_(10 / PACE * torch.atanh(value / 10))
 
 
 def _log_mean(x: Tensor, observed: Tensor | None) -> Tensor:

@@ -292,6 +292,7 @@ class VAE(Labelled, Scaled):
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         self.start_x(batch)
+        self.likelihood.leave_spread()
         self.prior.initialise(batch.x)
         self.count_labels(batch)
         if self.linear is not None and batch.z is None:  # known z have places and signs of their own

@@ -50,8 +50,7 @@ class Effort:
     """How a mixture is searched for.
 
     Arguments: sizes; num_knobs, of those there are; tried_rows and tries, the examples and rounds of EM of a try; rows
-    and rounds, those that follow in a thorough fit; starts, how many of those at the largest size; num_samples K, or
-    None.
+    and rounds, those that follow in a thorough fit; starts, how many of those at the largest size.
     """
 
     sizes: tuple[int, ...]
@@ -61,7 +60,6 @@ class Effort:
     rows: int
     rounds: int
     starts: int
-    num_samples: int | None
 
     def operations(self, cost: Cost, examples: Examples) -> float:
         """What the search takes: tries and thorough fits, and judging them."""
@@ -70,10 +68,10 @@ class Effort:
         tried = sum(self.tries * (self.tried_rows * cost.round(size) + cost.fixed(size)) for size in each)
         thorough = self.starts * self.rounds * (self.rows * cost.round(largest) + cost.fixed(largest))
         judged = len(examples.valid) * sum(map(cost.score, each)) + len(examples.test) * cost.score(largest)
-        return tried + thorough + (self.num_samples or 1) * judged
+        return tried + thorough + judged
 
 
-def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs: int, dequantised: bool) -> Effort:
+def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs: int) -> Effort:
     """Two fifths of the operations for tries, as many for thorough fits, the rest for the test examples.
 
     The largest sizes are given up until each is tried on 1500 examples and on 20 per component (or on all there are),
@@ -82,9 +80,8 @@ def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs
     """
     N, sizes, part = len(examples.train), _sizes(examples), 0.4 * operations
     while True:
-        K = most_draws(examples, operations / 5, cost, sizes) if dequantised else None
         each = [*sizes, *[sizes[-1]] * num_knobs]  # the knobs, and perhaps a neighbour, at the largest size
-        judging = len(examples.valid) * (K or 1) * sum(map(cost.score, each))
+        judging = len(examples.valid) * sum(map(cost.score, each))
         left = max(0.0, part - judging) / TRIES - sum(map(cost.fixed, each))
         rows, wanted = int(left / sum(map(cost.round, each))), min(N, max(ENOUGH, 20 * sizes[-1]))
         if rows >= wanted or len(sizes) <= FEWEST:
@@ -96,7 +93,7 @@ def plan_mixture(cost: Cost, examples: Examples, operations: float, *, num_knobs
     rows = N if rounds >= SCARCE else max(tried_rows, min(N, int(part / SCARCE / cost.round(sizes[-1]))))
     rounds = max(SCARCE, min(ROUNDS, rounds // starts))
     return Effort(
-        tuple(sizes), 2 if scarce else num_knobs, tried_rows, SCARCE if scarce else TRIES, rows, rounds, starts, K
+        tuple(sizes), 2 if scarce else num_knobs, tried_rows, SCARCE if scarce else TRIES, rows, rounds, starts
     )
 
 

@@ -1,11 +1,13 @@
 """Simple models that honestly try to win, on the model's own data: sizes chosen on validation, judged on test once.
 
 Probabilistic PCA and a mixture of Gaussians are densities. On discrete x they are put on its scale by dequantisation:
-p(x + u) with u ~ U[0, 1)^D is a density whose integral over u is a probability of x, and
+p(x + u) with u ~ U[0, 1)^D is a density whose integral over u is a probability of x. A mixture of Gaussians has it in
+closed form (`mixtures.log_cube`), so its number is exact. Of pPCA it is bounded,
 
 log P(x) = log E_u[p(x + u)] ≥ E[log 1/K Σ_k p(x + u_k)],
 
-so their numbers are lower bounds with K stated; the noise is a latent, drawn inside the log-mean-exp.
+so its number is a lower bound with K stated; the noise is a latent, drawn inside the log-mean-exp. Counts also get
+mixtures of Poissons and of negative binomials (`counts.py`).
 
 References: Theis, van den Oord & Bethge, A note on the evaluation of generative models (2016), §3.1; Ho et al., Flow++
 (2019), eq. 12.
@@ -23,12 +25,24 @@ from ...data import Data
 from ...files import finite
 from ...ops import mean_and_error
 from .afford import FLOPS, STARTS, TooDear
+from .counts import negative_binomial_mixture, poisson_mixture
 from .examples import Examples, log_px
 from .mixtures import START, categorical_mixture, gaussian_mixture
 from .ppca import ppca
 from .search import Search
 
-MAKERS = {"ppca": ppca, "gaussian_mixture": gaussian_mixture, "categorical_mixture": categorical_mixture}
+MAKERS = {
+    "ppca": ppca,
+    "gaussian_mixture": gaussian_mixture,
+    "categorical_mixture": categorical_mixture,
+    "poisson_mixture": poisson_mixture,
+    "negative_binomial_mixture": negative_binomial_mixture,
+}
+SHARES = {  # of the time, by what x is; a share goes to none of the others where a baseline is left out
+    "finite": {"ppca": 0.1, "gaussian_mixture": 0.25, "categorical_mixture": 0.65},
+    "count": {"ppca": 0.1, "gaussian_mixture": 0.2, "poisson_mixture": 0.2, "negative_binomial_mixture": 0.5},
+    "density": {"ppca": 0.25, "gaussian_mixture": 0.75},
+}
 WHOLE = 2.0  # seconds for all of them, from which on they have as many starts as operations pay for
 
 
@@ -37,10 +51,10 @@ class Baseline:
     """A fitted baseline and what it says of every test example.
 
     Arguments:
-        name: "ppca", "gaussian_mixture" or "categorical_mixture".
+        name: a key of `MAKERS`.
         description: a phrase for a sentence.
         log_px: [N_test] nats.
-        direction: "exact", or "lower" where x was dequantised.
+        direction: "exact", or "lower" where x was dequantised and the noise drawn.
         num_samples: K of the dequantisation; None where there is none.
         size: the number of components that validation chose.
         tried: each size with the best mean validation log p(x) that a try of it came to.
@@ -78,7 +92,9 @@ class Baseline:
 
 @torch.no_grad()
 def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> tuple[list[Baseline], tuple[str, ...]]:
-    """pPCA, a mixture of Gaussians and, for binary x and levels, one of categoricals, each the best of its sizes.
+    """pPCA, a mixture of Gaussians and, for discrete x, mixtures of its own kind, each the best of its sizes.
+
+    Binary x and levels get a mixture of categoricals; counts get one of Poissons and one of negative binomials.
 
     Every choice is made on validation examples; the test split is read once, for the numbers. A mixture of Gaussians
     is left out where a column of real or unit x is constant: a density of it has no bound. All are left out where x has
@@ -93,10 +109,9 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> tuple[
     if not seconds or any(split.observed is not None for split in (data.train, data.valid, data.test)):
         return [], ()
     examples = Examples.of(data, seed)
-    shares = {"ppca": 0.1, "gaussian_mixture": 0.25, "categorical_mixture": 0.65}
-    if not data.domain.is_finite:
-        shares = {"ppca": 0.25, "gaussian_mixture": 0.75}
-    if not data.domain.is_discrete:
+    domain = data.domain
+    shares = dict(SHARES["finite" if domain.is_finite else "count" if domain.is_discrete else "density"])
+    if not domain.is_discrete:
         start = examples.train[:START].flatten(1)
         if bool((start == start[0]).all(0).any()):
             del shares["gaussian_mixture"]

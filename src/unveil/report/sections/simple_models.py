@@ -74,7 +74,7 @@ def _legend(found: Sequence[dict[str, Any]], num_samples: int | None) -> str:
         return legend
     own = "K is the number of importance samples of this model. " if num_samples else ""
     return Markup(
-        "{} {}A simple model with a density states a bound on the probability of discrete x by dequantisation: "
+        "{} {}A simple model that is dequantised states a bound on the probability of discrete x: "
         "log P(x) ≥ E log <sup>1</sup>⁄<sub>K</sub> Σ<sub>k</sub> p(x + u<sub>k</sub>). There K is the number of "
         "draws u."
     ).format(legend, own)
