@@ -261,7 +261,7 @@ class RunStore:
             way = (
                 ""
                 if self.config.in_memory
-                else f" To judge the run on what is there now: unveil evaluate "
+                else f" To judge the run on all that is there now, what it was trained on included: unveil evaluate "
                 f"{shlex.quote(str(self.path))} --data {where} (score, encode and impute take new x, too)."
             )
             raise RequestError(
