@@ -147,3 +147,35 @@ def test_more_columns_than_rows() -> None:
     with keyed("wide"):
         u = torch.randn(60, 3) @ torch.randn(3, 300) + 0.3 * torch.randn(60, 300)
     assert 2 <= best_factors(u - u.mean(0), 50, 1e-6).W.shape[1] <= 5
+
+
+def test_the_posterior_under_a_mask_is_that_of_the_observed_part() -> None:
+    from unveil.nn.linear_posterior import LinearPosterior, bounded
+
+    with keyed("masked"):
+        found = best_factors(torch.randn(400, 2) @ torch.randn(2, 6) + 0.4 * torch.randn(400, 6), 3, 1e-6)
+        u, observed = torch.randn(8, 6), torch.rand(8, 6) > 0.4
+    posterior = LinearPosterior(6, 4)
+    posterior.set(found, torch.zeros(0, 6))
+    mean, log_s = posterior(torch.where(observed, u, 0.0), observed, None).split(4, -1)
+    W, q = found.W, found.W.shape[1]
+    for row, seen, m, s in zip(u, observed, mean, bounded(log_s).exp(), strict=True):
+        cov = (W[seen] @ W[seen].T + found.psi[seen].diag()).inverse()
+        torch.testing.assert_close(m[:q], (W[seen].T @ cov @ row[seen].double()).float(), atol=1e-4, rtol=1e-4)
+        left = torch.eye(q) - W[seen].T @ cov @ W[seen]
+        torch.testing.assert_close(s[:q], left.diagonal().sqrt().float(), atol=1e-3, rtol=1e-3)
+    assert mean[:, q:].abs().max() == 0 and torch.allclose(log_s[:, q:], torch.zeros(8, 4 - q))
+    whole = posterior(u, torch.ones_like(observed), None)
+    torch.testing.assert_close(posterior(u, None, None), whole, atol=1e-4, rtol=1e-4)
+
+
+def test_rows_with_holes_are_judged_right_by_a_run_of_whole_rows() -> None:
+    model, new = started(table()), table(100, seed=1)
+    with keyed("holes"):
+        observed = torch.rand(new.shape) > 0.5
+    found = bound(model, Batch(torch.where(observed, new, 0.0), observed=observed), 400)
+    exact = [
+        MultivariateNormal(torch.arange(5.0)[o], 100 * COV[o][:, o]).log_prob(x[o]) if o.any() else torch.zeros(())
+        for x, o in zip(new, observed, strict=True)
+    ]
+    assert (torch.stack(exact) - found).abs().mean() < 0.1

@@ -514,4 +514,39 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
 )
 # fmt: on
 
-MUTANTS = (*BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES)
+# fmt: off
+STARTS = (
+    fault(
+        "start-from-noise", "models/vae.py",
+        "if self.linear is not None and batch.z is None:", "if False:",
+        "tests/models/test_linear_start.py::test_the_bound_of_the_start_is_the_likelihood_of_factor_analysis",
+    ),
+    fault(
+        "mask-that-q-ignores", "nn/linear_posterior.py",
+        "if seen is None:", "if True:",
+        "tests/models/test_linear_start.py::test_the_posterior_under_a_mask_is_that_of_the_observed_part",
+    ),
+    fault(
+        "start-that-is-not-judged", "fitting/trainer.py",
+        "if self.made == 0 and self.best.bound is None and self.state.model.starts_fitted:", "if False:",
+        "tests/fitting/test_stages.py::test_metrics_name_their_stage_and_count_steps_through",
+    ),
+    fault(
+        "fill-value-taken-as-x", "data/stray.py",
+        "            return far\n", "            return none\n",
+        "tests/data/test_stray.py::test_a_fill_value_is_not_observed",
+    ),
+    fault(
+        "odd-value-that-is-likely", "use/score.py",
+        "np.where(given.outside, -np.inf, estimate.log_px.numpy())", "estimate.log_px.numpy()",
+        "tests/use/test_odd_rows.py::test_a_value_that_cannot_be_has_probability_0",
+    ),
+    fault(
+        "square-that-leaves-float32", "likelihoods/base.py",
+        "wide = x.double()", "wide = x",
+        "tests/data/test_stray.py::test_log_px_in_other_units_is_less_by_their_logarithm",
+    ),
+)
+# fmt: on
+
+MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES)
