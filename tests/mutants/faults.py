@@ -541,11 +541,6 @@ STARTS = (
         "np.where(given.outside, -np.inf, estimate.log_px.numpy())", "estimate.log_px.numpy()",
         "tests/use/test_odd_rows.py::test_a_value_that_cannot_be_has_probability_0",
     ),
-    fault(
-        "square-that-leaves-float32", "likelihoods/base.py",
-        "wide = x.double()", "wide = x",
-        "tests/data/test_stray.py::test_log_px_in_other_units_is_less_by_their_logarithm",
-    ),
 )
 # fmt: on
 
