@@ -5,6 +5,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +67,33 @@ def test_a_first_line_that_is_a_row_is_not_lost_in_silence(tmp_path: Path, kind:
     names = FIRST[kind](0).split(",")
     taken = read(path, header="first", drop=",".join(names[int(place)] for place in drop.split(",") if place))
     assert len(taken.x) == 59 and np.array_equal(taken.x, raw.x[1:])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst", ".csv.zip"])
+def test_no_thread_of_pyarrow_holds_a_file_of_python(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that lets go of one while the process ends aborts it."""
+    import pyarrow.csv
+
+    read_csv, streams = pyarrow.csv.read_csv, []
+
+    def watched(stream: object, *options: object) -> object:
+        streams.append(stream)
+        return read_csv(stream, *options)
+
+    monkeypatch.setattr(pyarrow.csv, "read_csv", watched)
+    packed(tmp_path / f"t{suffix}", pd.DataFrame(X, columns=list("abc")).to_csv(index=False).encode())
+    assert len(read(tmp_path / f"t{suffix}").x) == 60
+    assert [type(stream) for stream in streams] == [pa.OSFile if suffix == ".csv" else pa.BufferReader]
+
+
+def test_a_process_that_was_refused_ends_as_it_should(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n".join(",".join(map(str, row)) for row in np.tile(X, (20, 1))))
+    for _ in range(3):
+        command = [sys.executable, "-m", "unveil", "fit", str(path), "--dry-run"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 2 and "data.header=none" in done.stderr and "terminate" not in done.stderr
 
 
 NAMED = {

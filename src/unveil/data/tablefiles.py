@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Fact, RequestError
-from .compressed import kind_of, opened, size_of
+from .compressed import CHUNK, is_compressed, kind_of, opened, size_of
 from .frames import read_frame
 from .headers import looks_like_values, only_numbers
 from .npyfiles import BROKEN, require_memory
@@ -104,7 +104,7 @@ def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) 
     point = "," if decimal == "," else "."
     missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=["", *NULLS], decimal_point=point)
     reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else names)
-    with opened(path) as stream:
+    with _native(path) as stream:
         table = pyarrow.csv.read_csv(stream, reading, parsing, missing)
     if len(table) != rows:
         raise RequestError(
@@ -120,6 +120,23 @@ def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) 
     kept = [i for i in range(len(names)) if names.count("") < 2 or i not in empty]
     found = {name: counts for name, counts in zip(names, marks, strict=True) if counts}
     return table.select(kept), replace(text, names=names, marks=found, notes=_notes(text, len(names) - len(kept)))
+
+
+def _native(path: Path) -> Any:
+    """The bytes of a file, decompressed, as a stream of pyarrow.
+
+    Its threads let go of a stream after `read_csv` is back: one of Python they would let go of while the process ends,
+    which aborts it.
+    """
+    import pyarrow
+
+    if not is_compressed(path):
+        return pyarrow.OSFile(str(path), "rb")
+    held = pyarrow.BufferOutputStream()
+    with opened(path) as stream:
+        while chunk := stream.read(CHUNK):
+            held.write(chunk)
+    return pyarrow.BufferReader(held.getvalue())
 
 
 def _series_of(table: Any) -> list[Any]:
