@@ -66,6 +66,9 @@ class AsText(Protocol):
     @property
     def notes(self) -> tuple[str, ...]: ...
 
+    @property
+    def is_open(self) -> bool: ...
+
     def cells(self) -> Iterator[list[str]]: ...
 
 
@@ -214,7 +217,7 @@ def read_frame(
     _require_columns(chosen, names)
     given = {name: whole.get_column(names[name]) for name in chosen}
     marks = [word.strip() for word in _words(missing)]
-    read = numeric_columns(given, names, Reading(fitting, decimal, marks, dropped))
+    read = numeric_columns(given, names, Reading(fitting, decimal, marks, dropped, not (text and text.is_open)))
     x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
     y, classes = encode_labels(labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
     notes = _notes(index, empty if fitting else (), text)
