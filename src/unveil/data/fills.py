@@ -1,4 +1,4 @@
-"""Values that look like a mark of a missing value (-999, 99.9, 1e20) and may be measured: said, and left as they are."""
+"""Values that look like a mark of what is missing (-999, 99.9, 1e20) and may be real: said, and left as they are."""
 
 from __future__ import annotations
 

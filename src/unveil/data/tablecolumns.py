@@ -196,8 +196,11 @@ def _training(raw: Raw, rows: Array) -> tuple[Array, Array]:
 
 def _breaks(values: Array) -> bool:
     """Whether one value comes often, or only whole numbers do."""
+    if not len(values):
+        return False
     _, counts = np.unique(values, return_counts=True)
-    return bool(counts.max() >= OFTEN * len(values) or (values == np.rint(values)).all()) if len(values) else False
+    whole = bool((values == np.rint(values)).all()) and np.abs(values).max() < 2**53  # above, every float64 is whole
+    return bool(counts.max() >= OFTEN * len(values) or whole)
 
 
 def dropping(names: Sequence[str]) -> str:
