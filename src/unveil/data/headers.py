@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .raw import MISSING
 from .tablecolumns import ROWS, is_number, narwhals
-from .writtennumbers import MISSING, decimals
+from .writtennumbers import decimals
 
 if TYPE_CHECKING:
     import narwhals as nw

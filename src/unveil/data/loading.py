@@ -115,7 +115,10 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         _require_grey(x, found, mode)
         notes = (*notes, _said(raw, mode, found, asked=binarization != "auto"))
     if raw.y is not None and (unknown := int((raw.y < 0).sum())):
-        notes = (*notes, f"{unknown:,} of {len(raw.y):,} labels are not known (−1 or nothing stands there).")
+        notes = (
+            *notes,
+            f"{unknown:,} of {len(raw.y):,} labels are not known (−1, a mark such as '?' or nothing stands there).",
+        )
     splits = _splits(raw, found, mode, seed, rows)
     return Data(
         raw.source,

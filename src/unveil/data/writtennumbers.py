@@ -17,13 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .raw import is_missing
+from .raw import MISSING, is_missing
 
-MARKS = """
-    ? - -- --- – — . .. ... * na n/a n.a. n.a #n/a #na n/d nd nan -nan null (null) none nil missing unknown undefined
-    <na> nat #value! #div/0! #ref! #num! #name? #null! -1.#ind 1.#ind 1.#qnan -1.#qnan
-"""
-MISSING = frozenset({"", "#n/a n/a", *MARKS.split()})  # usual for what is missing, in small letters
 MOST = 0.5  # share of the cells from which on a column is one of numbers with a few words
 
 
