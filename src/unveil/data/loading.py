@@ -70,7 +70,7 @@ def load(
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
     raw = _without_stray(raw, domain)
-    raw = replace(raw, notes=(*raw.notes, *noted(raw)))
+    raw = replace(raw, notes=(*raw.notes, *noted(raw), *raw.empty))
     with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
         return _split_up(raw, binarization, domain, levels, seed)
 

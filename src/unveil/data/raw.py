@@ -75,7 +75,21 @@ class Raw:
     @property
     def ignored(self) -> tuple[str, ...]:
         """Sentences about what of new x for a run was not taken as it came."""
-        return (*self.remarks, *(() if self.frame is None else self.frame.notes))
+        return (*self.remarks, *self.empty, *(() if self.frame is None else self.frame.notes))
+
+    @property
+    def empty(self) -> tuple[str, ...]:
+        """A sentence where nothing is observed of some examples, such as the lines of commas that may end a sheet."""
+        if self.observed is None:
+            return ()
+        rows = np.flatnonzero(~self.observed.reshape(len(self.observed), -1).any(1))
+        if not len(rows):
+            return ()
+        hold, where = ("holds", f"row {rows[0]}") if len(rows) == 1 else ("hold", f"the first is row {rows[0]}")
+        return (
+            f"{len(rows):,} of {len(self.observed):,} rows {hold} no value of x ({where}): nothing is learnt there, "
+            "and they stay rows of what comes out; if they are no examples, leave them out.",
+        )
 
     @property
     def known(self) -> Array:
