@@ -17,8 +17,9 @@ from .decimalmarks import marks_of
 from .frames import read_frame
 from .headers import looks_like_values, only_numbers
 from .npyfiles import BROKEN, require_memory
-from .raw import Raw
+from .raw import MISSING, Raw
 from .tablecolumns import is_number, named_twice, narwhals
+from .writtennumbers import decimals
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")
@@ -232,13 +233,25 @@ def _lines(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _separator(path: Path) -> str:
-    """That of the file's ending, or another where only that cuts every line into as many cells, two or more."""
+    """That of the file's ending, or another where only that cuts every line into as many cells, two or more.
+
+    Lines such as "0,5;1,5" are cut alike by both; the semicolon is the one where it leaves nothing but numbers.
+    """
     own = SEPARATORS[kind_of(path)]
     tried = [own, *(other for other in (";", "\t", ",", "|") if other != own)]
     lengths = {separator: _lengths(path, separator) for separator in tried}
     even = [separator for separator, found in lengths.items() if len(set(found)) == 1 and found[0] > 1]
     named = [separator for separator, found in lengths.items() if found and found[0] > 1]
+    if {",", ";"} <= set(even) and _are_numbers(path, ";"):
+        return ";"
     return next(iter([*even, *named]), own) if own not in named or even else own
+
+
+def _are_numbers(path: Path, separator: str) -> bool:
+    """Whether a separator leaves numbers and marks of a missing value in all the first lines, some with a comma."""
+    cells = [cell for _, (_, row) in zip(range(PEEK), _lines(path, separator), strict=False) for cell in row]
+    given = [cell for cell in cells if cell.strip().casefold() not in MISSING]
+    return any("," in cell for cell in given) and all(decimals([cell]) or is_number(cell) for cell in given)
 
 
 def _lengths(path: Path, separator: str) -> list[int]:
