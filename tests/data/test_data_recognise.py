@@ -1,6 +1,7 @@
 """Which domain x is said to belong to, and which x belongs to none."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -171,3 +172,26 @@ def test_constant_columns_and_large_offsets_that_float32_holds_are_fine():
     assert str(load(x).domain) == "real"
     assert str(load(x + 1000).domain) == "real"
     assert len(load(REAL[:10]).train) == 8
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pictures_divided_by_255_with_channels_first_are_told_both(dtype):
+    x = (RNG.integers(0, 256, (20, 3, 8, 8)) / 255).astype(dtype)
+    for some in (x, x[:, :1]):
+        assert "np.rint(x * 255)" in said(some) and "x.transpose(0, 2, 3, 1)" in said(some)
+    assert "transpose" not in said(x.transpose(0, 2, 3, 1)) and "transpose" in said(x * 0.9 + 0.02)
+    assert "transpose" in said(np.rint(x * 5000) - 300)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("unit", [3.2e-19, 1e-6, 1e9, 1e30])
+def test_the_scale_of_numbers_is_no_reason_for_advice(dtype, unit):
+    x = np.abs(REAL) * unit
+    for some in (x.astype(dtype), pd.DataFrame(x, columns=list("abcdef"))):
+        told = said(some)
+        assert not any(word in told for word in ("divided by 255", "integers", "whole numbers", "count", "unit"))
+
+
+def test_two_greys_are_no_picture_divided_by_255():
+    x = RNG.integers(0, 2, (40, 6)) / 255
+    assert "divided by 255" not in said(x) and "divided by 255" in said(RNG.integers(0, 4, (40, 6)) / 255)

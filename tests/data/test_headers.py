@@ -5,6 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +68,103 @@ def test_a_first_line_that_is_a_row_is_not_lost_in_silence(tmp_path: Path, kind:
     names = FIRST[kind](0).split(",")
     taken = read(path, header="first", drop=",".join(names[int(place)] for place in drop.split(",") if place))
     assert len(taken.x) == 59 and np.array_equal(taken.x, raw.x[1:])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst", ".csv.zip"])
+def test_no_thread_of_pyarrow_holds_a_file_of_python(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that lets go of one while the process ends aborts it."""
+    import pyarrow.csv
+
+    read_csv, streams = pyarrow.csv.read_csv, []
+
+    def watched(stream: object, *options: object) -> object:
+        streams.append(stream)
+        return read_csv(stream, *options)
+
+    monkeypatch.setattr(pyarrow.csv, "read_csv", watched)
+    packed(tmp_path / f"t{suffix}", pd.DataFrame(X, columns=list("abc")).to_csv(index=False).encode())
+    assert len(read(tmp_path / f"t{suffix}").x) == 60
+    assert [type(stream) for stream in streams] == [pa.OSFile if suffix == ".csv" else pa.BufferReader]
+
+
+def test_a_process_that_was_refused_ends_as_it_should(tmp_path: Path) -> None:
+    path = written(tmp_path, "\n".join(",".join(map(str, row)) for row in np.tile(X, (20, 1))))
+    for _ in range(3):
+        command = [sys.executable, "-m", "unveil", "fit", str(path), "--dry-run"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 2 and "data.header=none" in done.stderr and "terminate" not in done.stderr
+
+
+UNLIKE = {  # first lines that are no names, whatever stands below them
+    "number and label": ("5.1,3.5,Iris-setosa", "{0},{1},{2}"),
+    "label and number": ("Iris-setosa,0.455,0.365", "{2},{0},{1}"),
+    "date": ("2020-01-01,1.5,2.5", "2020-03-{3},{0},{1}"),
+    "time": ("1.3.2020 12:30,7,1.5", "{3}.3.2020 12:30,{0},{1}"),
+    "mark": ("?,2.3,4.4", "{0},{1},{0}"),
+    "marks among whole numbers": ("3,?,NA", "{3},{3},{3}"),
+    "decimal comma": ("0.5,'7,5'", "{0},'{3},5'"),
+    "labels": ("Iris-setosa,a", "{2},a"),
+    "a name of its own": ("Alice,1.5,7,Iris-setosa", "x{3},{0},{1},{2}"),
+}
+
+
+def unlike(kind: str) -> str:
+    first, row = UNLIKE[kind]
+    kinds = ("Iris-setosa", "Iris-virginica")
+    rows = [row.format(f"{20 + x:.2f}", f"{60 - y:.2f}", kinds[i % 2], 10 + i % 19) for i, (x, y, _) in enumerate(X)]
+    return "\n".join([first, *rows]).replace("'", '"')
+
+
+@pytest.mark.parametrize("kind", UNLIKE)
+def test_a_first_line_of_cells_is_suspected_before_a_column_is_to_be_left_out(tmp_path: Path, kind: str) -> None:
+    said = refusal(written(tmp_path, unlike(kind)))
+    assert "first line" in said and "data.header=none" in said and "data.header=first" in said and "drop" not in said
+
+
+def lines_of(table: str) -> list[str]:
+    return (Path(os.environ["UNVEIL_DATA"]) / "tables" / f"{table}.csv").read_text().splitlines()
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize(
+    "table", ["auto_imports", "banknote_authentication", "german", "horse-colic", "winequality-red"]
+)
+def test_real_tables_without_a_header_are_suspected(tmp_path: Path, table: str) -> None:
+    lines = lines_of(table)
+    named = [",".join(f"c{i}" for i in range(lines[0].count(",") + 1)), *lines]
+    assert "data.header=none" in refusal(written(tmp_path, "\n".join(lines)))
+    assert "data.header" not in written_or_refused(written(tmp_path, "\n".join(named)))
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize("table", ["healthexp", "mpg", "penguins", "taxis", "tips"])
+def test_real_tables_with_a_header_are_not_and_without_it_they_are(tmp_path: Path, table: str) -> None:
+    lines = lines_of(table)
+    assert "data.header" not in written_or_refused(written(tmp_path, "\n".join(lines)))
+    assert "data.header=none" in refusal(written(tmp_path, "\n".join(lines[1:])))
+
+
+def written_or_refused(path: Path) -> str:
+    try:
+        return str(load(path).columns)
+    except RequestError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,value\nname,1.5\nother,2.5\nthird,3.5\n",  # a name that a cell holds as well
+        "city,2020-01-01,2020-02-01,2020-03-01\n" + "\n".join(f"town {i},{i}.5,{i}.25,{i}.75" for i in range(9)),
+        "a,b\n1,2\n3,4\na,b\n5,6\n7,8\n",  # two files in one
+        "NA,K,CL\n" + "\n".join(f"{i}.5,{i}.25,{i}.75" for i in range(9)),
+        "5%,50%,95%\n" + "\n".join(f"{i}.5,{i}.25,{i}.75" for i in range(9)),
+    ],
+)
+def test_names_that_resemble_cells_are_names(tmp_path: Path, text: str) -> None:
+    assert "data.header" not in written_or_refused(written(tmp_path, text))
 
 
 NAMED = {

@@ -7,11 +7,14 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unveil.data import load, read_new
 from unveil.data.tablefiles import read_table
+from unveil.domain import Domain
 from unveil.errors import RequestError
 
 NUMBERS = [f"{a:.4f},{b:.4f}\n" for a, b in np.random.default_rng(0).normal(size=(30_000, 2))]
@@ -74,3 +77,20 @@ def test_rows_are_those_of_pythons_own_reader_or_the_file_is_refused(
     theirs = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     assert len(raw.x) == len(theirs) - 1
     assert [raw.frame.text.names, *raw.frame.text.cells()] == theirs
+
+
+def test_rows_without_a_value_are_counted_and_stay_rows(tmp_path: Path) -> None:
+    rows = [f"{i}.5,{i % 7}.25,u{i}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,name", *rows, *[",,"] * 19, ",,left"]) + "\n")
+    frame = pd.read_csv(tmp_path / "t.csv")
+    for source in (tmp_path / "t.csv", frame):
+        data = load(source, drop="name")
+        (said,) = [note for note in data.notes if "no value of x" in note]
+        assert said.startswith("20 of 80 rows hold no value of x (the first is row 60)")
+        assert sum(map(len, (data.train, data.valid, data.test))) == 80
+    new = read_new(tmp_path / "t.csv", Domain("real", (2,)), columns=["a", "b"], drop="name")
+    assert len(new.x) == 80 and any("20 of 80 rows" in note for note in new.ignored)
+    x = np.where(np.arange(60)[:, None] == 7, np.nan, np.random.default_rng(0).normal(size=(60, 3)))
+    assert any(note.startswith("1 of 60 rows holds no value of x (row 7)") for note in load(x).notes)
+    x[7, 0] = 0.5
+    assert not any("no value of x" in note for note in load(x).notes)

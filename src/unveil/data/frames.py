@@ -66,6 +66,9 @@ class AsText(Protocol):
     @property
     def notes(self) -> tuple[str, ...]: ...
 
+    @property
+    def is_open(self) -> bool: ...
+
     def cells(self) -> Iterator[list[str]]: ...
 
 
@@ -214,9 +217,12 @@ def read_frame(
     _require_columns(chosen, names)
     given = {name: whole.get_column(names[name]) for name in chosen}
     marks = [word.strip() for word in _words(missing)]
-    read = numeric_columns(given, names, Reading(fitting, decimal, marks, dropped))
+    read = numeric_columns(given, names, Reading(fitting, decimal, marks, dropped, not (text and text.is_open)))
     x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
-    y, classes = encode_labels(labels(whole.get_column(names[label]), label)) if label and fitting else (None, None)
+    y, classes = None, None
+    if label and fitting:
+        cells = None if text is None else [row[text.names.index(label)] for row in text.cells()]
+        y, classes = encode_labels(labels(whole.get_column(names[label]), label, cells, marks))
     notes = _notes(index, empty if fitting else (), text)
     if fitting and text is None and all(isinstance(name, str) for name in names.values()):
         notes += _suspicion({name: whole.get_column(name) for name in names if name not in (*index, *empty)})

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .tablecolumns import is_number, narwhals
+from .raw import MISSING
+from .tablecolumns import ROWS, is_number, narwhals
+from .writtennumbers import decimals
 
 if TYPE_CHECKING:
     import narwhals as nw
 
     AnySeries = nw.Series[Any]
 
+DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))([ T]\d\d?:\d\d.*)?")
 Numbers = list[tuple[float, "AnySeries"]]  # names that are numbers, and their columns
 
 
@@ -26,13 +30,15 @@ def only_numbers(names: Sequence[str]) -> bool:
 def looks_like_values(names: Sequence[str], columns: Sequence[AnySeries]) -> bool:
     """Whether names look like a row of the columns below them.
 
-    They do where each name that is a number lies near the values of its column, and these numbers are not in order (as
-    years are), or have fractions, or a text among the names stands again further down; 0, 1, … where all columns hold
-    such whole numbers. They do, too, where a column counts on from its name: 0, and below it 1, 2, 3, ….
+    They do where all are numbers, dates, marks of a missing value or texts that stand again further down, or most are,
+    and one such text among them. They do, too, where each name that is a number lies near the values of its column, and
+    these numbers are not in order (as years are), or have fractions, or a text among the names stands again further
+    down; 0, 1, … where all columns hold such whole numbers; and where a column counts on from its name: 0, and below it
+    1, 2, 3, ….
     """
     given = [(name, column) for name, column in zip(names, columns, strict=True) if name]
     numbers = [(float(name), column) for name, column in given if is_number(name)]
-    if any(_counts_on(value, column) for value, column in numbers):
+    if any(_counts_on(value, column) for value, column in numbers) or _are_cells(given):
         return True
     if not numbers or not all(_is_near(value, column) for value, column in numbers):
         return False
@@ -44,6 +50,21 @@ def looks_like_values(names: Sequence[str], columns: Sequence[AnySeries]) -> boo
     return unsorted or fractions or any(_stands_in(name, column) for name, column in given if not is_number(name))
 
 
+def _are_cells(given: Sequence[tuple[str, AnySeries]]) -> bool:
+    """Whether names are what cells hold, whatever stands below them."""
+    values = [name for name, _ in given if DATE.fullmatch(name.strip()) or decimals([name]) or is_number(name)]
+    gaps = [name for name, _ in given if name not in values and name.strip().casefold() in MISSING]
+    again = [name for name, column in given if name not in (*values, *gaps) and _stands_in(name, column)]
+    if len(values) + len(gaps) + len(again) == len(given):
+        return (bool(values) and len(given) > len(values)) or len(again) > 1 or _are_written(values)
+    return bool(again) and bool(values) and 2 * (len(values) + len(gaps) + len(again)) > len(given)
+
+
+def _are_written(values: Sequence[str]) -> bool:
+    """Whether values are dates, or numbers as only text has them: 5%, 0,5."""
+    return bool(values) and not all(map(is_number, values))
+
+
 def _counts_on(value: float, column: AnySeries) -> bool:
     """Whether a column of whole numbers goes on from the value in steps of one."""
     if not column.dtype.is_integer():
@@ -53,15 +74,26 @@ def _counts_on(value: float, column: AnySeries) -> bool:
 
 
 def _is_near(value: float, column: AnySeries) -> bool:
-    """Whether a value is one that the column of numbers might hold."""
-    if not column.dtype.is_numeric() or column.is_null().all():
+    """Whether a value is one that the column of numbers, marks of a missing value among them, might hold."""
+    held = column
+    if column.dtype == narwhals().String:
+        cells = column.drop_nulls().head(ROWS).to_list()
+        found = [float(cell) for cell in cells if is_number(cell)]
+        if 2 * len(found) <= len(cells):
+            return False
+        held = narwhals().new_series(column.name, found, backend=column.implementation)
+    if not held.dtype.is_numeric() or held.is_null().all():
         return False
-    low, high = float(column.min()), float(column.max())
-    if np.isnan(low) or (column.dtype.is_integer() and value != round(value)):
+    low, high = float(held.min()), float(held.max())
+    if np.isnan(low) or (held.dtype.is_integer() and value != round(value)):
         return False
     room = (high - low) / 2  # the first of a few rows may be their largest
     return low - room <= value <= high + room
 
 
 def _stands_in(name: str, column: AnySeries) -> bool:
-    return column.dtype == narwhals().String and bool((column == name).any())
+    """Whether a name is a value of its column of text; not of one of numbers, which holds a header again."""
+    if column.dtype != narwhals().String or not (column == name).any():
+        return False
+    cells = column.drop_nulls().head(ROWS).to_list()
+    return 2 * sum(map(is_number, cells)) < len(cells)

@@ -14,6 +14,7 @@ from ..domain.values import Misplaced, Values
 from ..errors import Fact, RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .filetree import Pictures
+from .fills import noted
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
@@ -69,6 +70,7 @@ def load(
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
     raw = _without_stray(raw, domain)
+    raw = replace(raw, notes=(*raw.notes, *noted(raw), *raw.empty))
     with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
         return _split_up(raw, binarization, domain, levels, seed)
 
@@ -90,7 +92,7 @@ def _without_stray(raw: Raw, domain: str) -> Raw:
     if not found.any():
         return raw
     kept = ~found if raw.observed is None else raw.observed & ~found
-    said = sentence(raw.x, found, raw.columns)
+    said = sentence(raw, found)
     return replace(raw, x=np.where(kept, raw.x, raw.x.dtype.type(0)), observed=kept, notes=(*raw.notes, said))
 
 
@@ -113,7 +115,10 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         _require_grey(x, found, mode)
         notes = (*notes, _said(raw, mode, found, asked=binarization != "auto"))
     if raw.y is not None and (unknown := int((raw.y < 0).sum())):
-        notes = (*notes, f"{unknown:,} of {len(raw.y):,} labels are not known (−1 or nothing stands there).")
+        notes = (
+            *notes,
+            f"{unknown:,} of {len(raw.y):,} labels are not known (−1, a mark such as '?' or nothing stands there).",
+        )
     splits = _splits(raw, found, mode, seed, rows)
     return Data(
         raw.source,

@@ -4,7 +4,7 @@ import hashlib
 import math
 import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 from ..errors import RequestError
 
 Array = NDArray[Any]
+MARKS = """
+    ? - -- --- – — . .. ... * na n/a n.a. n.a #n/a #na n/d nd nan -nan null (null) none nil missing unknown undefined
+    <na> nat #value! #div/0! #ref! #num! #name? #null! -1.#ind 1.#ind 1.#qnan -1.#qnan
+"""
+MISSING = frozenset({"", "#n/a n/a", *MARKS.split()})  # usual for what is missing, in small letters
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,21 @@ class Raw:
     @property
     def ignored(self) -> tuple[str, ...]:
         """Sentences about what of new x for a run was not taken as it came."""
-        return (*self.remarks, *(() if self.frame is None else self.frame.notes))
+        return (*self.remarks, *self.empty, *(() if self.frame is None else self.frame.notes))
+
+    @property
+    def empty(self) -> tuple[str, ...]:
+        """A sentence where nothing is observed of some examples, such as the lines of commas that may end a sheet."""
+        if self.observed is None:
+            return ()
+        rows = np.flatnonzero(~self.observed.reshape(len(self.observed), -1).any(1))
+        if not len(rows):
+            return ()
+        hold, where = ("holds", f"row {rows[0]}") if len(rows) == 1 else ("hold", f"the first is row {rows[0]}")
+        return (
+            f"{len(rows):,} of {len(self.observed):,} rows {hold} no value of x ({where}): nothing is learnt there, "
+            "and they stay rows of what comes out; if they are no examples, leave them out.",
+        )
 
     @property
     def known(self) -> Array:
@@ -120,8 +139,8 @@ def verify(arrays: Mapping[str, Array], digests: Mapping[str, str], where: str) 
 def encode_labels(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels [N], integers or strings, as int64 codes and the class names in sorted order.
 
-    None, NaN and −1 (where no other label is negative, and there is more than that and 1) mean a label that is not
-    known, whose code is −1.
+    None, NaN, a text that is a usual mark of what is missing (where two others are left), an empty one, and −1 (where
+    no other label is negative, and there is more than that and 1) mean a label that is not known, whose code is −1.
     """
     known = _known_labels(y)
     if known.all() or not known.any():
@@ -136,6 +155,13 @@ def is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType", "MaskedConstant") or bool(value != value)
 
 
+def unknown_texts(texts: Collection[str]) -> set[str]:
+    """Those of different labels of text that stand for none; "-" beside "+" is a label."""
+    empty = {text for text in texts if not text.strip()}
+    marks = {text for text in texts if text.strip().casefold() in MISSING}
+    return marks if len(set(texts) - marks) > 1 else empty
+
+
 def _known_labels(y: Array) -> NDArray[np.bool_]:
     if y.ndim != 1:
         return np.ones(1, bool)
@@ -144,6 +170,8 @@ def _known_labels(y: Array) -> NDArray[np.bool_]:
     else:
         known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
     values = set(y[known].tolist())
+    if values and all(isinstance(value, str) for value in values):
+        return known & ~np.isin(y.astype(str), list(unknown_texts(values)))
     numeric = y.dtype.kind in "if" or all(isinstance(value, numbers.Integral) for value in values)
     if numeric and {value for value in values if value < 0} == {-1} and values != {-1, 1}:
         known &= y != -1

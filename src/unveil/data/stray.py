@@ -9,12 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .raw import Array
+from .fills import remedy, written
+from .raw import Array, Raw
 
 FAR = 1000.0  # times the usual distance from the middle
 APART = 100.0  # times as far as the farthest that is kept
 SHARE = 0.01  # of a column, that may be stray; more where all hold one value, which then is a fill value
 FILLED = 0.3
+BEYOND = 1e6  # what counts of one thing do not jump by
 NAMED = 3
 
 
@@ -23,7 +25,8 @@ def stray(x: Array, observed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
 
     A column is sorted by the distance d of its values from their median. Values are stray above a place where d grows
     hundredfold from one value to the next, to more than a thousand times its usual size, if they are at most 1 % of the
-    column, or up to 30 % that all hold the same number. A long tail has no such place.
+    column, or up to 30 % that all hold the same number. A long tail has no such place. In a column of whole numbers,
+    which may be counts, values that differ are stray only a million away.
     """
     if x.dtype.kind != "f":
         return np.zeros(x.shape, bool)
@@ -46,29 +49,40 @@ def _of_column(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     if len(kept) < 2:
         return none
     usual = float(np.median(distance[distance > 0]))
+    counts = bool((values == np.rint(values)).all())
     for limit in kept[1:][(kept[1:] > APART * kept[:-1]) & (kept[1:] > FAR * usual)]:
         far = distance >= limit
-        if far.mean() <= max(SHARE, 1 / len(values)) or (far.mean() <= FILLED and len(np.unique(values[far])) == 1):
+        one = len(np.unique(values[far])) == 1
+        few = far.mean() <= max(SHARE, 1 / len(values)) and (one or not counts or limit > BEYOND)
+        if few or (far.mean() <= FILLED and one):
             return far
     return none
 
 
-def sentence(x: Array, found: NDArray[np.bool_], columns: tuple[str, ...] | None) -> str:
-    """What was found, by column, with the first value of each."""
+def sentence(raw: Raw, found: NDArray[np.bool_]) -> str:
+    """What was found in x, by column, with the first value of each."""
+    x = raw.x
     if x.ndim != 2:
-        return _said(f"{int(found.sum()):,} values of x, such as {x[found][0]:.6g},")
-    names = [repr(name) for name in columns] if columns is not None else [str(i) for i in range(x.shape[1])]
+        return _said(f"{int(found.sum()):,} values of x, such as {x[found][0]:.6g},", _remedy(raw, found))
+    names = [repr(name) for name in raw.columns] if raw.columns is not None else [str(i) for i in range(x.shape[1])]
     told = []
     for i in np.flatnonzero(found.any(0))[:NAMED]:
         rows = np.flatnonzero(found[:, i])
         times = "" if len(rows) == 1 else f" ({len(rows):,} values such as this)"
         told.append(f"{x[rows[0], i]:.6g} in column {names[i]}, row {rows[0]}{times}")
     more = int(found.any(0).sum()) - NAMED
-    return _said("; ".join(told) + (f"; and such values in {more} more columns" if more > 0 else ""))
+    what = "; ".join(told) + (f"; and such values in {more} more columns" if more > 0 else "")
+    return _said(what, _remedy(raw, found))
 
 
-def _said(what: str) -> str:
+def _remedy(raw: Raw, found: NDArray[np.bool_]) -> str:
+    """What takes the same values as missing wherever they come; "" where they are many different ones."""
+    values = np.unique(raw.x[found])
+    return f" If it means missing: {remedy(raw, list(map(written, values)))}" if len(values) <= NAMED else ""
+
+
+def _said(what: str, way: str) -> str:
     return (
         f"Far from all other values: {what}. It is taken as not observed, like a fill value; if it is something else, "
-        "correct it or leave its row out."
+        f"correct it or leave its row out.{way}"
     )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..domain.values import deleting
 from ..errors import RequestError
-from .raw import Array, Raw, is_missing
+from .raw import Array, Raw, is_missing, unknown_texts
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -26,6 +27,7 @@ NAMED = 5  # columns that a sentence names
 TOLD = 20  # columns that a sentence lists
 NEAR = 0.8  # how like two names are, from 0 to 1, of which one may be the other misspelt
 ROWS = 5000  # rows that columns are judged by
+INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 OFTEN = 0.2  # share of rows with one value from which on a column breaks a density
 
 
@@ -96,18 +98,49 @@ def is_whole(series: AnySeries) -> bool:
     return bool(series.dtype.is_integer()) or bool(series.dtype == narwhals().Boolean)
 
 
-def labels(series: AnySeries, name: str) -> Array:
-    """A column of labels, integers or text, None where it is missing."""
+def labels(series: AnySeries, name: str, written: Sequence[str] | None = None, missing: Collection[str] = ()) -> Array:
+    """A column of labels, integers or text, None where it is missing.
+
+    Arguments: name, for sentences; written, its cells as they stand in a file; missing, more texts for a missing one.
+    """
     nw = narwhals()
     if series.dtype.is_temporal() or series.dtype.is_nested():
         raise RequestError(f"data.label={name} came as {series.dtype}; labels are integers or text.")
     if isinstance(series.dtype, nw.Categorical | nw.Enum):
         series = series.cast(nw.String)
+    values = [None if is_missing(value) else value for value in series.to_list()] if written is None else list(written)
+    gone = _gone(set(values), missing)
+    values = [None if value in gone else value for value in values]
     found = np.empty(len(series), object)
-    found[:] = [None if is_missing(value) else value for value in series.to_list()]
+    found[:] = values if written is None else _of_texts(values)
     if all(value is None for value in found):
         raise RequestError(f"data.label={name} names a column that holds nothing.")
     return found
+
+
+def _gone(values: Collection[Any], missing: Collection[str]) -> set[Any]:
+    """Which of different labels are missing."""
+    asked = {value for value in values if str(value).strip() in missing or _same_number(value, missing)}
+    texts = [value for value in values if isinstance(value, str) and value not in asked]
+    return asked | unknown_texts(texts)
+
+
+def _same_number(value: Any, missing: Collection[str]) -> bool:
+    return is_number(str(value)) and any(float(value) == float(mark) for mark in missing if is_number(mark))
+
+
+def _of_texts(values: Sequence[str | None]) -> list[Any]:
+    """Labels of a file: integers where all are written so, floats (which are none), else the texts that they are."""
+    known = {value for value in values if value is not None}
+    if all(INTEGER.fullmatch(value) and -(2**63) <= int(value) < 2**63 for value in known):
+        return [None if value is None else int(value) for value in values]
+    if not all(map(is_number, known)):
+        return list(values)
+    if any(float(value) != round(float(value)) for value in known):
+        return [None if value is None else float(value) for value in values]
+    numbers = {float(value) for value in known}
+    marks = {number for number in numbers if number < 0} == {-1.0} and numbers != {-1.0, 1.0}
+    return [None if value is None or (marks and float(value) == -1) else value for value in values]
 
 
 def refuse_empty(raw: Raw, rows: Array) -> None:
@@ -203,8 +236,11 @@ def _training(raw: Raw, rows: Array) -> tuple[Array, Array]:
 
 def _breaks(values: Array) -> bool:
     """Whether one value comes often, or only whole numbers do."""
+    if not len(values):
+        return False
     _, counts = np.unique(values, return_counts=True)
-    return bool(counts.max() >= OFTEN * len(values) or (values == np.rint(values)).all()) if len(values) else False
+    whole = bool((values == np.rint(values)).all()) and np.abs(values).max() < 2**53  # above, every float64 is whole
+    return bool(counts.max() >= OFTEN * len(values) or whole)
 
 
 def dropping(names: Sequence[str]) -> str:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Fact, RequestError
-from .compressed import kind_of, opened, size_of
+from .compressed import CHUNK, is_compressed, kind_of, opened, size_of
+from .decimalmarks import marks_of
 from .frames import read_frame
 from .headers import looks_like_values, only_numbers
 from .npyfiles import BROKEN, require_memory
-from .raw import Raw
+from .raw import MISSING, Raw
 from .tablecolumns import is_number, named_twice, narwhals
+from .writtennumbers import decimals
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")
@@ -33,7 +35,8 @@ class TextTable:
     """A file of text as it stands there.
 
     Arguments: path; separator of its cells; names of the columns, in the file's order; has_header, whether the first
-    line is they; marks, how often a text stands for a missing value, by column; notes, what to say of it.
+    line is they; marks, how often a text stands for a missing value, by column; notes, what to say of it; is_open,
+    whether nothing tells which mark stands before fractions.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class TextTable:
     has_header: bool = True
     marks: Mapping[str, Counter[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    is_open: bool = False
 
     def cells(self) -> Iterator[list[str]]:
         """The cells of each row, as the text that stands in the file."""
@@ -76,7 +80,10 @@ def read_table(
     if header != "auto" and not is_text:
         raise RequestError(f"data.header={header} is for tables of text, and {path} is none; leave it out.")
     with _refusing(path):
-        table, text = _text(path, header, decimal, columns) if is_text else (_parquet(path), None)
+        if is_text:
+            table, text, decimal = _text(path, header, decimal, columns)
+        else:
+            table, text = _parquet(path), None
     told: dict[str, Any] = {"label": label, "drop": drop, "columns": columns, "decimal": decimal, "missing": missing}
     return read_frame(table, **told, source=str(path), text=text)
 
@@ -89,23 +96,17 @@ def _parquet(path: Path) -> Any:
     return pyarrow.parquet.read_table(path)
 
 
-def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable]:
-    """A table of text as numbers where its columns hold numbers; as many rows as Python's own reader counts."""
-    import pyarrow.csv
+def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
+    """A table of text as numbers where its columns hold numbers, and the mark before their fractions.
 
+    It has as many rows as Python's own reader counts.
+    """
     size_of(path, 2)
     text = TextTable(path, _separator(path), [], header != "none")
     rows, names, breaks, marks = _counted(text)
-    parsing = pyarrow.csv.ParseOptions(
-        delimiter=text.separator,
-        newlines_in_values=breaks,
-        ignore_empty_lines=len(names) > 1,  # else a line is a missing value
-    )
-    point = "," if decimal == "," else "."
-    missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=["", *NULLS], decimal_point=point)
-    reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else names)
-    with opened(path) as stream:
-        table = pyarrow.csv.read_csv(stream, reading, parsing, missing)
+    found = {name: counts for name, counts in zip(names, marks, strict=True) if counts}
+    text = replace(text, names=names, marks=found)
+    table = _numbers(text, breaks, decimal)
     if len(table) != rows:
         raise RequestError(
             f"{path} has {rows:,} rows, and {len(table):,} of them could be read.",
@@ -118,8 +119,87 @@ def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) 
         _refuse_twice(path, twice, header == "auto" and columns is None)
     empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
     kept = [i for i in range(len(names)) if names.count("") < 2 or i not in empty]
-    found = {name: counts for name, counts in zip(names, marks, strict=True) if counts}
-    return table.select(kept), replace(text, names=names, marks=found, notes=_notes(text, len(names) - len(kept)))
+    table, decimal, is_open = _with_marks(table, text, breaks, decimal, columns is None)
+    return table.select(kept), replace(text, notes=_notes(text, len(names) - len(kept)), is_open=is_open), decimal
+
+
+def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
+    """The columns of a file of text, as numbers where all their cells are such with this mark, or with a point."""
+    import pyarrow.csv
+
+    point = "," if decimal == "," else "."
+    missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=["", *NULLS], decimal_point=point)
+    reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else text.names)
+    with _native(text.path) as stream:
+        return pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
+
+
+def _cells(text: TextTable, breaks: bool) -> Any:
+    """The columns of a file of text as text, named 0, 1, …."""
+    import pyarrow.csv
+
+    names = [str(i) for i in range(len(text.names))]
+    kinds = dict.fromkeys(names, pyarrow.string())
+    missing = pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=True, null_values=["", *NULLS])
+    with _native(text.path) as stream:
+        reading = pyarrow.csv.ReadOptions(column_names=names)
+        table = pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
+    return table.slice(1) if text.has_header else table
+
+
+def _parsing(text: TextTable, breaks: bool) -> Any:
+    import pyarrow.csv
+
+    return pyarrow.csv.ParseOptions(
+        delimiter=text.separator,
+        newlines_in_values=breaks,
+        ignore_empty_lines=len(text.names) > 1,  # else a line is a missing value
+    )
+
+
+def _with_marks(table: Any, text: TextTable, breaks: bool, decimal: str, fitting: bool) -> tuple[Any, str, bool]:
+    """(the table, the mark before its fractions, whether that stays open): "1.006" is 1.006 to pyarrow in any company.
+
+    Columns that another mark makes other numbers are text again where the file does not prove a point. What a run was
+    told holds for a new file unless that proves otherwise.
+    """
+    if not (_may_mislead(table, text) if decimal == "auto" else not fitting):
+        return table, decimal, False
+    cells = _cells(text, breaks)
+    found = marks_of([column.unique().to_pylist() for column in cells.columns])
+    if decimal != "auto":
+        proven = found.decimal
+        is_other = proven not in ("auto", decimal)
+        return (_numbers(text, breaks, proven), proven, False) if is_other else (table, decimal, False)
+    if found.decimal != ".":
+        for i in found.open:
+            table = table.set_column(i, table.field(i).name, cells.column(i))
+    return table, found.decimal, found.decimal == "auto"
+
+
+def _may_mislead(table: Any, text: TextTable) -> bool:
+    """Whether a comma may stand before fractions: where semicolons separate cells, or a column of text says so."""
+    import pyarrow
+
+    texts = [column for column in table.columns if pyarrow.types.is_string(column.type)]
+    return text.separator == ";" or marks_of([column.unique().to_pylist() for column in texts]).may_be_commas
+
+
+def _native(path: Path) -> Any:
+    """The bytes of a file, decompressed, as a stream of pyarrow.
+
+    Its threads let go of a stream after `read_csv` is back: one of Python they would let go of while the process ends,
+    which aborts it.
+    """
+    import pyarrow
+
+    if not is_compressed(path):
+        return pyarrow.OSFile(str(path), "rb")
+    held = pyarrow.BufferOutputStream()
+    with opened(path) as stream:
+        while chunk := stream.read(CHUNK):
+            held.write(chunk)
+    return pyarrow.BufferReader(held.getvalue())
 
 
 def _series_of(table: Any) -> list[Any]:
@@ -153,13 +233,25 @@ def _lines(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _separator(path: Path) -> str:
-    """That of the file's ending, or another where only that cuts every line into as many cells, two or more."""
+    """That of the file's ending, or another where only that cuts every line into as many cells, two or more.
+
+    Lines such as "0,5;1,5" are cut alike by both; the semicolon is the one where it leaves nothing but numbers.
+    """
     own = SEPARATORS[kind_of(path)]
     tried = [own, *(other for other in (";", "\t", ",", "|") if other != own)]
     lengths = {separator: _lengths(path, separator) for separator in tried}
     even = [separator for separator, found in lengths.items() if len(set(found)) == 1 and found[0] > 1]
     named = [separator for separator, found in lengths.items() if found and found[0] > 1]
+    if {",", ";"} <= set(even) and _are_numbers(path, ";"):
+        return ";"
     return next(iter([*even, *named]), own) if own not in named or even else own
+
+
+def _are_numbers(path: Path, separator: str) -> bool:
+    """Whether a separator leaves numbers and marks of a missing value in all the first lines, some with a comma."""
+    cells = [cell for _, (_, row) in zip(range(PEEK), _lines(path, separator), strict=False) for cell in row]
+    given = [cell for cell in cells if cell.strip().casefold() not in MISSING]
+    return any("," in cell for cell in given) and all(decimals([cell]) or is_number(cell) for cell in given)
 
 
 def _lengths(path: Path, separator: str) -> list[int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import RequestError
+from .decimalmarks import marks_of
 from .tablecolumns import NAMED, TOLD, are, dropping, is_empty, it_or_them, joined, listing, narwhals
 from .writtennumbers import PLAIN, NotNumbers, Style, read_numbers
 
@@ -41,13 +42,14 @@ class Reading:
     """How columns are read.
 
     Arguments: fitting, whether one may be left out; decimal and missing, as of `read_frame`; dropped, those that are
-    left out already.
+    left out already; guesses, as of `read_numbers`.
     """
 
     fitting: bool
     decimal: str = "auto"
     missing: Sequence[str] = ()
     dropped: Sequence[str] = ()
+    guesses: bool = True
 
 
 def numeric_columns(columns: Mapping[str, AnySeries], names: Mapping[str, Any], how: Reading) -> dict[str, Numeric]:
@@ -55,7 +57,7 @@ def numeric_columns(columns: Mapping[str, AnySeries], names: Mapping[str, Any], 
 
     Arguments: columns, by their names as text; names, as the frame has them.
     """
-    found, wrong = {}, {}
+    found, wrong, how = {}, {}, _decided(columns, how)
     for name, series in columns.items():
         if _is_numeric(series):
             continue
@@ -66,6 +68,15 @@ def numeric_columns(columns: Mapping[str, AnySeries], names: Mapping[str, Any], 
     if wrong:
         _refuse(wrong, names, how, len(wrong) == len(columns))
     return found
+
+
+def _decided(columns: Mapping[str, AnySeries], how: Reading) -> Reading:
+    """How columns are read once all those of text were asked for the mark before fractions."""
+    if how.decimal != "auto" or not how.guesses:
+        return how
+    texts = [series.to_list() for series in columns.values() if series.dtype == narwhals().String]
+    found = marks_of(texts, how.missing)
+    return replace(how, decimal=found.decimal, guesses=len(found.proven) < 2)
 
 
 def said_of(
@@ -109,7 +120,7 @@ def _read(series: AnySeries, how: Reading) -> Numeric:
     cells = series.to_list()
     if isinstance(series.dtype, nw.Categorical | nw.Enum):
         raise NotNumbers(_categories(cells))
-    written = read_numbers(cells, how.decimal, how.missing)
+    written = read_numbers(cells, how.decimal, how.missing, how.guesses)
     return Numeric(_series(series, written.values), written.style, written.marks, series.dtype == nw.String)
 
 
@@ -150,9 +161,10 @@ def _refuse(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], how: Read
     all_names = list(wrong)
     said = f"{listing(all_names)} of the table {are(all_names)} not numeric ({first!r} holds {error.what})"
     if not how.fitting:
-        raise RequestError(
-            f"{said}, and the run was fitted on numbers there.", "Give numbers, NaN where there are none."
-        )
+        way = "Give numbers, NaN where there are none."
+        if error.ways:
+            way = f"Write {error.ways[0][1]} without a mark between thousands, or as {float(error.ways[0][1]):.4f}."
+        raise RequestError(f"{said}, and the run was fitted on numbers there.", way)
     leave = "" if are_all else f"Leave {it_or_them(all_names)} out: {dropping([*how.dropped, *all_names])}"
     if remedy := _remedy(error, names[first]):
         raise RequestError(f"{said}.", f"{remedy} {leave}".strip())

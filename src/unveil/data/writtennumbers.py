@@ -9,7 +9,7 @@ import math
 import numbers
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -17,13 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .raw import is_missing
+from .raw import MISSING, is_missing
 
-MARKS = """
-    ? - -- --- – — . .. ... * na n/a n.a. n.a #n/a #na n/d nd nan -nan null (null) none nil missing unknown undefined
-    <na> nat #value! #div/0! #ref! #num! #name? #null! -1.#ind 1.#ind 1.#qnan -1.#qnan
-"""
-MISSING = frozenset({"", "#n/a n/a", *MARKS.split()})  # usual for what is missing, in small letters
 MOST = 0.5  # share of the cells from which on a column is one of numbers with a few words
 
 
@@ -104,11 +99,25 @@ class NotNumbers(ValueError):
         self.what, self.ways, self.words, self.unit, self.unlike = what, ways, words, unit, unlike
 
 
-def read_numbers(cells: Sequence[Any], decimal: str = "auto", missing: Collection[str] = ()) -> Written:
+def decimals(texts: Iterable[Any], missing: Collection[str] = ()) -> frozenset[str]:
+    """The marks that may stand before fractions in texts: one where they prove it, two where their numbers hang on it.
+
+    None where texts are no numbers, or the same numbers with either mark.
+    """
+    given = (_bare(text) for text in texts if isinstance(text, str) and text.strip() not in missing)
+    bare = [text.removesuffix("%").rstrip() for text in given if text.casefold() not in MISSING]
+    found = _styles(bare) if bare else []
+    marks = frozenset(style.decimal for style in found)
+    return marks if len(marks) == 1 or len({tuple(map(style.read, bare)) for style in found}) > 1 else frozenset()
+
+
+def read_numbers(
+    cells: Sequence[Any], decimal: str = "auto", missing: Collection[str] = (), guesses: bool = True
+) -> Written:
     """The numbers of cells that are numbers of any kind, texts and missing values, or NotNumbers.
 
     Arguments: decimal, the mark before fractions where a column can be read with it, "." or ",", or "auto"; missing,
-    more texts for a missing value.
+    more texts for a missing value; guesses, whether "1.006" alone is 1.006, and not refused since it may be 1006.
     """
     found = [_plain(cell) for cell in cells]
     texts = Counter(value for value in found if isinstance(value, str))
@@ -119,7 +128,7 @@ def read_numbers(cells: Sequence[Any], decimal: str = "auto", missing: Collectio
     if len(marks) == len(texts) and not any(isinstance(value, int | float) for value in found):
         raise NotNumbers(_such(next(iter(texts), None)))
     bare, asked = list(written.values()), [style for style in STYLES if style.decimal == decimal]
-    style = (_style(bare, asked) or _style(bare, STYLES)) if written else PLAIN
+    style = (_style(bare, asked, guesses) or _style(bare, STYLES, guesses)) if written else PLAIN
     if style is None:
         raise _reason(texts, written, sum(isinstance(value, int | float) for value in found))
     known: dict[Any, Any] = {text: style.read(bare.removesuffix("%").rstrip()) for text, bare in written.items()}
@@ -149,14 +158,18 @@ def _bare(text: str) -> str:
     return text.strip().replace("\N{MINUS SIGN}", "-")
 
 
-def _style(texts: list[str], styles: Sequence[Style]) -> Style | None:
+def _style(texts: list[str], styles: Sequence[Style], guesses: bool) -> Style | None:
     """The one style that all texts are written in; None where there is none, or several that disagree."""
     percent = [text.endswith("%") for text in texts]
     if any(percent) and not all(percent):
         return None
     bare = [text.removesuffix("%").rstrip() for text in texts]
     found = _styles(bare, styles)
-    if len(found) > 1 and found[0] != PLAIN and len({tuple(map(style.read, bare)) for style in found}) > 1:
+    if (
+        len(found) > 1
+        and not (guesses and found[0] == PLAIN)
+        and len({tuple(map(style.read, bare)) for style in found}) > 1
+    ):
         return None
     return replace(found[0], percent=all(percent)) if found else None
 

@@ -4,9 +4,7 @@ import numpy as np
 
 from ..errors import Fact
 from .kind import Kind, kind
-from .values import MAX_LEVELS, Array, Values, refuse_where
-
-MAX_COUNT = 2**24  # float32 holds every integer up to here
+from .values import MAX_COUNT, MAX_LEVELS, Array, Values, refuse_where
 
 
 @kind("count")

@@ -4,7 +4,9 @@ import numpy as np
 
 from ..errors import Fact
 from .kind import Kind, kind
-from .values import Array, Misplaced, Values, refuse_where
+from .values import MAX_COUNT, Array, Misplaced, Values, refuse_where
+
+USED = 0.1  # of [0, 1], by what is meant to fill it
 
 
 @kind("real")
@@ -82,12 +84,17 @@ def _require_fine(x: Array) -> None:
 
 
 def _hints(x: Values) -> tuple[str, ...]:
+    """What x may be instead, and whether its channels come first."""
+    return (*_otherwise(x), *x.layout)
+
+
+def _otherwise(x: Values) -> tuple[str, ...]:
     if x.is_scaled:
         return ("x looks like grey levels divided by 255; np.rint(x * 255) makes it levels(256).",)
-    if x.whole:
+    if x.whole and max(-x.low, x.high) <= MAX_COUNT:  # above, nothing could be shifted there or counted
         count = ", or give data.domain=count if they count something" if x.low >= 0 else ""
         said = "x holds only integers, for which a density has no upper bound; shift them into 0 … 255 for levels"
         return (f"{said}{count}.",)
-    if x.low >= 0 and x.high <= 1:
-        return ("x lies in [0, 1]; data.domain=unit gives it a density that does, too.", *x.layout)
-    return x.layout
+    if x.low >= 0 and USED <= x.high <= 1:
+        return ("x lies in [0, 1]; data.domain=unit gives it a density that does, too.",)
+    return ()

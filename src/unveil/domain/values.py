@@ -12,6 +12,8 @@ from ..errors import RequestError
 
 Array = NDArray[Any]
 MAX_LEVELS = 256
+MAX_COUNT = 2**24  # float32 holds every integer up to here
+FEW_GREYS = 3  # different levels from which on fractions of 255 are no accident
 PEEK = 1000  # rows looked at before the whole array is
 
 
@@ -31,8 +33,10 @@ class Values:
 
     @cached_property
     def whole(self) -> bool:
-        """Whether every value is an integer, whatever its dtype."""
+        """Whether every value is an integer, whatever its dtype; beyond its digits every float is one by accident."""
         x = self.x
+        if x.dtype.kind == "f" and max(-self.low, self.high) >= 2 ** (np.finfo(x.dtype).nmant + 1):
+            return False
         return x.dtype.kind != "f" or all(bool((part == np.rint(part)).all()) for part in (x[:PEEK], x))
 
     @property
@@ -47,6 +51,8 @@ class Values:
         if x.dtype.kind != "f" or self.low < 0 or self.high > 1:
             return False
         close = 0.13 if x.dtype == np.float16 else 1e-3
+        if len(np.unique(np.rint(np.ravel(x)[: PEEK * PEEK] * 255.0))) < FEW_GREYS:
+            return False
         return all(bool((np.abs(v - np.rint(v)) < close).all()) for v in (part * 255.0 for part in (x[:PEEK], x)))
 
     @property

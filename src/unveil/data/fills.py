@@ -1,0 +1,107 @@
+"""Values that look like a mark of what is missing (-999, 99.9, 1e20) and may be real: said, and left as they are."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .raw import Array, Raw
+
+NINES = re.compile(r"9+(\.9+)?")
+USUAL = (32767, 32768, 65535, 2147483647, 2147483648, 1e20, 1e30, 1e36, 9.96921e36, 3.40282e38)  # of either sign
+NAMED = 3
+
+
+def fills(x: Array, observed: NDArray[np.bool_] | None) -> dict[int, dict[str, int]]:
+    """The usual marks that stand apart in x [N, D] (of other shapes: in all of x), by column, and their rows.
+
+    A mark stands in two rows or more, beyond all other values of its column, by as much as they span or more; or is
+    negative where they are not.
+    """
+    if x.ndim != 2:
+        return fills(x.reshape(-1, 1), None if observed is None else observed.reshape(-1, 1))
+    found = {}
+    for i in range(x.shape[1]):
+        column = x[:, i] if observed is None else x[observed[:, i], i]
+        if marks := _of_column(column):
+            found[i] = marks
+    return found
+
+
+def _of_column(column: Array) -> dict[str, int]:
+    values, counts = np.unique(column, return_counts=True)
+    first, last = 0, len(values)
+    while first < last and _is_usual(values[first]):
+        first += 1
+    while first < last and _is_usual(values[last - 1]):
+        last -= 1
+    if last - first < 2:
+        return {}
+    low, high = float(values[first]), float(values[last - 1])
+    ends = [*range(first), *range(last, len(values))]
+    return {written(values[i]): int(counts[i]) for i in ends if counts[i] > 1 and _apart(float(values[i]), low, high)}
+
+
+def _is_usual(value: Any) -> bool:
+    size = abs(float(value))
+    return bool(NINES.fullmatch(f"{size:.7g}")) or any(math.isclose(size, usual, rel_tol=2e-6) for usual in USUAL)
+
+
+def _apart(value: float, low: float, high: float) -> bool:
+    return max(low - value, value - high) >= high - low or value < 0 <= low
+
+
+def written(value: Any) -> str:
+    """A number in the fewest digits that are read as the same."""
+    short = f"{value:g}"
+    return short if type(value)(short) == value else str(value)
+
+
+def remedy(raw: Raw, marks: list[str]) -> str:
+    """What makes such values of x missing, as it is typed."""
+    if raw.frame is not None:
+        return f"data.missing={','.join(marks)}"
+    if len(marks) == 1:
+        return f"x = np.where(x == {marks[0]}, np.nan, x)"
+    return f"x = np.where(np.isin(x, [{', '.join(marks)}]), np.nan, x)"
+
+
+def noted(raw: Raw) -> tuple[str, ...]:
+    """A sentence for each of the first such columns; whole numbers without a sign are left alone, as pictures."""
+    if raw.x.dtype.kind not in "fi" or not raw.x.size:
+        return ()
+    found = fills(raw.x, raw.observed)
+    shown = [_said(raw, column, found) for column in list(found)[:NAMED]]
+    more = len(found) - len(shown)
+    return (*shown, f"Such values stand in {more} more columns.") if more > 0 else tuple(shown)
+
+
+def _said(raw: Raw, column: int, found: dict[int, dict[str, int]]) -> str:
+    marks, where, places = found[column], "", "places"
+    if raw.x.ndim == 2:
+        where, places = f" of column {raw.columns[column]!r}" if raw.columns else f" of column {column}", "rows"
+    told = " and ".join(f"{mark} stands in {count:,} {places}" for mark, count in marks.items())
+    what = "if it means" if len(marks) == 1 else "if they mean"
+    way = _alone(raw, column, list(marks)) if _stand_elsewhere(raw, column, found) else remedy(raw, list(marks))
+    return f"{told}{where}, far from all its other values; {what} missing: {way}"
+
+
+def _stand_elsewhere(raw: Raw, column: int, found: dict[int, dict[str, int]]) -> bool:
+    """Whether the marks of a column are ordinary values of another one."""
+    if raw.x.ndim != 2:
+        return False
+    ordinary = [i for i in range(raw.x.shape[1]) if not found[column].keys() <= found.get(i, {}).keys()]
+    same = np.isin(raw.x[:, ordinary], [float(mark) for mark in found[column]])
+    return bool((same if raw.observed is None else same & raw.observed[:, ordinary]).any())
+
+
+def _alone(raw: Raw, column: int, marks: list[str]) -> str:
+    """What makes marks missing in one column, and leaves the others as they are."""
+    if raw.frame is not None and raw.columns:
+        name = f"frame[{raw.columns[column]!r}]"
+        return f"{name} = {name}.mask({name}.isin([{', '.join(marks)}])) in pandas, for other columns hold it, too"
+    return f"x = x.astype(float); x[np.isin(x[:, {column}], [{', '.join(marks)}]), {column}] = np.nan"
