@@ -138,6 +138,16 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
 
 DATA = (  # the binarization, the splits and their own seed; what is a likelihood of what
     fault(
+        "thousands-read-as-fractions", "data/tablefiles.py",
+        'if found.decimal != ".":', "if False:",
+        "tests/data/test_decimalmarks.py::test_a_decimal_comma_beside_them_makes_thousands_of_points",
+    ),
+    fault(
+        "labels-read-as-numbers", "data/tablecolumns.py",
+        'INTEGER = re.compile(r"0|-?[1-9]\\d*"', 'INTEGER = re.compile(r"-?\\d+"',
+        "tests/data/test_labels.py::test_labels_of_a_file_are_the_text_that_stands_there",
+    ),
+    fault(
         "spaces-around-names-lost-in-a-remedy", "data/tablecolumns.py",
         "needed = [not name or name != name.strip() or any(", "needed = [any(",
         "tests/data/test_remedies.py::test_columns_that_differ_by_spaces_are_told_apart",

@@ -75,7 +75,7 @@ class Raw:
     @property
     def ignored(self) -> tuple[str, ...]:
         """Sentences about what of new x for a run was not taken as it came."""
-        return (*self.remarks, *self.empty, *(() if self.frame is None else self.frame.notes))
+        return (*self.remarks, *(() if self.frame is None else self.frame.notes))
 
     @property
     def empty(self) -> tuple[str, ...]:
