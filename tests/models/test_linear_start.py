@@ -179,3 +179,17 @@ def test_rows_with_holes_are_judged_right_by_a_run_of_whole_rows() -> None:
         for x, o in zip(new, observed, strict=True)
     ]
     assert (torch.stack(exact) - found).abs().mean() < 0.1
+
+
+def test_it_holds_where_a_column_follows_from_others() -> None:
+    """There the posterior is a thousandth wide, and so little must be added to its mean."""
+    with keyed("total"):
+        g, other = torch.randn(600, 3), torch.randn(600, 2)
+    x = torch.cat([g, g.sum(1, keepdim=True), other], 1)
+    model = started(x)
+    assert model.linear is not None
+    u, linear = (x - model.centre) / model.spread, Factors(model.linear.W.double(), model.linear.psi.double())
+    exact = linear.log_prob(u.double()) - model.spread.double().log().sum()
+    with torch.no_grad(), keyed("one draw"):
+        elbo = model.infer(Batch(x), 20).elbo
+    assert (exact - elbo).mean() < 0.15

@@ -36,15 +36,23 @@ class PosteriorHead(nn.Module, ABC):
     @abstractmethod
     def forward(self, features: Tensor) -> Distribution: ...
 
-    def start_at_last(self) -> None:
-        """Start at q = N(m, s²) of the last 2·D features, m and `unbounded(log s)`, where `starts_at_last`."""
+    def start_at_last(self, stddev: Tensor) -> None:
+        """Start at q = N(m, s²) of the last 2·D features, m and `unbounded(log s)`, where `starts_at_last`.
+
+        Arguments: stddev [D], the usual s, against which what else is said of the mean is small.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not start at a given normal")
 
 
 @torch.no_grad()
-def start_at_last(linear: nn.Linear, num_latents: int) -> None:
-    """Make the first 2·D outputs the last 2·D features, all else small, but not 0: it has gradients to pass."""
-    linear.weight.mul_(0.01)[: 2 * num_latents, -2 * num_latents :] = torch.eye(2 * num_latents)
+def start_at_last(linear: nn.Linear, stddev: Tensor) -> None:
+    """Make the first 2·D outputs the last 2·D features, all else small, but not 0: it has gradients to pass.
+
+    What else is added to a mean is small against its stddev [D], which may be a thousandth.
+    """
+    D = len(stddev)
+    linear.weight.mul_(0.01)[:D] *= stddev.unsqueeze(-1)
+    linear.weight[: 2 * D, -2 * D :] = torch.eye(2 * D)
     linear.bias.zero_()
 
 
@@ -61,8 +69,8 @@ class DiagonalGaussian(PosteriorHead):
         super().__init__(num_features, num_latents)
         self.linear = unbiased(small(nn.Linear(num_features, 2 * num_latents), 0.5))  # near the prior
 
-    def start_at_last(self) -> None:
-        start_at_last(self.linear, self.num_latents)
+    def start_at_last(self, stddev: Tensor) -> None:
+        start_at_last(self.linear, stddev)
 
     def forward(self, features: Tensor) -> Distribution:
         mean, log_scale = self.linear(features).chunk(2, -1)

@@ -32,8 +32,8 @@ class FullGaussianHead(PosteriorHead):
         self.linear = unbiased(small(nn.Linear(num_features, 2 * num_latents + len(rows)), 0.5))
         nn.init.zeros_(self.linear.weight[2 * num_latents :])
 
-    def start_at_last(self) -> None:
-        start_at_last(self.linear, self.num_latents)
+    def start_at_last(self, stddev: Tensor) -> None:
+        start_at_last(self.linear, stddev)
 
     def forward(self, features: Tensor) -> Distribution:
         D = self.num_latents

@@ -73,7 +73,9 @@ def start_linear(model: Starting, batch: Batch) -> None:
         u = u if seen is None else torch.where(seen, u, 0.0)
     factors = _factors(u, seen, model.posterior_head.num_latents, model.spread)
     model.linear.set(factors, means)
-    model.posterior_head.start_at_last()
+    stddev = model.linear.W.new_ones(model.posterior_head.num_latents)
+    stddev[: factors.W.shape[1]] = factors.precision.rsqrt().to(stddev)
+    model.posterior_head.start_at_last(stddev)
     _start_p(model, factors, means)
 
 
