@@ -117,3 +117,15 @@ def test_gaps_in_whole_numbers_of_any_type_are_filled_with_such(tmp_path: Path) 
         assert set(full[:, 1]) == {0, 1} and set(full[:, 0]) <= set(range(6)) and not np.isnan(full).any()
     mean = run.impute(x, mean=True)
     assert (mean[::7, 0] != np.rint(mean[::7, 0])).any()
+
+
+@pytest.mark.parametrize("posterior", ["full_gaussian", "diagonal_gaussian", "iaf"])
+def test_farther_is_less_likely_under_every_posterior(posterior: str, tmp_path: Path) -> None:
+    """No error of float32 in log q may make a far row likely."""
+    g = np.random.default_rng(0)
+    x = g.normal(size=(200, 2)) @ g.normal(size=(2, 5)) + 0.3 * g.normal(size=(200, 5))
+    run = unveil.fit(x, posterior=posterior, steps=150, out=tmp_path / "run", show=False, options=QUICK)
+    far = np.repeat(x[:1], 6, 0)
+    far[:, 0] = [10, 100, 1e3, 1e4, 1e6, 1e9]
+    assert (np.diff(run.score(far).log_px) < 0).all()
+    assert (run.score(far).percentile == 0).all()

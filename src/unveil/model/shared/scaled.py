@@ -12,7 +12,7 @@ from ...likelihoods import Likelihood, moments
 from ...nn.masking import join_mask, shape_with_mask
 from .. import Model
 
-FAR = 1e4  # spreads
+FAR = 100.0  # spreads
 
 
 def centre_and_spread(x: Tensor, observed: Tensor | None, is_image: bool) -> tuple[Tensor, Tensor]:
@@ -60,9 +60,9 @@ class Scaled(Model):
         self.likelihood.initialise(batch.x, batch.observed)
 
     def scaled(self, batch: Batch) -> Tensor:
-        """(x − centre)/spread [B, *shape], kept within ±10,000, with 0 where x is not observed.
+        """(x − centre)/spread [B, *shape], kept within ±100, with 0 where x is not observed.
 
-        No value that training saw is cut; of one that lies far outside, what is computed stays finite.
+        So what q and its networks say of a value that lies far outside stays a number that float32 can carry.
         """
         x = ((batch.x - self.centre) / self.spread).clamp(-FAR, FAR)
         return x if batch.observed is None else torch.where(batch.observed, x, torch.zeros_like(x))
