@@ -104,7 +104,9 @@ def test_a_bound_from_below_makes_the_approximation_gap_one() -> None:
 
 
 def bent(prior: str = "standard_normal") -> tuple[VAE, Split]:
-    model = VAE.build(Domain("real", (5,)), latent=2, width=16, depth=1, prior=lookup("prior", prior)).eval()
+    model = VAE.build(
+        Domain("real", (5,)), latent=2, width=16, depth=1, network="plain", prior=lookup("prior", prior)
+    ).eval()
     with torch.no_grad():
         for parameter in model.decoder.parameters():
             parameter.mul_(2.0)

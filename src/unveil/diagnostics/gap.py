@@ -207,8 +207,6 @@ def gap(
             "The whole gap is the difference of two estimators: unveil evaluate --estimator sandwich, and elbo.",
         )
     model.require("The gap", NEEDS)
-    if progress is not None:
-        progress("log p(x)", 0, len(split))
 
     def found(part: str, estimator: Estimator) -> Estimate:
         told = None if progress is None else partial(progress, part)
