@@ -234,10 +234,9 @@ def resume(
     parts: Any = None,
 ) -> Run:
     """Go on where a run was stopped; `epochs`, `steps` or `minutes` open a declared new phase from its best weights."""
-    given = {"epochs": epochs, "steps": steps, "minutes": minutes}
-    budget = {name: value for name, value in given.items() if value is not None}
     store = _store(run, data=data, parts=parts)
-    return Run(follow((), continue_fitting(store, write_report, **budget), show))
+    events = continue_fitting(store, write_report, epochs=epochs, steps=steps, minutes=minutes)
+    return Run(follow((), events, show))
 
 
 def compare(runs: Sequence[Run | Path | str]) -> Comparison:

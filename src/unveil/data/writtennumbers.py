@@ -149,10 +149,6 @@ def _plain(cell: Any) -> int | float | str | None:
     raise NotNumbers(_such(cell))
 
 
-def _is_missing(text: str) -> bool:
-    return _bare(text).casefold() in MISSING
-
-
 def _bare(text: str) -> str:
     """The text without spaces around it and with an ordinary minus sign."""
     return text.strip().replace("\N{MINUS SIGN}", "-")

@@ -56,9 +56,9 @@ class LinearPosterior(nn.Module):
         u, seen = u.flatten(1), None if observed is None else observed.flatten(1)
         u = u if label is None else u - label @ self.means
         if seen is None:
-            precision = 1 + (self.W**2 / self.psi.unsqueeze(-1)).sum(0)  # W has orthogonal columns in ψ⁻¹
-            mean = u @ (self.W / self.psi.unsqueeze(-1)) / precision
-            return torch.cat([mean, unbounded(-0.5 * precision.log()).expand_as(mean)], -1)
+            factors = Factors(self.W, self.psi)
+            mean = u @ factors.gain.T
+            return torch.cat([mean, unbounded(-0.5 * factors.precision.log()).expand_as(mean)], -1)
         weighted = self.W.double() / self.psi.double().unsqueeze(-1)
         right = torch.where(seen, u, 0.0).double() @ weighted  # [B, S]
         M = torch.einsum("bd,ds,dt->bst", seen.double(), weighted, self.W.double())

@@ -68,7 +68,7 @@ def given_with_outside(run: RunStore, x: Any, skip_broken: bool = False) -> Give
     """
     raw, domain = _read(run, x, skip_broken), run.domain
     strange = np.zeros(raw.x.shape, bool) if run.data_info["binarization"] else _outside(raw, domain)
-    rows = np.array([bool(row.any()) for row in strange]) if strange.any() else np.zeros(len(raw.x), bool)
+    rows = np.asarray(strange.any(tuple(range(1, strange.ndim))))
     if not rows.any() or _of_another_kind(raw, rows, domain):
         return Given(_prepared(run, raw).to(run.device), raw, np.zeros(len(raw.x), bool), "")
     inside = replace(raw, x=domain.of_kind.nearest(raw.x, domain.num_levels).astype(raw.x.dtype))
