@@ -180,6 +180,7 @@ def test_infer_is_joint_after_posterior(variant: Variant) -> None:
     same(terms.log_pz, joint.log_pz)
     same(terms.log_qz_x, log_q)
     assert joint.log_qz_x is None and joint.kl is None  # says nothing of q
+    same(model.log_pz(batch, z), joint.log_pz)
 
 
 @JOINT

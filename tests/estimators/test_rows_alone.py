@@ -91,6 +91,19 @@ def diffusion() -> Model:
     return model.eval()
 
 
+def test_blocks_of_a_wide_decoder_are_small_and_judge_a_row_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that holds 8 rows at once is given blocks of 8: 9 rows cost 16, not 128."""
+    monkeypatch.setattr(base, "HELD", 4 * base.widest(vae()) * 11)
+    model, data, seen = vae(), split(24), []
+    decode = model._features
+    assert base.rows_of_block(model) == 8
+    monkeypatch.setattr(model, "_features", lambda z, y: (seen.append(z.shape[:2].numel()), decode(z, y))[1])
+    part, _ = evaluate(model, data, IwaeBound(num_samples=3), limit=9)
+    assert sum(seen) == 3 * 16 and max(seen) <= 11
+    whole, _ = evaluate(model, improbable(data, 20), IwaeBound(num_samples=3))
+    torch.testing.assert_close(whole.log_px[:9], part.log_px, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("make", "judge"),
     [

@@ -359,6 +359,15 @@ def test_a_mixture_is_the_weighted_sum_of_its_components() -> None:
     torch.testing.assert_close(likelihood(h).log_prob(x), expected)
 
 
+@pytest.mark.parametrize("levels", [2, 3, 17, 256])
+def test_the_mean_of_a_discretised_logistic_is_that_of_its_probabilities(levels: int) -> None:
+    """Also where μ lies outside of the levels, and for s from 0.05 to 400."""
+    loc = (1.4 * torch.rand(500, 1).double() - 0.2) * (levels - 1)
+    p = DiscretizedLogistic(loc, 9 * torch.rand(500, 1).double() - 3, levels)
+    each = p.log_prob(torch.arange(levels).double()).exp()
+    torch.testing.assert_close(p.mean[:, 0], each @ torch.arange(levels).double(), rtol=0, atol=3e-5)
+
+
 def test_the_colours_of_a_pixel_are_one_distribution_that_sums_to_one() -> None:
     likelihood, h = colour()
     every = torch.tensor(list(itertools.product(range(4), repeat=3))).double()  # [64, 3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_no_threads_are_refused_before_anything_is_timed(images: Any, tmp_path: 
 def test_a_fit_in_minutes_takes_what_it_can_afford(
     passes: float, name: str, blocks: int, images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unveil.fitting.prepare.passes_within", lambda *_args: passes)
+    monkeypatch.setattr(importlib.import_module("unveil.fitting.prepare"), "passes_within", lambda *_args: passes)
     monkeypatch.setattr("unveil.planning.measure.TIMED", 2)
     fitting = prepare(images, out=tmp_path / "run", minutes=0.5)
     assert fitting.config.model["encoder"]["name"] == name

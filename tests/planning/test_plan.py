@@ -17,8 +17,10 @@ from unveil.objectives import Elbo
 from unveil.ops import keyed
 from unveil.planning import measure as probing
 from unveil.planning import plan as planning
+from unveil.planning.judging import plan_judging
 from unveil.planning.measure import Probe, bytes_per_row
 from unveil.planning.plan import Request, Speed, resolve
+from unveil.settings.judging import Judging
 from unveil.settings.options import EvaluationOptions, TrainOptions
 
 SMALL: dict[str, Any] = {"model__width": 16, "model__depth": 1, "latent": 2, "evaluation__num_samples": 2}
@@ -115,7 +117,7 @@ class Timed(Probe):
     def __init__(self, eager: float, compiled: float, compiling: float) -> None:
         self.eager, self.of_compiled, self.compiling, self.tried = eager, compiled, compiling, 0
 
-    def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5) -> float:
+    def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5, **limits: float) -> float:
         return self.eager if problem is None else self.of_compiled
 
     def compiled(self, bf16: bool) -> tuple[Any, str]:
@@ -189,6 +191,38 @@ def test_minutes_leave_room_for_validations_and_compiling(digits: Data, monkeypa
     assert resolve(asked).phase.steps / resolve(asked).phase.valid_every == pytest.approx(25, abs=1)
 
 
+def test_a_batch_is_halved_until_the_minutes_pay_for_updates(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 examples take 0.8 s, and 60 % of 2 minutes are 72 s: 100 updates of 8 do not fit either."""
+    monkeypatch.setattr(planning, "LARGE", 0.0)
+    monkeypatch.setattr(Probe, "seconds_per_step", lambda self, *a, **k: 0.1 * self.stage.batch_size)
+    for minutes, size in ((2.0, 8), (6.0, 16), (600.0, 64)):
+        asked = replace(
+            request(digits, steps=None, minutes=minutes, compile=False), started=planning.time.perf_counter()
+        )
+        plan = resolve(asked)
+        assert plan.phase.batch_size == size, minutes
+        told = [note for note in plan.notes if "train.batch_size=N takes another" in note]
+        assert len(told) == (size < 64) and all(f"The batch size is {size}," in note for note in told)
+    assert resolve(request(digits, steps=None, minutes=2.0, batch_size=64, compile=False)).phase.batch_size == 64
+    assert resolve(request(digits, compile=False)).phase.batch_size == 64  # its budget is in steps
+
+
+def test_validations_that_take_long_look_at_fewer_examples_and_then_are_fewer() -> None:
+    """Of 100 s left: 0.1 s each; 1 s each; 50 s each for 1,000 examples; and 50 s for 100, the fewest."""
+    assert planning._looks(100.0, 0.1, 1000) == (25, None)
+    assert planning._looks(100.0, 1.0, 1000) == (10, None)
+    assert planning._looks(100.0, 50.0, 1000) == (5, 100)
+    assert planning._looks(100.0, 50.0, 100) == (1, None)
+    assert planning._looks(-5.0, 50.0, 1000) == (1, 100)
+
+
+def test_minutes_in_which_nothing_is_learned_are_said(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Probe, "seconds_per_step", lambda *a, **k: 10.0)
+    plan = resolve(replace(request(digits, steps=None, minutes=1.0), started=planning.time.perf_counter()))
+    assert plan.phase.steps == 5
+    assert any("Only 5 updates fit into 1 min" in note and "--size" in note for note in plan.notes)
+
+
 # Where the data is kept
 
 
@@ -212,10 +246,31 @@ def test_a_mean_over_draws_is_judged_with_as_few_as_a_small_budget_pays_for(digi
             return 1.0
 
     drawn = {
-        name: planning._judging(EvaluationOptions(estimator=name), Slow(), 0.1, 1.0)[0].num_samples
+        name: plan_judging(EvaluationOptions(estimator=name), Slow(), None, 1.0)[0].num_samples
         for name in ("elbo", "iwae")
     }
     assert drawn == {"elbo": 2, "iwae": 10}
+
+
+def test_judging_keeps_to_its_share_of_the_minutes(digits: Data) -> None:
+    """Of 1 hour, 8 % are 288 s. Draws are 5 ms, 0.1 s or 10 s: all examples, fewer of them, fewest with 2 draws."""
+
+    class Timed(Probe):
+        def __init__(self, seconds: float) -> None:
+            self.model, self.data, self.seconds = model(digits), digits, seconds
+
+        def seconds_per_sample(self, estimator: str) -> float:
+            return self.seconds
+
+    def judged(seconds: float) -> tuple[Judging, float, tuple[str, ...]]:
+        return plan_judging(EvaluationOptions(), Timed(seconds), 60.0, 3000.0)
+
+    for seconds, samples, examples in ((0.005, 112, None), (0.1, 10, 128), (10.0, 2, 128)):
+        found, taken, said = judged(seconds)
+        assert (found.num_samples, found.num_examples) == (samples, examples), found
+        assert taken < 1.4 * 288 or found == Judging("iwae", 2, 128)
+        told = f"The result judges {examples} of {len(digits.test)} test examples"
+        assert [told in sentence for sentence in said] == [True] * (examples is not None)
 
 
 # What can only fail is refused before anything is trained

@@ -239,7 +239,7 @@ def test_a_part_that_came_as_an_object_starts_anew(scale: bool, tmp_path: Path) 
     x = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32)
     decoder, likelihood = MLPDecoder(2, (6,), 1, width=8, depth=1), Gaussian(unveil.Domain("real", (6,)))
     model = unveil.VAE(StandardNormal(2), Own(scale), DiagonalGaussian(8, 2), decoder, likelihood)
-    fitting = unveil.fitting.prepare.prepare(x, out=tmp_path / "run", model=model, options={"train.steps": 2})
+    fitting = unveil.fitting.prepare(x, out=tmp_path / "run", model=model, options={"train.steps": 2})
     run = fitting.start()
     fitted = fitting.model.encoder.layer.weight.clone()
     if scale:

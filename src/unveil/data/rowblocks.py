@@ -39,11 +39,11 @@ def singles(num_rows: int) -> Iterator[Block]:
         yield Block(row, torch.tensor([row]), 1)
 
 
-def blocks(num_rows: int, limit: int | None = None) -> Iterator[Block]:
-    """The blocks of rows 0 … num_rows − 1, or of the first `limit` of them."""
+def blocks(num_rows: int, limit: int | None = None, size: int = ROWS) -> Iterator[Block]:
+    """The blocks of rows 0 … num_rows − 1, or of the first `limit` of them; of `size` rows where 128 are too many."""
     count = num_rows if limit is None else min(limit, num_rows)
-    for first in range(0, count, ROWS):
-        yield Block(first, torch.arange(first, first + ROWS).clamp(max=count - 1), min(ROWS, count - first))
+    for first in range(0, count, size):
+        yield Block(first, torch.arange(first, first + size).clamp(max=count - 1), min(size, count - first))
 
 
 def walk(num_rows: int, alone: bool) -> Iterator[Block]:

@@ -4,12 +4,14 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.rowblocks import walk
+from ..data.rowblocks import blocks, singles
+from ..estimators.base import rows_of_block, within_reach
 from ..model import Model, Posterior
 from ..ops import keyed
 
 ACTIVE = 0.01  # Burda et al. (2016), §5: a latent is active when Var_x(E_q[z|x]) exceeds this
 ACTIVE_ROWS = 10_000
+ACTIVE_PASSES = 64  # through the decoder that so many rows may be
 
 
 @torch.no_grad()
@@ -23,7 +25,7 @@ def posterior_moments(
     """
     found = []
     model.eval()
-    for block in walk(len(split), alone):
+    for block in singles(len(split)) if alone else blocks(len(split), size=rows_of_block(model)):
         with keyed("moments", 0 if alone else block.first):  # a label that is not known is inferred from draws
             posterior = model.posterior(split.expected(block.rows) if expected else split.batch(block.rows))
         if (moments := moments_of(posterior)) is None:
@@ -41,12 +43,12 @@ def moments_of(posterior: Posterior) -> tuple[Tensor, Tensor] | None:
     return mean, stddev
 
 
-def active_rows(split: Split) -> Split:
-    """The examples on which active latents are counted: at most 10,000, evenly spread over the split."""
-    return split.spread(ACTIVE_ROWS)
+def active_rows(model: Model, split: Split) -> Split:
+    """The examples on which active latents are counted: at most 10,000, fewer large pictures, spread over the split."""
+    return split.spread(min(ACTIVE_ROWS, within_reach(model, ACTIVE_PASSES)))
 
 
 def active_units(model: Model, split: Split) -> int | None:
     """Burda's count: latents whose posterior mean varies over examples by more than 0.01."""
-    moments = posterior_moments(model, active_rows(split), expected=True)
+    moments = posterior_moments(model, active_rows(model, split), expected=True)
     return None if moments is None or len(moments[0]) < 2 else int((moments[0].var(0) > ACTIVE).sum())

@@ -87,6 +87,22 @@ class DiscretizedLogistic(LogisticLevels):
         for level in range(1, self.num_levels):
             yield torch.sigmoid((self.loc - level + 0.5) * inverse)
 
+    @property
+    def mean(self) -> Tensor:
+        """E[x] = Σ_i σ((μ − i − ½)/s), i = 0 … n − 2.
+
+        The sum is a midpoint rule for ∫₀ⁿ⁻¹ σ((μ − t)/s) dt. For s ≥ 1 three terms of the Euler–Maclaurin formula give
+        it to 2e-5 in a few operations; where s is below 1 the terms are added up.
+        """
+        scale = self.log_scale.exp()
+        at, end = self.loc / scale, (self.loc - (self.num_levels - 1)) / scale
+        total = scale * (F.softplus(at) - F.softplus(end)) + _ends(at, scale) - _ends(end, scale)
+        narrow = scale < 1
+        if bool(narrow.any()):
+            one = DiscretizedLogistic(self.loc[narrow], self.log_scale[narrow], self.num_levels)
+            total = total.masked_scatter(narrow, sum(one.above(), torch.zeros_like(one.loc)))
+        return total
+
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
         with torch.no_grad():
             shape = self._extended_shape(sample_shape)
@@ -129,6 +145,13 @@ class OrderedLogistic(LogisticLevels):
             for cut in self.cuts.unbind(-1):
                 level += place > cut
             return level
+
+
+def _ends(at: Tensor, scale: Tensor) -> Tensor:
+    """The terms of one end t: −σ′(at)/24s + 7σ‴(at)/5760s³, with σ‴ = σ′(1 − 6σ′) and at = (μ − t)/s."""
+    p = torch.sigmoid(at)
+    slope = p * (1 - p)
+    return 7 / 5760 * slope * (1 - 6 * slope) / scale**3 - slope / (24 * scale)
 
 
 def logistic_noise(shape: Shape, like: Tensor) -> Tensor:

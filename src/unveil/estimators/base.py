@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..data.rowblocks import Block, blocks, singles
+from ..data.rowblocks import ROWS, Block, blocks, singles
 from ..errors import RequestError, WorkError
 from ..model import Model, Posterior, decoding_in, device_of, evaluating
 from ..ops import keyed
@@ -87,9 +87,26 @@ def in_parts(model: Model, num_samples: int, rows: int) -> list[int]:
 
 def rows_at_once(model: Model) -> int:
     """Rows (examples × samples) of one pass through the decoder: what its widest layer lets be held."""
+    return min(DECODED, _held(model))
+
+
+def rows_of_block(model: Model) -> int:
+    """Rows of a block of noise: 128, or the power of two that one pass through a wide decoder holds.
+
+    The last block is filled up, and of large pictures a block of 128 would be filled up for minutes.
+    """
+    return min(ROWS, 2 ** (_held(model).bit_length() - 1))
+
+
+def _held(model: Model) -> int:
     if model not in _widths:
         _widths[model] = widest(model)
-    return max(1, min(DECODED, HELD // (4 * _widths[model])))
+    return max(1, HELD // (4 * _widths[model]))
+
+
+def within_reach(model: Model, passes: int) -> int:
+    """How many examples so many passes through a decoder hold: those that are looked at where all would take long."""
+    return passes * rows_at_once(model)
 
 
 _widths: weakref.WeakKeyDictionary[Model, int] = weakref.WeakKeyDictionary()
@@ -136,8 +153,9 @@ def evaluate(
 ) -> tuple[Estimate, float]:
     """The estimate of every example of a split exactly once, and the seconds it took.
 
-    Noise is drawn per block of 128 rows, keyed by `seed` and the block's first row, and the last block is filled up
-    before it is drawn for: the numbers do not depend on `limit`, on a batch size or on what ran before. With `common`
+    Noise is drawn per block of 128 rows (fewer of a model whose decoder holds fewer at once), keyed by `seed` and the
+    block's first row, and the last block is filled up before it is drawn for: the numbers do not depend on `limit`, on
+    a batch size or on what ran before. With `common`
     every row is judged by itself on the same noise: its number is a function of x and the seed, wherever it stands,
     and rows are compared without the noise that they share; a mean over rows then has the error of one row's draws.
 
@@ -155,7 +173,7 @@ def evaluate(
     _keep_pages()
     with evaluating(model), decoding_in(model, precision):
         alone = common and not estimator.noiseless
-        for block in singles(count) if alone else blocks(count):
+        for block in singles(count) if alone else blocks(count, size=rows_of_block(model)):
             found.append(_estimated(model, split, estimator, ("evaluate", seed, 0 if alone else block.first), block))
             if progress is not None:
                 progress(block.done, count)

@@ -1,11 +1,13 @@
 """Several runs on the same data, side by side: what each came to, and what separates them, example by example."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..data.split import spread_rows
 from ..errors import RequestError
 from ..estimators.label import label_of
 from ..files import Plain, finite
@@ -15,6 +17,7 @@ from ..runs.store import RunStore
 from .judged import of_x_alone
 
 COMPARISON = "unveil-comparison-1"
+FEWEST = 20  # shared test examples that runs are compared on
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,26 @@ def compare(runs: Sequence[RunStore]) -> Comparison:
         _require_same_data(runs[0], other)
     mixed = len({run.result.get("condition") for run in runs}) > 1
     which = [_which(run, mixed) for run in runs]
-    scores = [run.scores(name).astype(np.float64) for run, name in zip(runs, which, strict=True)]
+    scores = _of_the_same([run.scores(name).astype(np.float64) for run, name in zip(runs, which, strict=True)], runs)
     best = int(np.argmax([s.mean() for s in scores]))
     rows = [_row(run, s, scores[best], run is runs[best], mixed) for run, s in zip(runs, scores, strict=True)]
-    rows.sort(key=lambda row: -row.result["log_px"])
+    rows.sort(key=lambda row: -row.difference)
     info = runs[0].data_info
     return Comparison(tuple(rows), info["source"], info["binarization"], tuple(_remarks(rows, mixed)))
+
+
+def _of_the_same(scores: list[np.ndarray], runs: Sequence[RunStore]) -> list[np.ndarray]:
+    """The scores of the test examples that all runs were judged on, where a budget left some of them fewer than all."""
+    total = runs[0].data_info["split"]["sizes"]["test"]
+    places = [spread_rows(total, run.config.judging.num_examples or total).numpy() for run in runs]
+    shared = functools.reduce(np.intersect1d, places)
+    if len(shared) < min(FEWEST, total):
+        raise RequestError(
+            f"These runs were judged on {', '.join(f'{len(place):,}' for place in places)} of {total:,} test examples, "
+            f"of which only {len(shared)} are the same.",
+            "Fit them with more --minutes, or judge each on all: unveil evaluate RUN.",
+        )
+    return [own[np.searchsorted(place, shared)] for own, place in zip(scores, places, strict=True)]
 
 
 def _which(run: RunStore, mixed: bool) -> str:

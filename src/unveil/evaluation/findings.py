@@ -12,10 +12,11 @@ from ..registry import load_all
 from ..runs.curves import curve, validation_curve
 from ..runs.store import RunStore
 from .carried import carried_words
-from .effort import Effort
+from .effort import FEWEST, Effort
 from .judged import of_x_alone
 
 ENOUGH, FEW = 5, 2.0  # importance samples that were drawn, and effective ones below which the weights say little
+SEEN = 0.5  # passes over the training examples, below which a few steps are a beginning
 MUCH = 100.0  # nats, by which no validation bound falls for nothing, however low it is
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
 SIGNS = {"lower": "≥", "exact": "=", "upper": "≤", "other": "≈"}  # other: of another model, with no side
@@ -33,6 +34,7 @@ def conclude(run: RunStore, result: dict[str, Any]) -> dict[str, Any]:
         overfit,
         _unfinished(bounds, effort),
         heavy_weights(run, result),
+        _begun(effort),
     )
     findings = [found for found in checks if found]
     wrong = " ".join(f["sentence"] for f in findings) or "Nothing looks wrong in the numbers that were checked."
@@ -143,6 +145,13 @@ def _collapsed(run: RunStore, result: dict[str, Any], effort: Effort) -> dict[st
         return _finding("hardly_begun", f"{carry}, but training has hardly begun: {effort.words}. {_further(effort)}")
     cure = f"unveil diagnose {_typed(run)} --cure"
     return _finding("collapse", f"{carry}: the model has collapsed. To try remedies: {cure}")
+
+
+def _begun(effort: Effort) -> dict[str, str] | None:
+    """Whether the training saw too little to be judged by, whatever the numbers are."""
+    if effort.solved or effort.steps >= FEWEST or effort.passes >= SEEN:
+        return None
+    return _finding("hardly_begun", f"Training has hardly begun: {effort.words}. {_further(effort)}")
 
 
 def _further(effort: Effort) -> str:

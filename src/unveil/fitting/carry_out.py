@@ -1,6 +1,7 @@
 """Training, judging and reporting of a run, wherever its directory stands."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..data import Data
@@ -10,7 +11,7 @@ from ..evaluation.judged import SUMMED, Part, judged, without_labels
 from ..evaluation.result import report_estimate
 from ..model import Model
 from ..ops import threads
-from ..runs.store import RANKED, RESULT, RunStore
+from ..runs.store import RESULT, RunStore
 from .events import Event, Finished, Working
 from .place import placed
 from .signals import stop_requests
@@ -38,15 +39,16 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
     """Test and validation bounds, baselines, findings: result.json."""
     judge = run.config.judging.make()
     yield Working("validation examples", 0, 1)
-    ranked = data.valid.spread(RANKED)
-    valid = judged(run.model, ranked, judge)
+    valid = judged(run.model, run.judged("valid").to(run.device), judge)
     yield Working("test examples", 0, 1)
-    test = judged(run.model, data.test, judge)
+    chosen = run.judged("test").to(run.device)
+    test = judged(run.model, chosen, judge)
     # New x come without labels, as do the simple models: both are compared with log p(x), never with log p(x|label).
     scored, compared = (without_labels(run.model, found, judge) for found in (valid, test))
     run.write_scores(scored.log_px, test.estimate.log_px, compared.log_px)
     yield Working("baselines", 0, 1)
-    baselines, left_out = fit_baselines(data, seed=run.config.seed, seconds=run.config.seconds["baselines"])
+    seconds = run.config.seconds["baselines"]
+    baselines, left_out = fit_baselines(replace(data, test=chosen), seed=run.config.seed, seconds=seconds)
     result = {
         "format": RESULT,
         "source": data.source,

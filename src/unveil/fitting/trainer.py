@@ -51,6 +51,8 @@ class Trainer:
 
     def __init__(self, run: RunStore, data: Data, model: Model | None, problem: Any) -> None:
         self.run, self.data, self.stages, self.index = run, data, run.stages(), 0
+        looked_at = run.phase.valid_examples
+        self.valid = data.valid if looked_at is None else data.valid.spread(looked_at)
         self.number, self.best = len(run.config.phases) - 1, Best()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.sums: dict[str, torch.Tensor] = {}  # on the device: reading a number would make an accelerator wait
@@ -165,7 +167,7 @@ class Trainer:
 
     def _judged(self, model: Model) -> Validated:
         """The validation bound of a model, whose weights are kept where it is the best of the stage."""
-        found = validate(model, self.data.valid, self.stage.objective)
+        found = validate(model, self.valid, self.stage.objective)
         if self.best.take(found["bound"]):
             self.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self._log({f"valid_{k}": v for k, v in found.items()})

@@ -89,6 +89,10 @@ class Model(nn.Module, ABC):
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         """log p(x|z) and log p(z) at z (groups of [K, B, …]); says nothing of q."""
 
+    def log_pz(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
+        """log p(z) [K, B, L] alone; a family that need not decode for it says so here."""
+        return self.joint(batch, z).log_pz
+
     @abstractmethod
     def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z) with batch shape [K, B] or [B]; its mean and samples have the units of x.

@@ -254,6 +254,10 @@ class VAE(Labelled, Scaled):
         log_px_z = self.likelihood(self._features(z[0], batch.y), batch.observed).log_prob(batch.x)
         return Terms(log_px_z=log_px_z, log_pz=self.prior(batch.y).log_prob(z[0]).unsqueeze(-1), z=z)
 
+    def log_pz(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
+        hidden = self.misses_labels(batch)
+        return super().log_pz(batch, z) if hidden else self.prior(batch.y).log_prob(z[0]).unsqueeze(-1)
+
     def decode(self, z: tuple[Tensor, ...] | Tensor, y: Tensor | None = None) -> Distribution:
         return self.likelihood(self._features(groups_of(z)[0], y))
 

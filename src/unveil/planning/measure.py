@@ -1,6 +1,7 @@
 """Short measurements on the real model and data that a plan is made from: seconds, bytes, floating-point operations."""
 
 import copy
+import math
 import shutil
 import time
 from collections.abc import Mapping
@@ -11,9 +12,8 @@ import torch
 from torch import Tensor
 
 from ..data import Data
-from ..data.rowblocks import ROWS
 from ..errors import RequestError
-from ..estimators.base import evaluate
+from ..estimators.base import evaluate, rows_of_block
 from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
@@ -28,6 +28,7 @@ from ..train.validation import validate
 UNCOUNTED, TIMED = 3, 100  # updates that are made first, and those whose time counts, at most
 SERVED = 5  # updates of the training for each one that is timed
 PROBED = 1.0  # seconds that timing the estimator may take, about
+GLANCE, QUICK = 32, 0.1  # validation examples that are timed first, and seconds below which more of them are
 PER_WEIGHT = 4 * 6 + 2  # bytes: weight, gradient, two moments, average, one of them copied; bf16
 
 
@@ -103,8 +104,11 @@ class Probe:
         self._timed: dict[tuple[bool, bool], float] = {}
         self.compiling = 0.0  # seconds that compiling took, once it was done
 
-    def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5) -> float:
-        """The median time of an update, after three that are not counted (fewer, where they are slow)."""
+    def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5, hopeless: float = math.inf) -> float:
+        """The median time of an update, after three that are not counted (fewer, where they are slow).
+
+        Arguments: budget, seconds, about; hopeless, seconds of one update from which on no more are made.
+        """
         key = (bf16, problem is not None)
         if key in self._timed:
             return self._timed[key]
@@ -115,9 +119,8 @@ class Probe:
             now = time.perf_counter()
             times.append(now - last)
             last = now
-            if step.number >= 2 and (
-                sum(times[1:]) > 2 * budget or sum(times[UNCOUNTED:]) > budget or step.number >= self.most
-            ):
+            spent = sum(times[1:]) > 2 * budget or sum(times[UNCOUNTED:]) > budget or step.number >= self.most
+            if times[-1] > hopeless or (spent and step.number >= 2):
                 break
         self.model.load_state_dict(kept)
         counted = sorted(times[min(UNCOUNTED, len(times) - 1) :])
@@ -137,19 +140,25 @@ class Probe:
         return problem, ""
 
     def seconds_per_validation(self) -> float:
-        split = self.data.valid.head(1000)
-        start = time.perf_counter()
-        validate(self.model, split, self.stage.objective)
-        return (time.perf_counter() - start) * len(self.data.valid) / len(split)
+        """Of one over all validation examples, timed on a few of them where these take long."""
+        count, total = min(GLANCE, len(self.data.valid)), len(self.data.valid)
+        while True:
+            start = time.perf_counter()
+            validate(self.model, self.data.valid.head(count), self.stage.objective)
+            seconds = time.perf_counter() - start
+            if seconds > QUICK or count == min(1000, total):
+                return seconds * total / count
+            count = min(1000, total)
 
     def seconds_per_sample(self, estimator: str) -> float:
         """Of one draw for one example."""
-        split = self.data.valid.head(ROWS)
+        rows = rows_of_block(self.model)
+        split = self.data.valid.head(rows)
         evaluate(self.model, split, make_estimator(estimator, 1))  # the first of all is slow, and says nothing
         _, one = evaluate(self.model, split, make_estimator(estimator, 1))
         samples = max(1, min(32, int(PROBED / one)))
         _, seconds = evaluate(self.model, split, make_estimator(estimator, samples))
-        return seconds / (samples * ROWS)
+        return seconds / (samples * rows)
 
 
 def pick_device(name: str) -> str:

@@ -10,17 +10,16 @@ from typing import Any
 import torch
 
 from ..data import Data
-from ..data.rowblocks import ROWS
 from ..errors import at_least
 from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
 from ..registry import rebuild
-from ..runs.store import RANKED
-from ..settings.judging import Judging, default_estimator, make_estimator
+from ..settings.judging import Judging
 from ..settings.options import EvaluationOptions, TrainOptions
 from ..settings.phase import Phase
 from ..train.stage import Stage
+from .judging import beside, check_judging, plan_judging
 from .measure import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
 from .stages import check_stages, plan_stages, with_prior_share
 
@@ -28,14 +27,18 @@ DEFAULT_MINUTES = 10.0
 VALIDATIONS, FEWEST_VALIDATIONS = 25, 5
 APART = 4  # steps from one validation to the next, down to the fewest of these
 VALIDATION_SHARE = 0.1  # of the seconds for training, that validations may take down to the fewest
+MOST_OF_IT = 0.2  # of those seconds, above which a validation looks at fewer examples, down to
+FEWEST_EXAMPLES, MOST_AT_ALL = 100, 0.4  # and above that share there are fewer validations
+FEWEST_STEPS = 5
+TRAINING_SHARE, UPDATES, SMALLEST = 0.6, 100, 8  # of a budget; updates that it is to pay for; rows of a batch at least
 REPORT_SECONDS = 8.0
 COMPILING, GAIN = 25.0, 0.1  # seconds per stage that compiling takes, and the share it saves, before it is tried
-FEWEST = {"elbo": 2}  # draws with which an estimate is judged at least, 10 but for a plain mean over draws
 WORTH = 0.97  # of an eager step's time, from which on a compiled one is not used
+HOPELESS, SETTING_UP = 3.0, 1.0  # times a float32 update, and seconds, from which on one update in bf16 tells enough
 LARGE = 5e8  # floating-point operations per update from which threads and reduced precision matter
 MEMORY_SHARE = 0.5  # of what is free, for a step
-BASELINE_SHARE, EVALUATION_SHARE, SLACK = 0.07, 0.08, 0.04  # of a budget in minutes
-JUDGING, BASELINES = (10.0, 0.1), (2.0, 0.15)  # elsewhere: seconds and share of those for training, whichever is more
+BASELINE_SHARE, SLACK = 0.07, 0.04  # of a budget in minutes
+BASELINES = (2.0, 0.15)  # elsewhere: seconds and share of those for training, whichever is more
 
 
 @dataclass(frozen=True)
@@ -104,12 +107,15 @@ def resolve(request: Request) -> Plan:
     options = request.options
     check_counts(options)
     check_stages(options, request.model, request.data.train)
-    _check_judging(request.judging, request.model)
+    check_judging(request.judging, request.model)
     batch, notes = _fitting_batch(request)
     request = replace(request, options=replace(options, batch_size=batch))
     large = flops_per_step(request.model, batch * request.objective.num_samples) > LARGE
     few = torch.get_num_threads() if large else 1  # a second thread costs a small model more than it brings
     with threads(few if options.threads == "auto" else options.threads):
+        if large and options.batch_size == "auto":
+            request, told = _paid_batch(request)
+            notes += told
         return _resolve(request, large, notes)
 
 
@@ -119,15 +125,18 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     speed = _pick_speed(request, probe, phase, large)
     per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation()
     steps, minutes, told = _budget(request, per_step)
-    looks = min(VALIDATIONS, max(FEWEST_VALIDATIONS, steps // APART))
-    judging, judged = _judging(request.judging, probe, minutes, per_step * steps)
+    looks, examples = min(VALIDATIONS, max(FEWEST_VALIDATIONS, steps // APART)), None
+    judging, judged, few = plan_judging(request.judging, probe, minutes, per_step * steps)
     if minutes is not None:
         passed = time.perf_counter() - request.started
         left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed - speed.compiling
-        looks = int(min(VALIDATIONS, max(FEWEST_VALIDATIONS, VALIDATION_SHARE * left / validation)))
-        steps = max(VALIDATIONS, int((left - looks * validation) / per_step))
+        looks, examples = _looks(left, validation, len(request.data.valid))
+        validation *= (examples or len(request.data.valid)) / len(request.data.valid)
+        steps = max(FEWEST_STEPS, int((left - (looks + 1) * validation) / per_step))
+        told += _too_few(steps, minutes, request)
     precision = "bf16" if speed.bf16 else "float32"
     phase = replace(_of_steps(request, phase, steps, looks), precision=precision, compile=speed.problem is not None)
+    phase = replace(phase, valid_examples=examples)
     for own in phase.stages:  # each is refused here, or trains
         Stage.of(rebuild(own["objective"]) if "objective" in own else request.objective, phase.stage_options(own))
     validations = steps / phase.valid_every + len(phase.stages) - 1
@@ -136,15 +145,48 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
         "evaluation": judged,
         "report": REPORT_SECONDS,
     }
-    share = BASELINE_SHARE * 60 * minutes if minutes else _beside(seconds["training"], *BASELINES)
+    share = BASELINE_SHARE * 60 * minutes if minutes else beside(seconds["training"], *BASELINES)
     seconds["baselines"] = 0.0 if request.judging.baselines == "none" else min(share, 60.0)
     rounded = {name: round(value, 2) for name, value in seconds.items()}
-    return Plan(phase, judging, rounded, (*notes, *speed.notes, *told), speed.problem)
+    return Plan(phase, judging, rounded, (*notes, *speed.notes, *told, *few), speed.problem)
 
 
-def _beside(training: float, least: float, share: float) -> float:
-    """Seconds for what goes with a training of so many seconds: never more than the training itself."""
-    return max(min(least, training), share * training)
+def _looks(left: float, validation: float, total: int) -> tuple[int, int | None]:
+    """How many validations there are, and of how many examples, None standing for all.
+
+    Arguments: left, seconds for training and validations; validation, seconds of one over all `total` examples.
+    """
+    looks = int(min(VALIDATIONS, max(FEWEST_VALIDATIONS, VALIDATION_SHARE * left / validation)))
+    examples = min(total, max(FEWEST_EXAMPLES, int(total * MOST_OF_IT * left / (looks * validation))))
+    looks = int(max(1, min(looks, MOST_AT_ALL * left * total / (validation * examples))))
+    return looks, examples if examples < total else None
+
+
+def _too_few(steps: int, minutes: float, request: Request) -> list[str]:
+    """What to say of a budget that hardly anything can be learned in."""
+    if steps >= UPDATES // 2 or request.model.solves == "all":
+        return []
+    smaller = " or smaller pictures, such as --size 32" if request.model.domain.is_image else ""
+    return [f"Only {steps} updates fit into {minutes:g} min, too few to learn much. Give more --minutes{smaller}."]
+
+
+def _paid_batch(request: Request) -> tuple[Request, list[str]]:
+    """The request with a batch halved until a budget in minutes pays for 100 updates, and what is to be said."""
+    asked, batch = request.options, request.batch_size
+    has_minutes = asked.steps is None and asked.epochs is None
+    if not has_minutes or request.model.solves == "all" or batch <= SMALLEST:
+        return request, []
+    phase = replace(_chosen(request), batch_size=SMALLEST)
+    few = Probe(request.model, request.data, request.objective, phase, request.seed, steps=_steps_asked(request))
+    each = few.seconds_per_step(False, None, budget=0.5) / SMALLEST
+    minutes = DEFAULT_MINUTES if asked.minutes is None else asked.minutes
+    paid, whole = TRAINING_SHARE * 60 * minutes / (UPDATES * each), batch
+    while batch > max(SMALLEST, paid):
+        batch //= 2
+    if batch == whole:
+        return request, []
+    told = f"The batch size is {batch}, so that {minutes:g} min pay for more updates; train.batch_size=N takes another."
+    return replace(request, options=replace(asked, batch_size=batch)), [told]
 
 
 def _fitting_batch(request: Request) -> tuple[int, list[str]]:
@@ -279,7 +321,8 @@ def _pick_precision(asked: str, probe: Probe, large: bool) -> tuple[bool, tuple[
     """(bf16?, what was decided)."""
     if asked != "auto" or not large:
         return asked == "bf16", ()
-    full, half = probe.seconds_per_step(False, None), probe.seconds_per_step(True, None)
+    full = probe.seconds_per_step(False, None)
+    half = probe.seconds_per_step(True, None, hopeless=HOPELESS * full + SETTING_UP)
     bf16 = half < 0.87 * full
     told = f"bf16 takes {half / full:.2f} times as long as float32"
     return bf16, (f"Networks run in {'bf16' if bf16 else 'float32'}: {told}.",)
@@ -289,30 +332,3 @@ def _seconds_of_training(request: Request, per_step: float) -> float:
     """About how long it would be without compiling, of which only the order of magnitude matters."""
     steps, minutes, _ = _budget(request, per_step)
     return per_step * steps if minutes is None else 60 * minutes
-
-
-def _check_judging(asked: EvaluationOptions, model: Model) -> None:
-    """Refuse what the result could not be judged by, before anything is trained."""
-    if asked.num_samples != "auto":
-        at_least(1, "evaluation.num_samples", asked.num_samples)
-    make_estimator(_judge_of(asked, model)).check(model)
-
-
-def _judge_of(asked: EvaluationOptions, model: Model) -> str:
-    return default_estimator(model) if asked.estimator == "auto" else asked.estimator
-
-
-def _judging(asked: EvaluationOptions, probe: Probe, minutes: float | None, training: float) -> tuple[Judging, float]:
-    """How the result is judged, and the seconds it takes: K is what their share of the budget pays for."""
-    model, data = probe.model, probe.data
-    name = _judge_of(asked, model)
-    if make_estimator(name).num_samples is None:
-        return Judging(name), 0.5
-    rows = sum(ROWS * math.ceil(n / ROWS) for n in (len(data.test), min(len(data.valid), RANKED)))
-    if model.draw_labels(1) is not None:  # validation is ranked with every label, too
-        rows += ROWS * math.ceil(min(len(data.valid), RANKED) / ROWS) * len(data.classes or ())
-    per_sample = probe.seconds_per_sample(name) * rows
-    allowed = EVALUATION_SHARE * 60 * minutes if minutes else _beside(training, *JUDGING)
-    samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), allowed / per_sample)))
-    samples = samples if asked.num_samples == "auto" else asked.num_samples
-    return Judging(name, samples), samples * per_sample

@@ -154,7 +154,8 @@ def _windows(log_true: Callable[[Tensor], Tensor], own: Tensor, everywhere: Tens
 def _prior_density(subject: Subject, which: list[int], both: Tensor) -> DensityGrid | None:
     """p(z) over one or two of its dimensions, where no other has a say in them."""
     model = subject.model
-    batch = _batch(subject, spread_rows(len(subject.test), LABELS).tolist())
+    labelled = model.draw_labels(1) is not None
+    batch = _batch(subject, spread_rows(len(subject.test), LABELS if labelled else 1).tolist())
     with keyed("report", "prior", 0):
         groups = model.draw_prior(3, model.draw_labels(3))
     rest = _joined(tuple(g.unsqueeze(1) for g in groups))[:, 0]  # [3, D]
@@ -164,7 +165,7 @@ def _prior_density(subject: Subject, which: list[int], both: Tensor) -> DensityG
         z = filling.repeat(len(axes) ** len(which), 1)
         z[:, which] = _mesh(axes.unsqueeze(1))[:, 0].to(z)
         z = z.unsqueeze(1).expand(-1, len(batch), -1)  # [P, B, D]
-        return _in_passes(model, z, lambda z: model.joint(batch, _split(z, groups)).log_pz.double().sum(-1))
+        return _in_passes(model, z, lambda z: model.log_pz(batch, _split(z, groups)).double().sum(-1))
 
     low, high = _box(both[:, which])
     probes = torch.stack([log_p(_axes(low, high, 5), filling, batch) for filling in rest])  # [3, P, B]

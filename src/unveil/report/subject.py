@@ -15,6 +15,7 @@ from ..data.rowblocks import blocks
 from ..data.split import spread_rows
 from ..diagnostics.activity import ACTIVE, active_rows, posterior_moments
 from ..domain import Domain
+from ..estimators.base import rows_of_block, within_reach
 from ..model import Model, has_real_z, stands_for_x
 from ..ops import keyed
 from ..panels import Panel
@@ -26,6 +27,7 @@ from .rounding import some_of
 
 SOME = 1000  # test examples that panels of a family are drawn from
 HELD_OUT = 2000  # examples that columns, and the range of real images, are taken from
+PASSES = 16  # through the decoder that test and validation examples of a page are
 COLUMNS = 12  # of vectors, that are shown
 
 
@@ -56,7 +58,7 @@ class Subject:
     """A finished run, ready to be looked at.
 
     Arguments: run; result, its result.json; info, its data.json; model, in evaluation mode; test and valid, on the
-    model's device.
+    model's device: all examples, or as many large pictures as a page is drawn from in time.
     """
 
     run: RunStore
@@ -69,9 +71,9 @@ class Subject:
     @staticmethod
     def of(run: RunStore) -> Subject:
         """Read a run; a RequestError says what is missing from an unfinished one."""
-        result, device = run.result, run.device
-        data = run.data
-        return Subject(run, result, run.data_info, run.model, data.test.to(device), data.valid.to(device))
+        data, model, few = run.data, run.model, within_reach(run.model, PASSES)
+        test, valid = (split.spread(few) if few < len(split) else split for split in (data.test, data.valid))
+        return Subject(run, run.result, run.data_info, model, test.to(run.device), valid.to(run.device))
 
     @property
     def domain(self) -> Domain:
@@ -81,6 +83,11 @@ class Subject:
     def classes(self) -> list[str] | None:
         """The name of each label code, where the data has labels."""
         return self.info["classes"]
+
+    @property
+    def num_test(self) -> int:
+        """The number of all test examples."""
+        return int(self.info["split"]["sizes"]["test"])
 
     @property
     def family(self) -> str:
@@ -103,7 +110,7 @@ class Subject:
     @cached_property
     def counted(self) -> Split:
         """The test examples on which active latents are counted, as in result.json."""
-        return active_rows(self.test)
+        return active_rows(self.model, self.run.judged("test").to(self.run.device))
 
     @cached_property
     def moments(self) -> tuple[Tensor, Tensor] | None:
@@ -121,7 +128,7 @@ class Subject:
     def _rate(self) -> Tensor | None:
         """The mean rate of each dimension over the same examples, [D]."""
         found = []
-        for block in blocks(len(self.counted)):
+        for block in blocks(len(self.counted), size=rows_of_block(self.model)):
             with keyed("report", "rate", block.first):
                 rate = self.model.rate_per_dimension(self.counted.batch(block.rows))  # [B, D]
             if rate is None:
@@ -151,7 +158,7 @@ class Subject:
 
     def some(self, num_examples: int) -> str:
         """What `held_out` gives, in words: "2,000 of the 53,940 test examples", or "all 500 test examples"."""
-        return some_of(num_examples, len(self.test), "test examples")
+        return some_of(min(num_examples, len(self.test)), self.num_test, "test examples")
 
     def label(self, split: Split, row: int) -> str | None:
         """The name of the class of one example."""

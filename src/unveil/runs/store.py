@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from .. import __version__
-from ..data import Data, load
+from ..data import Data, Split, load
 from ..data.npyfiles import split_member
 from ..domain import Domain
 from ..errors import RequestError
@@ -142,8 +142,15 @@ class RunStore:
         path = self.path / "continuations.json"
         return list(read_json(path, CONTINUATIONS)["continuations"]) if path.is_file() else []
 
+    def judged(self, split: Literal["valid", "test"]) -> Split:
+        """The examples of a split whose log p(x) `scores` holds, in its order."""
+        found, most = getattr(self.data, split), self.config.judging.num_examples
+        kept = min(RANKED, len(found)) if split == "valid" else len(found)
+        kept = kept if most is None else min(kept, most)
+        return found if kept == len(found) else found.spread(kept)
+
     def scores(self, split: str) -> np.ndarray:
-        """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid".
+        """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid"; see `judged`.
 
         Of a model that was given the labels "test" is log p(x|label), and "test_without_labels" is log p(x).
         """

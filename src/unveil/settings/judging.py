@@ -13,10 +13,15 @@ from .keys import estimator_arguments
 
 @dataclass(frozen=True)
 class Judging:
-    """How log p(x) of a run is judged: the name of the estimator, and K, or None where it draws nothing."""
+    """How log p(x) of a run is judged.
+
+    Arguments: estimator, its name; num_samples K, or None where it draws nothing; num_examples, the most examples of a
+    split that are judged at the end of a fit, or None for all.
+    """
 
     estimator: str
     num_samples: int | None = None
+    num_examples: int | None = None
 
     def make(self) -> Estimator:
         return make_estimator(self.estimator, self.num_samples)

@@ -16,6 +16,7 @@ class Phase:
     Arguments:
         asked: the options that are taken as they were asked for; the others of `TrainOptions` stand below, resolved.
         steps: updates of all stages together (of a model in closed form: passes).
+        valid_examples: the most examples that a validation looks at, or None for all.
         seed: of order and noise.
         stages: what differs in each stage from what holds for the whole phase.
     """
@@ -28,6 +29,7 @@ class Phase:
     ema_half_life: float = 0.0
     prior_share: float = 0.0
     valid_every: int = 1
+    valid_examples: int | None = None
     precision: str = "float32"
     compile: bool = False
     threads: int = 1

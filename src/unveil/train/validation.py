@@ -3,11 +3,13 @@
 import torch
 
 from ..data import Split
+from ..estimators.base import rows_at_once
 from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import keyed
 
-ROWS = 500
+ROWS = 500  # at once, but of large pictures
+PASSES = 4  # through the decoder that so many rows may be
 
 
 @torch.no_grad()
@@ -16,8 +18,9 @@ def validate(model: Model, split: Split, objective: Objective) -> dict[str, floa
     training = model.training
     totals: dict[str, float] = {}
     model.eval()
-    for first in range(0, len(split), ROWS):
-        rows = torch.arange(first, min(first + ROWS, len(split)), device=split.x.device)
+    size = min(ROWS, PASSES * rows_at_once(model))
+    for first in range(0, len(split), size):
+        rows = torch.arange(first, min(first + size, len(split)), device=split.x.device)
         with keyed("valid", first):
             loss = objective(model, split.batch(rows).to(device_of(model)))
         for name, value in {"bound": loss.bound.mean(), **loss.logs}.items():

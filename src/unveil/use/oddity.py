@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import Split
-from ..runs.store import RANKED, RunStore
+from ..runs.store import RunStore
 from .complexity import bits_per_value, is_compressible
 from .embeddings import Embeddings, has_embeddings
 from .show import batch_x
@@ -102,9 +102,9 @@ class Judge:
     @classmethod
     def of(cls, run: RunStore) -> Judge:
         """Read the data of a run again; refused where it is not at hand."""
-        data = run.training_data("An order by oddity")
+        run.training_data("An order by oddity")
         found = Embeddings.of(run, "Oddity", SEARCHED) if has_embeddings(run.model) else None
-        return cls(run, data.valid.spread(RANKED), found)
+        return cls(run, run.judged("valid"), found)
 
     def __call__(self, split: Split, log_px: Array) -> Oddity:
         """Arguments: split, new x; log_px [N] nats, theirs."""

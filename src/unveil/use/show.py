@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..data.rowblocks import blocks
+from ..data.rowblocks import ROWS, blocks
 from ..errors import RequestError
+from ..estimators.base import rows_of_block
 from ..model import device_of, has_real_z, require_latents
 from ..ops import keyed
 from ..runs.given import given_as
@@ -94,9 +95,9 @@ def _slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     return (weights[0] * a.unsqueeze(1) + weights[1] * b.unsqueeze(1)) / torch.sin(angle)
 
 
-def _batches(split: Split, what: str) -> Iterator[tuple[Batch, int]]:
+def _batches(split: Split, what: str, size: int = ROWS) -> Iterator[tuple[Batch, int]]:
     """Filled blocks of a split, under noise of their own, and how many rows of each are to be kept."""
-    for block in blocks(len(split)):
+    for block in blocks(len(split), size=size):
         with keyed(what, block.first):
             yield split.batch(block.rows.to(split.x.device)), block.keep
 
@@ -106,7 +107,7 @@ def likely_labels(run: RunStore, split: Split) -> Tensor | None:
     """The label of each example of a split, the likeliest where it is not known; None without a condition."""
     if run.model.draw_labels(1) is None:  # x need not be drawn for it
         return None
-    found = [(run.model.label(batch), keep) for batch, keep in _batches(split, "label")]
+    found = [(run.model.label(batch), keep) for batch, keep in _batches(split, "label", rows_of_block(run.model))]
     return torch.cat([y[:keep] for y, keep in found if y is not None])
 
 
@@ -114,7 +115,7 @@ def likely_labels(run: RunStore, split: Split) -> Tensor | None:
 def posterior_z(run: RunStore, split: Split) -> tuple[Tensor, ...]:
     """The posterior mean per group [N, …] of every example of a split; one draw where z has no mean."""
     found = []
-    for batch, keep in _batches(split, "posterior"):
+    for batch, keep in _batches(split, "posterior", rows_of_block(run.model)):
         posterior = run.model.posterior(batch)
         z = posterior.mean if posterior.mean is not None else tuple(group[0] for group in posterior.draw(1)[0])
         found.append(tuple(group[:keep] for group in z))

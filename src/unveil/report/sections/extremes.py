@@ -14,7 +14,7 @@ from . import section
 COUNT = 12
 VALUES = 6  # first values of a row that are shown
 LONGEST = 14  # characters of a line under an image
-Scored = list[tuple[int, float]]  # places in the split, with log p(x)
+Scored = list[tuple[int, float]]  # places in the judged split, with log p(x)
 
 
 @section("extremes", order=100)
@@ -44,9 +44,9 @@ def ends(subject: Subject, count: int) -> tuple[Scored, Scored]:
 
 
 def _images(subject: Subject, title: str, found: Scored) -> Panel:
-    places = torch.tensor([place for place, _ in found], device=subject.test.x.device)
-    captions = [_caption(subject.label(subject.test, place), _named(subject, place), value) for place, value in found]
-    return Strip(title, "", [subject.test.batch(places).x], captions=[captions], columns=COUNT)
+    places, test = torch.tensor([place for place, _ in found]), subject.run.judged("test")
+    captions = [_caption(subject.label(test, place), _named(subject, test, place), value) for place, value in found]
+    return Strip(title, "", [test.batch(places).x], captions=[captions], columns=COUNT)
 
 
 def _caption(label: str | None, name: str, log_px: float) -> str:
@@ -54,15 +54,16 @@ def _caption(label: str | None, name: str, log_px: float) -> str:
     return "\n".join([*([] if label is None else [shortened(label, LONGEST)]), name, fixed(log_px, 1)])
 
 
-def _named(subject: Subject, place: int) -> str:
+def _named(subject: Subject, test: Split, place: int) -> str:
     """Which example it is: the name of its file, or its row in the source."""
-    row, files = int(subject.test.rows[place]), subject.run.data.files
+    row, files = int(test.rows[place]), subject.run.data.files
     return f"row {row:,}" if files is None else shortened(files[row].rsplit("/", 1)[-1], LONGEST)
 
 
 def _table(subject: Subject, title: str, found: Scored) -> Panel:
     """Row of the source, log p(x), label and the first values."""
-    test, labelled = subject.test, subject.label(subject.test, found[0][0]) is not None
+    test = subject.run.judged("test")
+    labelled = subject.label(test, found[0][0]) is not None
     head = ["label", "row", "log p(x)", *subject.column_names[:VALUES]]
     rows = [
         [subject.label(test, place) or "–", str(int(test.rows[place])), fixed(value), *_values(test, place)]

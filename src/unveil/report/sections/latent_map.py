@@ -9,6 +9,7 @@ from torch import Tensor
 from ...data import Split
 from ...data.rowblocks import blocks
 from ...diagnostics.activity import posterior_moments
+from ...estimators.base import rows_of_block
 from ...evaluation.findings import quantity
 from ...ops import keyed
 from ..charts import Figure, axis, class_colour, figure, points
@@ -49,7 +50,7 @@ def latent_map(subject: Subject) -> Group | None:
     drawn = scattered(found, subject.classes)
     plot = Plot("", "", "map", drawn, False, _thumbnails(subject, found), _labels(subject, found))
     words = "Every point is the posterior mean " + (f"of {groups[-1]}, the top group, " if len(groups) > 1 else "")
-    total = len(subject.test) + len(subject.valid)
+    total = subject.num_test + int(subject.info["split"]["sizes"]["valid"])
     words += f"of one held-out example. Shown are {some_of(len(found.xy), total, 'test and validation examples')}."
     if found.codes is not None:
         blind = ", which the model has never seen" if quantity(subject.result) == "log p(x)" else ""
@@ -77,7 +78,7 @@ def _moments(subject: Subject, split: Split) -> tuple[Tensor, Tensor]:
     if known is not None:
         return known
     means, stddevs = [], []
-    for block in blocks(len(split)):
+    for block in blocks(len(split), size=rows_of_block(subject.model)):
         with keyed("report", "map", block.first):
             z, _ = subject.model.posterior(split.expected(block.rows)).draw(DRAWS)
         means.append(z[-1].mean(0).flatten(1)[: block.keep].cpu())
