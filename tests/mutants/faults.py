@@ -67,6 +67,16 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
         "tests/use/test_impute_truth.py::test_channels_are_drawn_given_those_observed_as_bayes_rule_says",
     ),
     fault(
+        "samples-beyond-the-ends-of-a-column", "data/columnforms.py",
+        "return np.clip(np.rint(values), *ends)", "return np.rint(values)",
+        "tests/use/test_written.py::test_few_values_are_told_by_those_of_training",
+    ),
+    fault(
+        "zeros-that-a-column-keeps-cut-off", "data/cells.py",
+        'kept = digits.rstrip("0").ljust(least, "0")', 'kept = digits.rstrip("0")',
+        "tests/use/test_written.py::test_numbers_are_written_as_those_of_their_column",
+    ),
+    fault(
         "imputations-of-one-set", "use/impute.py",
         "sets = 1 if known else", "sets = 1 if True else",
         "tests/use/test_impute_truth.py::test_imputations_do_not_share_their_z",

@@ -13,6 +13,7 @@ from ..domain import Domain, choices
 from ..domain.values import Misplaced, Values
 from ..errors import Fact, RequestError, nearest
 from .binarize import MODES, fixed, threshold
+from .columnforms import Form, form_of
 from .filetree import Pictures
 from .fills import noted
 from .raw import Array, Raw, short_name
@@ -137,7 +138,21 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         white=raw.white,
         paper=raw.paper,
         files=raw.files,
+        forms=_forms(raw, found, mode, rows[0]),
     )
+
+
+def _forms(raw: Raw, found: Domain, mode: str, rows: NDArray[np.int64]) -> tuple[Form, ...] | None:
+    """How the numbers of each column are held; None of x that is no table of numbers as they came."""
+    if raw.x.ndim != 2 or mode != "none":
+        return None
+    if raw.frame is not None:
+        return raw.frame.forms(raw.observed, rows)
+    if found.is_discrete:
+        return None
+    x, seen = raw.x[rows], np.ones((len(rows), raw.x.shape[1]), bool) if raw.observed is None else raw.observed[rows]
+    forms = tuple(form_of(column[known]) for column, known in zip(x.T, seen.T, strict=True))
+    return forms if any(form.decimals is not None for form in forms) else None
 
 
 def read_array(source: Any) -> tuple[Array, NDArray[np.int64] | None, tuple[str, ...] | None, str]:

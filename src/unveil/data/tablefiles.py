@@ -36,7 +36,7 @@ class TextTable:
 
     Arguments: path; separator of its cells; names of the columns, in the file's order; has_header, whether the first
     line is they; marks, how often a text stands for a missing value, by column; notes, what to say of it; is_open,
-    whether nothing tells which mark stands before fractions.
+    whether nothing tells which mark stands before fractions; decimal, that mark in columns that were read as numbers.
     """
 
     path: Path
@@ -46,6 +46,7 @@ class TextTable:
     marks: Mapping[str, Counter[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     is_open: bool = False
+    decimal: str = "."
 
     def cells(self) -> Iterator[list[str]]:
         """The cells of each row, as the text that stands in the file."""
@@ -120,7 +121,9 @@ def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) 
     empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
     kept = [i for i in range(len(names)) if names.count("") < 2 or i not in empty]
     table, decimal, is_open = _with_marks(table, text, breaks, decimal, columns is None)
-    return table.select(kept), replace(text, notes=_notes(text, len(names) - len(kept)), is_open=is_open), decimal
+    point = "," if decimal == "," else "."
+    notes = _notes(text, len(names) - len(kept))
+    return table.select(kept), replace(text, notes=notes, is_open=is_open, decimal=point), decimal
 
 
 def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
