@@ -203,7 +203,7 @@ def read_frame(
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
     given = {name: whole.get_column(names[name]) for name in chosen}
-    marks = [word.strip() for word in _words(missing)]
+    marks = words(missing)
     read = numeric_columns(given, names, Reading(fitting, decimal, marks, dropped, not (text and text.is_open)))
     x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
     y, classes = None, None
@@ -301,8 +301,12 @@ def named_columns(text: str, names: Iterable[str], strict: bool) -> list[str]:
     return [name for part in _words(text) for name in _named(part, names, strict, "data.drop")]
 
 
+def words(text: str) -> list[str]:
+    """What commas separate, without spaces around it; a comma may stand in double quotes."""
+    return [word.strip() for word in _words(text)]
+
+
 def _words(text: str) -> list[str]:
-    """What commas separate; a comma may stand in double quotes."""
     return next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)) if text.strip() else []
 
 

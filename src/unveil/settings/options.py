@@ -76,7 +76,8 @@ class DataOptions:
         header: of a table of text: the first line names the columns (first) or is a row (none); auto takes it as names
             and refuses one that looks like a row.
         decimal: the mark before fractions in numbers written as text; auto finds it.
-        missing: more texts and numbers in a table that stand for a missing value, separated by commas, as -999.
+        missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
+            by commas, as -999.
         size: of images: cut to squares and resized to this; auto keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
