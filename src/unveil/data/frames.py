@@ -50,7 +50,7 @@ NAMELESS = re.compile(r"\s*|Unnamed: \d+(\.\d+)*")  # the second is what pandas 
 
 @runtime_checkable
 class AsText(Protocol):
-    """A file of text, as `tablefiles.TextTable`."""
+    """A table of text, as `texttables.TextTable`."""
 
     @property
     def separator(self) -> str: ...
@@ -72,6 +72,11 @@ class AsText(Protocol):
 
     @property
     def decimal(self) -> str: ...
+
+    @property
+    def above(self) -> tuple[str, ...]: ...
+
+    def lines(self) -> Iterator[tuple[bool, list[str]]]: ...
 
     def cells(self) -> Iterator[list[str]]: ...
 

@@ -38,7 +38,7 @@ def load(
     levels: int = 0,
     label: str = "",
     drop: str = "",
-    header: str = "auto",
+    header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
     size: int | Literal["auto"] = "auto",
@@ -60,8 +60,8 @@ def load(
         levels: n of levels(n), 0 to count them.
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas; a name with a comma in double quotes.
-        header: of a table of text: "first", its first line names the columns; "none", it is a row; "auto", it names
-            them, and is refused where it looks like a row.
+        header: of a table of text: "first", its first line names the columns; "none", it is a row; the number of the
+            line that names them; "auto", the first does, and is refused where it looks like a row.
         decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
         missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as "-999".
@@ -69,7 +69,9 @@ def load(
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed, header, decimal)
-    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    table: dict[str, Any] = {
+        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing
+    }  # fmt: skip
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
     raw = _without_stray(raw, domain)
     raw = replace(raw, notes=(*raw.notes, *noted(raw), *raw.empty))
@@ -181,7 +183,7 @@ def read_new(
     columns: Sequence[str] | None = None,
     label: str = "",
     drop: str = "",
-    header: str = "auto",
+    header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
     white: int | None = None,
@@ -194,7 +196,9 @@ def read_new(
     in now; white and paper, of its pictures, as of `Raw`; skip_broken, leave out pictures that cannot be read.
     """
     pictures = Pictures("auto", skip_broken, domain.shape, domain.kind == "real", white, paper)
-    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    table: dict[str, Any] = {
+        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing
+    }  # fmt: skip
     return read(source, columns=columns, **table, pictures=pictures)
 
 
@@ -325,13 +329,14 @@ def _said(raw: Raw, mode: str, found: Domain, asked: bool) -> str:
     return Fact(f"{short_name(raw.source)} is binarized, {mode}: {how}{other}.")
 
 
-def _require_choices(binarization: str, domain: str, seed: int, header: str, decimal: str) -> None:
+def _require_choices(binarization: str, domain: str, seed: int, header: int | str, decimal: str) -> None:
     if binarization not in MODES:
         raise RequestError(f"data.binarization came as {binarization!r}.", nearest(binarization, MODES))
     if domain not in choices():
         raise RequestError(f"data.domain came as {domain!r}.", nearest(domain, choices()))
     for name, value, allowed in (("header", header, HEADERS), ("decimal", decimal, DECIMALS)):
-        if value not in allowed:
-            raise RequestError(f"data.{name} came as {value!r}; it takes {', '.join(allowed)}.")
+        if value not in allowed and not (name == "header" and isinstance(value, int) and value > 0):
+            lines = " or the number of a line" if name == "header" else ""
+            raise RequestError(f"data.{name} came as {value!r}; it takes {', '.join(allowed)}{lines}.")
     if seed < 0:
         raise RequestError(f"data.seed came as {seed}; it is 0 or more.")

@@ -21,9 +21,9 @@ from .h5ad import read_h5ad
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import INTEGER, is_number
-from .tablefiles import SEPARATORS as COMPRESSED
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table
+from .texttables import SEPARATORS as COMPRESSED
 
 X_NAMES = ("x_train", "x", "X", "arr_0")
 Y_NAMES = ("y", "labels")
@@ -56,7 +56,7 @@ def read(
     *,
     label: str = "",
     drop: str = "",
-    header: str = "auto",
+    header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
     columns: Sequence[str] | None = None,
@@ -87,7 +87,7 @@ def read(
     return replace(raw, y=codes, classes=classes)
 
 
-def _refuse_table_options(header: str, decimal: str) -> None:
+def _refuse_table_options(header: int | str, decimal: str) -> None:
     for name, value in (("header", header), ("decimal", decimal)):
         if value != "auto":
             raise RequestError(f"data.{name}={value} is for tables, and x is none; leave it out.")

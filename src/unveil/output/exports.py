@@ -153,19 +153,26 @@ def write_completed(path: Path, found: Completed) -> None:
 
 
 def completed_text(found: Completed) -> bytes:
-    """A file of text with its gaps filled in and every other cell as it stands there; M draws below each other."""
+    """A file of text with its gaps filled in and every other cell as it stands there; M draws below each other.
+
+    What stands above the table, or in it and is no row, stays as well.
+    """
     came, num_rows, several = found.raw.frame.text, len(found.raw.x), len(found.values) > 1
     text = io.StringIO()
-    rows = writer(text, lineterminator="\n", delimiter=";" if came.separator == ";" else ",")
+    separator = ";" if came.separator == ";" else ","
+    text.writelines(f"{line}\n" for line in came.above if came.separator == separator or not line.startswith("sep="))
+    rows = writer(text, lineterminator="\n", delimiter=separator)
     if came.has_header:
         rows.writerow([DRAW, *came.names] if several else came.names)
     filled = _filled_cells(found)
     for draw in range(len(found.values)):
-        for row, cells in enumerate(came.cells()):
-            for place, (missing, values) in filled.items():
+        row = 0
+        for is_row, cells in came.lines():
+            for place, (missing, values) in filled.items() if is_row else ():
                 if missing[row]:
                     cells[place] = values[draw * num_rows + row]
-            rows.writerow([draw, *cells] if several else cells)
+            row += is_row
+            rows.writerow([draw if is_row else "", *cells] if several else cells)
     return text.getvalue().encode()
 
 
