@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 from quick import fitted
@@ -143,6 +145,57 @@ def test_a_line_that_is_not_there_and_none(tmp_path: Path) -> None:
     assert "first, none or the number of a line" in refused(path, header=0)
     ragged = written(tmp_path / "u.csv", "# x", H, *LINES, "1,2")
     assert "Line 43 of" in refused(ragged) and "line 2 3" in refused(ragged) and "data.header" not in refused(ragged)
+
+
+def test_a_first_line_of_r_lacks_the_name_of_the_names_of_rows(tmp_path: Path) -> None:
+    lines = ['"a","b","c"', *(f'"{i}",{line}' for i, line in enumerate(LINES))]
+    lines[3] = f'"2",,{lines[3].partition(",")[2].partition(",")[2]}'
+    path = written(tmp_path / "t.csv", *lines)
+    run = fitted(path, tmp_path / "run", model="linear_gaussian", latent=1, steps=3)
+    assert run.columns == ["a", "b", "c"]
+    assert main(["impute", str(run.path), str(path), "-o", str(tmp_path / "full.csv")]) == 0
+    found = (tmp_path / "full.csv").read_text().splitlines()
+    assert found[0] == "a,b,c" and found[1] == f"0,{LINES[0]}" and found[3].startswith("2,") and ",," not in found[3]
+
+
+NOT_TEXT = {  # how a file begins, and what is said
+    "workbook": (b"PK\x03\x04\x14\0\x06\0", "a workbook of Excel"), "page": (b"<!DOCTYPE html>\n<html>", "a web page"),
+    "json lines": (b'{"a": 1, "b": 2}\n{"a": 2, "b": 5}\n', "JSON"), "json": (b'[{"a": 1, "b": 2}]', "JSON"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n", "a pointer of Git LFS"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NOT_TEXT)
+def test_what_is_no_table_of_text_is_told_by_how_it_begins(tmp_path: Path, kind: str) -> None:
+    content, what = NOT_TEXT[kind]
+    (tmp_path / "t.csv").write_bytes(content)
+    said = refused(tmp_path / "t.csv")
+    assert f"t.csv is {what}" in said
+    if what == "JSON":
+        exec(re.search(r"pandas\.read_json.*", said)[0], {"pandas": pandas})
+        assert (tmp_path / "new-t.csv").read_text().startswith("a,b\n1,2\n")
+
+
+def test_a_parquet_file_by_another_name_is_written_as_it_is_printed(tmp_path: Path) -> None:
+    pandas.DataFrame(X, columns=list("abc")).to_parquet(tmp_path / "t.parquet")
+    (tmp_path / "t.parquet").rename(tmp_path / "t.csv")
+    exec(re.search(r"pandas\.read_parquet.*", refused(tmp_path / "t.csv"))[0], {"pandas": pandas})
+    np.testing.assert_array_equal(read_table(tmp_path / "new-t.csv").x, X)
+
+
+@pytest.mark.parametrize(
+    "lines", [[line.replace(",", "   ") for line in LINES], [f"  {line.replace(',', ' ')}" for line in LINES]]
+)
+def test_cells_between_spaces_are_written_with_commas_as_it_is_printed(tmp_path: Path, lines: list[str]) -> None:
+    path = written(tmp_path / "t.csv", "a b  c", *lines)
+    exec(re.search(r"pandas\.read_csv.*index=False\)", refused(path))[0], {"pandas": pandas})
+    np.testing.assert_array_equal(read_table(tmp_path / "new-t.csv").x, X)
+
+
+def test_two_lines_of_names_are_told_by_the_second(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", "2020,,2021", "q1,q2,q3", *LINES)
+    assert "If line 2 names the columns: data.header=2" in refused(path)
+    np.testing.assert_array_equal(read_table(path, header=2).x, X)
 
 
 def test_what_stands_around_a_table_stays_where_its_gaps_are_filled(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ DIGITS = 400  # of the widest float64 as a decimal
 class Cells:
     """How numbers are written in a column.
 
-    Arguments: style; least and most, digits after the mark; power, "e" or "E" where all are written with one, else "";
+    Arguments: style; least and most, digits after the mark; power, its letter where all are written with one, else "";
     after, what follows each number, such as " %"; words, of a column of yes and no its texts for False and True.
     """
 
@@ -35,12 +35,14 @@ class Cells:
             return cls(style)
         if all(text.casefold() in ("true", "false") for text in bare):
             return cls(style, words=_words(bare[0]))
-        numbers = [text.removesuffix("%").rstrip() for text in bare]
-        after = bare[0][len(numbers[0]) :]
-        parts = [number.lower().partition("e") for number in numbers]
+        unsigned = [text.strip("()-") for text in bare]
+        numbers = [text.removesuffix("%").rstrip() for text in unsigned]
+        after = unsigned[0][len(numbers[0]) :]
+        parts = [number.lower().replace("d", "e").partition("e") for number in numbers]
         digits = [len(mantissa.partition(style.decimal)[2]) for mantissa, _, _ in parts]
         if all(e for _, e, _ in parts):
-            return cls(style, min(digits), max(digits), "E" if "E" in numbers[0] else "e", after)
+            power = next(mark for mark in numbers[0] if mark in "eEdD")
+            return cls(style, min(digits), max(digits), power, after)
         places = [max(0, n - int(exponent or 0)) for n, (_, _, exponent) in zip(digits, parts, strict=True)]
         return cls(style, min(places), max(places), "", after)
 
@@ -52,7 +54,8 @@ class Cells:
             number = Decimal(str(value))
             plain = self._with_power(number) if self.power else self._plain(number)
         whole, point, digits = plain.partition(".")
-        return whole.replace(",", self.style.thousands) + point.replace(".", self.style.decimal) + digits + self.after
+        marked = whole.replace(",", self.style.thousands) + point.replace(".", self.style.decimal) + digits + self.after
+        return self.style.negative.replace("5", marked[1:]) if marked.startswith("-") else marked
 
     def _with_power(self, number: Decimal) -> str:
         most = self.most or 0

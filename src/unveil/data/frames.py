@@ -59,6 +59,9 @@ class AsText(Protocol):
     def names(self) -> list[str]: ...
 
     @property
+    def header(self) -> list[str]: ...
+
+    @property
     def has_header(self) -> bool: ...
 
     @property

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .headers import looks_like_values, only_numbers
 from .npyfiles import BROKEN, require_memory
 from .raw import Raw
 from .tablecolumns import is_number, named_twice, narwhals
-from .textfiles import table_begins
+from .textfiles import PEEK, table_begins
 from .texttables import NULLS, SEPARATORS, TextTable, text_table
 
 SUFFIXES = (*SEPARATORS, ".parquet")
@@ -70,6 +71,7 @@ def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | 
     size_of(path, 2)
     text, rows, breaks = text_table(path, header, columns)
     names = text.names
+    _refuse_spaces(text)
     table = _numbers(text, breaks, decimal)
     if len(table) != rows:
         raise RequestError(
@@ -78,7 +80,7 @@ def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | 
         )
     known = columns is not None and set(columns) <= set(names)
     if header == "auto" and not known and (only_numbers(names) or looks_like_values(names, _series_of(table))):
-        _refuse_values(path, names, columns is None)
+        _refuse_values(text, columns is None)
     if twice := named_twice([name for i, name in enumerate(names) if name or table.column(i).null_count < rows]):
         _refuse_twice(text, twice, header == "auto" and columns is None)
     empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
@@ -159,13 +161,15 @@ def _native(text: TextTable) -> Any:
     """
     import pyarrow
 
-    is_plain = text.file.is_plain and not text.others
+    is_plain = text.file.is_plain and not text.others and not text.is_short
     if is_plain and not is_compressed(text.path):
         return pyarrow.OSFile(str(text.path), "rb")
     held = pyarrow.BufferOutputStream()
     if not is_plain:
         lines = csv.writer(_Encoded(held), delimiter=text.separator, lineterminator="\n")
-        lines.writerows(cells for line, cells in text.file.rows(text.separator) if line not in text.others)
+        if text.has_header:
+            lines.writerow(text.names)
+        lines.writerows(cells for is_row, cells in text.lines() if is_row)
         return pyarrow.BufferReader(held.getvalue())
     with opened(text.path) as stream:
         while chunk := stream.read(CHUNK):
@@ -201,7 +205,21 @@ def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _refuse_values(path: Path, names: Sequence[str], fitting: bool) -> None:
+def _refuse_spaces(text: TextTable) -> None:
+    """Refuse a table whose cells are separated by any number of spaces."""
+    if len(text.names) != 1:
+        return
+    found = {len(cells[0].split()) for cells in islice(text.cells(), PEEK)}
+    if len(found) == 1 and min(found) > 1 and all(is_number(c) for c in next(text.cells(), [""])[0].split()[1:]):
+        out = text.path.with_name(f"new-{text.path.name.split('.')[0]}.csv")
+        raise RequestError(
+            f"The cells of {text.path} seem to be separated by spaces.",
+            f"pandas.read_csv({str(text.path)!r}, sep=r'\\s+').to_csv({str(out)!r}, index=False) writes it with commas",
+        )
+
+
+def _refuse_values(text: TextTable, fitting: bool) -> None:
+    path, names = text.path, text.names
     only = "holds only numbers" if all(map(is_number, filter(None, names))) else ""
     shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     if not fitting:
@@ -211,6 +229,8 @@ def _refuse_values(path: Path, names: Sequence[str], fitting: bool) -> None:
             "data.header=none takes it as the first row, of columns named 0, 1, …; data.header=first takes it as the "
             "names of the columns."
         )
+        if not text.file.named and (begins := table_begins(text.file)) > 1:
+            way += f" If line {begins} names the columns: data.header={begins}"
     raise RequestError(f"The first line of {path} {only or 'looks like a row of values'}: {shown}.", way)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..errors import RequestError
 from .compressed import CHUNK, opened
+from .foreign import require_text
 from .raw import MISSING
 from .tablecolumns import is_number
 from .writtennumbers import decimals
@@ -85,6 +86,7 @@ def text_file(path: Path, header: int | str = "auto") -> TextFile:
 
     Arguments: header, the number of the line that names the columns, or as of `read_table`.
     """
+    require_text(path)
     encoding = _encoding(path)
     with opened(path) as binary, io.TextIOWrapper(binary, encoding=encoding, newline="") as stream:
         first = list(islice(stream, PEEK if isinstance(header, str) else header))
@@ -203,7 +205,7 @@ def is_total(cells: Sequence[str]) -> bool:
 
 
 def table_begins(file: TextFile) -> int:
-    """The first of the lines with as many cells, none empty, as most have, by any separator; 0 where none is."""
+    """The first line that may name columns, with as many cells as most have, by any separator; 0 where none does."""
     best, found = 0, 0
     for separator in (",", ";", "\t", "|"):
         try:
@@ -213,5 +215,10 @@ def table_begins(file: TextFile) -> int:
         common = Counter(len(cells) for _, cells in rows if len(cells) > 1).most_common(1)
         if common and common[0][1] > best and 2 * common[0][1] > len(rows):
             best, count = common[0][1], common[0][0]
-            found = next((line for line, cells in rows if len(cells) == count and all(c.strip() for c in cells)), 0)
+            found = next((line for line, cells in rows if len(cells) == count and _may_name(cells)), 0)
     return found
+
+
+def _may_name(cells: Sequence[str]) -> bool:
+    """Whether cells may be names of columns: none is empty or a number."""
+    return all(cell.strip() and not is_number(cell) and not decimals([cell]) for cell in cells)

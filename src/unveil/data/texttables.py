@@ -31,7 +31,8 @@ class TextTable:
     Arguments: file; separator of its cells; names of the columns, in the file's order; has_header, whether the first
     line is they; marks, how often a text stands for a missing value, by column; notes, what to say of it; is_open,
     whether nothing tells which mark stands before fractions; decimal, that mark in columns that were read as numbers;
-    others, the numbers of lines that are no rows: units below the names, totals at the end.
+    others, the numbers of lines that are no rows: units below the names, totals at the end; is_short, whether the
+    first line has no cell for the names of the rows, as R writes it: the first of `names` then is "".
     """
 
     file: TextFile
@@ -43,6 +44,12 @@ class TextTable:
     is_open: bool = False
     decimal: str = "."
     others: frozenset[int] = frozenset()
+    is_short: bool = False
+
+    @property
+    def header(self) -> list[str]:
+        """The cells of the first line."""
+        return self.names[self.is_short :]
 
     @property
     def path(self) -> Path:
@@ -77,8 +84,16 @@ def text_table(path: Path, header: int | str, columns: Sequence[str] | None) -> 
     if columns and isinstance(header, int) and not set(columns) <= set(_names(file, separator)):
         file = text_file(path, header)
         separator = file.separator or _separator(file)
-    text = TextTable(file, separator, [], header != "none")
+    text = TextTable(file, separator, [], header != "none", is_short=header != "none" and _is_short(file, separator))
     return _counted(replace(text, others=_units(text)))
+
+
+def _is_short(file: TextFile, separator: str) -> bool:
+    """Whether the first line has one cell less than each of the next, of which the last may be cut off."""
+    with suppress(csv.Error):
+        lengths = [len(cells) for _, cells in islice(file.rows(separator), PEEK) if cells]
+        return len(lengths) > 3 and lengths[0] > 0 and set(lengths[1:-1]) == {lengths[0] + 1}
+    return False
 
 
 def _names(file: TextFile, separator: str) -> list[str]:
@@ -141,6 +156,7 @@ def _counted(text: TextTable) -> tuple[TextTable, int, bool]:
     last: tuple[int, list[str]] = (0, [])
     try:
         before, names = next(lines, (0, []))
+        names = [*[""] * text.is_short, *names]
         marks: list[Counter[str]] = [Counter() for _ in names]
         if not text.has_header:
             rows = 1
