@@ -178,7 +178,7 @@ def test_numbers_and_words_that_stand_for_missing_values_can_be_named(tmp_path: 
         assert "'-999' (15 in 'a')" in said and "'gone, alas' (10 in 'b')" in said
     new = read_new(tmp_path / "t.csv", Domain("real", (1,)), columns=["a"], missing="-999")
     assert new.observed is not None and int((~new.observed).sum()) == 15
-    assert load(np.where(V == V[3], -999, V).reshape(20, 3), missing="-999").has_missing
+    assert load(np.where(V[3] == V, -999, V).reshape(20, 3), missing="-999").has_missing
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -33,6 +33,20 @@ LATER = {
     ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
     ".mat": "MATLAB files are not read yet; np.save('x.npy', scipy.io.loadmat(path)[name])",
     ".zip": "archives are not read yet; unpack it and give an .npy or .npz file",
+    **dict.fromkeys(
+        (".txt", ".dat"),
+        "name a table of text .csv or .tsv, as commas or tabs separate its cells; of arrays give .npy or .npz",
+    ),
+    ".xls": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
+    ".xlsx": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
+    ".ods": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
+    ".json": "JSON is not read; pandas.read_json(path).to_csv('t.csv', index=False)",
+    ".jsonl": "JSON is not read; pandas.read_json(path, lines=True).to_csv('t.csv', index=False)",
+    ".feather": "Feather is not read; pandas.read_feather(path).to_parquet('t.parquet')",
+    ".dta": "files of Stata are not read; pandas.read_stata(path).to_parquet('t.parquet')",
+    ".sav": "files of SPSS are not read; pandas.read_spss(path).to_parquet('t.parquet')",
+    ".sas7bdat": "files of SAS are not read; pandas.read_sas(path).to_parquet('t.parquet')",
+    ".rds": "files of R are not read; in R write.csv(readRDS(path), 't.csv')",
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), PICKLED),
 }
 FOREIGN = {

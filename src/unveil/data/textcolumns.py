@@ -171,7 +171,7 @@ def _refuse(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], how: Read
             way = f"Write {error.ways[0][1]} without a mark between thousands, or as {float(error.ways[0][1]):.4f}."
         raise RequestError(f"{said}, and the run was fitted on numbers there.", way)
     leave = "" if are_all else f"Leave {it_or_them(all_names)} out: {dropping([*how.dropped, *all_names])}"
-    if error.is_name and leave:
+    if leave and (error.is_name or error.what.startswith(("list,", "dict,", "ndarray,"))):
         raise RequestError(f"{said}.", leave)
     if remedy := _remedy(error, names[first]):
         raise RequestError(f"{said}.", f"{remedy} {leave}".strip())
