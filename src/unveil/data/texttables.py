@@ -89,10 +89,15 @@ def text_table(path: Path, header: int | str, columns: Sequence[str] | None) -> 
 
 
 def _is_short(file: TextFile, separator: str) -> bool:
-    """Whether the first line has one cell less than each of the next, of which the last may be cut off."""
+    """Whether the first line has one cell less than each of the next, of which the last may be cut off.
+
+    The first cells of the others then name the rows, each by its own; an empty last cell would be a separator too many.
+    """
     with suppress(csv.Error):
-        lengths = [len(cells) for _, cells in islice(file.rows(separator), PEEK) if cells]
-        return len(lengths) > 3 and lengths[0] > 0 and set(lengths[1:-1]) == {lengths[0] + 1}
+        first, *rows = [cells for _, cells in islice(file.rows(separator), PEEK) if cells] or [[]]
+        whole = rows[:-1] if len(rows) > 2 else []
+        if whole and first and {len(cells) for cells in whole} == {len(first) + 1}:
+            return len({cells[0] for cells in whole}) == len(whole) and any(cells[-1].strip() for cells in whole)
     return False
 
 
