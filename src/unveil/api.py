@@ -183,6 +183,10 @@ class Run:
         """Go on where the run was stopped, or open a new phase with `epochs=`, `steps=` or `minutes=`."""
         return resume(self, **options)
 
+    def relink(self, source: str) -> Data:
+        """Tell the run where its data is now: a path to the same data, which is read from there from then on."""
+        return self.store.relink(source)
+
     def report(self, *, open: bool = False) -> Path:
         """Write report.html (one file, no network) and return its path."""
         path = write_report(self.store)

@@ -12,6 +12,7 @@ import pytest
 
 from unveil.data import load
 from unveil.data.stray import stray
+from unveil.errors import RequestError
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -73,6 +74,51 @@ def test_a_usual_mark_in_an_array_is_said_with_the_line_that_takes_it(kind: str,
     exec(line[0], scope)
     assert not [note for note in notes(scope["x"]) if "column 0" in note]
     assert np.isnan(scope["x"][:, 0]).sum() > 2 and not np.isnan(scope["x"][:, 1]).any()
+
+
+INTEGERS = [
+    ("int16", -999), ("int16", -9999), ("int16", -32768), ("int8", -99), ("int8", -1), ("int32", -2147483648),
+    ("int64", -(2**63)), ("int64", -9999), ("uint16", 65535), ("uint32", 4294967295), ("int32", 2147483647),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(N, 3), (N, 4, 4)], ids=["table", "pictures"])
+@pytest.mark.parametrize(("dtype", "mark"), INTEGERS)
+def test_a_usual_mark_among_integers_is_said_and_taken_as_it_is_printed(
+    tmp_path: Path, dtype: str, mark: int, shape: tuple[int, ...]
+) -> None:
+    """In a refusal, or before the first step; in memory by a line, of a file by a key."""
+    x = RNG.integers(0, 60, shape).astype(dtype)
+    holes = RNG.random(shape) < 0.05
+    x[holes] = mark
+    np.save(tmp_path / "x.npy", x)
+    scope = {"x": x, "np": np}
+    exec(re.search(r"x = np\.where\(.*?, np\.nan, x\)", told(x))[0], scope)
+    assert np.array_equal(np.isnan(scope["x"]), holes)
+    option = re.search(r"data\.missing=(-?\d+)", told(tmp_path / "x.npy"))[1]
+    data = load(tmp_path / "x.npy", missing=option)
+    assert f"Taken as missing values: {mark} ({holes.sum():,})." in data.notes
+    parts = [data.train, data.valid, data.test]
+    assert sum(int((~part.observed).sum()) for part in parts) == holes.sum()
+    assert max(float(part.x.max()) for part in parts) < 60
+
+
+def told(source: Any) -> str:
+    """What is said of a source, or why it is refused."""
+    try:
+        return " ".join(load(source).notes)
+    except RequestError as error:
+        return str(error)
+
+
+def test_one_mark_far_from_all_integers_is_enough_and_words_are_none_of_an_array() -> None:
+    x = RNG.integers(0, 60, (N, 3))
+    assert "missing" not in told(x) and "missing" not in told(x.astype(np.uint8) + 190)
+    assert "If -9999 means missing" in told(np.where(np.arange(3 * N).reshape(N, 3) == 7, -9999, x))
+    assert "65535 stands in 1 row of column 1" in told(np.where(np.arange(3 * N).reshape(N, 3) == 7, 65535, x))
+    with pytest.raises(RequestError, match="it takes numbers, such as"):
+        load(x, missing="none")
+    assert load(x, missing="-999").sha256 == load(x).sha256
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_text_files_that_are_not_what_they_seem(tmp_path: Path) -> None:
 
     assert "only numbers" in said(rows)
     assert "Empty" in said("") and "Line 22 of" in said("a,b\n" + rows + "\n1,2,3\n")
-    assert "UTF-8" in said("é,b\n".encode("latin1") + rows.encode()) and "same name" in said("a,a\n" + rows)
+    assert "same name" in said("a,a\n" + rows)
     assert "cannot be read as .parquet" in said(b"PAR1" + bytes(200) + b"PAR1", "t.parquet")
     (tmp_path / "t.csv").write_text("\ufeffa,b\n" + rows)
     assert load(tmp_path / "t.csv").columns == ("a", "b")

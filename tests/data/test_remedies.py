@@ -230,10 +230,27 @@ STILL = np.c_[np.full((40, 8), 3.0), X]
         (HOLED, r"np\.delete\(x, \[1\], axis=1\)"),
         (np.ma.masked_invalid(HOLED), r"np\.delete\(x, \[1\], axis=1\)"),
         (torch.eye(40).to_sparse(), r"x\.to_dense\(\)"),
+        (X + 1j * X, r"np\.stack\(\[x\.real.*\)"),
+        (X.astype(str), r"x\.astype\(float\)"),
+        ((100 * X).astype("datetime64[h]"), r"\(x - x\.min.*\)"),
+        ((100 * X).astype("timedelta64[h]"), r"x / np\.timedelta64\(1, 'D'\)"),
+        (np.array([*map(tuple, X)], [("a", "f4"), ("b", "f8"), ("c", "f8")]), r"np\.stack\(\[x\[name\].*?, 1\)"),
         (X.astype(object), r"np\.asarray\(x, dtype=np\.float32\)"),
         (pandas.DataFrame(X, dtype=object).mask(X > 2, pandas.NA).to_numpy(), r"pandas\.DataFrame\(x\)"),
     ],
-    ids=["one axis", "empty column", "masked", "sparse", "objects", "objects with gaps"],
+    ids=[
+        "one axis",
+        "empty column",
+        "masked",
+        "sparse",
+        "complex",
+        "text",
+        "dates",
+        "spans",
+        "records",
+        "objects",
+        "objects with gaps",
+    ],
 )
 def test_code_for_arrays_runs_as_it_is_printed(x: Any, pattern: str) -> None:
     data = load(python(refused(x), pattern, x=x))
@@ -282,6 +299,33 @@ def test_an_array_of_an_archive_is_named_as_it_is_printed(tmp_path: Path, names:
     word = refused(folder / "x y.npz").partition("This takes x alone: ")[2]
     handed = subprocess.run(["sh", "-c", f"printf %s {word}"], capture_output=True, check=True).stdout.decode()
     assert fits(handed)
+
+
+FORMATS: dict[str, Callable[[pandas.DataFrame, Path], Any]] = {
+    ".json": lambda frame, path: frame.to_json(path),
+    ".jsonl": lambda frame, path: frame.to_json(path, orient="records", lines=True),
+    ".feather": lambda frame, path: frame.to_feather(path),
+    ".dta": lambda frame, path: frame.to_stata(path, write_index=False),
+}
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_file_of_another_format_is_written_anew_as_it_is_printed(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"t{ending}"
+    FORMATS[ending](pandas.DataFrame(X, columns=list("abc")), path)
+    python(refused(path), r"pandas\.read_\w+\(.*\)(?=\.$)", path=path)
+    (made,) = [other for other in tmp_path.iterdir() if other != path]
+    assert load(made).columns == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("cell", [[1, 2], {"u": 1}])
+def test_what_has_no_categories_is_not_to_be_encoded(cell: Any) -> None:
+    frame = pandas.DataFrame({"a": X[:, 0], "k": [cell] * 40, "z": X[:, 1]})
+    said = refused(frame)
+    assert "get_dummies" not in said and load(frame, drop=dropped(said)).columns == ("a", "z")
 
 
 # -- pictures ---------------------------------------------------------------------------------------------------------

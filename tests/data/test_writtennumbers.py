@@ -16,6 +16,7 @@ import pytest
 
 from unveil.cli import main
 from unveil.data import load, read_new
+from unveil.data.cells import Cells
 from unveil.data.reading import read
 from unveil.data.writtennumbers import NotNumbers, Style, read_numbers
 from unveil.domain import Domain
@@ -140,7 +141,7 @@ def test_objects_that_are_numbers_are_numbers(held: str) -> None:
         ),
         (["red", "blue"], ["str, such as 'red'", "get_dummies"]),
         (["1", 2j], ["complex"]),
-        (["2020-01-01", "2020-01-02"], ["str, such as '2020-01-01'"]),
+        (["2020-01-01", "2020-01-02"], ["dates or times", "the days since the first"]),
         (["1_000", "2_000"], ["str, such as '1_000'"]),
     ],
 )
@@ -177,8 +178,7 @@ def test_numbers_and_words_that_stand_for_missing_values_can_be_named(tmp_path: 
         assert "'-999' (15 in 'a')" in said and "'gone, alas' (10 in 'b')" in said
     new = read_new(tmp_path / "t.csv", Domain("real", (1,)), columns=["a"], missing="-999")
     assert new.observed is not None and int((~new.observed).sum()) == 15
-    with pytest.raises(RequestError, match=r"data\.missing=-999 is for tables"):
-        load(V.reshape(20, 3), missing="-999")
+    assert load(np.where(V[3] == V, -999, V).reshape(20, 3), missing="-999").has_missing
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -186,7 +186,7 @@ def test_a_column_of_text_comes_back_as_text_with_its_gaps_filled_in_its_way(kin
     cells = ["?" if i % 5 == 0 else f"{v:,.2f}".translate(str.maketrans(",.", ".,")) for i, v in enumerate(V)]
     raw = read(KINDS[kind](pd.DataFrame({"a": cells, "b": V})))
     filled = raw.frame.filled(np.full((60, 2), 12.5), raw.observed, True)
-    want = ["12,5" if i % 5 == 0 else cell for i, cell in enumerate(cells)]
+    want = ["12,50" if i % 5 == 0 else cell for i, cell in enumerate(cells)]
     assert pl.DataFrame(filled)["a"].to_list() == want
 
 
@@ -274,3 +274,26 @@ def test_a_column_keeps_its_type_where_its_gaps_are_filled(kind: str) -> None:
     seen = np.arange(60) % 5 > 0
     assert filled.dtypes.equals(frame.dtypes) and filled["a"][seen].tolist() == frame["a"][seen].tolist()
     assert set(filled["a"][~seen].astype(float)) == {12.5}
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected", "said"),
+    [
+        (["12.5-", "3", "1.5"], [-12.5, 3, 1.5], "5- for -5"),
+        (["(1,304.5)", "1,200.5"], [-1304.5, 1200.5], "(5) for -5"),
+        (["1.038D+01", "2.5D-1"], [10.38, 0.25], ""),
+    ],
+)
+def test_signs_behind_numbers_and_around_them_are_read_and_said(
+    cells: list[str], expected: list[float], said: str
+) -> None:
+    found = read_numbers(cells)
+    assert found.values == expected and said in str(found.style)
+    assert Cells.of(cells, found.style).write(found.values[0]) == cells[0]
+
+
+@pytest.mark.parametrize("cells", [["(1)", "(2)", "(3)"], ["7-", "8+"], [f"ENSG{i:05d}" for i in range(20)]])
+def test_what_only_looks_like_signs_and_units_is_no_number(cells: list[str]) -> None:
+    with pytest.raises(NotNumbers) as refused:
+        read_numbers(cells)
+    assert refused.value.is_name == cells[0].startswith("ENSG") and not refused.value.unit.strip("()")

@@ -67,6 +67,26 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
         "tests/use/test_impute_truth.py::test_channels_are_drawn_given_those_observed_as_bayes_rule_says",
     ),
     fault(
+        "samples-beyond-the-ends-of-a-column", "data/columnforms.py",
+        "return np.clip(np.rint(values), *ends)", "return np.rint(values)",
+        "tests/use/test_written.py::test_few_values_are_told_by_those_of_training",
+    ),
+    fault(
+        "zeros-that-a-column-keeps-cut-off", "data/cells.py",
+        'kept = digits.rstrip("0").ljust(least, "0")', 'kept = digits.rstrip("0")',
+        "tests/use/test_written.py::test_numbers_are_written_as_those_of_their_column",
+    ),
+    fault(
+        "lines-counted-below-those-above", "data/textfiles.py",
+        "yield reader.line_num + len(self.above), cells", "yield reader.line_num, cells",
+        "tests/data/test_textfiles.py::test_a_line_that_is_not_there_and_none",
+    ),
+    fault(
+        "a-total-among-the-rows", "data/texttables.py",
+        "if rows > 2 and is_total(last[1])", "if rows > 99 and is_total(last[1])",
+        "tests/data/test_textfiles.py::test_lines_that_are_no_rows_are_left_out_and_said",
+    ),
+    fault(
         "imputations-of-one-set", "use/impute.py",
         "sets = 1 if known else", "sets = 1 if True else",
         "tests/use/test_impute_truth.py::test_imputations_do_not_share_their_z",
@@ -195,7 +215,7 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
         "tests/runs/test_laws.py::test_the_training_seed_moves_neither_the_split_nor_a_fixed_draw",
     ),
     fault(
-        "test-row-in-training", "data/loading.py",
+        "test-row-in-training", "data/splitrows.py",
         "return (np.sort(order[both:]),", "return (np.sort(order[both - 1 :]),",
         "tests/data/test_data_splits.py::test_splits_are_disjoint_and_cover_everything",
     ),

@@ -103,7 +103,7 @@ def test_data_that_was_moved_is_asked_for_and_not_taken_for_a_name(tmp_path: Pat
     np.savez(tmp_path / "x.npz", points=x)
     run = unveil.fit(f"{tmp_path / 'x.npz'}:points", steps=2, out=tmp_path / "run", show=False, options=QUICK)
     (tmp_path / "x.npz").rename(tmp_path / "moved.npz")
-    with pytest.raises(RequestError, match=r"not where it was .* resume takes --data PATH, and Run\.load") as refused:
+    with pytest.raises(RequestError, match=r"not where it was .* unveil relink .* PATH:points .*Run\.load") as refused:
         RunStore.load(run.path).data  # noqa: B018
     assert "cifar10" not in str(refused.value)
     again = unveil.Run.load(run.path, data=f"{tmp_path / 'moved.npz'}:points")

@@ -89,6 +89,15 @@ def resume(
     show_run(resume_run(run, show=True, **how), as_json)
 
 
+@verb("unveil relink runs/x-vae-1 moved/x.npz")
+def relink(run: RunPath, source: Source, plugin: Plugin = None) -> None:
+    """Tell a run where its data is now. It is the same data in another place, and is read from there from then on."""
+    found = open_run(run, plugin).store.relink(source)
+    typer.echo(
+        f"{run} reads its {len(found.train) + len(found.valid) + len(found.test):,} examples from {found.source}"
+    )
+
+
 @verb("unveil demo")
 def demo() -> None:
     """Fit the embedded handwritten digits. This takes about a minute; every setting is its default."""

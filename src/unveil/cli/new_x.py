@@ -114,11 +114,12 @@ def sample(
         refuse_beside("with --mean", draw=draw)
     found = open_to_draw(run, out, plugin)
     from ..output.exports import write_x
+    from ..runs.given import fitted_forms
     from ..use.sample import sample as drawn
 
     means = mean or (out.suffix.lower() == ".png" and not draw)
     x = drawn(found.store, num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
-    write_x(out, x, found.domain, found.columns)
+    write_x(out, x, found.domain, found.columns, fitted_forms(found.store), not means)
     told = " (means E[x|z]; --draw adds the noise of p(x|z))" if means and not mean and found.model.groups else ""
     typer.echo(f"{len(x):,} samples in {out}{told}")
 
@@ -134,9 +135,10 @@ def reconstruct(
     """Show x and its reconstruction. Below each x stands E[x|z] at the posterior mean z."""
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_pairs
+    from ..runs.given import fitted_forms
 
     x, again = found.reconstruct(source, num_examples=num_examples)
-    write_pairs(out, x, again, found.domain, found.columns)
+    write_pairs(out, x, again, found.domain, found.columns, fitted_forms(found.store))
     typer.echo(f"{len(x):,} reconstructions in {out}")
 
 
@@ -156,7 +158,8 @@ def interpolate(
     """Decode paths between examples. The paths are straight lines between posterior means, or great circles."""
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_paths
+    from ..runs.given import fitted_forms
 
     x = found.interpolate(source, other, num_paths=num_paths, num_steps=num_steps, spherical=spherical)
-    write_paths(out, x, found.domain, found.columns)
+    write_paths(out, x, found.domain, found.columns, fitted_forms(found.store))
     typer.echo(f"{len(x):,} paths of {x.shape[1]} steps in {out}")

@@ -12,8 +12,22 @@ from numpy.typing import NDArray
 from .raw import Array, Raw
 
 NINES = re.compile(r"9+(\.9+)?")
-USUAL = (32767, 32768, 65535, 2147483647, 2147483648, 1e20, 1e30, 1e36, 9.96921e36, 3.40282e38)  # of either sign
+USUAL = (
+    32767,
+    32768,
+    65535,
+    2147483647,
+    2147483648,
+    4294967295,
+    2**63,
+    1e20,
+    1e30,
+    1e36,
+    9.96921e36,
+    3.40282e38,
+)  # of either sign
 NAMED = 3
+STRANGE = 10.0  # times what the other values span, from which on one mark is enough
 
 
 def fills(x: Array, observed: NDArray[np.bool_] | None) -> dict[int, dict[str, int]]:
@@ -43,7 +57,12 @@ def _of_column(column: Array) -> dict[str, int]:
         return {}
     low, high = float(values[first]), float(values[last - 1])
     ends = [*range(first), *range(last, len(values))]
-    return {written(values[i]): int(counts[i]) for i in ends if counts[i] > 1 and _apart(float(values[i]), low, high)}
+    least = {i: 1 if column.dtype.kind in "iu" and _is_strange(float(values[i]), low, high) else 2 for i in ends}
+    return {
+        written(values[i]): int(counts[i])
+        for i in ends
+        if counts[i] >= least[i] and _apart(float(values[i]), low, high)
+    }
 
 
 def _is_usual(value: Any) -> bool:
@@ -51,19 +70,30 @@ def _is_usual(value: Any) -> bool:
     return bool(NINES.fullmatch(f"{size:.7g}")) or any(math.isclose(size, usual, rel_tol=2e-6) for usual in USUAL)
 
 
+def _is_strange(value: float, low: float, high: float) -> bool:
+    """Whether one such value among whole numbers tells enough, as -999 among counts."""
+    return _far(value, low, high) >= STRANGE * (high - low) or value <= -99 < 0 <= low
+
+
+def _far(value: float, low: float, high: float) -> float:
+    return max(low - value, value - high)
+
+
 def _apart(value: float, low: float, high: float) -> bool:
-    return max(low - value, value - high) >= high - low or value < 0 <= low
+    return _far(value, low, high) >= high - low or value < 0 <= low
 
 
 def written(value: Any) -> str:
     """A number in the fewest digits that are read as the same."""
+    if isinstance(value, np.integer):
+        return str(value)
     short = f"{value:g}"
     return short if type(value)(short) == value else str(value)
 
 
 def remedy(raw: Raw, marks: list[str]) -> str:
     """What makes such values of x missing, as it is typed."""
-    if raw.frame is not None:
+    if raw.frame is not None or raw.source != "array":
         return f"data.missing={','.join(marks)}"
     if len(marks) == 1:
         return f"x = np.where(x == {marks[0]}, np.nan, x)"
@@ -71,8 +101,8 @@ def remedy(raw: Raw, marks: list[str]) -> str:
 
 
 def noted(raw: Raw) -> tuple[str, ...]:
-    """A sentence for each of the first such columns; whole numbers without a sign are left alone, as pictures."""
-    if raw.x.dtype.kind not in "fi" or not raw.x.size:
+    """A sentence for each of the first such columns; whole numbers of 8 bits are left alone, as pictures."""
+    if raw.x.dtype.kind not in "fiu" or raw.x.dtype == np.uint8 or not raw.x.size:
         return ()
     found = fills(raw.x, raw.observed)
     shown = [_said(raw, column, found) for column in list(found)[:NAMED]]
@@ -80,11 +110,24 @@ def noted(raw: Raw) -> tuple[str, ...]:
     return (*shown, f"Such values stand in {more} more columns.") if more > 0 else tuple(shown)
 
 
+def way_out(raw: Raw) -> str:
+    """What makes all such values of whole numbers missing, for a refusal of x; "" where there are none."""
+    if raw.x.dtype.kind not in "iu" or raw.x.dtype == np.uint8 or not raw.x.size:
+        return ""
+    marks = sorted({mark for found in fills(raw.x, raw.observed).values() for mark in found}, key=float)
+    below = np.unique(raw.x[raw.x < 0])
+    if not marks and below.tolist() == [-1]:
+        marks = ["-1"]
+    return f"If {' and '.join(marks)} mean{'s' * (len(marks) == 1)} missing: {remedy(raw, marks)}" if marks else ""
+
+
 def _said(raw: Raw, column: int, found: dict[int, dict[str, int]]) -> str:
     marks, where, places = found[column], "", "places"
     if raw.x.ndim == 2:
         where, places = f" of column {raw.columns[column]!r}" if raw.columns else f" of column {column}", "rows"
-    told = " and ".join(f"{mark} stands in {count:,} {places}" for mark, count in marks.items())
+    told = " and ".join(
+        f"{mark} stands in {count:,} {places if count > 1 else places[:-1]}" for mark, count in marks.items()
+    )
     what = "if it means" if len(marks) == 1 else "if they mean"
     way = _alone(raw, column, list(marks)) if _stand_elsewhere(raw, column, found) else remedy(raw, list(marks))
     return f"{told}{where}, far from all its other values; {what} missing: {way}"

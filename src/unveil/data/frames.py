@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import RequestError
+from .columnforms import Form, form_of
+from .filling import filled_column, type_name
 from .headers import looks_like_values
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import (
@@ -31,7 +33,6 @@ from .tablecolumns import (
     narwhals,
     near_column,
     numbers,
-    rounded,
     whole_numbers,
 )
 from .textcolumns import Numeric, Reading, numeric_columns, said_of
@@ -49,13 +50,16 @@ NAMELESS = re.compile(r"\s*|Unnamed: \d+(\.\d+)*")  # the second is what pandas 
 
 @runtime_checkable
 class AsText(Protocol):
-    """A file of text, as `tablefiles.TextTable`."""
+    """A table of text, as `texttables.TextTable`."""
 
     @property
     def separator(self) -> str: ...
 
     @property
     def names(self) -> list[str]: ...
+
+    @property
+    def header(self) -> list[str]: ...
 
     @property
     def has_header(self) -> bool: ...
@@ -68,6 +72,14 @@ class AsText(Protocol):
 
     @property
     def is_open(self) -> bool: ...
+
+    @property
+    def decimal(self) -> str: ...
+
+    @property
+    def above(self) -> tuple[str, ...]: ...
+
+    def lines(self) -> Iterator[tuple[bool, list[str]]]: ...
 
     def cells(self) -> Iterator[list[str]]: ...
 
@@ -107,26 +119,39 @@ class Frame:
             native.index = self.whole.to_native().index
         return native
 
-    def whole_among(self, names: Sequence[str]) -> list[str]:
-        """Those of the named columns that are of whole numbers or of yes and no."""
-        return [name for name in names if is_whole(self.column(name))]
+    def forms(self, observed: Array | None, rows: Array | slice = slice(None)) -> tuple[Form, ...]:
+        """How the numbers of each column of x are held, by those that are observed [N, D] in some rows."""
+        found = []
+        for i, name in enumerate(self.columns):
+            series = self.column(name)
+            values = whole_numbers(series) if is_whole(series) else numbers(series)
+            if series.dtype == narwhals().Float32:
+                values = values.astype(np.float32)
+            seen = np.ones(len(values), bool) if observed is None else observed[:, i]
+            came = self.whole.get_column(_by_text(self.whole)[name])
+            found.append(form_of(values[rows][seen[rows]], type_name(came, self.read.get(name))))
+        return tuple(found)
 
     def column(self, name: str) -> AnySeries:
         """A column as numbers, where it is x, by its name as text."""
         return self.read[name].series if name in self.read else self.whole.get_column(_by_text(self.whole)[name])
 
-    def filled(self, x: Array, observed: Array, drawn: bool) -> Any:
+    def filled(self, x: Array, observed: Array, drawn: bool, forms: Sequence[Form] | None = None) -> Any:
         """The whole frame as it came, with x [N, D] in its columns wherever they are not observed.
 
-        Arguments: drawn, x is a draw: columns of whole numbers keep their type, with x rounded.
+        Arguments: drawn, x is a draw: columns of whole numbers keep their type, with x rounded; forms, of all columns.
         """
-        names = _by_text(self.whole)
+        names, forms = _by_text(self.whole), forms or self.forms(observed)
         changed = [
-            self._as_it_came(name, self._completed(name, x[:, i], observed[:, i], drawn), observed[:, i])
+            self._filled(name, x[:, i], observed[:, i], forms[i], drawn)
             for i, name in enumerate(self.columns)
             if not observed[:, i].all()
         ]
         return _renamed(_renamed(self.whole, list(names)).with_columns(*changed), self.whole.columns).to_native()
+
+    def _filled(self, name: str, x: Array, observed: Array, form: Form, drawn: bool) -> AnySeries:
+        came = self.whole.get_column(_by_text(self.whole)[name])
+        return filled_column(came, self.read.get(name), x, observed, form, drawn).alias(name)
 
     def stacked(self, draws: Sequence[Any]) -> Any:
         """Multiple imputations below each other, numbered from 0 in a first column "draw"."""
@@ -135,36 +160,6 @@ class Frame:
         numbers = [self._series(DRAW, np.full(len(part), i, np.int64)) for i, part in enumerate(parts)]
         numbered = [p.with_columns(s).select(DRAW, *p.columns) for p, s in zip(parts, numbers, strict=True)]
         return nw.concat(numbered).to_native()
-
-    def _completed(self, name: str, x: Array, observed: Array, drawn: bool) -> AnySeries:
-        nw, column = narwhals(), self.column(name)
-        rounds = drawn and is_whole(column)
-        keeps = rounds or column.dtype == nw.Float32
-        kept = whole_numbers(column) if rounds else numbers(column)
-        made = self._series(name, np.where(observed, kept, rounded(x, kept[observed]) if rounds else x))
-        if keeps and self.whole.implementation.is_pandas_like():  # whose types are more than those of narwhals
-            made = nw.from_native(made.to_native().astype(column.to_native().dtype), series_only=True)
-        return made.cast(column.dtype) if keeps else made
-
-    def _as_it_came(self, name: str, filled: AnySeries, observed: Array) -> AnySeries:
-        """A column with its gaps filled; what came as text or objects stays that where it was observed."""
-        if name not in self.read:
-            return filled
-        came, style = self.whole.get_column(_by_text(self.whole)[name]), self.read[name].style
-        is_text = came.dtype == narwhals().String
-        cells = [
-            cell if seen else style.write(value) if is_text else value
-            for cell, seen, value in zip(came.to_list(), observed, filled.to_list(), strict=True)
-        ]
-        made: AnySeries = narwhals().new_series(name, cells, backend=self.whole.implementation)
-        return self._of_type(made, came)
-
-    def _of_type(self, made: AnySeries, came: AnySeries) -> AnySeries:
-        """A column in the type of another; pandas has more types than narwhals."""
-        if self.whole.implementation.is_pandas_like():
-            native = made.to_native().astype(came.to_native().dtype)
-            made = narwhals().from_native(native, series_only=True)
-        return made
 
     def _series(self, name: str, values: Array) -> AnySeries:
         made: AnySeries = narwhals().new_series(name, values, backend=self.whole.implementation)
@@ -216,7 +211,7 @@ def read_frame(
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
     given = {name: whole.get_column(names[name]) for name in chosen}
-    marks = [word.strip() for word in _words(missing)]
+    marks = words(missing)
     read = numeric_columns(given, names, Reading(fitting, decimal, marks, dropped, not (text and text.is_open)))
     x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
     y, classes = None, None
@@ -314,8 +309,12 @@ def named_columns(text: str, names: Iterable[str], strict: bool) -> list[str]:
     return [name for part in _words(text) for name in _named(part, names, strict, "data.drop")]
 
 
+def words(text: str) -> list[str]:
+    """What commas separate, without spaces around it; a comma may stand in double quotes."""
+    return [word.strip() for word in _words(text)]
+
+
 def _words(text: str) -> list[str]:
-    """What commas separate; a comma may stand in double quotes."""
     return next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)) if text.strip() else []
 
 

@@ -13,16 +13,17 @@ from ..domain import Domain, choices
 from ..domain.values import Misplaced, Values
 from ..errors import Fact, RequestError, nearest
 from .binarize import MODES, fixed, threshold
+from .columnforms import Form, form_of
 from .filetree import Pictures
-from .fills import noted
+from .fills import noted, way_out
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
 from .split import Data, Split
+from .splitrows import split_rows
 from .stray import sentence, stray
 from .tablecolumns import breaking, dropping, refuse_constant, refuse_empty
 
-MAX_VALID = 5000
 HEADERS, DECIMALS = ("auto", "first", "none"), ("auto", ".", ",")
 
 
@@ -37,7 +38,7 @@ def load(
     levels: int = 0,
     label: str = "",
     drop: str = "",
-    header: str = "auto",
+    header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
     size: int | Literal["auto"] = "auto",
@@ -59,15 +60,18 @@ def load(
         levels: n of levels(n), 0 to count them.
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas; a name with a comma in double quotes.
-        header: of a table of text: "first", its first line names the columns; "none", it is a row; "auto", it names
-            them, and is refused where it looks like a row.
+        header: of a table of text: "first", its first line names the columns; "none", it is a row; the number of the
+            line that names them; "auto", the first does, and is refused where it looks like a row.
         decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
-        missing: more texts and numbers in a table that stand for a missing value, separated by commas, as "-999".
+        missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
+            by commas, as "-999".
         size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed, header, decimal)
-    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    table: dict[str, Any] = {
+        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing
+    }  # fmt: skip
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
     raw = _without_stray(raw, domain)
     raw = replace(raw, notes=(*raw.notes, *noted(raw), *raw.empty))
@@ -82,6 +86,17 @@ def _naming(raw: Raw, remedy: Callable[[str], str]) -> Iterator[None]:
         yield
     except Misplaced as error:
         raise error.named(raw.columns, remedy) from None
+
+
+@contextmanager
+def _offering(raw: Raw) -> Iterator[None]:
+    """Say what makes marks of missing values such, where whole numbers are refused that hold some."""
+    try:
+        yield
+    except RequestError as error:
+        if not (way := way_out(raw)):
+            raise
+        raise RequestError(error.message, f"{way}. Else: {error.hint}" if error.hint else way) from None
 
 
 def _without_stray(raw: Raw, domain: str) -> Raw:
@@ -107,7 +122,8 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
     mode = binarization
     if mode == "auto":
         mode = raw.binarization if domain in ("auto", "binary") and not levels else "none"
-    found, notes = _recognised(x, raw, domain, mode, levels)
+    with _offering(raw):
+        found, notes = _recognised(x, raw, domain, mode, levels)
     if raw.columns is not None and found.kind == "real":
         refuse_constant(raw, rows[0])
         notes = (*notes, *breaking(raw, rows[0]))
@@ -137,7 +153,21 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         white=raw.white,
         paper=raw.paper,
         files=raw.files,
+        forms=_forms(raw, found, mode, rows[0]),
     )
+
+
+def _forms(raw: Raw, found: Domain, mode: str, rows: NDArray[np.int64]) -> tuple[Form, ...] | None:
+    """How the numbers of each column are held; None of x that is no table of numbers as they came."""
+    if raw.x.ndim != 2 or mode != "none":
+        return None
+    if raw.frame is not None:
+        return raw.frame.forms(raw.observed, rows)
+    if found.is_discrete:
+        return None
+    x, seen = raw.x[rows], np.ones((len(rows), raw.x.shape[1]), bool) if raw.observed is None else raw.observed[rows]
+    forms = tuple(form_of(column[known]) for column, known in zip(x.T, seen.T, strict=True))
+    return forms if any(form.decimals is not None for form in forms) else None
 
 
 def read_array(source: Any) -> tuple[Array, NDArray[np.int64] | None, tuple[str, ...] | None, str]:
@@ -153,7 +183,7 @@ def read_new(
     columns: Sequence[str] | None = None,
     label: str = "",
     drop: str = "",
-    header: str = "auto",
+    header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
     white: int | None = None,
@@ -166,7 +196,9 @@ def read_new(
     in now; white and paper, of its pictures, as of `Raw`; skip_broken, leave out pictures that cannot be read.
     """
     pictures = Pictures("auto", skip_broken, domain.shape, domain.kind == "real", white, paper)
-    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    table: dict[str, Any] = {
+        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing
+    }  # fmt: skip
     return read(source, columns=columns, **table, pictures=pictures)
 
 
@@ -202,48 +234,6 @@ def _prepared(raw: Raw, domain: Domain, binarization: str | None, seed: int, lev
         kept = None if mode == "threshold" else v
         return _split(values, raw, domain, rows, levels=grey.levels, grey=kept)
     return _split(_kept(x, raw.observed, domain), raw, domain, rows)
-
-
-def split_rows(
-    num_rows: int, num_test: int, seed: int, together: NDArray[np.int64] | None = None
-) -> tuple[tuple[NDArray[np.int64], ...], str]:
-    """(training, validation, test rows), each in the source's order, and the rule in a sentence.
-
-    Arguments:
-        num_test: the rows at the end that the source itself keeps for testing; 0 for none.
-        together: [num_rows]; rows with the same number stay in one split, whose size is then the least that allows it.
-    """
-    pool = num_rows - num_test
-    tenth = max(1, pool // 10)
-    order, ends = _in_order(pool, seed, together)
-    kept = "" if together is None else "; rows that belong together stay in one split"
-    if num_test:
-        size = _up_to(ends, min(tenth, MAX_VALID))
-        test = np.arange(pool, num_rows)
-        rule = (
-            f"the source's own test rows; {size} validation rows (10 %, at most {MAX_VALID}) drawn from its training "
-            f"rows by a permutation with data.seed={seed}{kept}"
-        )
-        return (np.sort(order[size:]), np.sort(order[:size]), test), rule
-    valid = _up_to(ends, tenth)
-    both = _up_to(ends, valid + tenth)
-    rule = f"80/10/10 by a permutation with data.seed={seed}{kept}"
-    return (np.sort(order[both:]), np.sort(order[:valid]), np.sort(order[valid:both])), rule
-
-
-def _in_order(pool: int, seed: int, together: NDArray[np.int64] | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first `pool` rows in random order, those that belong together in a row, and where each such run ends."""
-    rng = np.random.default_rng((seed, 1))
-    if together is None:
-        return rng.permutation(pool), np.arange(1, pool + 1)
-    names, which, sizes = np.unique(together[:pool], return_inverse=True, return_counts=True)
-    shuffled = rng.permutation(len(names))
-    return np.argsort(np.argsort(shuffled)[which], kind="stable"), np.cumsum(sizes[shuffled])
-
-
-def _up_to(ends: NDArray[np.int64], wanted: int) -> int:
-    """The smallest number of rows, at least so many, at which a run ends."""
-    return int(ends[np.searchsorted(ends, wanted)])
 
 
 def _recognised(x: Array, raw: Raw, domain: str, mode: str, levels: int) -> tuple[Domain, tuple[str, ...]]:
@@ -339,13 +329,14 @@ def _said(raw: Raw, mode: str, found: Domain, asked: bool) -> str:
     return Fact(f"{short_name(raw.source)} is binarized, {mode}: {how}{other}.")
 
 
-def _require_choices(binarization: str, domain: str, seed: int, header: str, decimal: str) -> None:
+def _require_choices(binarization: str, domain: str, seed: int, header: int | str, decimal: str) -> None:
     if binarization not in MODES:
         raise RequestError(f"data.binarization came as {binarization!r}.", nearest(binarization, MODES))
     if domain not in choices():
         raise RequestError(f"data.domain came as {domain!r}.", nearest(domain, choices()))
     for name, value, allowed in (("header", header, HEADERS), ("decimal", decimal, DECIMALS)):
-        if value not in allowed:
-            raise RequestError(f"data.{name} came as {value!r}; it takes {', '.join(allowed)}.")
+        if value not in allowed and not (name == "header" and isinstance(value, int) and value > 0):
+            lines = " or the number of a line" if name == "header" else ""
+            raise RequestError(f"data.{name} came as {value!r}; it takes {', '.join(allowed)}{lines}.")
     if seed < 0:
         raise RequestError(f"data.seed came as {seed}; it is 0 or more.")

@@ -16,13 +16,14 @@ from ..registry import load_all
 from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
 from .filetree import Pictures
-from .frames import is_frame, read_frame
+from .frames import is_frame, read_frame, words
 from .h5ad import read_h5ad
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
-from .tablefiles import SEPARATORS as COMPRESSED
+from .tablecolumns import INTEGER, is_number
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table
+from .texttables import SEPARATORS as COMPRESSED
 
 X_NAMES = ("x_train", "x", "X", "arr_0")
 Y_NAMES = ("y", "labels")
@@ -32,6 +33,20 @@ LATER = {
     ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
     ".mat": "MATLAB files are not read yet; np.save('x.npy', scipy.io.loadmat(path)[name])",
     ".zip": "archives are not read yet; unpack it and give an .npy or .npz file",
+    **dict.fromkeys(
+        (".txt", ".dat"),
+        "name a table of text .csv or .tsv, as commas or tabs separate its cells; of arrays give .npy or .npz",
+    ),
+    ".xls": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
+    ".xlsx": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
+    ".ods": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
+    ".json": "JSON is not read; pandas.read_json(path).to_csv('t.csv', index=False)",
+    ".jsonl": "JSON is not read; pandas.read_json(path, lines=True).to_csv('t.csv', index=False)",
+    ".feather": "Feather is not read; pandas.read_feather(path).to_parquet('t.parquet')",
+    ".dta": "files of Stata are not read; pandas.read_stata(path).to_parquet('t.parquet')",
+    ".sav": "files of SPSS are not read; pandas.read_spss(path).to_parquet('t.parquet')",
+    ".sas7bdat": "files of SAS are not read; pandas.read_sas(path).to_parquet('t.parquet')",
+    ".rds": "files of R are not read; in R write.csv(readRDS(path), 't.csv')",
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), PICKLED),
 }
 FOREIGN = {
@@ -55,7 +70,7 @@ def read(
     *,
     label: str = "",
     drop: str = "",
-    header: str = "auto",
+    header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
     columns: Sequence[str] | None = None,
@@ -68,10 +83,10 @@ def read(
     """
     pictures = pictures or Pictures()
     table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
-    raw = _with_mask(_read_any(source, pictures, **table, columns=columns))
+    raw = _with_mask(_marked(_read_any(source, pictures, **table, columns=columns), missing))
     pictures.require_use(raw.source, raw)
     if columns is None and raw.frame is None:
-        _refuse_table_options(header, decimal, missing)
+        _refuse_table_options(header, decimal)
     if label and raw.columns is None and columns is None:
         raise RequestError(f"data.label={label} names a column, and x is no table; give labels as y=….")
     if drop and raw.columns is None and columns is None:
@@ -86,9 +101,9 @@ def read(
     return replace(raw, y=codes, classes=classes)
 
 
-def _refuse_table_options(header: str, decimal: str, missing: str) -> None:
-    for name, value, default in (("header", header, "auto"), ("decimal", decimal, "auto"), ("missing", missing, "")):
-        if value != default:
+def _refuse_table_options(header: int | str, decimal: str) -> None:
+    for name, value in (("header", header), ("decimal", decimal)):
+        if value != "auto":
             raise RequestError(f"data.{name}={value} is for tables, and x is none; leave it out.")
 
 
@@ -114,6 +129,25 @@ def _with_mask(raw: Raw) -> Raw:
         return replace(raw, observed=None)
     said = Fact(f"{1 - observed.mean():.1%} of the values of x are missing: these are not observed.")
     return replace(raw, x=np.where(observed, x, x.dtype.type(0)), observed=observed, notes=(*raw.notes, said))
+
+
+def _marked(raw: Raw, missing: str) -> Raw:
+    """Numbers of an array that stand for a missing value are not observed, and said; a frame has seen to its own."""
+    if raw.frame is not None or not missing or raw.x.dtype.kind not in "iuf":
+        return raw
+    counts = {}
+    observed = np.ones(raw.x.shape, bool) if raw.observed is None else raw.observed.copy()
+    for mark in words(missing):
+        if not is_number(mark):
+            raise RequestError(
+                f"data.missing={missing} came for an array; it takes numbers, such as data.missing=-999."
+            )
+        found = observed & (raw.x == (int(mark) if INTEGER.fullmatch(mark) else float(mark)))
+        observed &= ~found
+        counts[mark] = int(found.sum())
+    told = ", ".join(f"{mark} ({count:,})" for mark, count in counts.items() if count)
+    said = (f"Taken as missing values: {told}.",) if told else ()
+    return replace(raw, observed=observed, notes=(*raw.notes, *said), remarks=(*raw.remarks, *said))
 
 
 def as_array(x: Any) -> Array:

@@ -12,7 +12,8 @@ from .raw import Array
 def require_numbers(x: Array) -> None:
     """x is [N, *shape] of finite real numbers, N ≥ 1: vectors (N, D), images (N, H, W) or (N, H, W, C)."""
     if x.dtype.kind not in "biuf":
-        raise RequestError(f"x came as {x.dtype}; it must hold real numbers: bool, integers or floats.")
+        what = "records with fields" if x.dtype.names else str(x.dtype)
+        raise RequestError(f"x came as {what}; it must hold real numbers: bool, integers or floats.", _as_numbers(x))
     if x.ndim == 1:
         raise RequestError(
             f"x came with the shape {x.shape}; it must be (N, D), (N, H, W) or (N, H, W, C). For N single values give "
@@ -26,6 +27,19 @@ def require_numbers(x: Array) -> None:
         refuse_where(
             ~np.isfinite(x), x, "that are not finite numbers", "Drop those rows or fill them in; x must be complete."
         )
+
+
+def _as_numbers(x: Array) -> str:
+    """What makes real numbers of an array of another type."""
+    ways = {
+        "c": "Real and imaginary parts: np.stack([x.real, x.imag], -1).reshape(len(x), -1)",
+        "U": "If it holds numbers as text: x.astype(float)",
+        "S": "If it holds numbers as text: x.astype(float)",
+        "M": "Days since the first: (x - x.min()) / np.timedelta64(1, 'D')",
+        "m": "Days: x / np.timedelta64(1, 'D')",
+        "V": "np.stack([x[name] for name in x.dtype.names], 1) makes a column of each" if x.dtype.names else "",
+    }
+    return ways.get(x.dtype.kind, "")
 
 
 def require_enough(num_examples: int) -> None:

@@ -13,6 +13,7 @@ from ..batch import Batch
 from ..domain import Domain
 from ..ops import keyed
 from .binarize import draw
+from .columnforms import Form, forms_to_json
 from .raw import Array, short_name
 
 FORMAT = "unveil-data-1"
@@ -132,6 +133,7 @@ class Data:
         files: of a folder of pictures, the path of each row's in the source's order, or None.
         factors: known generative factors by name, [N] each in the source's order, or None.
         white, paper: as of `Raw`.
+        forms: of a table, how the numbers of each column are held in the training rows, or None.
     """
 
     source: str
@@ -152,6 +154,7 @@ class Data:
     files: tuple[str, ...] | None = None
     white: int | None = None
     paper: str | None = None
+    forms: tuple[Form, ...] | None = None
 
     def __repr__(self) -> str:
         sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))
@@ -187,4 +190,5 @@ class Data:
             "resize": self.resize,
             "white": self.white,
             "paper": self.paper,
+            "forms": forms_to_json(self.forms),
         }

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     AnySeries = nw.Series[Any]
 
-ENOUGH_WHOLE = 10  # values from which a column of floats is one of whole numbers
 NAMED = 5  # columns that a sentence names
 TOLD = 20  # columns that a sentence lists
 NEAR = 0.8  # how like two names are, from 0 to 1, of which one may be the other misspelt
@@ -70,22 +69,6 @@ def numbers(series: AnySeries) -> Array:
 def whole_numbers(series: AnySeries) -> Array:
     """A column of integers or booleans [N] in their own type, to the last digit; 0 where it is missing."""
     return np.array(series.fill_null(False if series.dtype == narwhals().Boolean else 0).to_numpy())
-
-
-def rounded(values: Array, seen: Array) -> Array:
-    """Real values as whole numbers in the type of those seen, from the smallest of them to the largest."""
-    if seen.dtype == bool:
-        return values > 0.5
-    low, high = (seen.min(), seen.max()) if len(seen) else (np.iinfo(seen.dtype).min, np.iinfo(seen.dtype).max)
-    whole = np.rint(values)
-    inside = np.clip(whole, float(low), float(high)).astype(seen.dtype)  # float(high) may be above high
-    return np.where(whole <= float(low), low, np.where(whole >= float(high), high, inside)).astype(seen.dtype)
-
-
-def holds_whole(values: Array) -> bool:
-    """Whether observed values of a column, of whatever type, are whole numbers; a few could be by chance."""
-    wide = values.astype(np.float64)
-    return len(wide) >= ENOUGH_WHOLE and bool((np.abs(wide) < 2**53).all() and (wide == np.rint(wide)).all())
 
 
 def is_empty(series: AnySeries) -> bool:

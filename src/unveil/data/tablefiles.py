@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +16,12 @@ from .decimalmarks import marks_of
 from .frames import read_frame
 from .headers import looks_like_values, only_numbers
 from .npyfiles import BROKEN, require_memory
-from .raw import MISSING, Raw
+from .raw import Raw
 from .tablecolumns import is_number, named_twice, narwhals
-from .writtennumbers import decimals
+from .textfiles import PEEK, table_begins
+from .texttables import NULLS, SEPARATORS, TextTable, text_table
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")
-PEEK = 100  # lines that a separator is told by
-NULLS = (  # what pyarrow takes as missing, in any column
-    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",
-    "n/a", "nan", "null",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A file of text as it stands there.
-
-    Arguments: path; separator of its cells; names of the columns, in the file's order; has_header, whether the first
-    line is they; marks, how often a text stands for a missing value, by column; notes, what to say of it; is_open,
-    whether nothing tells which mark stands before fractions.
-    """
-
-    path: Path
-    separator: str
-    names: list[str]
-    has_header: bool = True
-    marks: Mapping[str, Counter[str]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    is_open: bool = False
-
-    def cells(self) -> Iterator[list[str]]:
-        """The cells of each row, as the text that stands in the file."""
-        lines = _lines(self.path, self.separator)
-        if self.has_header:
-            next(lines)
-        for _, cells in lines:
-            if cells or len(self.names) == 1:  # else the line is empty, and no row
-                yield cells or [""]
 
 
 def read_table(
@@ -63,14 +30,14 @@ def read_table(
     label: str = "",
     drop: str = "",
     columns: Sequence[str] | None = None,
-    header: str = "auto",
+    header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
 ) -> Raw:
     """The numeric columns of a file as x; other arguments as of `read_frame`.
 
-    Arguments: header, of text: "first", the first line names the columns; "none", it is a row; "auto", it names them,
-    and is refused where it looks like a row.
+    Arguments: header, of text: "first", the first line names the columns; "none", it is a row; the number of the line
+    that does; "auto", the first does, and is refused where it looks like a row.
     """
     try:
         import pyarrow  # noqa: F401
@@ -96,16 +63,15 @@ def _parquet(path: Path) -> Any:
     return pyarrow.parquet.read_table(path)
 
 
-def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
+def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
     """A table of text as numbers where its columns hold numbers, and the mark before their fractions.
 
     It has as many rows as Python's own reader counts.
     """
     size_of(path, 2)
-    text = TextTable(path, _separator(path), [], header != "none")
-    rows, names, breaks, marks = _counted(text)
-    found = {name: counts for name, counts in zip(names, marks, strict=True) if counts}
-    text = replace(text, names=names, marks=found)
+    text, rows, breaks = text_table(path, header, columns)
+    names = text.names
+    _refuse_spaces(text)
     table = _numbers(text, breaks, decimal)
     if len(table) != rows:
         raise RequestError(
@@ -114,13 +80,15 @@ def _text(path: Path, header: str, decimal: str, columns: Sequence[str] | None) 
         )
     known = columns is not None and set(columns) <= set(names)
     if header == "auto" and not known and (only_numbers(names) or looks_like_values(names, _series_of(table))):
-        _refuse_values(path, names, columns is None)
+        _refuse_values(text, columns is None)
     if twice := named_twice([name for i, name in enumerate(names) if name or table.column(i).null_count < rows]):
-        _refuse_twice(path, twice, header == "auto" and columns is None)
+        _refuse_twice(text, twice, header == "auto" and columns is None)
     empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
     kept = [i for i in range(len(names)) if names.count("") < 2 or i not in empty]
     table, decimal, is_open = _with_marks(table, text, breaks, decimal, columns is None)
-    return table.select(kept), replace(text, notes=_notes(text, len(names) - len(kept)), is_open=is_open), decimal
+    point = "," if decimal == "," else "."
+    notes = _notes(text, len(names) - len(kept))
+    return table.select(kept), replace(text, notes=notes, is_open=is_open, decimal=point), decimal
 
 
 def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
@@ -130,7 +98,7 @@ def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
     point = "," if decimal == "," else "."
     missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=["", *NULLS], decimal_point=point)
     reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else text.names)
-    with _native(text.path) as stream:
+    with _native(text) as stream:
         return pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
 
 
@@ -141,7 +109,7 @@ def _cells(text: TextTable, breaks: bool) -> Any:
     names = [str(i) for i in range(len(text.names))]
     kinds = dict.fromkeys(names, pyarrow.string())
     missing = pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=True, null_values=["", *NULLS])
-    with _native(text.path) as stream:
+    with _native(text) as stream:
         reading = pyarrow.csv.ReadOptions(column_names=names)
         table = pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
     return table.slice(1) if text.has_header else table
@@ -185,21 +153,38 @@ def _may_mislead(table: Any, text: TextTable) -> bool:
     return text.separator == ";" or marks_of([column.unique().to_pylist() for column in texts]).may_be_commas
 
 
-def _native(path: Path) -> Any:
-    """The bytes of a file, decompressed, as a stream of pyarrow.
+def _native(text: TextTable) -> Any:
+    """The bytes of a table, decompressed and in UTF-8, as a stream of pyarrow.
 
     Its threads let go of a stream after `read_csv` is back: one of Python they would let go of while the process ends,
     which aborts it.
     """
     import pyarrow
 
-    if not is_compressed(path):
-        return pyarrow.OSFile(str(path), "rb")
+    is_plain = text.file.is_plain and not text.others and not text.is_short
+    if is_plain and not is_compressed(text.path):
+        return pyarrow.OSFile(str(text.path), "rb")
     held = pyarrow.BufferOutputStream()
-    with opened(path) as stream:
+    if not is_plain:
+        lines = csv.writer(_Encoded(held), delimiter=text.separator, lineterminator="\n")
+        if text.has_header:
+            lines.writerow(text.names)
+        lines.writerows(cells for is_row, cells in text.lines() if is_row)
+        return pyarrow.BufferReader(held.getvalue())
+    with opened(text.path) as stream:
         while chunk := stream.read(CHUNK):
             held.write(chunk)
     return pyarrow.BufferReader(held.getvalue())
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """Takes text, and writes it to a stream of bytes."""
+
+    stream: Any
+
+    def write(self, text: str) -> None:
+        self.stream.write(text.encode())
 
 
 def _series_of(table: Any) -> list[Any]:
@@ -210,7 +195,7 @@ def _series_of(table: Any) -> list[Any]:
 
 def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
     """What to say of how a file was read."""
-    said: list[str] = []
+    said = [*text.file.notes, *text.notes]
     if text.separator != SEPARATORS[kind_of(text.path)]:
         said.append(f"The cells of {text.path.name} are separated by {text.separator!r}.")
     if not text.has_header:
@@ -220,92 +205,21 @@ def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _lines(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The number of the last line of each row of a file of text, and its cells, however long; none of an empty line."""
-    most = csv.field_size_limit(2**31 - 1)
-    try:
-        with opened(path) as binary, io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=separator, strict=True)
-            for cells in reader:
-                yield reader.line_num, cells
-    finally:
-        csv.field_size_limit(most)
-
-
-def _separator(path: Path) -> str:
-    """That of the file's ending, or another where only that cuts every line into as many cells, two or more.
-
-    Lines such as "0,5;1,5" are cut alike by both; the semicolon is the one where it leaves nothing but numbers.
-    """
-    own = SEPARATORS[kind_of(path)]
-    tried = [own, *(other for other in (";", "\t", ",", "|") if other != own)]
-    lengths = {separator: _lengths(path, separator) for separator in tried}
-    even = [separator for separator, found in lengths.items() if len(set(found)) == 1 and found[0] > 1]
-    named = [separator for separator, found in lengths.items() if found and found[0] > 1]
-    if {",", ";"} <= set(even) and _are_numbers(path, ";"):
-        return ";"
-    return next(iter([*even, *named]), own) if own not in named or even else own
-
-
-def _are_numbers(path: Path, separator: str) -> bool:
-    """Whether a separator leaves numbers and marks of a missing value in all the first lines, some with a comma."""
-    cells = [cell for _, (_, row) in zip(range(PEEK), _lines(path, separator), strict=False) for cell in row]
-    given = [cell for cell in cells if cell.strip().casefold() not in MISSING]
-    return any("," in cell for cell in given) and all(decimals([cell]) or is_number(cell) for cell in given)
-
-
-def _lengths(path: Path, separator: str) -> list[int]:
-    """The numbers of cells of the first lines; none where a quote does not end."""
-    try:
-        lines = (cells for _, cells in _lines(path, separator) if cells)
-        return [len(cells) for cells, _ in zip(lines, range(PEEK), strict=False)]
-    except csv.Error:
-        return []
-
-
-def _counted(text: TextTable) -> tuple[int, list[str], bool, list[Counter[str]]]:
-    """(rows, names, whether a cell goes over several lines, texts for missing values by column).
-
-    Refuses a row of another length, and a quote that does not end.
-    """
-    rows, before, breaks, known = 0, 0, False, frozenset(NULLS)
-    lines = _lines(text.path, text.separator)
-    names: list[str] = []
-    try:
-        before, names = next(lines, (0, []))
-        marks: list[Counter[str]] = [Counter() for _ in names]
-        if not text.has_header:
-            rows = 1
-            _mark(marks, names, known)
-        for line, cells in lines:
-            if len(cells) not in (0, len(names)):
-                _refuse_row(text.path, line, len(cells), len(names))
-            rows += bool(cells) or len(names) == 1
-            _mark(marks, cells, known)
-            breaks, before = breaks or line > before + 1, line
-    except csv.Error as error:
+def _refuse_spaces(text: TextTable) -> None:
+    """Refuse a table whose cells are separated by any number of spaces."""
+    if len(text.names) != 1:
+        return
+    found = {len(cells[0].split()) for cells in islice(text.cells(), PEEK)}
+    if len(found) == 1 and min(found) > 1 and all(is_number(c) for c in next(text.cells(), [""])[0].split()[1:]):
+        out = text.path.with_name(f"new-{text.path.name.split('.')[0]}.csv")
         raise RequestError(
-            f"A cell that begins in line {before + 1} of {text.path} has a quote that does not end: {error}.",
-            'Write a quote within a cell twice, with the cell in quotes: "a 5"" pipe".',
-        ) from error
-    return rows, names if text.has_header else [str(i) for i in range(len(names))], breaks, marks
+            f"The cells of {text.path} seem to be separated by spaces.",
+            f"pandas.read_csv({str(text.path)!r}, sep=r'\\s+').to_csv({str(out)!r}, index=False) writes it with commas",
+        )
 
 
-def _mark(marks: list[Counter[str]], cells: list[str], known: frozenset[str]) -> None:
-    if not known.isdisjoint(cells):
-        for i, cell in enumerate(cells):
-            if cell in known:
-                marks[i][cell] += 1
-
-
-def _refuse_row(path: Path, line: int, cells: int, columns: int) -> None:
-    raise RequestError(
-        f"Line {line} of {path} has {cells} cell{'s' if cells > 1 else ''}, and the first line {columns}.",
-        "Give each row a cell for each column; a cell that holds the separator stands in quotes.",
-    )
-
-
-def _refuse_values(path: Path, names: Sequence[str], fitting: bool) -> None:
+def _refuse_values(text: TextTable, fitting: bool) -> None:
+    path, names = text.path, text.names
     only = "holds only numbers" if all(map(is_number, filter(None, names))) else ""
     shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
     if not fitting:
@@ -315,14 +229,18 @@ def _refuse_values(path: Path, names: Sequence[str], fitting: bool) -> None:
             "data.header=none takes it as the first row, of columns named 0, 1, …; data.header=first takes it as the "
             "names of the columns."
         )
+        if not text.file.named and (begins := table_begins(text.file)) > 1:
+            way += f" If line {begins} names the columns: data.header={begins}"
     raise RequestError(f"The first line of {path} {only or 'looks like a row of values'}: {shown}.", way)
 
 
-def _refuse_twice(path: Path, twice: str, may_be_a_row: bool) -> None:
+def _refuse_twice(text: TextTable, twice: str, may_be_a_row: bool) -> None:
     way = "Give each its own name"
-    if may_be_a_row:
+    if (begins := 0 if text.file.named else table_begins(text.file)) > 1:
+        way += f"; if line {begins} names the columns, data.header={begins}"
+    elif may_be_a_row:
         way += "; if the first line is a row and not the names, data.header=none takes it so"
-    raise RequestError(f"Two columns of {path} have the same name, {twice}.", f"{way}.")
+    raise RequestError(f"Two columns of {text.path} have the same name, {twice}.", f"{way}.")
 
 
 @contextmanager
@@ -337,7 +255,7 @@ def _refusing(path: Path) -> Iterator[None]:
     except PermissionError:
         raise RequestError(f"{str(path)!r} may not be read: no permission.") from None
     except UnicodeDecodeError as error:
-        raise RequestError(f"{path} is not in UTF-8; write it again in that encoding.") from error
+        raise RequestError(f"{path} is not in {error.encoding}; write it again in UTF-8.") from error
     except (pyarrow.ArrowException, csv.Error, *BROKEN) as error:
         what = (str(error) or type(error).__name__).splitlines()[0][:160]
         raise RequestError(f"{path} cannot be read as {''.join(path.suffixes[-2:])}: {what}.") from error

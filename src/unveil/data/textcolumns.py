@@ -12,6 +12,8 @@ import numpy as np
 
 from ..errors import RequestError
 from .decimalmarks import marks_of
+from .headers import DATE
+from .raw import MISSING
 from .tablecolumns import NAMED, TOLD, are, dropping, is_empty, it_or_them, joined, listing, narwhals
 from .writtennumbers import PLAIN, NotNumbers, Style, read_numbers
 
@@ -120,6 +122,9 @@ def _read(series: AnySeries, how: Reading) -> Numeric:
     cells = series.to_list()
     if isinstance(series.dtype, nw.Categorical | nw.Enum):
         raise NotNumbers(_categories(cells))
+    texts = [cell for cell in cells if isinstance(cell, str) and cell.strip().casefold() not in MISSING]
+    if texts and all(DATE.fullmatch(text.strip()) for text in texts):
+        raise NotNumbers(DATES)
     written = read_numbers(cells, how.decimal, how.missing, how.guesses)
     return Numeric(_series(series, written.values), written.style, written.marks, series.dtype == nw.String)
 
@@ -166,6 +171,8 @@ def _refuse(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], how: Read
             way = f"Write {error.ways[0][1]} without a mark between thousands, or as {float(error.ways[0][1]):.4f}."
         raise RequestError(f"{said}, and the run was fitted on numbers there.", way)
     leave = "" if are_all else f"Leave {it_or_them(all_names)} out: {dropping([*how.dropped, *all_names])}"
+    if leave and (error.is_name or error.what.startswith(("list,", "dict,", "ndarray,"))):
+        raise RequestError(f"{said}.", leave)
     if remedy := _remedy(error, names[first]):
         raise RequestError(f"{said}.", f"{remedy} {leave}".strip())
     ways = "ne-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels."

@@ -19,6 +19,9 @@ import numpy as np
 
 from .raw import MISSING, is_missing
 
+FEW = 10  # rows, up to which all may differ by chance
+BEHIND = re.compile(r"[\d.,' ]*\d[\d.,' ]*-")  # 12.50- of an accounting system
+BOOKED = re.compile(r"\(([\d.,' ]*\d[\d.,' ]*%?)\)")  # (12.50) beside 12.50, as accountants write -12.50
 MOST = 0.5  # share of the cells from which on a column is one of numbers with a few words
 
 
@@ -27,18 +30,19 @@ class Style:
     """How numbers are written.
 
     Arguments: decimal, the mark before the fraction; thousands, what separates groups of three digits, or ""; percent,
-    whether a sign % follows.
+    whether a sign % follows; negative, how a number below 0 is written: "-5", "5-" or "(5)".
     """
 
     decimal: str = "."
     thousands: str = ""
     percent: bool = False
+    negative: str = "-5"
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         point, group = re.escape(self.decimal), re.escape(self.thousands)
         whole = rf"(?:\d+|[1-9]\d{{0,2}}(?:{group}\d{{3}})+)" if self.thousands else r"\d+"
-        return re.compile(rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+        return re.compile(rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eEdD][+-]?\d+)?", re.ASCII)
 
     def takes(self, text: str) -> bool:
         return self.pattern.fullmatch(text) is not None
@@ -46,15 +50,13 @@ class Style:
     def read(self, text: str) -> int | float:
         """The number of a text that is taken, without its percent sign."""
         plain = text.replace(self.thousands, "") if self.thousands else text
-        plain = plain.replace(self.decimal, ".")
+        plain = plain.replace(self.decimal, ".").upper().replace("D", "E")
         return int(plain) if re.fullmatch(r"[+-]?\d+", plain) else float(plain)
-
-    def write(self, value: Any) -> str:
-        return str(value).replace(".", self.decimal) + "%" * self.percent
 
     def __str__(self) -> str:
         told = ["a decimal comma"] if self.decimal == "," else []
         told += [f"{self.thousands!r} between thousands"] if self.thousands else []
+        told += [f"{self.negative} for -5"] if self.negative != "-5" else []
         return " and ".join(told + ["a percent sign"] * self.percent)
 
 
@@ -83,7 +85,8 @@ class NotNumbers(ValueError):
     """What keeps a column from being numbers.
 
     Arguments: what, for a sentence; ways, decimal marks and what a number is with each, where they disagree; words,
-    texts among many numbers; unit, what stands beside every number; unlike, whether numbers are written in unlike ways.
+    texts among many numbers; unit, what stands beside every number; unlike, whether numbers are written in unlike ways;
+    is_name, whether each row has a text of its own.
     """
 
     def __init__(
@@ -94,9 +97,11 @@ class NotNumbers(ValueError):
         words: tuple[str, ...] = (),
         unit: str = "",
         unlike: bool = False,
+        is_name: bool = False,
     ) -> None:
         super().__init__(what)
         self.what, self.ways, self.words, self.unit, self.unlike = what, ways, words, unit, unlike
+        self.is_name = is_name
 
 
 def decimals(texts: Iterable[Any], missing: Collection[str] = ()) -> frozenset[str]:
@@ -124,16 +129,24 @@ def read_numbers(
     marks = Counter(
         {text: n for text, n in texts.items() if _bare(text).casefold() in MISSING or text.strip() in missing}
     )
-    written = {text: _bare(text) for text in texts if text not in marks}
+    written = _signed({text: _bare(text) for text in texts if text not in marks})
     if len(marks) == len(texts) and not any(isinstance(value, int | float) for value in found):
         raise NotNumbers(_such(next(iter(texts), None)))
     bare, asked = list(written.values()), [style for style in STYLES if style.decimal == decimal]
     style = (_style(bare, asked, guesses) or _style(bare, STYLES, guesses)) if written else PLAIN
     if style is None:
         raise _reason(texts, written, sum(isinstance(value, int | float) for value in found))
+    ways = {"(5)" if text.strip().startswith("(") else "5-" for text in written if text.strip()[-1:] in ("-", ")")}
+    style = replace(style, negative=min(ways)) if ways else style
     known: dict[Any, Any] = {text: style.read(bare.removesuffix("%").rstrip()) for text, bare in written.items()}
     known |= dict.fromkeys(marks)
     return Written([known[value] if isinstance(value, str) else value for value in found], style, marks)
+
+
+def _signed(written: dict[str, str]) -> dict[str, str]:
+    """Numbers in brackets beside numbers without as negative ones."""
+    booked = {text: found[1] for text, bare in written.items() if (found := BOOKED.fullmatch(bare))}
+    return written if len(booked) == len(written) else written | {text: f"-{bare}" for text, bare in booked.items()}
 
 
 def _plain(cell: Any) -> int | float | str | None:
@@ -150,8 +163,9 @@ def _plain(cell: Any) -> int | float | str | None:
 
 
 def _bare(text: str) -> str:
-    """The text without spaces around it and with an ordinary minus sign."""
-    return text.strip().replace("\N{MINUS SIGN}", "-")
+    """The text without spaces around it and with an ordinary minus sign, in front also where it stood behind."""
+    plain = text.strip().replace("\N{MINUS SIGN}", "-")
+    return f"-{plain[:-1].rstrip()}" if BEHIND.fullmatch(plain) else plain
 
 
 def _style(texts: list[str], styles: Sequence[Style], guesses: bool) -> Style | None:
@@ -188,6 +202,9 @@ def _reason(texts: Counter[str], written: dict[str, str], given: int) -> NotNumb
         ways = tuple({style.decimal: style.read(shown) for style in styles}.items())
         told = " or ".join(str(value) for _, value in ways)
         return NotNumbers(f"numbers as text that can be read in two ways: {shown!r} is {told}", ways=ways)
+    if len(texts) > FEW and len(texts) == sum(texts.values()) and all(map(str.isalpha, (t[:1] for t in written))):
+        first = next(iter(written))
+        return NotNumbers(f"a text of its own in each row, such as {_short(first)}", is_name=True)
     if unit := _unit(list(written.values())):
         return NotNumbers(f"numbers as text, each with {unit!r} beside it", unit=unit)
     wrong = tuple(text.strip() for text, value in written.items() if not any(style.takes(value) for style in STYLES))

@@ -78,7 +78,7 @@ class Values:
             came = "x holds values that are not integers"
             way = "Give data.domain=real, or leave data.domain and levels out"
         scaled = " (x looks like grey levels divided by 255: multiply by 255 and round)" if self.is_scaled else ""
-        raise RequestError(f"{came}; {kind} data holds 0 to {1 if kind == 'binary' else 255}. {way}{scaled}.")
+        raise RequestError(f"{came}; {kind} data holds 0 to {1 if kind == 'binary' else 255}.", f"{way}{scaled}.")
 
 
 class Misplaced(RequestError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from csv import writer
@@ -13,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.cells import Cells
+from ..data.columnforms import Form, brought, held
 from ..data.frames import DRAW
+from ..data.writtennumbers import Style
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import check_output, write_atomic
@@ -27,6 +29,7 @@ ARRAYS = (".png", ".npz", ".npy", ".csv")
 PER_ROW = 8  # pairs beside each other
 Columns = Mapping[str, np.ndarray]  # name → [N]
 Names = Sequence[str] | None
+Forms = Sequence[Form] | None
 Arrays = Mapping[str, np.ndarray]  # name → [N, …]
 
 
@@ -122,12 +125,17 @@ def check_picture(path: Path, domain: Domain) -> None:
         raise RequestError(f"{path.name} is a picture, but {shape}; choose an output that ends in .npz, .npy or .csv.")
 
 
-def write_x(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> None:
-    """Write x [N, *shape] as a square grid, or as arrays with a column per value: the table's own `names`, or x_i."""
+def write_x(
+    path: Path, x: np.ndarray, domain: Domain, names: Names = None, forms: Forms = None, drawn: bool = True
+) -> None:
+    """Write x [N, *shape] as a square grid, or as arrays with a column per value: the table's own `names`, or x_i.
+
+    Arguments: forms, of a table, how the numbers of its columns are held; drawn, x are draws and no means.
+    """
     if path.suffix.lower() == ".png":
         write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
     else:
-        write_table(path, flat("x", x, names), {"x": x})
+        write_table(path, flat("x", x, names, forms, drawn), {"x": brought(x, forms, drawn)})
 
 
 def write_completed(path: Path, found: Completed) -> None:
@@ -145,37 +153,49 @@ def write_completed(path: Path, found: Completed) -> None:
 
 
 def completed_text(found: Completed) -> bytes:
-    """A file of text with its gaps filled in and every other cell as it stands there; M draws below each other."""
+    """A file of text with its gaps filled in and every other cell as it stands there; M draws below each other.
+
+    What stands above the table, or in it and is no row, stays as well.
+    """
     came, num_rows, several = found.raw.frame.text, len(found.raw.x), len(found.values) > 1
     text = io.StringIO()
-    rows = writer(text, lineterminator="\n", delimiter=";" if came.separator == ";" else ",")
+    separator = ";" if came.separator == ";" else ","
+    text.writelines(f"{line}\n" for line in came.above if came.separator == separator or not line.startswith("sep="))
+    rows = writer(text, lineterminator="\n", delimiter=separator)
     if came.has_header:
-        rows.writerow([DRAW, *came.names] if several else came.names)
-    filled = _filled_cells(found, came.names)
+        rows.writerow([DRAW, *came.names] if several else came.header)
+    filled = _filled_cells(found)
     for draw in range(len(found.values)):
-        for row, cells in enumerate(came.cells()):
-            for place, (missing, values) in filled.items():
+        row = 0
+        for is_row, cells in came.lines():
+            for place, (missing, values) in filled.items() if is_row else ():
                 if missing[row]:
                     cells[place] = values[draw * num_rows + row]
-            rows.writerow([draw, *cells] if several else cells)
+            row += is_row
+            rows.writerow([draw if is_row else "", *cells] if several else cells)
     return text.getvalue().encode()
 
 
-def _filled_cells(found: Completed, names: list[str]) -> dict[int, tuple[np.ndarray, list[str]]]:
+def _filled_cells(found: Completed) -> dict[int, tuple[np.ndarray, list[str]]]:
     """By the place of each column with gaps: where it has them [N], and the text of its values [M·N]."""
     frame, observed, table = found.raw.frame, found.raw.observed, found.native()
-    filled = {}
-    for i, name in enumerate(frame.columns):
-        if observed is not None and not observed[:, i].all():
-            place, values = names.index(name), [str(value) for value in table.column(name).to_pylist()]
-            if table.schema.field(name).type == "bool":
-                first = next(itertools.islice(frame.text.cells(), int(observed[:, i].argmax()), None))[place]
-                values = [value.lower() if first.islower() else value for value in values]
-            filled[place] = ~observed[:, i], values
-    return filled
+    if observed is None:
+        return {}
+    gaps = [i for i in range(observed.shape[1]) if not observed[:, i].all()]
+    places = {i: frame.text.names.index(frame.columns[i]) for i in gaps}
+    known: dict[int, set[str]] = {i: set() for i in gaps if frame.columns[i] not in frame.read}
+    for row, cells in enumerate(frame.text.cells() if known else ()):
+        for i, texts in known.items():
+            if observed[row, i]:
+                texts.add(cells[places[i]])
+    write = {i: Cells.of(texts, Style(frame.text.decimal)).write for i, texts in known.items()}
+    values = {i: table.column(frame.columns[i]).to_pylist() for i in gaps}
+    return {places[i]: (~observed[:, i], list(map(write.get(i, str), values[i]))) for i in gaps}
 
 
-def write_pairs(path: Path, x: np.ndarray, again: np.ndarray, domain: Domain, names: Names = None) -> None:
+def write_pairs(
+    path: Path, x: np.ndarray, again: np.ndarray, domain: Domain, names: Names = None, forms: Forms = None
+) -> None:
     """Write x [N, *shape] and its reconstruction: each x above its own, or as arrays (.npy: the reconstruction)."""
     if path.suffix.lower() == ".png":
         columns = min(PER_ROW, len(x))
@@ -183,11 +203,11 @@ def write_pairs(path: Path, x: np.ndarray, again: np.ndarray, domain: Domain, na
         write_grid(path, interleaved(both[: len(x)], both[len(x) :], columns), columns)
     else:
         again_names = None if names is None else [f"reconstruction of {name}" for name in names]
-        both_flat = flat("x", x, names) | flat("reconstruction", again, again_names)
-        write_table(path, both_flat, {"reconstruction": again, "x": x})
+        means = flat("reconstruction", again, again_names, forms, drawn=False)
+        write_table(path, flat("x", x, names, forms) | means, {"reconstruction": again, "x": x})
 
 
-def write_paths(path: Path, x: np.ndarray, domain: Domain, names: Names = None) -> None:
+def write_paths(path: Path, x: np.ndarray, domain: Domain, names: Names = None, forms: Forms = None) -> None:
     """Write interpolations [P, S, *shape]: a path per row, or as arrays (.csv: with the columns path and step)."""
     paths, steps = x.shape[:2]
     flattened = x.reshape(paths * steps, *domain.shape)
@@ -196,14 +216,16 @@ def write_paths(path: Path, x: np.ndarray, domain: Domain, names: Names = None) 
     else:
         where = {"path": np.repeat(np.arange(paths), steps), "step": np.tile(np.arange(steps), paths)}
         own = None if names is not None and where.keys() & set(names) else names
-        write_table(path, where | flat("x", flattened, own), {"x": x})
+        write_table(path, where | flat("x", flattened, own, forms, drawn=False), {"x": x})
 
 
-def flat(name: str, x: np.ndarray, names: Names = None) -> dict[str, np.ndarray]:
-    """x [N, …] as columns name_0 … name_(D−1), each [N], or with `names` of their own."""
-    values = x.reshape(len(x), -1)
-    own = [f"{name}_{i}" for i in range(values.shape[1])] if names is None else names
-    return {own[i]: values[:, i] for i in range(values.shape[1])}
+def flat(
+    name: str, x: np.ndarray, names: Names = None, forms: Forms = None, drawn: bool = True
+) -> dict[str, np.ndarray]:
+    """x [N, …] as columns name_0 … name_(D−1), each [N], or with `names` of their own, in their forms."""
+    columns = held(x.reshape(len(x), -1), forms, drawn)
+    own = [f"{name}_{i}" for i in range(len(columns))] if names is None else names
+    return dict(zip(own, columns, strict=True))
 
 
 def interleaved(above: np.ndarray, below: np.ndarray, columns: int) -> np.ndarray:

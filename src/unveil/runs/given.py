@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import Split, prepare, read_new
+from ..data.columnforms import Form, forms_of_json
 from ..data.raw import Raw
 from ..domain import Domain
 from .store import RunStore
@@ -37,6 +38,11 @@ def given_as(run: RunStore, x: Any) -> tuple[Split, Raw]:
     """As `new_split`, on the run's device."""
     split, raw = new_split(run, x)
     return split.to(run.device), raw
+
+
+def fitted_forms(run: RunStore) -> tuple[Form, ...] | None:
+    """How the numbers of each column were held that the run was fitted on; None where x is no table."""
+    return forms_of_json(run.data_info.get("forms"))
 
 
 @dataclass(frozen=True)

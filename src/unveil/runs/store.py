@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shlex
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,6 @@ from torch import Tensor
 
 from .. import __version__
 from ..data import Data, Split, load
-from ..data.npyfiles import split_member
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import read_json, sha256_of, write_atomic, write_json
@@ -32,6 +31,7 @@ from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, only_o
 from ..train.stage import Stage
 from .config import CONFIG, RunConfig
 from .paths import check_new, nearby_runs
+from .whereabouts import refuse_changed, refuse_in_memory, require_source
 
 DATA, RESULT = "unveil-data-1", "unveil-result-1"
 DIAGNOSIS, CONTINUATIONS = "unveil-diagnosis-1", "unveil-continuations-1"
@@ -216,13 +216,7 @@ class RunStore:
     def data(self) -> Data:
         """The data the run was fitted on, read again where needed; refused when its fingerprint has changed."""
         if self._data is None:
-            if self.config.in_memory:
-                raise RequestError(
-                    f"{self.path} was fitted on an array in memory, and a run does not keep such data.",
-                    "Save the array and give --data x.npz, or open the run with Run.load(path, data=x), with y=… and "
-                    "z=… where it was given them.",
-                )
-            self._require_source()
+            self._require_source("This needs the data that the run was fitted on")
             self._data = self.read(self.config.where)
         return self._data
 
@@ -231,50 +225,35 @@ class RunStore:
 
         Arguments: what, in words, at the beginning of a sentence.
         """
-        if (self.path / PACK).is_file():
-            raise RequestError(
-                f"{what} needs the training examples, and {self.path} is a pack, which keeps none.",
-                "Give the directory of the run that it was packed from.",
-            )
-        if self._data is None and self.config.in_memory:
-            raise RequestError(
-                f"{what} needs the training examples, and {self.path} was fitted on an array in memory, which a run "
-                "does not keep.",
-                f"Open it in Python with unveil.Run.load({str(self.path)!r}, data=x), with y=… and z=… where it was "
-                "given them; a run that was fitted on a file finds its data by itself.",
-            )
+        if self._data is None:
+            self._require_source(f"{what} needs the training examples")
         return self.data
 
-    def _require_source(self) -> None:
-        """Refuse a file or a folder that the run was fitted on and that is not where it was."""
-        where = Path(split_member(self.config.where)[0])
-        if where.is_absolute() and not where.exists():
+    def _require_source(self, what: str) -> None:
+        if (self.path / PACK).is_file():
             raise RequestError(
-                f"The data of {self.path} is not where it was when the run was fitted: there is no {str(where)!r} now.",
-                "Put it there again, or a link to it; unveil resume takes --data PATH, and Run.load(path, data=PATH) "
-                "opens the run with it for all else.",
+                f"{what}, and {self.path} is a pack, which keeps none.",
+                "Give the directory of the run that it was packed from.",
             )
+        if self.config.in_memory:
+            refuse_in_memory(self.path, what, self.columns)
+        require_source(self.path, self.config.where)
 
     def read(self, source: Any, y: Any = None, z: Any = None) -> Data:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
         data = load(source, y=y, z=z, **vars(self.config.data))
         if data.sha256 != self.data_info["sha256"]:
-            then, now = (
-                sum(self.data_info["split"]["sizes"].values()),
-                sum(map(len, (data.train, data.valid, data.test))),
-            )
-            counted = f"{now:,} examples are there, and {then:,} were" if now != then else "its values are others"
-            where = shlex.quote(str(self.config.where))
-            way = (
-                ""
-                if self.config.in_memory
-                else f" To judge the run on all that is there now, what it was trained on included: unveil evaluate "
-                f"{shlex.quote(str(self.path))} --data {where} (score, encode and impute take new x, too)."
-            )
-            raise RequestError(
-                f"The data of {self.path} has changed since the fit: {counted}.", f"Put it back as it was.{way}"
-            )
+            then = sum(self.data_info["split"]["sizes"].values())
+            now = sum(map(len, (data.train, data.valid, data.test)))
+            refuse_changed(self.path, str(source), then, now, not isinstance(source, str | Path))
         return data
+
+    def relink(self, source: str) -> Data:
+        """Tell the run where its data is now, which is read from there from then on; refused where it is other data."""
+        with self.lock():
+            found = self.read(source)
+            self.write_config(replace(self.config, where=found.source, in_memory=False))
+        return found
 
     def forget(self) -> None:
         """Drop the model held in memory, so that the next use reads the weights on disk."""

@@ -73,10 +73,11 @@ class DataOptions:
         seed: of the split and of the fixed draws; untouched by --seed.
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas.
-        header: of a table of text: the first line names the columns (first) or is a row (none); auto takes it as names
-            and refuses one that looks like a row.
+        header: of a table of text: the first line names the columns (first) or is a row (none), or the number of the
+            line that names them; auto takes the first as names and refuses one that looks like a row.
         decimal: the mark before fractions in numbers written as text; auto finds it.
-        missing: more texts and numbers in a table that stand for a missing value, separated by commas, as -999.
+        missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
+            by commas, as -999.
         size: of images: cut to squares and resized to this; auto keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
@@ -87,7 +88,7 @@ class DataOptions:
     seed: int = 0
     label: str = ""
     drop: str = ""
-    header: Literal["auto", "first", "none"] = "auto"
+    header: int | Literal["auto", "first", "none"] = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
     missing: str = ""
     size: int | Literal["auto"] = "auto"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,19 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
+from ..data.columnforms import ENOUGH_WHOLE, Form, form_of, rounded
 from ..data.frames import DRAW
 from ..data.raw import Raw
 from ..data.rowblocks import blocks
 from ..data.split import Split
-from ..data.tablecolumns import holds_whole, listing, rounded
+from ..data.tablecolumns import listing
 from ..distributions.given import mean_given, sample_given
-from ..domain import Domain
 from ..errors import RequestError, WorkError, at_least, remark
 from ..estimators.base import rows_at_once
 from ..estimators.proposals import Proposal
 from ..model import Model, device_of, require_latents
 from ..ops import keyed
-from ..runs.given import given_with_outside
+from ..runs.given import fitted_forms, given_with_outside
 from ..runs.store import RunStore
 
 FEW = 5.0  # effective samples below which a row's draws hang on a handful of latents
@@ -44,6 +45,7 @@ class Completed:
         ess: [n] effective samples per row, between 1 and K; None where z was summed over exactly.
         drawn: the values are draws and no means: where x came as whole numbers they are rounded and stay such.
         notes: sentences for the user.
+        forms: of x [N, D], how the numbers of each column are held; None of other x.
     """
 
     raw: Raw
@@ -52,6 +54,7 @@ class Completed:
     ess: np.ndarray | None
     drawn: bool
     notes: tuple[str, ...] = ()
+    forms: tuple[Form, ...] | None = None
 
     def arrays(self) -> np.ndarray:
         """x [N, *shape], or [M, N, *shape] for M > 1 draws; what was observed is as it came, bit by bit."""
@@ -63,7 +66,9 @@ class Completed:
         if self.raw.frame is None:
             return self.arrays()
         observed = np.ones(self.raw.x.shape, bool) if self.raw.observed is None else self.raw.observed
-        found = [self.raw.frame.filled(self._filled(values), observed, self.drawn) for values in self.values]
+        found = [
+            self.raw.frame.filled(self._filled(values), observed, self.drawn, self.forms) for values in self.values
+        ]
         return found[0] if len(found) == 1 else self.raw.frame.stacked(found)
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
@@ -74,13 +79,19 @@ class Completed:
         filled = x.copy() if rounds or x.dtype.kind == "f" else x.astype(np.float64)
         missing = ~observed[self.rows]
         part = filled[self.rows]
-        part[missing] = rounded(values[missing], x[observed]) if rounds else values[missing]
-        if self.drawn and not rounds:
-            for column in _whole_columns(self.raw):
+        part[missing] = _within(values[missing], x[observed]) if rounds else values[missing]
+        if not rounds:
+            for column, form in enumerate(self.forms or ()):
                 gap = missing[:, column]
-                part[gap, column] = rounded(part[gap, column], x[observed[:, column], column])
+                part[gap, column] = form.brought(part[gap, column], self.drawn)
         filled[self.rows] = part
         return filled
+
+
+def _within(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Real values as whole numbers in the type of those seen, from the smallest of them to the largest."""
+    form = form_of(seen.ravel())
+    return rounded(values, seen.dtype.type if seen.dtype.kind != "b" else bool, form.low, form.high)
 
 
 def impute(
@@ -135,13 +146,14 @@ def complete(
     gaps = np.flatnonzero(~full)
     values, ess = _impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
     scale = split.levels - 1 if split.levels else 1
+    forms = _forms(run, raw)
     notes = (
         *raw.ignored,
         *given.taken_at_nearest,
         *_said(len(gaps), ess, K, scale),
-        *(() if mean else _rounding(raw, run.domain)),
+        *(() if mean or run.domain.is_discrete else _rounding(raw, forms)),
     )
-    return Completed(raw, gaps, scale * values, ess, not mean, notes)
+    return Completed(raw, gaps, scale * values, ess, not mean, notes, forms)
 
 
 def _require_weights(model: Model) -> None:
@@ -253,25 +265,27 @@ def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tenso
     return total
 
 
-def _whole_columns(raw: Raw) -> list[int]:
-    """Columns of x [N, D] with gaps in which whatever is observed is a whole number, of whatever type."""
-    if raw.observed is None or raw.x.ndim != 2:
-        return []
-    return [
-        i
-        for i, (x, seen) in enumerate(zip(raw.x.T, raw.observed.T, strict=True))
-        if not seen.all() and holds_whole(x[seen])
-    ]
+def _forms(run: RunStore, raw: Raw) -> tuple[Form, ...] | None:
+    """How the numbers of each column of x [N, D] are held: as they came, or where few did as in training."""
+    if raw.x.ndim != 2 or raw.x.dtype.kind not in "biuf":
+        return None
+    if raw.frame is not None:
+        came = raw.frame.forms(raw.observed)
+    else:
+        observed = np.ones(raw.x.shape, bool) if raw.observed is None else raw.observed
+        came = tuple(form_of(x[seen]) for x, seen in zip(raw.x.T, observed.T, strict=True))
+    return tuple(form.joined(known) for form, known in zip(came, fitted_forms(run) or repeat(None), strict=False))
 
 
-def _rounding(raw: Raw, domain: Domain) -> tuple[str, ...]:
-    """Of a model of real numbers, a sentence that names the columns of whole numbers whose draws are rounded."""
-    if raw.observed is None or domain.is_discrete:
+def _rounding(raw: Raw, forms: tuple[Form, ...] | None) -> tuple[str, ...]:
+    """A sentence that names the columns of whole numbers whose draws are rounded."""
+    if raw.observed is None or forms is None:
         return ()
-    columns = raw.frame.columns if raw.frame is not None else tuple(map(str, range(raw.x[0].size)))
-    gappy = [] if raw.frame is None else [n for n, seen in zip(columns, raw.observed.T, strict=True) if not seen.all()]
-    typed = [] if raw.frame is None else raw.frame.whole_among(gappy)
-    names = sorted({*typed, *(columns[i] for i in _whole_columns(raw))}, key=columns.index)
+    columns = raw.frame.columns if raw.frame is not None else tuple(map(str, range(len(forms))))
+    gaps = np.atleast_1d((~raw.observed).any(0))
+    enough = ENOUGH_WHOLE if raw.frame is None else 0
+    whole = [form.decimals == 0 and form.count >= enough for form in forms]
+    names = [name for name, is_whole, gap in zip(columns, whole, gaps, strict=True) if gap and is_whole]
     if not names:
         return ()
     holds = "holds" if len(names) == 1 else "hold"

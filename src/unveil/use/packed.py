@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..data.columnforms import brought
 from ..errors import RequestError
 from ..files import check_space
+from ..runs.given import fitted_forms
 from ..runs.paths import check_writable, missing_file
 from ..runs.store import RunStore
 from .encode import Encoding, decode, encode
@@ -82,8 +84,9 @@ class Packed:
         return impute(self._run, x, **options)
 
     def sample(self, num_samples: int = 64, **options: Any) -> np.ndarray:
-        """New x [N, *shape]; options as in `Run.sample`."""
-        return sample(self._run, num_samples, **options)
+        """New x [N, *shape], of a table with the decimals of its columns; options as in `Run.sample`."""
+        drawn = sample(self._run, num_samples, **options)
+        return brought(drawn, fitted_forms(self._run), not options.get("mean"))
 
     def decode(self, z: np.ndarray | torch.Tensor, y: Any = None) -> np.ndarray:
         """E[x|z] of z [N, D] (and labels y [N], for a model conditioned on them), [N, *shape]."""

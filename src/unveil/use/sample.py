@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.tablecolumns import narwhals
+from ..data.columnforms import brought, held
+from ..data.filling import frame_of
 from ..errors import RequestError, at_least, nearest
 from ..model import Model
 from ..ops import keyed
+from ..runs.given import fitted_forms
 from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several
 from .encode import CHUNK
@@ -20,15 +22,17 @@ FRAMES = ("pandas", "polars", "pyarrow")
 
 
 def sample_as_fitted(run: RunStore, num_samples: int = 64, **options: Any) -> Any:
-    """New x as `sample` draws them: of a run that was fitted on a table a data frame with its columns.
+    """New x as `sample` draws them: of a run that was fitted on a table a data frame with its columns and types.
 
     The frame is of pandas, polars or pyarrow, the first of these that is installed; where none is, an array comes.
+    Numbers have the decimals of their column in training, and whole ones lie between its ends.
     """
-    x = sample(run, num_samples, **options)
+    x, forms, drawn = sample(run, num_samples, **options), fitted_forms(run), not options.get("mean")
     library = next((name for name in FRAMES if importlib.util.find_spec(name)), None)
     if run.columns is None or library is None:
-        return x
-    return narwhals().from_dict(dict(zip(run.columns, x.T, strict=True)), backend=library).to_native()
+        return brought(x, forms, drawn)
+    columns = dict(zip(run.columns, held(x, forms, drawn), strict=True))
+    return frame_of(columns, forms, drawn, library)
 
 
 @torch.no_grad()

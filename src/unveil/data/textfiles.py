@@ -1,0 +1,224 @@
+"""Files of text as they are found: their encoding, and the lines above and in a table that are no rows of it."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from ..errors import RequestError
+from .compressed import CHUNK, opened
+from .foreign import require_text
+from .raw import MISSING
+from .tablecolumns import is_number
+from .writtennumbers import decimals
+
+PEEK = 100  # lines that are looked at first
+TOLD = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)  # the first line that spreadsheets write and read
+COMMENTS = ("#", "%", "//")
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+WIDE = 0.4  # share of zero bytes at every second place that tells of 16 bits without a mark
+UNIT = 15  # characters of a unit, at most
+BRACKETS = re.compile(r"\[.*\]|\(.*\)|<.*>")
+TOTALS = frozenset(
+    (
+        "total", "totals", "grand total", "subtotal", "sum", "sums", "mean", "average", "avg", "gesamt", "summe",
+        "gesamtsumme", "mittelwert", "somme", "moyenne", "totale", "somma", "media", "suma", "promedio", "soma",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file of text.
+
+    Arguments: path; encoding; above, the lines above the table; separator that the first line tells, or ""; named,
+    whether somebody said which line names the columns.
+    """
+
+    path: Path
+    encoding: str = "utf-8-sig"
+    above: tuple[str, ...] = ()
+    separator: str = ""
+    named: bool = False
+
+    def rows(self, separator: str) -> Iterator[tuple[int, list[str]]]:
+        """The number of the last line of each row, from 1 in the file, and its cells; none of an empty line."""
+        most = csv.field_size_limit(2**31 - 1)
+        try:
+            with opened(self.path) as binary, io.TextIOWrapper(binary, encoding=self.encoding, newline="") as stream:
+                for _ in self.above:
+                    stream.readline()
+                reader = csv.reader(stream, delimiter=separator, strict=True)
+                for cells in reader:
+                    yield reader.line_num + len(self.above), cells
+        finally:
+            csv.field_size_limit(most)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its bytes are those of a table in UTF-8 and nothing else."""
+        return self.encoding == "utf-8-sig" and not self.above
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say of how it is read."""
+        name, said = self.path.name, []
+        if self.encoding not in ("utf-8-sig", "utf-16"):
+            said.append(
+                f"{name} is not in UTF-8 and is read as {self.encoding}; write it again where letters are wrong."
+            )
+        told = [line for line in self.above if line.strip() and not TOLD.fullmatch(line)]
+        if told and not self.named:
+            what, are = ("1 line", "is") if len(told) == 1 else (f"{len(told)} lines", "are")
+            said.append(f"{what} above the table in {name} {are} left out, first {told[0].strip()[:40]!r}.")
+        return tuple(said)
+
+
+def text_file(path: Path, header: int | str = "auto") -> TextFile:
+    """A file with what stands above its table.
+
+    Arguments: header, the number of the line that names the columns, or as of `read_table`.
+    """
+    require_text(path)
+    encoding = _encoding(path)
+    with opened(path) as binary, io.TextIOWrapper(binary, encoding=encoding, newline="") as stream:
+        first = list(islice(stream, PEEK if isinstance(header, str) else header))
+    lines = [line.rstrip("\r\n") for line in first]
+    told = TOLD.fullmatch(lines[0]) if lines else None
+    separator = told[1].replace("\\t", "\t") if told else ""
+    if isinstance(header, int):
+        if len(lines) < header:
+            raise RequestError(f"data.header={header} came, and {path} has {len(lines)} lines.", "Give one of them.")
+        return TextFile(path, encoding, tuple(lines[: header - 1]), separator, named=True)
+    return TextFile(path, encoding, tuple(lines[: _above(lines, separator)]), separator)
+
+
+def _above(lines: Sequence[str], separator: str) -> int:
+    """How many lines stand above a table: one that tells the separator, comments, and empty ones before others."""
+    count = 1 if lines and TOLD.fullmatch(lines[0]) else 0
+    while count < len(lines) and (not lines[count].strip() or lines[count].startswith(COMMENTS)):
+        count += 1
+    if count == len(lines):
+        return 0
+    if count and lines[count - 1].startswith(COMMENTS) and _is_header(lines[count - 1 : count + 1], separator):
+        count -= 1
+    return count
+
+
+def _is_header(lines: Sequence[str], separator: str) -> bool:
+    """Whether a line that begins like a comment names columns: as many as the next line has cells, some of numbers."""
+    for mark in (separator, ",", ";", "\t", "|"):
+        if mark:
+            above, below = (line.split(mark) for line in lines)
+            if len(above) == len(below) > 1 and any(is_number(cell) for cell in below):
+                return True
+    return False
+
+
+def _encoding(path: Path) -> str:
+    """That of a mark at its beginning, UTF-8, UTF-16 without a mark, or what Windows writes in western Europe."""
+    decoder, decoded, zeros, line = codecs.getincrementaldecoder("utf-8")(), True, 0, 1
+    with opened(path) as stream:
+        chunk = stream.read(CHUNK)
+        for mark, name in BOMS[1:]:
+            if chunk.startswith(mark):
+                return name
+        if wide := _wide(chunk):
+            return wide
+        while chunk:
+            if not zeros:
+                before, _, _ = chunk.partition(b"\0")
+                line, zeros = line + before.count(b"\n"), len(before) < len(chunk)
+            decoded = decoded and _decodes(decoder, chunk)
+            chunk = stream.read(CHUNK)
+    if zeros:
+        _refuse_zeros(path, line)
+    return "utf-8-sig" if decoded and _decodes(decoder, b"", final=True) else _western(path)
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = False) -> bool:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _wide(chunk: bytes) -> str:
+    """The order of bytes of 16-bit text without a mark, or ""."""
+    if len(chunk) < 4:
+        return ""
+    even, odd = (chunk[i::2].count(0) / len(chunk[i::2]) for i in (0, 1))
+    return "utf-16-le" if odd > WIDE > even else "utf-16-be" if even > WIDE > odd else ""
+
+
+def _western(path: Path) -> str:
+    """cp1252, or latin-1 where a byte is none of it."""
+    with opened(path) as stream:
+        while chunk := stream.read(CHUNK):
+            if any(byte in chunk for byte in (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")):
+                return "latin-1"
+    return "cp1252"
+
+
+def _refuse_zeros(path: Path, line: int) -> None:
+    raise RequestError(
+        f"Line {line} of {path} holds zero bytes, which no text does: a write may have been cut off, or it is no text.",
+        f"In Python this takes them out: import pathlib; p = pathlib.Path({str(path)!r}); "
+        rf"p.with_name('clean-' + p.name).write_bytes(p.read_bytes().replace(b'\0', b''))",
+    )
+
+
+def units(rows: Sequence[list[str]]) -> bool:
+    """Whether the first of the rows below the names holds units: texts over columns of numbers, in brackets or short.
+
+    A single text tells too little, unless it is in brackets.
+    """
+    first, below = rows[0], rows[1:]
+    columns = [[row[i].strip() for row in below if i < len(row)] for i in range(len(first))]
+    numeric = [i for i, cells in enumerate(columns) if _are_numbers(cells)]
+    texts = [first[i].strip() for i in numeric]
+    given = [text for text in texts if text and text != "-"]
+    if not given or any(is_number(text) or decimals([text]) or text.casefold() in MISSING for text in given):
+        return False
+    if len(given) == 1 or len(set(given)) < min(2, len(given)):
+        return all(BRACKETS.fullmatch(text) for text in given)
+    return max(map(len, given)) <= UNIT
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    known = [cell for cell in cells if cell.casefold() not in MISSING]
+    return len(known) > 1 and all(is_number(cell) or decimals([cell]) for cell in known)
+
+
+def is_total(cells: Sequence[str]) -> bool:
+    """Whether a row names itself a total of others, or their mean, and holds a number."""
+    first = next((cell for cell in cells if cell.strip()), "")
+    return first.strip().rstrip(":").casefold() in TOTALS and any(is_number(cell) or decimals([cell]) for cell in cells)
+
+
+def table_begins(file: TextFile) -> int:
+    """The first line that may name columns, with as many cells as most have, by any separator; 0 where none does."""
+    best, found = 0, 0
+    for separator in (",", ";", "\t", "|"):
+        try:
+            rows = [(line, cells) for line, cells in islice(file.rows(separator), PEEK) if cells]
+        except csv.Error:
+            continue
+        common = Counter(len(cells) for _, cells in rows if len(cells) > 1).most_common(1)
+        if common and common[0][1] > best and 2 * common[0][1] > len(rows):
+            best, count = common[0][1], common[0][0]
+            found = next((line for line, cells in rows if len(cells) == count and _may_name(cells)), 0)
+    return found
+
+
+def _may_name(cells: Sequence[str]) -> bool:
+    """Whether cells may be names of columns: none is empty or a number."""
+    return all(cell.strip() and not is_number(cell) and not decimals([cell]) for cell in cells)

@@ -1,0 +1,215 @@
+"""Tables of text: what separates their cells, what they name, how many rows they have and which lines are none."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from ..errors import RequestError
+from .compressed import kind_of
+from .raw import MISSING
+from .tablecolumns import is_number
+from .textfiles import PEEK, TextFile, is_total, table_begins, text_file, units
+from .writtennumbers import decimals
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+NULLS = (  # what pyarrow takes as missing, in any column
+    "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",
+    "n/a", "nan", "null",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of text as it stands in its file.
+
+    Arguments: file; separator of its cells; names of the columns, in the file's order; has_header, whether the first
+    line is they; marks, how often a text stands for a missing value, by column; notes, what to say of it; is_open,
+    whether nothing tells which mark stands before fractions; decimal, that mark in columns that were read as numbers;
+    others, the numbers of lines that are no rows: units below the names, totals at the end; is_short, whether the
+    first line has no cell for the names of the rows, as R writes it: the first of `names` then is "".
+    """
+
+    file: TextFile
+    separator: str
+    names: list[str]
+    has_header: bool = True
+    marks: Mapping[str, Counter[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    is_open: bool = False
+    decimal: str = "."
+    others: frozenset[int] = frozenset()
+    is_short: bool = False
+
+    @property
+    def header(self) -> list[str]:
+        """The cells of the first line."""
+        return self.names[self.is_short :]
+
+    @property
+    def path(self) -> Path:
+        return self.file.path
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """The lines above the table."""
+        return self.file.above
+
+    def lines(self) -> Iterator[tuple[bool, list[str]]]:
+        """Whether what stands below the names is a row, and its cells."""
+        found = self.file.rows(self.separator)
+        if self.has_header:
+            next(found)
+        for line, cells in found:
+            if cells or len(self.names) == 1:  # else the line is empty, and no row
+                yield line not in self.others, cells or [""]
+
+    def cells(self) -> Iterator[list[str]]:
+        """The cells of each row, as the text that stands in the file."""
+        return (cells for is_row, cells in self.lines() if is_row)
+
+
+def text_table(path: Path, header: int | str, columns: Sequence[str] | None) -> tuple[TextTable, int, bool]:
+    """(a table, the number of its rows, whether a cell goes over several lines); arguments as of `read_table`.
+
+    A new file need not have the lines above its table that the first one had.
+    """
+    file = text_file(path, "auto" if columns else header)
+    separator = file.separator or _separator(file)
+    if columns and isinstance(header, int) and not set(columns) <= set(_names(file, separator)):
+        file = text_file(path, header)
+        separator = file.separator or _separator(file)
+    text = TextTable(file, separator, [], header != "none", is_short=header != "none" and _is_short(file, separator))
+    return _counted(replace(text, others=_units(text)))
+
+
+def _is_short(file: TextFile, separator: str) -> bool:
+    """Whether the first line has one cell less than each of the next, of which the last may be cut off.
+
+    The first cells of the others then name the rows, each by its own; an empty last cell would be a separator too many.
+    """
+    with suppress(csv.Error):
+        first, *rows = [cells for _, cells in islice(file.rows(separator), PEEK) if cells] or [[]]
+        whole = rows[:-1] if len(rows) > 2 else []
+        if whole and first and {len(cells) for cells in whole} == {len(first) + 1}:
+            return len({cells[0] for cells in whole}) == len(whole) and any(cells[-1].strip() for cells in whole)
+    return False
+
+
+def _names(file: TextFile, separator: str) -> list[str]:
+    """The cells of the first line; none where a quote does not end."""
+    with suppress(csv.Error):
+        return next(file.rows(separator), (0, list[str]()))[1]
+    return []
+
+
+def _units(text: TextTable) -> frozenset[int]:
+    """The line of units below the names, if there is one."""
+    if not text.has_header:
+        return frozenset()
+    with suppress(csv.Error):  # which `_counted` says
+        first = [(line, cells) for line, cells in islice(text.file.rows(text.separator), PEEK) if cells]
+        if len(first) > 3 and units([cells for _, cells in first[1:]]):
+            return frozenset({first[1][0]})
+    return frozenset()
+
+
+def _separator(file: TextFile) -> str:
+    """That of the file's ending, or another where only that cuts every line into as many cells, two or more.
+
+    Lines such as "0,5;1,5" are cut alike by both; the semicolon is the one where it leaves nothing but numbers.
+    """
+    own = SEPARATORS[kind_of(file.path)]
+    tried = [own, *(other for other in (";", "\t", ",", "|") if other != own)]
+    lengths = {separator: _lengths(file, separator) for separator in tried}
+    even = [separator for separator, found in lengths.items() if len(set(found)) == 1 and found[0] > 1]
+    named = [separator for separator, found in lengths.items() if found and found[0] > 1]
+    if {",", ";"} <= set(even) and _are_numbers(file, ";"):
+        return ";"
+    return next(iter([*even, *named]), own) if own not in named or even else own
+
+
+def _are_numbers(file: TextFile, separator: str) -> bool:
+    """Whether a separator leaves numbers and marks of a missing value in all the first lines, some with a comma."""
+    cells = [cell for _, (_, row) in zip(range(PEEK), file.rows(separator), strict=False) for cell in row]
+    given = [cell for cell in cells if cell.strip().casefold() not in MISSING]
+    return any("," in cell for cell in given) and all(decimals([cell]) or is_number(cell) for cell in given)
+
+
+def _lengths(file: TextFile, separator: str) -> list[int]:
+    """The numbers of cells of the first lines; none where a quote does not end."""
+    try:
+        lines = (cells for _, cells in file.rows(separator) if cells)
+        return [len(cells) for cells, _ in zip(lines, range(PEEK), strict=False)]
+    except csv.Error:
+        return []
+
+
+def _counted(text: TextTable) -> tuple[TextTable, int, bool]:
+    """(the table with its names and marks, its rows, whether a cell goes over several lines).
+
+    Refuses a row of another length, and a quote that does not end. A row of totals at the end is none.
+    """
+    rows, before, breaks, known = 0, 0, False, frozenset(NULLS)
+    lines = text.file.rows(text.separator)
+    names: list[str] = []
+    last: tuple[int, list[str]] = (0, [])
+    try:
+        before, names = next(lines, (0, []))
+        names = [*[""] * text.is_short, *names]
+        marks: list[Counter[str]] = [Counter() for _ in names]
+        if not text.has_header:
+            rows = 1
+            _mark(marks, names, known)
+        for line, cells in lines:
+            if len(cells) not in (0, len(names)):
+                _refuse_row(text, line, len(cells), len(names))
+            if line not in text.others:
+                rows += bool(cells) or len(names) == 1
+                _mark(marks, cells, known)
+            last = (line, cells) if cells else last
+            breaks, before = breaks or line > before + 1, line
+    except csv.Error as error:
+        raise RequestError(
+            f"A cell that begins in line {before + 1} of {text.path} has a quote that does not end: {error}.",
+            'Write a quote within a cell twice, with the cell in quotes: "a 5"" pipe".',
+        ) from error
+    told = [f"Line {line} of {text.path.name} holds units and is no row." for line in text.others]
+    if rows > 2 and is_total(last[1]) and not _stands_before(text, *last):
+        text, rows = replace(text, others=text.others | {last[0]}), rows - 1
+        told.append(
+            f"Line {last[0]} of {text.path.name} is taken as a total of the rows above and left out: "
+            f"{', '.join(last[1])[:60]}."
+        )
+    names = names if text.has_header else [str(i) for i in range(len(names))]
+    found = {name: counts for name, counts in zip(names, marks, strict=True) if counts}
+    return replace(text, names=names, marks=found, notes=tuple(told)), rows, breaks
+
+
+def _stands_before(text: TextTable, line: int, cells: list[str]) -> bool:
+    """Whether the first text of a row stands in its column further up."""
+    place = next(i for i, cell in enumerate(cells) if cell.strip())
+    return any(row[place] == cells[place] for at, row in text.file.rows(text.separator) if row and at < line)
+
+
+def _mark(marks: list[Counter[str]], cells: list[str], known: frozenset[str]) -> None:
+    if not known.isdisjoint(cells):
+        for i, cell in enumerate(cells):
+            if cell in known:
+                marks[i][cell] += 1
+
+
+def _refuse_row(text: TextTable, line: int, cells: int, columns: int) -> None:
+    first = len(text.above) + 1
+    way = "Give each row a cell for each column; a cell that holds the separator stands in quotes."
+    if not text.file.named and (begins := table_begins(text.file)) > first:
+        way = f"If line {begins} names the columns: data.header={begins}"
+    named = "the first line" if first == 1 else f"line {first}"
+    raise RequestError(
+        f"Line {line} of {text.path} has {cells} cell{'s' if cells > 1 else ''}, and {named} {columns}.", way
+    )
