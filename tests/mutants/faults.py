@@ -46,7 +46,7 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
         "tests/estimators/test_rows_alone.py",
     ),
     fault(
-        "scores-by-their-place", "use/score.py",
+        "scores-by-their-place", "use/reference.py",
         "common=True", "common=False",
         "tests/estimators/test_rows_alone.py::test_score_is_a_function_of_the_row",
     ),
@@ -323,14 +323,24 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/diagnostics/test_collapse.py::test_the_drop_of_a_linear_gaussian_model_is_the_closed_form",
     ),
     fault(
-        "percentile-from-the-wrong-end", "use/score.py",
-        "np.searchsorted(np.sort(reference), log_px)", "np.searchsorted(np.sort(-reference), -log_px)",
+        "percentile-from-the-wrong-end", "use/reference.py",
+        "np.searchsorted(np.sort(self.log_px), log_px)", "np.searchsorted(np.sort(-self.log_px), -log_px)",
         "tests/runs/test_laws.py::test_a_percentile_is_the_share_of_less_likely_validation_examples",
     ),
     fault(
-        "ranked-among-test-examples", "use/score.py",
-        'run.scores("valid")', 'run.scores("test")',
+        "ranked-among-test-examples", "runs/store.py",
+        'read_scores(self.path / SCORES, "valid", ', 'read_scores(self.path / SCORES, "test", ',
         "tests/runs/test_laws.py::test_a_percentile_is_the_share_of_less_likely_validation_examples",
+    ),
+    fault(
+        "ranked-among-examples-of-other-draws", "fitting/carry_out.py",
+        "run.write_scores(reference.log_px,", "run.write_scores(judged(run.model, ranked, judge).estimate.log_px,",
+        "tests/use/test_score.py::test_validation_examples_have_the_scores_that_they_are_ranked_by",
+    ),
+    fault(
+        "a-unit-of-nothing", "use/oddity.py",
+        "if not differ(known):", "if not len(known):",
+        "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",
     ),
     fault(
         "imputed-over-what-is-known", "use/impute.py",

@@ -34,6 +34,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judging is not what is looked at here."""
     monkeypatch.setattr(Probe, "seconds_per_validation", lambda self: 0.01)
     monkeypatch.setattr(Probe, "seconds_per_sample", lambda self, name: 1e-6)
+    monkeypatch.setattr(Probe, "seconds_per_row", lambda self, name: 1e-6)
 
 
 def model(data: Data, **arguments: Any) -> VAE:

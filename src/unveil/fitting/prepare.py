@@ -20,7 +20,8 @@ from ..planning.plan import Plan, Request, check_counts, resolve
 from ..registry import describe, seeded
 from ..runs.config import RunConfig
 from ..runs.paths import check_new, check_writable, default_path
-from ..runs.store import RunStore, versions
+from ..runs.store import RunStore
+from ..runs.versions import versions
 from ..settings.choices import DEFAULTS, Choices, choose
 from ..settings.keys import PARTS
 from ..settings.options import DataOptions

@@ -16,8 +16,7 @@ from ..model import Model, device_of
 from ..objectives import Objective
 from ..ops import threads
 from ..registry import rebuild
-from ..runs.store import RANKED
-from ..settings.judging import Judging, default_estimator, make_estimator
+from ..settings.judging import RANKED, Judging, default_estimator, make_estimator
 from ..settings.options import EvaluationOptions, TrainOptions
 from ..settings.phase import Phase
 from ..train.stage import Stage
@@ -31,6 +30,8 @@ VALIDATION_SHARE = 0.1  # of the seconds for training, that validations may take
 REPORT_SECONDS = 8.0
 COMPILING, GAIN = 25.0, 0.1  # seconds per stage that compiling takes, and the share it saves, before it is tried
 FEWEST = {"elbo": 2}  # draws with which an estimate is judged at least, 10 but for a plain mean over draws
+FEWEST_RANKED = 200  # validation examples that new ones are ranked among, at least
+RANKING_SHARE = 0.5  # of the seconds for judging, that those may take, which are judged one by one
 WORTH = 0.97  # of an eager step's time, from which on a compiled one is not used
 LARGE = 5e8  # floating-point operations per update from which threads and reduced precision matter
 MEMORY_SHARE = 0.5  # of what is free, for a step
@@ -308,11 +309,16 @@ def _judging(asked: EvaluationOptions, probe: Probe, minutes: float | None, trai
     name = _judge_of(asked, model)
     if make_estimator(name).num_samples is None:
         return Judging(name), 0.5
-    rows = sum(ROWS * math.ceil(n / ROWS) for n in (len(data.test), min(len(data.valid), RANKED)))
-    if model.draw_labels(1) is not None:  # validation is ranked with every label, too
-        rows += ROWS * math.ceil(min(len(data.valid), RANKED) / ROWS) * len(data.classes or ())
-    per_sample = probe.seconds_per_sample(name) * rows
     allowed = EVALUATION_SHARE * 60 * minutes if minutes else _beside(training, *JUDGING)
-    samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), allowed / per_sample)))
+    alone = probe.seconds_per_row(name)
+    ranked = int(min(RANKED, max(FEWEST_RANKED, RANKING_SHARE * allowed / alone)))
+    each, rows = min(len(data.valid), ranked), ROWS * math.ceil(len(data.test) / ROWS)
+    if model.draw_labels(1) is None:
+        rows += each
+    else:  # validation is judged as test is, and ranked with every label
+        rows += ROWS * math.ceil(each / ROWS) + each * len(data.classes or ())
+    per_sample = probe.seconds_per_sample(name) * rows
+    samples = (allowed - alone * each) / per_sample
+    samples = int(min(500 if rows <= 5000 else 100, max(FEWEST.get(name, 10), samples)))
     samples = samples if asked.num_samples == "auto" else asked.num_samples
-    return Judging(name, samples), samples * per_sample
+    return Judging(name, samples, ranked), samples * per_sample + alone * each

@@ -10,13 +10,20 @@ from ..model import Model
 from ..registry import lookup
 from .keys import estimator_arguments
 
+RANKED = 1000  # validation examples that are scored, for new ones to be ranked among; fewer where each takes long
+
 
 @dataclass(frozen=True)
 class Judging:
-    """How log p(x) of a run is judged: the name of the estimator, and K, or None where it draws nothing."""
+    """How log p(x) of a run is judged.
+
+    Arguments: estimator, its name; num_samples, K, or None where it draws nothing; ranked, the most validation examples
+    that new ones are ranked among.
+    """
 
     estimator: str
     num_samples: int | None = None
+    ranked: int = RANKED
 
     def make(self) -> Estimator:
         return make_estimator(self.estimator, self.num_samples)
