@@ -338,6 +338,11 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/use/test_score.py::test_validation_examples_have_the_scores_that_they_are_ranked_by",
     ),
     fault(
+        "a-verdict-from-too-little", "diagnostics/verdicts.py",
+        "limit = max(WORTH, ", "limit = max(0.0, ",
+        "tests/evaluation/test_findings.py::test_a_difference_is_clear_beyond_chance_and_beyond_what_matters",
+    ),
+    fault(
         "a-unit-of-nothing", "use/oddity.py",
         "if not differ(known):", "if not len(known):",
         "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",
