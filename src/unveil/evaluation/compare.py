@@ -134,8 +134,8 @@ def _remarks(rows: Sequence[Row], mixed: bool) -> list[str]:
         )
     if unsure := [row.name for row in rows[1:] if not clearly(row.difference, row.stderr, row.result["num_examples"])]:
         found.append(
-            f"{rows[0].name} is not clearly better than {', '.join(unsure)}: the difference is within its error, or too "
-            "small to matter."
+            f"{rows[0].name} is not clearly better than {', '.join(unsure)}: the difference is within its error, or "
+            "too small to matter."
         )
     if mixed:
         found.append(
