@@ -343,6 +343,11 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/evaluation/test_findings.py::test_a_difference_is_clear_beyond_chance_and_beyond_what_matters",
     ),
     fault(
+        "a-square-beyond-float32", "distributions/continuous.py",
+        "return x if torch.is_grad_enabled() else x.double()", "return x",
+        "tests/use/test_odd_rows.py::test_far_values_have_the_density_that_an_integral_over_z_has",
+    ),
+    fault(
         "a-unit-of-nothing", "use/oddity.py",
         "if not differ(known):", "if not len(known):",
         "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",
