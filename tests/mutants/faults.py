@@ -348,6 +348,11 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/use/test_odd_rows.py::test_far_values_have_the_density_that_an_integral_over_z_has",
     ),
     fault(
+        "classes-counted-as-rows", "fitting/classes.py",
+        "ones, classes = int((count == 1).sum())", "ones, classes = int((count == 2).sum())",
+        "tests/fitting/test_notes.py",
+    ),
+    fault(
         "a-unit-of-nothing", "use/oddity.py",
         "if not differ(known):", "if not len(known):",
         "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",

@@ -62,14 +62,16 @@ class StudentT(Unchecked):
             return self.loc + self.scale * normal * (self.df / 2 / half_chi2).sqrt()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        r = ((wide(value) - self.loc) / (self.scale * self.df.sqrt())).abs()
         constant = _log_gamma_ratio(self.df / 2) - 0.5 * (self.df * math.pi).log() - self.scale.log()
-        return constant - (self.df + 1) / 2 * _log_one_plus_square(r)
+        return constant - (self.df + 1) / 2 * _log_one_plus_square(
+            (value - self.loc).abs(), self.scale * self.df.sqrt()
+        )
 
 
-def _log_one_plus_square(r: Tensor) -> Tensor:
-    """log(1 + r²) for r ≥ 0, without r² where it would overflow."""
-    return torch.where(r < LARGE, torch.log1p(r.clamp(max=LARGE) ** 2), 2 * r.clamp(min=LARGE).log())
+def _log_one_plus_square(distance: Tensor, unit: Tensor) -> Tensor:
+    """log(1 + r²) with r = distance/unit ≥ 0, also where r² overflows."""
+    r, far = distance / unit, distance.clamp(min=torch.finfo(distance.dtype).tiny).log() - unit.log()
+    return torch.where(r < LARGE, torch.log1p(r.clamp(max=LARGE) ** 2), 2 * far)
 
 
 def _log_gamma_ratio(y: Tensor) -> Tensor:
