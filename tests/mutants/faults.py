@@ -353,6 +353,11 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/fitting/test_notes.py",
     ),
     fault(
+        "a-shape-without-its-row", "use/score.py",
+        "return np.where(impossible, np.nan, found.numpy())", "return np.full(len(impossible), float(found.median()))",
+        "tests/use/test_score.py::test_each_row_has_the_pareto_shape_of_its_own_weights",
+    ),
+    fault(
         "a-unit-of-nothing", "use/oddity.py",
         "if not differ(known):", "if not len(known):",
         "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",

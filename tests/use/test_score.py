@@ -9,11 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from quick import fitted
 from unveil.api import Run
 from unveil.cli import main
+from unveil.estimators.psis import pareto_k
+from unveil.model import Model
+from unveil.ops import keyed
+from unveil.runs.given import given_as
 
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(400, 2)) @ RNG.normal(size=(2, 12)) + 0.05 * RNG.normal(size=(400, 12))).astype(np.float32)
@@ -115,3 +120,28 @@ def test_ranks_among_a_handful_say_so(rows: int, said: str, tmp_path: Path) -> N
         assert any("no oddity" in note and "there is only one" in note for note in scores.notes)
     else:
         assert np.isfinite(scores.oddity).all()
+
+
+def test_each_row_has_the_pareto_shape_of_its_own_weights(tmp_path: Path) -> None:
+    many = fitted(X, tmp_path / "run", **SMALL, evaluation__num_samples=100)
+    new = X[:20].copy()
+    new[7] *= -30.0
+    scores = many.score(new)
+    batch = given_as(many.store, new[7:8])[0].batch(torch.arange(1))
+    with torch.no_grad(), keyed("evaluate", 0, 0):
+        terms = Model.infer(many.model, batch, 100)
+    assert scores.khat is not None and scores.khat[7] == pytest.approx(
+        float(pareto_k(terms.log_w.double())[0]), abs=1e-3
+    )
+    assert scores.khat[7] > 0.7 and np.median(scores.khat) < scores.khat[7]
+    np.save(tmp_path / "new.npy", new)
+    assert main(["score", str(many.path), str(tmp_path / "new.npy"), "-o", str(tmp_path / "s.csv")]) == 0
+    with (tmp_path / "s.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["row", "log_px", "stderr", "percentile", "khat"]
+    assert float(rows[7]["khat"]) == scores.khat[7]
+
+
+def test_where_no_draws_are_weighed_there_is_no_pareto_shape(run: Run, tmp_path: Path) -> None:
+    exact = fitted(X, tmp_path / "run", model="linear_gaussian", latent=2, steps=5)
+    assert exact.score(X[:5]).khat is None and run.score(X[:5]).khat is None  # closed form; ten draws are too few

@@ -24,7 +24,9 @@ class Scores:
 
     Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
     no error can be told; percentile [N], the share of validation examples (in %) that are less likely, NaN of a row
-    with gaps; direction and estimator say what log_px is; files, of a folder of pictures, the path of each row's.
+    with gaps; direction and estimator say what log_px is; files, of a folder of pictures, the path of each row's; khat
+    [N], where draws of z are weighed and there are 25 or more, the Pareto shape k̂ of a row's largest weights: above 0.7
+    a few of them dominate, log p(x) may be higher and its error larger than stated; −inf where all weights are equal.
     With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`.
     """
 
@@ -35,6 +37,7 @@ class Scores:
     estimator: str
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
+    khat: np.ndarray | None = None
     oddity: np.ndarray | None = None
     oddity_percentile: np.ndarray | None = None
     odd_by: np.ndarray | None = None
@@ -45,8 +48,8 @@ class Scores:
     def columns(self) -> dict[str, np.ndarray]:
         rows = np.arange(len(self.log_px))
         numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
-        odd = {name: getattr(self, name) for name in ("oddity", "oddity_percentile", "odd_by")}
-        return file_column(self.files) | numbers | {name: given for name, given in odd.items() if given is not None}
+        further = {name: getattr(self, name) for name in ("khat", "oddity", "oddity_percentile", "odd_by")}
+        return file_column(self.files) | numbers | {name: found for name, found in further.items() if found is not None}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The same as arrays, the one that stands for all first; words are left out."""
@@ -89,12 +92,21 @@ def score(
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
     told = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *_said_gaps(gaps))
     notes = (*raw.ignored, *told, *reference.notes)
-    found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files)
+    khat = _khat(estimate, given.outside | np.isneginf(log_px))
+    found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files, khat)
     if judge is not None:
         odd = judge(given.split, log_px)
         found = replace(found, oddity=odd.value, oddity_percentile=odd.percentile, odd_by=odd.by)
         found = replace(found, notes=(*notes, *odd.notes))
     return as_it_came(x, raw, found)
+
+
+def _khat(estimate: Estimate, impossible: np.ndarray) -> np.ndarray | None:
+    """k̂ [N] of the weights, NaN in impossible rows [N]; None where there are no weights, or too few to tell."""
+    found = estimate.diagnostics.get("khat")
+    if found is None or bool(found.isnan().all()):
+        return None
+    return np.where(impossible, np.nan, found.numpy())
 
 
 def _with_gaps(given: Given) -> np.ndarray:
