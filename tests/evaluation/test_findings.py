@@ -120,6 +120,32 @@ def test_a_difference_is_clear_beyond_chance_and_beyond_what_matters() -> None:
     assert [clearly(9.0, error, 50) for error in (None, math.nan, math.inf)] == [0, 0, 0] and clearly(9.0, 0.1, 1) == 0
 
 
+def test_of_its_own_data_a_run_is_judged_on_what_was_not_trained_on(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "x.npy", X)  # what a run that was fitted on an array is told to give
+    plain, again = run.evaluate(), run.evaluate(data=str(tmp_path / "x.npy"))
+    assert (again["split"], again["num_examples"]) == ("test", 30)
+    assert again["log_px"] == pytest.approx(plain["log_px"]) and plain["findings"] == []
+    (said,) = again["findings"]
+    assert said["code"] == "own_data" and "Only its 30 test examples are judged" in said["sentence"]
+    assert run.evaluate(data=X, split="train")["num_examples"] == 240
+    for other in (X[:299], X[::-1]):
+        found = run.evaluate(data=np.ascontiguousarray(other))
+        assert (found["split"], found["num_examples"], found["findings"]) == ("given", len(other), [])
+    assert main(["evaluate", str(run.path), "--data", str(tmp_path / "x.npy"), "--gap", "--limit", "2"]) == 0
+    assert "Only its 30 test examples are judged" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_source_that_has_changed_is_judged_with_a_word(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    run = fitted(str(tmp_path / "x.npy"), tmp_path / "run", steps=2, **SMALL)
+    np.save(tmp_path / "x.npy", X[:299])
+    found = Run.load(run.path).evaluate(data=str(tmp_path / "x.npy"))
+    assert found["num_examples"] == 299
+    assert "holds examples that training saw" in found["findings"][-1]["sentence"]
+
+
 def test_runs_that_hardly_differ_are_called_so(run: Run, tmp_path: Path) -> None:
     again = shutil.copytree(run.path, tmp_path / "again")
     found = compare([run.store, unveil.Run.load(again, data=X).store])

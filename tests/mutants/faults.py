@@ -358,6 +358,11 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/use/test_score.py::test_each_row_has_the_pareto_shape_of_its_own_weights",
     ),
     fault(
+        "training-rows-judged-as-new", "evaluation/splits.py",
+        "(new, GIVEN) if own is None else (getattr(own, split), split)", "(new, GIVEN)",
+        "tests/evaluation/test_findings.py::test_of_its_own_data_a_run_is_judged_on_what_was_not_trained_on",
+    ),
+    fault(
         "a-unit-of-nothing", "use/oddity.py",
         "if not differ(known):", "if not len(known):",
         "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",
