@@ -24,9 +24,10 @@ class Scores:
 
     Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
     no error can be told; percentile [N], the share of validation examples (in %) that are less likely, NaN of a row
-    with gaps; direction and estimator say what log_px is; files, of a folder of pictures, the path of each row's; khat
-    [N], where draws of z are weighed and there are 25 or more, the Pareto shape k̂ of a row's largest weights: above 0.7
-    a few of them dominate, log p(x) may be higher and its error larger than stated; −inf where all weights are equal.
+    with gaps, and where none were scored on the same draws; direction and estimator say what log_px is; files, of a
+    folder of pictures, the path of each row's; khat [N], where draws of z are weighed and there are 25 or more, the
+    Pareto shape k̂ of a row's largest weights: above 0.7 a few of them dominate, log p(x) may be higher and its error
+    larger than stated; −inf where all weights are equal.
     With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`.
     """
 
