@@ -76,7 +76,7 @@ def test_scores_are_a_row_per_example_and_equal_twice(call: Call, folder: Path) 
     assert call("score", "run", "new.npz:x", "-o", "two.csv").code == 0
     assert (folder / "one.csv").read_bytes() == (folder / "two.csv").read_bytes()
     table = read_csv(folder / "one.csv")
-    assert list(table) == ["row", "log_px", "stderr", "percentile"]
+    assert list(table) == ["row", "log_px", "stderr", "percentile", "khat"]
     assert table["row"].tolist() == list(range(20))
     assert (table["log_px"] < 0).all() and ((table["percentile"] >= 0) & (table["percentile"] <= 100)).all()
 

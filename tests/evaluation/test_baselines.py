@@ -278,7 +278,7 @@ def test_counts_have_exact_baselines_and_unit_data_is_a_density() -> None:
 @pytest.mark.parametrize("direction", ["lower", "exact"])
 def test_a_difference_to_a_bound_is_called_one(direction: str) -> None:
     one = {"log_px": -50.0, "difference": 3.0, "difference_stderr": 0.1, "description": "a mixture"}
-    said = _against_baselines({"baselines": [{**one, "direction": direction}]})
+    said = _against_baselines({"baselines": [{**one, "direction": direction}], "num_examples": 100})
     assert said.startswith("That is 3.00 ± 0.10 nats better than the best simple baseline, a mixture.")
     assert ("bound from below: the true value may be higher." in said) == (direction == "lower")
 

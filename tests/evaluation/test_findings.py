@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,10 @@ from unveil.api import Run
 from unveil.cli import main
 from unveil.diagnostics.finding import Finding
 from unveil.diagnostics.quality import Fidelity, Quality
+from unveil.diagnostics.verdicts import clearly
 from unveil.evaluation import diagnose
 from unveil.evaluation.carried import carried
+from unveil.evaluation.compare import compare
 from unveil.evaluation.effort import Effort
 from unveil.evaluation.findings import conclude, suited
 from unveil.report.page import page
@@ -89,6 +93,65 @@ def test_nothing_is_called_right_beside_a_weak_number(run: Run, changed: dict[st
     assert [f["code"] for f in found["findings"]] == [code] and HEALTHY not in found["sentences"][-1]
 
 
+@pytest.mark.parametrize(
+    ("difference", "error", "count", "said"),
+    [
+        (-0.01, 0.001, 1000, "as good as the best simple baseline, a table: the difference, −0.01 ± 0.00 nats, is too"),
+        (0.3, 0.2, 1000, "as good as the best simple baseline, a table: the difference, +0.30 ± 0.20 nats, is within"),
+        (-0.3, 0.05, 1000, "0.30 ± 0.05 nats worse than the best simple baseline"),
+        (5.0, 1.0, 3, "as good as the best simple baseline"),  # a standard error of three examples is hardly one
+        (-7.0, None, 1, "7.00 nats below the best simple baseline, a table, on a single test example: that does not"),
+    ],
+)
+def test_no_verdict_comes_from_one_example_or_from_what_is_too_little(
+    run: Run, difference: float, error: float | None, count: int, said: str
+) -> None:
+    beside = [BETTER[0] | {"difference": difference, "difference_stderr": error}]
+    found = told(run, baselines=beside, num_examples=count)
+    assert found["sentences"][1].startswith(f"That is {said}")
+    worse = [f["sentence"] for f in found["findings"] if f["code"] == "below_baseline"]
+    assert ("explains these data better" in " ".join(worse)) == ("worse than" in said)
+    assert not worse or error is not None
+
+
+def test_a_difference_is_clear_beyond_chance_and_beyond_what_matters() -> None:
+    assert [clearly(gain, 0.1, 1000) for gain in (0.31, 0.29, -0.29, -0.31)] == [1, 0, 0, -1]
+    assert (clearly(0.04, 0.0, 1000), clearly(0.06, 0.0, 1000), clearly(0.25, 0.1, 1000, errors=2.0)) == (0, 1, 1)
+    assert [clearly(9.0, error, 50) for error in (None, math.nan, math.inf)] == [0, 0, 0] and clearly(9.0, 0.1, 1) == 0
+
+
+def test_of_its_own_data_a_run_is_judged_on_what_was_not_trained_on(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "x.npy", X)  # what a run that was fitted on an array is told to give
+    plain, again = run.evaluate(), run.evaluate(data=str(tmp_path / "x.npy"))
+    assert (again["split"], again["num_examples"]) == ("test", 30)
+    assert again["log_px"] == pytest.approx(plain["log_px"]) and plain["findings"] == []
+    (said,) = again["findings"]
+    assert said["code"] == "own_data" and "Only its 30 test examples are judged" in said["sentence"]
+    assert run.evaluate(data=X, split="train")["num_examples"] == 240
+    for other in (X[:299], X[::-1]):
+        found = run.evaluate(data=np.ascontiguousarray(other))
+        assert (found["split"], found["num_examples"], found["findings"]) == ("given", len(other), [])
+    assert main(["evaluate", str(run.path), "--data", str(tmp_path / "x.npy"), "--gap", "--limit", "2"]) == 0
+    assert "Only its 30 test examples are judged" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_source_that_has_changed_is_judged_with_a_word(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    run = fitted(str(tmp_path / "x.npy"), tmp_path / "run", steps=2, **SMALL)
+    np.save(tmp_path / "x.npy", X[:299])
+    found = Run.load(run.path).evaluate(data=str(tmp_path / "x.npy"))
+    assert found["num_examples"] == 299
+    assert "holds examples that training saw" in found["findings"][-1]["sentence"]
+
+
+def test_runs_that_hardly_differ_are_called_so(run: Run, tmp_path: Path) -> None:
+    again = shutil.copytree(run.path, tmp_path / "again")
+    found = compare([run.store, unveil.Run.load(again, data=X).store])
+    assert any("run is not clearly better than again" in remark for remark in found.remarks)
+
+
 def test_a_bound_far_below_its_best_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with_curve(monkeypatch, [-30_000.0, -20_000.0, -20_100.0, -20_333.0])
     (found,) = told(run)["findings"]
@@ -96,6 +159,8 @@ def test_a_bound_far_below_its_best_is_said(run: Run, monkeypatch: pytest.Monkey
     with_curve(monkeypatch, [-300_000.0, -200_000.0, -200_333.0])
     assert [f["code"] for f in told(run)["findings"]] == ["overfit"]
     with_curve(monkeypatch, [-300.0, -200.0, -200.3])
+    assert told(run)["findings"] == []
+    with_curve(monkeypatch, [-0.5, -0.3, -0.10, -0.09, -0.08])  # nats; 5 ‰ of nearly nothing are nothing
     assert told(run)["findings"] == []
 
 

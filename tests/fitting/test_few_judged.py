@@ -28,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Run]]:
             plan = judging.plan_judging
             patch.setattr(
                 "unveil.planning.plan.plan_judging",
-                lambda *a, plan=plan, few=few: (judging.replace(plan(*a)[0], num_examples=few), *plan(*a)[1:]),
+                lambda *a, plan=plan, few=few: (replace(plan(*a)[0], num_examples=few), *plan(*a)[1:]),
             )
             options = {"latent": 2, "model__width": 8}
             made.append(fitted("digits", where / name, steps=20, baselines=True, **options))
@@ -43,7 +43,7 @@ def test_the_result_is_the_mean_over_the_examples_that_were_drawn(runs: tuple[Ru
     own, _ = evaluate(store.model, store.data.test.take(spread_rows(ALL, FEW)), store.config.judging.make())
     np.testing.assert_allclose(store.scores("test"), own.log_px, atol=1e-4)
     assert some.result["log_px"] == pytest.approx(float(own.log_px.mean()), abs=1e-4)
-    assert len(store.judged("valid")) == len(store.scores("valid")) == FEW
+    assert len(store.judged("valid")) == len(store.scores("valid"))
     assert len(all_.store.scores("test")[places]) == FEW
     first = some.result["baselines"][0]
     assert first["difference"] == pytest.approx(some.result["log_px"] - first["log_px"], abs=1e-6)

@@ -103,9 +103,7 @@ def test_a_result_says_that_it_is_of_x_given_the_label(whole: Run) -> None:
 def test_new_x_are_ranked_among_validation_examples_whose_labels_are_summed_over_too(run: Run) -> None:
     valid = run.data.valid
     scores = run.score(X[valid.rows.numpy()])
-    kept = run.store.scores("valid")  # on draws of their own; a score is on common ones
-    assert np.corrcoef(scores.log_px, kept)[0, 1] > 0.7 and abs((scores.log_px - kept).mean()) < 0.2
-    assert abs(scores.percentile.mean() - 50) < 10
+    np.testing.assert_allclose(scores.log_px, run.store.scores("valid"), atol=1e-4)
 
 
 def test_what_an_example_is_encoded_as_does_not_depend_on_how_many_came(run: Run) -> None:

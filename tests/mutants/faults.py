@@ -46,7 +46,7 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
         "tests/estimators/test_rows_alone.py",
     ),
     fault(
-        "scores-by-their-place", "use/score.py",
+        "scores-by-their-place", "use/reference.py",
         "common=True", "common=False",
         "tests/estimators/test_rows_alone.py::test_score_is_a_function_of_the_row",
     ),
@@ -343,14 +343,49 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/diagnostics/test_collapse.py::test_the_drop_of_a_linear_gaussian_model_is_the_closed_form",
     ),
     fault(
-        "percentile-from-the-wrong-end", "use/score.py",
-        "np.searchsorted(np.sort(reference), log_px)", "np.searchsorted(np.sort(-reference), -log_px)",
+        "percentile-from-the-wrong-end", "use/reference.py",
+        "np.searchsorted(np.sort(self.log_px), log_px)", "np.searchsorted(np.sort(-self.log_px), -log_px)",
         "tests/runs/test_laws.py::test_a_percentile_is_the_share_of_less_likely_validation_examples",
     ),
     fault(
-        "ranked-among-test-examples", "use/score.py",
-        'run.scores("valid")', 'run.scores("test")',
+        "ranked-among-test-examples", "runs/store.py",
+        'read_scores(self.path / SCORES, "valid", ', 'read_scores(self.path / SCORES, "test", ',
         "tests/runs/test_laws.py::test_a_percentile_is_the_share_of_less_likely_validation_examples",
+    ),
+    fault(
+        "ranked-among-examples-of-other-draws", "fitting/carry_out.py",
+        "run.write_scores(reference.log_px,", "run.write_scores(judged(run.model, ranked, judge).estimate.log_px,",
+        "tests/use/test_score.py::test_validation_examples_have_the_scores_that_they_are_ranked_by",
+    ),
+    fault(
+        "a-verdict-from-too-little", "diagnostics/verdicts.py",
+        "limit = max(WORTH, ", "limit = max(0.0, ",
+        "tests/evaluation/test_findings.py::test_a_difference_is_clear_beyond_chance_and_beyond_what_matters",
+    ),
+    fault(
+        "a-square-beyond-float32", "distributions/continuous.py",
+        "return x if torch.is_grad_enabled() else x.double()", "return x",
+        "tests/use/test_odd_rows.py::test_far_values_have_the_density_that_an_integral_over_z_has",
+    ),
+    fault(
+        "classes-counted-as-rows", "fitting/classes.py",
+        "ones, classes = int((count == 1).sum())", "ones, classes = int((count == 2).sum())",
+        "tests/fitting/test_notes.py",
+    ),
+    fault(
+        "a-shape-without-its-row", "use/score.py",
+        "return np.where(impossible, np.nan, found.numpy())", "return np.full(len(impossible), float(found.median()))",
+        "tests/use/test_score.py::test_each_row_has_the_pareto_shape_of_its_own_weights",
+    ),
+    fault(
+        "training-rows-judged-as-new", "evaluation/splits.py",
+        "(new, GIVEN) if own is None else (getattr(own, split), split)", "(new, GIVEN)",
+        "tests/evaluation/test_findings.py::test_of_its_own_data_a_run_is_judged_on_what_was_not_trained_on",
+    ),
+    fault(
+        "a-unit-of-nothing", "use/oddity.py",
+        "if not differ(known):", "if not len(known):",
+        "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",
     ),
     fault(
         "imputed-over-what-is-known", "use/impute.py",

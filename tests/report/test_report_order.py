@@ -43,7 +43,8 @@ def test_a_limit_is_spread_over_the_split_and_said(run: Run, capsys: pytest.Capt
     assert part["num_examples"] == 500 and part["drawn_from"] == whole["num_examples"] == len(run.data.test)
     assert part["log_px"] != run.evaluate(estimator="elbo", limit=500, seed=1)["log_px"]
     assert main(["evaluate", str(run.path), "--limit", "500", "--estimator", "elbo", "--data", _saved(run.path)]) == 0
-    assert f"({N:,} in all; these were drawn with seed 0)." in " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"({len(run.data.test):,} in all; these were drawn with seed 0)." in printed
 
 
 def _saved(folder: Path) -> str:

@@ -24,6 +24,7 @@ from unveil.cli import main
 from unveil.errors import RequestError
 from unveil.runs.config import RunConfig
 from unveil.runs.store import RunStore
+from unveil.settings.judging import RANKED
 from unveil.settings.options import DataOptions, TrainOptions
 from unveil.settings.phase import Phase
 
@@ -62,6 +63,7 @@ def test_the_choices_of_a_saved_run_come_back_as_they_were(path: Path) -> None:
     written = json.loads((path / "config.json").read_text(encoding="utf-8"))
     again = RunConfig.of_json(written).to_json()
     known = {name: again[name] for name in ("versions", "plan")} | {"data": vars(DataOptions()) | written["data"]}
+    known["evaluation"] = {"num_examples": None, "ranked": RANKED} | written["evaluation"]
     assert again | {"phases": []} == written | {"phases": []} | known
     for now, before in zip(again["phases"], written["phases"], strict=True):
         assert now.items() >= {k: v for k, v in before.items() if k != "stages"}.items()

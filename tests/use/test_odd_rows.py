@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy.special import gammaln, logsumexp
 
 import unveil
 from quick import QUICK
+from quick import fitted as quickly
 from unveil.errors import RequestError
+from unveil.use.score import score
 
 RNG = np.random.default_rng(0)
 REAL = RNG.normal(size=(120, 3))
@@ -40,9 +44,51 @@ def test_an_absurd_number_is_the_least_likely_and_no_other_row_suffers(value: fl
 
 
 def test_what_cannot_be_computed_is_said(tmp_path: Path) -> None:
-    scores = fitted(REAL, tmp_path).score(with_odd(REAL, 1e30))
-    assert np.isneginf(scores.log_px[3]) and np.isnan(scores.stderr[3])
-    assert any("rows (3) lie so far from all of training" in note for note in scores.notes)
+    run = quickly((FEW > 2).astype(np.uint8), tmp_path / "run", steps=3)
+    with torch.no_grad():
+        run.model.likelihood.offset.fill_(-3e38)  # type: ignore[union-attr]  # four such values leave float32
+    scores = score(run.store, np.repeat([[0], [1]], 4, 1).astype(np.uint8))
+    assert np.isneginf(scores.log_px).tolist() == [False, True] and np.isnan(scores.stderr[1])
+    assert any("rows (1) lie so far from all of training" in note for note in scores.notes)
+
+
+OUT = [10, 1e3, 1e6, 1e12, 1e20, 1e30, 1e37]  # spreads
+PLAIN = {"latent": 1, "model__network": "plain", "model__width": 16}
+FAMILIES: dict[str, dict[str, Any]] = {
+    **{name: {"latent": 1, "likelihood": name} for name in ("gaussian", "gaussian_predicted", "student_t", "laplace")},
+    **{f"plain {name}": PLAIN | {"likelihood": name} for name in ("gaussian", "student_t")},
+    **{name: {"model": name, "latent": 1} for name in ("linear_gaussian", "hvae")},
+    **{name: {"model": name} for name in ("mixture", "autoregressive", "vdm", "vqvae")},
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_farther_out_the_less_likely_as_far_as_numbers_go(name: str, tmp_path: Path) -> None:
+    run = quickly(REAL, tmp_path / "run", steps=10, **FAMILIES[name])
+    scores = run.score(np.array([[out, 0.0, 0.0] for out in OUT]))
+    assert np.isfinite(scores.log_px).all() and (np.diff(scores.log_px) < 0).all()
+
+
+def density(name: str, r: np.ndarray, df: Any) -> np.ndarray:
+    """log p(r) of a standard density, in float64."""
+    if name == "gaussian":
+        return -0.5 * r**2 - 0.5 * np.log(2 * np.pi)
+    if name == "laplace":
+        return -np.abs(r) - np.log(2)
+    constant = gammaln((df + 1) / 2) - gammaln(df / 2) - 0.5 * np.log(df * np.pi)
+    return constant - (df + 1) * np.log(np.hypot(1, r / np.sqrt(df)))
+
+
+@pytest.mark.parametrize("name", ["gaussian", "student_t", "laplace"])
+def test_far_values_have_the_density_that_an_integral_over_z_has(name: str, tmp_path: Path) -> None:
+    run = quickly(REAL, tmp_path / "run", steps=10, likelihood=name, **PLAIN)
+    x, z = np.array([[out, 0.0, 0.0] for out in OUT]), torch.linspace(-8, 8, 2001).unsqueeze(-1)
+    with torch.no_grad():
+        p = run.model.decode((z,)).base  # type: ignore[attr-defined]
+    loc, scale, df = (getattr(p, name, p.loc).double().numpy()[:, None] for name in ("loc", "scale", "df"))
+    joint = (density(name, (x - loc) / scale, df) - np.log(scale)).sum(-1) + density("gaussian", z.numpy(), None)
+    truth = logsumexp(joint, 0) + np.log(16 / 2000)  # ∫ p(z) p(x|z) dz
+    np.testing.assert_allclose(run.score(x).log_px, truth, rtol=1e-3, atol=0.3)
 
 
 @pytest.mark.parametrize(("x", "value"), [(FEW, 9), (FEW, -1), (FEW, 2.5), (COUNTS, -3)], ids=str)

@@ -99,8 +99,8 @@ def test_a_unit_is_where_the_oddest_twentieth_begins() -> None:
     np.testing.assert_allclose(Measure.of("", "far", tails, new, usual).values, [0, 1, 2, 0, 0, 0])
     nearly = np.r_[np.full(99, 3.0), 4.0]
     np.testing.assert_allclose(tails(np.array([3.0, 5.0, 1.0]), nearly), [0, 2, -2])
-    assert tails(np.array([3.0, 4.0]), np.full(9, 3.0)).tolist() == [0, np.inf]
-    assert np.isnan(tails(new[:2], np.full(3, np.nan))).all()
+    for none in (np.full(9, 3.0), np.full(9, 3.0) + 1e-8 * np.arange(9), np.ones(1), np.full(3, np.nan)):
+        assert np.isnan(tails(np.array([3.0, 4.0, -np.inf]), none)).all()  # nothing says how far is far
 
 
 def test_too_likely_is_counted_in_the_nats_of_the_lower_tail() -> None:
@@ -113,7 +113,7 @@ def test_too_likely_is_counted_in_the_nats_of_the_lower_tail() -> None:
 def test_the_share_of_validation_examples_that_are_less_odd(table: Run) -> None:
     scores = table.score(table.data.valid.x.numpy(), oddity=True)
     expected = 100 * (scores.oddity[:, None] > scores.oddity).mean(1)
-    np.testing.assert_allclose(scores.oddity_percentile, expected, atol=8)  # log p(x) was judged with other draws
+    np.testing.assert_allclose(scores.oddity_percentile, expected)
 
 
 def test_bits_per_value_are_those_of_the_best_prediction() -> None:

@@ -16,6 +16,7 @@ from ..model import Model, device_of, evaluating, require_latents
 from ..ops import keyed, mean_and_error
 from .activity import moments_of
 from .finding import Finding
+from .verdicts import WORTH
 
 DRAWS = 4  # of z for each example
 INACTIVE = 0.01  # nats that a latent tells of x, and variance of its mean over examples, below which it is dead
@@ -228,7 +229,7 @@ def verdict(collapsed_bound: float, live_bound: float, live_rate: float, stderr:
         stderr: of the difference of the two bounds.
     """
     gain, alive = live_bound - collapsed_bound, live_rate >= RATE
-    better = gain > 2 * stderr
+    better = gain > max(WORTH, 2 * stderr)
     measured = f"it ends with a rate of {live_rate:.2f} nats and a bound {gain:+.2f} ± {stderr:.2f} nats away"
     story = f"Trained again from a live z, {measured} from the collapsed one: "
     if alive and better:

@@ -4,7 +4,7 @@ They may import the bottom floor alone. A new distribution is one class in a fil
 """
 
 from .binary import BinarySum
-from .continuous import Bell, ContinuousBernoulli, StudentT
+from .continuous import Bell, ContinuousBernoulli, Laplace, StudentT
 from .counts import NegativeBinomial, Poisson
 from .event import EventSum
 from .levels import DiscretizedLogistic, Levels, OrderedLogistic
@@ -19,6 +19,7 @@ __all__ = [
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
     "EventSum",
+    "Laplace",
     "Levels",
     "NegativeBinomial",
     "NoisedLevel",

@@ -4,16 +4,32 @@ import math
 
 import torch
 from torch import Tensor
+from torch.distributions import Laplace as TorchLaplace
 from torch.distributions import Normal
 
 from .event import Shape, Unchecked
+
+LARGE = 1e8  # r from which on log(1 + r²) is 2 log r to the last digit
+
+
+def wide(x: Tensor) -> Tensor:
+    """x in float64 where no gradient is taken: log p(x) of what lies 1e20 spreads out is no number of float32."""
+    return x if torch.is_grad_enabled() else x.double()
 
 
 class Bell(Normal):
     """N(μ, σ²) by (x − μ)/σ, so that no σ² overflows or vanishes: σ may be 1e-30 or 1e30 in float32."""
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return -0.5 * ((value - self.loc) / self.scale) ** 2 - self.scale.log() - 0.5 * math.log(2 * math.pi)
+        u = (wide(value) - self.loc) / self.scale
+        return -0.5 * u**2 - self.scale.log() - 0.5 * math.log(2 * math.pi)
+
+
+class Laplace(TorchLaplace):
+    """p(x) = e^{−|x − μ|/b}/2b."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -(wide(value) - self.loc).abs() / self.scale - (2 * self.scale).log()
 
 
 class StudentT(Unchecked):
@@ -46,9 +62,16 @@ class StudentT(Unchecked):
             return self.loc + self.scale * normal * (self.df / 2 / half_chi2).sqrt()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        u = (value - self.loc) / self.scale
         constant = _log_gamma_ratio(self.df / 2) - 0.5 * (self.df * math.pi).log() - self.scale.log()
-        return constant - (self.df + 1) / 2 * torch.log1p(u**2 / self.df)
+        return constant - (self.df + 1) / 2 * _log_one_plus_square(
+            (value - self.loc).abs(), self.scale * self.df.sqrt()
+        )
+
+
+def _log_one_plus_square(distance: Tensor, unit: Tensor) -> Tensor:
+    """log(1 + r²) with r = distance/unit ≥ 0, also where r² overflows."""
+    r, far = distance / unit, distance.clamp(min=torch.finfo(distance.dtype).tiny).log() - unit.log()
+    return torch.where(r < LARGE, torch.log1p(r.clamp(max=LARGE) ** 2), 2 * far)
 
 
 def _log_gamma_ratio(y: Tensor) -> Tensor:

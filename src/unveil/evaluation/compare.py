@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..data.split import spread_rows
+from ..diagnostics.verdicts import clearly
 from ..errors import RequestError
 from ..estimators.label import label_of
 from ..files import Plain, finite
@@ -147,6 +148,11 @@ def _remarks(rows: Sequence[Row], mixed: bool) -> list[str]:
         found.append(
             "The runs were judged in different ways, and a tighter bound looks better. For a fair difference, judge "
             "each by unveil evaluate with the same --estimator and --num-samples."
+        )
+    if unsure := [row.name for row in rows[1:] if not clearly(row.difference, row.stderr, row.result["num_examples"])]:
+        found.append(
+            f"{rows[0].name} is not clearly better than {', '.join(unsure)}: the difference is within its error, or "
+            "too small to matter."
         )
     if mixed:
         found.append(

@@ -17,7 +17,7 @@ from ..files import plain
 from ..runs.store import DIAGNOSIS, RunStore
 from .effort import Effort
 from .findings import suited
-from .splits import choose_split, limited, of_one_quantity
+from .splits import choose_split, limited, of_one_quantity, said_of_training
 
 GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
 EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every example for a second or so
@@ -62,7 +62,8 @@ def _measured(
     found = measure(run.model, few, seed=seed, limit=len(few), progress=progress)
     head = {"format": format, "source": source, "split": name, "drawn_from": len(split), "seed": seed}
     told = f"{len(few):,} of {len(split):,} examples, drawn from all over them with seed {seed}"
-    lines = [*([told] if len(few) < len(split) else []), *found.lines()]
+    seen = said_of_training(run, where.get("data"), name, len(split))
+    lines = [*([seen] if seen else []), *([told] if len(few) < len(split) else []), *found.lines()]
     return {**head, **found.to_json(), "lines": lines, "findings": plain(found.findings())}
 
 

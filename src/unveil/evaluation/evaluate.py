@@ -14,7 +14,7 @@ from ..settings.judging import make_estimator
 from .findings import heavy_weights
 from .judged import judged
 from .result import report_estimate
-from .splits import choose_split, limited
+from .splits import choose_split, limited, said_of_training
 
 PAIRED = 2 * ROWS  # examples on which two precisions are compared
 
@@ -36,7 +36,7 @@ def evaluate_run(
     """The judged bound on log p(x), as one JSON object.
 
     Arguments:
-        data: new x to judge (all of it), or the data of a run that was fitted on an array in memory.
+        data: new x to judge (all of it), or the data that the run was fitted on, of which the split is judged.
         split: "train", "valid" or "test".
         estimator: a name of `unveil list estimators`; by default that of the run's own result.
         num_samples: K; by default as in the run's own result, or the estimator's default.
@@ -56,13 +56,14 @@ def evaluate_run(
         paired = found.estimate if len(kept) <= PAIRED else None
         changed = {"precision_difference": precision_difference(run, found.split, judge, seed, precision, paired)}
     report = report_estimate(run, judge, found)
-    heavy = heavy_weights(run, report)
+    seen = said_of_training(run, data, name, len(chosen))
+    further = [heavy_weights(run, report), {"code": "own_data", "sentence": seen} if seen else None]
     return {
         "format": RESULT,
         "source": source,
         "split": name,
         **report,
-        "findings": [*report.get("findings", []), *([heavy] if heavy else [])],
+        "findings": [*report.get("findings", []), *(found for found in further if found)],
         "drawn_from": len(chosen),
         **changed,
         "precision": precision,

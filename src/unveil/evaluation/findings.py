@@ -6,6 +6,7 @@ from typing import Any
 
 from ..diagnostics.codebook import LEAST, collapsed
 from ..diagnostics.finding import Finding
+from ..diagnostics.verdicts import WORTH, clearly
 from ..estimators.label import label_of
 from ..model import Model
 from ..registry import load_all
@@ -86,18 +87,25 @@ def _against_baselines(result: dict[str, Any]) -> str:
     if not result["baselines"]:
         return "There was no simple baseline to compare with."
     best = max(result["baselines"], key=lambda b: b["log_px"])
-    gain, error = best["difference"], best["difference_stderr"]
-    verb = "better" if gain > 0 else "worse"
-    sure = "" if error is not None and abs(gain) > 3 * error else " The difference is within three standard errors."
     alone = of_x_alone(dict(result))
     told = "That" if alone == result else f"Without the labels, log p(x) is {alone['log_px']:.2f}, which"
     bound = (
         " That number is a bound from below: the true value may be higher." if best.get("direction") == "lower" else ""
     )
-    return (
-        f"{told} is {abs(gain):.2f}{_give_or_take(error)} nats {verb} than the best simple baseline, "
-        f"{best['description']}.{sure}{bound}"
-    )
+    return f"{told} is {_beside(best, result['num_examples'])}{bound}"
+
+
+def _beside(best: Mapping[str, Any], count: int) -> str:
+    """How far a result is from a baseline, as the end of a sentence: no verdict where the difference is none."""
+    gain, error = best["difference"], best["difference_stderr"]
+    apart, name = f"{abs(gain):.2f}{_give_or_take(error)}", f"the best simple baseline, {best['description']}"
+    if clear := clearly(gain, error, count):
+        return f"{apart} nats {'better' if clear > 0 else 'worse'} than {name}."
+    if error is None:
+        way = "above" if gain > 0 else "below"
+        return f"{apart} nats {way} {name}, on a single test example: that does not tell which of them is better."
+    why = "too small to matter" if abs(gain) <= WORTH else "within its error"
+    return f"as good as {name}: the difference, {'+' if gain > 0 else '−'}{apart} nats, is {why}."
 
 
 def _typed(run: RunStore) -> str:
@@ -119,10 +127,11 @@ def _below(run: RunStore, result: dict[str, Any], effort: Effort, overfit: bool)
     if not result["baselines"]:
         return None
     best = max(result["baselines"], key=lambda b: b["log_px"])
-    if best["difference"] > 0:
+    if best["difference"] > 0 or best["difference_stderr"] is None:
         return None
-    sure = any(b["difference"] < -2 * (b["difference_stderr"] or 0.0) for b in result["baselines"])
-    than = "explains these data better than this one" if sure else "is as good as this one, within the error"
+    count = result["num_examples"]
+    sure = any(clearly(b["difference"], b["difference_stderr"], count) < 0 for b in result["baselines"])
+    than = "explains these data better than this one" if sure else "is as good as this one"
     return _finding("below_baseline", f"A simple model {than}. {_instead(run, effort, overfit)}")
 
 
@@ -195,7 +204,7 @@ def _overfit(valid: Sequence[float]) -> dict[str, str] | None:
 
 
 def _unfinished(valid: Sequence[float], effort: Effort) -> dict[str, str] | None:
-    if len(valid) < 5 or max(valid) != valid[-1] or valid[-1] - valid[-3] < 0.005 * abs(valid[-1]):
+    if len(valid) < 5 or max(valid) != valid[-1] or valid[-1] - valid[-3] < max(WORTH, 0.005 * abs(valid[-1])):
         return None
     more = "More passes may raise it" if effort.solved else "Train longer"
     return _finding("unfinished", f"The validation bound was still rising at the end. {more}: {effort.longer}.")

@@ -11,7 +11,8 @@ from ..estimators.base import Estimator
 from ..estimators.label import settings_of
 from ..files import finite
 from ..ops import error_of_known, error_of_mean
-from ..runs.store import RunStore, versions
+from ..runs.store import RunStore
+from ..runs.versions import versions
 from .carried import carried, spread_of
 from .judged import Judged
 from .splits import condition, observed_share

@@ -1,12 +1,13 @@
 """The examples that are judged: a split of the run, new x, or x that the model itself draws."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..batch import Batch
-from ..data import Split
+from ..data import Data, Split
 from ..data.rowblocks import ROWS, blocks
 from ..errors import RequestError, positive
 from ..model import Model
@@ -16,6 +17,7 @@ from ..runs.store import RunStore
 
 SPLITS = ("train", "valid", "test")
 SIMULATED = "simulated"  # the name of x that the model itself draws
+GIVEN = "given"  # and of new x
 
 
 def choose_split(
@@ -28,6 +30,7 @@ def choose_split(
 ) -> tuple[Split, str, str]:
     """What is to be judged, on the run's device, with its source and its name; arguments as for `evaluate_run`.
 
+    Of the data that the run was fitted on, given again, it is the split: the rest was trained on, or chosen by.
     Its z are exact draws from p(z|x) where x is simulated, and left out elsewhere: known latents of real x are not.
     """
     if split not in SPLITS:
@@ -42,8 +45,42 @@ def choose_split(
     if data is None:
         found, source, name = getattr(run.data, split), run.data.source, split
     else:
-        found, source, name = new_split(run, data)[0], data if isinstance(data, str) else "array", "given"
+        new, _ = new_split(run, data)
+        own = _own(run, data, len(new))
+        found, name = (new, GIVEN) if own is None else (getattr(own, split), split)
+        source = str(data) if isinstance(data, str | Path) else "array"
     return replace(found, z=None).to(run.device), source, name
+
+
+def _own(run: RunStore, data: Any, count: int) -> Data | None:
+    """The data of the run, where that is what came again: then the rows that it was trained on are known."""
+    if count != sum(run.data_info["split"]["sizes"].values()):
+        return None
+    try:
+        return run.read(data)
+    except RequestError:  # other data
+        return None
+
+
+def said_of_training(run: RunStore, data: Any, name: str, count: int) -> str:
+    """What there is to say where training saw what came to be judged; nothing of new x.
+
+    Arguments: name and count, of what is judged of it.
+    """
+    if data is None:
+        return ""
+    if name != GIVEN:
+        what = {"train": "training", "valid": "validation", "test": "test"}[name]
+        return (
+            f"This is the data that the run was fitted on. Only its {count:,} {what} examples are judged; --split "
+            "takes another part of it (train, valid or test)."
+        )
+    if isinstance(data, str | Path) and str(Path(data).resolve()) == run.config.where:
+        return (
+            "The run was fitted on this source, which has changed since. What is judged here holds examples that "
+            "training saw, and log p(x) of new ones may be lower."
+        )
+    return ""
 
 
 def limited(split: Split, name: str, limit: int | None, seed: int) -> Split:

@@ -4,14 +4,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ..data import Data
+from ..data import Data, Split
+from ..estimators.base import Estimate, Estimator, evaluate
 from ..evaluation.baselines.fit import fit_baselines
 from ..evaluation.findings import conclude
 from ..evaluation.judged import SUMMED, Part, judged, without_labels
 from ..evaluation.result import report_estimate
+from ..evaluation.splits import is_conditioned, of_one_quantity
 from ..model import Model
 from ..ops import threads
 from ..runs.store import RESULT, RunStore
+from ..use.reference import scored
 from .events import Event, Finished, Working
 from .place import placed
 from .signals import stop_requests
@@ -39,13 +42,15 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
     """Test and validation bounds, baselines, findings: result.json."""
     judge = run.config.judging.make()
     yield Working("validation examples", 0, 1)
-    valid = judged(run.model, run.judged("valid").to(run.device), judge)
+    ranked = run.judged("valid").to(run.device)
+    reference = scored(run, ranked, impossible=False)
+    valid = _judged_as_test(run.model, ranked, judge, reference)
     yield Working("test examples", 0, 1)
     chosen = run.judged("test").to(run.device)
-    test = judged(run.model, chosen, judge)
-    # New x come without labels, as do the simple models: both are compared with log p(x), never with log p(x|label).
-    scored, compared = (without_labels(run.model, found, judge) for found in (valid, test))
-    run.write_scores(scored.log_px, test.estimate.log_px, compared.log_px)
+    test = judged(run.model, replace(chosen, z=None), judge)  # z that are known are no draws of p(z|x)
+    # Simple models are given no labels: they are compared with log p(x), never with log p(x|label).
+    compared = without_labels(run.model, test, judge)
+    run.write_scores(reference.log_px, test.estimate.log_px, compared.log_px)
     yield Working("baselines", 0, 1)
     seconds = run.config.seconds["baselines"]
     baselines, left_out = fit_baselines(replace(data, test=chosen), seed=run.config.seed, seconds=seconds)
@@ -57,7 +62,7 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
         "seconds": round(test.seconds, 3),
         "seed": run.config.seed,
         "phase": len(run.config.phases) - 1,
-        "valid_log_px": float(valid.estimate.log_px.mean()),
+        "valid_log_px": float(valid.log_px.mean()),
         "baselines": [b.compared_with(compared.log_px.numpy()) for b in baselines],
         "baselines_left_out": list(left_out),
     }
@@ -65,6 +70,13 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
         result["parts"] = [Part.of(SUMMED, "all, without their labels", compared).to_json()]
     result |= conclude(run, result)
     run.write_result(result)
+
+
+def _judged_as_test(model: Model, valid: Split, judge: Estimator, reference: Estimate) -> Estimate:
+    """The estimate of the quantity that is judged: the reference itself, unless that is log p(x|label)."""
+    alike = of_one_quantity(model, replace(valid, z=None))
+    labelled = alike.y is not None and is_conditioned(model)
+    return evaluate(model, alike, judge)[0] if labelled else reference
 
 
 def _report(run: RunStore, report: Report) -> Iterator[Event]:

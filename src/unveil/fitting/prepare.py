@@ -20,12 +20,14 @@ from ..planning.plan import Plan, Request, check_counts, resolve
 from ..registry import describe, seeded
 from ..runs.config import RunConfig
 from ..runs.paths import check_new, check_writable, default_path
-from ..runs.store import RunStore, versions
+from ..runs.store import RunStore
+from ..runs.versions import versions
 from ..settings.choices import DEFAULTS, Choices, choose
 from ..settings.keys import PARTS
 from ..settings.options import DataOptions
 from ..train.loop import initialise
 from .carry_out import Report, carry_out
+from .classes import said_of_classes
 from .events import Event
 from .explain import explain
 from .place import placed
@@ -105,7 +107,7 @@ def prepare(
             "form and takes no objective; leave it out."
         )
     goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
-    data = placed(data, device)
+    data = placed(replace(data, notes=(*data.notes, *said_of_classes(data, built))), device)
     plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
     plan = replace(plan, notes=(*told, *plan.notes))
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))

@@ -6,9 +6,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.distributions import Laplace as TorchLaplace
 
 from ..distributions import Bell, StudentT
+from ..distributions import Laplace as LaplaceDensity
 from ..domain import Domain
 from ..errors import RequestError
 from ..registry import register
@@ -163,7 +163,7 @@ class Laplace(Standardised):
 
     def each(self, *params: Tensor) -> Distribution:
         b = self.scale * (self.floor + (PACE * self.log_b).exp())
-        return TorchLaplace(self.centre + self.scale * params[0], b, validate_args=False)
+        return LaplaceDensity(self.centre + self.scale * params[0], b, validate_args=False)
 
     @torch.no_grad()
     def start_noise(self, std: Tensor) -> None:

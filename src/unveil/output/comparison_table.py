@@ -21,7 +21,7 @@ def print_comparison(found: Comparison) -> None:
 
 def _compared(row: Row) -> tuple[str, ...]:
     values, result = row.columns(), row.result
-    behind = "" if row.stderr is None else f"{-row.difference:.2f}{error_of(row.stderr)}"
+    behind = "" if row.difference == 0 and row.stderr is None else f"{-row.difference:.2f}{error_of(row.stderr)}"
     log_px = f"{SIGNS[result['direction']]} {result['log_px']:.2f}"
     how = label_of(result)
     return row.name, values["model"], values["objective"], log_px, behind, how, sparkline(row.curve[1])

@@ -1,21 +1,21 @@
 """How the result is judged: the estimator, K and the examples, as many as their share of the budget pays for."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from ..errors import at_least
 from ..estimators.base import rows_of_block
 from ..model import Model
-from ..runs.store import RANKED
-from ..settings.judging import Judging, default_estimator, make_estimator
+from ..settings.judging import RANKED, Judging, default_estimator, make_estimator
 from ..settings.options import EvaluationOptions
 from .measure import Probe
 
 SHARE = 0.08  # of a budget in minutes
 JUDGING = (10.0, 0.1)  # elsewhere: seconds and share of those for training, whichever is more
+RANKING_SHARE = 0.5  # of those, that examples may take that new ones are ranked among: they are judged one by one
 FEWEST = {"elbo": 2}  # draws with which an estimate is judged at least, 10 but for a plain mean over draws
-FEWEST_EXAMPLES = 128  # that are judged with so many draws; with fewer draws before there are fewer examples
+FEWEST_RANKED, FEWEST_TESTS = 200, 128  # examples, at least
+HARDLY_RANKED = 50  # where a budget in minutes does not pay for 10 draws of those; test examples then have two
 LEAST = 2  # draws that tell their own error
 ROUGH = 0.5  # seconds for an estimator that draws nothing
 
@@ -32,24 +32,23 @@ def plan_judging(
 ) -> tuple[Judging, float, tuple[str, ...]]:
     """How the result is judged, the seconds it takes, and what is to be said.
 
-    A budget in minutes holds: where 10 draws of every example take more than its share, fewer examples are judged, down
-    to 128, and then with fewer draws.
+    A budget in minutes holds: where 10 draws of every example take more than its share, fewer examples are judged, and
+    then with fewer draws.
     """
     name = _judge_of(asked, probe.model)
     if make_estimator(name).num_samples is None:
         return Judging(name), ROUGH, ()
-    counts = _counts(probe)
     allowed = SHARE * 60 * minutes if minutes else beside(training, *JUDGING)
-    each, fewest = probe.seconds_per_sample(name), FEWEST.get(name, 10)
-    rows = _rows(probe.model, counts)
-    samples = int(min(500 if rows <= 5000 else 100, max(fewest, allowed / (each * rows))))
-    found = Judging(name, samples if asked.num_samples == "auto" else asked.num_samples)
-    assert found.num_samples is not None
-    if minutes and found.num_samples * each * rows > allowed:
-        found = _within(found, probe, allowed / each, draws_are_free=asked.num_samples == "auto")
-        counts = [min(count, found.num_examples or count) for count in counts]
-        rows = _rows(probe.model, counts)
-    return found, (found.num_samples or 1) * each * rows, _said(found, len(probe.data.test))
+    cost, tests, fewest = _Cost.of(probe, name), len(probe.data.test), FEWEST.get(name, 10)
+    ranked = min(len(probe.data.valid), RANKED, max(FEWEST_RANKED, int(RANKING_SHARE * allowed / cost.alone)))
+    most = 500 if cost.rows(tests, ranked) <= 5000 else 100
+    own = None if asked.num_samples == "auto" else asked.num_samples
+    samples = own or cost.draws(allowed, tests, ranked, fewest, most)
+    if minutes and cost.seconds(samples, tests, ranked) > allowed:
+        tests, ranked = cost.paid(allowed, samples, tests, ranked)
+        samples = own or cost.draws(allowed, tests, ranked, LEAST, samples)
+    few = tests if tests < len(probe.data.test) else None
+    return Judging(name, samples, few, ranked), cost.seconds(samples, tests, ranked), _said(few, len(probe.data.test))
 
 
 def beside(training: float, least: float, share: float) -> float:
@@ -61,36 +60,55 @@ def _judge_of(asked: EvaluationOptions, model: Model) -> str:
     return default_estimator(model) if asked.estimator == "auto" else asked.estimator
 
 
-def _counts(probe: Probe) -> list[int]:
-    """How many examples of each split are judged: test, validation, and validation once more with every label."""
-    data = probe.data
-    ranked = min(len(data.valid), RANKED)
-    labels = len(data.classes or ()) if probe.model.draw_labels(1) is not None else 0
-    return [len(data.test), *[ranked] * (1 + labels)]
+@dataclass(frozen=True)
+class _Cost:
+    """What judging takes.
+
+    Arguments: each, seconds of one draw for one example; alone, those that an example takes besides where it is judged
+    by itself; size, the rows of a block; labels, classes that are summed over, 0 of a model without a condition.
+    """
+
+    each: float
+    alone: float
+    size: int
+    labels: int
+
+    @staticmethod
+    def of(probe: Probe, name: str) -> "_Cost":
+        labels = len(probe.data.classes or ()) if probe.model.draw_labels(1) is not None else 0
+        return _Cost(probe.seconds_per_sample(name), probe.seconds_per_row(name), rows_of_block(probe.model), labels)
+
+    def rows(self, tests: int, ranked: int) -> int:
+        """Rows that are computed: blocks of test examples, filled up, and each ranked one with every label.
+
+        With labels the validation examples are judged once more, as those of test are.
+        """
+        if not self.labels:
+            return self._filled(tests) + ranked
+        return self._filled(tests) + self._filled(ranked) + ranked * self.labels
+
+    def _filled(self, count: int) -> int:
+        return self.size * math.ceil(count / self.size)
+
+    def seconds(self, samples: int, tests: int, ranked: int) -> float:
+        return samples * self.each * self.rows(tests, ranked) + self.alone * ranked
+
+    def draws(self, allowed: float, tests: int, ranked: int, fewest: int, most: int) -> int:
+        """K, as many as are allowed."""
+        left = allowed - self.alone * ranked
+        return int(min(most, max(fewest, left / (self.each * self.rows(tests, ranked)))))
+
+    def paid(self, allowed: float, samples: int, tests: int, ranked: int) -> tuple[int, int]:
+        """As many test and ranked examples, alike, as are allowed: whole blocks of them, and the fewest at least."""
+        one = self.seconds(samples, self.size, self.size) / self.size
+        kept = int(allowed / one) // self.size * self.size
+        return min(tests, max(FEWEST_TESTS, kept)), min(ranked, max(HARDLY_RANKED, kept))
 
 
-def _rows(model: Model, counts: Sequence[int]) -> int:
-    """Rows that are computed, the last block of each split being filled up."""
-    size = rows_of_block(model)
-    return sum(size * math.ceil(count / size) for count in counts)
-
-
-def _within(found: Judging, probe: Probe, passes: float, *, draws_are_free: bool) -> Judging:
-    """Fewer examples and then fewer draws, so that all take `passes` rows (examples × draws) or little more."""
-    counts, samples = _counts(probe), found.num_samples or LEAST
-    most = max(counts)
-    size = rows_of_block(probe.model)
-    kept = min(most, max(FEWEST_EXAMPLES, int(passes / samples / len(counts)) // size * size))
-    counts = [min(count, kept) for count in counts]
-    if draws_are_free:
-        samples = min(samples, max(LEAST, int(passes / _rows(probe.model, counts))))
-    return replace(found, num_samples=samples, num_examples=kept if kept < most else None)
-
-
-def _said(found: Judging, total: int) -> tuple[str, ...]:
-    if found.num_examples is None or found.num_examples >= total:
+def _said(few: int | None, total: int) -> tuple[str, ...]:
+    if few is None:
         return ()
     return (
-        f"The result judges {found.num_examples:,} of {total:,} test examples, drawn at random: all of them would take "
-        "more than their share of the minutes. unveil evaluate RUN judges all.",
+        f"The result judges {few:,} of {total:,} test examples, drawn at random: all of them would take more than "
+        "their share of the minutes. unveil evaluate RUN judges all.",
     )

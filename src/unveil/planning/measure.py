@@ -27,6 +27,7 @@ from ..train.validation import validate
 
 UNCOUNTED, TIMED = 3, 100  # updates that are made first, and those whose time counts, at most
 SERVED = 5  # updates of the training for each one that is timed
+ALONE = 8  # examples that are judged one by one for their time
 PROBED = 1.0  # seconds that timing the estimator may take, about
 GLANCE, QUICK = 32, 0.1  # validation examples that are timed first, and seconds below which more of them are
 PER_WEIGHT = 4 * 6 + 2  # bytes: weight, gradient, two moments, average, one of them copied; bf16
@@ -159,6 +160,12 @@ class Probe:
         samples = max(1, min(32, int(PROBED / one)))
         _, seconds = evaluate(self.model, split, make_estimator(estimator, samples))
         return seconds / (samples * rows)
+
+    def seconds_per_row(self, estimator: str) -> float:
+        """Of one draw for one example that is judged by itself, as those are that new ones are ranked among."""
+        split = self.data.valid.head(ALONE)
+        _, seconds = evaluate(self.model, split, make_estimator(estimator, 1), common=True)
+        return seconds / len(split)
 
 
 def pick_device(name: str) -> str:

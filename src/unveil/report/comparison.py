@@ -80,7 +80,7 @@ def _row(row: Row, folder: Path) -> list[str]:
         *(columns[name] for name in ("model", "objective")),
         label_of(result),
         f"{SIGNS[result['direction']]} {fixed(result['log_px'])}",
-        "–" if row.stderr is None else f"{fixed(-row.difference)} ± {error(row.stderr)}",
+        "–" if row.difference == 0 and row.stderr is None else f"{fixed(-row.difference)} ± {error(row.stderr)}",
         *(fixed(result[name]) for name in ("elbo", "rate", "distortion")),
         "–" if result["active_units"] is None else str(result["active_units"]),
     ]

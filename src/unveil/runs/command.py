@@ -34,7 +34,8 @@ def keys_of(run: RunStore) -> dict[str, Any] | None:
     config = run.config
     keys |= objective_keys(config.objective) | _differing(DataOptions(), "data", vars(config.data))
     keys |= _differing(TrainOptions(), "train", {k: v for k, v in config.phases[0].to_json().items() if k != "steps"})
-    return keys | _differing(EvaluationOptions(), "evaluation", {k: v for k, v in vars(config.judging).items() if v})
+    judging = {"estimator": config.judging.estimator, "num_samples": config.judging.num_samples}
+    return keys | _differing(EvaluationOptions(), "evaluation", {k: v for k, v in judging.items() if v})
 
 
 def fit_command(run: RunStore, keys: Mapping[str, Any], steps: int) -> str:

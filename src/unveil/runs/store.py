@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -13,12 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
-from .. import __version__
 from ..data import Data, Split, load
 from ..domain import Domain
 from ..errors import RequestError
@@ -31,13 +26,13 @@ from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, only_o
 from ..train.stage import Stage
 from .config import CONFIG, RunConfig
 from .paths import check_new, nearby_runs
+from .scores import Scoring, judged_again, read_scores, write_scores
 from .whereabouts import refuse_changed, refuse_in_memory, require_source
 
 DATA, RESULT = "unveil-data-1", "unveil-result-1"
 DIAGNOSIS, CONTINUATIONS = "unveil-diagnosis-1", "unveil-continuations-1"
 WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
 PACK = "pack.json"  # what a pack has and a run has not
-RANKED = 1000  # validation examples that are scored, for new ones to be ranked among
 
 
 class RunStore:
@@ -144,38 +139,36 @@ class RunStore:
 
     def judged(self, split: Literal["valid", "test"]) -> Split:
         """The examples of a split whose log p(x) `scores` holds, in its order."""
-        found, most = getattr(self.data, split), self.config.judging.num_examples
-        kept = min(RANKED, len(found)) if split == "valid" else len(found)
-        kept = kept if most is None else min(kept, most)
-        return found if kept == len(found) else found.spread(kept)
+        found, how = getattr(self.data, split), self.config.judging
+        most = how.ranked if split == "valid" else how.num_examples
+        return found if most is None or most >= len(found) else found.spread(most)
 
     def scores(self, split: str) -> np.ndarray:
         """log p(x) [N] as judged at the end of the fit: all "test" examples, or up to 1,000 of "valid"; see `judged`.
 
         Of a model that was given the labels "test" is log p(x|label), and "test_without_labels" is log p(x).
         """
-        try:
-            found = load_file(self.path / SCORES)
-        except (OSError, SafetensorError) as error:
-            told = f"Finish it with: unveil resume {self.path}"
-            raise RequestError(f"{self.path} has no {SCORES} that can be read.", told) from error
-        if split not in found:
-            raise RequestError(
-                f"{self.path} was judged by an earlier version, which kept no log p(x) of {split.replace('_', ' ')}.",
-                f"Judge it again after one more step: unveil resume {self.path} --steps 1",
-            )
-        self._require_scores(found[split], split)
-        return found[split].numpy()
+        return read_scores(self.path / SCORES, split, self.judged_again)[0]
 
-    def _require_scores(self, found: Tensor, split: str) -> None:
-        """Refuse what is no log p(x) of examples: nothing can be ranked among them. −inf is one."""
-        numbers = found.is_floating_point() and found.ndim == 1 and len(found) > 0
-        if not numbers or bool(found.isnan().any()) or bool((found == torch.inf).any()):
-            raise RequestError(
-                f"{self.path / SCORES} holds no log p(x) of {split} examples that new ones can be ranked among: "
-                f"{_described(found)}.",
-                f"Judge it again after one more step: unveil resume {self.path} --steps 1",
-            )
+    def ranking(self) -> tuple[np.ndarray, dict[str, str]]:
+        """log p(x) [M] of validation examples, for new ones to be ranked among, and how it was computed, as text."""
+        return read_scores(self.path / SCORES, "valid", self.judged_again)
+
+    def scoring(self, seed: int = 0) -> Scoring:
+        """How a score is computed now: what a ranking must have been computed by."""
+        judging = self.config.judging
+        drawn = None if judging.make().noiseless else seed
+        return Scoring(judging.estimator, judging.num_samples, drawn, self.weights_sha256)
+
+    @property
+    def judged_again(self) -> str:
+        """The command that judges the run anew, in a sentence."""
+        told = {"pack": self.is_pack, "finished": self.is_finished, "in_memory": self.config.in_memory}
+        return judged_again(self.path, **told)
+
+    @property
+    def is_pack(self) -> bool:
+        return (self.path / PACK).is_file()
 
     @property
     def weights_sha256(self) -> str:
@@ -284,10 +277,11 @@ class RunStore:
     def write_scores(self, valid: Tensor, test: Tensor, test_without_labels: Tensor) -> None:
         """Keep log p(x) of the judged examples: of validation to rank new ones among, of test to show and to compare.
 
-        Arguments: test, what the result is the mean of; test_without_labels, the same unless that is log p(x|label).
+        Arguments: valid, as `score` computes it; test, what the result is the mean of; test_without_labels, the same
+        unless that is log p(x|label).
         """
         kept = {"valid": valid, "test": test, "test_without_labels": test_without_labels}
-        write_atomic(self.path / SCORES, save({name: log_px.clone() for name, log_px in kept.items()}))
+        write_scores(self.path / SCORES, self.scoring(), kept)
 
     def write_weights(self, model: Model) -> None:
         save_weights(self.path / WEIGHTS, model)
@@ -336,20 +330,3 @@ class RunStore:
     @property
     def _metrics(self) -> Path:
         return self.path / "metrics.jsonl"
-
-
-def _described(found: Tensor) -> str:
-    """What stands there instead of numbers."""
-    if not found.is_floating_point() or found.ndim != 1 or not len(found):
-        return f"{found.dtype} of shape {tuple(found.shape)}"
-    return f"{int((~found.isfinite()).sum())} of {len(found)} are not finite"
-
-
-def versions() -> dict[str, str]:
-    """The versions a number depends on."""
-    return {
-        "unveil": __version__,
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }

@@ -10,18 +10,22 @@ from ..model import Model
 from ..registry import lookup
 from .keys import estimator_arguments
 
+RANKED = 1000  # validation examples that are scored, for new ones to be ranked among; fewer where each takes long
+
 
 @dataclass(frozen=True)
 class Judging:
     """How log p(x) of a run is judged.
 
-    Arguments: estimator, its name; num_samples K, or None where it draws nothing; num_examples, the most examples of a
-    split that are judged at the end of a fit, or None for all.
+    Arguments: estimator, its name; num_samples K, or None where it draws nothing; num_examples, the most test examples
+    that are judged at the end of a fit, or None for all; ranked, the most validation examples that new ones are ranked
+    among.
     """
 
     estimator: str
     num_samples: int | None = None
     num_examples: int | None = None
+    ranked: int = RANKED
 
     def make(self) -> Estimator:
         return make_estimator(self.estimator, self.num_samples)

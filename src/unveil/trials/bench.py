@@ -25,8 +25,8 @@ from ..objectives import Objective
 from ..ops import keyed, mean_and_error
 from ..planning.measure import Probe
 from ..planning.stages import check_stages
-from ..runs.store import RANKED, RunStore
-from ..settings.judging import default_estimator, make_estimator
+from ..runs.store import RunStore
+from ..settings.judging import RANKED, default_estimator, make_estimator
 from ..settings.options import TrainOptions
 from ..train.loop import TrainState, initialise
 from ..train.loop import fit as train

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..diagnostics.collapse import Verdict, verdict
+from ..diagnostics.verdicts import WORTH
 from ..estimators.label import label
 from ..files import Plain
 from ..objectives.elbo import BetaElbo, Elbo
@@ -16,8 +17,7 @@ from .bench import Bench, Count, Judged, Refits, Told, Trial, paired
 from .remedies import LeftOut, further_remedies, keys_with, remedies_of
 
 CURE = "unveil-cure-1"
-CLEARLY = 2.0  # paired standard errors by which a remedy must be better than the control,
-WORTH = 0.05  # and nats per example: two fits that both say nothing differ by less, and hardly vary
+CLEARLY = 2.0  # paired standard errors by which a remedy must be better than the control, beside WORTH in nats
 ALIVE_BETA, ALIVE_LR = 0.05, 1e-3  # of the stage that only has to bring the encoder to life
 HEADS = ("trial", "log p(x)", "gain", "rate", "active", "shuffled z costs", "seconds")
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ..data import Data, Split
 from ..errors import RequestError, at_least
 from ..runs.given import given_with_outside
-from ..runs.store import RANKED, RunStore
+from ..runs.store import RunStore
+from ..settings.judging import RANKED
 from .embeddings import Embeddings
 from .rows import as_it_came, file_column
 

@@ -15,10 +15,12 @@ from ..data import Split
 from ..runs.store import RunStore
 from .complexity import bits_per_value, is_compressible
 from .embeddings import Embeddings, has_embeddings
+from .reference import Reference
 from .show import batch_x
 
 Array = NDArray[np.float64]
 TAIL = 0.05  # share of validation examples that lie beyond one unit, on a side
+ROUNDING = 1e-6  # of the largest value, by which values that are alike may differ
 NEIGHBOUR = 5  # the training example whose distance tells how far x is from training
 SEARCHED = 20_000  # training examples that are searched
 
@@ -40,13 +42,22 @@ def likelihoods(values: Array, usual: Array) -> Array:
 
 
 def _ends(usual: Array) -> tuple[float, float, float]:
-    """The median, and how far the 5 % and the 95 % quantile are from it; the other, or the farthest, for none."""
+    """The median, and how far the 5 % and the 95 % quantile are from it; the other, or the farthest, for none.
+
+    NaN where all of `usual` are alike, or one: nothing then tells how far is far.
+    """
     known = usual[np.isfinite(usual)]
-    if not len(known):
+    if not differ(known):
         return np.nan, np.nan, np.nan
     low, middle, high = (float(each) for each in np.quantile(known, (TAIL, 0.5, 1 - TAIL)))
     below, above, least = middle - low, high - middle, float(np.abs(known - middle).max())
     return middle, below or above or least, above or below or least
+
+
+def differ(usual: Array) -> bool:
+    """Whether some of the finite values differ by more than rounding does."""
+    known = usual[np.isfinite(usual)]
+    return len(known) > 1 and bool(np.ptp(known) > ROUNDING * max(1.0, np.abs(known).max()))
 
 
 def _over(distance: Array, unit: Array | float) -> Array:
@@ -67,6 +78,11 @@ class Measure:
     values: Array
     usual: Array
 
+    @property
+    def tells(self) -> bool:
+        """Whether validation examples differ in it: else it has no unit."""
+        return not bool(np.isnan(self.usual).all())
+
     @classmethod
     def of(cls, low: str, high: str, scale: Callable[[Array, Array], Array], values: Array, usual: Array) -> Measure:
         """Both in units; a side without words is not odd."""
@@ -79,32 +95,35 @@ class Oddity:
     """How odd each row is.
 
     Arguments: value [N], the largest |number| of its measures; percentile [N], the share of validation examples (in %)
-    that are less odd; by [N], in words, the measure that it is.
+    that are less odd; by [N], in words, the measure that it is; notes, what there is to say of the measures.
     """
 
     value: Array
     percentile: Array
     by: NDArray[np.object_]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Judge:
     """What the oddity of new rows is measured by, made before anything long is computed.
 
-    Arguments: run; valid, the validation examples whose log p(x) was kept; space, training examples in z, or None where
-    the model has no z that stands for x.
+    Arguments: run; valid, validation examples; reference, their log p(x) on the draws of new rows; space, training
+    examples in z, or None where the model has no z that stands for x.
     """
 
     run: RunStore
     valid: Split
+    reference: Reference
     space: Embeddings | None
 
     @classmethod
-    def of(cls, run: RunStore) -> Judge:
+    def of(cls, run: RunStore, seed: int = 0) -> Judge:
         """Read the data of a run again; refused where it is not at hand."""
         run.training_data("An order by oddity")
         found = Embeddings.of(run, "Oddity", SEARCHED) if has_embeddings(run.model) else None
-        return cls(run, run.judged("valid"), found)
+        valid = run.judged("valid")
+        return cls(run, valid, Reference.computed(run, valid, seed), found)
 
     def __call__(self, split: Split, log_px: Array) -> Oddity:
         """Arguments: split, new x; log_px [N] nats, theirs."""
@@ -116,11 +135,11 @@ class Judge:
         usual = np.sort(farthest([(m, m.usual) for m in measures])[0])
         usual = usual[~np.isnan(usual)]
         percentile = 100.0 * np.searchsorted(usual, value) / max(1, len(usual))
-        return Oddity(value, np.where(np.isnan(value), np.nan, percentile), by)
+        return Oddity(value, np.where(np.isnan(value), np.nan, percentile), by, _said(measures, len(self.valid)))
 
     def _measures(self, split: Split, log_px: Array) -> Iterator[Measure]:
-        usual = self.run.scores("valid").astype(np.float64)
-        likely, usually = _per_value(log_px, split), _per_value(usual, self.valid)
+        assert self.reference.log_px is not None
+        likely, usually = _per_value(log_px, split), _per_value(self.reference.log_px, self.valid)
         yield Measure.of("log p(x) low", "log p(x) high", likelihoods, likely, usually)
         if self.space is not None:
             far, usually = (_distance(self.space, part) for part in (split, self.valid))
@@ -138,6 +157,16 @@ def farthest(found: list[tuple[Measure, Array]]) -> tuple[Array, NDArray[np.obje
     words = np.array([(m.low, m.high) for m, _ in found], dtype=object)[best, (units[best, row] > 0).astype(int)]
     value = np.where(sizes[best, row] < 0, np.nan, sizes[best, row])
     return value, np.where(value > 0, words, "")
+
+
+def _said(measures: list[Measure], count: int) -> tuple[str, ...]:
+    """Which measures have no unit."""
+    silent = [measure for measure in measures if not measure.tells]
+    if len(silent) == len(measures):
+        why = "there is only one" if count == 1 else f"all {count:,} of them are alike"
+        return (f"The rows have no oddity: its unit is how far validation examples differ, and {why}.",)
+    words = ", ".join(repr(measure.high) for measure in silent)
+    return (f"Oddity leaves out {words}: all validation examples are alike in it.",) if silent else ()
 
 
 def _observed(split: Split) -> NDArray[np.int64]:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import Fact
-from ..estimators.base import Estimate, evaluate
+from ..estimators.base import Estimate
 from ..runs.given import Given, given_with_outside
 from ..runs.store import RunStore
 from .oddity import Judge
+from .reference import Reference, scored
 from .rows import as_it_came, file_column
 
 FEW, SHARE = 5.0, 0.3  # effective draws of a row, and their share of all draws, below which they are a few
@@ -23,7 +24,10 @@ class Scores:
 
     Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
     no error can be told; percentile [N], the share of validation examples (in %) that are less likely, NaN of a row
-    with gaps; direction and estimator say what log_px is; files, of a folder of pictures, the path of each row's.
+    with gaps, and where none were scored on the same draws; direction and estimator say what log_px is; files, of a
+    folder of pictures, the path of each row's; khat [N], where draws of z are weighed and there are 25 or more, the
+    Pareto shape k̂ of a row's largest weights: above 0.7 a few of them dominate, log p(x) may be higher and its error
+    larger than stated; −inf where all weights are equal.
     With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`.
     """
 
@@ -34,6 +38,7 @@ class Scores:
     estimator: str
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] | None = None
+    khat: np.ndarray | None = None
     oddity: np.ndarray | None = None
     oddity_percentile: np.ndarray | None = None
     odd_by: np.ndarray | None = None
@@ -44,8 +49,8 @@ class Scores:
     def columns(self) -> dict[str, np.ndarray]:
         rows = np.arange(len(self.log_px))
         numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
-        odd = {name: getattr(self, name) for name in ("oddity", "oddity_percentile", "odd_by")}
-        return file_column(self.files) | numbers | {name: given for name, given in odd.items() if given is not None}
+        further = {name: getattr(self, name) for name in ("khat", "oddity", "oddity_percentile", "odd_by")}
+        return file_column(self.files) | numbers | {name: found for name, found in further.items() if found is not None}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The same as arrays, the one that stands for all first; words are left out."""
@@ -65,11 +70,12 @@ def score(
     """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
 
     All rows are judged on the same draws, keyed by the seed: a row's number is a function of the row, whatever stands
-    beside it and wherever it stands in the file, and rows are compared without the noise that they share. A high
-    log p(x) does not prove that x belongs: simple images can be likelier than any training image. Of a row with gaps it
-    is log p of the observed part, which is not to be ranked among rows of which more is observed, so it has no
-    percentile (NaN); of a row of which nothing is observed it is 0. Labels are not read: a model conditioned on them
-    sums over them. A data frame gives a frame of the same kind and index.
+    beside it and wherever it stands in the file, and rows are compared without the noise that they share. Validation
+    examples are scored on the draws of seed 0; under another seed a row has no percentile (NaN), unless they are scored
+    again, which oddity does. A high log p(x) does not prove that x belongs: simple images can be likelier than any
+    training image. Of a row with gaps it is log p of the observed part, which is not to be ranked among rows of which
+    more is observed, so it has no percentile (NaN); of a row of which nothing is observed it is 0. Labels are not read:
+    a model conditioned on them sums over them. A data frame gives a frame of the same kind and index.
 
     Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
     oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of three
@@ -77,22 +83,31 @@ def score(
     log p(x) (too likely is odd as well), the distance to the fifth nearest training example in z, and, of pictures and
     levels, the compressed size of x.
     """
-    judging, judge = run.config.judging, Judge.of(run) if oddity else None
+    judging, judge = run.config.judging, Judge.of(run, seed) if oddity else None
+    reference = Reference.kept(run, seed) if judge is None else judge.reference
     given = given_with_outside(run, x, skip_broken)
-    raw, make = given.raw, judging.make()
-    estimate, _ = evaluate(run.model, given.split, make, seed=seed, common=True, impossible=True, progress=progress)
-    log_px, reference = np.where(given.outside, -np.inf, estimate.log_px.numpy()), run.scores("valid")
-    percentile = 100.0 * np.searchsorted(np.sort(reference), log_px) / len(reference)
-    gaps = _with_gaps(given)
-    percentile = np.where(gaps, np.nan, percentile)
+    raw, estimate = given.raw, scored(run, given.split, seed, progress=progress)
+    log_px, gaps = np.where(given.outside, -np.inf, estimate.log_px.numpy()), _with_gaps(given)
+    percentile = np.where(gaps, np.nan, reference.percentile(log_px))
     few = carried_by_few(estimate, judging.num_samples)
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
-    notes = (*raw.ignored, *_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *_said_gaps(gaps))
-    found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files)
+    told = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *_said_gaps(gaps))
+    notes = (*raw.ignored, *told, *reference.notes)
+    khat = _khat(estimate, given.outside | np.isneginf(log_px))
+    found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files, khat)
     if judge is not None:
         odd = judge(given.split, log_px)
         found = replace(found, oddity=odd.value, oddity_percentile=odd.percentile, odd_by=odd.by)
+        found = replace(found, notes=(*notes, *odd.notes))
     return as_it_came(x, raw, found)
+
+
+def _khat(estimate: Estimate, impossible: np.ndarray) -> np.ndarray | None:
+    """k̂ [N] of the weights, NaN in impossible rows [N]; None where there are no weights, or too few to tell."""
+    found = estimate.diagnostics.get("khat")
+    if found is None or bool(found.isnan().all()):
+        return None
+    return np.where(impossible, np.nan, found.numpy())
 
 
 def _with_gaps(given: Given) -> np.ndarray:

@@ -5,9 +5,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal
+from torch.distributions import Distribution
 
-from ...distributions import EventSum, NoisedLevel
+from ...distributions import Bell, EventSum, NoisedLevel
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods.base import moments, refuse_constant
@@ -21,6 +21,7 @@ DOMAINS = ("binary", "levels", "real")
 PERIODS = (1.0, 2.0)  # of the Fourier features, in levels
 MANY = 8  # levels from which on there are such features
 ROWS = 256  # examples × samples of one pass of the network, where no gradient is asked for
+FAR = 1e6  # spreads, within which z is kept: squares of 1e20 are no numbers of float32
 NEAREST, FIRST, FARTHEST = 1 / 40, 1 / 6, 1 / 2  # σ₀/α₀ in levels: least, at the start, most
 
 
@@ -88,8 +89,11 @@ class Noising(nn.Module):
             self.noise.start(*(2 * math.log(s * distance) for s in (NEAREST, FIRST, FARTHEST)))
 
     def scaled(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        """x̃ [B, *shape]; 0 where x is not observed."""
-        scaled = (x - self.centre) / self.spread
+        """x̃ [B, *shape], kept within ±FAR; 0 where x is not observed.
+
+        It is the mean of q(z|x), which may be any: p(x|z₀) is of x itself, however far that is.
+        """
+        scaled = ((x - self.centre) / self.spread).clamp(-FAR, FAR)
         return scaled if observed is None else torch.where(observed, scaled, torch.zeros_like(scaled))
 
     def unscaled(self, scaled: Tensor) -> Tensor:
@@ -104,7 +108,7 @@ class Noising(nn.Module):
         base: Distribution = (
             NoisedLevel(u, s, self.domain.levels)
             if self.domain.is_finite
-            else Normal(u, s.expand(u.shape), validate_args=False)
+            else Bell(u, s.expand(u.shape), validate_args=False)
         )
         return EventSum(base, len(self.domain.shape), observed)
 

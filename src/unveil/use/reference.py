@@ -1,0 +1,95 @@
+"""What the scores of new rows are ranked among: log p(x) of validation examples, computed as theirs.
+
+All rows share the draws of z, validation examples included. A row's percentile then has no noise of other draws, and
+the examples are spread no wider than the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Split
+from ..errors import Fact
+from ..estimators.base import Estimate, evaluate
+from ..runs.store import RunStore
+
+Array = NDArray[np.float64]
+FEW = 20  # validation examples, below which a percentile says little: one of them is more than 5 %
+
+
+def scored(
+    run: RunStore,
+    split: Split,
+    seed: int = 0,
+    *,
+    impossible: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Estimate:
+    """log p(x) of every row, the labels of a model that takes some being summed over, on draws that all rows share.
+
+    Arguments: impossible, whether −inf may come out.
+    """
+    plain, judge = replace(split, y=None, z=None), run.config.judging.make()
+    return evaluate(run.model, plain, judge, seed=seed, common=True, impossible=impossible, progress=progress)[0]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Validation examples that new rows are ranked among.
+
+    Arguments: log_px [M] nats, or None where there are none to rank among; notes, sentences that say what to keep in
+    mind.
+    """
+
+    log_px: Array | None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def kept(cls, run: RunStore, seed: int) -> Reference:
+        """Those that the run keeps, where they were scored as new rows are."""
+        log_px, told = run.ranking()
+        now = run.scoring(seed)
+        found, few = log_px.astype(np.float64), _said_few(len(log_px))
+        if told == now.told or (not told and now.seed is None):
+            return cls(found, few)
+        if not told:
+            return cls(found, (*few, _OTHER_DRAWS.format(again=run.judged_again)))
+        if now.told | {"seed": told["seed"]} == told:
+            return cls(None, (_OTHER_SEED.format(seed=seed, kept=told["seed"]),))
+        return cls(None, (_OTHER_MODEL.format(again=run.judged_again),))
+
+    @classmethod
+    def computed(cls, run: RunStore, valid: Split, seed: int) -> Reference:
+        """The validation examples, scored now where what the run keeps was not scored as new rows are."""
+        log_px, told = run.ranking()
+        if told != run.scoring(seed).told:
+            log_px = scored(run, valid, seed).log_px.numpy()
+        return cls(log_px.astype(np.float64), _said_few(len(valid)))
+
+    def percentile(self, log_px: Array) -> Array:
+        """The share [N] of the examples (in %) that are less likely; NaN where there are none to rank among."""
+        if self.log_px is None:
+            return np.full(len(log_px), np.nan)
+        return 100.0 * np.searchsorted(np.sort(self.log_px), log_px) / len(self.log_px)
+
+
+_OTHER_DRAWS = (
+    "The percentiles are uncertain: an earlier version judged this run, and scored each validation example on draws of "
+    "its own. {again}"
+)
+_OTHER_SEED = (
+    "The rows have no percentile: the validation examples were scored on the draws of seed {kept}, and these rows on "
+    "those of seed {seed}."
+)
+_OTHER_MODEL = "The rows have no percentile: the validation examples were not scored by the model of now. {again}"
+
+
+def _said_few(count: int) -> tuple[str, ...]:
+    if count >= FEW:
+        return ()
+    them = "1 validation example" if count == 1 else f"{count} validation examples"
+    return (Fact(f"The percentiles are ranks among only {them}: they are in steps of {100 / count:.3g} %."),)
