@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import RequestError
 from ..planning.plan import Request, resolve
@@ -38,10 +38,12 @@ def open_phase(run: RunStore, started: float, **budget: Any) -> None:
     run.require_finished()
     config = run.config
     asked = choose({f"train.{k}": v for k, v in budget.items() if v is not None}).train
-    options = replace(run.phase.options, epochs=asked.epochs, steps=asked.steps, minutes=asked.minutes)
-    judging = EvaluationOptions(config.judging.estimator, config.judging.num_samples or "auto")
+    kept = {name: config.asked[name] for name in ("valid_every",) if name in config.asked}
+    options = replace(run.phase.options, epochs=asked.epochs, steps=asked.steps, minutes=asked.minutes, **kept)
+    compared: Literal["auto", "none"] = "none" if config.seconds.get("baselines") == 0 else "auto"
+    judging = EvaluationOptions(config.judging.estimator, config.judging.num_samples or "auto", compared)
     data, seed = placed(run.data, run.device), config.seed + len(config.phases)
     plan = resolve(Request(run.model.train(), data, run.objective, options, judging, seed, started))
     run.forget()
-    phases, given = (*config.phases, plan.phase), {k: v for k, v in budget.items() if v}
+    phases, given = (*config.phases, plan.phase), kept | {k: v for k, v in budget.items() if v}
     run.write_config(replace(config, phases=phases, asked=given, seconds=plan.seconds, notes=plan.notes))

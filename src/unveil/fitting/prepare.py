@@ -24,7 +24,7 @@ from ..runs.store import RunStore
 from ..runs.versions import versions
 from ..settings.choices import DEFAULTS, Choices, choose
 from ..settings.keys import PARTS
-from ..settings.options import DataOptions
+from ..settings.options import DataOptions, TrainOptions
 from ..train.loop import initialise
 from .carry_out import Report, carry_out
 from .classes import said_of_classes
@@ -172,11 +172,17 @@ def _config(
         objective=describe(objective),
         phases=(plan.phase,),
         judging=plan.judging,
-        asked={k: v for k, v in vars(choices.train).items() if k in ("epochs", "steps", "minutes") and v},
+        asked=_asked(choices.train),
         seconds=plan.seconds,
         notes=(*data.notes, *plan.notes),
         versions=versions(),
     )
+
+
+def _asked(options: TrainOptions) -> dict[str, Any]:
+    """The budget, and what else of a new phase is as it was asked for here."""
+    budget = {name: getattr(options, name) for name in ("epochs", "steps", "minutes") if getattr(options, name)}
+    return budget if options.valid_every == "auto" else budget | {"valid_every": options.valid_every}
 
 
 def own_parts(model: Model) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class RunConfig:
         model, objective: as `registry.describe` gives them.
         phases: of training, the present one last.
         judging: how log p(x) of the result and of scores is estimated.
-        asked: the budget as it was asked for.
+        asked: the budget as it was asked for, and the steps between validations where they were.
         seconds: expected, by part.
         notes: what was decided, in sentences.
         versions: of what the numbers depend on.
