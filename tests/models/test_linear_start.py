@@ -244,7 +244,8 @@ def test_held_out_rows_ask_for_a_mixture_only_where_there_is_one(monkeypatch: py
 
 def test_the_posterior_of_a_mixture_has_the_moments_that_bayes_gives() -> None:
     model, u = of_clusters()
-    u, q = u[:6], model.factors.W.shape[1]
+    ends = model.loc[[0, 1, 2, 0, 1, 2]] + model.loc[[1, 2, 0, 0, 1, 2]]
+    u, q = 0.5 * ends @ model.factors.W.T + 0.1 * u[:6], model.factors.W.shape[1]  # between components, and on them
     posterior = LinearPosterior(6, 4, num_components=3).double()
     posterior.set(model, torch.zeros(0, 6))
     with keyed("masks"):
@@ -263,15 +264,16 @@ def test_the_posterior_of_a_mixture_has_the_moments_that_bayes_gives() -> None:
     torch.testing.assert_close(posterior(u, None, None), posterior(u, torch.ones_like(observed), None))
 
 
-def test_a_fit_says_that_it_takes_a_mixture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_fit_of_a_short_table_says_that_it_takes_a_mixture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(mixed_factors, "ROUNDS", 20)
     words = {"train.steps": 1, "evaluation.baselines": "none"}
     found = prepare(clusters(100).numpy(), out=tmp_path / "run", options=words)
     said = " ".join(found.config.notes)
     assert "The prior is a mixture of" in said and "factors" not in said
     assert found.config.model["prior"]["name"] == "mixture"
-    asked = prepare(clusters(100).numpy(), out=tmp_path / "run", options=words | {"prior": "standard_normal"})
-    assert "mixture" not in " ".join(asked.config.notes)
+    assert VAE.sizes_for(Domain("real", (6,)), clusters(100), None, 100, {"prior": "standard_normal"})[1] == 0
+    assert VAE.sizes_for(Domain("real", (6,)), clusters(500), None, 500, {}) == (0, 0)
+    assert VAE.sizes_for(Domain("real", (200,)), torch.randn(100, 200), None, 100, {}) == (0, 0)
 
 
 def test_a_mixture_prior_starts_at_the_clusters() -> None:

@@ -183,10 +183,11 @@ class VAE(Labelled, Scaled):
     ) -> tuple[int, int]:
         """Those of the best linear model of x, where p(x|z) can be linear.
 
-        More latents than the usual ones; in a short table as few as it has, and the components that they follow.
+        More latents than the usual ones; in a short table with more rows than columns as few as it has, and the
+        components that they follow. A wider one is better off with latents to spare.
         """
         near = lookup("likelihood", given.get("likelihood", default_likelihood(domain)))(domain).slope is not None
-        short = domain.kind == "real" and not domain.is_image and num_examples < LONG_TABLE
+        short = domain.kind == "real" and not domain.is_image and domain.num_dims < num_examples < LONG_TABLE
         mixes = short and not {"prior", "posterior", "condition", "network"} & given.keys()
         latents = "latent" not in given and (short or domain.num_dims > LATENTS)
         if not near or not (latents or mixes):
