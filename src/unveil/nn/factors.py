@@ -110,9 +110,10 @@ def best_fit(u: Tensor, most: int, least_psi: float, unit: Tensor | None = None)
 
 
 def folds(u: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Rows to fit on and to judge by: all but every fifth row, and those; of a small table each fifth in turn."""
+    """Rows to fit on and to judge by: all but every fifth row, and those; of a small, long table each fifth in turn."""
+    small = u.shape[1] < len(u) and u.numel() <= FEW
     place = torch.arange(len(u), device=u.device) % HELD_OUT
-    for fold in range(HELD_OUT - 1, -1 if u.numel() <= FEW else HELD_OUT - 2, -1):
+    for fold in range(HELD_OUT - 1, -1 if small else HELD_OUT - 2, -1):
         yield u[place != fold], u[place == fold]
 
 
