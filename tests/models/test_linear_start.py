@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import MultivariateNormal
+from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from unveil.batch import Batch
 from unveil.domain import Domain
+from unveil.fitting.prepare import prepare
 from unveil.likelihoods.real import Gaussian, Laplace, PredictedGaussian, StudentLikelihood
+from unveil.model.shared.linear_start import linear_model
 from unveil.models.vae import VAE
+from unveil.nn import mixed_factors
 from unveil.nn.factors import Factors, best_factors
+from unveil.nn.linear_posterior import LinearPosterior, bounded
+from unveil.nn.mixed_factors import MixedFactors, mixed
 from unveil.ops import keyed
+from unveil.priors.mixture import GaussianMixture
 
 LOADINGS = torch.tensor([[2.0, 0.0], [1.0, 1.0], [0.0, -1.5], [0.5, 0.5], [1.0, 0.0]])
 NOISE = torch.tensor([0.3, 0.5, 0.2, 0.4, 0.6])
@@ -150,13 +158,11 @@ def test_more_columns_than_rows() -> None:
 
 
 def test_the_posterior_under_a_mask_is_that_of_the_observed_part() -> None:
-    from unveil.nn.linear_posterior import LinearPosterior, bounded
-
     with keyed("masked"):
         found = best_factors(torch.randn(400, 2) @ torch.randn(2, 6) + 0.4 * torch.randn(400, 6), 3, 1e-6)
         u, observed = torch.randn(8, 6), torch.rand(8, 6) > 0.4
     posterior = LinearPosterior(6, 4)
-    posterior.set(found, torch.zeros(0, 6))
+    posterior.set(MixedFactors.normal(found), torch.zeros(0, 6))
     mean, log_s = posterior(torch.where(observed, u, 0.0), observed, None).split(4, -1)
     W, q = found.W, found.W.shape[1]
     for row, seen, m, s in zip(u, observed, mean, bounded(log_s).exp(), strict=True):
@@ -193,3 +199,90 @@ def test_it_holds_where_a_column_follows_from_others() -> None:
     with torch.no_grad(), keyed("one draw"):
         elbo = model.infer(Batch(x), 20).elbo
     assert (exact - elbo).mean() < 0.15
+
+
+# A mixture of the factors
+
+
+def clusters(num_rows: int, seed: int = 0) -> Tensor:
+    """Rows of three clusters in two factors of six columns, in units of their own."""
+    with keyed("clusters", seed):
+        z = torch.tensor([[-4.0, 0.0], [0.0, 3.0], [4.0, -1.0]])[torch.randint(3, (num_rows,))]
+        z = z + torch.tensor([0.3, 1.0]) * torch.randn(num_rows, 2)
+        loadings = torch.tensor([[1.0, 0.0, 1.0, 2.0, 0.0, 1.0], [0.0, 1.0, -1.0, 0.0, 1.0, 1.0]])
+        return 5 * (z @ loadings + 0.3 * torch.randn(num_rows, 6)) + 7
+
+
+def of_clusters(num_rows: int = 300, num_components: int = 3) -> tuple[MixedFactors, Tensor]:
+    u = clusters(num_rows).double()
+    u = (u - u.mean(0)) / u.std(0)
+    return mixed(best_factors(u, 3, 1e-6), u, num_components), u
+
+
+def normals(model: MixedFactors, seen: Tensor) -> MixtureSameFamily:
+    """p(u_seen) with its covariances written out."""
+    W, psi = model.factors.W[seen], model.factors.psi[seen]
+    cov = (W * model.scale.unsqueeze(-2) ** 2) @ W.T + psi.diag()
+    return MixtureSameFamily(Categorical(logits=model.log_pi), MultivariateNormal(model.loc @ W.T, cov))
+
+
+def test_a_mixture_of_factors_states_its_whole_likelihood() -> None:
+    model, u = of_clusters()
+    whole = normals(model, torch.ones(6, dtype=torch.bool)).log_prob(u)
+    torch.testing.assert_close(model.log_prob(u), whole, atol=1e-6, rtol=1e-6)
+    square = model.factors.W.T @ model.factors.weighted
+    torch.testing.assert_close(square, square.diagonal().diag(), atol=1e-8, rtol=1e-8)
+    assert model.log_prob(u).mean() > model.factors.log_prob(u).mean() + 0.5
+
+
+def test_held_out_rows_ask_for_a_mixture_only_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixed_factors, "ROUNDS", 20)
+    assert len(linear_model(clusters(80), None, False, True).log_pi) >= 3
+    assert len(linear_model(clusters(80), None, False, False).log_pi) == 1
+    assert len(linear_model(table(80), None, False, True).log_pi) == 1
+
+
+def test_the_posterior_of_a_mixture_has_the_moments_that_bayes_gives() -> None:
+    model, u = of_clusters()
+    ends = model.loc[[0, 1, 2, 0, 1, 2]] + model.loc[[1, 2, 0, 0, 1, 2]]
+    u, q = 0.5 * ends @ model.factors.W.T + 0.1 * u[:6], model.factors.W.shape[1]  # between components, and on them
+    posterior = LinearPosterior(6, 4, num_components=3).double()
+    posterior.set(model, torch.zeros(0, 6))
+    with keyed("masks"):
+        observed = torch.rand(6, 6) > 0.4
+    mean, log_s = posterior(torch.where(observed, u, 0.0), observed, None).split(4, -1)
+    for row, seen, m, s in zip(u, observed, mean, bounded(log_s).exp(), strict=True):
+        W, psi = model.factors.W[seen], model.factors.psi[seen]
+        p = normals(model, seen)
+        r = (model.log_pi + p.component_distribution.log_prob(row[seen])).softmax(-1)
+        cov = torch.stack([(scale**-2).diag() + (W.T / psi) @ W for scale in model.scale]).inverse()
+        each = (cov @ ((W.T / psi) @ row[seen] + model.loc / model.scale**2).unsqueeze(-1)).squeeze(-1)
+        middle = r @ each
+        spread = r @ (cov.diagonal(dim1=-2, dim2=-1) + (each - middle) ** 2)
+        torch.testing.assert_close(m[:q], middle, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(s[:q], spread.sqrt(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(posterior(u, None, None), posterior(u, torch.ones_like(observed), None))
+
+
+def test_a_fit_of_a_short_table_says_that_it_takes_a_mixture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(mixed_factors, "ROUNDS", 20)
+    words = {"train.steps": 1, "evaluation.baselines": "none"}
+    found = prepare(clusters(100).numpy(), out=tmp_path / "run", options=words)
+    said = " ".join(found.config.notes)
+    assert "The prior is a mixture of" in said and "factors" not in said
+    assert found.config.model["prior"]["name"] == "mixture"
+    assert VAE.sizes_for(Domain("real", (6,)), clusters(100), None, 100, {"prior": "standard_normal"})[1] == 0
+    assert VAE.sizes_for(Domain("real", (6,)), clusters(500), None, 500, {}) == (0, 0)
+    assert VAE.sizes_for(Domain("real", (200,)), torch.randn(100, 200), None, 100, {}) == (0, 0)
+
+
+def test_a_mixture_prior_starts_at_the_clusters() -> None:
+    x, new = clusters(300), clusters(300, seed=1)
+    prior = functools.partial(GaussianMixture, num_components=3)
+    model, plain = started(x, latent=4, prior=prior), started(x, latent=4)
+    assert model.starts_fitted and model.linear is not None
+    found = linear_model(x, None, False, False).factors
+    exact = mixed(found, ((x - model.centre) / model.spread).double(), 3)
+    truth = exact.log_prob(((new - model.centre) / model.spread).double()) - model.spread.double().log().sum()
+    assert (truth - bound(model, Batch(new))).mean().abs() < 0.1
+    assert (bound(model, Batch(new)) - bound(plain, Batch(new))).mean() > 0.5

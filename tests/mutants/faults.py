@@ -587,8 +587,18 @@ STARTS = (
     ),
     fault(
         "mask-that-q-ignores", "nn/linear_posterior.py",
-        "if seen is None:", "if True:",
+        "self._whole(u) if seen is None else self._masked(u, seen)", "self._whole(u)",
         "tests/models/test_linear_start.py::test_the_posterior_under_a_mask_is_that_of_the_observed_part",
+    ),
+    fault(
+        "spread-within-components-alone", "nn/linear_posterior.py",
+        "(variance + (mean - middle.unsqueeze(-2)) ** 2)", "variance",
+        "tests/models/test_linear_start.py::test_the_posterior_of_a_mixture_has_the_moments_that_bayes_gives",
+    ),
+    fault(
+        "mixture-for-wide-tables", "models/vae.py",
+        "domain.num_dims < num_examples < LONG_TABLE", "num_examples < LONG_TABLE",
+        "tests/models/test_linear_start.py::test_a_fit_of_a_short_table_says_that_it_takes_a_mixture",
     ),
     fault(
         "start-that-is-not-judged", "fitting/trainer.py",

@@ -118,9 +118,14 @@ class Model(nn.Module, ABC):
         return False
 
     @classmethod
-    def num_latents_for(cls, domain: Domain, x: Tensor, observed: Tensor | None, given: Mapping[str, Any]) -> int:
-        """The number of latents that examples x [N, *shape] ask for, where `given` leaves it open; 0: the usual."""
-        return 0
+    def sizes_for(
+        cls, domain: Domain, x: Tensor, observed: Tensor | None, num_examples: int, given: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        """Latents, and components of their mixture, that examples x [N, *shape] ask for; 0: the usual.
+
+        Arguments: num_examples, to train on; given, keys of the model, and names of its parts.
+        """
+        return 0, 0
 
     def begin(self, parts: tuple[str, ...]) -> None:
         """Called when a stage of training begins, also on resume, with the parts that it trains."""

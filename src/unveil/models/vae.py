@@ -29,7 +29,7 @@ from ..model import (
     parameters_in,
 )
 from ..model.shared.labelled import Condition, Labelled, classes_of
-from ..model.shared.linear_start import num_factors, start_linear, starts_normal, takes_start
+from ..model.shared.linear_start import linear_model, start_linear, starts_given, takes_start
 from ..model.shared.networks import (
     ENOUGH,
     SMALL,
@@ -163,8 +163,8 @@ class VAE(Labelled, Scaled):
         inputs = p_z.num_values + classes
         decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **size, **both)
         linear = None
-        if name != "plain" and p_x.slope is not None and takes_start(head) and starts_normal(p_z):
-            linear = LinearPosterior(domain.num_dims, latent, classes)
+        if name != "plain" and p_x.slope is not None and takes_start(head) and starts_given(p_z):
+            linear = LinearPosterior(domain.num_dims, latent, classes, p_z.num_components)
             if domain.is_image:
                 decoder = DecoderBeside(decoder, inputs, domain.shape, p_x.params_per_dim)
         features = encoder.num_features + classes + (linear.num_features if linear else 0)
@@ -178,13 +178,23 @@ class VAE(Labelled, Scaled):
         return many_small and given.get("network", "auto") == "auto" and not SIZES & given.keys()
 
     @classmethod
-    def num_latents_for(cls, domain: Domain, x: Tensor, observed: Tensor | None, given: Mapping[str, Any]) -> int:
-        """Those of the best linear model of x where they are more than the usual ones, and p(x|z) can be linear."""
+    def sizes_for(
+        cls, domain: Domain, x: Tensor, observed: Tensor | None, num_examples: int, given: Mapping[str, Any]
+    ) -> tuple[int, int]:
+        """Those of the best linear model of x, where p(x|z) can be linear.
+
+        More latents than the usual ones; in a short table with more rows than columns as few as it has, and the
+        components that they follow. A wider one is better off with latents to spare.
+        """
         near = lookup("likelihood", given.get("likelihood", default_likelihood(domain)))(domain).slope is not None
-        if "latent" in given or not near or domain.num_dims <= LATENTS:
-            return 0
-        asked = num_factors(x, observed, domain.is_image)
-        return asked if asked > LATENTS else 0
+        short = domain.kind == "real" and not domain.is_image and domain.num_dims < num_examples < LONG_TABLE
+        mixes = short and not {"prior", "posterior", "condition", "network"} & given.keys()
+        latents = "latent" not in given and (short or domain.num_dims > LATENTS)
+        if not near or not (latents or mixes):
+            return 0, 0
+        found = linear_model(x, observed, domain.is_image, mixes)
+        asked, components = max(1, found.factors.W.shape[1]), len(found.log_pi)
+        return asked if latents and (short or asked > LATENTS) else 0, components if components > 1 else 0
 
     @property
     def gives(self) -> frozenset[str]:

@@ -19,7 +19,8 @@ from torch import Tensor
 RANKS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)
 ROUNDS = 100  # of the fixed point for ψ
 DENSE = 256  # columns up to which ψ is climbed to, where there are more rows
-HELD_OUT = 5  # every fifth row judges the number of factors
+HELD_OUT = 5  # every fifth row judges the number of factors; of a small table each of the five fifths in turn
+FEW = 20_000  # values
 EM_ROUNDS = 30
 DEARER = 2e8  # multiplications from which a round of EM sees fewer rows
 
@@ -40,9 +41,14 @@ class Factors:
         return 1 + (self.W**2 / self.psi.unsqueeze(-1)).sum(0)
 
     @property
+    def weighted(self) -> Tensor:
+        """ψ⁻¹ W [D, q]."""
+        return self.W / self.psi.unsqueeze(-1)
+
+    @property
     def gain(self) -> Tensor:
         """M⁻¹ Wᵀ ψ⁻¹ [q, D]: E[z|u] = gain u."""
-        return (self.W / self.psi.unsqueeze(-1)).T / self.precision.unsqueeze(-1)
+        return self.weighted.T / self.precision.unsqueeze(-1)
 
     def log_prob(self, u: Tensor) -> Tensor:
         """log N(u; 0, W Wᵀ + ψ) of u [N, D], in nats: [N]."""
@@ -86,18 +92,29 @@ def best_factors(u: Tensor, most: int, least_psi: float, unit: Tensor | None = N
     Arguments: least_psi, the smallest noise variance; unit [D], in which the noise may be the same for all columns.
     """
     u = u.double()
-    held = torch.arange(len(u), device=u.device) % HELD_OUT == HELD_OUT - 1
-    if not held.any():
-        return Factors(u.new_zeros(u.shape[1], 0), (u**2).mean(0).clamp(min=least_psi))
-    kept, judged = Rows(u[~held]), u[held]
-    ranks = [0, *(r for r in RANKS if r <= min(most, u.shape[1] - 1, len(kept.u) - 2))]
-    found = [(fit, rank, model) for fit in _fits(u, unit) for rank, model in _each(fit, kept, ranks, least_psi)]
-    fit, rank, _ = max(found, key=lambda one: float(one[2].log_prob(judged).mean()))
-    return fit(Rows(u), [rank], least_psi)[0]
+    return best_fit(u, most, least_psi, unit)(u)
 
 
-def _each(fit: Fit, rows: Rows, ranks: Sequence[int], least_psi: float) -> Iterator[tuple[int, Factors]]:
-    return zip(ranks, fit(rows, ranks, least_psi), strict=True)
+def best_fit(u: Tensor, most: int, least_psi: float, unit: Tensor | None = None) -> Callable[[Tensor], Factors]:
+    """How `best_factors` of u [N, D], in float64, fits its model, to be done with any rows."""
+    if len(u) < HELD_OUT:
+        return lambda rows: Factors(rows.new_zeros(rows.shape[1], 0), (rows**2).mean(0).clamp(min=least_psi))
+    least = len(u) - math.ceil(len(u) / HELD_OUT)  # rows that are kept
+    ranks = [0, *(r for r in RANKS if r <= min(most, u.shape[1] - 1, least - 2))]
+    fits, judged = _fits(u, unit), torch.zeros(())
+    for kept, held in folds(u):
+        found = [model for fit in fits for model in fit(Rows(kept), ranks, least_psi)]
+        judged = judged + torch.stack([model.log_prob(held).sum() for model in found])
+    which, rank = divmod(int(judged.argmax()), len(ranks))
+    return lambda rows: fits[which](Rows(rows), [ranks[rank]], least_psi)[0]
+
+
+def folds(u: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Rows to fit on and to judge by: all but every fifth row, and those; of a small, long table each fifth in turn."""
+    small = u.shape[1] < len(u) and u.numel() <= FEW
+    place = torch.arange(len(u), device=u.device) % HELD_OUT
+    for fold in range(HELD_OUT - 1, -1 if small else HELD_OUT - 2, -1):
+        yield u[place != fold], u[place == fold]
 
 
 def _fits(u: Tensor, unit: Tensor | None) -> list[Fit]:

@@ -21,11 +21,14 @@ class Prior(nn.Module, ABC):
         support: where z lives: "real", "binary" {0, 1}, or "one_hot" (D blocks of C values).
         posterior: the name of the posterior head that is picked where none is named.
         shares_encoder: whether p(z) is made of q's weights (VampPrior).
+        starts_mixed: whether it can start at a given mixture of `num_components` Gaussians.
     """
 
     support: ClassVar[Support] = "real"
     posterior: ClassVar[str] = "diagonal_gaussian"
     shares_encoder: ClassVar[bool] = False
+    starts_mixed: ClassVar[bool] = False
+    num_components: int = 1
     registered: ClassVar[tuple[str, str]]
 
     def __init__(self, num_latents: int) -> None:
@@ -50,6 +53,10 @@ class Prior(nn.Module, ABC):
 
     def initialise(self, x: Tensor) -> None:
         """Start from training examples x [N, *shape], in data units."""
+
+    def start_at(self, log_pi: Tensor, loc: Tensor, scale: Tensor) -> None:
+        """Start at Σ_c π_c N(μ_c, diag σ_c²), from log π [C], μ and σ [C, D], where `starts_mixed`."""
+        raise NotImplementedError(f"{type(self).__name__} does not start at a given mixture")
 
     def base(self, y: Tensor | None = None) -> tuple[Distribution, Transform]:
         """(p(u), T) such that z = T(u): the space in which samplers move and temperature acts."""

@@ -16,8 +16,9 @@ from torch.distributions import Normal
 
 from ...batch import Batch
 from ...likelihoods import Likelihood
-from ...nn.factors import Factors, best_factors, climbed
+from ...nn.factors import Factors, best_factors, best_fit, climbed
 from ...nn.linear_posterior import LinearPosterior
+from ...nn.mixed_factors import MixedFactors, best_mixture, mixed
 from ...posteriors import PosteriorHead
 from ...priors import Prior
 from .labels import one_hot
@@ -35,6 +36,7 @@ class Starting(Protocol):
     """A model that can start linear."""
 
     linear: LinearPosterior | None
+    prior: Prior
     posterior_head: PosteriorHead
     decoder: nn.Module
     likelihood: Likelihood
@@ -50,8 +52,10 @@ def takes_start(head: Callable[..., Any]) -> bool:
 
 
 @torch.no_grad()
-def starts_normal(prior: Prior) -> bool:
-    """Whether p(z) is N(0, I) before it has learned anything."""
+def starts_given(prior: Prior) -> bool:
+    """Whether p(z) is N(0, I) before it has learned anything, or can start at a mixture of Gaussians."""
+    if prior.starts_mixed:
+        return True
     if prior.support != "real" or prior.shares_encoder:
         return False
     z = torch.linspace(-2, 2, 5 * prior.num_values).reshape(5, -1)
@@ -72,20 +76,32 @@ def start_linear(model: Starting, batch: Batch) -> None:
         u, seen = (u - means[y.clamp(min=0)])[known], None if seen is None else seen[known]
         u = u if seen is None else torch.where(seen, u, 0.0)
     factors = _factors(u, seen, model.posterior_head.num_latents, model.spread)
-    model.linear.set(factors, means)
+    start = mixed(factors, u if seen is None else u[seen.all(-1)], model.prior.num_components)
+    model.linear.set(start, means)
+    if model.prior.starts_mixed:
+        model.prior.start_at(model.linear.log_pi, model.linear.loc, model.linear.scale)
     stddev = model.linear.W.new_ones(model.posterior_head.num_latents)
-    stddev[: factors.W.shape[1]] = factors.precision.rsqrt().to(stddev)
+    stddev[: start.stddev.numel()] = start.stddev.to(stddev)
     model.posterior_head.start_at_last(stddev)
-    _start_p(model, factors, means)
+    _start_p(model, start.factors, means)
 
 
-def num_factors(x: Tensor, observed: Tensor | None, images: bool) -> int:
-    """The number of factors, up to 200, that the best linear model of x [N, *shape] has."""
+def linear_model(x: Tensor, observed: Tensor | None, images: bool, mixes: bool) -> MixedFactors:
+    """The best linear model of x [N, *shape], of up to 200 factors, which may follow a mixture where it `mixes`.
+
+    Only rows without gaps say whether they do; so where there are gaps, they follow N(0, I).
+    """
     centre, spread = centre_and_spread(x, observed, images)
     u = (x - centre) / spread
     u = (u if observed is None else torch.where(observed, u, 0.0)).flatten(1).double()
-    seen = None if observed is None else observed.flatten(1)[: _rows(u)]
-    return _factors(u[: _rows(u)], seen, MOST, spread).W.shape[1]
+    u, seen = u[: _rows(u)], None if observed is None else observed.flatten(1)[: _rows(u)]
+    if mixes and seen is None:
+        return best_mixture(best_fit(u, MOST, LEAST_NOISE**2, _unit(spread)), u)
+    return MixedFactors.normal(_factors(u, seen, MOST, spread))
+
+
+def _unit(spread: Tensor) -> Tensor | None:
+    return spread if spread.ndim else None
 
 
 def _rows(u: Tensor) -> int:
@@ -101,7 +117,7 @@ def _class_means(u: Tensor, seen: Tensor | None, y: Tensor, num_classes: int) ->
 
 def _factors(u: Tensor, seen: Tensor | None, most: int, spread: Tensor) -> Factors:
     """The best linear model of u [N, D], from the rows without gaps where there are enough of them, then all by EM."""
-    least, unit = LEAST_NOISE**2, spread if spread.ndim else None
+    least, unit = LEAST_NOISE**2, _unit(spread)
     if seen is None:
         return best_factors(u, most, least, unit)
     whole = seen.all(-1)
