@@ -63,6 +63,6 @@ def test_a_folder_that_has_grown_is_said_with_a_remedy_that_works(photos: Path, 
     save(Path("photos/99.png"))
     done = call("evaluate", "run")
     assert done.code == 2 and "21 examples are there, and 20 were" in done.err
-    remedy = done.err.partition("unveil ")[2].partition(" (score")[0]
+    remedy = done.err.rpartition("unveil ")[2].partition(" (score")[0]
     assert call(*shlex.split(remedy)).code == 0
     assert call("score", "run", "photos", "-o", "s.csv").code == 0

@@ -274,12 +274,12 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     ),
     fault(
         "last-block-dropped", "data/rowblocks.py",
-        "for first in range(0, count, ROWS):", "for first in range(0, max(ROWS, count - ROWS + 1), ROWS):",
+        "for first in range(0, count, size):", "for first in range(0, max(size, count - size + 1), size):",
         "tests/data/test_rowblocks.py",
     ),
     fault(
         "last-block-not-filled-up", "data/rowblocks.py",
-        "torch.arange(first, first + ROWS).clamp(max=count - 1)", "torch.arange(first, min(first + ROWS, count))",
+        "torch.arange(first, first + size).clamp(max=count - 1)", "torch.arange(first, min(first + size, count))",
         "tests/data/test_rowblocks.py",
     ),
     fault(

@@ -39,9 +39,9 @@ def singles(num_rows: int) -> Iterator[Block]:
         yield Block(row, torch.tensor([row]), 1)
 
 
-def blocks(num_rows: int, limit: int | None = None, size: int = ROWS) -> Iterator[Block]:
+def blocks(num_rows: int, limit: int | None = None, size: int | None = None) -> Iterator[Block]:
     """The blocks of rows 0 … num_rows − 1, or of the first `limit` of them; of `size` rows where 128 are too many."""
-    count = num_rows if limit is None else min(limit, num_rows)
+    count, size = num_rows if limit is None else min(limit, num_rows), size or ROWS
     for first in range(0, count, size):
         yield Block(first, torch.arange(first, first + size).clamp(max=count - 1), min(size, count - first))
 

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from .event import Shape, Unchecked
 
+FEW = 32  # levels whose probabilities are soon added up
+
 
 class Levels(Unchecked):
     """A categorical distribution over the levels 0 … n−1, with the mean and spread of the level number.
@@ -91,9 +93,11 @@ class DiscretizedLogistic(LogisticLevels):
     def mean(self) -> Tensor:
         """E[x] = Σ_i σ((μ − i − ½)/s), i = 0 … n − 2.
 
-        The sum is a midpoint rule for ∫₀ⁿ⁻¹ σ((μ − t)/s) dt. For s ≥ 1 three terms of the Euler–Maclaurin formula give
-        it to 2e-5 in a few operations; where s is below 1 the terms are added up.
+        The sum is a midpoint rule for ∫₀ⁿ⁻¹ σ((μ − t)/s) dt. Of many levels three terms of the Euler–Maclaurin formula
+        give it to 2e-5 in a few operations where s ≥ 1; elsewhere the terms are added up.
         """
+        if self.num_levels <= FEW:
+            return super().mean
         scale = self.log_scale.exp()
         at, end = self.loc / scale, (self.loc - (self.num_levels - 1)) / scale
         total = scale * (F.softplus(at) - F.softplus(end)) + _ends(at, scale) - _ends(end, scale)

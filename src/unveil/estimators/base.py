@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..data import Split
-from ..data.rowblocks import ROWS, Block, blocks, singles
+from ..data import Split, rowblocks
+from ..data.rowblocks import Block, blocks, singles
 from ..errors import RequestError, WorkError
 from ..model import Model, Posterior, decoding_in, device_of, evaluating
 from ..ops import keyed
@@ -95,7 +95,7 @@ def rows_of_block(model: Model) -> int:
 
     The last block is filled up, and of large pictures a block of 128 would be filled up for minutes.
     """
-    return min(ROWS, 2 ** (_held(model).bit_length() - 1))
+    return min(rowblocks.ROWS, 2 ** (_held(model).bit_length() - 1))
 
 
 def _held(model: Model) -> int:

@@ -71,9 +71,9 @@ class Subject:
     @staticmethod
     def of(run: RunStore) -> Subject:
         """Read a run; a RequestError says what is missing from an unfinished one."""
-        data, model, few = run.data, run.model, within_reach(run.model, PASSES)
+        result, data, model, few = run.result, run.data, run.model, within_reach(run.model, PASSES)
         test, valid = (split.spread(few) if few < len(split) else split for split in (data.test, data.valid))
-        return Subject(run, run.result, run.data_info, model, test.to(run.device), valid.to(run.device))
+        return Subject(run, result, run.data_info, model, test.to(run.device), valid.to(run.device))
 
     @property
     def domain(self) -> Domain:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split
-from ..data.rowblocks import ROWS, blocks
+from ..data.rowblocks import blocks
 from ..errors import RequestError
 from ..estimators.base import rows_of_block
 from ..model import device_of, has_real_z, require_latents
@@ -95,7 +95,7 @@ def _slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     return (weights[0] * a.unsqueeze(1) + weights[1] * b.unsqueeze(1)) / torch.sin(angle)
 
 
-def _batches(split: Split, what: str, size: int = ROWS) -> Iterator[tuple[Batch, int]]:
+def _batches(split: Split, what: str, size: int | None = None) -> Iterator[tuple[Batch, int]]:
     """Filled blocks of a split, under noise of their own, and how many rows of each are to be kept."""
     for block in blocks(len(split), size=size):
         with keyed(what, block.first):
