@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, flushed to the disk, renamed."""
+"""JSON files, sums of files, and what is checked of an output before any work."""
 
 import hashlib
 import json
@@ -10,32 +10,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
-from .errors import RequestError, WorkError
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` so that a reader finds the old file or the new one, whatever happens in between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_directory(path.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise WorkError(f"{path} could not be written: {error.strerror or error}.") from error
-
-
-def sync_directory(path: Path) -> None:
-    """Flush a directory's entries to the disk (nothing to do where the system has no such call)."""
-    if os.name == "posix":
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+from .errors import RequestError
+from .plainfiles import opened, read_plain, write_atomic
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -46,7 +22,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def read_json(path: Path, format: str) -> dict[str, Any]:
     """Read an object whose "format" is `format`; older code refuses a newer format in a sentence."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_plain(path).decode())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RequestError(f"{path} could not be read as JSON ({type(error).__name__}).") from error
     came = found.get("format") if isinstance(found, dict) else None
@@ -79,7 +55,7 @@ def plain(value: Any) -> Any:
 
 
 def sha256_of(path: Path) -> str:
-    with open(path, "rb") as file:
+    with opened(path, os.O_RDONLY) as handle, os.fdopen(handle, "rb", closefd=False) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -91,8 +67,9 @@ def check_output(path: Path) -> Path:
         raise RequestError(f"{path} is a directory; the output must be a file.")
     if not folder.is_dir():
         raise RequestError(f"The folder {folder} does not exist; create it first.")
-    if not os.access(folder, os.W_OK):
-        raise RequestError(f"There is no permission to write in {folder}; choose another place.")
+    through = path.exists() and not path.is_file()  # a FIFO or a device is written itself
+    if not os.access(path if through else folder, os.W_OK):
+        raise RequestError(f"There is no permission to write in {path if through else folder}; choose another place.")
     return path
 
 

@@ -9,7 +9,8 @@ from PIL import Image
 
 from .domain import Domain
 from .errors import RequestError
-from .files import check_output, write_atomic
+from .files import check_output
+from .plainfiles import write_output
 
 GAP = 2  # pixels between images
 PAPER = 255
@@ -74,7 +75,7 @@ def write_grid(path: Path | str, images: np.ndarray, columns: int) -> None:
     path = check_output(Path(path))
     if path.suffix.lower() != ".png":
         raise RequestError(f"A picture was asked for as {path.name!r}; it is written as .png.")
-    write_atomic(path, png(Image.fromarray(enlarge(tile(images, columns)))))
+    write_output(path, png(Image.fromarray(enlarge(tile(images, columns)))))
 
 
 def half_blocks(images: np.ndarray, width: int = 80, colour: bool = True) -> list[str]:

@@ -18,8 +18,9 @@ from ..data.frames import DRAW
 from ..data.writtennumbers import Style
 from ..domain import Domain
 from ..errors import RequestError
-from ..files import check_output, write_atomic
+from ..files import check_output
 from ..pictures import PAPER, to_bytes, write_grid
+from ..plainfiles import write_output
 
 if TYPE_CHECKING:
     from ..use.impute import Completed
@@ -70,7 +71,7 @@ def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
             content = _written(np.savez, allow_pickle=False, **arrays)
         case _:
             content = _written(np.save, next(iter(arrays.values())), allow_pickle=False)
-    write_atomic(path, content)
+    write_output(path, content)
 
 
 def csv(columns: Columns) -> bytes:
@@ -86,10 +87,10 @@ def csv(columns: Columns) -> bytes:
 def write_frame(path: Path, table: Any) -> None:
     """Write a table of pyarrow as .csv (what is null stays empty) or .parquet."""
     if path.suffix.lower() == ".parquet":
-        write_atomic(path, parquet(table))
+        write_output(path, parquet(table))
     else:
         columns = zip(table.column_names, table.columns, strict=True)
-        write_atomic(path, csv({name: _as_objects(column.to_pylist()) for name, column in columns}))
+        write_output(path, csv({name: _as_objects(column.to_pylist()) for name, column in columns}))
 
 
 def _as_objects(values: Sequence[Any]) -> np.ndarray:
@@ -101,7 +102,7 @@ def _as_objects(values: Sequence[Any]) -> np.ndarray:
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     """Write rows of named values as .csv; what is None stays empty."""
-    write_atomic(path, csv({name: _as_objects([record[name] for record in records]) for name in records[0]}))
+    write_output(path, csv({name: _as_objects([record[name] for record in records]) for name in records[0]}))
 
 
 def parquet(table: Any) -> bytes:
@@ -142,7 +143,7 @@ def write_completed(path: Path, found: Completed) -> None:
     """Write x with its gaps filled in: a table as it came, arrays with a column x_i per value; M draws numbered."""
     if found.raw.frame is not None and path.suffix.lower() in (".csv", ".parquet"):
         if found.raw.frame.text is not None and path.suffix.lower() == ".csv":
-            write_atomic(path, completed_text(found))
+            write_output(path, completed_text(found))
         else:
             write_frame(path, found.native())
         return

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..fitting.events import Progress, Validated, Working
 from .display import Display
-from .streams import speakable
+from .streams import harmless, speakable
 from .thumbnails import sample_lines
 
 SECONDS_PER_FRAME = 0.1
@@ -42,7 +42,7 @@ class Live(Display):
     def say(self, lines: Sequence[str]) -> None:
         for line in lines:
             is_command = line.startswith("  ")  # which stays whole
-            self.console.print(Text(speakable(line, sys.stderr)), soft_wrap=is_command)
+            self.console.print(Text(speakable(harmless(line), sys.stderr)), soft_wrap=is_command)
 
     def progress(self, event: Progress) -> None:
         now = time.monotonic()

@@ -1,5 +1,6 @@
 """Lines and tables that any stream can write, and what standard error is: a terminal, a notebook or neither."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -16,6 +17,7 @@ ASCII = str.maketrans(
         "√": "sqrt ", "Σ": "sum ", "‖": "||",
     }
 )  # fmt: skip
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # and marks of direction
 WIDE = 1000  # characters, where no terminal says its width
 
 
@@ -28,8 +30,13 @@ def speakable(text: str, stream: TextIO) -> str:
     return text
 
 
+def harmless(text: str) -> str:
+    """`text` without control characters but line ends and tabs: no file is to move a cursor or set a title."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def say(lines: Iterable[str]) -> None:
-    for line in lines:
+    for line in map(harmless, lines):
         print(speakable(line, sys.stderr), file=sys.stderr, flush=True)
 
 
@@ -37,9 +44,9 @@ def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None
     """A table on standard output, as wide as the terminal, or without line breaks where there is none."""
     table = Table(box=None, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for i in range(max(map(len, [*rows, heads]), default=0)):
-        table.add_column(heads[i] if heads else "", no_wrap=i == 0, style="bold" if i == 0 else "")
+        table.add_column(harmless(heads[i]) if heads else "", no_wrap=i == 0, style="bold" if i == 0 else "")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(harmless(cell)) for cell in row))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     with console.capture() as captured:
         console.print(table)
@@ -48,7 +55,7 @@ def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    for line in lines:
+    for line in map(harmless, lines):
         print(speakable(line, sys.stdout))
 
 

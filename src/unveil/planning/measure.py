@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..data import Data
-from ..errors import RequestError
+from ..errors import RequestError, WorkError
 from ..estimators.base import evaluate, rows_of_block
 from ..model import Model, device_of
 from ..objectives import Objective
@@ -132,9 +132,12 @@ class Probe:
         """The problem compiled and run once, or None and the reason."""
         if shutil.which("c++") is None and shutil.which("g++") is None and shutil.which("cl") is None:
             return None, "there is no C++ compiler"
-        problem, start = compiled(self.model, self.stage), time.perf_counter()
+        start = time.perf_counter()
         try:
+            problem = compiled(self.model, self.stage)
             self.seconds_per_step(bf16, problem)
+        except WorkError as error:
+            return None, f"{error.message.rstrip('.')}"
         except RuntimeError as error:  # torch's compiler errors derive from it
             return None, f"the compiler failed ({type(error).__name__})"
         self.compiling = time.perf_counter() - start

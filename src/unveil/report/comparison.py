@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ..estimators.label import label_of
 from ..evaluation.compare import Comparison, Row
 from ..evaluation.findings import SIGNS
-from ..files import write_atomic
+from ..plainfiles import write_output
 from ..runs.curves import Curve
 from .beside import beside
 from .charts import Figure, axis, class_colour, figure, line, plain, points, without_the_first_fall
@@ -24,7 +24,7 @@ HEAD = ("run", "model", "objective", "judged by", "log p(x)", "below the best", 
 
 def write_comparison(found: Comparison, path: Path) -> Path:
     """Write the page of a comparison and return its path; one file, which opens without a network."""
-    write_atomic(path, comparison_page(found, path.parent).encode())
+    write_output(path, comparison_page(found, path.parent).encode())
     return path
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..diagnostics.aggregate import AUC
 from ..diagnostics.collapse import DROP
-from ..files import write_atomic
+from ..plainfiles import write_output
 from ..trials.sweep import HEADS, Point, Sweep
 from .charts import Figure, axis, bars, figure, line, names_axis, points, rule, span
 from .exhibits import Group, Plot, Table
@@ -22,7 +22,7 @@ LOOKS = {  # of a point, by its mark: name in the legend, colour, symbol; what i
 
 def write_sweep(found: Sweep, path: Path) -> Path:
     """Write the page of a sweep and return its path; one file, which opens without a network."""
-    write_atomic(path, sweep_page(found).encode())
+    write_output(path, sweep_page(found).encode())
     return path
 
 

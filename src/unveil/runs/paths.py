@@ -6,6 +6,12 @@ from itertools import count
 from pathlib import Path
 
 from ..errors import RequestError
+from ..plainfiles import require_folder, require_plain
+
+OWN = (
+    "config.json", "data.json", "result.json", "diagnosis.json", "continuations.json", "metrics.jsonl", "pack.json",
+    "weights.safetensors", "scores.safetensors", "report.html", ".lock",
+)  # fmt: skip
 
 
 def check_new(path: Path) -> None:
@@ -34,6 +40,13 @@ def default_path(source_name: str, model_name: str) -> Path:
     stem = re.sub(r"[^\w.-]+", "_", f"{source_name}-{model_name}").strip("_")
     paths = (Path("runs") / f"{stem}-{number}" for number in count(1))
     return next(path for path in paths if not path.exists())
+
+
+def require_own(path: Path) -> None:
+    """Refuse a run of whose files one is a link, a FIFO or a device: it could lead out of the folder."""
+    for name in OWN:
+        require_plain(path / name)
+    require_folder(path / "state")
 
 
 def missing_file(path: Path) -> str | None:

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import RequestError
-from ..files import write_atomic
+from ..plainfiles import require_plain, write_atomic
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def read_scores(path: Path, name: str, again: str) -> tuple[np.ndarray, dict[str
 
     Arguments: again, a sentence with the command that judges the run anew.
     """
+    require_plain(path)
     try:
         with safe_open(path, framework="pt") as file:
             told, found = file.metadata() or {}, file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118

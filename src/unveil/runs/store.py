@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -17,15 +15,17 @@ from torch import Tensor
 from ..data import Data, Split, load
 from ..domain import Domain
 from ..errors import RequestError
-from ..files import read_json, sha256_of, write_atomic, write_json
+from ..files import read_json, sha256_of, write_json
 from ..model import Model
 from ..objectives import Objective
+from ..plainfiles import read_plain, write_atomic
 from ..registry import rebuild, seeded
 from ..settings.phase import Phase
 from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, only_one, save_checkpoint, save_weights
 from ..train.stage import Stage
 from .config import CONFIG, RunConfig
-from .paths import check_new, nearby_runs
+from .metrics import append_metrics, cut_metrics, read_metrics, sync_metrics
+from .paths import check_new, nearby_runs, require_own
 from .scores import Scoring, judged_again, read_scores, write_scores
 from .whereabouts import refuse_changed, refuse_in_memory, require_source
 
@@ -77,6 +77,7 @@ class RunStore:
         if not (path / "config.json").is_file():
             what = "does not exist" if not path.exists() else "is not a run: it has no config.json"
             raise RequestError(f"{path} {what}.", nearby_runs(path))
+        require_own(path)
         store = cls(path, RunConfig.of_json(read_json(path / "config.json", CONFIG)), parts=parts)
         if data is not None:
             store._data = store.read(data, y, z)
@@ -129,7 +130,7 @@ class RunStore:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._metrics.read_text().splitlines()] if self._metrics.is_file() else []
+        return read_metrics(self._metrics)
 
     @property
     def continuations(self) -> list[dict[str, Any]]:
@@ -297,19 +298,15 @@ class RunStore:
         write_json(self.path / "continuations.json", found)
 
     def log(self, row: Mapping[str, Any]) -> None:
-        with open(self._metrics, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_metrics(self._metrics, row)
 
     def sync_metrics(self) -> int:
         """Bring metrics.jsonl to the disk, and say how many bytes it has: a checkpoint counts on them."""
-        with open(self._metrics, "a", encoding="utf-8") as file:
-            os.fsync(file.fileno())
-        return self._metrics.stat().st_size
+        return sync_metrics(self._metrics)
 
     def cut_metrics(self, size: int) -> None:
         """Drop the rows after a checkpoint; they are made again."""
-        with open(self._metrics, "a+b") as file:
-            file.truncate(size)
+        cut_metrics(self._metrics, size)
 
     def drop_metrics(self) -> None:
         self._metrics.unlink(missing_ok=True)
@@ -317,7 +314,7 @@ class RunStore:
     def write_pack(self, out: Path, pack: Mapping[str, Any]) -> None:
         """Write what encode, score, sample and decode need into a new folder, and pack.json beside it."""
         for name in (WEIGHTS, SCORES):
-            write_atomic(out / name, (self.path / name).read_bytes())
+            write_atomic(out / name, read_plain(self.path / name))
         write_json(out / "data.json", self.data_info | {"source": Path(self.data_info["source"]).name})
         write_json(out / "config.json", self.config.slim().to_json())
         write_json(out / PACK, pack)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import shutil
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ..errors import RequestError, WorkError
-from ..files import read_json, sha256_of, sync_directory, write_atomic, write_json
+from ..files import read_json, sha256_of, write_json
 from ..model import Model
+from ..plainfiles import (
+    TEMPORARY,
+    read_plain,
+    remove_temporary,
+    require_folder,
+    require_plain,
+    sync_directory,
+    write_atomic,
+)
 
 FORMAT = "unveil-state-1"
+STATE, TENSORS = "state.json", "tensors.safetensors"
+NAME = re.compile(r"\d{8,20}|\.\d{8,20}\.tmp")  # of a state, and of one that is being written
 
 
 @dataclass(frozen=True)
@@ -30,13 +41,18 @@ class Checkpoint:
 
 
 def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
-    """Write `root/<step>/`: under a temporary name, flushed, renamed, read back; then the others go."""
-    root.mkdir(exist_ok=True)
+    """Write `root/<step>/`: under a temporary name, flushed, renamed, read back; then the others go.
+
+    A state of the same step goes only when the new one is whole on the disk: `load_checkpoint` takes that one, too.
+    """
+    require_folder(root)
     final, temporary = root / f"{checkpoint.step:08d}", root / f".{checkpoint.step:08d}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        temporary.mkdir()
-        tensors = temporary / "tensors.safetensors"
+        root.mkdir(exist_ok=True)
+        if not _whole(temporary) or final.exists():
+            _remove(temporary)
+        temporary.mkdir(exist_ok=True)
+        tensors = temporary / TENSORS
         write_atomic(tensors, save({k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}))
         manifest = {
             "format": FORMAT,
@@ -44,9 +60,9 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
             "values": checkpoint.values,
             "sha256": sha256_of(tensors),
         }
-        write_json(temporary / "state.json", manifest)
-        if final.exists():
-            shutil.rmtree(final)
+        write_json(temporary / STATE, manifest)
+        sync_directory(root)
+        _remove(final)
         os.replace(temporary, final)
         sync_directory(root)
     except OSError as error:
@@ -55,25 +71,44 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
         raise WorkError(f"The checkpoint {final} reads back differently from what was written; the disk may be faulty.")
     for other in root.iterdir():
         if other != final:
-            shutil.rmtree(other, ignore_errors=True)
+            _remove(other)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a state that was written here: a folder of such a name, its own files, and nothing else."""
+    if not NAME.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        own = path.name in (STATE, TENSORS) or TEMPORARY.fullmatch(path.name)
+        if own and not path.is_dir():
+            path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # what else lies in it is not ours
+        folder.rmdir()
 
 
 def _whole(folder: Path) -> bool:
+    if folder.is_symlink():
+        return False
     try:
-        manifest = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        return bool(manifest["format"] == FORMAT and manifest["sha256"] == sha256_of(folder / "tensors.safetensors"))
-    except (OSError, ValueError, KeyError):
+        manifest = json.loads(read_plain(folder / STATE).decode())
+        return bool(manifest["format"] == FORMAT and manifest["sha256"] == sha256_of(folder / TENSORS))
+    except (OSError, ValueError, KeyError, TypeError, RequestError):
         return False
 
 
 def load_checkpoint(root: Path) -> Checkpoint | None:
-    """The newest whole checkpoint under `root`, or None; a damaged newest one is passed over for an older."""
-    folders = sorted((f for f in root.iterdir() if f.name.isdigit()), reverse=True) if root.is_dir() else []
+    """The newest whole checkpoint under `root`, or None; a damaged newest one is passed over for an older.
+
+    A whole one under its temporary name is one whose writer was killed before it could rename it.
+    """
+    require_folder(root)
+    found = [path for path in root.iterdir() if NAME.fullmatch(path.name)] if root.is_dir() else []
+    folders = sorted(found, key=lambda path: (int(path.name.strip(".tmp")), path.name.isdigit()), reverse=True)
     for folder in folders:
         if _whole(folder):
-            manifest = read_json(folder / "state.json", FORMAT)
-            return Checkpoint(manifest["step"], load_file(folder / "tensors.safetensors"), manifest["values"])
-    if folders:
+            manifest = read_json(folder / STATE, FORMAT)
+            return Checkpoint(manifest["step"], load_file(folder / TENSORS), manifest["values"])
+    if any(folder.name.isdigit() for folder in folders):
         raise RequestError(f"Every checkpoint under {root} is damaged (checksums differ); the run must be fitted anew.")
     return None
 
@@ -84,6 +119,7 @@ def save_weights(path: Path, model: Model) -> None:
 
 def load_weights(path: Path, model: Model) -> None:
     """Put weights into a model; missing, unexpected and misshapen ones, and those of another type, are named."""
+    require_plain(path)
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -124,6 +160,7 @@ def only_one(run: Path) -> Iterator[None]:
     """Keep a second process out of a run while this one writes in it."""
     from filelock import FileLock, Timeout  # here, so that a packed model opens without it
 
+    require_plain(run / ".lock")
     lock = FileLock(run / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -132,6 +169,7 @@ def only_one(run: Path) -> Iterator[None]:
     except OSError as error:
         raise RequestError(f"{run} cannot be locked for writing: {error.strerror or error}.") from error
     try:
+        remove_temporary(run)
         yield
     finally:
         lock.release()

@@ -2,6 +2,7 @@
 
 import shlex
 
+from ...registry import lookup
 from ...runs.command import fit_command, keys_of
 from ...runs.store import RunStore
 from ..exhibits import Group, Html
@@ -30,4 +31,5 @@ def judgement(run: RunStore) -> str:
     """The command that judges the run with the same estimator and K."""
     chosen = run.config.judging
     samples = f" --num-samples {chosen.num_samples}" if chosen.num_samples else ""
-    return f"unveil evaluate {shlex.quote(str(run.path))} --estimator {chosen.estimator}{samples}"
+    lookup("estimator", chosen.estimator)  # a name that nothing is registered under is no word to copy
+    return f"unveil evaluate {shlex.quote(str(run.path))} --estimator {shlex.quote(chosen.estimator)}{samples}"

@@ -1,0 +1,158 @@
+"""Plain files: opened without following a link, written under a random name beside their own, then renamed.
+
+A run may come from a stranger. None of its files is a link, a FIFO or a device, and what `unveil` writes or removes
+stays inside its folder.
+"""
+
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import RequestError, WorkError
+
+NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+FOLDER = getattr(os, "O_DIRECTORY", 0)
+BY_HANDLE = os.open in os.supports_dir_fd  # whether the system opens names relative to an open folder
+TEMPORARY = re.compile(r"\.unveil-[0-9a-f]{16}\.tmp|\.[\w.-]+\.\d+\.tmp")  # the latter of earlier versions
+KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def require_plain(path: Path) -> None:
+    """Refuse a name that is there and is no plain file."""
+    try:
+        _require(path, path.lstat().st_mode, stat.S_ISREG, "file")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def require_folder(path: Path) -> None:
+    """Refuse a name that is there and is no folder: a link to one, above all."""
+    try:
+        _require(path, path.lstat().st_mode, stat.S_ISDIR, "folder")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def _require(path: Path, mode: int, wanted: object, what: str) -> None:
+    if wanted(mode):  # type: ignore[operator]
+        return
+    kind = next((name for test, name in KINDS if test(mode)), "a file" if stat.S_ISREG(mode) else "a device")
+    raise RequestError(f"{path} is {kind}; in a run it must be a plain {what}.", f"Put the {what} itself there.")
+
+
+@contextmanager
+def opened(path: Path, flags: int) -> Iterator[int]:
+    """A descriptor of a plain file, whose name may be no link; refused where it is not plain.
+
+    Raises OSError as `os.open` does.
+    """
+    require_plain(path)
+    handle = os.open(path, flags | NO_LINK, 0o666)
+    try:
+        _require(path, os.fstat(handle).st_mode, stat.S_ISREG, "file")
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def read_plain(path: Path) -> bytes:
+    """The content of a plain file."""
+    with opened(path, os.O_RDONLY) as handle, os.fdopen(handle, "rb", closefd=False) as file:
+        return file.read()
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` so that a reader finds the old file or the new one, whatever happens in between.
+
+    What stands there keeps its mode; it is refused where it is no plain file.
+    """
+    require_plain(path)
+    name = f".unveil-{secrets.token_hex(8)}.tmp"
+    try:
+        with _folder(path.parent) as folder:
+            try:
+                _write_new(path.parent, name, folder, content, _mode(path))
+                os.replace(_at(path.parent, name, folder), _at(path.parent, path.name, folder), **_both(folder))
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(_at(path.parent, name, folder), **_one(folder))
+                raise
+            if folder is not None:
+                os.fsync(folder)
+    except OSError as error:
+        raise WorkError(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write what a person asked for: into a FIFO or a device, through a link, or as a plain file."""
+    if path.exists() and not path.is_file():
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise WorkError(f"{path} could not be written: {error.strerror or error}.") from error
+        return
+    write_atomic(path.resolve() if path.is_symlink() else path, content)
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove plain files that a killed process left under a temporary name."""
+    for path in folder.iterdir():
+        if TEMPORARY.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+            path.unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Flush a directory's entries to the disk (nothing to do where the system has no such call)."""
+    with _folder(path) as folder:
+        if folder is not None:
+            os.fsync(folder)
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[int | None]:
+    """An open folder, or None where the system opens none."""
+    if not BY_HANDLE:
+        yield None
+        return
+    handle = os.open(path, os.O_RDONLY | FOLDER)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _mode(path: Path) -> int | None:
+    """The permissions of what stands there, or None."""
+    return stat.S_IMODE(path.lstat().st_mode) if path.is_file() else None
+
+
+def _write_new(parent: Path, name: str, folder: int | None, content: bytes, mode: int | None) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | getattr(os, "O_BINARY", 0)
+    handle = os.open(_at(parent, name, folder), flags, 0o666, **_one(folder))
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        if mode is not None and hasattr(os, "fchmod"):
+            os.fchmod(handle, mode)
+        os.fsync(handle)
+
+
+def _at(parent: Path, name: str, folder: int | None) -> str:
+    return str(parent / name) if folder is None else name
+
+
+def _one(folder: int | None) -> dict[str, int]:
+    return {} if folder is None else {"dir_fd": folder}
+
+
+def _both(folder: int | None) -> dict[str, int]:
+    return {} if folder is None else {"src_dir_fd": folder, "dst_dir_fd": folder}
