@@ -1,7 +1,7 @@
-"""The density of binary x and its gradients, traced as for compiling and eager: the largest differences; called by `forked`.
+"""The density of binary x and its gradients, traced as for compiling and eager: the largest differences.
 
-The code generator is left out, so that no C++ compiler is needed; what could go wrong is in tracing a hand-written
-gradient.
+It is called by `forked`. The code generator is left out, so that no C++ compiler is needed; what could go wrong is in
+tracing a hand-written gradient.
 """
 
 from __future__ import annotations
