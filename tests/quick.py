@@ -1,4 +1,5 @@
-"""Fits that are not the subject of their test: K = 10, one thread, float32, not compiled, no baselines."""
+"""Work that is not the subject of its test: fits with K = 10, one thread, float32, not compiled, no baselines; and less
+time for what is measured, adapted and drawn beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ import pytest
 
 from unveil.api import Run
 from unveil.diagnostics import bracket
+from unveil.estimators import adapted, annealing, proposals
 from unveil.fitting.prepare import prepare
+from unveil.planning import measure
 from unveil.registry import lookup
 from unveil.report import write_report
 
@@ -27,6 +30,26 @@ def no_baselines() -> Iterator[None]:
     """A fit inside the block is compared with nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: ([], ()))
+        yield
+
+
+@contextmanager
+def short_probes() -> Iterator[None]:
+    """A plan inside the block times few updates, and one draw."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("UNCOUNTED", 1), ("TIMED", 2), ("PROBED", 0.0), ("ALONE", 2), ("QUICK", 0.0)):
+            patch.setattr(measure, name, value)
+        yield
+
+
+@contextmanager
+def short_adaptation() -> Iterator[None]:
+    """Kernels inside the block are laid with few draws, as one mode in few dimensions needs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adapted, "KERNELS", 32)
+        patch.setattr(adapted, "FEWEST", 16.0)
+        patch.setattr(annealing, "adapt", partial(adapted.adapt, sizes=(256, 128, 128)))
+        patch.setattr(proposals, "SIZES", (256, 128))
         yield
 
 

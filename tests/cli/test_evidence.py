@@ -13,14 +13,7 @@ from cli.commands import Call, Done
 from quick import short_diagnosis
 from unveil.api import Run
 from unveil.cli import main
-from unveil.estimators import adapted, hmc
-
-
-@pytest.fixture(autouse=True)
-def _short_adaptation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two dimensions and one mode need few draws."""
-    for name, value in (("FIRST", 256), ("DRAWS", 128), ("ROUNDS", 3), ("KERNELS", 32), ("FEWEST", 16.0)):
-        monkeypatch.setattr(adapted, name, value)
+from unveil.estimators import hmc
 
 
 FEW = ("estimator.num_distributions=60", "--num-samples", "8")

@@ -20,6 +20,11 @@ from unveil.models.vae import VAE
 from unveil.registry import load_all
 from unveil.use.impute import _block
 
+@pytest.fixture(scope="module")
+def few_draws() -> None:
+    """As many draws as users have."""
+
+
 COLOUR = Domain("levels", (1, 2, 3), 8)
 
 

@@ -12,7 +12,6 @@ import torch
 from scipy.special import gammaln, logsumexp
 
 import unveil
-from quick import QUICK
 from quick import fitted as quickly
 from unveil.errors import RequestError
 from unveil.use.score import score
@@ -24,7 +23,7 @@ COUNTS = RNG.poisson(400, (120, 4))
 
 
 def fitted(x: Any, folder: Path, **options: Any) -> unveil.Run:
-    return unveil.fit(x, steps=10, out=folder / "run", show=False, options=QUICK | options)
+    return quickly(x, folder / "run", steps=10, model__width=16, **options)
 
 
 def with_odd(x: Any, value: float) -> Any:
@@ -103,7 +102,7 @@ def test_a_value_that_cannot_be_has_probability_0(x: Any, value: float, tmp_path
 
 def test_a_row_with_one_is_filled_and_the_odd_value_stays(tmp_path: Path) -> None:
     x = pd.DataFrame(FEW, columns=list("abcd")).astype("Int64")
-    run = fitted(x, tmp_path, **{"data.domain": "levels"})
+    run = fitted(x, tmp_path, data__domain="levels")
     new = x.head(5).copy()
     new.loc[3, "b"], new.loc[3, "c"] = 99, pd.NA
     with pytest.warns(UserWarning, match="column 'b'"):
@@ -120,7 +119,7 @@ def test_x_of_another_kind_is_refused_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.int64, np.float32, np.uint8])
 def test_whole_numbers_leave_room_above_the_largest_of_training(dtype: Any, tmp_path: Path) -> None:
     x = RNG.integers(0, 140, (120, 4)).astype(dtype)
-    run = fitted(x, tmp_path, **{"data.domain": "levels"})
+    run = fitted(x, tmp_path, data__domain="levels")
     scores = run.score(with_odd(x, dtype(146)))
     assert run.data.domain.levels == 256 and np.isfinite(scores.log_px).all()
 
@@ -154,7 +153,7 @@ def test_gaps_beside_a_far_value_are_filled(value: float, tmp_path: Path) -> Non
 
 def test_gaps_in_whole_numbers_of_any_type_are_filled_with_such(tmp_path: Path) -> None:
     x = np.column_stack([RNG.integers(0, 6, 120), RNG.integers(0, 2, 120), RNG.normal(size=120)]).astype(float)
-    run = fitted(x, tmp_path, **{"data.domain": "real"})
+    run = fitted(x, tmp_path, data__domain="real")
     x[::7, 0], x[::5, 1], x[::9, 2] = np.nan, np.nan, np.nan
     frame = pd.DataFrame(x, columns=["kids", "smoker", "income"])
     with pytest.warns(UserWarning, match="hold whole numbers or yes and no: draws are rounded"):
@@ -170,7 +169,7 @@ def test_farther_is_less_likely_under_every_posterior(posterior: str, tmp_path: 
     """No error of float32 in log q may make a far row likely."""
     g = np.random.default_rng(0)
     x = g.normal(size=(200, 2)) @ g.normal(size=(2, 5)) + 0.3 * g.normal(size=(200, 5))
-    run = unveil.fit(x, posterior=posterior, steps=150, out=tmp_path / "run", show=False, options=QUICK)
+    run = quickly(x, tmp_path / "run", posterior=posterior, steps=150, model__width=32)
     far = np.repeat(x[:1], 6, 0)
     far[:, 0] = [10, 100, 1e3, 1e4, 1e6, 1e9]
     assert (np.diff(run.score(far).log_px) < 0).all()
