@@ -13,7 +13,9 @@ import pytest
 
 from unveil.api import Run
 from unveil.diagnostics import bracket
+from unveil.diagnostics import gap as gaps
 from unveil.estimators import adapted, annealing, proposals
+from unveil.evaluation import diagnose
 from unveil.fitting.prepare import prepare
 from unveil.planning import measure
 from unveil.registry import lookup
@@ -54,10 +56,19 @@ def short_adaptation() -> Iterator[None]:
 
 
 @contextmanager
+def short_gap() -> Iterator[None]:
+    """The local fits of a gap inside the block have few steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gaps, "LONGER", 30)
+        patch.setattr(diagnose, "gap", partial(gaps.gap, steps=15))
+        yield
+
+
+@contextmanager
 def short_diagnosis() -> Iterator[None]:
     """A diagnosis inside the block anneals over few distributions, and draws few samples."""
     shorter = {"sandwich": {"num_samples": 4, "num_distributions": 20}}
-    with pytest.MonkeyPatch.context() as patch:
+    with short_gap(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(bracket, "LADDER", (10, 50))
         patch.setattr(bracket, "lookup", lambda kind, name: partial(lookup(kind, name), **shorter.get(name, {})))
         yield

@@ -11,14 +11,14 @@ from sklearn.datasets import load_digits
 
 from cli.commands import Call, Done, finish, start
 from quick import PLAIN_WORDS as PLAIN
-from quick import short_adaptation
+from quick import short_adaptation, short_gap
 from unveil.cli import main
 
 
 @pytest.fixture(autouse=True, scope="module")
 def few_draws() -> Iterator[None]:
-    """One mode in few dimensions: of the kernels that are laid over it few will do."""
-    with short_adaptation():
+    """One mode in few dimensions: few draws will lay the kernels over it, and few steps fit a q."""
+    with short_adaptation(), short_gap():
         yield
 
 

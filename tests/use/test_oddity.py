@@ -135,7 +135,7 @@ def test_only_pictures_and_many_levels_are_compressed() -> None:
 
 def test_a_model_without_latents_is_judged_by_the_rest(tmp_path: Path) -> None:
     digits = load_digits().images.astype(np.uint8)
-    plain = fitted(digits[:200], tmp_path / "run", model="autoregressive", steps=5)
+    plain = fitted(digits[:200], tmp_path / "run", model="autoregressive", steps=5, model__width=16)
     scores = plain.score(np.concatenate([digits[200:230], np.full((1, 8, 8), 16, np.uint8)]), oddity=True)
     assert np.isfinite(scores.oddity).all() and scores.oddity.argmax() == 30
     assert "far from training in z" not in scores.odd_by
