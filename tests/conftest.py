@@ -48,6 +48,16 @@ def _short_probes(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _rough_start(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where networks start from is no subject of what is done with fitted ones."""
+    from quick import rough_start
+
+    used = ("data", "evaluation", "fitting", "report", "use")
+    with rough_start() if request.path.parent.name in used else nullcontext():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _same_noise_in_any_order() -> None:
     seed = torch.manual_seed if torch.accelerator.is_available() else torch.default_generator.manual_seed

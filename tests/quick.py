@@ -17,12 +17,13 @@ from unveil.diagnostics import gap as gaps
 from unveil.estimators import adapted, annealing, proposals
 from unveil.evaluation import diagnose
 from unveil.fitting.prepare import prepare
+from unveil.nn import factors
 from unveil.planning import measure
 from unveil.registry import lookup
 from unveil.report import write_report
 
 PLAIN = {"train.threads": 1, "train.precision": "float32", "train.compile": False}  # nothing is timed
-QUICK = PLAIN | {"evaluation.num_samples": 10}
+QUICK = PLAIN | {"evaluation.num_samples": 10, "evaluation.baselines": "none"}
 PLAIN_KEYS = {key.replace(".", "__"): value for key, value in PLAIN.items()}  # for `unveil.fit`
 PLAIN_WORDS, WORDS = (tuple(f"{key}={str(value).lower()}" for key, value in o.items()) for o in (PLAIN, QUICK))
 
@@ -41,6 +42,14 @@ def short_probes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("UNCOUNTED", 1), ("TIMED", 2), ("PROBED", 0.0), ("ALONE", 2), ("QUICK", 0.0)):
             patch.setattr(measure, name, value)
+        yield
+
+
+@contextmanager
+def rough_start() -> Iterator[None]:
+    """Networks inside the block start from a linear model that has few rounds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(factors, "ROUNDS", 8)
         yield
 
 
@@ -76,8 +85,9 @@ def short_diagnosis() -> Iterator[None]:
 
 def fitted(source: Any, out: Path, *, report: bool = False, baselines: bool = False, **options: Any) -> Run:
     """A finished run of a short fit; other arguments are those of `unveil.fit`."""
+    asked = QUICK | {"evaluation.baselines": "auto"}  # one that is saved could be asked for later
     with nullcontext() if baselines else no_baselines():
-        for _ in prepare(source, out=out, options=QUICK, **options).events(
+        for _ in prepare(source, out=out, options=asked, **options).events(
             write_report if report else lambda run: None
         ):
             pass

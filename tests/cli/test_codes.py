@@ -16,7 +16,7 @@ from unveil.api import Run
 from unveil.errors import RequestError
 from unveil.use.encode import decode
 
-QUICK = ("--steps", "20", "model.width=16", "evaluation.baselines=none", *WORDS)
+QUICK = ("--steps", "20", "model.width=16", *WORDS)
 CODES = ("--model", "vqvae", "--latent", "4", "model.codebook_size=16", "model.depth=1", *QUICK)
 CHAIN = ("--model", "autoregressive", "model.depth=1", *QUICK)
 

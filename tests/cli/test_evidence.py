@@ -15,7 +15,6 @@ from unveil.api import Run
 from unveil.cli import main
 from unveil.estimators import hmc
 
-
 FEW = ("estimator.num_distributions=60", "--num-samples", "8")
 
 

@@ -91,7 +91,9 @@ def test_no_thread_of_pyarrow_holds_a_file_of_python(
 
 def test_a_process_that_was_refused_ends_as_it_should(tmp_path: Path) -> None:
     path = written(tmp_path, "\n".join(",".join(map(str, row)) for row in np.tile(X, (20, 1))))
-    thrice = f"import sys, unveil.cli; sys.exit([unveil.cli.main(['fit', {str(path)!r}, '--dry-run']) for _ in range(3)][2])"
+    thrice = (
+        f"import sys, unveil.cli; sys.exit([unveil.cli.main(['fit', {str(path)!r}, '--dry-run']) for _ in range(3)][2])"
+    )
     done = subprocess.run([sys.executable, "-c", thrice], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.count("data.header=none") >= 3 and "terminate" not in done.stderr
 

@@ -20,6 +20,7 @@ from unveil.models.vae import VAE
 from unveil.registry import load_all
 from unveil.use.impute import _block
 
+
 @pytest.fixture(scope="module")
 def few_draws() -> None:
     """As many as users have, but where it is said."""
