@@ -90,16 +90,16 @@ def test_the_audit_closes_and_says_so(asked: Call) -> None:
 
 
 def test_an_audit_without_a_second_route_prints_no_check_mark(call: Call) -> None:
-    done = call("evaluate", "run", "--audit", "--limit", "4")
+    done = call("evaluate", "run", "--audit", "--limit", "2")
     assert done.code == 0 and "closes by construction" in done.out and "✓" not in done.out
 
 
 def test_a_diagnosis_is_printed_kept_and_shown(asked: Call, gaussian: Path) -> None:
     with short_diagnosis():
-        done, again = asked("diagnose", "--limit", "20"), asked("diagnose", "--limit", "20", "--json")
+        done, again = asked("diagnose", "--limit", "8"), asked("diagnose", "--limit", "8", "--json")
     assert done.code == 0 and "exact" in done.out and "reverse AIS" in done.out
     kept = Run.load(gaussian).diagnosis
-    assert kept is not None and kept["num_examples"] == 20
+    assert kept is not None and kept["num_examples"] == 8
     assert [finding for finding in kept["findings"] if finding["code"] in ("collapse", "islands")] == []
     assert "How good is it, really" in (gaussian / "report.html").read_text(encoding="utf-8")
     assert json.loads(again.out)["bracket"] == kept["bracket"]
