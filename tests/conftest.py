@@ -53,7 +53,7 @@ def _rough_start(request: pytest.FixtureRequest) -> Iterator[None]:
     """Where networks start from is no subject of what is done with fitted ones."""
     from quick import rough_start
 
-    used = ("data", "evaluation", "fitting", "report", "use")
+    used = ("data", "evaluation", "fitting", "use")
     with rough_start() if request.path.parent.name in used else nullcontext():
         yield
 

@@ -77,7 +77,7 @@ def short_gap() -> Iterator[None]:
 def short_diagnosis() -> Iterator[None]:
     """A diagnosis inside the block anneals over few distributions, and draws few samples."""
     shorter = {"sandwich": {"num_samples": 4, "num_distributions": 20}}
-    with short_gap(), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bracket, "LADDER", (10, 50))
         patch.setattr(bracket, "lookup", lambda kind, name: partial(lookup(kind, name), **shorter.get(name, {})))
         yield
