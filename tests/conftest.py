@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 os.environ.setdefault(
@@ -17,6 +19,7 @@ import torch
 from hypothesis import settings
 
 import checking
+from templates import compile_templates_once
 
 CI = os.environ.get("CI", "").lower() in ("1", "true")
 
@@ -28,11 +31,31 @@ settings.load_profile("unveil")
 
 def pytest_configure(config: pytest.Config) -> None:
     torch.set_num_threads(1)
+    compile_templates_once()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("needs_data"):
         _data_home()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _short_probes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a plan measures is the subject of the tests of planning alone."""
+    from quick import short_probes
+
+    with nullcontext() if request.path.parent.name == "planning" else short_probes():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _rough_start(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where networks start from is no subject of what is done with fitted ones."""
+    from quick import rough_start
+
+    used = ("data", "evaluation", "fitting", "use")
+    with rough_start() if request.path.parent.name in used else nullcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)

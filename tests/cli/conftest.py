@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ from sklearn.datasets import load_digits
 
 from cli.commands import Call, Done, finish, start
 from quick import PLAIN_WORDS as PLAIN
+from quick import short_adaptation, short_gap
 from unveil.cli import main
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_draws() -> Iterator[None]:
+    """One mode in few dimensions: few draws will lay the kernels over it, and few steps fit a q."""
+    with short_adaptation(), short_gap():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 import unveil
 from cli.commands import Call, finish, start
-from quick import PLAIN_WORDS as PLAIN
+from quick import PLAIN_WORDS
 from unveil.report.comparison import overlaid
 
 USE = """
@@ -41,10 +41,13 @@ OTHERS = {
 }  # fmt: skip
 
 
+SHORT = (*PLAIN_WORDS, "evaluation.baselines=none")
+
+
 @pytest.fixture(scope="session")
 def second(folder: Path, fitted: object) -> str:
     """Another run on the same data."""
-    done = finish(start("fit", "x.npz", "--steps", "30", "--objective", "iwae", *PLAIN, "--out", "second", cwd=folder))
+    done = finish(start("fit", "x.npz", "--steps", "30", "--objective", "iwae", *SHORT, "--out", "second", cwd=folder))
     assert done.code == 0, done.err
     return "second"
 
@@ -75,9 +78,8 @@ def test_a_comparison_is_a_table_a_csv_and_a_page(call: Call, second: str, folde
 
 
 def test_runs_on_other_data_are_not_compared(call: Call, folder: Path) -> None:
-    other = finish(
-        start("fit", "columns.npy", "--model", "linear_gaussian", "--steps", "3", "--out", "columns", cwd=folder)
-    )
+    words = ("fit", "columns.npy", "--model", "linear_gaussian", "--steps", "3", *SHORT, "--out", "columns")
+    other = finish(start(*words, cwd=folder))
     assert other.code == 0, other.err
     done = call("compare", "run", "columns")
     assert done.code == 2 and "differ in their data" in done.err
@@ -90,7 +92,7 @@ def test_another_binarization_is_not_compared(call: Call, folder: Path) -> None:
                 "fit",
                 "x.npz",
                 f"data.binarization={name}",
-                *("--model", "mixture", "--steps", "3", "--out", name),
+                *("--model", "mixture", "--steps", "3", *SHORT, "--out", name),
                 cwd=folder,
             )
         )

@@ -10,18 +10,10 @@ import pytest
 import torch
 
 from cli.commands import Call, Done
-from quick import short_diagnosis
+from quick import no_baselines, short_diagnosis
 from unveil.api import Run
 from unveil.cli import main
-from unveil.estimators import adapted, hmc
-
-
-@pytest.fixture(autouse=True)
-def _short_adaptation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two dimensions and one mode need few draws."""
-    for name, value in (("FIRST", 256), ("DRAWS", 128), ("ROUNDS", 3), ("KERNELS", 32), ("FEWEST", 16.0)):
-        monkeypatch.setattr(adapted, name, value)
-
+from unveil.estimators import hmc
 
 FEW = ("estimator.num_distributions=60", "--num-samples", "8")
 
@@ -34,7 +26,8 @@ def gaussian(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "x.npy", rng.normal(size=(400, 3)) @ rng.normal(size=(3, 6)) + 0.3 * rng.normal(size=(400, 6)))
     path = folder / "run"
     words = ("fit", str(folder / "x.npy"), "--model", "linear_gaussian", "--latent", "2", "--out", str(path))
-    assert main(words) == 0
+    with no_baselines():
+        assert main(words) == 0
     return path
 
 
@@ -97,16 +90,16 @@ def test_the_audit_closes_and_says_so(asked: Call) -> None:
 
 
 def test_an_audit_without_a_second_route_prints_no_check_mark(call: Call) -> None:
-    done = call("evaluate", "run", "--audit", "--limit", "4")
+    done = call("evaluate", "run", "--audit", "--limit", "2")
     assert done.code == 0 and "closes by construction" in done.out and "✓" not in done.out
 
 
 def test_a_diagnosis_is_printed_kept_and_shown(asked: Call, gaussian: Path) -> None:
     with short_diagnosis():
-        done, again = asked("diagnose", "--limit", "20"), asked("diagnose", "--limit", "20", "--json")
+        done, again = asked("diagnose", "--limit", "8"), asked("diagnose", "--limit", "8", "--json")
     assert done.code == 0 and "exact" in done.out and "reverse AIS" in done.out
     kept = Run.load(gaussian).diagnosis
-    assert kept is not None and kept["num_examples"] == 20
+    assert kept is not None and kept["num_examples"] == 8
     assert [finding for finding in kept["findings"] if finding["code"] in ("collapse", "islands")] == []
     assert "How good is it, really" in (gaussian / "report.html").read_text(encoding="utf-8")
     assert json.loads(again.out)["bracket"] == kept["bracket"]

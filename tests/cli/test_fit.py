@@ -14,7 +14,7 @@ import pytest
 
 import unveil.api
 from cli.commands import Call, Done, finish, finish_after, start
-from quick import WORDS
+from quick import PLAIN_WORDS
 from unveil.api import Run
 
 SMALL = ("columns.npy", "model.width=8", "model.latent=2")
@@ -92,7 +92,18 @@ def test_the_demo_fits_the_digits(call: Call, folder: Path, monkeypatch: pytest.
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM that a process could meet")
 def test_a_signal_stops_a_fit_that_resume_then_finishes(folder: Path) -> None:
-    process = start("fit", *SMALL, "--steps", "600", "train.valid_every=100", *WORDS, "--out", "stopped", cwd=folder)
+    process = start(
+        "fit",
+        *SMALL,
+        "--steps",
+        "600",
+        "train.valid_every=100",
+        *PLAIN_WORDS,
+        "evaluation.num_samples=10",
+        "--out",
+        "stopped",
+        cwd=folder,
+    )
     done = finish_after(process, "step 100 of 600", process.terminate)
     assert done.code == 128 + signal.SIGTERM
     assert done.err.splitlines()[-2:] == [

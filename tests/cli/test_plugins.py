@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cli.commands import finish, start
+
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
-
-
-def run_here(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    more = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "unveil", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **more}, check=False)
 
 
 def test_the_example_is_fitted_and_used_as_it_is_written(tmp_path: Path) -> None:
@@ -28,14 +21,15 @@ def test_the_example_is_fitted_and_used_as_it_is_written(tmp_path: Path) -> None
     np.savez(tmp_path / "x.npz", x=np.zeros((2, 8, 8), np.uint8))
     fit, *later = [shlex.split(line)[1:] for line in commands.splitlines()]
     quick = ["--steps", "2", "train.compile=false", "train.precision=float32", "evaluation.num_samples=2"]
-    done = run_here(tmp_path, *fit, *quick)
-    assert done.returncode == 0, done.stderr
+    quick += ["evaluation.baselines=none", "model.width=16"]
+    done = finish(start(*fit, *quick, cwd=tmp_path))
+    assert done.code == 0, done.err
     for words in later:
-        done = run_here(tmp_path, *words)
-        assert done.returncode == 0, done.stderr
+        done = finish(start(*words, cwd=tmp_path))
+        assert done.code == 0, done.err
     at = later[0].index("--plugin")
-    without = run_here(tmp_path, *later[0][:at], *later[0][at + 2 :])
-    assert without.returncode == 2 and "my_laplace" in without.stderr
+    without = finish(start(*later[0][:at], *later[0][at + 2 :], cwd=tmp_path))
+    assert without.code == 2 and "my_laplace" in without.err
 
 
 def test_work_without_a_terminal_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:

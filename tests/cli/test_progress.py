@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
 
 from quick import fitted
 from unveil.cli import main
+from unveil.diagnostics.gap import gap
+from unveil.estimators.bounds import IwaeBound
+from unveil.evaluation import diagnose
 from unveil.output import counting
 
 
@@ -28,17 +31,23 @@ def test_a_line_comes_while_nothing_is_told(hasty: None, capsys: pytest.CaptureF
     assert "examples, 0 s" in found.err and "examples 128/1,000, 0 s" in found.err and not found.out
 
 
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("progress")
+    np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32))
+    fitted(str(folder / "x.npy"), folder / "run", steps=5, latent=5, model__width=16)
+    return str(folder / "run")
+
+
 @pytest.mark.parametrize(
     "words",
     [["--gap"], ["--audit"], ["--estimator", "sandwich", "--num-samples", "4", "estimator.num_distributions=40"]],
 )
 def test_long_judgements_are_not_silent(
-    words: list[str], hasty: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], run: str, hasty: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    x = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
-    np.save(tmp_path / "x.npy", x)
-    fitted(str(tmp_path / "x.npy"), tmp_path / "run", steps=20, latent=5)
+    monkeypatch.setattr(diagnose, "gap", partial(gap, steps=15, estimator=IwaeBound(num_samples=10)))
     capsys.readouterr()
-    assert main(["evaluate", str(tmp_path / "run"), "--limit", "5", "--json", *words]) == 0
+    assert main(["evaluate", run, "--limit", "2", "--json", *words]) == 0
     found = capsys.readouterr()
     assert " s\n" in found.err and found.out.lstrip().startswith("{")

@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("it's here")
     np.save(folder / "x.npy", X)
     np.save(folder / "new.npy", X[:8])
-    fitted(folder / "x.npy", folder / "run", report=True, model="vae", latent=2, steps=2)
+    fitted(folder / "x.npy", folder / "run", report=True, model="vae", latent=2, steps=2, model__width=8)
     (folder / "run").rename(folder / "origin")
     (folder / "x.npy").rename(folder / "moved.npy")
     return folder
@@ -113,7 +113,7 @@ def test_a_photo_that_was_added_is_counted_and_both_ways_out_work(
     photos.mkdir()
     for i in range(12):
         Image.fromarray(RNG.integers(0, 256, (8, 8), dtype=np.uint8)).save(photos / f"{i}.png")
-    fitted(photos, tmp_path / "run", report=True, latent=2, steps=2)
+    fitted(photos, tmp_path / "run", report=True, latent=2, steps=2, model__width=8)
     shutil.copytree(photos, tmp_path / "kept")
     Image.fromarray(RNG.integers(0, 256, (8, 8), dtype=np.uint8)).save(photos / "new.png")
     for verb in (
@@ -137,7 +137,7 @@ def test_data_in_memory_is_saved_and_told_as_it_is_printed(
     frame = pd.DataFrame(X, columns=list("abc"))
     known: dict[str, Any] = {"x": X, "frame": frame, "numpy": np, "y": np.arange(60) % 3}
     options = {"y": known["y"]} if kind == "labels" else {}
-    fitted(frame if kind == "frame" else X, tmp_path / "run", latent=2, steps=2, report=True, **options)
+    fitted(frame if kind == "frame" else X, tmp_path / "run", latent=2, steps=2, model__width=8, report=True, **options)
     monkeypatch.chdir(tmp_path)
     said = refused(["evaluate", str(tmp_path / "run")], capsys)
     line = re.search(r"Save that with (.*?\))", said)

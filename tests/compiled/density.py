@@ -1,12 +1,10 @@
-"""The density of binary x and its gradients, traced as for compiling and eager: the largest differences, as JSON.
+"""The density of binary x and its gradients, traced as for compiling and eager: the largest differences.
 
-A process of its own: the tests' checks of signatures are not what is compiled for a user. The code generator is left
-out, so that no C++ compiler is needed; what could go wrong is in tracing a hand-written gradient.
+It is called by `forked`. The code generator is left out, so that no C++ compiler is needed; what could go wrong is in
+tracing a hand-written gradient.
 """
 
 from __future__ import annotations
-
-import json
 
 import torch
 from torch import Tensor
@@ -32,8 +30,3 @@ def compared(dtype: torch.dtype) -> dict[str, float]:
         "value": float((traced - eager).detach().abs().max()),
         "gradient": max(float((a - b).abs().max()) for a, b in zip(ours, theirs, strict=True)),
     }
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    print(json.dumps({"float32": compared(torch.float32), "bf16": compared(torch.bfloat16)}))

@@ -1,20 +1,18 @@
-"""Eager and compiled gradients of a tiny VAE under the objectives that hold weights, as JSON.
+"""Eager and compiled gradients of a tiny VAE under an objective that holds weights; called by `forked`.
 
-A process of its own: the tests' checks of signatures are not what is compiled for a user. The code generator is left
-out: what is held is decided where the gradient is traced.
+The code generator is left out: what is held is decided where the gradient is traced.
 """
 
 from __future__ import annotations
-
-import json
 
 import torch
 from torch import Tensor
 
 from unveil.domain import Domain
 from unveil.models.vae import VAE
-from unveil.objectives import Dreg, Iwae, Objective, Stl
+from unveil.objectives import Iwae, Objective
 from unveil.ops import keyed
+from unveil.registry import lookup
 from unveil.train.loop import Problem
 from unveil.train.stage import Stage
 
@@ -22,7 +20,9 @@ from unveil.train.stage import Stage
 def compared(objective: Objective) -> dict[str, float]:
     """Largest differences of the gradient: compiled against eager, and eager against one that holds nothing."""
     with keyed("toy"):
-        model = VAE.build(Domain("real", (4,)), latent=2, width=8, depth=1)
+        model = VAE.build(
+            Domain("real", (4,)), latent=2, width=8, depth=1, network="plain", prior=lookup("prior", "standard_normal")
+        )
         x = torch.randn(6, 4) * torch.linspace(1, 3, 4)
     problem = Problem(model, Stage(objective, steps=1))
     plain = Problem(model, Stage(Iwae(num_samples=objective.num_samples), steps=1))
@@ -43,8 +43,3 @@ def _gradient(model: VAE, run: torch.nn.Module, x: Tensor) -> Tensor:
         loss, _ = run(x, None, None, None, torch.tensor(1.0))
     loss.backward()
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    print(json.dumps({"stl": compared(Stl()), "dreg": compared(Dreg(num_samples=3))}))

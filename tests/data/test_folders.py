@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import unveil
+from quick import QUICK, WORDS
 from unveil.cli import main
 from unveil.data import load, prepare, read_array, read_new
 from unveil.data.filetree import SUFFIXES, Pictures, find
@@ -517,7 +518,7 @@ def test_embeddings_and_scores_of_a_folder_name_its_files(tmp_path):
     fill(tmp_path / "photos" / "a, b", 6)
     fill(tmp_path / "photos" / "c", 6)
     run, source = str(tmp_path / "run"), str(tmp_path / "photos")
-    assert main(["fit", source, "--steps", "2", "--out", run, "model.width=8", "model.latent=2"]) == 0
+    assert main(["fit", source, "--steps", "2", "--out", run, "model.width=8", "model.latent=4", *WORDS]) == 0
     for verb in ("encode", "score"):
         assert main([verb, run, source, "-o", str(tmp_path / "t.csv")]) == 0
         assert main([verb, run, source, "-o", str(tmp_path / "t.parquet")]) == 0
@@ -598,7 +599,7 @@ def test_new_pictures_of_16_bits_get_the_scale_of_the_run(tmp_path):
 def test_a_run_keeps_the_scale_of_its_pictures(tmp_path):
     deep_folder(tmp_path / "p", 4095)
     with pytest.warns(UserWarning, match="brought to 0 … 255"):
-        run = unveil.fit(tmp_path / "p", out=tmp_path / "run", steps=2, show=False)
+        run = unveil.fit(tmp_path / "p", out=tmp_path / "run", steps=2, show=False, model__width=8, options=QUICK)
     assert run.store.data_info["white"] == 4095
     _, raw = new_split(run.store, tmp_path / "p")
     assert (raw.x == read_pictures(tmp_path / "p", Pictures()).x).all()

@@ -84,14 +84,20 @@ def test_a_fit_with_one_is_the_fit_without(tmp_path: Path) -> None:
     assert abs(run.result["log_px"] - 3 * -0.5 * (math.log(2 * math.pi) + 1)) < 0.6
 
 
+UNITS: dict[str, Any] = {"steps": 30, "show": False, "options": QUICK, "model__width": 16}
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> unveil.Run:
+    return unveil.fit(USUAL, out=tmp_path_factory.mktemp("usual") / "run", **UNITS)
+
+
 @pytest.mark.parametrize("unit", [1e-19, 1e-12, 1e12, 1e30])
-def test_log_px_in_other_units_is_less_by_their_logarithm(unit: float, tmp_path: Path) -> None:
+def test_log_px_in_other_units_is_less_by_their_logarithm(unit: float, usual: unveil.Run, tmp_path: Path) -> None:
     """No square leaves float32 on the way."""
-    options = {"steps": 30, "show": False, "options": QUICK}
-    one = unveil.fit(USUAL, out=tmp_path / "one", **options)
     x = USUAL.copy()
     x[:, 0] *= unit
-    other = unveil.fit(x, out=tmp_path / "other", **options)
-    assert other.result["log_px"] == pytest.approx(one.result["log_px"] - math.log(unit), abs=0.01)
+    other = unveil.fit(x, out=tmp_path / "other", **UNITS)
+    assert other.result["log_px"] == pytest.approx(usual.result["log_px"] - math.log(unit), abs=0.01)
     assert np.isfinite(other.sample(5)).all()
     assert np.abs(other.sample(200)[:, 0]).max() < 10 * unit

@@ -14,7 +14,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from exact.toys import clustered, linear_gaussian, mixture, real_rows
 from unveil.batch import Batch
-from unveil.data import Split
+from unveil.data import Split, rowblocks
 from unveil.diagnostics import audit as audits
 from unveil.diagnostics import routes
 from unveil.diagnostics.audit import Audit, audit
@@ -29,6 +29,12 @@ from unveil.registry import lookup
 from unveil.terms import Terms
 
 BINARY = Domain("binary", (12,))
+
+
+@pytest.fixture(autouse=True)
+def _blocks_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of few examples is not filled up to 128."""
+    monkeypatch.setattr(rowblocks, "ROWS", 20)
 
 
 def split_of(x: Tensor, domain: Domain) -> Split:
@@ -186,6 +192,7 @@ def test_an_elbo_that_is_too_high_does_not_close_on_a_grid_of_three_latents(
     """The error of log p(x) on the grid, which is in the KL, too, excuses nothing."""
     model = vae(3, prior=partial(lookup("prior", "realnvp"), num_transforms=2, width=8))
     split = binary_split(2)
+    monkeypatch.setattr(rowblocks, "ROWS", 2)
     monkeypatch.setattr(routes, "posterior_grid", partial(routes.posterior_grid, max_evaluations=10_000))
     true = audit(model, split, num_samples=2000)
     assert true.checked is True and true.slack.mean() < audits.COARSE

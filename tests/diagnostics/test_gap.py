@@ -11,7 +11,8 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 
 from exact.toys import linear_gaussian, real_rows
 from unveil.batch import Batch
-from unveil.data import Split
+from unveil.data import Split, rowblocks
+from unveil.diagnostics import gap as gaps
 from unveil.diagnostics.gap import Gap, gap
 from unveil.domain import Domain
 from unveil.errors import RequestError
@@ -124,8 +125,16 @@ def test_an_unfinished_fit_gives_the_approximation_gap_no_side() -> None:
     assert any("not finished" in line for line in found.lines())
 
 
-def test_each_family_holds_the_one_before_it_under_a_flow_prior() -> None:
+@pytest.fixture(autouse=True)
+def _blocks_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of few examples is not filled up to 128."""
+    monkeypatch.setattr(rowblocks, "ROWS", 20)
+
+
+def test_each_family_holds_the_one_before_it_under_a_flow_prior(monkeypatch: pytest.MonkeyPatch) -> None:
     """In one space, richer families are better, or as good within the noise of their fits."""
+    monkeypatch.setattr(rowblocks, "ROWS", 6)
+    monkeypatch.setattr(gaps, "LONGER", 1)
     model, split = bent("realnvp")
     found = of(model, split, steps=50, num_samples=500, limit=6, estimator=IwaeBound(num_samples=500))
     means = [float(elbo.mean()) for elbo in found.local.values()]

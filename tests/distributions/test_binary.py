@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from compiled.density import compared
+from forked import forked
 from unveil.distributions import BinarySum
 from unveil.domain import Domain
 from unveil.likelihoods import Bernoulli
@@ -121,12 +119,7 @@ def test_the_likelihood_is_this_one() -> None:
     torch.testing.assert_close(found.log_prob(x).double(), plain(h, likelihood.offset, x, observed))
 
 
-def test_traced_for_compiling_it_is_the_same() -> None:
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parents[1] / "compiled" / "density.py")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for found in json.loads(done.stdout).values():
-        assert found["size"] > 5 and found["value"] < 1e-5 and found["gradient"] < 1e-5
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bf16"])
+def test_traced_for_compiling_it_is_the_same(dtype: torch.dtype) -> None:
+    found = forked(compared, dtype)
+    assert found["size"] > 5 and found["value"] < 1e-5 and found["gradient"] < 1e-5

@@ -15,7 +15,7 @@ from torch import Tensor
 from exact.toys import linear_gaussian, real_rows
 from quick import fitted
 from unveil.api import Run
-from unveil.data import Split
+from unveil.data import Split, rowblocks
 from unveil.domain import Domain
 from unveil.estimators import base
 from unveil.estimators.ais import Ais, Sandwich
@@ -75,15 +75,16 @@ def test_a_row_that_float32_cannot_multiply_changes_no_other() -> None:
     [IwaeBound(num_samples=20), Ais(**SHORT), Ais(**SHORT, start="posterior"), Sandwich(**SHORT, start="adapted")],
     ids=["iwae", "adapted", "posterior", "sandwich"],
 )
-def test_what_is_judged_beside_a_row_does_not_change_it(judge: Estimator) -> None:
+def test_what_is_judged_beside_a_row_does_not_change_it(judge: Estimator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also through a resampling, in which a rounding picks another draw."""
-    model, data = vae(), split(24)
+    monkeypatch.setattr(rowblocks, "ROWS", 16)
+    model, data = vae(), split(14)
     with torch.no_grad():
         model.likelihood.offset[:] = 25.0 * (torch.arange(64) < 8) - 1
     data.x[:, 0] = 1.0
-    part, _ = evaluate(model, data, judge, limit=16)
-    whole, _ = evaluate(model, improbable(data, 20), judge)
-    torch.testing.assert_close(whole.log_px[:16], part.log_px, rtol=0, atol=1e-4)
+    part, _ = evaluate(model, data, judge, limit=10)
+    whole, _ = evaluate(model, improbable(data, 12), judge)
+    torch.testing.assert_close(whole.log_px[:10], part.log_px, rtol=0, atol=1e-4)
 
 
 def diffusion() -> Model:
@@ -130,7 +131,8 @@ def test_many_groups_are_drawn_alike_in_passes_of_any_size(
 
 
 @pytest.mark.parametrize("judge", [ElboBound(num_samples=8), IwaeBound(num_samples=8), Ais(**SHORT)])
-def test_a_hidden_label_changes_no_row_but_its_own(judge: Estimator) -> None:
+def test_a_hidden_label_changes_no_row_but_its_own(judge: Estimator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rowblocks, "ROWS", 12)
     model = vae(4, num_classes=3, condition="label")
     data = split(12, torch.arange(12) % 3)
     data.y[4:] = -1  # type: ignore[index]
@@ -182,8 +184,9 @@ REAL = Domain("real", (4,))
 
 
 @pytest.mark.parametrize("name", sorted(load_all("estimator")))
-def test_log_p_of_nothing_is_0(name: str) -> None:
+def test_log_p_of_nothing_is_0(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first row is not observed at all: whatever is drawn, its probability is 1."""
+    monkeypatch.setattr(rowblocks, "ROWS", 4)
     cls = load_all("estimator")[name]
     few = {"ais": SHORT, "sandwich": SHORT, "local": {"steps": 20}, "layers": {"num_steps": 3}}.get(name, {})
     judge: Any = cls(**few)

@@ -32,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Run]]:
                 lambda *a, plan=plan, few=few: (replace(plan(*a)[0], num_examples=few), *plan(*a)[1:]),
             )
             options = {"latent": 2, "model__width": 8}
-            made.append(fitted("digits", where / name, steps=20, baselines=True, **options))
+            made.append(fitted("digits", where / name, steps=20, baselines=few is not None, **options))
     yield made[0], made[1]
 
 

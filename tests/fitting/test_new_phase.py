@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import unveil
@@ -15,7 +16,8 @@ from quick import PLAIN_KEYS
 )
 def test_a_new_phase_keeps_what_was_asked_for(asked: dict[str, object], tmp_path: Path) -> None:
     small = {"model__width": 8, "latent": 2, "evaluation__num_samples": 2}
-    run = unveil.fit("digits", out=tmp_path / "run", steps=6, show=False, **small, **PLAIN_KEYS, **asked)
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    run = unveil.fit(x, out=tmp_path / "run", steps=6, show=False, **small, **PLAIN_KEYS, **asked)
     for steps in (9, 12):
         again = run.resume(steps=steps, show=False)
         assert bool(again.result["baselines"]) == ("evaluation__baselines" not in asked)

@@ -16,7 +16,7 @@ from unveil.fitting.prepare import prepare
 
 RNG = np.random.default_rng(0)
 WHOLE = np.column_stack([RNG.integers(0, 3, 60), RNG.normal(size=60)])
-LABELS = {"model__condition": "label", "model__width": 8}
+LABELS = {"model__condition": "label"}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
     "channels first": ({"source": RNG.integers(0, 256, (60, 3, 8, 8), dtype=np.uint8)}, "transpose"),
     "divided by 255": ({"source": (RNG.integers(0, 256, (60, 6, 6)) / 255).astype(np.float32)}, "divided by 255"),
@@ -33,7 +33,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_decision_is_a_warning_where_nothing_is_shown(case: str, tmp_path: Path) -> None:
     options, said = CASES[case]
     with pytest.warns(UserWarning, match=said):
-        unveil.fit(**options, steps=2, out=tmp_path / "run", show=False, options=QUICK)
+        unveil.fit(**options, steps=2, model__width=8, out=tmp_path / "run", show=False, options=QUICK)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -41,13 +41,13 @@ def test_a_decision_is_a_line_before_the_first_step(case: str, tmp_path: Path, c
     options, said = CASES[case]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        unveil.fit(**options, steps=2, out=tmp_path / "run", show=True, options=QUICK)
+        unveil.fit(**options, steps=2, model__width=8, out=tmp_path / "run", show=True, options=QUICK)
     before, _, _ = capfd.readouterr().err.partition("step ")
     assert any(line.startswith("Note") and said in line for line in before.splitlines())
 
 
 def test_a_fact_is_no_warning(tmp_path: Path) -> None:
-    run = unveil.fit(RNG.normal(size=(60, 2)), steps=2, out=tmp_path / "run", show=False, options=QUICK)
+    run = unveil.fit(RNG.normal(size=(60, 2)), steps=2, model__width=8, out=tmp_path / "run", show=False, options=QUICK)
     assert run.data.notes == ("x is float64 and not a scale of 0 to 255: real.",)
 
 

@@ -16,10 +16,10 @@ from unveil.evaluation.baselines.fit import fit_one
 from unveil.planning import measure
 
 FITS: dict[str, dict[str, Any]] = {
-    "hvae": {"steps": 120, "train__batch_size": 64, "evaluation__num_samples": 4},
-    "vdm": {"steps": 100, "train__batch_size": 64, "evaluation__num_samples": 4},
+    "hvae": {"steps": 100, "train__batch_size": 32, "evaluation__num_samples": 2},
+    "vdm": {"steps": 120, "model__width": 16, "train__batch_size": 32, "evaluation__num_samples": 2},
     "vqvae": {"steps": 250, "model__width": 24, "train__batch_size": 64, "evaluation__num_samples": 1},
-    "autoregressive": {"steps": 70, "model__width": 16, "train__batch_size": 64},
+    "autoregressive": {"steps": 50, "model__width": 16, "train__batch_size": 32},
 }
 
 
@@ -39,9 +39,9 @@ def linear() -> float:
 def test_a_family_beats_a_linear_gaussian_model_and_draws_most_classes(
     family: str, linear: float, tmp_path: Path
 ) -> None:
-    run = fitted("digits", tmp_path / "run", model=family, **FITS[family])
+    run = fitted("digits", tmp_path / "run", model=family, train__valid_every=FITS[family]["steps"], **FITS[family])
     assert run.result["log_px"] > linear
     train = run.data.train
     judge = KNeighborsClassifier(5).fit(train.x.flatten(1).numpy(), train.y.numpy())
-    found = set(judge.predict(run.sample(200).reshape(200, -1)).tolist())
+    found = set(judge.predict(run.sample(100).reshape(100, -1)).tolist())
     assert len(found) >= 8

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import unveil
+from quick import PLAIN_KEYS, no_baselines
 from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian
 from unveil.nn.mlp import MLPDecoder
@@ -51,7 +52,8 @@ def test_fitted_saved_and_loaded_in_a_new_process(tmp_path: Path, monkeypatch: p
     decoder = MLPDecoder(2, (5,), 1, width=12, depth=1)
     model = unveil.VAE(StandardNormal(2), MyEncoder(), DiagonalGaussian(12, 2), decoder, Gaussian(domain))
     before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
-    run = unveil.fit(str(tmp_path / "x.npy"), model=model, steps=30, out=tmp_path / "run", show=False)
+    with no_baselines():
+        run = unveil.fit(str(tmp_path / "x.npy"), model=model, steps=5, out=tmp_path / "run", show=False, **PLAIN_KEYS)
     assert not torch.equal(before["layer.weight"], run.model.encoder.state_dict()["layer.weight"])
     here = run.encode(x).mean
 

@@ -523,7 +523,7 @@ TRAINING = (  # each example once an epoch, nothing infinite, the same numbers a
     ),
     fault(
         "best-weights-forgotten-on-resume", "fitting/trainer.py",
-        'self.best = Best(values["best_bound"], values["since_best"])', "self.best = Best()",
+        'Best(values["best_bound"], values.get("best_trained", values["best_bound"]), values["since_best"])', "Best()",
         "tests/runs/test_laws.py::test_what_was_interrupted_goes_on_to_the_same_numbers",
     ),
     fault(

@@ -61,7 +61,7 @@ def test_the_mean_is_that_of_the_conditional_gaussian(gaussian: Run) -> None:
 
 def test_draws_have_the_mean_and_the_covariance_of_the_conditional_gaussian(gaussian: Run) -> None:
     row = np.array([[9.0, np.nan, 12.0, np.nan, np.nan]])
-    draws = gaussian.impute(row, draws=20_000, num_samples=20_000)[:, 0, [1, 3, 4]]
+    draws = gaussian.impute(row, draws=5_000, num_samples=5_000)[:, 0, [1, 3, 4]]
     mean, covariance = conditional(gaussian, row[0])
     scale = np.sqrt(np.diag(covariance))
     np.testing.assert_allclose((draws.mean(0) - mean) / scale, 0, atol=0.04)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import unveil
-from quick import QUICK
+from quick import QUICK, fitted
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.models.vae import VAE
@@ -24,7 +24,7 @@ TABLE = pd.DataFrame(RNG.normal(size=(60, 3)), columns=["a", "b", "c"])
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> unveil.Run:
-    return unveil.fit(TABLE, steps=5, out=tmp_path_factory.mktemp("r") / "run", show=False, options=QUICK)
+    return fitted(TABLE, tmp_path_factory.mktemp("r") / "run", steps=5, model__width=16)
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "diagnose", "score", "impute", "sample", "reconstruct", "interpolate"])

@@ -79,7 +79,7 @@ def test_a_row_has_the_same_neighbours_wherever_it_stands(run: Run) -> None:
 
 @pytest.mark.parametrize("options", [{"posterior": "iaf"}, {"model": "hvae"}, {"model": "vqvae"}], ids=str)
 def test_families_without_a_mean_in_closed_form(options: dict[str, Any], tmp_path: Path) -> None:
-    small = {"steps": 20} if "model" in options else SMALL
+    small = {"steps": 20, "model__width": 32} if "model" in options else SMALL
     run = fitted(DIGITS[:200], tmp_path / "run", **small | options)
     new, copied = DIGITS[200:230].copy(), int(run.data.train.rows[5])
     new[20] = DIGITS[copied]
@@ -162,6 +162,6 @@ def test_bad_requests(run: Run, tmp_path: Path) -> None:
         run.neighbours(DIGITS[:2], k=0)
     with pytest.raises(RequestError, match="k is 5,000; there are 560 training examples"):
         run.neighbours(DIGITS[:2], k=5000)
-    plain = fitted(DIGITS[:100], tmp_path / "run", model="autoregressive", steps=2)
+    plain = fitted(DIGITS[:100], tmp_path / "run", model="autoregressive", steps=2, model__width=16)
     with pytest.raises(RequestError, match="A search for neighbours needs latents"):
         plain.neighbours(DIGITS[:2])

@@ -135,7 +135,7 @@ def test_only_pictures_and_many_levels_are_compressed() -> None:
 
 def test_a_model_without_latents_is_judged_by_the_rest(tmp_path: Path) -> None:
     digits = load_digits().images.astype(np.uint8)
-    plain = fitted(digits[:200], tmp_path / "run", model="autoregressive", steps=5)
+    plain = fitted(digits[:200], tmp_path / "run", model="autoregressive", steps=5, model__width=16)
     scores = plain.score(np.concatenate([digits[200:230], np.full((1, 8, 8), 16, np.uint8)]), oddity=True)
     assert np.isfinite(scores.oddity).all() and scores.oddity.argmax() == 30
     assert "far from training in z" not in scores.odd_by
@@ -160,12 +160,12 @@ def test_gaps_an_impossible_value_and_a_row_of_nothing(tmp_path: Path) -> None:
 def test_frames_and_files_have_the_columns(table: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = [f"c{i}" for i in range(6)]
-    frame = pd.DataFrame(TABLE[300:], columns=names, index=[f"r{i}" for i in range(100)])
+    frame = pd.DataFrame(TABLE[300:320], columns=names, index=[f"r{i}" for i in range(20)])
     found = table.score(frame, oddity=True)
     assert list(found.columns)[-3:] == ["oddity", "oddity_percentile", "odd_by"] and found.index[7] == "r7"
-    pd.DataFrame(TABLE[:300], columns=names).to_csv("train.csv", index=False)
+    pd.DataFrame(TABLE[:120], columns=names).to_csv("train.csv", index=False)
     frame.to_csv("new.csv", index=False)
-    fitted("train.csv", tmp_path / "run", latent=3, **SMALL)
+    fitted("train.csv", tmp_path / "run", latent=3, **SMALL | {"steps": 20})
     for name in ("s.csv", "s.npz", "s.npy", "s.parquet"):
         assert main(["score", "run", "new.csv", "-o", name, "--oddity"]) == 0
     with open("s.csv", newline="") as file:
@@ -175,7 +175,7 @@ def test_frames_and_files_have_the_columns(table: Run, tmp_path: Path, monkeypat
     Path("train.csv").rename("moved.csv")
     assert main(["score", "run", "new.csv", "-o", "t.csv", "--oddity"]) == 2
     assert main(["score", "run", "new.csv", "-o", "t.csv"]) == 0
-    assert Run.load("run", data="moved.csv").score("new.csv", oddity=True).oddity.shape == (100,)
+    assert Run.load("run", data="moved.csv").score("new.csv", oddity=True).oddity.shape == (20,)
 
 
 def test_a_pack_and_a_run_without_its_array_are_refused_with_a_way_that_works(table: Run, tmp_path: Path) -> None:

@@ -29,14 +29,24 @@ SETTLED = 0.25  # share of a stage before which patience stops nothing: warm-ups
 
 @dataclass
 class Best:
-    """The best validation bound so far, and how many validations ago."""
+    """The best validation bound so far, and how training itself comes on.
+
+    Arguments: bound, the best, that of the start included; trained, the best after an update; since, the number of
+    validations after that. A start that is fitted already may be hard to beat, and training that rises is not stopped
+    for it.
+    """
 
     bound: float | None = None
+    trained: float | None = None
     since: int = 0
 
-    def take(self, bound: float) -> bool:
+    def take(self, bound: float, is_start: bool) -> bool:
+        """Whether the bound is the best so far."""
         better = self.bound is None or bound > self.bound
-        self.bound, self.since = (bound, 0) if better else (self.bound, self.since + 1)
+        self.bound = bound if better else self.bound
+        if not is_start:
+            rises = self.trained is None or bound > self.trained
+            self.trained, self.since = (bound, 0) if rises else (self.trained, self.since + 1)
         return better
 
 
@@ -80,7 +90,7 @@ class Trainer:
     def train(self, stop: StopRequests) -> Iterator[Event]:
         """Updates until the budget is spent, the bound stops improving, or a signal asks to stop."""
         if self.made == 0 and self.best.bound is None and self.state.model.starts_fitted:
-            yield self._judged(self.state.average.model)
+            yield self._judged(self.state.average.model, is_start=True)
             self._save()
         while not self.is_over:
             if self.stage_is_over:
@@ -132,7 +142,7 @@ class Trainer:
         self.index, self.problem = self.index + 1, None
         self.state = TrainState(model, self.stage)
         self.best, self.sums, self.count, self.stopped = Best(), {}, 0, False
-        return self._judged(self.state.average.model)
+        return self._judged(self.state.average.model, is_start=True)
 
     def _problem(self) -> Any:
         if self.problem is not None or not self.run.phase.compile:
@@ -165,10 +175,10 @@ class Trainer:
         self._save()
         return found
 
-    def _judged(self, model: Model) -> Validated:
+    def _judged(self, model: Model, is_start: bool = False) -> Validated:
         """The validation bound of a model, whose weights are kept where it is the best of the stage."""
         found = validate(model, self.valid, self.stage.objective)
-        if self.best.take(found["bound"]):
+        if self.best.take(found["bound"], is_start):
             self.best_weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self._log({f"valid_{k}": v for k, v in found.items()})
         assert self.best.bound is not None
@@ -185,6 +195,7 @@ class Trainer:
             "stage": self.index,
             "lr_factor": self.state.lr_factor,
             "best_bound": self.best.bound,
+            "best_trained": self.best.trained,
             "since_best": self.best.since,
             "sums": {k: float(v) for k, v in self.sums.items()},
             "count": self.count,
@@ -221,7 +232,7 @@ class Trainer:
     def _take_up(self, found: Checkpoint) -> None:
         values, first = found.values, self.made
         self.state.load(found.tensors, found.step - first, values.get("lr_factor", 1.0))
-        self.best = Best(values["best_bound"], values["since_best"])
+        self.best = Best(values["best_bound"], values.get("best_trained", values["best_bound"]), values["since_best"])
         self.best_weights = {k[5:]: v for k, v in found.tensors.items() if k.startswith("best/")}
         self.sums = {k: torch.tensor(v, dtype=torch.float64) for k, v in values["sums"].items()}
         self.count, self.stopped = values["count"], values["stopped"]
