@@ -18,9 +18,9 @@ def test_a_file_is_the_old_one_until_it_is_the_new_one(tmp_path: Path, monkeypat
     found = []
     replace = os.replace
 
-    def looked(*paths: Any) -> None:
+    def looked(*paths: Any, **where: int) -> None:
         found.append(path.read_bytes())
-        replace(*paths)
+        replace(*paths, **where)
 
     monkeypatch.setattr(os, "replace", looked)
     write_atomic(path, b"new")
@@ -34,7 +34,7 @@ def test_what_is_written_reaches_the_disk_before_it_gets_its_name(
     done = []
     for name in ("fsync", "replace"):
         call = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *given, name=name, call=call: (done.append(name), call(*given)))
+        monkeypatch.setattr(os, name, lambda *a, name=name, call=call, **k: (done.append(name), call(*a, **k)))
     write_atomic(tmp_path / "result.json", b"new")
     assert done[:2] == ["fsync", "replace"]
 

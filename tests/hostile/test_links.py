@@ -69,14 +69,16 @@ def test_a_state_that_is_a_link_loses_nothing(run: Path, tmp_path: Path) -> None
 def test_only_states_that_were_written_here_are_removed(tmp_path: Path) -> None:
     """Another folder, a link of such a name, and a file beside a state's own stay."""
     root, outside = tmp_path / "state", tmp_path / "outside"
-    for folder in (root / "photos", root / "00000001" / "albums", outside):
+    for folder in (root / "photos", root / "00000001" / "albums", root / "00000002x", outside):
         folder.mkdir(parents=True)
         (folder / "x.txt").write_text("mine")
+    (root / "00000001" / "notes.txt").write_text("mine")
     (root / "00000002").symlink_to(outside)
     save_checkpoint(root, checkpoint(3))
     save_checkpoint(root, checkpoint(4))
     kept = [root / "photos", root / "00000001" / "albums", outside]
     assert all((folder / "x.txt").read_text() == "mine" for folder in kept)
+    assert (root / "00000001" / "notes.txt").read_text() == "mine"
     found = load_checkpoint(root)
     assert not (root / "00000003").exists() and found is not None and found.step == 4
 
@@ -94,6 +96,16 @@ def test_metrics_are_never_written_through_a_link(tmp_path: Path) -> None:
     for act in acts:
         with pytest.raises(RequestError, match="is a symbolic link"):
             act()
+    assert outside.read_text() == "mine"
+
+
+def test_the_last_moment_before_a_file_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that is put there after the name was looked at is not followed either."""
+    outside, metrics = tmp_path / "profile", tmp_path / "metrics.jsonl"
+    outside.write_text("mine")
+    monkeypatch.setattr("unveil.plainfiles.require_plain", lambda path: path.symlink_to(outside))
+    with pytest.raises(OSError, match="symbolic links"):
+        append_metrics(metrics, {"stage": "main"})
     assert outside.read_text() == "mine"
 
 

@@ -535,24 +535,44 @@ TRAINING = (  # each example once an epoch, nothing infinite, the same numbers a
 
 FILES = (  # whole or not there, one writer, nothing overwritten, and what a command answers
     fault(
-        "written-in-place", "files.py",
-        'temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")', "temporary = path",
+        "written-in-place", "plainfiles.py",
+        'name = f".unveil-{secrets.token_hex(8)}.tmp"', "name = path.name; path.unlink(missing_ok=True)",
         "tests/test_files.py",
     ),
     fault(
-        "renamed-before-it-is-on-the-disk", "files.py",
-        "os.fsync(file.fileno())", "pass",
+        "renamed-before-it-is-on-the-disk", "plainfiles.py",
+        "os.fsync(handle)", "pass",
         "tests/test_files.py",
     ),
     fault(
         "checksum-not-read", "train/checkpoint.py",
-        'manifest["sha256"] == sha256_of(folder / "tensors.safetensors")', 'manifest["sha256"]',
+        'manifest["sha256"] == sha256_of(folder / TENSORS)', 'manifest["sha256"]',
         "tests/runs/test_laws.py::test_a_damaged_state_is_passed_over_for_an_older_one_or_refused",
     ),
     fault(
         "old-state-gone-before-the-new-is-read", "train/checkpoint.py",
-        "if not _whole(final):", "if [shutil.rmtree(f) for f in root.iterdir() if f != final] and not _whole(final):",
+        "if not _whole(final):", "if [_remove(f) for f in root.iterdir() if f != final] and not _whole(final):",
         "tests/runs/test_laws.py::test_the_state_before_goes_only_when_the_new_one_was_read_back",
+    ),
+    fault(
+        "written-through-a-link", "plainfiles.py",
+        "handle = os.open(path, flags | NO_LINK, 0o666)", "handle = os.open(path.resolve(), flags, 0o666)",
+        "tests/hostile/test_links.py::test_the_last_moment_before_a_file_is_opened",
+    ),
+    fault(
+        "what-another-wrote-removed", "train/checkpoint.py",
+        "own = path.name in (STATE, TENSORS) or", "own = True or",
+        "tests/hostile/test_links.py::test_only_states_that_were_written_here_are_removed",
+    ),
+    fault(
+        "the-only-state-removed-first", "train/checkpoint.py",
+        r'NAME = re.compile(r"\d{8,20}|\.\d{8,20}\.tmp")', r'NAME = re.compile(r"\d{8,20}")',
+        "tests/hostile/test_links.py::test_a_state_of_the_same_step_is_kept_until_the_new_one_is_whole",
+    ),
+    fault(
+        "control-characters-shown", "output/streams.py",
+        "return CONTROL.sub(UNKNOWN, text)", "return text",
+        "tests/hostile/test_words.py::test_a_list_of_runs_sends_no_control_characters",
     ),
     fault(
         "nobody-kept-out", "train/checkpoint.py",

@@ -17,6 +17,7 @@ ASCII = str.maketrans(
         "√": "sqrt ", "Σ": "sum ", "‖": "||",
     }
 )  # fmt: skip
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # and marks of direction
 WIDE = 1000  # characters, where no terminal says its width
 
@@ -32,7 +33,7 @@ def speakable(text: str, stream: TextIO) -> str:
 
 def harmless(text: str) -> str:
     """`text` without control characters but line ends and tabs: no file is to move a cursor or set a title."""
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    return CONTROL.sub(UNKNOWN, text)
 
 
 def say(lines: Iterable[str]) -> None:

@@ -49,8 +49,10 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
     final, temporary = root / f"{checkpoint.step:08d}", root / f".{checkpoint.step:08d}.tmp"
     try:
         root.mkdir(exist_ok=True)
-        if not _whole(temporary) or final.exists():
-            _remove(temporary)
+        if _whole(temporary) and not _whole(final):  # its writer was killed before it could rename it
+            _remove(final)
+            os.replace(temporary, final)
+        _remove(temporary)
         temporary.mkdir(exist_ok=True)
         tensors = temporary / TENSORS
         write_atomic(tensors, save({k: v.detach().cpu().contiguous() for k, v in checkpoint.tensors.items()}))
