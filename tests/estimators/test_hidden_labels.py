@@ -50,6 +50,22 @@ def simulated() -> tuple[HVAE, Batch, Tensor]:
     return model, Batch(x, y=y, z=z), torch.stack(given)
 
 
+@torch.no_grad()
+def test_quadrature_finds_the_modes_of_every_hidden_label() -> None:
+    """One grid over z missed those far from q, by up to 9.9 nats, and stated an error of 0.0006."""
+    with keyed("hidden labels"):
+        model = parted()
+        y = torch.arange(3)
+        x, _ = model.sample(3, y)
+    judge = Quadrature(tolerance=0.02)
+    given = torch.stack([judge(model, Batch(x, y=torch.full_like(y, label))).log_px for label in range(3)])
+    truth = (given + model.log_frequency.unsqueeze(-1)).logsumexp(0)
+    some = torch.where(y < 2, -1, y)
+    found = judge(model, Batch(x, y=some))
+    torch.testing.assert_close(found.log_px, torch.where(some < 0, truth, given[2]), rtol=0, atol=0.02)
+    assert (found.stderr_mc < 0.1).all()
+
+
 @pytest.mark.parametrize("hidden", ["all", "some"])
 @pytest.mark.parametrize(
     "estimator",

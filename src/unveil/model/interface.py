@@ -138,6 +138,10 @@ class Model(nn.Module, ABC):
         """Labels [N] from p(y) for a model that is conditioned on them, else None."""
         return None
 
+    def log_label_frequency(self) -> Tensor | None:
+        """log p(y) [C] of a model that is conditioned on labels, else None."""
+        return None
+
     def label(self, batch: Batch) -> Tensor | None:
         """The label [B] of each example of a model conditioned on labels; the likeliest where it is not observed."""
         return None

@@ -49,6 +49,9 @@ class Conditioned(Model):
             return None
         return torch.multinomial(self.log_frequency.exp(), num_samples, replacement=True)
 
+    def log_label_frequency(self) -> Tensor | None:
+        return self.log_frequency if self.num_classes else None
+
     def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
         """log p(y|x, z) up to a constant, [K, C, B], for each value of a label, −∞ where another was observed."""
         raise NotImplementedError(f"{type(self).__name__} does not infer labels")
@@ -128,6 +131,9 @@ class Labelled(Conditioned):
             return batch.y if self.num_classes else None
         marginal: Any = self.posterior(batch)
         return marginal.log_qy.argmax(0)
+
+    def log_label_frequency(self) -> Tensor | None:
+        return self.log_frequency if self.num_classes else None
 
     def log_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Tensor:
         """log p(y) p(z|y) p(x|z, y), [K, C, B]."""
