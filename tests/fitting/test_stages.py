@@ -142,7 +142,7 @@ def test_a_stage_that_stops_early_gives_way_to_the_next(tmp_path: Path, monkeypa
     run = started(tmp_path / "run", finish="iwae", patience=2)
     trained(run)
     judged = [(row["stage"], row["step"]) for row in run.metrics if "valid_bound" in row]
-    assert judged == [("main", 0), ("main", 5), ("main", 10), ("finish", 30), ("finish", 35), ("finish", 40)]
+    assert judged == [*(("main", step) for step in (0, 5, 10, 15)), *(("finish", step) for step in (30, 35, 40))]
 
 
 def _worse_and_worse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,10 +223,10 @@ def test_validations_that_do_not_improve_halve_the_learning_rate(
     for event in trainer.train(StopRequests()):
         if isinstance(event, Validated):
             factors.append(trainer.state.lr_factor)
-    assert factors == [1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125, 0.0625]
+    assert factors == [1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
     kept = load_checkpoint(run.path / "state")
-    assert kept is not None and kept.values["lr_factor"] == 0.0625
-    assert Trainer(run, run.data, None, None).state.lr_factor == 0.0625
+    assert kept is not None and kept.values["lr_factor"] == 0.125
+    assert Trainer(run, run.data, None, None).state.lr_factor == 0.125
 
 
 # Killed and resumed
@@ -236,7 +236,7 @@ LATER: dict[str, tuple[dict[str, Any], int]] = {
     "at the first step of the finish": ({"finish": "iwae", "finish_share": 0.5}, 21),
     "with the prior alone": ({"finish": "iwae", "prior_share": 0.25}, 38),
     "among updates of the encoder": ({"encoder_steps": 2, "aggressive_share": 0.5}, 13),
-    "on a plateau": ({"schedule": "plateau", "plateau": 1, "lr": 0.3}, 28),
+    "on a plateau": ({"schedule": "plateau", "plateau": 1, "lr": 3.0}, 28),
 }
 
 
