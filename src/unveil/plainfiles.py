@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(o
 FOLDER = getattr(os, "O_DIRECTORY", 0)
 BY_HANDLE = os.open in os.supports_dir_fd  # whether the system opens names relative to an open folder
 TEMPORARY = re.compile(r"\.unveil-[0-9a-f]{16}\.tmp|\.[\w.-]+\.\d+\.tmp")  # the latter of earlier versions
+Kind = Callable[[int], bool]
 KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a folder"),
@@ -28,22 +29,21 @@ KINDS = (
 
 def require_plain(path: Path) -> None:
     """Refuse a name that is there and is no plain file."""
-    try:
-        _require(path, path.lstat().st_mode, stat.S_ISREG, "file")
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    _look(path, stat.S_ISREG, "file")
 
 
 def require_folder(path: Path) -> None:
     """Refuse a name that is there and is no folder: a link to one, above all."""
-    try:
-        _require(path, path.lstat().st_mode, stat.S_ISDIR, "folder")
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    _look(path, stat.S_ISDIR, "folder")
 
 
-def _require(path: Path, mode: int, wanted: object, what: str) -> None:
-    if wanted(mode):  # type: ignore[operator]
+def _look(path: Path, wanted: Kind, what: str) -> None:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        _require(path, path.lstat().st_mode, wanted, what)
+
+
+def _require(path: Path, mode: int, wanted: Kind, what: str) -> None:
+    if wanted(mode):
         return
     kind = next((name for test, name in KINDS if test(mode)), "a file" if stat.S_ISREG(mode) else "a device")
     raise RequestError(f"{path} is {kind}; in a run it must be a plain {what}.", f"Put the {what} itself there.")

@@ -46,6 +46,6 @@ def blocks(num_rows: int, limit: int | None = None, size: int | None = None) -> 
         yield Block(first, torch.arange(first, first + size).clamp(max=count - 1), min(size, count - first))
 
 
-def walk(num_rows: int, alone: bool) -> Iterator[Block]:
-    """Each row as a block of its own, or blocks of 128."""
-    return singles(num_rows) if alone else blocks(num_rows)
+def walk(num_rows: int, alone: bool, size: int | None = None) -> Iterator[Block]:
+    """Each row as a block of its own, or blocks of 128, or of `size`."""
+    return singles(num_rows) if alone else blocks(num_rows, size=size)

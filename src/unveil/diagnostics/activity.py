@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
-from ..data.rowblocks import blocks, singles
+from ..data.rowblocks import walk
 from ..estimators.base import rows_of_block, within_reach
 from ..model import Model, Posterior
 from ..ops import keyed
@@ -25,7 +25,7 @@ def posterior_moments(
     """
     found = []
     model.eval()
-    for block in singles(len(split)) if alone else blocks(len(split), size=rows_of_block(model)):
+    for block in walk(len(split), alone, rows_of_block(model)):
         with keyed("moments", 0 if alone else block.first):  # a label that is not known is inferred from draws
             posterior = model.posterior(split.expected(block.rows) if expected else split.batch(block.rows))
         if (moments := moments_of(posterior)) is None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data import Split, rowblocks
-from ..data.rowblocks import Block, blocks, singles
+from ..data.rowblocks import Block, walk
 from ..errors import RequestError, WorkError
 from ..model import Model, Posterior, decoding_in, device_of, evaluating
 from ..ops import keyed
@@ -173,7 +173,7 @@ def evaluate(
     _keep_pages()
     with evaluating(model), decoding_in(model, precision):
         alone = common and not estimator.noiseless
-        for block in singles(count) if alone else blocks(count, size=rows_of_block(model)):
+        for block in walk(count, alone, rows_of_block(model)):
             found.append(_estimated(model, split, estimator, ("evaluate", seed, 0 if alone else block.first), block))
             if progress is not None:
                 progress(block.done, count)

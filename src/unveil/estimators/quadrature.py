@@ -1,13 +1,12 @@
 """log p(x) by summing over z: exactly where z takes few values, on an adaptive grid where it is real and small."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError, positive
 from ..model import Model, num_latents
+from ..model.shared.labels import every_label, log_label_prior
 from ..registry import register
 from .base import Estimate, Estimator, bound_parts
 from .cells import require_few
@@ -69,19 +68,17 @@ class Quadrature(Estimator):
         if log_py is None or (batch.y is not None and bool((batch.y >= 0).all())):
             found = integrate(model, batch, tolerance=self.tolerance, max_evaluations=self.max_evaluations)
             return found.log_px, found.stderr, found.evaluations
-        known = torch.full_like(batch.x.flatten(1)[:, 0], -1, dtype=torch.int64) if batch.y is None else batch.y
-        each = [
-            integrate(
-                model,
-                replace(batch, y=torch.where(known < 0, label, known)),
-                tolerance=self.tolerance,
-                max_evaluations=max(LEAST, self.max_evaluations // len(log_py)),
-            )
-            for label in range(len(log_py))
-        ]
-        joint = torch.stack([found.log_px for found in each]) + log_py.unsqueeze(-1)  # [C, B]
-        stderr = (joint.softmax(0) * torch.stack([found.stderr for found in each])).sum(0)
-        return joint.logsumexp(0), stderr, torch.stack([found.evaluations for found in each]).sum(0)
+        found = integrate(
+            model,
+            every_label(batch, len(log_py)),
+            tolerance=self.tolerance,
+            max_evaluations=max(LEAST, self.max_evaluations // len(log_py)),
+        )
+        log_px, stderr, evaluations = (
+            each.unflatten(0, (len(log_py), -1)) for each in (found.log_px, found.stderr, found.evaluations)
+        )
+        joint = log_px + log_label_prior(batch, log_py)  # [C, B]
+        return joint.logsumexp(0), (joint.softmax(0) * stderr).sum(0), evaluations.sum(0)
 
 
 def _summed(model: Model, batch: Batch) -> Estimate:

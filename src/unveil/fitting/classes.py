@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..data import Data
 from ..errors import Fact
+from ..evaluation.splits import is_conditioned
 from ..model import Model
 from ..ops import keyed
 
@@ -15,8 +16,8 @@ NAMED = 5  # classes that are named
 def said_of_classes(data: Data, model: Model) -> tuple[str, ...]:
     """Classes of one row, which teach nothing, and classes that no training example has; of a conditioned model."""
     with keyed("labels"):
-        is_conditioned = model.draw_labels(1) is not None
-    if not is_conditioned or data.classes is None:
+        takes_labels = is_conditioned(model)
+    if not takes_labels or data.classes is None:
         return ()
     train, others = _counts(data, "train"), _counts(data, "valid") + _counts(data, "test")
     return (*_said_of_ones(train + others), *_said_of_unseen(train, others, data.classes))

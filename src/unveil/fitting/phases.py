@@ -38,7 +38,7 @@ def open_phase(run: RunStore, started: float, **budget: Any) -> None:
     run.require_finished()
     config = run.config
     asked = choose({f"train.{k}": v for k, v in budget.items() if v is not None}).train
-    kept = {name: config.asked[name] for name in ("valid_every",) if name in config.asked}
+    kept = {name: value for name, value in config.asked.items() if name == "valid_every"}
     options = replace(run.phase.options, epochs=asked.epochs, steps=asked.steps, minutes=asked.minutes, **kept)
     compared: Literal["auto", "none"] = "none" if config.seconds.get("baselines") == 0 else "auto"
     judging = EvaluationOptions(config.judging.estimator, config.judging.num_samples or "auto", compared)

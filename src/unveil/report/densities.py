@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..data.split import spread_rows
+from ..evaluation.splits import is_conditioned
 from ..model import Model
 from ..ops import keyed
 from .subject import Subject
@@ -154,8 +155,7 @@ def _windows(log_true: Callable[[Tensor], Tensor], own: Tensor, everywhere: Tens
 def _prior_density(subject: Subject, which: list[int], both: Tensor) -> DensityGrid | None:
     """p(z) over one or two of its dimensions, where no other has a say in them."""
     model = subject.model
-    labelled = model.draw_labels(1) is not None
-    batch = _batch(subject, spread_rows(len(subject.test), LABELS if labelled else 1).tolist())
+    batch = _batch(subject, spread_rows(len(subject.test), LABELS if is_conditioned(model) else 1).tolist())
     with keyed("report", "prior", 0):
         groups = model.draw_prior(3, model.draw_labels(3))
     rest = _joined(tuple(g.unsqueeze(1) for g in groups))[:, 0]  # [3, D]

@@ -105,7 +105,9 @@ def load_checkpoint(root: Path) -> Checkpoint | None:
     """
     require_folder(root)
     found = [path for path in root.iterdir() if NAME.fullmatch(path.name)] if root.is_dir() else []
-    folders = sorted(found, key=lambda path: (int(path.name.strip(".tmp")), path.name.isdigit()), reverse=True)
+    folders = sorted(
+        found, key=lambda path: (int(path.name.strip(".").removesuffix(".tmp")), path.name.isdigit()), reverse=True
+    )
     for folder in folders:
         if _whole(folder):
             manifest = read_json(folder / STATE, FORMAT)
