@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +50,18 @@ def test_the_result_is_the_mean_over_the_examples_that_were_drawn(runs: tuple[Ru
     assert len(all_.store.scores("test")[places]) == FEW
     first = some.result["baselines"][0]
     assert first["difference"] == pytest.approx(some.result["log_px"] - first["log_px"], abs=1e-6)
+
+
+def test_a_new_phase_judges_as_its_own_plan_says(
+    runs: tuple[Run, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its notes said that few examples are judged, and all were."""
+    path, plan = Path(shutil.copytree(runs[1].path, tmp_path / "run")), judging.plan_judging
+    few = lambda *a: (replace(plan(*a)[0], num_examples=FEW), *plan(*a)[1:])  # noqa: E731
+    monkeypatch.setattr("unveil.planning.plan.plan_judging", few)
+    again = Run.load(path).resume(steps=4, show=False)
+    assert again.result["num_examples"] == len(again.store.scores("test")) == FEW
+    assert again.result["num_samples"] == runs[1].result["num_samples"]
 
 
 def test_the_least_likely_examples_are_named_by_their_own_rows(runs: tuple[Run, Run]) -> None:

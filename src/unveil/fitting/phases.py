@@ -46,4 +46,5 @@ def open_phase(run: RunStore, started: float, **budget: Any) -> None:
     plan = resolve(Request(run.model.train(), data, run.objective, options, judging, seed, started))
     run.forget()
     phases, given = (*config.phases, plan.phase), kept | {k: v for k, v in budget.items() if v}
-    run.write_config(replace(config, phases=phases, asked=given, seconds=plan.seconds, notes=plan.notes))
+    planned = replace(config, judging=plan.judging, seconds=plan.seconds, notes=plan.notes)
+    run.write_config(replace(planned, phases=phases, asked=given))
