@@ -109,7 +109,7 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
     process.stdout.close()
     process.stdout = None
     done = finish(process)
-    assert done.code == 1 and done.err == ""
+    assert done.code == 141 and done.err == "", "as a shell says of what SIGPIPE ended"
 
 
 def test_a_stream_without_unicode_gets_ascii(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,14 @@
 """The application and what every verb's signature is made of."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ..legible import readable
 
 KINDS = (
     "models", "objectives", "estimators", "priors", "posteriors", "likelihoods", "encoders", "decoders", "sources",
@@ -12,14 +16,34 @@ KINDS = (
 MINUTES = {"min": 0.001, "max": 1e6}  # what an option in minutes takes: more than none, and no infinity
 HELP = {"help_option_names": ["-h", "--help"]}
 
+
+class Command(TyperCommand):
+    """A verb whose help is in the characters of standard output."""
+
+    def get_help(self, ctx: Any) -> str:
+        return readable(super().get_help(ctx), sys.stdout.encoding)
+
+
+class Group(TyperGroup):
+    """The verbs, with help as theirs."""
+
+    def get_help(self, ctx: Any) -> str:
+        return readable(super().get_help(ctx), sys.stdout.encoding)
+
+
 app = typer.Typer(  # plain help: markup would swallow the brackets of E[x|z] and x.npz[:name]
-    name="unveil", add_completion=False, context_settings=HELP, pretty_exceptions_enable=False, rich_markup_mode=None
+    name="unveil",
+    cls=Group,
+    add_completion=False,
+    context_settings=HELP,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 
 def verb(example: str, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Enter a function as a verb, with an example under its help."""
-    return app.command(epilog=f"Example: {example}", context_settings=HELP, **settings)
+    return app.command(cls=Command, epilog=f"Example: {example}", context_settings=HELP, **settings)
 
 
 def argument(metavar: str, help: str) -> Any:
@@ -64,7 +88,7 @@ def show_version(asked: bool) -> None:
     if asked:
         from .. import __version__
 
-        typer.echo(f"unveil {__version__}")
+        print(f"unveil {__version__}")
         raise typer.Exit
 
 
@@ -80,4 +104,4 @@ def unveil(
 ) -> None:
     """Train, judge and use deep latent-variable models: variational auto-encoders and their relatives."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        print(context.get_help())

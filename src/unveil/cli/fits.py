@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from .app import (
     Epochs,
     Json,
@@ -23,7 +21,7 @@ from .app import (
     switch,
     verb,
 )
-from .shared import load_plugin, merged, open_run, print_json
+from .shared import answer, load_plugin, merged, open_run, print_json
 
 if TYPE_CHECKING:
     from ..api import Run
@@ -93,9 +91,7 @@ def resume(
 def relink(run: RunPath, source: Source, plugin: Plugin = None) -> None:
     """Tell a run where its data is now. It is the same data in another place, and is read from there from then on."""
     found = open_run(run, plugin).store.relink(source)
-    typer.echo(
-        f"{run} reads its {len(found.train) + len(found.valid) + len(found.test):,} examples from {found.source}"
-    )
+    answer(f"{run} reads its {len(found.train) + len(found.valid) + len(found.test):,} examples from {found.source}")
 
 
 @verb("unveil demo")
@@ -116,7 +112,7 @@ def pack(
 
     path = pack_run(found, out)
     size = sum(file.stat().st_size for file in path.iterdir())
-    typer.echo(f"{size / 1e6:.1f} MB in {path}; in Python: unveil.load({str(path)!r})")
+    answer(f"{size / 1e6:.1f} MB in {path}; in Python: unveil.load({str(path)!r})")
 
 
 def show_run(run: Run, as_json: bool) -> None:
@@ -124,4 +120,4 @@ def show_run(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"format": run.result["format"], "run": str(run.path)} | run.result)
     else:
-        typer.echo(str(run.store.report_path))
+        answer(str(run.store.report_path))

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
-
 from ..errors import RequestError
 
 if TYPE_CHECKING:
@@ -100,4 +98,11 @@ def load_plugin(path: Path | None) -> dict[str, Any]:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def answer(line: str) -> None:
+    """One line on standard output."""
+    from ..output.streams import print_lines
+
+    print_lines([line])
