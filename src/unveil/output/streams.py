@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..legible import readable
+from ..legible import readable, shortened
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # and marks of direction
 WIDE = 1000  # characters, where no terminal says its width
+LONGEST = 400  # characters of a cell
 
 
 def speakable(text: str, stream: TextIO) -> str:
@@ -38,7 +39,7 @@ def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None
     for i in range(max(map(len, [*rows, heads]), default=0)):
         table.add_column(harmless(heads[i]) if heads else "", no_wrap=i == 0, style="bold" if i == 0 else "")
     for row in rows:
-        table.add_row(*(Text(harmless(cell)) for cell in row))
+        table.add_row(*(Text(harmless(shortened(cell, LONGEST)).replace("\n", UNKNOWN)) for cell in row))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     with console.capture() as captured:
         console.print(table)

@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from ..errors import WorkError
 from ..evaluation.findings import SIGNS, quantity
+from ..legible import readable
 from ..runs.store import RunStore
 from .drawing import Drawing
 from .exhibits import Group
@@ -42,14 +43,16 @@ def rendered(
     drawing = Drawing.of(sections, made, paint, columns)
     shown = {name: drawing.shown(group, name) for name, group in sections.items()}
     scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
-    html = made.get_template(template).render(
-        head,
-        sections=shown,
-        figures=drawing.figures,
-        crisp=paint is not None and paint.crisp,
-        style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
-        scripts=scripts,
-        policy=content_policy(scripts),
+    html = readable(
+        made.get_template(template).render(
+            head,
+            sections=shown,
+            figures=drawing.figures,
+            crisp=paint is not None and paint.crisp,
+            style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
+            scripts=scripts,
+            policy=content_policy(scripts),
+        )
     )
     size = len(html.encode())
     if size > MOST_BYTES:

@@ -15,7 +15,11 @@ OWN = (
 
 
 def check_new(path: Path) -> None:
-    """Refuse to write a run where anything is."""
+    """Refuse to write a run where anything is, or under a name that its weights cannot be read by."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(f"The run came as {path}; the name of a run is UTF-8.", "Choose another --out.") from error
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         held = missing_file(path) is None
         hint = f"Choose another --out, or go on with it: unveil resume {path}" if held else "Choose another --out."
