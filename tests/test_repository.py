@@ -113,6 +113,14 @@ def test_each_action_is_pinned_by_commit_and_names_its_version() -> None:
     assert [line for line in uses if not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d", line)] == []
 
 
+def test_each_path_in_a_command_that_is_printed_is_quoted() -> None:
+    """`unveil resume {run.path}` is no command where the path holds a space; unveil.legible has `quoted`."""
+    command = re.compile(r"unveil [a-z]+ [^\n]*?\{(?:[\w.]*path|folder|where|out|str\()[!}]")
+    assert command.search('"unveil resume {self.path} --steps 1"')
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")}
+    assert {path: found for path, text in sources.items() if (found := command.findall(text))} == {}
+
+
 @pytest.mark.parametrize("kind", HOMES)
 def test_each_registered_class_says_in_its_first_line_what_it_is(kind: str) -> None:
     found = load_all(kind)

@@ -19,7 +19,7 @@ class Failure:
     """What to tell of an error: exit status, a sentence, a hint."""
 
     def __init__(self, exit: int, message: str, hint: str = "") -> None:
-        self.exit, self.message, self.hint = exit, " ".join(message.split()), " ".join(hint.split())
+        self.exit, self.message, self.hint = exit, on_one_line(message), on_one_line(hint)
 
     def tell(self, as_json: bool) -> None:
         from ..output.streams import say
@@ -27,6 +27,11 @@ class Failure:
         say(filter(None, (f"Error: {self.message}", self.hint)))
         if as_json:
             print_json({"format": ERROR, "error": {"exit": self.exit, "message": self.message, "hint": self.hint}})
+
+
+def on_one_line(text: str) -> str:
+    """Lines as one; spaces within stay, for they may be a path's."""
+    return re.sub(r"\s*[\r\n]+\s*", " ", text).strip()
 
 
 class Terminated(KeyboardInterrupt):

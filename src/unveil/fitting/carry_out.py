@@ -11,6 +11,7 @@ from ..evaluation.findings import conclude
 from ..evaluation.judged import SUMMED, Part, judged, without_labels
 from ..evaluation.result import report_estimate
 from ..evaluation.splits import is_conditioned, of_one_quantity
+from ..legible import quoted
 from ..model import Model
 from ..ops import threads
 from ..runs.store import RESULT, RunStore
@@ -84,8 +85,8 @@ def _report(run: RunStore, report: Report) -> Iterator[Event]:
     yield Working("report", 0, 1)
     report(run)
     commands = (
-        f"unveil report {run.path} --open",
-        f"unveil diagnose {run.path}",
-        f"unveil sample {run.path} -o samples.{'png' if run.domain.is_image else 'csv'}",
+        f"unveil report {quoted(run.path)} --open",
+        f"unveil diagnose {quoted(run.path)}",
+        f"unveil sample {quoted(run.path)} -o samples.{'png' if run.domain.is_image else 'csv'}",
     )
     yield Finished(run, tuple(run.result["sentences"]), commands)

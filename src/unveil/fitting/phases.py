@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import RequestError
+from ..legible import quoted
 from ..planning.plan import Request, resolve
 from ..runs.store import RunStore
 from ..settings.choices import choose
@@ -22,9 +23,8 @@ def continue_fitting(run: RunStore, report: Report, **budget: Any) -> Iterator[E
         with run.lock():
             open_phase(run, started, **budget)
     elif run.is_finished:
-        raise RequestError(
-            f"{run.path} is finished.", f"To train it further: unveil resume {run.path} --epochs {_epochs_again(run)}"
-        )
+        further = f"unveil resume {quoted(run.path)} --epochs {_epochs_again(run)}"
+        raise RequestError(f"{run.path} is finished.", f"To train it further: {further}")
     return carry_out(run, report)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import Interrupted
+from ..legible import quoted
 
 
 class StopRequests:
@@ -39,7 +40,7 @@ class StopRequests:
 
     def told(self, path: Path) -> Interrupted:
         assert self.signum is not None
-        name, more = signal.Signals(self.signum).name, f"Go on with: unveil resume {path}"
+        name, more = signal.Signals(self.signum).name, f"Go on with: unveil resume {quoted(path)}"
         return Interrupted(f"Stopped by {name}; the checkpoint is saved.", more, self.signum)
 
 

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 from ..errors import RequestError
+from ..legible import quoted
 from ..plainfiles import require_folder, require_plain
 
 OWN = (
@@ -22,7 +23,7 @@ def check_new(path: Path) -> None:
         raise RequestError(f"The run came as {path}; the name of a run is UTF-8.", "Choose another --out.") from error
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         held = missing_file(path) is None
-        hint = f"Choose another --out, or go on with it: unveil resume {path}" if held else "Choose another --out."
+        hint = f"Choose another --out{f', or go on with it: unveil resume {quoted(path)}' if held else '.'}"
         what = "holds a run" if held else "is not empty"
         raise RequestError(f"{path} {what}, and a run is never overwritten.", hint)
     check_writable(path)

@@ -16,6 +16,7 @@ from ..data import Data, Split, load
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import read_json, sha256_of, write_json
+from ..legible import quoted
 from ..model import Model
 from ..objectives import Objective
 from ..plainfiles import read_plain, write_atomic
@@ -113,13 +114,13 @@ class RunStore:
 
     def require_finished(self) -> None:
         if not self.is_finished:
-            raise RequestError(f"{self.path} is not finished.", f"First: unveil resume {self.path}")
+            raise RequestError(f"{self.path} is not finished.", f"First: unveil resume {quoted(self.path)}")
 
     @property
     def result(self) -> dict[str, Any]:
         """result.json: the judged test bound and what goes with it."""
         if not (self.path / "result.json").is_file():
-            raise RequestError(f"{self.path} has no result yet.", f"Finish it with: unveil resume {self.path}")
+            raise RequestError(f"{self.path} has no result yet.", f"Finish it with: unveil resume {quoted(self.path)}")
         return read_json(self.path / "result.json", RESULT)
 
     @property
@@ -200,7 +201,9 @@ class RunStore:
         if self._model is None:
             weights = self.path / WEIGHTS
             if not weights.is_file():
-                raise RequestError(f"{self.path} has no weights yet.", f"Finish it with: unveil resume {self.path}")
+                raise RequestError(
+                    f"{self.path} has no weights yet.", f"Finish it with: unveil resume {quoted(self.path)}"
+                )
             model = self.new_model()
             load_weights(weights, model)
             self._model = model.eval()

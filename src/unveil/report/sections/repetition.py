@@ -2,6 +2,7 @@
 
 import shlex
 
+from ...legible import quoted
 from ...registry import lookup
 from ...runs.command import fit_command, keys_of
 from ...runs.store import RunStore
@@ -23,7 +24,7 @@ def repetition(run: RunStore) -> list[str] | None:
     if keys is None:
         return None
     first, *later = run.config.phases
-    again = [f"unveil resume {shlex.quote(str(run.path))} --steps {phase.steps}" for phase in later]
+    again = [f"unveil resume {quoted(run.path)} --steps {phase.steps}" for phase in later]
     return [fit_command(run, keys, first.steps), *again]
 
 
@@ -32,4 +33,4 @@ def judgement(run: RunStore) -> str:
     chosen = run.config.judging
     samples = f" --num-samples {chosen.num_samples}" if chosen.num_samples else ""
     lookup("estimator", chosen.estimator)  # a name that nothing is registered under is no word to copy
-    return f"unveil evaluate {shlex.quote(str(run.path))} --estimator {shlex.quote(chosen.estimator)}{samples}"
+    return f"unveil evaluate {quoted(run.path)} --estimator {shlex.quote(chosen.estimator)}{samples}"
