@@ -1,6 +1,7 @@
 """The one place where errors end: an exit status, a sentence, a hint."""
 
 import errno
+import os
 import re
 import signal
 from typing import Any
@@ -8,11 +9,40 @@ from typing import Any
 import typer
 
 from ..errors import Interrupted, RequestError, WorkError, close
+from ..legible import readable, shortened
 from .familiar import ADVICE
 from .shared import print_json
 
 ERROR = "unveil-error-1"
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer shows only its descendants
+
+
+LONGEST = 300  # characters of a name in a sentence
+SEE = "To see where: the same command with --debug."
+CANNOT: dict[type[Exception], str] = {
+    UnicodeError: "A text is no Unicode",
+    OverflowError: "A number is too large",
+    RecursionError: "Something is nested too deeply",
+}
+SMALLER = "Try a smaller train.batch_size or model.width."
+FREE = "Make room and try again."
+SYSTEM = {  # exit status, sentence, hint
+    errno.ENOSPC: (1, "There is no space left on the disk", FREE),
+    errno.EDQUOT: (1, "The disk quota is used up", FREE),
+    errno.EROFS: (1, "The file system is read-only", "Choose another place to write."),
+    errno.EIO: (1, "The disk or the network reported a fault", "Try again; if it comes back, look after the disk."),
+    errno.EMFILE: (1, "Too many files are open", "Allow more in this shell: ulimit -n 4096"),
+    errno.ENFILE: (1, "Too many files are open in the whole system", "Try again when other programs have ended."),
+    errno.EFBIG: (1, "The file would be larger than the file system or a limit allows", "See ulimit -f."),
+    errno.ENOMEM: (1, "There is not enough memory", SMALLER),
+    errno.EACCES: (2, "Permission denied", ""),
+    errno.EPERM: (2, "Operation not permitted", ""),
+    errno.ENOENT: (2, "No such file or directory", ""),
+    errno.EISDIR: (2, "Is a directory", ""),
+    errno.ENOTDIR: (2, "Not a directory", ""),
+    errno.ENAMETOOLONG: (2, "The file name is too long", ""),
+    errno.ELOOP: (2, "The links of the path lead in a circle", ""),
+}
 
 
 class Failure:
@@ -53,18 +83,25 @@ def failure(error: BaseException) -> Failure:
             return Failure(130, "Stopped by Ctrl-C.")
         case UsageError():
             return usage_failure(error)
-        case OSError() if error.errno == errno.ENOSPC:
-            return Failure(1, f"There is no space left on the disk{of_file(error)}.", "Make room and try again.")
-        case PermissionError() | FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
-            return Failure(2, f"{error.strerror}{of_file(error)}.")
+        case OSError() if error.errno is not None:
+            return system_failure(error)
         case _ if is_memory(error):
-            return Failure(1, "There is not enough memory.", "Try a smaller train.batch_size or model.width.")
+            return Failure(1, "There is not enough memory.", SMALLER)
+        case UnicodeError() | OverflowError() | RecursionError():
+            return Failure(2, f"{CANNOT[kind_of(error)]}: {error}".rstrip(": .") + ".", SEE)
     told = f"{type(error).__name__}: {error}".rstrip(": .")
-    return Failure(1, f"Something unexpected happened: {told[:300]}.", "To see where: the same command with --debug.")
+    return Failure(1, f"Something unexpected happened: {told[:300]}.", SEE)
 
 
-def of_file(error: OSError) -> str:
-    return f": {error.filename}" if error.filename else ""
+def kind_of(error: BaseException) -> type[Exception]:
+    return next(kind for kind in CANNOT if isinstance(error, kind))
+
+
+def system_failure(error: OSError) -> Failure:
+    """What the system refused: 1 where the place is at fault, 2 where the name is."""
+    exit, sentence, hint = SYSTEM.get(error.errno or 0, (1, error.strerror or str(error), ""))
+    name = readable(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    return Failure(exit, f"{sentence}{f': {shortened(name, LONGEST)}' if name else ''}.", hint)
 
 
 def is_memory(error: BaseException) -> bool:

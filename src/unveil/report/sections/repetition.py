@@ -2,6 +2,8 @@
 
 import shlex
 
+from markupsafe import escape
+
 from ...legible import quoted
 from ...registry import lookup
 from ...runs.command import fit_command, keys_of
@@ -14,7 +16,9 @@ from . import section
 @section("made", order=130)
 def made(subject: Subject) -> Group:
     """The commands, where the run can be made again by any, and what is known of data, training and versions."""
-    values = {"commands": repetition(subject.run), "judgement": judgement(subject.run), "subject": subject}
+    commands = repetition(subject.run)
+    whole = None if commands is None else escape("\n".join(commands))  # however long: it is to be copied
+    values = {"commands": whole, "judgement": escape(judgement(subject.run)), "subject": subject}
     return Group("How it was made", "", [Html("", "", "made.html", values)])
 
 
