@@ -14,6 +14,8 @@ KINDS = (
     "models", "objectives", "estimators", "priors", "posteriors", "likelihoods", "encoders", "decoders", "sources",
 )  # fmt: skip
 MINUTES = {"min": 0.001, "max": 1e6}  # what an option in minutes takes: more than none, and no infinity
+MOST = 2**31 - 1  # of what is counted
+SEEDS = {"min": 0, "max": 2**63 - 1}
 HELP = {"help_option_names": ["-h", "--help"]}
 
 
@@ -21,14 +23,14 @@ class Command(TyperCommand):
     """A verb whose help is in the characters of standard output."""
 
     def get_help(self, ctx: Any) -> str:
-        return readable(super().get_help(ctx), sys.stdout.encoding)
+        return readable(super().get_help(ctx), sys.stdout.encoding or "utf-8")
 
 
 class Group(TyperGroup):
     """The verbs, with help as theirs."""
 
     def get_help(self, ctx: Any) -> str:
-        return readable(super().get_help(ctx), sys.stdout.encoding)
+        return readable(super().get_help(ctx), sys.stdout.encoding or "utf-8")
 
 
 app = typer.Typer(  # plain help: markup would swallow the brackets of E[x|z] and x.npz[:name]
@@ -56,7 +58,7 @@ def option(metavar: str, help: str, *names: str, **settings: Any) -> Any:
 
 def count(metavar: str, help: str, *names: str, **settings: Any) -> Any:
     """An option that takes a whole number, from 1 upwards unless `min` says otherwise."""
-    return option(metavar, help, *names, **{"min": 1} | settings)
+    return option(metavar, help, *names, **{"min": 1, "max": MOST} | settings)
 
 
 def switch(name: str, help: str) -> Any:
@@ -78,7 +80,7 @@ Epochs = Annotated[int | None, count("N", "Train for N passes over the data.")]
 Steps = Annotated[int | None, count("N", "Train for N updates.")]
 Minutes = Annotated[float | None, option("M", "End the whole command in about M minutes.", **MINUTES)]
 Limit = Annotated[int | None, count("N", "Use only N examples, drawn from all over them.")]
-Seed = Annotated[int, count("N", "Seed of all random numbers.", min=0, show_default=True)]
+Seed = Annotated[int, count("N", "Seed of all random numbers.", show_default=True, **SEEDS)]
 SkipBroken = Annotated[bool, switch("--skip-broken", "Leave out images that cannot be read.")]
 Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
 Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]

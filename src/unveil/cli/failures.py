@@ -10,6 +10,7 @@ import typer
 
 from ..errors import Interrupted, RequestError, WorkError, close
 from ..legible import readable, shortened
+from .app import MOST
 from .familiar import ADVICE
 from .shared import print_json
 
@@ -18,6 +19,7 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer shows only 
 
 
 LONGEST = 300  # characters of a name in a sentence
+LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
 SEE = "To see where: the same command with --debug."
 CANNOT: dict[type[Exception], str] = {
     UnicodeError: "A text is no Unicode",
@@ -41,6 +43,7 @@ SYSTEM = {  # exit status, sentence, hint
     errno.EISDIR: (2, "Is a directory", ""),
     errno.ENOTDIR: (2, "Not a directory", ""),
     errno.ENAMETOOLONG: (2, "The file name is too long", ""),
+    errno.EEXIST: (2, "Something of that name is there", "Choose another."),
     errno.ELOOP: (2, "The links of the path lead in a circle", ""),
 }
 
@@ -49,7 +52,7 @@ class Failure:
     """What to tell of an error: exit status, a sentence, a hint."""
 
     def __init__(self, exit: int, message: str, hint: str = "") -> None:
-        self.exit, self.message, self.hint = exit, on_one_line(message), on_one_line(hint)
+        self.exit, self.message, self.hint = exit, LONG.sub(of_a_long_word, on_one_line(message)), on_one_line(hint)
 
     def tell(self, as_json: bool) -> None:
         from ..output.streams import say
@@ -62,6 +65,10 @@ class Failure:
 def on_one_line(text: str) -> str:
     """Lines as one; spaces within stay, for they may be a path's."""
     return re.sub(r"\s*[\r\n]+\s*", " ", text).strip()
+
+
+def of_a_long_word(found: re.Match[str]) -> str:
+    return shortened(found[0], LONGEST)
 
 
 class Terminated(KeyboardInterrupt):
@@ -139,5 +146,8 @@ def wrong_value(error: Any) -> str:
     if least is None or not hasattr(cause, "errors"):
         return ""
     kind = "a whole number" if isinstance(least, int) else "a number"
-    allowed = f"{kind} from {least} upwards" if most is None else f"{kind} from {least} to {most:,.0f}"
-    return f"{max(parameter.opts, key=len)} came as {cause.errors()[0]['input']!r}; it takes {allowed}."
+    found = cause.errors()[0]
+    too_large = found["type"] in ("less_than_equal", "int_parsing_size")
+    ends = "upwards" if most is None or (most >= MOST and not too_large) else f"to {int(most):,}"
+    allowed = f"{kind} from {least} {ends}"
+    return f"{max(parameter.opts, key=len)} came as {found['input']!r}; it takes {allowed}."

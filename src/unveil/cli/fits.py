@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from .app import (
+    SEEDS,
     Epochs,
     Json,
     Minutes,
@@ -41,7 +42,7 @@ def fit(
     epochs: Epochs = None,
     steps: Steps = None,
     minutes: Minutes = None,
-    seed: Annotated[int | None, count("N", "Seed of weights, order and noise.", min=0, show_default="0")] = None,
+    seed: Annotated[int | None, count("N", "Seed of weights, order and noise.", show_default="0", **SEEDS)] = None,
     plugin: Plugin = None,
     dry_run: Annotated[bool, switch("--dry-run", "Print the resolved settings; write nothing.")] = False,
     as_json: Json = False,

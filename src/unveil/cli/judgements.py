@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ..errors import RequestError
 from .app import (
     MINUTES,
+    SEEDS,
     Json,
     Limit,
     Plugin,
@@ -79,7 +80,7 @@ def diagnose(
     steps: Annotated[int | None, count("N", "Updates of each new fit.")] = None,
     minutes: Annotated[float | None, option("M", "Time for all new fits together.", **MINUTES)] = None,
     limit: Annotated[int | None, count("N", "Examples for bracket and gap; default 100.")] = None,
-    seed: Annotated[int | None, count("N", "Seed of all noise; default 0, for new fits the run's own.", min=0)] = None,
+    seed: Annotated[int | None, count("N", "Seed of all noise; default 0, of new fits the run's.", **SEEDS)] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:

@@ -92,7 +92,7 @@ def load_plugin(path: Path | None) -> dict[str, Any]:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends Python is no plugin
         raise RequestError(f"{path} could not be run: {type(error).__name__}: {error}.") from error
     return {k: v for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, nn.Module)}
 
