@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from cli.commands import SOURCE
 from forked import forked
 from quick import WORDS
+from unveil.cli.channels import Channel, written
 
 FULL = Path("/dev/full")
 full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
@@ -103,6 +105,18 @@ def test_a_command_goes_on_where_only_the_progress_is_lost(tmp_path: Path) -> No
 
 def test_with_json_a_failure_that_nobody_reads_keeps_its_status(tmp_path: Path) -> None:
     assert forked(called, ("evaluate", str(tmp_path), "--json"), (pipe, 1)) == 2
+
+
+def test_a_channel_fails_once() -> None:
+    """After that it takes everything: what is still in a buffer at the end of a process, too."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    failed: list[OSError] = []
+    stream = written(Channel(io.FileIO(writer, "w", closefd=False), failed.append), "utf-8", by_lines=True)
+    for _ in range(3):
+        print("x", file=stream)
+    assert [type(error) for error in failed] == [BrokenPipeError]
+    os.close(writer)
 
 
 @pytest.mark.parametrize("encoding", ["ascii:strict", "latin-1:strict", "cp1252:strict"])
