@@ -33,7 +33,7 @@ from ..train.stage import Stage
 from .config import CONFIG, RunConfig
 from .metrics import append_metrics, cut_metrics, read_metrics, sync_metrics
 from .paths import check_new, nearby_runs, require_own
-from .schemas import ConfigFile, ContinuationsFile, DataFile, DiagnosisFile, ResultFile
+from .schemas import ConfigFile, ContinuationsFile, DataFile, DiagnosisFile, ResultFile, StateValues
 from .scores import Scoring, judged_again, read_scores, write_scores
 from .whereabouts import refuse_changed, refuse_in_memory, require_source
 
@@ -193,7 +193,7 @@ class RunStore:
 
     def checkpoint(self) -> Checkpoint | None:
         """The newest whole state of the training, or None."""
-        return load_checkpoint(self.path / "state")
+        return load_checkpoint(self.path / "state", StateValues)
 
     @property
     def objective(self) -> Objective:

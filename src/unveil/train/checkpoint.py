@@ -1,6 +1,8 @@
 """Checkpoints: a directory per step, whole or not there, with checksums read back before the previous one goes."""
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import warnings
@@ -25,27 +27,11 @@ from ..plainfiles import (
     sync_directory,
     write_atomic,
 )
-from ..records import Count, Sha256, Text, read_record
+from ..records import Count, Sha256, Text, check_record, read_record
 
 FORMAT = "unveil-state-1"
 STATE, TENSORS = "state.json", "tensors.safetensors"
 NAME = re.compile(r"\d{8,20}|\.\d{8,20}\.tmp")  # of a state, and of one that is being written
-
-
-class StateValues(Struct):
-    """The plain values of a state."""
-
-    phase: Count
-    best_bound: float | None
-    since_best: Count
-    sums: dict[str, float]
-    count: Count
-    stopped: bool
-    metrics_bytes: Count
-    seconds: float
-    stage: Count = 0
-    lr_factor: float = 1.0
-    best_trained: float | None = None
 
 
 class StateFile(Struct):
@@ -53,8 +39,9 @@ class StateFile(Struct):
 
     format: Text
     step: Count
-    values: StateValues
+    values: dict[str, Any]
     sha256: Sha256
+    sha256_values: Sha256 | None = None  # earlier versions had none
 
 
 @dataclass(frozen=True)
@@ -87,6 +74,7 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
             "step": checkpoint.step,
             "values": checkpoint.values,
             "sha256": sha256_of(tensors),
+            "sha256_values": _sum_of(checkpoint.step, checkpoint.values),
         }
         write_json(temporary / STATE, manifest)
         sync_directory(root)
@@ -96,6 +84,7 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
     except OSError as error:
         raise WorkError(f"The checkpoint {final} could not be written: {error.strerror or error}.") from error
     if not _whole(final):
+        _remove(final)  # the one before it is taken up again
         raise WorkError(f"The checkpoint {final} reads back differently from what was written; the disk may be faulty.")
     before = max((path for path in root.iterdir() if path.name.isdigit() and path.name < final.name), default=None)
     for other in root.iterdir():  # one of a later step is of the phase before this one, or of a training that fell back
@@ -115,18 +104,25 @@ def _remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def _whole(folder: Path) -> bool:
+def _whole(folder: Path, kind: Any = dict) -> bool:
     try:
-        return _manifest(folder) is not None
+        return _manifest(folder, kind) is not None
     except (OSError, RequestError):
         return False
 
 
-def _manifest(folder: Path) -> dict[str, Any] | None:
-    """state.json of a state whose tensors are those that it was written with, else None; refused where it is none."""
+def _manifest(folder: Path, kind: Any) -> dict[str, Any] | None:
+    """state.json of a state that is what was written, else None; refused where it is none."""
     require_folder(folder)
     found = read_record(folder / STATE, FORMAT, StateFile)
-    return found if found["sha256"] == sha256_of(folder / TENSORS) else None
+    check_record(found["values"], kind, folder / STATE)
+    known = found.get("sha256_values")
+    same = known is None or known == _sum_of(found["step"], found["values"])
+    return found if same and found["sha256"] == sha256_of(folder / TENSORS) else None
+
+
+def _sum_of(step: int, values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([step, values], sort_keys=True).encode()).hexdigest()
 
 
 def _newest_first(root: Path) -> list[Path]:
@@ -139,16 +135,18 @@ def _step_of(folder: Path) -> int:
     return int(folder.name.strip(".").removesuffix(".tmp"))
 
 
-def load_checkpoint(root: Path) -> Checkpoint | None:
+def load_checkpoint(root: Path, kind: Any = dict) -> Checkpoint | None:
     """The newest whole checkpoint under `root`, or None; a damaged newest one is passed over for the one before it.
 
     That is said, as a warning. A whole one under its temporary name is one whose writer was killed before it could
     rename it; one that is not whole was never finished, and nothing is said of it.
+
+    Arguments: kind, the schema of its plain values.
     """
     require_folder(root)
     damaged: list[Path] = []
     for folder in _newest_first(root):
-        if _whole(folder):
+        if _whole(folder, kind):
             _say_damaged(damaged, folder)
             found = read_record(folder / STATE, FORMAT, StateFile)
             return Checkpoint(found["step"], load_file(folder / TENSORS), found["values"])

@@ -10,5 +10,6 @@ from .data import DataFile
 from .diagnosis import DiagnosisFile
 from .metrics import Row
 from .result import ResultFile
+from .state import StateValues
 
-__all__ = ["ConfigFile", "ContinuationsFile", "DataFile", "DiagnosisFile", "ResultFile", "Row"]
+__all__ = ["ConfigFile", "ContinuationsFile", "DataFile", "DiagnosisFile", "ResultFile", "Row", "StateValues"]
