@@ -221,10 +221,12 @@ class RunStore:
     @property
     def _allowed(self) -> int:
         """Bytes that a model may take while it is built: of its weights three times, or half of the free memory."""
+        weights = self.path / WEIGHTS
+        if weights.is_file():
+            return 3 * weights.stat().st_size + BESIDE
         from psutil import virtual_memory  # here, so that a packed model opens without it
 
-        weights = self.path / WEIGHTS
-        return 3 * weights.stat().st_size + BESIDE if weights.is_file() else virtual_memory().available // 2
+        return int(virtual_memory().available // 2)
 
     @property
     def model(self) -> Model:
