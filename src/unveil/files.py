@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .errors import RequestError
-from .plainfiles import opened, read_plain, write_atomic
+from .plainfiles import opened, write_atomic
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -21,18 +21,6 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """
     text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     write_atomic(path, text.encode(errors="backslashreplace"))
-
-
-def read_json(path: Path, format: str) -> dict[str, Any]:
-    """Read an object whose "format" is `format`; older code refuses a newer format in a sentence."""
-    try:
-        found = json.loads(read_plain(path).decode())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RequestError(f"{path} could not be read as JSON ({type(error).__name__}).") from error
-    came = found.get("format") if isinstance(found, dict) else None
-    if came != format:
-        raise RequestError(f"{path} has the format {came!r} and this version reads {format!r}.", "Update unveil.")
-    return dict(found)
 
 
 def finite(value: float | None) -> float | None:

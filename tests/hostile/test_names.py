@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from unveil.errors import RequestError
-from unveil.files import read_json, write_json
+from unveil.files import write_json
 from unveil.legible import quoted, readable, shortened
 from unveil.output.exports import check_target, write_table
 from unveil.output.streams import print_rows
@@ -52,7 +52,6 @@ def test_tables_and_json_are_utf8_whatever_a_name_is(tmp_path: Path) -> None:
         assert len(found["names"]) == 2
     write_json(tmp_path / "config.json", {"format": "f", "where": NOT_UTF8})
     assert json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["where"] == NOT_UTF8
-    assert read_json(tmp_path / "config.json", "f")["where"] == NOT_UTF8
 
 
 def test_a_run_whose_weights_no_library_could_open_is_refused_before_the_work(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def pack(run: RunStore, out: Path | str) -> Path:
         raise RequestError(f"{out} is not empty, and nothing is overwritten.", "Choose another -o.")
     check_writable(out)
     check_space(out, run.pack_bytes)
+    run.require_whole()
     out.mkdir(parents=True, exist_ok=True)
     run.write_pack(out, {"format": PACK, "log_px": run.result["log_px"], "domain": run.domain.to_json()})
     return out
