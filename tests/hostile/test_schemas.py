@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from quick import fitted
 from unveil.allowance import Allowance
 from unveil.api import Run, pack
+from unveil.cli import main
 from unveil.errors import RequestError
 from unveil.output.lists import print_runs
 from unveil.records import MOST_BYTES, Damaged, read_record
@@ -244,3 +246,13 @@ def test_a_state_that_is_a_file_is_refused_by_name(run: Path) -> None:
     (run / "state").write_text("x")
     with pytest.raises(RequestError, match="state is a file; in a run it must be a plain folder"):
         RunStore.load(run)
+
+
+def test_what_was_decided_is_said_on_the_terminal_once(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(run / "config.json", ("phases", 0, "device"), "cuda:7")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["evaluate", str(run), "--limit", "2", "--num-samples", "2"]) == 0
+    said = capsys.readouterr().err
+    assert said.count(f"Note: {run} was fitted on cuda:7, which this machine does not have; it works on cpu.") == 1
+    assert "UserWarning" not in said

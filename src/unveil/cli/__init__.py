@@ -10,9 +10,11 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import typer
 
@@ -52,6 +54,27 @@ def sigterm_stops() -> Iterator[None]:
         signal.signal(signal.SIGTERM, kept)
 
 
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Print each warning of the library once, as a sentence on standard error, without a place in its code."""
+    shown, kept = set(), warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category is not UserWarning:
+            kept(message, category, *place, **more)
+        elif (told := str(message)) not in shown:
+            from ..output.streams import say
+
+            shown.add(told)
+            say([f"Note: {told}"])
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = kept
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line and return its exit status.
 
@@ -59,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in words, "--json" in words
-    with channels():
+    with channels(), warnings_as_notes():
         try:
             with sigterm_stops():
                 status = carry_out([word for word in words if word != "--debug"])
