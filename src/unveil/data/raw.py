@@ -4,7 +4,7 @@ import hashlib
 import math
 import numbers
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import RequestError
 
 Array = NDArray[Any]
+PIECE = 2**24  # bytes that are looked at at once
 MARKS = """
     ? - -- --- – — . .. ... * na n/a n.a. n.a #n/a #na n/d nd nan -nan null (null) none nil missing unknown undefined
     <na> nat #value! #div/0! #ref! #num! #name? #null! -1.#ind 1.#ind 1.#qnan -1.#qnan
@@ -123,6 +124,13 @@ def digest(array: Array) -> str:
     """sha256 over dtype, shape and bytes (little-endian, C order): equal values in equal types, equal digest."""
     plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return hashlib.sha256(f"{plain.dtype.str} {array.shape} ".encode() + plain.tobytes()).hexdigest()
+
+
+def parts(x: Array) -> Iterator[Array]:
+    """x [N, …] in pieces of some 16 MiB, for what would make copies of all of it."""
+    size = x.nbytes // len(x) if x.ndim and len(x) else 1
+    step = max(1, PIECE // max(1, size))
+    return (x[first : first + step] for first in range(0, len(x) if x.ndim else 0, step))
 
 
 def verify(arrays: Mapping[str, Array], digests: Mapping[str, str], where: str) -> None:
