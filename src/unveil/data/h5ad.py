@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..domain.values import pieces
 from ..errors import Fact, RequestError, nearest
 from .filetree import many
 from .frames import named_columns
 from .hdf5 import attribute, child, is_dataset, is_text, numbers, opened, place_of, require_group, texts
 from .limits import require_expansion
 from .npyfiles import require_memory
-from .raw import Array, Raw, encode_labels, parts
+from .raw import Array, Raw, encode_labels
 from .tablecolumns import listing, near_column
 
 PLACES = ("X", "layers/NAME", "obsm/NAME")
@@ -49,7 +50,7 @@ def read_h5ad(
         places = _places(columns, names, path, place)
         x, names, ignored = x[:, places], tuple(columns), x.shape[1] - len(places)
     y, classes = (None, None) if labels is None else encode_labels(labels)
-    counts = bool(x.size) and all(bool((part >= 0).all() and (part == np.rint(part)).all()) for part in parts(x))
+    counts = bool(x.size) and all(bool((part >= 0).all() and (part == np.rint(part)).all()) for part in pieces(x))
     held = "whole numbers from 0 up, which are counts" if counts else "real numbers"
     notes = (Fact(f"x is {place} of {path.name}: {held}."),)
     source = f"{path}:{member}" if member else str(path)

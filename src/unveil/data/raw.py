@@ -4,7 +4,7 @@ import hashlib
 import math
 import numbers
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..domain.values import pieces
 from ..errors import RequestError
 
 Array = NDArray[Any]
-PIECE = 2**24  # bytes that are looked at at once
 MARKS = """
     ? - -- --- – — . .. ... * na n/a n.a. n.a #n/a #na n/d nd nan -nan null (null) none nil missing unknown undefined
     <na> nat #value! #div/0! #ref! #num! #name? #null! -1.#ind 1.#ind 1.#qnan -1.#qnan
@@ -122,15 +122,11 @@ def short_name(source: str) -> str:
 
 def digest(array: Array) -> str:
     """sha256 over dtype, shape and bytes (little-endian, C order): equal values in equal types, equal digest."""
-    plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return hashlib.sha256(f"{plain.dtype.str} {array.shape} ".encode() + plain.tobytes()).hexdigest()
-
-
-def parts(x: Array) -> Iterator[Array]:
-    """x [N, …] in pieces of some 16 MiB, for what would make copies of all of it."""
-    size = x.nbytes // len(x) if x.ndim and len(x) else 1
-    step = max(1, PIECE // max(1, size))
-    return (x[first : first + step] for first in range(0, len(x) if x.ndim else 0, step))
+    little = array.dtype.newbyteorder("<")
+    found = hashlib.sha256(f"{little.str} {array.shape} ".encode())
+    for part in pieces(array) if array.ndim else (array,):
+        found.update(np.ascontiguousarray(part, little).tobytes())
+    return found.hexdigest()
 
 
 def verify(arrays: Mapping[str, Array], digests: Mapping[str, str], where: str) -> None:
