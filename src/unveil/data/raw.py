@@ -187,7 +187,7 @@ def _encode(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         y = _as_integers(y)
     if y.dtype.kind == "O" and all(isinstance(value, str) for value in y.flat):
         y = y.astype(str)
-    if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.rint(y)).all():
+    if y.dtype.kind == "f" and (np.abs(y) < 2.0**63).all() and (y == np.rint(y)).all():
         y = y.astype(np.int64)
     if y.ndim != 1 or y.dtype.kind not in "biuU":
         raise RequestError(

@@ -20,7 +20,7 @@ from .frames import is_frame, read_frame, words
 from .h5ad import read_h5ad
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
-from .tablecolumns import INTEGER, is_number
+from .tablecolumns import INTEGER, TOLD, is_number
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table
 from .texttables import SEPARATORS as COMPRESSED
@@ -28,6 +28,7 @@ from .texttables import SEPARATORS as COMPRESSED
 X_NAMES = ("x_train", "x", "X", "arr_0")
 Y_NAMES = ("y", "labels")
 Z_NAME = "z"
+NAME_SHOWN = 60  # characters of the name of an array
 PICKLED = "it can run code when it is opened, so it is never read; save the array with np.save"
 LATER = {
     ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
@@ -196,8 +197,10 @@ def _as_known_z(z: Any, num_examples: int) -> Array:
         )
     if len(found) != num_examples:
         raise RequestError(f"{len(found)} rows of known latents z came for {num_examples} examples; give one for each.")
-    if np.isinf(found).any():
-        raise RequestError("Known latents z hold inf; give numbers, or NaN where they are not known.")
+    if found.dtype.kind == "f" and (np.abs(found) > np.finfo(np.float32).max).any():
+        raise RequestError(
+            "Known latents z hold inf, or more than float32 can (3.4e38); give numbers, or NaN where none is known."
+        )
     if np.isnan(found).any(1).all():
         raise RequestError("No row of the known latents z is known (each holds NaN); leave z out.")
     return found.astype(np.float32)
@@ -256,6 +259,8 @@ def _read_archive(path: Path, member: str | None) -> Raw:
     split = member is None and name == "x_train" and "x_test" in names
     wanted = [name, "x_test"] if split else [name]
     parts = read_npz(path, wanted)
+    if split and not (parts[name].ndim and parts["x_test"].ndim):
+        raise RequestError(f"The two splits of {path} are {describe_shapes(parts)}; each holds a row an example.")
     if split and (parts[name].shape[1:] != parts["x_test"].shape[1:] or parts[name].dtype != parts["x_test"].dtype):
         raise RequestError(f"The two splits of {path} differ: {describe_shapes(parts)}; make them alike.")
     if split and not len(parts["x_test"]):
@@ -272,8 +277,12 @@ def _pick(path: Path, names: list[str]) -> str:
         if name in names:
             return name
     if len(names) != 1:
-        listed = f"It holds {', '.join(sorted(names))}" if names else "It holds no array"
-        way = f"Name one as {path.name}:NAME, such as {shlex.quote(f'{path}:{min(names)}')}" if names else ""
+        shown = [name[:NAME_SHOWN] if name.isprintable() else repr(name[:NAME_SHOWN]) for name in sorted(names)]
+        more = f" and {len(shown) - TOLD:,} more" if len(shown) > TOLD else ""
+        listed = f"It holds {', '.join(shown[:TOLD])}{more}" if names else "It holds no array"
+        plain = [name for name in sorted(names) if name.isprintable() and len(name) <= NAME_SHOWN]
+        way = f"Name one as {path.name}:NAME" + (f", such as {shlex.quote(f'{path}:{plain[0]}')}" if plain else ".")
+        way = way if names else ""
         raise RequestError(f"{path} does not say which array is x. {listed}.", way)
     return names[0]
 
