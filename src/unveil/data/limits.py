@@ -14,16 +14,20 @@ MEBI = 2**20
 EXPANSION = 1040
 FREE = 64 * MEBI
 
+# Text is packed less closely, and each of its lines takes time: numbers in text become a tenth, zeros less.
+TEXT_EXPANSION = 100
+
 # Tables. A density of more columns than this is out of reach of every model here, and each costs a name, a form, a
 # counter and a sentence. A cell holds a number or a word; a line that goes on for longer is no line of a table.
 MAX_COLUMNS = 50_000
 MAX_CELL = 1_000_000
-MAX_DIGITS = 1_000  # of a number as text: float64 tells 17 apart, and Python reads at most 4,300 of an integer
+MAX_DIGITS = 400  # of a whole number as text, beyond which float64 is infinite; Python reads at most 4,300
+MAX_LABEL = 1_000  # characters of a label, which stands in every table and plot of a report
 
 # Pictures. All but JPEG are decoded whole: 4 bytes a pixel, up to four times where parts are transparent, so that the
 # largest takes about 1 GiB, and large ones are decoded one at a time. A JPEG is decoded at a fraction of its size.
 MAX_PIXELS = 64_000_000
-MAX_JPEG_PIXELS = 250_000_000
+MAX_JPEG_PIXELS = 178_000_000  # above, Pillow itself refuses
 LARGE = 8_000_000  # pixels, from which on one is decoded at a time
 MAX_SIDE = 65_535  # of a picture, in pixels, as JPEG has it
 
@@ -31,16 +35,18 @@ MAX_SIDE = 65_535  # of a picture, in pixels, as JPEG has it
 MAX_TEXT = 1024 * MEBI
 MAX_ATTRIBUTE = 64 * 1024
 
-# Names of files and folders, so that a sentence holds them.
-MAX_NAME = 4096
+# Names of files, folders and columns, so that a sentence holds them.
+MAX_NAME = 4_096
+MAX_PART = 255  # bytes between two slashes, as file systems have it
 
 
-def require_expansion(declared: int, stored: int, where: str) -> None:
+def require_expansion(declared: int, stored: int, where: str, remedy: str = "", times: int = EXPANSION) -> None:
     """Refuse what a file says that it unpacks to, where no honest one is so small."""
-    if declared > FREE + EXPANSION * stored:
+    if declared > FREE + times * stored:
         raise RequestError(
             f"{where} declares {mebibytes(declared)} and {stored:,} bytes are stored for them, more than "
-            f"{EXPANSION:,} times as much: values that were never written, or a damaged or hostile file, refused."
+            f"{times:,} times as much: values that were never written, or a damaged or hostile file, refused.",
+            remedy,
         )
 
 

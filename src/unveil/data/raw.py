@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..domain.values import pieces
 from ..errors import RequestError
+from .limits import MAX_LABEL
 
 Array = NDArray[Any]
 MARKS = """
@@ -193,6 +194,8 @@ def _encode(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         raise RequestError(
             f"Labels came as {y.dtype} of shape {y.shape}; they are integers or strings, one per example, shape (N,)."
         )
+    if y.dtype.kind == "U" and (longest := int(np.char.str_len(y).max(initial=0))) > MAX_LABEL:
+        raise RequestError(f"A label is a text of {longest:,} characters; a label has at most {MAX_LABEL:,}.")
     names, codes = np.unique(y, return_inverse=True)
     return codes.astype(np.int64), tuple(str(name) for name in names)
 

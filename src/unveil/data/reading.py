@@ -18,6 +18,7 @@ from .filetree import SUFFIXES as IMAGES
 from .filetree import Pictures
 from .frames import is_frame, read_frame, words
 from .h5ad import read_h5ad
+from .limits import MAX_NAME, MAX_PART
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import INTEGER, TOLD, is_number
@@ -211,7 +212,7 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
     if source in sources:
         return cast(Source, sources[source]()).read()
     file, member = split_member(source)
-    path = Path(file).expanduser()
+    path = _path_of(file)
     kind = kind_of(path)
     if kind == ".h5ad" and path.is_file():
         return read_h5ad(path.resolve(), member, **{name: table[name] for name in ("label", "drop", "columns")})
@@ -232,6 +233,29 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
         )
     path = path.resolve()
     return _read_archive(path, member) if kind == ".npz" else Raw(str(path), read_npy(path))
+
+
+def _path_of(file: str) -> Path:
+    """The path that a person typed, refused where none can be of that name."""
+    if "\0" in file:
+        raise RequestError(f"The path {file[:NAME_SHOWN]!r} holds a zero byte, which no path does.")
+    sizes = [len(part.encode(errors="surrogatepass")) for part in (file, *file.split("/"))]
+    if sizes[0] >= MAX_NAME or max(sizes[1:]) > MAX_PART:
+        raise RequestError(
+            f"The path {file[:NAME_SHOWN]!r}… has {sizes[0]:,} bytes, {max(sizes[1:]):,} of them in one part; "
+            f"a path has at most {MAX_NAME:,}, and {MAX_PART} in each part."
+        )
+    try:
+        path = Path(file).expanduser()
+    except RuntimeError:
+        raise RequestError(f"There is no home folder {file.split('/')[0]!r}; write the path in full.") from None
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):  # which is said with what stands there instead
+        return path
+    except (OSError, ValueError) as error:  # a loop of links, no permission, a text that no path can be made of
+        raise RequestError(f"{file!r} cannot be read: {getattr(error, 'strerror', '') or error}.") from error
+    return path
 
 
 def _refuse_missing(source: str, path: Path, names: list[str]) -> None:

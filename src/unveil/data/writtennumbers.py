@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .limits import MAX_DIGITS
 from .raw import MISSING, is_missing
 
 FEW = 10  # rows, up to which all may differ by chance
@@ -51,7 +52,7 @@ class Style:
         """The number of a text that is taken, without its percent sign."""
         plain = text.replace(self.thousands, "") if self.thousands else text
         plain = plain.replace(self.decimal, ".").upper().replace("D", "E")
-        return int(plain) if re.fullmatch(r"[+-]?\d+", plain) else float(plain)
+        return int(plain) if len(plain) <= MAX_DIGITS and re.fullmatch(r"[+-]?\d+", plain) else float(plain)
 
     def __str__(self) -> str:
         told = ["a decimal comma"] if self.decimal == "," else []
