@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import RequestError
 from .limits import require_expansion
-from .npyfiles import BROKEN, read_npz, require_memory
+from .npyfiles import BROKEN, MOST_SIZES, read_npz, require_memory
 from .raw import Array, verify
 
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -85,8 +85,8 @@ def read_idx(path: Path) -> Array:
             magic = stream.read(4)
             if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES:
                 raise RequestError(f"{path} is not an idx file: it starts with {magic.hex(' ')}.")
-            if not magic[3]:
-                raise RequestError(f"{path} is an idx file of no dimension; it declares at least one size.")
+            if not 1 <= magic[3] <= MOST_SIZES:
+                raise RequestError(f"{path} is an idx file of {magic[3]} dimensions; it has 1 to {MOST_SIZES}.")
             sizes = np.frombuffer(_exactly(stream.read(4 * magic[3]), 4 * magic[3], path), ">u4")
             dtype, shape = np.dtype(IDX_TYPES[magic[2]]), tuple(int(size) for size in sizes)
             declared = math.prod(shape) * dtype.itemsize

@@ -3,7 +3,8 @@
 import difflib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -15,7 +16,7 @@ from ..errors import Fact, RequestError, nearest
 from ..registry import load_all
 from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
-from .filetree import Pictures
+from .filetree import Pictures, shown
 from .frames import is_frame, read_frame, words
 from .h5ad import read_h5ad
 from .limits import MAX_NAME, MAX_PART
@@ -111,7 +112,8 @@ def _refuse_table_options(header: int | str, decimal: str) -> None:
 
 def _read_any(source: Any, pictures: Pictures, **table: Any) -> Raw:
     if isinstance(source, str | Path):
-        return _read_named(str(source), pictures, **table)
+        with _printable():
+            return _read_named(str(source), pictures, **table)
     if is_frame(source):
         header = table.pop("header")
         if header != "auto" and table["columns"] is None:
@@ -120,6 +122,17 @@ def _read_any(source: Any, pictures: Pictures, **table: Any) -> Raw:
     if isinstance(source, np.ma.MaskedArray):
         return Raw("array", as_array(source.filled(0)), observed=~np.ma.getmaskarray(source))
     return Raw("array", as_array(source))
+
+
+@contextmanager
+def _printable() -> Iterator[None]:
+    """Say what is wrong with a file so that it can be printed, whatever bytes its name is made of."""
+    try:
+        yield
+    except RequestError as error:
+        if not any("\ud800" <= character < "\ue000" for character in str(error)):
+            raise
+        raise RequestError(shown(error.message), shown(error.hint)) from error
 
 
 def _with_mask(raw: Raw) -> Raw:
@@ -301,9 +314,9 @@ def _pick(path: Path, names: list[str]) -> str:
         if name in names:
             return name
     if len(names) != 1:
-        shown = [name[:NAME_SHOWN] if name.isprintable() else repr(name[:NAME_SHOWN]) for name in sorted(names)]
-        more = f" and {len(shown) - TOLD:,} more" if len(shown) > TOLD else ""
-        listed = f"It holds {', '.join(shown[:TOLD])}{more}" if names else "It holds no array"
+        told = [name[:NAME_SHOWN] if name.isprintable() else repr(name[:NAME_SHOWN]) for name in sorted(names)]
+        more = f" and {len(told) - TOLD:,} more" if len(told) > TOLD else ""
+        listed = f"It holds {', '.join(told[:TOLD])}{more}" if names else "It holds no array"
         plain = [name for name in sorted(names) if name.isprintable() and len(name) <= NAME_SHOWN]
         way = f"Name one as {path.name}:NAME" + (f", such as {shlex.quote(f'{path}:{plain[0]}')}" if plain else ".")
         way = way if names else ""
