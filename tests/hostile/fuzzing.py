@@ -125,7 +125,8 @@ def case(reader: Reader, seed: int) -> bytes:
 
 def attempt(reader: Reader, content: bytes, folder: Path) -> tuple[str, str]:
     """("read" or "refused", what was said): any other exception passes through, and a warning is one."""
-    path = folder / reader.name
+    path = folder / reader.name.replace(".", "-") / reader.name
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     try:
         with warnings.catch_warnings():

@@ -124,6 +124,8 @@ CELLS = {
     "5,000 digits": ("a,b\n" + "\n".join("1," + "7" * 5000 for _ in range(20)), "inf came"),
     "1e999": ("a,b\n" + LINES + "\n1,1e999", "inf came"),
     "-1e999 with a comma": ("a;b\n" + LINES.replace(",", ";").replace(".", ",") + "\n1;-1e999", "inf came"),
+    "digits beside words": ("a,b\n" + LINES + "\n1," + "7" * 20_000 + "%\n1,x", "not numeric"),
+    "digits in one of a few words": ("a,b\n" + "1,5%\n2,x y\n" * 9 + "1," + "7 " * 9_000 + "-", "not numeric"),
     "quotes alone": ('"' * 100_000, "cannot be read"),
 }
 
