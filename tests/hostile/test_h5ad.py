@@ -224,3 +224,21 @@ def test_what_is_one_is_read(make: Make, tmp_path: Path) -> None:
         frame(file)
         make(file, tmp_path)
     assert load(tmp_path / "x.h5ad", label="kind").classes == ("0", "1")
+
+
+def test_a_heap_of_texts_that_never_ends_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5ad", "w") as file:
+        frame(file)
+        csr()(file, tmp_path)
+    held = bytearray((tmp_path / "x.h5ad").read_bytes())
+    heap = held.index(b"GCOL")
+    size = int.from_bytes(held[heap + 24 : heap + 32], "little")  # of "csr_matrix", the first of its texts
+    free = heap + 32 + size + -size % 8
+    assert load(tmp_path / "x.h5ad").columns
+    while held[free : free + 2] != b"\0\0":
+        size = int.from_bytes(held[free + 8 : free + 16], "little")
+        free += 16 + size + -size % 8
+    held[free + 8 : free + 16] = bytes(8)
+    (tmp_path / "x.h5ad").write_bytes(held)
+    with pytest.raises(RequestError, match="damaged, in the texts"):
+        load(tmp_path / "x.h5ad")

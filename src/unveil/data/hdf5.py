@@ -6,6 +6,8 @@ Whatever h5py reads goes through `child`, `attribute`, `numbers` and `texts`.
 from __future__ import annotations
 
 import math
+import mmap
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,8 @@ from .limits import MAX_ATTRIBUTE, MAX_TEXT, MEBI, mebibytes, require_expansion
 from .npyfiles import BROKEN, require_memory
 from .raw import Array
 
-DEFLATE = 1
+HEAP = b"GCOL\1\0\0\0"  # how a heap of texts begins, of which h5py makes strings of any length
+OBJECT = struct.Struct("<H6xQ")  # of a heap: its number, 0 for free space, and its size
 PACKED = MEBI // 4  # bytes of a stored block, from which on it is unpacked piece by piece first
 
 
@@ -31,6 +34,7 @@ def opened(path: Path) -> Iterator[Any]:
     except ImportError as error:
         raise RequestError("Files of AnnData need h5py.", "pip install 'unveil[h5ad]' brings it.") from error
     try:
+        _require_heaps(path)
         with h5py.File(path, "r") as file:
             yield file
     except RequestError:
@@ -40,6 +44,20 @@ def opened(path: Path) -> Iterator[Any]:
     except BROKEN as error:
         what = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise RequestError(f"{path} cannot be read as .h5ad: {what}; write it again with adata.write().") from error
+
+
+def _require_heaps(path: Path) -> None:
+    """Refuse a heap of texts in which free space has no size: the library walks over it without end."""
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as held:
+        at = held.find(HEAP)
+        while at >= 0:
+            place, end = at + 16, min(len(held), at + int.from_bytes(held[at + 8 : at + 16], "little"))
+            while place + 16 <= end:
+                index, size = OBJECT.unpack_from(held, place)
+                if not index and not size:
+                    raise RequestError(f"{path} is damaged, in the texts that it holds; write it again.")
+                place += size if not index else 16 + size + -size % 8
+            at = held.find(HEAP, at + len(HEAP))
 
 
 def child(group: Any, name: str) -> Any:
