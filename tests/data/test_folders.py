@@ -305,7 +305,7 @@ def test_broken_files_are_counted_and_named_and_can_be_left_out(tmp_path):
     said = refusal(load, tmp_path)
     assert "5 of 17 images" in said and "--skip-broken" in said and "data.skip_broken=true" in said
     assert "cut.jpg (image file is truncated" in said and "empty.png (empty)" in said and said.count(".png") == 2
-    assert "huge.png (declares more than 100 megapixels), …" in said
+    assert "huge.png (declares many pixels, more than 178 megapixels), …" in said
     data = load(tmp_path, skip_broken=True)
     assert len(data.train) + len(data.valid) + len(data.test) == 12 and data.domain.shape == (64, 64, 3)
     assert "5 broken left out: cut.jpg (" in data.resize
@@ -316,7 +316,7 @@ def test_reasons_name_what_is_wrong(tmp_path):
     for name in ("cut.jpg", "empty.png"):
         (tmp_path / name).unlink()
     said = refusal(load, tmp_path)
-    assert "large.png (declares 10001×10000 pixels, more than 100 megapixels)" in said
+    assert "large.png (declares 10001×10000 pixels, more than 64 megapixels)" in said
     assert "page.jpg (not a picture that can be read)" in said
 
 

@@ -259,8 +259,37 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
         'if data.sha256 != self.data_info["sha256"]:', "if False:",
         "tests/runs/test_laws.py::test_data_that_has_changed_is_refused",
     ),
+    fault(
+        "a-link-in-hdf5-followed", "data/hdf5.py",
+        "if not isinstance(link, h5py.HardLink):", "if False:",
+        "tests/hostile/test_h5ad.py",
+    ),
+    fault(
+        "whatever-a-file-declares", "data/limits.py",
+        "if declared > FREE + times * stored:", "if False:",
+        "tests/hostile/test_pictures.py::test_an_idx_file_that_lies_is_refused",
+    ),
+    fault(
+        "an-array-held-twice-over", "data/loading.py",
+        "_split(_stored(raw.x, found, r), raw, found, r)", "_split(found.of_kind.store(raw.x)[r], raw, found, r)",
+        "tests/hostile/test_memory.py",
+    ),
+    fault(
+        "names-of-all-columns-for-each", "data/frames.py",
+        "    @cached_property", "    @property",
+        "tests/hostile/test_tables.py::test_each_column_is_looked_up_once",
+    ),
+    fault(
+        "pictures-of-any-size", "data/images.py",
+        "if width * height > most:", "if False:",
+        "tests/hostile/test_pictures.py::test_a_picture_that_costs_too_much_is_refused_from_its_header",
+    ),
+    fault(
+        "text-spread-out-uncounted", "data/parquet.py",
+        "if size > table.nbytes:", "if False:",
+        "tests/hostile/test_tables.py::test_one_text_that_is_repeated_is_counted_before_it_is_spread_out",
+    ),
 )
-
 JUDGING = (  # every example once, one x for all draws, K and side stated, annealing that never saw its z
     fault(
         "examples-that-share-no-aggregate", "diagnostics/aggregate.py",

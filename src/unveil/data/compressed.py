@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from ..errors import RequestError
+from .limits import TEXT_EXPANSION, require_expansion
 from .npyfiles import require_memory
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -52,6 +53,7 @@ def size_of(path: Path, factor: int) -> int:
     with opened(path) as stream:
         while chunk := stream.read(CHUNK):
             size += len(chunk)
+            require_expansion(size, path.stat().st_size, str(path), "Unpack it first.", TEXT_EXPANSION)
             if size % (64 * CHUNK) < CHUNK:
                 require_memory(factor * size, str(path))
     require_memory(factor * size, str(path))

@@ -76,7 +76,8 @@ def _spanned(files: Sequence[Path]) -> Depth:
     """The scale of the bits that the values use: to 255 they stay as they are, and 4,095 is the white of 12 bits."""
     seen = np.zeros(OWN + 1, bool)
     for found in _values(files):
-        seen[found] = True
+        for row in found:
+            seen[row] = True
     values = np.flatnonzero(seen)
     top = int(values.max(initial=0))
     white = max(255, (1 << top.bit_length()) - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,22 +48,30 @@ def fills(x: Array, observed: NDArray[np.bool_] | None) -> dict[int, dict[str, i
 
 
 def _of_column(column: Array) -> dict[str, int]:
-    values, counts = np.unique(column, return_counts=True)
-    first, last = 0, len(values)
-    while first < last and _is_usual(values[first]):
-        first += 1
-    while first < last and _is_usual(values[last - 1]):
-        last -= 1
-    if last - first < 2:
+    """The marks among the values at both ends of a column, each looked for in one pass over it: most have none."""
+    if not len(column) or not (_is_usual(column.min()) or _is_usual(column.max())):
         return {}
-    low, high = float(values[first]), float(values[last - 1])
-    ends = [*range(first), *range(last, len(values))]
-    least = {i: 1 if column.dtype.kind in "iu" and _is_strange(float(values[i]), low, high) else 2 for i in ends}
+    below, rest = _usual_first(column, np.min)
+    above, rest = _usual_first(rest, np.max)
+    if not len(rest) or rest.min() == rest.max():
+        return {}
+    low, high = float(rest.min()), float(rest.max())
+    whole = column.dtype.kind in "iu"
     return {
-        written(values[i]): int(counts[i])
-        for i in ends
-        if counts[i] >= least[i] and _apart(float(values[i]), low, high)
+        written(value): count
+        for value, count in (*below, *reversed(above))
+        if count >= (1 if whole and _is_strange(float(value), low, high) else 2) and _apart(float(value), low, high)
     }
+
+
+def _usual_first(column: Array, end: Callable[[Array], Any]) -> tuple[list[tuple[Any, int]], Array]:
+    """The usual marks from one end on, with how often each stands there, and the column without them."""
+    found = []
+    while len(column) and _is_usual(value := end(column)):
+        rest = column[column != value]
+        found.append((value, len(column) - len(rest)))
+        column = rest
+    return found, column
 
 
 def _is_usual(value: Any) -> bool:

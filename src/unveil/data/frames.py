@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..errors import RequestError
 from .columnforms import Form, form_of
 from .filling import filled_column, type_name
 from .headers import looks_like_values
+from .limits import MAX_NAME
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import (
     are,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     AnySeries = nw.Series[Any]
 
 LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals")
+NAME_SHOWN = 20  # characters of a name that is too long
 DRAW = "draw"  # the column that numbers multiple imputations
 NAMELESS = re.compile(r"\s*|Unnamed: \d+(\.\d+)*")  # the second is what pandas calls a column without a name
 
@@ -103,6 +106,11 @@ class Frame:
         """All columns, also those that are not x."""
         return tuple(map(str, self.whole.columns))
 
+    @cached_property
+    def natives(self) -> dict[str, Any]:
+        """The columns as the library has them, by their names as text: asked for once, since each may be asked for."""
+        return _by_text(self.whole)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What to say where columns of a new table are not used."""
@@ -128,20 +136,20 @@ class Frame:
             if series.dtype == narwhals().Float32:
                 values = values.astype(np.float32)
             seen = np.ones(len(values), bool) if observed is None else observed[:, i]
-            came = self.whole.get_column(_by_text(self.whole)[name])
+            came = self.whole.get_column(self.natives[name])
             found.append(form_of(values[rows][seen[rows]], type_name(came, self.read.get(name))))
         return tuple(found)
 
     def column(self, name: str) -> AnySeries:
         """A column as numbers, where it is x, by its name as text."""
-        return self.read[name].series if name in self.read else self.whole.get_column(_by_text(self.whole)[name])
+        return self.read[name].series if name in self.read else self.whole.get_column(self.natives[name])
 
     def filled(self, x: Array, observed: Array, drawn: bool, forms: Sequence[Form] | None = None) -> Any:
         """The whole frame as it came, with x [N, D] in its columns wherever they are not observed.
 
         Arguments: drawn, x is a draw: columns of whole numbers keep their type, with x rounded; forms, of all columns.
         """
-        names, forms = _by_text(self.whole), forms or self.forms(observed)
+        names, forms = self.natives, forms or self.forms(observed)
         changed = [
             self._filled(name, x[:, i], observed[:, i], forms[i], drawn)
             for i, name in enumerate(self.columns)
@@ -150,7 +158,7 @@ class Frame:
         return _renamed(_renamed(self.whole, list(names)).with_columns(*changed), self.whole.columns).to_native()
 
     def _filled(self, name: str, x: Array, observed: Array, form: Form, drawn: bool) -> AnySeries:
-        came = self.whole.get_column(_by_text(self.whole)[name])
+        came = self.whole.get_column(self.natives[name])
         return filled_column(came, self.read.get(name), x, observed, form, drawn).alias(name)
 
     def stacked(self, draws: Sequence[Any]) -> Any:
@@ -207,7 +215,7 @@ def read_frame(
         if NAMELESS.fullmatch(name) and name not in index and is_empty(whole.get_column(names[name]))
     ]
     dropped = named_columns(drop, names, fitting)
-    others = [*index, *empty, *dropped, *([label] if label in names else [])]
+    others = {*index, *empty, *dropped, *([label] if label in names else [])}
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
     given = {name: whole.get_column(names[name]) for name in chosen}
@@ -220,8 +228,10 @@ def read_frame(
         y, classes = encode_labels(labels(whole.get_column(names[label]), label, cells, marks))
     notes = _notes(index, empty if fitting else (), text)
     if fitting and text is None and all(isinstance(name, str) for name in names.values()):
-        notes += _suspicion({name: whole.get_column(name) for name in names if name not in (*index, *empty)})
-    ignored = tuple(name for name in names if name not in (*chosen, *others))
+        unnamed = {*index, *empty}
+        notes += _suspicion({name: whole.get_column(name) for name in names if name not in unnamed})
+    known = {*chosen, *others}
+    ignored = tuple(name for name in names if name not in known)
     frame = Frame(whole, tuple(chosen), ignored, text, read)
     said = said_of(read, {name: text.marks[name] for name in chosen if text and name in text.marks}, taken)
     return Raw(
@@ -274,6 +284,11 @@ def _eager(native: Any) -> AnyFrame:
         raise RequestError("x came as a lazy frame, which holds no rows yet; give frame.collect().")
     if any(isinstance(name, tuple) for name in frame.columns):
         raise RequestError("The columns of the table have names of several levels; join each into one name.")
+    if long := [name for name in map(str, frame.columns) if len(name) > MAX_NAME]:
+        raise RequestError(
+            f"A column of the table has a name of {len(long[0]):,} characters, {long[0][:NAME_SHOWN]!r}…; a name has "
+            f"at most {MAX_NAME:,}."
+        )
     if len(_by_text(frame)) < len(frame.columns):
         raise _same_name(list(map(str, frame.columns)))
     return frame

@@ -3,21 +3,25 @@
 References: The on-disk format of AnnData (https://anndata.readthedocs.io/en/stable/fileformat-prose.html).
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..domain.values import pieces
 from ..errors import Fact, RequestError, nearest
 from .filetree import many
 from .frames import named_columns
+from .hdf5 import attribute, child, is_dataset, is_text, numbers, opened, place_of, require_group, texts
+from .limits import require_expansion
 from .npyfiles import require_memory
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import listing, near_column
 
 PLACES = ("X", "layers/NAME", "obsm/NAME")
+SPARSE = ("csr_matrix", "csc_matrix")
 
 
 def read_h5ad(
@@ -33,10 +37,12 @@ def read_h5ad(
         columns: the names of variables that a run was fitted on: exactly these are x, in this order.
     """
     place = member or "X"
-    with _opened(path) as file:
-        x = _matrix(_find(file, place, path), f"{path}:{place}")
-        names = None if place.startswith("obsm/") else _names(file)
-        labels = _column(file["obs"], label, path) if label and columns is None else None
+    with opened(path) as file:
+        node = _find(file, place, path)
+        rows, width = _sizes(node)
+        names = None if place.startswith("obsm/") else _names(file, width)
+        x = numbers(node) if is_dataset(node) else _sparse(node, (rows, width))
+        labels = _column(child(file, "obs"), label, path, rows) if label and columns is None else None
     ignored, dropped = 0, _dropped(drop, names, path) if columns is None else ()
     if dropped and names is not None:
         x, names = x[:, [name not in dropped for name in names]], tuple(name for name in names if name not in dropped)
@@ -44,7 +50,7 @@ def read_h5ad(
         places = _places(columns, names, path, place)
         x, names, ignored = x[:, places], tuple(columns), x.shape[1] - len(places)
     y, classes = (None, None) if labels is None else encode_labels(labels)
-    counts = bool(x.size) and bool((x >= 0).all() and (x == np.rint(x)).all())
+    counts = bool(x.size) and all(bool((part >= 0).all() and (part == np.rint(part)).all()) for part in pieces(x))
     held = "whole numbers from 0 up, which are counts" if counts else "real numbers"
     notes = (Fact(f"x is {place} of {path.name}: {held}."),)
     source = f"{path}:{member}" if member else str(path)
@@ -85,84 +91,98 @@ def _find(file: Any, place: str, path: Path) -> Any:
     known = place == "X" or (folder in ("layers", "obsm") and name)
     if not known:
         raise RequestError(f"{path} was asked for {place!r}; allowed are {', '.join(PLACES)}.")
-    if place not in file:
-        there = [f"{group}/{key}" for group in ("layers", "obsm") if group in file for key in file[group]]
-        raise RequestError(f"{path} holds no {place}.", nearest(place, [*(["X"] * ("X" in file)), *there]))
-    return file[place]
+    if folder in file and (not name or name in child(file, folder)):
+        return child(child(file, folder), name) if name else child(file, folder)
+    there = [f"{group}/{key}" for group in ("layers", "obsm") if group in file for key in child(file, group)]
+    raise RequestError(f"{path} holds no {place}.", nearest(place, [*(["X"] * ("X" in file)), *there]))
 
 
-def _matrix(node: Any, where: str) -> Array:
-    """A dense dataset, or a sparse group as a dense array."""
-    import h5py
+def _sizes(node: Any) -> tuple[int, int]:
+    """The numbers of rows and columns that a matrix declares."""
+    if is_dataset(node):
+        if len(node.shape or ()) != 2:
+            raise RequestError(f"{place_of(node)} has the shape {node.shape}; it must be (N, D), a row an example.")
+        return node.shape[0], node.shape[1]
+    kind = attribute(node, "encoding-type")
+    if not isinstance(kind, str) or kind not in SPARSE:
+        told = "nothing known" if kind is None else repr(kind)[:60]
+        raise RequestError(f"{place_of(node)} holds {told}; allowed are dense arrays, {' and '.join(SPARSE)}.")
+    found = np.asarray(attribute(node, "shape"))
+    if found.shape != (2,) or found.dtype.kind not in "iu" or not (0 <= int(found.min()) <= int(found.max()) < 2**31):
+        raise RequestError(f"{place_of(node)} declares no shape of two sizes from 0 upwards; write it again.")
+    return int(found[0]), int(found[1])
+
+
+def _sparse(node: Any, shape: tuple[int, int]) -> Array:
+    """A sparse group as a dense array."""
     from scipy import sparse
 
-    if isinstance(node, h5py.Dataset):
-        return _dense(node, where)
-    kind = node.attrs.get("encoding-type", "nothing known")
-    known = {"csr_matrix": sparse.csr_matrix, "csc_matrix": sparse.csc_matrix}
-    if kind not in known:
-        raise RequestError(f"{where} holds {kind}; allowed are dense arrays, csr_matrix and csc_matrix.")
-    rows, columns = (int(size) for size in node.attrs["shape"])
-    values = _dense(node["data"], where)
+    kind, where = attribute(node, "encoding-type"), place_of(node)
+    values = numbers(child(node, "data"))
     values = values.astype(np.float32) if values.dtype == np.float16 else values  # which scipy does not take
-    indices, starts = _dense(node["indices"], where), _dense(node["indptr"], where)
-    require_memory(rows * columns * values.dtype.itemsize, where)
+    indices, starts = (_whole(child(node, name)) for name in ("indices", "indptr"))
+    declared = math.prod(shape) * values.dtype.itemsize
+    require_expansion(declared, values.nbytes + indices.nbytes + starts.nbytes, where)
+    require_memory(declared, where)
     try:
-        found = known[kind]((values, indices, starts), (rows, columns))
+        found = getattr(sparse, kind)((values, indices, starts), shape)
         found.check_format(full_check=True)  # every index is inside the matrix, before any is used
     except ValueError as error:
-        raise ValueError(f"the {kind} is damaged: {error}") from error
+        raise RequestError(f"The {kind} in {where} is damaged: {error}; write it again.") from error
     return np.asarray(found.toarray(order="C"))
 
 
-def _dense(dataset: Any, where: str) -> Array:
-    if dataset.external or dataset.is_virtual:
-        raise RequestError(f"{where} keeps its values in another file, which is not followed; write it as one file.")
-    require_memory(dataset.size * dataset.dtype.itemsize, where)
-    return np.asarray(dataset[()])
+def _whole(dataset: Any) -> Array:
+    """Places or codes as int64."""
+    found = numbers(dataset, "iu")
+    if found.size and int(found.max()) >= 2**63:
+        raise RequestError(f"{place_of(dataset)} holds {found.max()}, which is no place in an array.")
+    return found.astype(np.int64)
 
 
-def _names(file: Any) -> tuple[str, ...] | None:
+def _names(file: Any, columns: int) -> tuple[str, ...] | None:
     """The names of the variables, where each has its own."""
-    var = file["var"]
-    found = _texts(var[var.attrs["_index"]])
+    var = child(file, "var")
+    index = attribute(var, "_index")
+    if not isinstance(index, str):
+        raise RequestError(f"{place_of(var)} does not say which column names the variables; write the file again.")
+    found = texts(child(var, index))
+    if len(found) != columns:
+        raise RequestError(f"{place_of(var)} names {len(found)} variables, and X has {columns} columns.")
     return tuple(found) if len(set(found)) == len(found) else None
 
 
-def _column(obs: Any, name: str, path: Path) -> Array:
-    import h5py
-
-    if name not in obs or name == obs.attrs.get("_index"):
+def _column(obs: Any, name: str, path: Path, rows: int) -> Array:
+    require_group(obs)
+    if name not in obs or name == attribute(obs, "_index"):
         raise RequestError(
             f"data.label names a column {name!r}, which obs of {path} does not have.", near_column(name, obs)
         )
-    node = obs[name]
-    if isinstance(node, h5py.Dataset):
-        return np.array(_texts(node), object) if node.dtype.kind in "OS" else np.asarray(node[()])
-    if "codes" in node:
-        held, codes = _column(node, "categories", path), np.asarray(node["codes"][()])
-        found = np.empty(len(codes), object)
-        found[:] = [held[code] if code >= 0 else None for code in codes]
-        return found
-    raise RequestError(f"data.label={name} came as {node.attrs.get('encoding-type')}; labels are integers or text.")
+    node = child(obs, name)
+    if not is_dataset(node) and "codes" not in node:
+        kind = attribute(node, "encoding-type")
+        raise RequestError(f"data.label={name} came as {kind}; labels are integers or text.")
+    found = _values(node) if is_dataset(node) else _categories(node)
+    if found.shape != (rows,):
+        raise RequestError(f"{place_of(node)} holds labels of shape {found.shape} for {rows} examples; one each, (N,).")
+    return found
 
 
-def _texts(dataset: Any) -> list[str]:
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in dataset[()].tolist()]
+def _categories(node: Any) -> Array:
+    """Labels [N] that are kept as the places of their texts; None where there is none."""
+    held, codes = _values(child(node, "categories")), _whole(child(node, "codes"))
+    if held.ndim != 1 or codes.ndim != 1:
+        raise RequestError(f"{place_of(node)} holds codes {codes.shape} of categories {held.shape}; both are (N,).")
+    if codes.size and not -1 <= int(codes.min()) <= int(codes.max()) < len(held):
+        raise RequestError(
+            f"{place_of(node)} holds the codes {codes.min()} to {codes.max()} of {len(held)} categories; they are the "
+            "places of these, or −1 where there is none."
+        )
+    found = np.empty(len(codes), object)
+    found[:] = [held[code] if code >= 0 else None for code in codes]
+    return found
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The open file; what a missing reader or a damaged file raises becomes a sentence."""
-    try:
-        import h5py
-    except ImportError as error:
-        raise RequestError("Files of AnnData need h5py.", "pip install 'unveil[h5ad]' brings it.") from error
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except RequestError:
-        raise
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
-        what = (str(error) or type(error).__name__).splitlines()[0][:120]
-        raise RequestError(f"{path} cannot be read as .h5ad: {what}; write it again with adata.write().") from error
+def _values(node: Any) -> Array:
+    """A dataset of labels, as text or numbers."""
+    return np.array(texts(node), object) if is_dataset(node) and is_text(node) else numbers(node)

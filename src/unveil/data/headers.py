@@ -53,8 +53,10 @@ def looks_like_values(names: Sequence[str], columns: Sequence[AnySeries]) -> boo
 def _are_cells(given: Sequence[tuple[str, AnySeries]]) -> bool:
     """Whether names are what cells hold, whatever stands below them."""
     values = [name for name, _ in given if DATE.fullmatch(name.strip()) or decimals([name]) or is_number(name)]
-    gaps = [name for name, _ in given if name not in values and name.strip().casefold() in MISSING]
-    again = [name for name, column in given if name not in (*values, *gaps) and _stands_in(name, column)]
+    known = set(values)
+    gaps = [name for name, _ in given if name not in known and name.strip().casefold() in MISSING]
+    known |= set(gaps)
+    again = [name for name, column in given if name not in known and _stands_in(name, column)]
     if len(values) + len(gaps) + len(again) == len(given):
         return (bool(values) and len(given) > len(values)) or len(again) > 1 or _are_written(values)
     return bool(again) and bool(values) and 2 * (len(values) + len(gaps) + len(again)) > len(given)

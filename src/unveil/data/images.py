@@ -1,14 +1,16 @@
 """One picture file: what its header declares, checked before a pixel is decoded, and its pixels, brought to a shape."""
 
 import functools
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
+from .limits import LARGE, MAX_JPEG_PIXELS, MAX_PIXELS, MAX_SIDE
 from .npyfiles import BROKEN
 from .raw import Array
 
@@ -16,10 +18,10 @@ FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JP
 DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # grey of more than 8 bits
 GREY = ("1", "L", "LA", *DEEP)
 WHOLE = 2**24  # float32 holds every integer up to here
-MAX_PIXELS = 100_000_000
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 AVIF = (b"avif", b"avis")
 ORIENTATION = 0x0112
+ONE = threading.Lock()
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -73,23 +75,29 @@ def read_pixels(path: Path, shape: tuple[int, ...], white: int = 65535, paper: s
     uint8; grey of 16 bits is brought to it by v·255/white, or is kept, as float32, where white is 0.
     """
     height, width = shape[:2]
-    with _opened(path) as image:
+    with _opened(path) as image, _alone(image):
         image.draft(None, (2 * max(width, height),) * 2)
-        most = _most(image)
-        image.load()
-        flat = _shallow(image, white, most) if image.mode in DEEP else image
-        mode = flat.mode if flat.mode == "F" else "RGB" if shape[2:] == (3,) else "L"
-        upright = _on_paper(_upright(flat, _orientation(image)), mode, paper)
-        fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC)
-        return np.asarray(fitted, np.float32 if mode == "F" else np.uint8).reshape(shape)
+        return _pixels(image, shape, white, paper)
 
 
 def read_values(path: Path) -> Array:
     """The values of grey of 16 bits, as they stand in the file."""
     with _opened(path) as image:
         most = _most(image)
-        image.load()
-        return _sixteen(image, most)
+        with _alone(image):
+            image.load()
+            return _sixteen(image, most)
+
+
+def _pixels(image: Image.Image, shape: tuple[int, ...], white: int, paper: str) -> Array:
+    """The pixels of an open picture, as of `read_pixels`."""
+    height, width, most = *shape[:2], _most(image)
+    image.load()
+    flat = _shallow(image, white, most) if image.mode in DEEP else image
+    mode = flat.mode if flat.mode == "F" else "RGB" if shape[2:] == (3,) else "L"
+    upright = _on_paper(_upright(flat, _orientation(image)), mode, paper, max(width, height))
+    fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC)
+    return np.asarray(fitted, np.float32 if mode == "F" else np.uint8).reshape(shape)
 
 
 @contextmanager
@@ -100,12 +108,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             start = stream.read(12)
         formats = _formats(start[8:12] in HEIC and start[4:8] == b"ftyp")
         with Image.open(path, formats=formats) as image:
-            _require_pixels(*image.size)
+            _require_pixels(*image.size, MAX_JPEG_PIXELS if image.format in ("JPEG", "MPO") else MAX_PIXELS)
             yield image
     except Unreadable:
         raise
     except Image.DecompressionBombError:
-        raise Unreadable(f"declares more than {MAX_PIXELS // 10**6} megapixels") from None
+        raise _too_large("many", MAX_JPEG_PIXELS) from None
     except UnidentifiedImageError:
         raise _unidentified(start) from None
     except PermissionError:
@@ -114,11 +122,24 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise Unreadable((str(error) or type(error).__name__).splitlines()[0][:60]) from error
 
 
-def _require_pixels(width: int, height: int) -> None:
+def _require_pixels(width: int, height: int, most: int) -> None:
     if width < 1 or height < 1:
         raise Unreadable(f"declares {width}×{height} pixels")
-    if width * height > MAX_PIXELS:
-        raise Unreadable(f"declares {width}×{height} pixels, more than {MAX_PIXELS // 10**6} megapixels")
+    if max(width, height) > MAX_SIDE:
+        raise Unreadable(f"declares {width}×{height} pixels, a side of more than {MAX_SIDE:,}")
+    if width * height > most:
+        raise _too_large(f"{width}×{height}", most)
+
+
+def _too_large(size: str, most: int) -> Unreadable:
+    return Unreadable(f"declares {size} pixels, more than {most // 10**6} megapixels", "Make it smaller first.")
+
+
+@contextmanager
+def _alone(image: Image.Image) -> Iterator[None]:
+    """Large pictures are decoded one at a time, whatever the number of threads."""
+    with ONE if image.width * image.height > LARGE else nullcontext():
+        yield
 
 
 @functools.cache
@@ -158,10 +179,18 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _on_paper(image: Image.Image, mode: str, paper: str) -> Image.Image:
+def _smaller(image: Image.Image, size: int) -> Image.Image:
+    """A large picture with transparent parts by the means of blocks, still four times as large as it needs to be."""
+    times = min(image.size) // (4 * size)
+    if image.width * image.height <= LARGE or times < 2:
+        return image
+    return image.convert("RGBa").reduce(times).convert("RGBA")
+
+
+def _on_paper(image: Image.Image, mode: str, paper: str, size: int) -> Image.Image:
     """The picture as "L", "RGB" or "F", what is transparent being of the colour of the paper."""
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = _smaller(image.convert("RGBA"), size)
         image = Image.alpha_composite(Image.new("RGBA", image.size, paper), image)
     return image.convert(mode)
 
@@ -185,10 +214,13 @@ def _shallow(image: Image.Image, white: int, most: int) -> Image.Image:
     """Grey of more than 8 bits as 8 bits, or where white is 0 as it is; what is transparent is white, or missing."""
     if not white:
         return Image.fromarray(_floats(image, most))
-    v = _sixteen(image, most).astype(np.uint32)
-    clear = image.info.get("transparency")
-    v = np.minimum(v if clear is None else np.where(v == clear, white, v), white)
-    return Image.fromarray(((v * 255 + white // 2) // white).astype(np.uint8))
+    values, clear = _sixteen(image, most), image.info.get("transparency")
+    grey = np.empty(values.shape, np.uint8)
+    for row, held in enumerate(values):  # one at a time: 64 megapixels in 32 bits would be held several times
+        v = held.astype(np.uint32)
+        v = np.minimum(v if clear is None else np.where(v == clear, white, v), white)
+        grey[row] = (v * 255 + white // 2) // white
+    return Image.fromarray(grey)
 
 
 def _floats(image: Image.Image, most: int) -> Array:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import repeat
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..domain import Domain, choices
-from ..domain.values import Misplaced, Values
+from ..domain.values import PIECE, Misplaced, Values
 from ..errors import Fact, RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .columnforms import Form, form_of
@@ -165,8 +166,9 @@ def _forms(raw: Raw, found: Domain, mode: str, rows: NDArray[np.int64]) -> tuple
         return raw.frame.forms(raw.observed, rows)
     if found.is_discrete:
         return None
-    x, seen = raw.x[rows], np.ones((len(rows), raw.x.shape[1]), bool) if raw.observed is None else raw.observed[rows]
-    forms = tuple(form_of(column[known]) for column, known in zip(x.T, seen.T, strict=True))
+    seen = repeat(None, raw.x.shape[1]) if raw.observed is None else raw.observed.T
+    kept = (rows if known is None else rows[known[rows]] for known in seen)
+    forms = tuple(form_of(column[known]) for column, known in zip(raw.x.T, kept, strict=True))
     return forms if any(form.decimals is not None for form in forms) else None
 
 
@@ -247,13 +249,14 @@ def _recognised(x: Array, raw: Raw, domain: str, mode: str, levels: int) -> tupl
 def _splits(
     raw: Raw, found: Domain, mode: str, seed: int, rows: tuple[NDArray[np.int64], ...]
 ) -> tuple[Split, Split, Split]:
+    if mode == "none":
+        train, valid, test = (_split(_stored(raw.x, found, r), raw, found, r) for r in rows)
+        return train, valid, test
     values, binary = found.of_kind.store(raw.x), Domain("binary", found.shape)
     n = found.levels if found.is_finite else 0
 
     def split(which: int) -> Split:
         r = rows[which]
-        if mode == "none":
-            return _split(values[r], raw, found, r)
         if mode == "threshold":
             return _split(threshold(values[r], n), raw, binary, r, levels=n)
         if mode == "dynamic" and which == 0:
@@ -261,6 +264,15 @@ def _splits(
         return _split(fixed(values, n, seed, r), raw, binary, r, levels=n, grey=values[r])
 
     return split(0), split(1), split(2)
+
+
+def _stored(x: Array, domain: Domain, rows: NDArray[np.int64]) -> Array:
+    """The rows of x as they are kept, piece by piece, so that x is not held a second time in its own type."""
+    store, step = domain.of_kind.store, max(1, PIECE * len(x) // x.nbytes)
+    kept = np.empty((len(rows), *x.shape[1:]), store(x[:1]).dtype)
+    for first in range(0, len(rows), step):
+        kept[first : first + step] = store(x[rows[first : first + step]])
+    return kept
 
 
 def _split(

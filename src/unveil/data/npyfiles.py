@@ -8,6 +8,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from .raw import Array
 
 MEMBER = re.compile(r"(?P<path>.+?\.(?i:npz|h5ad)):(?P<member>[^\\]+)")
 DEFLATE_LIMIT = 1040  # no deflate stream is longer, unpacked, than about 1032 times its packed size
+MOST_SIZES = 32  # of an array, as NumPy 1 has it
+MOST_NAMES = 1000  # of arrays, among which one that is misspelt is looked for
 # What zipfile, zlib and numpy's header parser raise on bytes that nobody wrote on purpose.
 BROKEN = (
     ValueError, TypeError, LookupError, ArithmeticError, AttributeError, OSError, EOFError, SyntaxError, RuntimeError,
@@ -60,9 +63,12 @@ def read_npz(path: Path, names: list[str]) -> dict[str, Array]:
     """The arrays called `names` of an .npz file; the other members are not touched."""
     with _refusing(path), zipfile.ZipFile(path) as archive:
         members = {_bare(info.filename): info for info in archive.infolist() if info.filename.endswith(".npy")}
+        count = Counter(_bare(info.filename) for info in archive.infolist())
         for name in names:
             if name not in members:
-                raise RequestError(f"{path} holds no array {name!r}.", nearest(name, members))
+                raise RequestError(f"{path} holds no array {name!r}.", nearest(name, list(members)[:MOST_NAMES]))
+            if count[name] > 1:
+                raise RequestError(f"{path} holds {count[name]} arrays called {name!r}; give each its own name.")
         return {name: _read_member(archive, members[name], f"{path}:{name}") for name in names}
 
 
@@ -99,7 +105,18 @@ def _read_stream(stream: Stream, size: int, where: str) -> Array:
         )
     require_memory(declared, where)
     stream.seek(0)
-    return np.asarray(npy.read_array(stream, allow_pickle=False))
+    found = np.asarray(npy.read_array(stream, allow_pickle=False))
+    if header.dtype.kind == "U":
+        _require_characters(found, where)
+    return found
+
+
+def _require_characters(text: Array, where: str) -> None:
+    """Refuse text whose code points are no characters, at which Python stops or a terminal fails."""
+    codes = np.ascontiguousarray(text).reshape(-1).view(np.uint32).astype(np.uint32)
+    codes = codes if text.dtype.isnative else codes.byteswap()
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise RequestError(f"{where} holds text with code points that are no characters: a damaged file.")
 
 
 def _read_header(stream: Stream, where: str) -> Header:
@@ -114,8 +131,12 @@ def _read_header(stream: Stream, where: str) -> Header:
             f"{where} holds Python objects, which only a pickle can hold and no pickle is read; save numbers: "
             "np.save(path, x.astype(np.float32))."
         )
+    if len(shape) > MOST_SIZES:
+        raise RequestError(f"{where} declares a shape of {len(shape):,} sizes; an array has at most {MOST_SIZES}.")
     if any(size < 0 for size in shape):
         raise RequestError(f"{where} declares the shape {shape}; sizes are not negative.")
+    if not dtype.itemsize:
+        raise RequestError(f"{where} declares values of no size ({dtype.str}); write it again with np.save.")
     return Header(shape, dtype, stream.tell())
 
 

@@ -3,7 +3,6 @@
 import gzip
 import math
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import RequestError
-from .npyfiles import read_npz, require_memory
+from .limits import require_expansion
+from .npyfiles import BROKEN, MOST_SIZES, read_npz, require_memory
 from .raw import Array, verify
 
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -85,13 +85,19 @@ def read_idx(path: Path) -> Array:
             magic = stream.read(4)
             if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES:
                 raise RequestError(f"{path} is not an idx file: it starts with {magic.hex(' ')}.")
+            if not 1 <= magic[3] <= MOST_SIZES:
+                raise RequestError(f"{path} is an idx file of {magic[3]} dimensions; it has 1 to {MOST_SIZES}.")
             sizes = np.frombuffer(_exactly(stream.read(4 * magic[3]), 4 * magic[3], path), ">u4")
             dtype, shape = np.dtype(IDX_TYPES[magic[2]]), tuple(int(size) for size in sizes)
             declared = math.prod(shape) * dtype.itemsize
+            require_expansion(declared, path.stat().st_size, str(path))
             require_memory(declared, str(path))
             values = _exactly(stream.read(declared + 1), declared, path)
-    except (OSError, EOFError, zlib.error) as error:
-        raise RequestError(f"{path} cannot be read as a gzipped idx file: {error}.") from error
+    except RequestError:
+        raise
+    except BROKEN as error:
+        what = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise RequestError(f"{path} cannot be read as a gzipped idx file: {what}.") from error
     return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..domain.values import pieces
 from ..errors import RequestError
+from .limits import MAX_LABEL
 
 Array = NDArray[Any]
 MARKS = """
@@ -121,8 +123,11 @@ def short_name(source: str) -> str:
 
 def digest(array: Array) -> str:
     """sha256 over dtype, shape and bytes (little-endian, C order): equal values in equal types, equal digest."""
-    plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return hashlib.sha256(f"{plain.dtype.str} {array.shape} ".encode() + plain.tobytes()).hexdigest()
+    little = array.dtype.newbyteorder("<")
+    found = hashlib.sha256(f"{little.str} {array.shape} ".encode())
+    for part in pieces(array) if array.ndim else (array,):
+        found.update(np.ascontiguousarray(part, little).tobytes())
+    return found.hexdigest()
 
 
 def verify(arrays: Mapping[str, Array], digests: Mapping[str, str], where: str) -> None:
@@ -183,12 +188,14 @@ def _encode(y: Array) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         y = _as_integers(y)
     if y.dtype.kind == "O" and all(isinstance(value, str) for value in y.flat):
         y = y.astype(str)
-    if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.rint(y)).all():
+    if y.dtype.kind == "f" and (np.abs(y) < 2.0**63).all() and (y == np.rint(y)).all():
         y = y.astype(np.int64)
     if y.ndim != 1 or y.dtype.kind not in "biuU":
         raise RequestError(
             f"Labels came as {y.dtype} of shape {y.shape}; they are integers or strings, one per example, shape (N,)."
         )
+    if y.dtype.kind == "U" and (longest := int(np.char.str_len(y).max(initial=0))) > MAX_LABEL:
+        raise RequestError(f"A label is a text of {longest:,} characters; a label has at most {MAX_LABEL:,}.")
     names, codes = np.unique(y, return_inverse=True)
     return codes.astype(np.int64), tuple(str(name) for name in names)
 

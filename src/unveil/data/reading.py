@@ -2,7 +2,8 @@
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -15,12 +16,13 @@ from ..legible import quoted
 from ..registry import load_all
 from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
-from .filetree import Pictures
+from .filetree import Pictures, shown
 from .frames import is_frame, read_frame, words
 from .h5ad import read_h5ad
+from .limits import MAX_NAME, MAX_PART
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
-from .tablecolumns import INTEGER, is_number
+from .tablecolumns import INTEGER, TOLD, is_number
 from .tablefiles import SUFFIXES as TABLES
 from .tablefiles import read_table
 from .texttables import SEPARATORS as COMPRESSED
@@ -28,6 +30,7 @@ from .texttables import SEPARATORS as COMPRESSED
 X_NAMES = ("x_train", "x", "X", "arr_0")
 Y_NAMES = ("y", "labels")
 Z_NAME = "z"
+NAME_SHOWN = 60  # characters of the name of an array
 PICKLED = "it can run code when it is opened, so it is never read; save the array with np.save"
 LATER = {
     ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
@@ -109,7 +112,8 @@ def _refuse_table_options(header: int | str, decimal: str) -> None:
 
 def _read_any(source: Any, pictures: Pictures, **table: Any) -> Raw:
     if isinstance(source, str | Path):
-        return _read_named(str(source), pictures, **table)
+        with _printable():
+            return _read_named(str(source), pictures, **table)
     if is_frame(source):
         header = table.pop("header")
         if header != "auto" and table["columns"] is None:
@@ -118,6 +122,17 @@ def _read_any(source: Any, pictures: Pictures, **table: Any) -> Raw:
     if isinstance(source, np.ma.MaskedArray):
         return Raw("array", as_array(source.filled(0)), observed=~np.ma.getmaskarray(source))
     return Raw("array", as_array(source))
+
+
+@contextmanager
+def _printable() -> Iterator[None]:
+    """Say what is wrong with a file so that it can be printed, whatever bytes its name is made of."""
+    try:
+        yield
+    except RequestError as error:
+        if not any("\ud800" <= character < "\ue000" for character in str(error)):
+            raise
+        raise RequestError(shown(error.message), shown(error.hint)) from error
 
 
 def _with_mask(raw: Raw) -> Raw:
@@ -196,8 +211,10 @@ def _as_known_z(z: Any, num_examples: int) -> Array:
         )
     if len(found) != num_examples:
         raise RequestError(f"{len(found)} rows of known latents z came for {num_examples} examples; give one for each.")
-    if np.isinf(found).any():
-        raise RequestError("Known latents z hold inf; give numbers, or NaN where they are not known.")
+    if found.dtype.kind == "f" and (np.abs(found) > np.finfo(np.float32).max).any():
+        raise RequestError(
+            "Known latents z hold inf, or more than float32 can (3.4e38); give numbers, or NaN where none is known."
+        )
     if np.isnan(found).any(1).all():
         raise RequestError("No row of the known latents z is known (each holds NaN); leave z out.")
     return found.astype(np.float32)
@@ -208,7 +225,7 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
     if source in sources:
         return cast(Source, sources[source]()).read()
     file, member = split_member(source)
-    path = Path(file).expanduser()
+    path = _path_of(file)
     kind = kind_of(path)
     if kind == ".h5ad" and path.is_file():
         return read_h5ad(path.resolve(), member, **{name: table[name] for name in ("label", "drop", "columns")})
@@ -229,6 +246,29 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
         )
     path = path.resolve()
     return _read_archive(path, member) if kind == ".npz" else Raw(str(path), read_npy(path))
+
+
+def _path_of(file: str) -> Path:
+    """The path that a person typed, refused where none can be of that name."""
+    if "\0" in file:
+        raise RequestError(f"The path {file[:NAME_SHOWN]!r} holds a zero byte, which no path does.")
+    sizes = [len(part.encode(errors="surrogatepass")) for part in (file, *file.split("/"))]
+    if sizes[0] >= MAX_NAME or max(sizes[1:]) > MAX_PART:
+        raise RequestError(
+            f"The path {file[:NAME_SHOWN]!r}… has {sizes[0]:,} bytes, {max(sizes[1:]):,} of them in one part; "
+            f"a path has at most {MAX_NAME:,}, and {MAX_PART} in each part."
+        )
+    try:
+        path = Path(file).expanduser()
+    except RuntimeError:
+        raise RequestError(f"There is no home folder {file.split('/')[0]!r}; write the path in full.") from None
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):  # which is said with what stands there instead
+        return path
+    except (OSError, ValueError) as error:  # a loop of links, no permission, a text that no path can be made of
+        raise RequestError(f"{file!r} cannot be read: {getattr(error, 'strerror', '') or error}.") from error
+    return path
 
 
 def _refuse_missing(source: str, path: Path, names: list[str]) -> None:
@@ -256,6 +296,8 @@ def _read_archive(path: Path, member: str | None) -> Raw:
     split = member is None and name == "x_train" and "x_test" in names
     wanted = [name, "x_test"] if split else [name]
     parts = read_npz(path, wanted)
+    if split and not (parts[name].ndim and parts["x_test"].ndim):
+        raise RequestError(f"The two splits of {path} are {describe_shapes(parts)}; each holds a row an example.")
     if split and (parts[name].shape[1:] != parts["x_test"].shape[1:] or parts[name].dtype != parts["x_test"].dtype):
         raise RequestError(f"The two splits of {path} differ: {describe_shapes(parts)}; make them alike.")
     if split and not len(parts["x_test"]):
@@ -272,8 +314,12 @@ def _pick(path: Path, names: list[str]) -> str:
         if name in names:
             return name
     if len(names) != 1:
-        listed = f"It holds {', '.join(sorted(names))}" if names else "It holds no array"
-        way = f"Name one as {path.name}:NAME, such as {quoted(f'{path}:{min(names)}')}" if names else ""
+        told = [name[:NAME_SHOWN] if name.isprintable() else repr(name[:NAME_SHOWN]) for name in sorted(names)]
+        more = f" and {len(told) - TOLD:,} more" if len(told) > TOLD else ""
+        listed = f"It holds {', '.join(told[:TOLD])}{more}" if names else "It holds no array"
+        plain = [name for name in sorted(names) if name.isprintable() and len(name) <= NAME_SHOWN]
+        way = f"Name one as {path.name}:NAME" + (f", such as {quoted(f'{path}:{plain[0]}')}" if plain else ".")
+        way = way if names else ""
         raise RequestError(f"{path} does not say which array is x. {listed}.", way)
     return names[0]
 

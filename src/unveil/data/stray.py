@@ -6,6 +6,8 @@ observed, and said.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,28 +37,37 @@ def stray(x: Array, observed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
         return flat.reshape(x.shape)
     found = np.zeros(x.shape, bool)
     for column in range(x.shape[1]):
-        seen = np.ones(len(x), bool) if observed is None else observed[:, column]
-        found[seen, column] = _of_column(x[seen, column].astype(np.float64))
+        seen: Any = slice(None) if observed is None else observed[:, column]
+        found[seen, column] = _of_column(x[seen, column].astype(np.float64, copy=False))
     return found
 
 
 def _of_column(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     none = np.zeros(len(values), bool)
-    if len(values) < 10 or not np.isfinite(values).all():  # which is refused, later and by name
+    if len(values) < 10 or not np.isfinite([values.min(), values.max()]).all():  # which is refused, later and by name
         return none
-    distance = np.abs(values - np.median(values))
-    kept = np.unique(distance[distance > 0])
-    if len(kept) < 2:
-        return none
-    usual = float(np.median(distance[distance > 0]))
-    counts = bool((values == np.rint(values)).all())
-    for limit in kept[1:][(kept[1:] > APART * kept[:-1]) & (kept[1:] > FAR * usual)]:
-        far = distance >= limit
+    middle = float(np.median(values))
+    limits = _limits(values, middle)
+    counts = bool(len(limits)) and bool((values == np.rint(values)).all())
+    for limit in limits:
+        far = np.abs(values - middle) >= limit
         one = len(np.unique(values[far])) == 1
         few = far.mean() <= max(SHARE, 1 / len(values)) and (one or not counts or limit > BEYOND)
         if few or (far.mean() <= FILLED and one):
             return far
     return none
+
+
+def _limits(values: NDArray[np.float64], middle: float) -> NDArray[np.float64]:
+    """The distances from the middle that lie above such a place, rising; with one copy of the values."""
+    distance = np.subtract(values, middle)
+    np.abs(distance, out=distance).sort()
+    off = distance[np.searchsorted(distance, 0, side="right") :]
+    if not len(off):
+        return off
+    usual = float(off[(len(off) - 1) // 2] + off[len(off) // 2]) / 2
+    first = max(1, int(np.searchsorted(off, FAR * usual, side="right")))
+    return off[first:][off[first:] > APART * off[first - 1 : -1]]
 
 
 def sentence(raw: Raw, found: NDArray[np.bool_]) -> str:

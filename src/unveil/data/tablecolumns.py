@@ -115,7 +115,7 @@ def _same_number(value: Any, missing: Collection[str]) -> bool:
 def _of_texts(values: Sequence[str | None]) -> list[Any]:
     """Labels of a file: integers where all are written so, floats (which are none), else the texts that they are."""
     known = {value for value in values if value is not None}
-    if all(INTEGER.fullmatch(value) and -(2**63) <= int(value) < 2**63 for value in known):
+    if all(len(value) <= 20 and INTEGER.fullmatch(value) and -(2**63) <= int(value) < 2**63 for value in known):
         return [None if value is None else int(value) for value in values]
     if not all(map(is_number, known)):
         return list(values)

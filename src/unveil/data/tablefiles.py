@@ -15,13 +15,16 @@ from .compressed import CHUNK, is_compressed, kind_of, opened, size_of
 from .decimalmarks import marks_of
 from .frames import read_frame
 from .headers import looks_like_values, only_numbers
-from .npyfiles import BROKEN, require_memory
+from .npyfiles import BROKEN
+from .parquet import dropped as parquet_dropped
+from .parquet import read_parquet
 from .raw import Raw
 from .tablecolumns import is_number, named_twice, narwhals
 from .textfiles import PEEK, table_begins
 from .texttables import NULLS, SEPARATORS, TextTable, text_table
 
 SUFFIXES = (*SEPARATORS, ".parquet")
+BLOCK = 2**23  # bytes that are cut into cells at once: the longest row, or two
 
 
 def read_table(
@@ -50,17 +53,18 @@ def read_table(
         if is_text:
             table, text, decimal = _text(path, header, decimal, columns)
         else:
-            table, text = _parquet(path), None
+            return _columnar(path, label, drop, columns, decimal, missing)
     told: dict[str, Any] = {"label": label, "drop": drop, "columns": columns, "decimal": decimal, "missing": missing}
     return read_frame(table, **told, source=str(path), text=text)
 
 
-def _parquet(path: Path) -> Any:
-    import pyarrow.parquet
-
-    info = pyarrow.parquet.read_metadata(path)
-    require_memory(8 * info.num_rows * max(1, info.num_columns), str(path))
-    return pyarrow.parquet.read_table(path)
+def _columnar(path: Path, label: str, drop: str, columns: Sequence[str] | None, decimal: str, missing: str) -> Raw:
+    """A file of columns; those that are left out of x for good are not read, and a run may write the others again."""
+    dropped = parquet_dropped(path, drop) if columns is None else ()
+    table = read_parquet(path, dropped)
+    told: dict[str, Any] = {"label": label, "columns": columns, "decimal": decimal, "missing": missing}
+    raw = read_frame(table, **told, drop=drop if columns else "", source=str(path))
+    return raw if columns is not None else replace(raw, dropped=dropped)
 
 
 def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
@@ -84,7 +88,8 @@ def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | 
     if twice := named_twice([name for i, name in enumerate(names) if name or table.column(i).null_count < rows]):
         _refuse_twice(text, twice, header == "auto" and columns is None)
     empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
-    kept = [i for i in range(len(names)) if names.count("") < 2 or i not in empty]
+    gone = set(empty) if names.count("") > 1 else set()
+    kept = [i for i in range(len(names)) if i not in gone]
     table, decimal, is_open = _with_marks(table, text, breaks, decimal, columns is None)
     point = "," if decimal == "," else "."
     notes = _notes(text, len(names) - len(kept))
@@ -97,7 +102,7 @@ def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
 
     point = "," if decimal == "," else "."
     missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=["", *NULLS], decimal_point=point)
-    reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else text.names)
+    reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else text.names, block_size=BLOCK)
     with _native(text) as stream:
         return pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
 
@@ -110,7 +115,7 @@ def _cells(text: TextTable, breaks: bool) -> Any:
     kinds = dict.fromkeys(names, pyarrow.string())
     missing = pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=True, null_values=["", *NULLS])
     with _native(text) as stream:
-        reading = pyarrow.csv.ReadOptions(column_names=names)
+        reading = pyarrow.csv.ReadOptions(column_names=names, block_size=BLOCK)
         table = pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
     return table.slice(1) if text.has_header else table
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     AnySeries = nw.Series[Any]
 
+LONG = 200  # characters of words that an option offers, at most
 DATES = "dates or times"
 
 
@@ -197,6 +198,6 @@ def _remedy(error: NotNumbers, name: Any) -> str:
 
 def _as_missing(words: Sequence[str]) -> str:
     """The option that takes words as missing, as it is typed in a shell; "" where they are too many, or cannot be."""
-    if len(words) > TOLD or not all(word.isprintable() for word in words):
+    if len(words) > TOLD or sum(map(len, words)) > LONG or not all(word.isprintable() for word in words):
         return ""
     return f"{shlex.quote(f'data.missing={joined(words)}')} takes {it_or_them(words)} as missing, and in pandas "

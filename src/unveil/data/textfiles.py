@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import RequestError
 from .compressed import CHUNK, opened
 from .foreign import require_text
+from .limits import MAX_CELL
 from .raw import MISSING
 from .tablecolumns import is_number
 from .writtennumbers import decimals
@@ -50,7 +51,7 @@ class TextFile:
 
     def rows(self, separator: str) -> Iterator[tuple[int, list[str]]]:
         """The number of the last line of each row, from 1 in the file, and its cells; none of an empty line."""
-        most = csv.field_size_limit(2**31 - 1)
+        most = csv.field_size_limit(MAX_CELL)
         try:
             with opened(self.path) as binary, io.TextIOWrapper(binary, encoding=self.encoding, newline="") as stream:
                 for _ in self.above:
@@ -58,6 +59,13 @@ class TextFile:
                 reader = csv.reader(stream, delimiter=separator, strict=True)
                 for cells in reader:
                     yield reader.line_num + len(self.above), cells
+        except csv.Error as error:
+            if "field limit" not in str(error):
+                raise
+            raise RequestError(
+                f"A cell of {self.path} goes on for more than {MAX_CELL:,} characters.",
+                "A quote that does not end may be the cause; else leave that column out of the file.",
+            ) from error
         finally:
             csv.field_size_limit(most)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import RequestError
 from .compressed import kind_of
+from .limits import require_columns
 from .raw import MISSING
 from .tablecolumns import is_number
 from .textfiles import PEEK, TextFile, is_total, table_begins, text_file, units
@@ -84,6 +85,7 @@ def text_table(path: Path, header: int | str, columns: Sequence[str] | None) -> 
     if columns and isinstance(header, int) and not set(columns) <= set(_names(file, separator)):
         file = text_file(path, header)
         separator = file.separator or _separator(file)
+    require_columns(len(_names(file, separator)), path)
     text = TextTable(file, separator, [], header != "none", is_short=header != "none" and _is_short(file, separator))
     return _counted(replace(text, others=_units(text)))
 

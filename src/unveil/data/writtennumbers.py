@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .limits import MAX_DIGITS
 from .raw import MISSING, is_missing
 
 FEW = 10  # rows, up to which all may differ by chance
@@ -45,13 +46,13 @@ class Style:
         return re.compile(rf"[+-]?(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eEdD][+-]?\d+)?", re.ASCII)
 
     def takes(self, text: str) -> bool:
-        return self.pattern.fullmatch(text) is not None
+        return len(text) <= MAX_DIGITS and self.pattern.fullmatch(text) is not None
 
     def read(self, text: str) -> int | float:
         """The number of a text that is taken, without its percent sign."""
         plain = text.replace(self.thousands, "") if self.thousands else text
         plain = plain.replace(self.decimal, ".").upper().replace("D", "E")
-        return int(plain) if re.fullmatch(r"[+-]?\d+", plain) else float(plain)
+        return int(plain) if len(plain) <= MAX_DIGITS and re.fullmatch(r"[+-]?\d+", plain) else float(plain)
 
     def __str__(self) -> str:
         told = ["a decimal comma"] if self.decimal == "," else []
@@ -145,7 +146,8 @@ def read_numbers(
 
 def _signed(written: dict[str, str]) -> dict[str, str]:
     """Numbers in brackets beside numbers without as negative ones."""
-    booked = {text: found[1] for text, bare in written.items() if (found := BOOKED.fullmatch(bare))}
+    short = ((text, bare) for text, bare in written.items() if len(bare) <= MAX_DIGITS)
+    booked = {text: found[1] for text, bare in short if (found := BOOKED.fullmatch(bare))}
     return written if len(booked) == len(written) else written | {text: f"-{bare}" for text, bare in booked.items()}
 
 
@@ -165,7 +167,9 @@ def _plain(cell: Any) -> int | float | str | None:
 def _bare(text: str) -> str:
     """The text without spaces around it and with an ordinary minus sign, in front also where it stood behind."""
     plain = text.strip().replace("\N{MINUS SIGN}", "-")
-    return f"-{plain[:-1].rstrip()}" if BEHIND.fullmatch(plain) else plain
+    if len(plain) > MAX_DIGITS or not plain.endswith("-") or not BEHIND.fullmatch(plain):
+        return plain  # also what is too long to be a number, at which the pattern would take its time
+    return f"-{plain[:-1].rstrip()}"
 
 
 def _style(texts: list[str], styles: Sequence[Style], guesses: bool) -> Style | None:
@@ -229,6 +233,8 @@ def _unlike(texts: list[str]) -> tuple[str, str]:
 
 def _unit(texts: list[str]) -> str:
     """What stands before or after the number in every text, such as "$" or "kg"."""
+    if max(map(len, texts), default=0) > MAX_DIGITS:
+        return ""
     parts = [re.fullmatch(r"([^\d+.,'-]{0,4}?)\s*([+-]?[\d.,' ]*\d[\d.,']*)\s*([^\d]{0,12})", text) for text in texts]
     if not all(parts):
         return ""

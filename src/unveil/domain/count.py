@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import Fact
 from .kind import Kind, kind
-from .values import MAX_COUNT, MAX_LEVELS, Array, Values, refuse_where
+from .values import MAX_COUNT, MAX_LEVELS, Array, Values, is_whole, lies_in, refuse_where
 
 
 @kind("count")
@@ -33,5 +33,7 @@ class Count(Kind):
 
 
 def _refuse(x: Array, whose: str, remedy: str) -> None:
+    if lies_in(x, 0, MAX_COUNT) and is_whole(x):
+        return
     bad = (x < 0) | (x > MAX_COUNT) | (x != np.rint(x) if x.dtype.kind == "f" else False)
     refuse_where(bad, x, f"outside {whose}, the integers from 0 to {MAX_COUNT}", remedy)

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import Fact, RequestError
 from .kind import Kind, kind
-from .values import MAX_LEVELS, PEEK, Array, Values, refuse_where
+from .values import MAX_LEVELS, Array, Values, is_whole, lies_in, pieces, refuse_where
 
 MANY_LEVELS = 32  # whole numbers up to here and above are levels(256) in any type: a new one may be a little larger
 FEW_LEVELS = 17  # uint8 up to 16 is a small scale of its own (digits); above, it is a picture with 256 levels
@@ -79,12 +79,14 @@ def _nearest(x: Array, top: int) -> Array:
 
 
 def _two(x: Array, top: int) -> tuple[str, ...]:
-    if top > 1 and all(bool(((part == 0) | (part == top)).all()) for part in (x[:PEEK], x)):
+    if top > 1 and all(bool(((part == 0) | (part == top)).all()) for part in pieces(x)):
         return (f"x holds only 0 and {top}; x // {top} makes it binary.",)
     return ()
 
 
 def _refuse_outside(x: Array, domain: str, top: int, remedy: str) -> None:
+    if lies_in(x, 0, top) and is_whole(x):
+        return
     bad = (x < 0) | (x > top) | (x != np.rint(x) if x.dtype.kind == "f" else False)
     if top == 255 and Values(x).is_scaled:
         remedy = "It looks divided by 255; give np.rint(x * 255)."

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import Fact
 from .kind import Kind, kind
-from .values import MAX_COUNT, Array, Misplaced, Values, refuse_where
+from .values import MAX_COUNT, Array, Misplaced, Values, lies_in, pieces, refuse_where
 
 USED = 0.1  # of [0, 1], by what is meant to fill it
 
@@ -58,13 +58,14 @@ class Unit(Kind):
 
 
 def _refuse_outside_unit(x: Array, whose: str, remedy: str) -> None:
-    refuse_where((x < 0) | (x > 1), x, f"outside {whose}, the numbers from 0 to 1", remedy)
+    if not lies_in(x, 0, 1):
+        refuse_where((x < 0) | (x > 1), x, f"outside {whose}, the numbers from 0 to 1", remedy)
 
 
 def _require_float32(x: Array) -> None:
     """Refuse what does not fit in float32."""
-    if x.dtype.itemsize > 4:
-        largest = float(np.finfo(np.float32).max)
+    largest = float(np.finfo(np.float32).max)
+    if x.dtype.itemsize > 4 and not lies_in(x, -largest, largest):
         refuse_where((x > largest) | (x < -largest), x, "beyond float32 (3.4e38)", "Rescale them.")
 
 
@@ -73,7 +74,7 @@ def _require_fine(x: Array) -> None:
     if np.can_cast(x.dtype, np.float32):
         return
     spread = np.asarray(x.max(0), np.float64) - np.asarray(x.min(0), np.float64)
-    lost = np.abs(x - x.astype(np.float32).astype(np.float64)).max(0)
+    lost = np.max([np.abs(part - part.astype(np.float32).astype(np.float64)).max(0) for part in pieces(x)], 0)
     coarse = (spread > 0) & (lost > 1e-3 * spread)
     if coarse.any():
         place = tuple(int(i) for i in np.unravel_index(int(coarse.argmax()), coarse.shape))

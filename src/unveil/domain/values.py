@@ -1,6 +1,6 @@
 """The values of x as they came: what every kind asks of them, and how they are refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ MAX_LEVELS = 256
 MAX_COUNT = 2**24  # float32 holds every integer up to here
 FEW_GREYS = 3  # different levels from which on fractions of 255 are no accident
 PEEK = 1000  # rows looked at before the whole array is
+PIECE = 2**24  # bytes that are looked at at once
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Values:
         x = self.x
         if x.dtype.kind == "f" and max(-self.low, self.high) >= 2 ** (np.finfo(x.dtype).nmant + 1):
             return False
-        return x.dtype.kind != "f" or all(bool((part == np.rint(part)).all()) for part in (x[:PEEK], x))
+        return is_whole(x)
 
     @property
     def is_scale(self) -> bool:
@@ -53,7 +54,7 @@ class Values:
         close = 0.13 if x.dtype == np.float16 else 1e-3
         if len(np.unique(np.rint(np.ravel(x)[: PEEK * PEEK] * 255.0))) < FEW_GREYS:
             return False
-        return all(bool((np.abs(v - np.rint(v)) < close).all()) for v in (part * 255.0 for part in (x[:PEEK], x)))
+        return all(bool((np.abs(v - np.rint(v)) < close).all()) for v in (part * 255.0 for part in pieces(x)))
 
     @property
     def layout(self) -> tuple[str, ...]:
@@ -79,6 +80,23 @@ class Values:
             way = "Give data.domain=real, or leave data.domain and levels out"
         scaled = " (x looks like grey levels divided by 255: multiply by 255 and round)" if self.is_scaled else ""
         raise RequestError(f"{came}; {kind} data holds 0 to {1 if kind == 'binary' else 255}.", f"{way}{scaled}.")
+
+
+def pieces(x: Array) -> Iterator[Array]:
+    """x [N, …] in pieces of some 16 MiB, for what would make copies of all of it; the first rows alone come first."""
+    yield x[:PEEK]
+    step = max(1, PIECE * len(x) // max(1, x.nbytes))
+    yield from (x[first : first + step] for first in range(PEEK, len(x), step))
+
+
+def is_whole(x: Array) -> bool:
+    """Whether every value of x [N, …] is an integer, whatever its dtype."""
+    return x.dtype.kind != "f" or all(bool((part == np.rint(part)).all()) for part in pieces(x))
+
+
+def lies_in(x: Array, low: float, high: float) -> bool:
+    """Whether every value of x is a number between two ends, found without a copy of x."""
+    return not x.size or bool(low <= x.min() and x.max() <= high)
 
 
 class Misplaced(RequestError):
