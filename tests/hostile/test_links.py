@@ -13,10 +13,11 @@ import torch
 from quick import fitted
 from unveil.errors import RequestError
 from unveil.plainfiles import TEMPORARY, write_atomic, write_output
+from unveil.runs.locking import only_one
 from unveil.runs.metrics import append_metrics, cut_metrics, read_metrics, sync_metrics
 from unveil.runs.paths import OWN
 from unveil.runs.store import RunStore
-from unveil.train.checkpoint import Checkpoint, load_checkpoint, only_one, save_checkpoint
+from unveil.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 
 @pytest.fixture(scope="module")

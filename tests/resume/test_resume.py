@@ -139,7 +139,7 @@ def test_a_signal_saves_and_says_how_to_go_on(whole: Path, tmp_path: Path) -> No
 
 
 def test_a_second_process_is_kept_out(whole: Path) -> None:
-    from unveil.train.checkpoint import only_one
+    from unveil.runs.locking import only_one
 
     with only_one(whole):
         refused = unveil("resume", str(whole), "--steps", "10")

@@ -18,9 +18,10 @@ from unveil.estimators.base import evaluate
 from unveil.fitting.events import Progress
 from unveil.fitting.phases import continue_fitting
 from unveil.fitting.prepare import prepare
+from unveil.runs.locking import only_one
 from unveil.runs.store import RunStore
 from unveil.train import checkpoint
-from unveil.train.checkpoint import Checkpoint, load_checkpoint, only_one, save_checkpoint
+from unveil.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from unveil.use.score import score
 
 SMALL = {"data.binarization": "dynamic", "model.width": 16, "model.latent": 3, "train.steps": 6}

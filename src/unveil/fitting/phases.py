@@ -1,5 +1,6 @@
 """Going on with a run: after a kill, or in a declared new phase."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,10 +22,9 @@ def continue_fitting(run: RunStore, report: Report, **budget: Any) -> Iterator[E
     if any(value is not None for value in budget.values()):
         with run.lock():
             open_phase(run, started, **budget)
-    elif run.is_finished:
-        raise RequestError(
-            f"{run.path} is finished.", f"To train it further: unveil resume {run.path} --epochs {_epochs_again(run)}"
-        )
+    elif run.is_finished and run.report_path.is_file():
+        more = f"unveil resume {shlex.quote(str(run.path))} --epochs {_epochs_again(run)}"
+        raise RequestError(f"{run.path} is finished.", f"To train it further: {more}")
     return carry_out(run, report)
 
 

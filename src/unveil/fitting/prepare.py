@@ -43,7 +43,8 @@ SHORT = {
 class Fitting:
     """A fit that is resolved and has written nothing yet.
 
-    Arguments: path of the run to be; config, what config.json will hold; lines, what was picked and why.
+    Arguments: path of the run to be; config, what config.json will hold; lines, what was picked and why; numbered,
+    whether the path was picked, and is the next one where another fit takes it before this one starts.
     """
 
     path: Path
@@ -53,10 +54,11 @@ class Fitting:
     model: Model = field(repr=False)
     plan: Plan = field(repr=False)
     parts: dict[str, Any] = field(repr=False)
+    numbered: bool = False
 
     def start(self) -> RunStore:
         """Make the run directory; nothing is trained yet."""
-        return RunStore.create(self.path, self.config, self.data, self.parts)
+        return RunStore.create(self.path, self.config, self.data, self.parts, self.numbered)
 
     def events(self, report: Report) -> Iterator[Event]:
         """Train, judge and report, one event at a time; `report` writes the page of a finished run."""
@@ -115,7 +117,7 @@ def prepare(
     config = _config(in_memory, data, built, goal, choices, plan, seed)
     numbers = sum(t.numel() for t in built.state_dict().values())
     check_space(path, 10 * 4 * numbers + 20_000_000)
-    return Fitting(path, config, explain(data, built, config), data, built, plan, own_parts(built))
+    return Fitting(path, config, explain(data, built, config), data, built, plan, own_parts(built), out is None)
 
 
 def dotted(name: str) -> str:

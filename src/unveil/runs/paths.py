@@ -2,26 +2,39 @@
 
 import os
 import re
+import shlex
 from itertools import count
 from pathlib import Path
 
 from ..errors import RequestError
-from ..plainfiles import require_folder, require_plain
+from ..plainfiles import TEMPORARY, require_folder, require_plain
 
 OWN = (
     "config.json", "data.json", "result.json", "diagnosis.json", "continuations.json", "metrics.jsonl", "pack.json",
-    "weights.safetensors", "scores.safetensors", "report.html", ".lock",
+    "weights.safetensors", "scores.safetensors", "report.html", ".lock", ".lock.json",
 )  # fmt: skip
+LOCK, HOLDER = OWN[-2:]
+BEGUN = ("config.json", "data.json", HOLDER, LOCK)  # what the beginning of a run writes
 
 
 def check_new(path: Path) -> None:
     """Refuse to write a run where anything is."""
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not is_begun(path)):
         held = missing_file(path) is None
-        hint = f"Choose another --out, or go on with it: unveil resume {path}" if held else "Choose another --out."
+        hint = (
+            f"Choose another --out, or go on with it: unveil resume {shlex.quote(str(path))}"
+            if held
+            else "Choose another --out."
+        )
         what = "holds a run" if held else "is not empty"
         raise RequestError(f"{path} {what}, and a run is never overwritten.", hint)
     check_writable(path)
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a folder holds only what a killed fit left that had not come to its config.json."""
+    names = {each.name for each in path.iterdir()}
+    return LOCK in names and all(name in BEGUN[1:] or TEMPORARY.fullmatch(name) for name in names)
 
 
 def check_writable(path: Path) -> None:
