@@ -72,22 +72,11 @@ class Standing:
     @property
     def mixture(self) -> str:
         """The files that are of other phases than the weights, in words; "" where none is."""
-        found = {"scores": self.of_scores, "result": self.of_result}
-        found = {name: phase for name, phase in found.items() if self._differs(name, phase)}
-        if not found:
+        if self.of_weights is None:
             return ""
-        others = " and ".join(f"{name} of {_words(phase)}" for name, phase in found.items())
-        return f"weights of {_words(self.of_weights)} beside {others}"
-
-    def _differs(self, name: str, phase: int | None) -> bool:
-        """Whether a file that is there is of another phase; what an earlier version wrote beside known weights is."""
-        if self.of_weights is None or not getattr(self, name).is_file():
-            return False
-        return phase != self.of_weights
-
-
-def _words(phase: int | None) -> str:
-    return "an earlier phase" if phase is None else f"phase {phase + 1}"
+        others = {"scores": self.of_scores, "result": self.of_result}
+        told = [f"{name} of phase {of + 1}" for name, of in others.items() if of is not None and of != self.of_weights]
+        return f"weights of phase {self.of_weights + 1} beside {' and '.join(told)}" if told else ""
 
 
 def _number(told: dict[str, Any], name: str) -> int | None:
