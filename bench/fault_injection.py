@@ -27,7 +27,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 from hostile.disk import FAULTS, Disk, standing_between  # noqa: E402
 from hostile.lives import differing, forked, live, what_it_came_to  # noqa: E402
 from quick import QUICK, short_probes  # noqa: E402
-
 from unveil.fitting.prepare import Fitting, prepare  # noqa: E402
 
 OPTIONS = QUICK | {"train.valid_every": 4, "model.width": 4, "model.latent": 2, "train.steps": 12}

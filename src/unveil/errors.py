@@ -93,6 +93,14 @@ class Unwritten(WorkError):
         return cls(f"{path} could not be written: {error.strerror or error}.", REMEDIES.get(error.errno or 0, ""))
 
 
+def is_memory(error: BaseException) -> bool:
+    """Whether memory ran out: torch and the libraries below it say so in words."""
+    told = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc", "can't start new thread")
+    if isinstance(error, RuntimeError):
+        return any(words in str(error).lower() for words in told)
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+
+
 class Interrupted(WorkError):
     """Stopped by a signal, after the checkpoint was saved (exit status 128 + signal)."""
 

@@ -99,3 +99,17 @@ def forked(work: Callable[[], Any]) -> tuple[int, str]:
         said = pipe.read().decode()
     _, ended = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(ended), said
+
+
+def started(work: Callable[[], Any]) -> int:
+    """The process id of a child that does the work; what it raises is printed."""
+    if (child := os.fork()) == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+    return child

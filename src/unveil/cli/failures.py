@@ -7,11 +7,12 @@ from typing import Any
 
 import typer
 
-from ..errors import Interrupted, RequestError, WorkError, close
+from ..errors import REMEDIES, Interrupted, RequestError, WorkError, close, is_memory
 from .familiar import ADVICE
 from .shared import print_json
 
 ERROR = "unveil-error-1"
+DISK = REMEDIES.keys() - {errno.EACCES, errno.EPERM}  # what is no fault of the request
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer shows only its descendants
 
 
@@ -48,8 +49,8 @@ def failure(error: BaseException) -> Failure:
             return Failure(130, "Stopped by Ctrl-C.")
         case UsageError():
             return usage_failure(error)
-        case OSError() if error.errno == errno.ENOSPC:
-            return Failure(1, f"There is no space left on the disk{of_file(error)}.", "Make room and try again.")
+        case OSError() if error.errno in DISK:
+            return Failure(1, f"{error.strerror}{of_file(error)}.", REMEDIES[error.errno])
         case PermissionError() | FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
             return Failure(2, f"{error.strerror}{of_file(error)}.")
         case _ if is_memory(error):
@@ -60,13 +61,6 @@ def failure(error: BaseException) -> Failure:
 
 def of_file(error: OSError) -> str:
     return f": {error.filename}" if error.filename else ""
-
-
-def is_memory(error: BaseException) -> bool:
-    """Whether memory ran out; torch says so in words."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(s in str(error) for s in ("out of memory", "can't allocate memory"))
-    )
 
 
 def usage_failure(error: Any) -> Failure:

@@ -16,6 +16,7 @@ from ..evaluation.result import report_estimate
 from ..evaluation.splits import is_conditioned, of_one_quantity
 from ..model import Model
 from ..ops import threads
+from ..planning.memory import within_memory
 from ..runs.store import RESULT, RunStore
 from ..use.reference import scored
 from .events import Event, Finished, Working
@@ -43,9 +44,11 @@ def carry_out(run: RunStore, report: Report, problem: Any = None, model: Model |
 
 @contextmanager
 def saying_how_to_go_on(run: RunStore) -> Iterator[None]:
-    """Work on a run whose files hold what was done when something cannot be written: said with what goes on."""
+    """Work on a run whose files hold what was done when the disk or the memory ends: said with what goes on."""
+    less = "Give it more, or fit anew with a smaller train.batch_size or model.width."
     try:
-        yield
+        with within_memory(f"this work on {run.path}", f"{less} What was made is kept. {run.judged_again}"):
+            yield
     except Unwritten as error:
         raise Unwritten(error.message, f"{error.hint} {run.judged_again}".strip()) from error
 

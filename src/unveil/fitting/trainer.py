@@ -214,7 +214,9 @@ class Trainer:
             self.index = found.values.get("stage", 0)
             self.state = TrainState(self.run.new_model(), self.stage)
             self._take_up(found)
-            if self.made > 0 and not self.is_over:
+            if self.is_over:
+                self._save()  # under its own name, which a kill may have kept it from; older ones go
+            elif self.made > 0:
                 self.run.add_continuation(self.made)
             return
         self.state = TrainState(self._first_model(model), self.stage)
