@@ -86,6 +86,27 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write files into, which gets its name when all are there; nothing stays of one that fails."""
+    path = path.resolve()
+    make_folder(path.parent)
+    own = path.with_name(f".unveil-{secrets.token_hex(8)}.tmp")
+    with writing(path):
+        own.mkdir()
+        try:
+            yield own
+            sync_directory(own)
+            os.replace(own, path)  # an empty folder gives way
+        except BaseException:
+            with suppress(OSError):
+                for file in own.iterdir():
+                    file.unlink()
+                own.rmdir()
+            raise
+        sync_directory(path.parent)
+
+
 def read_plain(path: Path) -> bytes:
     """The content of a plain file."""
     with opened(path, os.O_RDONLY) as handle, os.fdopen(handle, "rb", closefd=False) as file:

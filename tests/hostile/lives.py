@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import safe_open
 
+from hostile.disk import Disk, standing_between
+from quick import QUICK, short_probes
 from unveil.errors import WorkError
 from unveil.fitting.phases import continue_fitting
-from unveil.fitting.prepare import Fitting
+from unveil.fitting.prepare import Fitting, prepare
 from unveil.runs.store import RunStore
 
+OPTIONS = QUICK | {"train.valid_every": 4, "model.width": 4, "model.latent": 2, "train.steps": 12}
 CLOCKS = ("seconds", "continuations", "time")
 STEPS = 4  # of the second phase
 
@@ -113,3 +118,81 @@ def started(work: Callable[[], Any]) -> int:
             traceback.print_exc()
             os._exit(1)
     return child
+
+
+@dataclass(frozen=True)
+class Struck:
+    """What became of a life that was struck at a call.
+
+    Arguments: status, how it ended; told, its sentence; left, temporary files; again, what was wrong with going on, ""
+    for nothing; differs, in what the run is another one then.
+    """
+
+    status: int
+    told: str
+    left: tuple[str, ...]
+    again: str
+    differs: tuple[str, ...]
+
+    @property
+    def wrong(self) -> str:
+        """What is not as it is promised; "" for nothing."""
+        if self.status not in (0, 1, -9):
+            return f"ended with status {self.status}: {self.told[-1500:]}"
+        if self.left or self.again or self.differs:
+            return f"left {self.left}; {self.again or 'went on'}; differs in {self.differs}"
+        return ""
+
+
+class Lives:
+    """Lives of one small fit on a file of 60 points.
+
+    Arguments: folder, for all of them; options, of the fit. calls, those that write in a life that is left alone, each
+    as its name and its file; whole, what it comes to.
+    """
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder.resolve()
+        np.save(self.folder / "x.npy", np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32))
+        self.fit = prepare(str(self.folder / "x.npy"), out=self.folder / "any", options=OPTIONS | options)
+        status, told = forked(self._whole)
+        assert status == 0, told
+        self.calls = [(name, file) for name, file in json.loads(told)]
+        self.whole = what_it_came_to(self.folder / "whole")
+
+    def _whole(self) -> str:
+        with standing_between(Disk(self.folder / "whole")) as disk:
+            live(self.fit, self.folder / "whole")
+        return json.dumps(disk.calls)
+
+    def struck(self, number: int, fault: str) -> Struck:
+        """A life with a fault at a call, from 1, and what another process makes of it."""
+        path = self.folder / "run"
+        shutil.rmtree(path, ignore_errors=True)
+
+        def begun() -> None:
+            with standing_between(Disk(path, number, fault)):
+                live(self.fit, path)
+
+        status, told = forked(begun)
+        fails = status == 1 and fault != "read-only"
+        left = tuple(each.name for each in path.rglob(".unveil-*")) if fails else ()
+        code, said = forked(lambda: live(self.fit, path))
+        again = f"status {code}: {said[-1500:]}" if code else ""
+        return Struck(
+            status, told, left, again, tuple(differing(self.whole, what_it_came_to(path)) if not code else ())
+        )
+
+    def nth(self, call: str, file: str, n: int) -> int:
+        """The number of the n-th call of that name on files whose names begin so."""
+        return [i for i, (name, of) in enumerate(self.calls, 1) if name == call and of.startswith(file)][n]
+
+
+Case = tuple[str, str, str, int]
+
+
+def struck_lives(folder: str, cases: Sequence[Case]) -> list[Struck]:
+    """Lives that are struck at the n-th call on a file: (fault, call, file, n)."""
+    with short_probes():
+        lives = Lives(Path(folder), **{"train.steps": 4, "train.valid_every": 2})
+        return [lives.struck(lives.nth(call, file, n), fault) for fault, call, file, n in cases]

@@ -18,13 +18,12 @@ from ..plainfiles import require_plain
 class Standing:
     """What stands in the directory of a run, phase by phase. Phases count from 0, and are told from 1.
 
-    Arguments: weights, scores, result, report, their paths; now, the number of the present phase; format, of result.
+    Arguments: weights, scores, result, their paths; now, the number of the present phase; format, of result.
     """
 
     weights: Path
     scores: Path
     result: Path
-    report: Path
     now: int
     format: str
 

@@ -126,8 +126,10 @@ class RunStore:
     @property
     def standing(self) -> Standing:
         """Which phase each file is of, as they are now."""
-        files = (self.path / WEIGHTS, self.path / SCORES, self.path / "result.json", self.report_path)
-        return Standing(*files, self.number, RESULT)
+        return self._standing(self.path)
+
+    def _standing(self, folder: Path) -> Standing:
+        return Standing(folder / WEIGHTS, folder / SCORES, folder / "result.json", self.number, RESULT)
 
     def require_finished(self) -> None:
         if not self.is_finished:
@@ -379,6 +381,8 @@ class RunStore:
         """Write what encode, score, sample and decode need into a new folder, and pack.json beside it."""
         for name in (WEIGHTS, SCORES):
             write_atomic(out / name, read_plain(self.path / name))
+        if not self._standing(out).agrees:  # another process has written one of them in the meantime
+            raise RequestError(f"{self.path} holds scores of other weights than its own.", self._completed)
         write_json(out / "data.json", self.data_info | {"source": Path(self.data_info["source"]).name})
         write_json(out / "config.json", self.config.slim().to_json())
         write_json(out / PACK, pack)
