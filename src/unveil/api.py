@@ -189,8 +189,8 @@ class Run:
 
     def report(self, *, open: bool = False) -> Path:
         """Write report.html (one file, no network) and return its path."""
+        self.store.require_present()
         with self.store.lock():
-            self.store.require_present()
             path = write_report(self.store)
         if open:
             webbrowser.open(path.resolve().as_uri())

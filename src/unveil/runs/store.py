@@ -156,7 +156,7 @@ class RunStore:
     @property
     def _completed(self) -> str:
         """What finishes the run, or who is at it."""
-        who = holder(self.path)
+        who = "" if self._is_held else holder(self.path)
         return f"{who} is working on it: wait for that." if who else self.judged_again
 
     @property
