@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from unveil.errors import RequestError, WorkError
-from unveil.files import read_json, write_atomic, write_json
+from unveil.files import write_json
+from unveil.plainfiles import write_atomic
+from unveil.records import read_record
 
 
 def test_a_file_is_the_old_one_until_it_is_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +61,6 @@ def test_no_number_of_a_json_is_infinite_and_its_format_is_read_first(tmp_path: 
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(path, {"format": "a-1", "log_px": float("nan")})
     write_json(path, {"format": "a-1", "log_px": None})
-    assert read_json(path, "a-1") == {"format": "a-1", "log_px": None}
+    assert read_record(path, "a-1", dict) == {"format": "a-1", "log_px": None}
     with pytest.raises(RequestError, match=r"has the format 'a-1' and this version reads 'a-2'"):
-        read_json(path, "a-2")
+        read_record(path, "a-2", dict)

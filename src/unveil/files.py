@@ -11,24 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from .errors import RequestError
-from .plainfiles import opened, read_plain, write_atomic
+from .plainfiles import opened, write_atomic
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write an object as JSON; a non-finite number is an error here, it must be null with a `why`."""
     write_atomic(path, (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
-
-
-def read_json(path: Path, format: str) -> dict[str, Any]:
-    """Read an object whose "format" is `format`; older code refuses a newer format in a sentence."""
-    try:
-        found = json.loads(read_plain(path).decode())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RequestError(f"{path} could not be read as JSON ({type(error).__name__}).") from error
-    came = found.get("format") if isinstance(found, dict) else None
-    if came != format:
-        raise RequestError(f"{path} has the format {came!r} and this version reads {format!r}.", "Update unveil.")
-    return dict(found)
 
 
 def finite(value: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """Small tensor functions that every floor above shares."""
 
 import contextlib
+import functools
 import hashlib
 import math
 from collections.abc import Iterator
@@ -68,6 +69,16 @@ def _seed(seed: int) -> None:
         torch.cuda.manual_seed_all(seed)
     if torch.backends.mps.is_available():
         torch.mps.manual_seed(seed)
+
+
+@functools.cache
+def has_device(name: str) -> bool:
+    """Whether this machine has a device."""
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):  # a torch without CUDA says so by the latter
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -8,7 +8,10 @@ decorator; no list of names is kept anywhere else. Every registered object remem
 import functools
 import importlib
 import inspect
+import math
 import pkgutil
+import types
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -29,6 +32,8 @@ HOMES = {
 }
 _found: dict[str, dict[str, type]] = {kind: {} for kind in HOMES}
 T = TypeVar("T", bound=type)
+MOST = 2**31  # of a whole number in a saved part
+BROKEN = (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError)  # of parts
 
 
 def register(kind: str, name: str) -> Callable[[T], T]:
@@ -115,13 +120,48 @@ def rebuild(spec: Any, parts: Mapping[str, Any] | None = None, slot: str = "mode
         return _own_part(spec["class"], parts or {}, slot)
     if "kind" not in spec:
         return {key: rebuild(value, parts, key) for key, value in spec.items()}
-    arguments = {k: rebuild(v, parts, k) for k, v in spec.items() if k not in ("kind", "name")}
-    if "name" not in spec:
-        raise RequestError(f"The saved {spec['kind']} has no name; the file was altered.")
+    kind, name = spec["kind"], spec.get("name")
+    if not isinstance(kind, str) or not isinstance(name, str) or kind == "source":
+        raise RequestError(f"A saved part has the kind {kind!r} and the name {name!r}; the file was changed.")
+    cls, arguments = lookup(kind, name), {k: rebuild(v, parts, k) for k, v in spec.items() if k not in ("kind", "name")}
+    what = f"The saved {kind} {name!r}"
+    _require_types(cls, arguments, what)
     try:
-        return lookup(spec["kind"], spec["name"])(**arguments)
-    except TypeError as error:
-        raise RequestError(f"The saved {spec['kind']} {spec['name']!r} cannot be rebuilt: {error}.") from error
+        return cls(**arguments)
+    except RequestError:
+        raise
+    except BROKEN as error:
+        raise RequestError(f"{what} cannot be rebuilt: {error}.", "The file was changed.") from error
+
+
+def _require_types(cls: type, arguments: Mapping[str, Any], what: str) -> None:
+    """Refuse arguments that the constructor does not take, and those that are none of the types it states."""
+    hints = typing.get_type_hints(inspect.unwrap(cls.__init__))  # type: ignore[misc]
+    for name, value in arguments.items():
+        if name not in hints or name == "return":
+            raise RequestError(f"{what} has the argument {name!r}, which this version does not know.", "Update unveil.")
+        if not _is_a(value, hints[name]):
+            took = getattr(hints[name], "__name__", str(hints[name]).replace("typing.", ""))
+            came = str(value) if isinstance(value, bool | int | float | str | tuple) else type(value).__name__
+            raise RequestError(f"{what} has {name} = {came[:60]}; it takes {took}.", "The file was changed.")
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type as signatures state it; a whole number counts as a number."""
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return True
+    if origin is typing.Literal:
+        return any(type(value) is type(allowed) and value == allowed for allowed in inside)
+    if origin in (typing.Union, types.UnionType):
+        return any(_is_a(value, option) for option in inside)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_is_a(each, inside[0]) for each in value)
+    if hint is int:
+        return type(value) is int and abs(value) <= MOST
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return isinstance(value, types.NoneType if hint is None else hint)
 
 
 def seeded(spec: Any, seed: int, parts: Mapping[str, Any] | None = None) -> Any:

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from ..errors import RequestError, nearest
+from ..records import Text, check_record
 from .kind import Kind, found, kinds
+
+MOST_VALUES = 2**31  # of one example
+Shape = Annotated[list[Annotated[int, Meta(ge=1, le=MOST_VALUES)]], Meta(min_length=1, max_length=4)]
+
+
+class DomainRecord(Struct):
+    """A domain as files hold it."""
+
+    kind: Text
+    shape: Shape
+    num_levels: Annotated[int, Meta(ge=2, le=2**31)] | None
+
+    def __post_init__(self) -> None:
+        if math.prod(self.shape) > MOST_VALUES:
+            raise ValueError(f"has a shape of more than {MOST_VALUES:,} values")
 
 
 @dataclass(frozen=True)
@@ -86,4 +104,6 @@ class Domain:
 
     @staticmethod
     def from_json(stored: dict[str, Any]) -> Domain:
+        """The domain that `to_json` gave; what is none is refused."""
+        check_record(stored, DomainRecord, "The domain")
         return Domain(stored["kind"], tuple(stored["shape"]), stored["num_levels"])

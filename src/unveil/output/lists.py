@@ -61,5 +61,5 @@ def _run_row(path: Path) -> tuple[str, ...]:
         result = run.result
         how = label_of(result)
         return str(path), model, source, f"{result['log_px']:.2f}", f"{how}, {result['direction']}"
-    except (RequestError, KeyError) as error:
+    except (RequestError, OSError) as error:
         return str(path), "", "", "", f"cannot be read: {error}"

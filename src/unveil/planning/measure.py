@@ -16,7 +16,7 @@ from ..errors import RequestError, WorkError
 from ..estimators.base import evaluate, rows_of_block
 from ..model import Model, device_of
 from ..objectives import Objective
-from ..ops import keyed
+from ..ops import has_device, keyed
 from ..settings.judging import make_estimator
 from ..settings.phase import Phase
 from ..train.compiling import compiled
@@ -176,10 +176,8 @@ def pick_device(name: str) -> str:
     """The device asked for, or the accelerator where there is one."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise RequestError(f"train.device came as {name!r}, which this machine does not have; use cpu.") from error
+    if not has_device(name):
+        raise RequestError(f"train.device came as {name!r}, which this machine does not have; use cpu.")
     return name
 
 

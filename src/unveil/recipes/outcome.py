@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from ..estimators.label import label
 from ..files import Plain
+from ..records import Text
 from .base import Recipe, budget_words
 
 REPRODUCE = "unveil-reproduce-1"
@@ -54,6 +57,22 @@ class Attempt(Plain):
         trained = f"{self.minutes:.1f} min" if self.wall_minutes is None else f"{self.wall_minutes:.1f} min in all"
         reached = f"{self.nll:.2f}{error}"
         return str(self.seed), reached, f"{self.num_examples:,}", trained, f"{self.judging_minutes:.1f} min"
+
+
+class RecipeName(Struct):
+    """Which recipe it is."""
+
+    name: Text
+
+
+class ReproductionFile(Struct):
+    """reproduce.json, as far as it is gone on with."""
+
+    format: Text
+    recipe: RecipeName
+    options: dict[str, int | float | str | bool | None]
+    limit: int | None
+    seeds: list[Attempt]
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ from typing import Any
 from ..api import Run, fit, resume
 from ..data.rowblocks import ROWS
 from ..errors import RequestError, positive
-from ..files import read_json, write_json
+from ..files import write_json
 from ..output.counting import counting
 from ..output.streams import is_terminal, say
 from ..plainfiles import make_folder
+from ..records import read_record
 from ..runs.paths import check_writable, missing_file
 from ..settings.judging import make_estimator
 from .base import Recipe, budget_words, find
-from .outcome import REPRODUCE, Attempt, Reproduction
+from .outcome import REPRODUCE, Attempt, Reproduction, ReproductionFile
 
 FILE = "reproduce.json"
 Told = Callable[[int, int], None]  # examples judged, of how many
@@ -104,7 +105,7 @@ def _opened(new: Reproduction) -> Reproduction:
         return new
     if not (path / FILE).is_file():
         raise RequestError(f"{path} exists and holds no reproduction.", "Choose another --out.")
-    held = read_json(path / FILE, REPRODUCE)
+    held = read_record(path / FILE, REPRODUCE, ReproductionFile)
     if held["recipe"]["name"] != new.recipe.name or held["options"] != options:
         raise RequestError(
             f"{path} holds {held['recipe']['name']} with {budget_words(held['options'])}; it cannot take "

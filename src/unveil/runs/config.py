@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import RequestError
 from ..settings.judging import Judging
 from ..settings.options import DataOptions
 from ..settings.phase import Phase
@@ -73,22 +72,19 @@ class RunConfig:
 
     @classmethod
     def of_json(cls, found: Mapping[str, Any]) -> RunConfig:
-        """The choices that `to_json` gave; a packed model has no plan."""
+        """The choices that `to_json` gave, as `schemas.ConfigFile` lets them pass; a packed model has no plan."""
         plan = found.get("plan", {})
-        try:
-            return cls(
-                where=found["source"]["where"],
-                in_memory=found["source"]["kind"] == "memory",
-                data=DataOptions(**found["data"]),
-                seed=found["seed"],
-                model=found["model"],
-                objective=found["objective"],
-                phases=tuple(map(Phase.of_json, found["phases"])),
-                judging=Judging(**found["evaluation"]),
-                asked=plan.get("asked", {}),
-                seconds=plan.get("seconds", {}),
-                notes=tuple(plan.get("notes", ())),
-                versions=found.get("versions", {}),
-            )
-        except (KeyError, TypeError) as error:
-            raise RequestError(f"config.json of this run is incomplete: {error}; the file was changed.") from error
+        return cls(
+            where=found["source"]["where"],
+            in_memory=found["source"]["kind"] == "memory",
+            data=DataOptions(**found["data"]),
+            seed=found["seed"],
+            model=found["model"],
+            objective=found["objective"],
+            phases=tuple(map(Phase.of_json, found["phases"])),
+            judging=Judging(**found["evaluation"]),
+            asked=plan.get("asked", {}),
+            seconds=plan.get("seconds", {}),
+            notes=tuple(plan.get("notes", ())),
+            versions=found.get("versions", {}),
+        )

@@ -9,16 +9,29 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from ..errors import RequestError
-from ..files import read_json, write_json
+from ..files import write_json
 from ..plainfiles import make_folder, remove_temporary, require_plain, writing
+from ..records import Count, Text, read_record
 from .paths import BEGUN, HOLDER, LOCK, check_new
 
 FORMAT = "unveil-holder-1"
 PATIENCE, EVERY = 0.3, 0.02  # seconds that a holder may take to be gone, and between two looks
 SLACK = 2.0  # seconds by which two clocks may differ on when a process began
+
+
+class HolderFile(Struct):
+    """.lock.json: the process that holds a run, since when, and when the process began."""
+
+    format: Text
+    pid: Count
+    host: Text
+    since: Annotated[float, Meta(ge=0, le=4e9)]
+    begun: Annotated[float, Meta(ge=0, le=4e9)]
 
 
 @contextlib.contextmanager
@@ -66,11 +79,11 @@ def _self() -> dict[str, Any]:
 def _noted(run: Path) -> dict[str, Any] | None:
     """What the holder wrote of itself; None where the process that wrote it is gone, as after `kill -9`."""
     try:
-        found = read_json(run / HOLDER, FORMAT)
-        pid, begun, since = int(found["pid"]), float(found["begun"]), float(found["since"])
-    except (RequestError, KeyError, TypeError, ValueError):  # being written, or by another version
+        found = read_record(run / HOLDER, FORMAT, HolderFile)
+    except (OSError, RequestError):  # there is none, or another version wrote it
         return None
-    host = re.sub(r"[^\w.-]", "?", str(found["host"]))[:64]
+    pid, begun, since = found["pid"], found["begun"], found["since"]
+    host = re.sub(r"[^\w.-]", "?", found["host"])[:64]
     if host == socket.gethostname() and abs(_begun(pid) - begun) > SLACK:
         return None
     return {"pid": pid, "host": host, "since": since}

@@ -10,8 +10,10 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from ..errors import RequestError
-from ..files import read_json, sha256_of
+from ..files import sha256_of
 from ..plainfiles import require_plain
+from ..records import read_record
+from .schemas import ResultFile
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Standing:
     def of_result(self) -> int | None:
         """The phase that the result judges; None where there is none that can be read."""
         try:
-            return _number(read_json(self.result, self.format), "phase")
-        except RequestError:
+            return _number(read_record(self.result, self.format, ResultFile), "phase")
+        except (OSError, RequestError):
             return None
 
     @cached_property

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from ..allowance import BESIDE, Allowance
+from ..batch import Batch
 from ..data import Data, Split, load
 from ..domain import Domain
 from ..errors import RequestError
-from ..files import read_json, sha256_of, write_json
+from ..files import sha256_of, write_json
 from ..model import Model
 from ..objectives import Objective
+from ..ops import has_device, keyed
 from ..plainfiles import read_plain, write_atomic, writing
-from ..registry import rebuild, seeded
+from ..records import CHANGED, read_record
+from ..registry import BROKEN, rebuild, seeded
 from ..settings.phase import Phase
 from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, save_weights
 from ..train.stage import Stage
@@ -28,6 +35,7 @@ from .config import CONFIG, RunConfig
 from .locking import holder, made_alone, only_one
 from .metrics import append_metrics, cut_metrics, read_metrics, sync_metrics
 from .paths import nearby_runs, require_own
+from .schemas import ConfigFile, ContinuationsFile, DataFile, DiagnosisFile, ResultFile, StateValues
 from .scores import Scoring, judged_again, read_scores, write_scores
 from .standing import Standing
 from .whereabouts import refuse_changed, refuse_in_memory, require_source
@@ -85,7 +93,7 @@ class RunStore:
             what = "does not exist" if not path.exists() else "is not a run: it has no config.json"
             raise RequestError(f"{path} {what}.", nearby_runs(path))
         require_own(path)
-        store = cls(path, RunConfig.of_json(read_json(path / "config.json", CONFIG)), parts=parts)
+        store = cls(path, RunConfig.of_json(read_record(path / "config.json", CONFIG, ConfigFile)), parts=parts)
         if data is not None:
             store._data = store.read(data, y, z)
         return store
@@ -95,14 +103,21 @@ class RunStore:
         """The resolved training options of the present phase."""
         return self.config.phases[-1]
 
-    @property
+    @cached_property
     def device(self) -> str:
-        return self.phase.device
+        """Where the run works: where it was fitted, or the processor, which is said, on a machine without that."""
+        asked = self.phase.device
+        if has_device(asked):
+            return asked
+        warnings.warn(
+            f"{self.path} was fitted on {asked}, which this machine does not have; it works on cpu.", stacklevel=2
+        )
+        return "cpu"
 
-    @property
+    @cached_property
     def data_info(self) -> dict[str, Any]:
         """data.json: fingerprint, split, domain, classes."""
-        return read_json(self.path / "data.json", DATA)
+        return read_record(self.path / "data.json", DATA, DataFile)
 
     @property
     def domain(self) -> Domain:
@@ -164,24 +179,25 @@ class RunStore:
         """result.json: the judged test bound and what goes with it."""
         if not (self.path / "result.json").is_file():
             raise RequestError(f"{self.path} has no result yet.", self._completed)
-        return read_json(self.path / "result.json", RESULT)
+        return read_record(self.path / "result.json", RESULT, ResultFile)
 
     @property
     def diagnosis(self) -> dict[str, Any] | None:
         """diagnosis.json, as `unveil diagnose` wrote it in the present phase, or None."""
         path = self.path / "diagnosis.json"
-        found = read_json(path, DIAGNOSIS) if path.is_file() else {}
+        found = read_record(path, DIAGNOSIS, DiagnosisFile) if path.is_file() else {}
         return found if found.get("phase", 0) == self.number and found else None
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        return read_metrics(self._metrics)
+        """The rows of the curves, of the phases that there are."""
+        return [row for row in read_metrics(self._metrics) if row["phase"] < len(self.config.phases)]
 
     @property
     def continuations(self) -> list[dict[str, Any]]:
         """When and from which step the run was resumed."""
         path = self.path / "continuations.json"
-        return list(read_json(path, CONTINUATIONS)["continuations"]) if path.is_file() else []
+        return list(read_record(path, CONTINUATIONS, ContinuationsFile)["continuations"]) if path.is_file() else []
 
     def judged(self, split: Literal["valid", "test"]) -> Split:
         """The examples of a split whose log p(x) `scores` holds, in its order."""
@@ -222,7 +238,7 @@ class RunStore:
 
     def checkpoint(self) -> Checkpoint | None:
         """The newest whole state of the training, or None."""
-        return load_checkpoint(self.path / "state")
+        return load_checkpoint(self.path / "state", StateValues)
 
     @property
     def objective(self) -> Objective:
@@ -236,8 +252,24 @@ class RunStore:
         )
 
     def new_model(self, seed: int = 0) -> Model:
-        """The model as built, with the initial weights of a seed."""
-        return seeded(self.config.model, seed, self._parts).to(self.device)
+        """The model as built, with the initial weights of a seed; refused where it takes far more than its weights."""
+        what = f"The model in {self.path / 'config.json'}"
+        with Allowance(self._allowed, what):
+            model = seeded(self.config.model, seed, self._parts)
+        if not isinstance(model, Model):
+            raise RequestError(f"{what} is no model but {type(model).__name__}.", CHANGED)
+        if model.domain != self.domain:
+            of = " and ".join(f"{domain} of shape {domain.shape}" for domain in (model.domain, self.domain))
+            raise RequestError(f"{what} and data.json tell of other x: {of}.", CHANGED)
+        return model.to(self.device)
+
+    @property
+    def _allowed(self) -> int:
+        """Bytes that a model may take while it is built: of its weights three times, or half of the free memory."""
+        from psutil import virtual_memory  # here, so that a packed model opens without it
+
+        weights = self.path / WEIGHTS
+        return 3 * weights.stat().st_size + BESIDE if weights.is_file() else virtual_memory().available // 2
 
     @property
     def model(self) -> Model:
@@ -249,7 +281,24 @@ class RunStore:
             model = self.new_model()
             load_weights(weights, model)
             self._model = model.eval()
+            self._require_one_piece(self._model)
         return self._model
+
+    def require_whole(self) -> None:
+        """Refuse weights and scores that cannot be read: nothing damaged is handed on."""
+        self.forget()
+        _ = self.model, self.ranking()
+
+    def _require_one_piece(self, model: Model) -> None:
+        """Refuse a model whose parts do not fit each other, which an example shows at once."""
+        x = torch.zeros(1, *self.domain.shape, device=self.device)
+        y = torch.zeros(1, dtype=torch.long, device=self.device) if model.draw_labels(1) is not None else None
+        try:
+            with torch.no_grad(), keyed("load"):
+                model.infer(Batch(x, y=y), None if "rsample" not in model.gives and "enumerate" in model.gives else 1)
+        except BROKEN as error:
+            told = f"The parts of the model in {self.path / 'config.json'} do not fit each other: {error}"
+            raise RequestError(told.rstrip(".") + ".", CHANGED) from error
 
     @property
     def data(self) -> Data:
@@ -313,7 +362,7 @@ class RunStore:
                 self._is_held = False
 
     def _refresh(self) -> None:
-        found = RunConfig.of_json(read_json(self.path / "config.json", CONFIG))
+        found = RunConfig.of_json(read_record(self.path / "config.json", CONFIG, ConfigFile))
         if found.to_json() != json.loads(json.dumps(self.config.to_json())):
             self.config = found
         self.forget()

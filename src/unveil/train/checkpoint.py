@@ -1,34 +1,47 @@
 """Checkpoints: a directory per step, whole or not there, with checksums read back before the previous one goes."""
 
 import contextlib
+import hashlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import Struct
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from ..errors import RequestError, Unwritten, WorkError
-from ..files import read_json, sha256_of, write_json
+from ..files import sha256_of, write_json
 from ..model import Model
 from ..plainfiles import (
     TEMPORARY,
-    read_plain,
     require_folder,
     require_plain,
     sync_directory,
     write_atomic,
     writing,
 )
+from ..records import Count, Sha256, Text, check_record, read_record
 
 FORMAT = "unveil-state-1"
 STATE, TENSORS = "state.json", "tensors.safetensors"
 NAME = re.compile(r"\d{8,20}|\.\d{8,20}\.tmp")  # of a state, and of one that is being written
+
+
+class StateFile(Struct):
+    """state.json."""
+
+    format: Text
+    step: Count
+    values: dict[str, Any]
+    sha256: Sha256
+    sha256_values: Sha256 | None = None  # earlier versions had none
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,7 @@ class Checkpoint:
 
 
 def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
-    """Write `root/<step>/`: under a temporary name, flushed, renamed, read back; then the others go.
+    """Write `root/<step>/`: under a temporary name, flushed, renamed, read back; then the others go but the one before.
 
     A state of the same step goes only when the new one is whole on the disk: `load_checkpoint` takes that one, too.
     """
@@ -54,11 +67,15 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
             with contextlib.suppress(OSError):
                 _remove(temporary)
         raise
-    if not _whole(final):
-        raise WorkError(f"The checkpoint {final} reads back differently from what was written; the disk may be faulty.")
     with writing(root):
-        for other in root.iterdir():
-            if other != final:
+        if not _whole(final):
+            _remove(final)  # the one before it is taken up again
+            raise WorkError(
+                f"The checkpoint {final} reads back differently from what was written; the disk may be faulty."
+            )
+        before = max((path for path in root.iterdir() if path.name.isdigit() and path.name < final.name), default=None)
+        for other in root.iterdir():  # of a later step is one of the phase before, or of a training that fell back
+            if other not in (final, before):
                 _remove(other)
 
 
@@ -77,6 +94,7 @@ def _write(root: Path, final: Path, temporary: Path, checkpoint: Checkpoint) -> 
             "step": checkpoint.step,
             "values": checkpoint.values,
             "sha256": sha256_of(tensors),
+            "sha256_values": _sum_of(checkpoint.step, checkpoint.values),
         }
         write_json(temporary / STATE, manifest)
         sync_directory(root)
@@ -97,33 +115,67 @@ def _remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def _whole(folder: Path) -> bool:
-    if folder.is_symlink():
-        return False
+def _whole(folder: Path, kind: Any = dict) -> bool:
     try:
-        manifest = json.loads(read_plain(folder / STATE).decode())
-        return bool(manifest["format"] == FORMAT and manifest["sha256"] == sha256_of(folder / TENSORS))
-    except (OSError, ValueError, KeyError, TypeError, RequestError):
+        return _manifest(folder, kind) is not None
+    except (OSError, RequestError):
         return False
 
 
-def load_checkpoint(root: Path) -> Checkpoint | None:
-    """The newest whole checkpoint under `root`, or None; a damaged newest one is passed over for an older.
+def _manifest(folder: Path, kind: Any) -> dict[str, Any] | None:
+    """state.json of a state that is what was written, else None; refused where it is none."""
+    require_folder(folder)
+    found = read_record(folder / STATE, FORMAT, StateFile)
+    check_record(found["values"], kind, folder / STATE)
+    known = found.get("sha256_values")
+    same = known is None or known == _sum_of(found["step"], found["values"])
+    return found if same and found["sha256"] == sha256_of(folder / TENSORS) else None
 
-    A whole one under its temporary name is one whose writer was killed before it could rename it.
+
+def _sum_of(step: int, values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([step, values], sort_keys=True).encode()).hexdigest()
+
+
+def _newest_first(root: Path) -> list[Path]:
+    """The states under `root`, and those that were being written; a whole name stands before its temporary one."""
+    found = [path for path in root.iterdir() if NAME.fullmatch(path.name)] if root.is_dir() else []
+    return sorted(found, key=lambda path: (_step_of(path), path.name.isdigit()), reverse=True)
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.strip(".").removesuffix(".tmp"))
+
+
+def load_checkpoint(root: Path, kind: Any = dict) -> Checkpoint | None:
+    """The newest whole checkpoint under `root`, or None; a damaged newest one is passed over for the one before it.
+
+    That is said, as a warning. A whole one under its temporary name is one whose writer was killed before it could
+    rename it; one that is not whole was never finished, and nothing is said of it.
+
+    Arguments: kind, the schema of its plain values.
     """
     require_folder(root)
-    found = [path for path in root.iterdir() if NAME.fullmatch(path.name)] if root.is_dir() else []
-    folders = sorted(
-        found, key=lambda path: (int(path.name.strip(".").removesuffix(".tmp")), path.name.isdigit()), reverse=True
-    )
-    for folder in folders:
-        if _whole(folder):
-            manifest = read_json(folder / STATE, FORMAT)
-            return Checkpoint(manifest["step"], load_file(folder / TENSORS), manifest["values"])
-    if any(folder.name.isdigit() for folder in folders):
-        raise RequestError(f"Every checkpoint under {root} is damaged (checksums differ); the run must be fitted anew.")
+    damaged: list[Path] = []
+    for folder in _newest_first(root):
+        if _whole(folder, kind):
+            _say_damaged(damaged, folder)
+            found = read_record(folder / STATE, FORMAT, StateFile)
+            return Checkpoint(found["step"], load_file(folder / TENSORS), found["values"])
+        if folder.name.isdigit():
+            damaged.append(folder)
+    if damaged:
+        raise RequestError(
+            f"No state under {root} is whole: {', '.join(map(str, damaged[:2]))} cannot be read, or the checksum "
+            "differs.",
+            "Fit it anew, or put back a copy of that folder.",
+        )
     return None
+
+
+def _say_damaged(damaged: list[Path], taken: Path) -> None:
+    if damaged:
+        told = f"The state {damaged[0]} is damaged. Training goes on from the one before it, step {_step_of(taken):,}."
+        warnings.warn(told, stacklevel=2)
 
 
 def save_weights(path: Path, model: Model, phase: int = 0) -> None:

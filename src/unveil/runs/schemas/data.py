@@ -1,0 +1,65 @@
+"""data.json: what the data of a run is, and how it was split."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from ...domain.domain import DomainRecord, Shape
+from ...records import Count, Sha256, Text
+
+Name = Annotated[str, Meta(max_length=1_000_000)]
+
+
+class Sizes(Struct):
+    """Examples of each split."""
+
+    train: Count
+    valid: Count
+    test: Count
+
+
+class SplitRule(Struct):
+    """How examples came into a split."""
+
+    rule: Text
+    seed: Annotated[int, Meta(ge=0)]
+    sizes: Sizes
+
+
+class ColumnForm(Struct):
+    """How the numbers of a column are held."""
+
+    decimals: Annotated[int, Meta(ge=0, le=400)] | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    dtype: Text = "float64"
+    count: Count = 0
+
+
+class DataFile(Struct):
+    """data.json."""
+
+    format: str
+    source: Text
+    sha256: Sha256
+    split: SplitRule
+    domain: DomainRecord
+    shape: Shape
+    binarization: Text | None
+    levels: Annotated[int, Meta(ge=0, le=65_536)]
+    classes: list[Name] | None
+    columns: list[Name] | None
+    resize: Any = None
+    white: bool | None = None
+    paper: Any = None
+    forms: list[ColumnForm] | None = None
+
+    def __post_init__(self) -> None:
+        if self.shape != self.domain.shape:
+            raise ValueError(f"has the shape {self.shape} and a domain of the shape {self.domain.shape}")
+        for name, held in (("columns", self.columns), ("forms", self.forms)):
+            if held is not None and len(held) != math.prod(self.shape):
+                raise ValueError(f"has {len(held):,} {name} and examples of {math.prod(self.shape):,} values")
