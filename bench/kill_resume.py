@@ -95,6 +95,8 @@ def trials(folder: Path, times: int, seed: int) -> dict[str, int]:
         struck, wrong = trial(fit, folder / "run", steps, span[steps], rng)
         wrong = wrong or ", ".join(differing(whole[steps], what_it_came_to(folder / "run")))
         found.update([*struck, "lives", *(["same"] if not wrong else [])])
+        if found["lives"] % 10 == 0:
+            print(f"worker {seed}: {found['lives']} lives, {found['same']} the same", flush=True)
         if wrong:
             print(f"worker {seed}, life {found['lives']}, killed in {'; '.join(struck)}: {wrong}", flush=True)
     return dict(found)

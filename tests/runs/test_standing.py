@@ -112,6 +112,9 @@ def test_a_result_of_an_earlier_phase_is_not_shown_as_that_of_the_present_one(
 
 def test_a_diagnosis_is_of_its_phase(run: Path) -> None:
     found = Run.load(run)
-    found.store.write_diagnosis({"format": "unveil-diagnosis-1"})
+    parts = dict.fromkeys(("bracket", "gap", "aggregate", "collapse", "quality", "structure"))
+    plain = {"source": "x", "split": "test", "num_examples": 2, "seed": 0, "seconds": 1.0}
+    said: dict[str, Any] = {"findings": [], "sentences": [], "why": {}}
+    found.store.write_diagnosis({"format": "unveil-diagnosis-1", **plain, **parts, **said})
     assert found.diagnosis is not None
     assert in_phase_2(run).diagnosis is None
