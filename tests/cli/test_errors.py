@@ -86,7 +86,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(call: Call, place: int) ->
         (KeyboardInterrupt(), 130, "Error: Stopped by Ctrl-C.\n"),
         (MemoryError(), 1, "not enough memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), 1, "not enough memory"),
-        (OSError(errno.ENOSPC, "No space left on device", "z.csv"), 1, "no space left on the disk: z.csv"),
+        (OSError(errno.ENOSPC, "No space left on device", "z.csv"), 1, "No space left on device: z.csv"),
         (PermissionError(errno.EACCES, "Permission denied", "run/config.json"), 2, "run/config.json"),
         (ZeroDivisionError("a\nb\nc\nd"), 1, "ZeroDivisionError: a b c d.\nTo see where: the same command"),
     ],

@@ -71,6 +71,12 @@ class Standing:
         return scored is None or scored == sha256_of(self.weights)
 
     @property
+    def damaged(self) -> str:
+        """The name of a file of tensors that is there and not whole; "" where none is."""
+        found = (path for path in (self.weights, self.scores) if path.is_file() and _told(path) is None)
+        return next((path.name for path in found), "")
+
+    @property
     def mixture(self) -> str:
         """The files that are of other phases than the weights, in words; "" where none is."""
         if self.of_weights is None:

@@ -166,6 +166,8 @@ class RunStore:
         now, found = f" phase {self.number + 1} of" * (self.number > 0), self.standing
         if found.mixture:
             return f"{self.path} was stopped in{now or ' the middle of'} its work: it holds {found.mixture}."
+        if found.damaged:
+            return f"{self.path} is not finished: its {found.damaged} is not whole."
         return f"{self.path} is not finished{f': it is in phase {self.number + 1}' * (self.number > 0)}."
 
     @property

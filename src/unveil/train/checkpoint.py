@@ -173,7 +173,7 @@ def load_checkpoint(root: Path, kind: Any = dict) -> Checkpoint | None:
 
 
 def _say_damaged(damaged: list[Path], taken: Path) -> None:
-    if damaged:
+    if damaged and _step_of(damaged[0]) > _step_of(taken):  # of the same step it is one that was being replaced
         told = f"The state {damaged[0]} is damaged. Training goes on from the one before it, step {_step_of(taken):,}."
         warnings.warn(told, stacklevel=2)
 
