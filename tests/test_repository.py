@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -111,6 +112,94 @@ def test_each_action_is_pinned_by_commit_and_names_its_version() -> None:
     uses = [line for path in workflows for line in path.read_text(encoding="utf-8").splitlines() if "uses:" in line]
     assert uses
     assert [line for line in uses if not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d", line)] == []
+
+
+def test_each_path_in_a_command_that_is_printed_is_quoted() -> None:
+    """`unveil resume {run.path}` is no command where the path holds a space; unveil.legible has `quoted`."""
+    command = re.compile(r"unveil [a-z]+ [^\n]*?\{(?:[\w.]*path|folder|where|out|str\()[!}]")
+    assert command.search('"unveil resume {self.path} --steps 1"')
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")}
+    assert {path: found for path, text in sources.items() if (found := command.findall(text))} == {}
+
+
+RUNNERS = {"exec_module", "load_module", "run_path", "system", "popen", "execv", "spawnv"}
+BUILT_IN = {"eval", "exec", "compile", "__import__"}  # model.eval() and re.compile() run nothing
+LIBRARIES = {"pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml", "runpy", "code"}
+LOADERS = {"torch.load", "np.load", "numpy.load", "yaml.load", "pd.read_pickle", "pandas.read_pickle"}
+THE_PLUGIN = ("cli/shared.py", "exec_module")  # `--plugin file.py` runs Python that a person chose, and says so
+
+
+def runs_code(text: str) -> list[str]:
+    """What in a Python file could run what another file holds."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Import():
+                found += [name.name for name in node.names if name.name.split(".")[0] in LIBRARIES]
+            case ast.ImportFrom(module=str(module), level=0) if module.split(".")[0] in LIBRARIES:
+                found.append(module)
+            case ast.Call():
+                name = _dotted(node.func).removeprefix("builtins.")
+                flags = {k.arg: ast.unparse(k.value) for k in node.keywords if k.arg in ("allow_pickle", "shell")}
+                is_safe = name in ("np.load", "numpy.load") and flags.get("allow_pickle") == "False"
+                if name in LOADERS | BUILT_IN and not is_safe:
+                    found.append(name)
+                found += [last for last in [name.rpartition(".")[2]] if last in RUNNERS]
+                found += [flag for flag, value in flags.items() if value != "False"]
+    return found
+
+
+def _dotted(node: ast.expr) -> str:
+    match node:
+        case ast.Name():
+            return node.id
+        case ast.Attribute():
+            return f"{_dotted(node.value)}.{node.attr}"
+    return ""
+
+
+def test_no_source_runs_what_a_file_holds() -> None:
+    home = ROOT / "src" / "unveil"
+    texts = {path.relative_to(home).as_posix(): path.read_text(encoding="utf-8") for path in home.rglob("*.py")}
+    assert {(name, what) for name, text in texts.items() for what in runs_code(text)} == {THE_PLUGIN}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eval(x)", "exec(x)", "compile(x, '', 'exec')", "__import__(x)", "import pickle", "from pickle import loads",
+        "torch.load(x)", "yaml.load(x)", "np.load(x, allow_pickle=True)", "np.load(x)", "os.system(x)",
+        "import marshal", "import shelve.x",
+        "subprocess.run(x, shell=True)", "importer.exec_module(x)", "np.savez(x, allow_pickle=y)",
+    ],
+)  # fmt: skip
+def test_what_runs_code_is_recognised(line: str) -> None:
+    assert runs_code(line) and not runs_code("re.compile(x); model.eval(); np.savez(x, allow_pickle=False)")
+
+
+def test_nothing_is_fetched_from_an_address_without_a_checksum(tracked: list[Path]) -> None:
+    """Named data is: `Published` has one for each file. Else no command and no code of ours fetches anything."""
+    fetching = re.compile(r"\b(?:curl|wget|urlopen|urlretrieve|requests\.get)\b")
+    code = {path: text for path, text in _texts(tracked).items() if path != Path("tests/test_repository.py")}
+    assert [path for path, text in code.items() if fetching.search(text)] == []
+    assert [p for p, text in code.items() if p.parts[0] == "src" and "pooch.retrieve(" in text] == [
+        Path("src/unveil/data/published.py")
+    ]
+
+
+def test_each_test_that_the_security_policy_names_is_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w./]+?\.py)(?:::(\w+))?`", text))
+    assert len(named) > 10
+    assert [path for path, _ in named if not (ROOT / path).is_file()] == []
+    assert [t for path, t in named if t and f"def {t}(" not in (ROOT / path).read_text(encoding="utf-8")] == []
+
+
+def test_each_promise_of_the_security_policy_names_what_holds_it() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    promises = text.partition("## What the library promises")[2].partition("\n## ")[0]
+    lines = [line for line in promises.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+    assert len(lines) > 10 and [line for line in lines if "`tests/" not in line] == []
 
 
 @pytest.mark.parametrize("kind", HOMES)

@@ -15,8 +15,12 @@ from .plainfiles import opened, write_atomic
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object as JSON; a non-finite number is an error here, it must be null with a `why`."""
-    write_atomic(path, (json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode())
+    """Write an object as JSON; a non-finite number is an error here, it must be null with a `why`.
+
+    What is no UTF-8 in a path is written as JSON escapes it (`\\udcff`), and read back as it was.
+    """
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    write_atomic(path, text.encode(errors="backslashreplace"))
 
 
 def finite(value: float | None) -> float | None:

@@ -117,7 +117,7 @@ def rebuild(spec: Any, parts: Mapping[str, Any] | None = None, slot: str = "mode
     if "domain" in spec and len(spec) == 1:
         return Domain.from_json(spec["domain"])
     if "class" in spec:
-        return _own_part(spec["class"], parts or {}, slot)
+        return _own_part(str(spec["class"]), parts or {}, slot)
     if "kind" not in spec:
         return {key: rebuild(value, parts, key) for key, value in spec.items()}
     kind, name = spec["kind"], spec.get("name")

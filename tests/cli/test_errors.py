@@ -86,8 +86,18 @@ def test_debug_shows_the_traceback_wherever_it_stands(call: Call, place: int) ->
         (KeyboardInterrupt(), 130, "Error: Stopped by Ctrl-C.\n"),
         (MemoryError(), 1, "not enough memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), 1, "not enough memory"),
-        (OSError(errno.ENOSPC, "No space left on device", "z.csv"), 1, "No space left on device: z.csv"),
+        (OSError(errno.ENOSPC, "No space left on device", "z.csv"), 1, "no space left on the disk: z.csv"),
         (PermissionError(errno.EACCES, "Permission denied", "run/config.json"), 2, "run/config.json"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "z.csv"), 1, "The disk quota is used up: z.csv.\nMake room"),
+        (OSError(errno.EROFS, "Read-only file system", "z.csv"), 1, "The file system is read-only: z.csv."),
+        (OSError(errno.EIO, "Input/output error"), 1, "The disk or the network reported a fault."),
+        (OSError(errno.EMFILE, "Too many open files", "z.csv"), 1, "Too many files are open: z.csv.\nAllow more"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5000), 2, "The file name is too long: xxx"),
+        (OSError(errno.ESTALE, "Stale file handle", "z.csv"), 1, "Stale file handle: z.csv."),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), 2, "A text is no Unicode: "),
+        (OverflowError("int too big to convert"), 2, "A number is too large: int too big to convert."),
+        (RecursionError("maximum recursion depth exceeded"), 2, "Something is nested too deeply: "),
+        (RequestError("It is in " + "x" * 5000 + ".", "Do  it."), 2, "…"),
         (ZeroDivisionError("a\nb\nc\nd"), 1, "ZeroDivisionError: a b c d.\nTo see where: the same command"),
     ],
     ids=lambda value: type(value).__name__,
@@ -109,7 +119,7 @@ def test_a_closed_pipe_is_no_error(folder: Path) -> None:
     process.stdout.close()
     process.stdout = None
     done = finish(process)
-    assert done.code == 1 and done.err == ""
+    assert done.code == 141 and done.err == "", "as a shell says of what SIGPIPE ended"
 
 
 def test_a_stream_without_unicode_gets_ascii(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

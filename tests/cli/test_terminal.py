@@ -143,7 +143,7 @@ def test_times() -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "said"), [("utf-8", "8×8 ± ░ μ"), ("ascii", "8x8 +- . ?"), ("cp1252", "8x8 +- . ?")]
+    ("encoding", "said"), [("utf-8", "8×8 ± ░ μ"), ("ascii", "8x8 +- . ?"), ("cp1252", "8×8 ± . ?")]
 )
 def test_text_is_written_in_what_a_stream_can_write(encoding: str, said: str) -> None:
     assert speakable("8×8 ± ░ μ", io.TextIOWrapper(io.BytesIO(), encoding=encoding)) == said

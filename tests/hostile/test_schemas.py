@@ -80,7 +80,7 @@ CASES: tuple[tuple[str, tuple[Any, ...], Any, str], ...] = (
     ("config.json", ("model", "encoder", "width"), 10**8, "takes more than .* MB, which is more than its weights have"),
     ("config.json", ("model", "encoder", "depth"), 10**7, "has more parts than a model can have"),
     ("config.json", ("model", "decoder", "width"), 9, "The weights in .* do not fit the model of this run"),
-    ("config.json", ("model", "prior", "num_latents"), 3, "The parts of the model in .* do not fit each other"),
+    ("config.json", ("model", "prior", "num_latents"), 3, "The decoder does not take an input of shape"),
     ("config.json", ("model", "likelihood", "domain", "domain", "shape"), [8, 0], "domain is not what unveil writes"),
     ("config.json", ("model", "likelihood", "domain", "domain", "kind"), 3, "kind must be a text"),
     ("config.json", ("model",), {"kind": "prior", "name": "standard_normal", "num_latents": 2}, "is no model but"),

@@ -570,6 +570,36 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
         "tests/hostile/test_links.py::test_a_state_of_the_same_step_is_kept_until_the_new_one_is_whole",
     ),
     fault(
+        "a-closed-stream-left-closed", "cli/channels.py",
+        "for number in range(3):", "for number in range(0):",
+        "tests/hostile/test_channels.py::test_a_stream_that_takes_nothing_leaves_no_traceback",
+    ),
+    fault(
+        "a-failed-stream-tried-again", "cli/channels.py",
+        "os.dup2(null, self.under.fileno())", "os.fstat(null)",
+        "tests/hostile/test_channels.py::test_a_channel_fails_once",
+    ),
+    fault(
+        "a-dash-in-front-typed-as-an-option", "legible.py",
+        'text = f"./{text}" if text.startswith("-") else text', "text = str(text)",
+        "tests/hostile/test_names.py::test_a_path_in_a_command_works_when_it_is_typed",
+    ),
+    fault(
+        "a-config-that-is-no-unicode", "files.py",
+        'text.encode(errors="backslashreplace")', 'text.encode(errors="surrogateescape")',
+        "tests/hostile/test_names.py::test_tables_and_json_are_utf8_whatever_a_name_is",
+    ),
+    fault(
+        "a-page-without-end", "report/page.py",
+        "<= MOST_BYTES:", "<= 100 * MOST_BYTES:",
+        "tests/report/test_report_limits.py::test_a_part_that_is_too_large_is_left_out_with_a_word",
+    ),
+    fault(
+        "a-number-that-float32-lacks", "settings/keys.py",
+        "if abs(value) > LARGEST:", "if abs(value) > float('inf'):",
+        "tests/hostile/test_arguments.py::test_a_number_that_nothing_holds_is_refused",
+    ),
+    fault(
         "control-characters-shown", "output/streams.py",
         "return CONTROL.sub(UNKNOWN, text)", "return text",
         "tests/hostile/test_words.py::test_a_list_of_runs_sends_no_control_characters",

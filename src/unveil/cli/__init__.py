@@ -5,20 +5,20 @@ by itself.
 """
 
 import importlib
-import io
-import os
 import pkgutil
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import typer
 
+from ..errors import WorkError
 from .app import app
+from .channels import READERLESS, ReaderGone, channels
 from .failures import Terminated, failure
 from .familiar import familiar
 from .shared import load_plugin
@@ -59,21 +59,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in words, "--json" in words
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    try:
-        with sigterm_stops():
-            return carry_out([word for word in words if word != "--debug"])
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that closing it says nothing either
-        return 1
-    except (Exception, KeyboardInterrupt) as error:
-        if debug:
-            traceback.print_exc()
-        told = failure(error)
+    with channels():
+        try:
+            with sigterm_stops():
+                status = carry_out([word for word in words if word != "--debug"])
+            sys.stdout.flush()
+            return status
+        except ReaderGone:
+            return READERLESS
+        except (Exception, KeyboardInterrupt) as error:
+            return tell(error, debug, as_json)
+
+
+def tell(error: BaseException, debug: bool, as_json: bool) -> int:
+    """Say what went wrong and return the exit status, which stands also where nobody takes the words."""
+    if debug:
+        traceback.print_exception(error)
+    told = failure(error)
+    with suppress(ReaderGone, WorkError):  # of standard output, which may be what failed
         told.tell(as_json)
-        return told.exit
+        sys.stdout.flush()
+    return told.exit
 
 
 def carry_out(words: list[str]) -> int:
@@ -87,7 +93,6 @@ def carry_out(words: list[str]) -> int:
 
                 say(said)
             command.invoke(context)
-        sys.stdout.flush()
     except typer.Exit as end:
         return end.exit_code
     return 0

@@ -1,26 +1,58 @@
 """The one place where errors end: an exit status, a sentence, a hint."""
 
 import errno
+import os
 import re
 import signal
 from typing import Any
 
 import typer
 
-from ..errors import REMEDIES, Interrupted, RequestError, WorkError, close, is_memory
+from ..errors import Interrupted, RequestError, WorkError, close, is_memory
+from ..legible import readable, shortened
+from .app import MOST
 from .familiar import ADVICE
 from .shared import print_json
 
 ERROR = "unveil-error-1"
-DISK = REMEDIES.keys() - {errno.EACCES, errno.EPERM}  # what is no fault of the request
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer shows only its descendants
+
+
+LONGEST = 300  # characters of a name in a sentence
+LONG = re.compile(rf"\S{{{LONGEST + 1},}}")
+SEE = "To see where: the same command with --debug."
+CANNOT: dict[type[Exception], str] = {
+    UnicodeError: "A text is no Unicode",
+    OverflowError: "A number is too large",
+    RecursionError: "Something is nested too deeply",
+}
+SMALLER = "Try a smaller train.batch_size or model.width."
+FREE = "Make room and try again."
+SYSTEM = {  # exit status, sentence, hint
+    errno.ENOSPC: (1, "There is no space left on the disk", FREE),
+    errno.EDQUOT: (1, "The disk quota is used up", FREE),
+    errno.EROFS: (1, "The file system is read-only", "Choose another place to write."),
+    errno.EIO: (1, "The disk or the network reported a fault", "Try again; if it comes back, look after the disk."),
+    errno.EMFILE: (1, "Too many files are open", "Allow more in this shell: ulimit -n 4096"),
+    errno.ENFILE: (1, "Too many files are open in the whole system", "Try again when other programs have ended."),
+    errno.EFBIG: (1, "The file would be larger than the file system or a limit allows", "See ulimit -f."),
+    errno.ENOMEM: (1, "There is not enough memory", SMALLER),
+    errno.EACCES: (2, "Permission denied", ""),
+    errno.EPERM: (2, "Operation not permitted", ""),
+    errno.ENOENT: (2, "No such file or directory", ""),
+    errno.EISDIR: (2, "Is a directory", ""),
+    errno.ENOTDIR: (2, "Not a directory", ""),
+    errno.ENAMETOOLONG: (2, "The file name is too long", ""),
+    errno.EEXIST: (2, "Something of that name is there", "Choose another."),
+    errno.ELOOP: (2, "The links of the path lead in a circle", ""),
+}
 
 
 class Failure:
     """What to tell of an error: exit status, a sentence, a hint."""
 
     def __init__(self, exit: int, message: str, hint: str = "") -> None:
-        self.exit, self.message, self.hint = exit, " ".join(message.split()), " ".join(hint.split())
+        self.exit, self.message, self.hint = exit, LONG.sub(of_a_long_word, on_one_line(message)), on_one_line(hint)
 
     def tell(self, as_json: bool) -> None:
         from ..output.streams import say
@@ -28,6 +60,15 @@ class Failure:
         say(filter(None, (f"Error: {self.message}", self.hint)))
         if as_json:
             print_json({"format": ERROR, "error": {"exit": self.exit, "message": self.message, "hint": self.hint}})
+
+
+def on_one_line(text: str) -> str:
+    """Lines as one; spaces within stay, for they may be a path's."""
+    return re.sub(r"\s*[\r\n]+\s*", " ", text).strip()
+
+
+def of_a_long_word(found: re.Match[str]) -> str:
+    return shortened(found[0], LONGEST)
 
 
 class Terminated(KeyboardInterrupt):
@@ -49,18 +90,25 @@ def failure(error: BaseException) -> Failure:
             return Failure(130, "Stopped by Ctrl-C.")
         case UsageError():
             return usage_failure(error)
-        case OSError() if error.errno in DISK:
-            return Failure(1, f"{error.strerror}{of_file(error)}.", REMEDIES[error.errno])
-        case PermissionError() | FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
-            return Failure(2, f"{error.strerror}{of_file(error)}.")
+        case OSError() if error.errno is not None:
+            return system_failure(error)
         case _ if is_memory(error):
-            return Failure(1, "There is not enough memory.", "Try a smaller train.batch_size or model.width.")
+            return Failure(1, "There is not enough memory.", SMALLER)
+        case UnicodeError() | OverflowError() | RecursionError():
+            return Failure(2, f"{CANNOT[kind_of(error)]}: {error}".rstrip(": .") + ".", SEE)
     told = f"{type(error).__name__}: {error}".rstrip(": .")
-    return Failure(1, f"Something unexpected happened: {told[:300]}.", "To see where: the same command with --debug.")
+    return Failure(1, f"Something unexpected happened: {told[:300]}.", SEE)
 
 
-def of_file(error: OSError) -> str:
-    return f": {error.filename}" if error.filename else ""
+def kind_of(error: BaseException) -> type[Exception]:
+    return next(kind for kind in CANNOT if isinstance(error, kind))
+
+
+def system_failure(error: OSError) -> Failure:
+    """What the system refused: 1 where the place is at fault, 2 where the name is."""
+    exit, sentence, hint = SYSTEM.get(error.errno or 0, (1, error.strerror or str(error), ""))
+    name = readable(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    return Failure(exit, f"{sentence}{f': {shortened(name, LONGEST)}' if name else ''}.", hint)
 
 
 def usage_failure(error: Any) -> Failure:
@@ -91,5 +139,8 @@ def wrong_value(error: Any) -> str:
     if least is None or not hasattr(cause, "errors"):
         return ""
     kind = "a whole number" if isinstance(least, int) else "a number"
-    allowed = f"{kind} from {least} upwards" if most is None else f"{kind} from {least} to {most:,.0f}"
-    return f"{max(parameter.opts, key=len)} came as {cause.errors()[0]['input']!r}; it takes {allowed}."
+    found = cause.errors()[0]
+    too_large = found["type"] in ("less_than_equal", "int_parsing_size")
+    ends = "upwards" if most is None or (most >= MOST and not too_large) else f"to {int(most):,}"
+    allowed = f"{kind} from {least} {ends}"
+    return f"{max(parameter.opts, key=len)} came as {found['input']!r}; it takes {allowed}."

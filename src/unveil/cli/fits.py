@@ -6,9 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from .app import (
+    SEEDS,
     Epochs,
     Json,
     Minutes,
@@ -23,7 +22,7 @@ from .app import (
     switch,
     verb,
 )
-from .shared import load_plugin, merged, open_run, print_json
+from .shared import answer, load_plugin, merged, open_run, print_json
 
 if TYPE_CHECKING:
     from ..api import Run
@@ -43,7 +42,7 @@ def fit(
     epochs: Epochs = None,
     steps: Steps = None,
     minutes: Minutes = None,
-    seed: Annotated[int | None, count("N", "Seed of weights, order and noise.", min=0, show_default="0")] = None,
+    seed: Annotated[int | None, count("N", "Seed of weights, order and noise.", show_default="0", **SEEDS)] = None,
     plugin: Plugin = None,
     dry_run: Annotated[bool, switch("--dry-run", "Print the resolved settings; write nothing.")] = False,
     as_json: Json = False,
@@ -93,9 +92,7 @@ def resume(
 def relink(run: RunPath, source: Source, plugin: Plugin = None) -> None:
     """Tell a run where its data is now. It is the same data in another place, and is read from there from then on."""
     found = open_run(run, plugin).store.relink(source)
-    typer.echo(
-        f"{run} reads its {len(found.train) + len(found.valid) + len(found.test):,} examples from {found.source}"
-    )
+    answer(f"{run} reads its {len(found.train) + len(found.valid) + len(found.test):,} examples from {found.source}")
 
 
 @verb("unveil demo")
@@ -116,7 +113,7 @@ def pack(
 
     path = pack_run(found, out)
     size = sum(file.stat().st_size for file in path.iterdir())
-    typer.echo(f"{size / 1e6:.1f} MB in {path}; in Python: unveil.load({str(path)!r})")
+    answer(f"{size / 1e6:.1f} MB in {path}; in Python: unveil.load({str(path)!r})")
 
 
 def show_run(run: Run, as_json: bool) -> None:
@@ -124,4 +121,4 @@ def show_run(run: Run, as_json: bool) -> None:
     if as_json:
         print_json({"format": run.result["format"], "run": str(run.path)} | run.result)
     else:
-        typer.echo(str(run.store.report_path))
+        answer(str(run.store.report_path))

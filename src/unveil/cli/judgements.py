@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ..errors import RequestError
 from .app import (
     MINUTES,
+    SEEDS,
     Json,
     Limit,
     Plugin,
@@ -24,7 +23,7 @@ from .app import (
     switch,
     verb,
 )
-from .shared import merged, open_run, print_json, refuse_beside
+from .shared import answer, merged, open_run, print_json, refuse_beside
 
 if TYPE_CHECKING:
     from ..api import Run
@@ -81,7 +80,7 @@ def diagnose(
     steps: Annotated[int | None, count("N", "Updates of each new fit.")] = None,
     minutes: Annotated[float | None, option("M", "Time for all new fits together.", **MINUTES)] = None,
     limit: Annotated[int | None, count("N", "Examples for bracket and gap; default 100.")] = None,
-    seed: Annotated[int | None, count("N", "Seed of all noise; default 0, for new fits the run's own.", min=0)] = None,
+    seed: Annotated[int | None, count("N", "Seed of all noise; default 0, of new fits the run's.", **SEEDS)] = None,
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
@@ -166,7 +165,7 @@ def score(
         scores = found.score(source, seed=seed, skip_broken=skip_broken, oddity=oddity, progress=progress)
     say(scores.notes)
     write_table(out, scores.columns(), scores.arrays())
-    typer.echo(f"{len(scores.log_px):,} scores in {out}")
+    answer(f"{len(scores.log_px):,} scores in {out}")
 
 
 @verb("unveil compare runs/digits-vae-1 runs/digits-vae-2 -o compare.html")
@@ -204,4 +203,4 @@ def report(
     run: RunPath, open: Annotated[bool, switch("--open", "Open it in the browser.")] = False, plugin: Plugin = None
 ) -> None:
     """Write report.html again. It opens without a network; its path is printed."""
-    typer.echo(str(open_run(run, plugin).report(open=open)))
+    answer(str(open_run(run, plugin).report(open=open)))

@@ -2,8 +2,6 @@
 
 from typing import Annotated, Any
 
-import typer
-
 from ..errors import RequestError
 from .app import (
     OptionalSource,
@@ -20,7 +18,7 @@ from .app import (
     switch,
     verb,
 )
-from .shared import joined, numbers, open_run, open_to_draw, refuse_beside
+from .shared import answer, joined, numbers, open_run, open_to_draw, refuse_beside
 
 
 @verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
@@ -33,7 +31,7 @@ def encode(run: RunPath, source: Source, out: Table, skip_broken: SkipBroken = F
     z = open_run(run, plugin).encode(source, skip_broken=skip_broken)
     say(z.notes)
     write_table(out, z.columns(), z.arrays())
-    typer.echo(f"{len(z.mean):,} encodings of {z.words} in {out}")
+    answer(f"{len(z.mean):,} encodings of {z.words} in {out}")
 
 
 @verb("unveil neighbours runs/digits-vae-1 new.npz -o near.csv")
@@ -57,7 +55,7 @@ def neighbours(
         found = opened.neighbours(source, k, skip_broken=skip_broken, progress=progress)
     say(found.notes)
     write_table(out, found.columns(), found.arrays())
-    typer.echo(
+    answer(
         f"{k} nearest training examples of each of {len(found.rows):,} rows in {out}; "
         f"{int(found.near_duplicate.sum()):,} rows are near duplicates"
     )
@@ -88,7 +86,7 @@ def impute(
         found = complete(opened.store, source, progress=progress, **how)
     write_completed(out, found)
     say(found.notes)
-    typer.echo(f"{len(found.raw.x):,} rows in {out}, {len(found.rows):,} of them completed")
+    answer(f"{len(found.raw.x):,} rows in {out}, {len(found.rows):,} of them completed")
 
 
 @verb("unveil sample runs/digits-vae-1 -o grid.png -n 100")
@@ -121,7 +119,7 @@ def sample(
     x = drawn(found.store, num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
     write_x(out, x, found.domain, found.columns, fitted_forms(found.store), not means)
     told = " (means E[x|z]; --draw adds the noise of p(x|z))" if means and not mean and found.model.groups else ""
-    typer.echo(f"{len(x):,} samples in {out}{told}")
+    answer(f"{len(x):,} samples in {out}{told}")
 
 
 @verb("unveil reconstruct runs/digits-vae-1 -o pairs.png")
@@ -139,7 +137,7 @@ def reconstruct(
 
     x, again = found.reconstruct(source, num_examples=num_examples)
     write_pairs(out, x, again, found.domain, found.columns, fitted_forms(found.store))
-    typer.echo(f"{len(x):,} reconstructions in {out}")
+    answer(f"{len(x):,} reconstructions in {out}")
 
 
 @verb("unveil interpolate runs/digits-vae-1 -o paths.png --spherical")
@@ -162,4 +160,4 @@ def interpolate(
 
     x = found.interpolate(source, other, num_paths=num_paths, num_steps=num_steps, spherical=spherical)
     write_paths(out, x, found.domain, found.columns, fitted_forms(found.store))
-    typer.echo(f"{len(x):,} paths of {x.shape[1]} steps in {out}")
+    answer(f"{len(x):,} paths of {x.shape[1]} steps in {out}")

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
-
 from ..errors import RequestError
 
 if TYPE_CHECKING:
@@ -94,10 +92,17 @@ def load_plugin(path: Path | None) -> dict[str, Any]:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends Python is no plugin
         raise RequestError(f"{path} could not be run: {type(error).__name__}: {error}.") from error
     return {k: v for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, nn.Module)}
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def answer(line: str) -> None:
+    """One line on standard output."""
+    from ..output.streams import print_lines
+
+    print_lines([line])

@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import Fact, RequestError, nearest
+from ..legible import quoted
 from ..registry import load_all
 from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
@@ -273,7 +273,7 @@ def _pick(path: Path, names: list[str]) -> str:
             return name
     if len(names) != 1:
         listed = f"It holds {', '.join(sorted(names))}" if names else "It holds no array"
-        way = f"Name one as {path.name}:NAME, such as {shlex.quote(f'{path}:{min(names)}')}" if names else ""
+        way = f"Name one as {path.name}:NAME, such as {quoted(f'{path}:{min(names)}')}" if names else ""
         raise RequestError(f"{path} does not say which array is x. {listed}.", way)
     return names[0]
 
@@ -301,7 +301,7 @@ def _with_labels(raw: Raw, path: Path, names: list[str], x_name: str, strict: bo
     if strict:
         raise RequestError(
             f"{path} holds {len(codes)} labels ({said}) for {_length(raw.x)} examples.",
-            f"This takes x alone: {shlex.quote(f'{path}:{x_name}')}",
+            f"This takes x alone: {quoted(f'{path}:{x_name}')}",
         )
     return replace(raw, notes=(*raw.notes, f"{said} was not taken as labels: it has {len(codes)} rows."))
 

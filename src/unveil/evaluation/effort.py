@@ -1,8 +1,8 @@
 """How far the training of a run went, and the command that takes it further."""
 
-import shlex
 from dataclasses import dataclass
 
+from ..legible import quoted
 from ..runs.store import RunStore
 
 BEGUN = ((3.0, 2_000), (1.5, 5_000))  # passes and steps: below both of a pair, training has hardly begun
@@ -28,7 +28,7 @@ class Effort:
         seen = sum(phase.steps * phase.batch_size for phase in run.config.phases)
         passes = seen / run.data_info["split"]["sizes"]["train"]
         more = max(20, round(passes))
-        longer = f"unveil resume {shlex.quote(str(run.path))} --epochs {more}"
+        longer = f"unveil resume {quoted(run.path)} --epochs {more}"
         if run.config.in_memory:
             labels = ", y=y" if run.data_info["classes"] is not None else ""
             longer = f"unveil.Run.load({str(run.path)!r}, data=x{labels}).resume(epochs={more})"

@@ -1,6 +1,5 @@
 """What to say of a result: three sentences a person can act on."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from ..diagnostics.codebook import LEAST, collapsed
 from ..diagnostics.finding import Finding
 from ..diagnostics.verdicts import WORTH, clearly
 from ..estimators.label import label_of
+from ..legible import quoted
 from ..model import Model
 from ..registry import load_all
 from ..runs.curves import curve, validation_curve
@@ -110,7 +110,7 @@ def _beside(best: Mapping[str, Any], count: int) -> str:
 
 def _typed(run: RunStore) -> str:
     """The run as it is typed in a command."""
-    return shlex.quote(str(run.path))
+    return quoted(run.path)
 
 
 def _finding(code: str, sentence: str) -> dict[str, str]:

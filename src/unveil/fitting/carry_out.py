@@ -1,6 +1,5 @@
 """Training, judging and reporting of a run, wherever its directory stands."""
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from ..evaluation.findings import conclude
 from ..evaluation.judged import SUMMED, Part, judged, without_labels
 from ..evaluation.result import report_estimate
 from ..evaluation.splits import is_conditioned, of_one_quantity
+from ..legible import quoted
 from ..model import Model
 from ..ops import threads
 from ..planning.memory import within_memory
@@ -99,10 +99,9 @@ def _report(run: RunStore, report: Report) -> Iterator[Event]:
     if not run.report_path.is_file():
         yield Working("report", 0, 1)
         report(run)
-    path = shlex.quote(str(run.path))
     commands = (
-        f"unveil report {path} --open",
-        f"unveil diagnose {path}",
-        f"unveil sample {path} -o samples.{'png' if run.domain.is_image else 'csv'}",
+        f"unveil report {quoted(run.path)} --open",
+        f"unveil diagnose {quoted(run.path)}",
+        f"unveil sample {quoted(run.path)} -o samples.{'png' if run.domain.is_image else 'csv'}",
     )
     yield Finished(run, tuple(run.result["sentences"]), commands)

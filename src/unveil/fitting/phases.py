@@ -1,12 +1,12 @@
 """Going on with a run: after a kill, or in a declared new phase."""
 
-import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
 from ..errors import RequestError
+from ..legible import quoted
 from ..planning.plan import Request, resolve
 from ..runs.store import RunStore
 from ..settings.choices import choose
@@ -23,8 +23,8 @@ def continue_fitting(run: RunStore, report: Report, **budget: Any) -> Iterator[E
         with run.lock():
             open_phase(run, started, **budget)
     elif run.is_finished and run.report_path.is_file():
-        more = f"unveil resume {shlex.quote(str(run.path))} --epochs {_epochs_again(run)}"
-        raise RequestError(f"{run.path} is finished.", f"To train it further: {more}")
+        further = f"unveil resume {quoted(run.path)} --epochs {_epochs_again(run)}"
+        raise RequestError(f"{run.path} is finished.", f"To train it further: {further}")
     return carry_out(run, report)
 
 

@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM as requests that are met between two steps."""
 
 import contextlib
-import shlex
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..errors import Interrupted
+from ..legible import quoted
 
 
 class StopRequests:
@@ -40,7 +40,7 @@ class StopRequests:
 
     def told(self, path: Path) -> Interrupted:
         assert self.signum is not None
-        name, more = signal.Signals(self.signum).name, f"Go on with: unveil resume {shlex.quote(str(path))}"
+        name, more = signal.Signals(self.signum).name, f"Go on with: unveil resume {quoted(path)}"
         return Interrupted(f"Stopped by {name}; the checkpoint is saved.", more, self.signum)
 
 

@@ -19,6 +19,7 @@ from ..data.writtennumbers import Style
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import check_output
+from ..legible import readable
 from ..pictures import PAPER, to_bytes, write_grid
 from ..plainfiles import write_output
 
@@ -66,7 +67,7 @@ def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
         case ".parquet":
             import pyarrow
 
-            content = parquet(pyarrow.table(dict(columns)))
+            content = parquet(pyarrow.table({readable(name): _legible(column) for name, column in columns.items()}))
         case ".npz":
             content = _written(np.savez, allow_pickle=False, **arrays)
         case _:
@@ -81,7 +82,14 @@ def csv(columns: Columns) -> bytes:
     rows.writerow(columns)
     cells = ([None if value != value else value for value in column.tolist()] for column in columns.values())
     rows.writerows(zip(*cells, strict=True))
-    return text.getvalue().encode()
+    return readable(text.getvalue()).encode()
+
+
+def _legible(column: np.ndarray) -> np.ndarray:
+    """A column [N] whose texts any file can hold."""
+    if column.dtype.kind not in "OU":
+        return column
+    return _objects([readable(value) if isinstance(value, str) else value for value in column.tolist()])
 
 
 def write_frame(path: Path, table: Any) -> None:
@@ -95,8 +103,12 @@ def write_frame(path: Path, table: Any) -> None:
 
 def _as_objects(values: Sequence[Any]) -> np.ndarray:
     """[N] objects, None for NaN."""
+    return _objects([None if value != value else value for value in values])
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
     found = np.empty(len(values), object)
-    found[:] = [None if value != value else value for value in values]
+    found[:] = values
     return found
 
 
@@ -174,7 +186,7 @@ def completed_text(found: Completed) -> bytes:
                     cells[place] = values[draw * num_rows + row]
             row += is_row
             rows.writerow([draw if is_row else "", *cells] if several else cells)
-    return text.getvalue().encode()
+    return readable(text.getvalue()).encode()
 
 
 def _filled_cells(found: Completed) -> dict[int, tuple[np.ndarray, list[str]]]:

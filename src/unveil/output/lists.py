@@ -6,25 +6,27 @@ from typing import Any
 
 from ..errors import RequestError
 from ..estimators.label import label_of
+from ..legible import quoted
 from ..registry import load_all
 from ..runs.paths import runs_in
 from ..runs.store import RunStore
 from ..settings.keys import Key, estimator_keys
-from .streams import print_rows
+from .streams import print_lines, print_rows
 
 
 def print_overview(kinds: Sequence[str]) -> None:
     """Every kind with the names in it."""
     rows = [(kind, ", ".join(load_all(kind.removesuffix("s")))) for kind in kinds]
     print_rows([*rows, ("runs", "the runs in runs/"), ("keys", "every KEY=VALUE of unveil fit")])
-    print("\nMore of each: unveil list KIND")
+    print_lines(["", "More of each: unveil list KIND"])
 
 
 def print_parts(kind: str) -> None:
     """The names of a kind, each with its first sentence."""
     print_rows([(name, _first_line(cls)) for name, cls in load_all(kind).items()])
     if kind == "estimator":
-        print("\nSettings that unveil evaluate takes as KEY=VALUE (--num-samples is estimator.num_samples):\n")
+        words = "Settings that unveil evaluate takes as KEY=VALUE (--num-samples is estimator.num_samples):"
+        print_lines(["", words, ""])
         print_keys(estimator_keys())
 
 
@@ -49,7 +51,7 @@ def print_runs(folder: Path) -> None:
     if rows:
         print_rows(rows, ("run", "model", "source", "nats", "how"))
     else:
-        print(f"There is no run in {folder.resolve()}. Make one with: unveil fit SOURCE")
+        print_lines([f"There is no run in {folder.resolve()}. Make one with: unveil fit SOURCE"])
 
 
 def _run_row(path: Path) -> tuple[str, ...]:
@@ -57,7 +59,7 @@ def _run_row(path: Path) -> tuple[str, ...]:
         run = RunStore.load(path)
         model, source = run.config.model_name, run.config.where
         if not run.is_finished:
-            return str(path), model, source, "", f"unfinished: unveil resume {path}"
+            return str(path), model, source, "", f"unfinished: unveil resume {quoted(path)}"
         result = run.result
         how = label_of(result)
         return str(path), model, source, f"{result['log_px']:.2f}", f"{how}, {result['direction']}"

@@ -9,26 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-ASCII = str.maketrans(
-    {
-        "░": ".", "▒": ":", "▓": "*", "█": "#", "×": "x", "±": "+-", "−": "-", "–": "-", "—": "-", "…": "...",
-        "▁": "_", "▂": "_", "▃": "-", "▄": "-", "▅": "=", "▆": "=", "▇": "#",
-        "≤": "<=", "≥": ">=", "→": "->", "·": ".", "σ": "sigma", "β": "beta", "α": "alpha", 
-        "√": "sqrt ", "Σ": "sum ", "‖": "||",
-    }
-)  # fmt: skip
+from ..legible import readable, shortened
+
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # and marks of direction
 WIDE = 1000  # characters, where no terminal says its width
+LONGEST = 400  # characters of a cell
 
 
 def speakable(text: str, stream: TextIO) -> str:
     """`text` in the characters that a stream can write."""
-    try:
-        text.encode(stream.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return text.translate(ASCII).encode("ascii", "replace").decode()
-    return text
+    return readable(text, stream.encoding or "ascii")
 
 
 def harmless(text: str) -> str:
@@ -37,7 +28,8 @@ def harmless(text: str) -> str:
 
 
 def say(lines: Iterable[str]) -> None:
-    for line in map(harmless, lines):
+    """Lines on standard error; nothing where a process has none."""
+    for line in map(harmless, lines) if sys.stderr is not None else ():
         print(speakable(line, sys.stderr), file=sys.stderr, flush=True)
 
 
@@ -47,7 +39,7 @@ def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None
     for i in range(max(map(len, [*rows, heads]), default=0)):
         table.add_column(harmless(heads[i]) if heads else "", no_wrap=i == 0, style="bold" if i == 0 else "")
     for row in rows:
-        table.add_row(*(Text(harmless(cell)) for cell in row))
+        table.add_row(*(Text(harmless(shortened(cell, LONGEST)).replace("\n", UNKNOWN)) for cell in row))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
     with console.capture() as captured:
         console.print(table)
@@ -56,6 +48,7 @@ def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None
 
 
 def print_lines(lines: Iterable[str]) -> None:
+    """Lines on standard output."""
     for line in map(harmless, lines):
         print(speakable(line, sys.stdout))
 

@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from ..errors import RequestError
+from ..legible import quoted
 from ..pictures import to_bytes
 from ..runs.curves import last_step, validation_curve
 from ..runs.store import RunStore
@@ -25,7 +26,7 @@ def run_card(run: RunStore) -> str:
     """A self-contained HTML card of a run, finished or not: path, state, result, validation bound, samples."""
     model = run.config.model_name
     state = "finished" if run.is_finished else f"unfinished, step {last_step(run):,} of {run.phase.steps:,}"
-    said = run.result["sentences"][0] if run.is_finished else f"Go on with: unveil resume {run.path}"
+    said = run.result["sentences"][0] if run.is_finished else f"Go on with: unveil resume {quoted(run.path)}"
     line = sparkline(validation_curve(run)[1])
     return str(CARD.format(path=run.path, state=f"{model} · {state}", said=said, curve=line, strip=_strip(run)))
 

@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from ..errors import WorkError
 from ..evaluation.findings import SIGNS, quantity
+from ..legible import readable, shortened
 from ..runs.store import RunStore
 from .drawing import Drawing
 from .exhibits import Group
@@ -22,6 +23,8 @@ from .subject import Subject
 
 HERE = Path(__file__).parent
 MOST_BYTES = 8_000_000
+LONGEST = 5000  # characters of a text; what is as long is a name, of which the files of the run hold the whole
+LEFT_OUT = "This part was left out: with it the page would have been larger than {:.0f} MB. The run has all numbers."
 
 
 def page(run: RunStore) -> str:
@@ -38,29 +41,66 @@ def rendered(
     Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors; head,
     the values of the template.
     """
+    sections = dict(sections)
+    while True:
+        html, weights = _written(template, sections, paint, columns, head)
+        if (size := len(html.encode())) <= MOST_BYTES:
+            return html
+        heaviest = max(sections, key=lambda name: weights[name] if sections[name].parts else 0)
+        if not sections[heaviest].parts:
+            raise WorkError(f"The report came to {size / 1e6:.1f} MB; at most {MOST_BYTES / 1e6:.0f} MB are allowed.")
+        sections[heaviest] = Group(sections[heaviest].title, LEFT_OUT.format(MOST_BYTES / 1e6), [])
+
+
+def _written(
+    template: str, sections: Mapping[str, Group], paint: Painter | None, columns: Sequence[str], head: Mapping[str, Any]
+) -> tuple[str, dict[str, int]]:
+    """The HTML, and how many characters each section takes of it, about."""
     made = environment()
     drawing = Drawing.of(sections, made, paint, columns)
-    shown = {name: drawing.shown(group, name) for name, group in sections.items()}
+    shown, weights = {}, {}
+    for name, group in sections.items():
+        before = set(drawing.figures)
+        shown[name] = drawing.shown(group, name)
+        weights[name] = len(repr(shown[name])) + sum(
+            len(repr(v)) for k, v in drawing.figures.items() if k not in before
+        )
     scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
     html = made.get_template(template).render(
         head,
         sections=shown,
-        figures=drawing.figures,
+        figures=with_short_names(drawing.figures),
         crisp=paint is not None and paint.crisp,
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         scripts=scripts,
         policy=content_policy(scripts),
     )
-    size = len(html.encode())
-    if size > MOST_BYTES:
-        raise WorkError(f"The report came to {size / 1e6:.1f} MB; at most {MOST_BYTES / 1e6:.0f} MB are allowed.")
-    return html
+    return readable(html), weights
+
+
+def with_short_names(value: Any) -> Any:
+    """What templates print and figures hold, with the ends of a text that is too long; pictures and HTML stay."""
+    match value:
+        case Markup():
+            return value
+        case str():
+            return value if value.startswith("data:image/") else shortened(value, LONGEST)
+        case dict():
+            return {with_short_names(name): with_short_names(each) for name, each in value.items()}
+        case list() | tuple():
+            return [with_short_names(each) for each in value]
+    return value
 
 
 def environment() -> Environment:
     """Templates of this folder: everything escaped, nothing undefined, one way to round numbers."""
     made = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=with_short_names,
     )
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     made.filters |= {"fixed": fixed, "error": error}

@@ -16,6 +16,7 @@ from ..data.split import spread_rows
 from ..diagnostics.activity import ACTIVE, active_rows, posterior_moments
 from ..domain import Domain
 from ..estimators.base import rows_of_block, within_reach
+from ..legible import shortened
 from ..model import Model, has_real_z, stands_for_x
 from ..ops import keyed
 from ..panels import Panel
@@ -29,6 +30,7 @@ SOME = 1000  # test examples that panels of a family are drawn from
 HELD_OUT = 2000  # examples that columns, and the range of real images, are taken from
 PASSES = 16  # through the decoder that test and validation examples of a page are
 COLUMNS = 12  # of vectors, that are shown
+LONGEST = 60  # characters of the name of a class or a column
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ class Subject:
 
     @property
     def classes(self) -> list[str] | None:
-        """The name of each label code, where the data has labels."""
-        return self.info["classes"]
+        """The name of each label code, where the data has labels; of a long one its ends."""
+        found = self.info["classes"]
+        return None if found is None else [shortened(name, LONGEST) for name in found]
 
     @property
     def num_test(self) -> int:
@@ -100,7 +103,8 @@ class Subject:
     @property
     def column_names(self) -> list[str]:
         """The names of the first columns, or their numbers from 0."""
-        return (self.info["columns"] or [f"column {i}" for i in range(self.domain.num_dims)])[:COLUMNS]
+        found = (self.info["columns"] or [f"column {i}" for i in range(self.domain.num_dims)])[:COLUMNS]
+        return [shortened(name, LONGEST) for name in found]
 
     @cached_property
     def paint(self) -> Painter | None:

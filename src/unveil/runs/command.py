@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import RequestError
+from ..legible import quoted
 from ..ops import keyed
 from ..registry import describe
 from ..settings.choices import DEFAULTS, Choices, choose
@@ -43,7 +44,7 @@ def fit_command(run: RunStore, keys: Mapping[str, Any], steps: int) -> str:
     keys = dict(keys)
     flags = [f"--{kind} {keys.pop(kind)}" for kind in DEFAULTS if kind in keys]
     words = [
-        f"unveil fit {shlex.quote(run.config.where)}",
+        f"unveil fit {quoted(run.config.where)}",
         *flags,
         f"--steps {steps} --seed {run.config.seed}",
         *(shlex.quote(f"{name}={_text(value)}") for name, value in keys.items()),

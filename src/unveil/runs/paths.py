@@ -2,11 +2,11 @@
 
 import os
 import re
-import shlex
 from itertools import count
 from pathlib import Path
 
 from ..errors import RequestError
+from ..legible import quoted
 from ..plainfiles import TEMPORARY, require_folder, require_plain
 
 OWN = (
@@ -18,14 +18,14 @@ BEGUN = ("config.json", "data.json", HOLDER, LOCK)  # what the beginning of a ru
 
 
 def check_new(path: Path) -> None:
-    """Refuse to write a run where anything is."""
+    """Refuse to write a run where anything is, or under a name that its weights cannot be read by."""
+    try:
+        os.fsencode(path).decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(f"The run came as {path}; the name of a run is UTF-8.", "Choose another --out.") from error
     if path.is_file() or (path.is_dir() and any(path.iterdir()) and not is_begun(path)):
         held = missing_file(path) is None
-        hint = (
-            f"Choose another --out, or go on with it: unveil resume {shlex.quote(str(path))}"
-            if held
-            else "Choose another --out."
-        )
+        hint = f"Choose another --out{f', or go on with it: unveil resume {quoted(path)}' if held else '.'}"
         what = "holds a run" if held else "is not empty"
         raise RequestError(f"{path} {what}, and a run is never overwritten.", hint)
     check_writable(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..errors import RequestError
+from ..legible import quoted
 from ..plainfiles import require_plain, write_atomic
 
 
@@ -71,7 +71,7 @@ def judged_again(folder: Path, *, pack: bool, finished: bool, in_memory: bool) -
     if in_memory:
         step = "steps=1" if finished else ""
         return f"Judge it in Python with its data: unveil.Run.load({str(folder)!r}, data=x).resume({step})"
-    typed = f"unveil resume {shlex.quote(str(folder))}"
+    typed = f"unveil resume {quoted(folder)}"
     return f"Judge it again after one more step: {typed} --steps 1" if finished else f"Finish it with: {typed}"
 
 

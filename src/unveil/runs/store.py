@@ -13,21 +13,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..allowance import BESIDE, Allowance
-from ..batch import Batch
 from ..data import Data, Split, load
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import sha256_of, write_json
 from ..model import Model
 from ..objectives import Objective
-from ..ops import has_device, keyed
+from ..ops import has_device
 from ..plainfiles import read_plain, write_atomic, writing
 from ..records import CHANGED, read_record
-from ..registry import BROKEN, rebuild, seeded
+from ..registry import rebuild, seeded
 from ..settings.phase import Phase
 from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, save_weights
 from ..train.stage import Stage
@@ -268,10 +266,12 @@ class RunStore:
     @property
     def _allowed(self) -> int:
         """Bytes that a model may take while it is built: of its weights three times, or half of the free memory."""
+        weights = self.path / WEIGHTS
+        if weights.is_file():
+            return 3 * weights.stat().st_size + BESIDE
         from psutil import virtual_memory  # here, so that a packed model opens without it
 
-        weights = self.path / WEIGHTS
-        return 3 * weights.stat().st_size + BESIDE if weights.is_file() else virtual_memory().available // 2
+        return int(virtual_memory().available // 2)
 
     @property
     def model(self) -> Model:
@@ -283,24 +283,12 @@ class RunStore:
             model = self.new_model()
             load_weights(weights, model)
             self._model = model.eval()
-            self._require_one_piece(self._model)
         return self._model
 
     def require_whole(self) -> None:
         """Refuse weights and scores that cannot be read: nothing damaged is handed on."""
         self.forget()
         _ = self.model, self.ranking()
-
-    def _require_one_piece(self, model: Model) -> None:
-        """Refuse a model whose parts do not fit each other, which an example shows at once."""
-        x = torch.zeros(1, *self.domain.shape, device=self.device)
-        y = torch.zeros(1, dtype=torch.long, device=self.device) if model.draw_labels(1) is not None else None
-        try:
-            with torch.no_grad(), keyed("load"):
-                model.infer(Batch(x, y=y), None if "rsample" not in model.gives and "enumerate" in model.gives else 1)
-        except BROKEN as error:
-            told = f"The parts of the model in {self.path / 'config.json'} do not fit each other: {error}"
-            raise RequestError(told.rstrip(".") + ".", CHANGED) from error
 
     @property
     def data(self) -> Data:

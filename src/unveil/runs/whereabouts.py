@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.npyfiles import split_member
 from ..errors import RequestError
+from ..legible import quoted
 
 
 def refuse_in_memory(path: Path, what: str, columns: Sequence[str] | None) -> None:
     """Refuse what needs data that was an array or a frame in memory."""
-    run, python = shlex.quote(str(path)), f"open it in Python with unveil.Run.load({str(path)!r}, data=x)"
+    run, python = quoted(path), f"open it in Python with unveil.Run.load({str(path)!r}, data=x)"
     saved, given = "x.npz", "numpy.savez('x.npz', x=x), with y=y and z=z where it was given them"
     if columns:
         saved, given = "t.parquet", "frame.to_parquet('t.parquet')"
@@ -27,7 +27,7 @@ def require_source(path: Path, where: str) -> None:
     file, member = split_member(where)
     if not Path(file).is_absolute() or Path(file).exists():
         return
-    run, new = shlex.quote(str(path)), f"PATH:{member}" if member else "PATH"
+    run, new = quoted(path), f"PATH:{member}" if member else "PATH"
     raise RequestError(
         f"The data of {path} is not where it was when the run was fitted: there is no {file!r} now.",
         f"Put it there again, or tell the run where it is: unveil relink {run} {new} (in Python: Run.load(path, "
@@ -38,7 +38,7 @@ def require_source(path: Path, where: str) -> None:
 def refuse_changed(path: Path, where: str, then: int, now: int, in_memory: bool) -> None:
     """Refuse data that are not those that the run at a path was fitted on."""
     counted = f"{now:,} examples are there, and {then:,} were" if now != then else "its values are others"
-    run, judged = shlex.quote(str(path)), shlex.quote(where)
+    run, judged = quoted(path), quoted(where)
     way = (
         f" If it lies elsewhere: unveil relink {run} PATH. To judge the run on all that is there now, what it was "
         f"trained on included: unveil evaluate {run} --data {judged} (score, encode and impute take new x, too)."

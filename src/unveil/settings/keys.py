@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from ..errors import RequestError, nearest
+from ..legible import shortened
 from ..model import Model
 from ..registry import HOMES, load_all, lookup
 from .options import DataOptions, EvaluationOptions, TrainOptions
@@ -20,6 +21,8 @@ from .options import DataOptions, EvaluationOptions, TrainOptions
 PARTS = ("prior", "posterior", "likelihood")
 OPTIONS: dict[str, Callable[..., Any]] = {"data": DataOptions, "train": TrainOptions, "evaluation": EvaluationOptions}
 TYPES = {int: "whole number", float: "number", bool: "true|false", str: "text", types.NoneType: "none"}
+LARGEST = 3.4e38  # about, of float32
+LONGEST = 100  # characters of a wrong value in a sentence
 UNIONS = (typing.Union, types.UnionType)
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -144,7 +147,8 @@ def parse(key: Key, value: Any) -> Any:
     for option in sorted(options, key=lambda o: o is float):
         with contextlib.suppress(TypeError, ValueError, OverflowError):
             return _parse_as(option, value)
-    raise RequestError(f"{key.name} came as {value!r}; it takes {key.type_name} (default {key.default}).")
+    came = shortened(repr(value), LONGEST)
+    raise RequestError(f"{key.name} came as {came}; it takes {key.type_name} (default {key.default}).")
 
 
 def _parse_as(kind: Any, value: Any) -> Any:
@@ -159,7 +163,21 @@ def _parse_as(kind: Any, value: Any) -> Any:
     if kind in (bool, str) and isinstance(value, kind):
         return text
     if kind is int and type(value) is not bool and (isinstance(value, int) or re.fullmatch(r"[+-]?\d+", str(text))):
-        return int(text)
+        return _whole(int(text))
     if kind is float and type(value) is not bool and math.isfinite(float(text)):
-        return float(text)
+        return _single(float(text))
     raise ValueError(f"{value!r} is no {kind}")
+
+
+def _single(value: float) -> float:
+    """A number that torch's default type holds."""
+    if abs(value) > LARGEST:
+        raise ValueError(f"{value} is too large")
+    return value
+
+
+def _whole(value: int) -> int:
+    """A whole number that 64 bits hold, as torch, numpy and every file of a run need it."""
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{value} is too large")
+    return value

@@ -20,6 +20,8 @@ from .encode import CHUNK
 
 FRAMES = ("pandas", "polars", "pyarrow")
 
+HOTTEST = 1_000_000  # beyond it z is no number that a network takes
+
 
 def sample_as_fitted(run: RunStore, num_samples: int = 64, **options: Any) -> Any:
     """New x as `sample` draws them: of a run that was fitted on a table a data frame with its columns and types.
@@ -80,8 +82,9 @@ def _sample_chunk(
 def _spread(model: Model, temperature: float | Sequence[float]) -> float | tuple[float, ...]:
     """One temperature, or one for each group where the model takes them."""
     each = (temperature,) if isinstance(temperature, int | float) else tuple(temperature)
-    if not each or not all(t > 0 for t in each):
-        raise RequestError(f"The temperature is {temperature}; it takes a positive number.")
+    if not each or not all(0 < t <= HOTTEST for t in each):
+        told = ", ".join(map(str, each)) or "empty"
+        raise RequestError(f"The temperature is {told}; it takes a positive number up to {HOTTEST:,}.")
     if len(each) == 1:
         return each[0]
     if not takes_several(type(model).sample, "temperature"):

@@ -1,6 +1,5 @@
 """How good is it, really: what `unveil diagnose` measured of a run, in words, and its posteriors drawn beside p(z)."""
 
-import shlex
 from collections.abc import Callable
 
 import torch
@@ -8,6 +7,7 @@ from markupsafe import Markup
 
 from ...evaluation.diagnose import HEALTHY
 from ...evaluation.findings import quantity
+from ...legible import quoted
 from ...panels import Panel
 from ...use.show import batch_x
 from .. import evidence_figures as draw
@@ -42,7 +42,7 @@ def evidence(subject: Subject) -> Group | None:
     title, what = "How good is it, really", quantity(subject.result)
     if found is None:
         command = Markup("Run <code>unveil diagnose {}</code> to measure the bracket, the gap, islands and structure. ")
-        words = command.format(shlex.quote(str(subject.run.path))) + "The page then shows them here."
+        words = command.format(quoted(subject.run.path)) + "The page then shows them here."
         return Group(title, words, pictures)
     parts = [_part(found, name, *of, what) for name, of in PARTS.items() if name not in MAY_LACK or found.get(name)]
     return Group(title, _measured(found), [*parts[:BEFORE], *pictures, *parts[BEFORE:], _findings(found)])

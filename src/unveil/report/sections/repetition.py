@@ -2,6 +2,9 @@
 
 import shlex
 
+from markupsafe import escape
+
+from ...legible import quoted
 from ...registry import lookup
 from ...runs.command import fit_command, keys_of
 from ...runs.store import RunStore
@@ -13,7 +16,9 @@ from . import section
 @section("made", order=130)
 def made(subject: Subject) -> Group:
     """The commands, where the run can be made again by any, and what is known of data, training and versions."""
-    values = {"commands": repetition(subject.run), "judgement": judgement(subject.run), "subject": subject}
+    commands = repetition(subject.run)
+    whole = None if commands is None else escape("\n".join(commands))  # however long: it is to be copied
+    values = {"commands": whole, "judgement": escape(judgement(subject.run)), "subject": subject}
     return Group("How it was made", "", [Html("", "", "made.html", values)])
 
 
@@ -23,7 +28,7 @@ def repetition(run: RunStore) -> list[str] | None:
     if keys is None:
         return None
     first, *later = run.config.phases
-    again = [f"unveil resume {shlex.quote(str(run.path))} --steps {phase.steps}" for phase in later]
+    again = [f"unveil resume {quoted(run.path)} --steps {phase.steps}" for phase in later]
     return [fit_command(run, keys, first.steps), *again]
 
 
@@ -32,4 +37,4 @@ def judgement(run: RunStore) -> str:
     chosen = run.config.judging
     samples = f" --num-samples {chosen.num_samples}" if chosen.num_samples else ""
     lookup("estimator", chosen.estimator)  # a name that nothing is registered under is no word to copy
-    return f"unveil evaluate {shlex.quote(str(run.path))} --estimator {shlex.quote(chosen.estimator)}{samples}"
+    return f"unveil evaluate {quoted(run.path)} --estimator {shlex.quote(chosen.estimator)}{samples}"
