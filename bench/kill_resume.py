@@ -1,10 +1,11 @@
-"""Kill a digits fit with SIGKILL at a random moment, resume it, compare with a fit that was left alone; 200 times.
+"""Kill a run with SIGKILL at random moments of its life, go on, kill that too, and compare with one left alone.
 
 Usage: python bench/kill_resume.py [TIMES] [WORKERS]
 
-Each fit runs in a forked process that is killed after a random time between the making of its run directory and the
-end of its training; a second forked process resumes it. Weights must agree to the last bit, metrics but for the clock.
-Prints one line per difference and a last line with the count; exit status 1 when anything differed.
+A life is a fit, its judging and its report; half of them go on to a second phase. A forked process lives and is killed
+after a random time; one to three more go on and are killed as well; the last one is left alone. Weights and scores must
+agree to the last bit, metrics, result and choices but for clocks, and the report must be there. Prints a line for each
+difference, where the kills struck, and a last line with the counts; exit status 1 when anything differed.
 """
 
 from __future__ import annotations
@@ -17,109 +18,114 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from unveil.fitting.carry_out import carry_out
-from unveil.fitting.events import Working
-from unveil.fitting.prepare import prepare
-from unveil.report import write_report
-from unveil.runs.store import RunStore
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
 
-OPTIONS = {"train.steps": 400, "train.valid_every": 20, "model.width": 64, "model.latent": 8}
+from hostile.lives import differing, forked, live, page, started, what_it_came_to  # noqa: E402
+from quick import QUICK, short_probes  # noqa: E402
+from unveil.fitting.prepare import Fitting, prepare  # noqa: E402
+from unveil.planning import judging  # noqa: E402
+from unveil.report import write_report  # noqa: E402
+from unveil.runs.standing import Standing  # noqa: E402
+from unveil.runs.store import RunStore  # noqa: E402
 
-
-def train(path: Path) -> None:
-    """Fit until training is over (judging and the report change neither weights nor metrics)."""
-    for event in prepare("digits", out=path, options=OPTIONS).events(write_report):
-        if isinstance(event, Working):
-            return
-
-
-def go_on(path: Path) -> None:
-    for event in carry_out(RunStore.load(path), write_report):
-        if isinstance(event, Working):
-            return
+OPTIONS = QUICK | {"train.steps": 150, "train.valid_every": 10, "model.width": 32, "model.latent": 4}
+SECOND = 60  # steps of the second phase
+MOST = 4  # kills of one life, the first included
+DRAWN = 0.25  # share of the lives whose report is drawn in full, which takes longer than all else; others have a line
 
 
-def forked(work: Callable[[Path], None], path: Path) -> int:
-    """The process id of a child that does the work and ends with status 0."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work(path)
-            status = 0
-        finally:
-            os._exit(status)
-    return child
+def where(path: Path) -> str:
+    """What a process was at when it was killed, by the files that it left."""
+    if not (path / "config.json").is_file():
+        return "beginning"
+    run = RunStore.load(path)
+    found: Standing = run.standing
+    phase = "second phase, " * run.number
+    if not found.is_trained:
+        return f"{phase}training"
+    if found.of_result != run.number:
+        return f"{phase}judging"
+    return f"{phase}report" if not run.report_path.is_file() else f"{phase}the end"
 
 
-def fingerprint(run: Path) -> tuple[bytes, list[dict[str, float]]]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return (run / "weights.safetensors").read_bytes(), [{k: v for k, v in r.items() if k != "time"} for r in rows]
-
-
-def kill_once(folder: Path, span: float, rng: random.Random) -> tuple[str, int]:
-    """(what happened: "killed" or "ended before the kill", the step that the second process started from)."""
-    shutil.rmtree(folder, ignore_errors=True)
-    child = forked(train, folder)
-    while not (folder / "config.json").exists():
-        time.sleep(0.0005)
-    time.sleep(rng.uniform(0, span))
+def killed(work: Callable[[], Any], after: float) -> bool:
+    """Whether a child that does the work was still at it when it was killed, so many seconds later."""
+    child = started(work)
+    time.sleep(after)
     os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if not os.WIFSIGNALED(status):
-        return "ended before the kill", -1
-    saved = [int(f.name) for f in (folder / "state").glob("[0-9]*")] if (folder / "state").is_dir() else []
-    _, status = os.waitpid(forked(go_on, folder), 0)
-    return ("killed" if status == 0 else "not resumed"), max(saved, default=0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def trials(folder: Path, times: int, seed: int) -> list[int]:
-    """The steps that resumed fits started from; a difference is told and counted as −1."""
-    child = forked(train, folder / "whole")
-    while not (folder / "whole" / "config.json").exists():
-        time.sleep(0.0005)
-    start = time.perf_counter()
-    os.waitpid(child, 0)
-    span, whole = time.perf_counter() - start, fingerprint(folder / "whole")
-    rng, found = random.Random(seed), []
-    while len(found) < times:
-        what, step = kill_once(folder / "run", span, rng)
-        if what == "ended before the kill":
-            continue
-        same = what == "killed" and fingerprint(folder / "run") == whole
-        if not same:
-            print(f"trial {len(found)} of worker {seed}: {what}, from step {step}, differs", flush=True)
-        found.append(step if same else -1)
-        if len(found) % 20 == 0:
-            print(f"worker {seed}: {len(found)} kills, {sum(step >= 0 for step in found)} identical", flush=True)
-    return found
+def trial(fit: Fitting, path: Path, steps: int, span: float, rng: random.Random) -> tuple[list[str], str]:
+    """(where each kill struck, what went wrong: "" for nothing)."""
+    shutil.rmtree(path, ignore_errors=True)
+    struck: list[str] = []
+    report = write_report if rng.random() < DRAWN else page
+
+    def work() -> None:
+        live(fit, path, steps, report)
+
+    for _ in range(rng.randint(2, MOST)):
+        if killed(work, rng.uniform(0.02, span)):
+            struck.append(where(path))
+    status, told = forked(work)
+    return struck, "" if status == 0 else f"did not go on: {told[-1000:]}"
+
+
+def trials(folder: Path, times: int, seed: int) -> dict[str, int]:
+    """Counts of kills by where they struck, and of lives that came to the same."""
+    rng, found = random.Random(seed), Counter[str]()
+    fit = prepare("digits", out=folder / "any", options=OPTIONS)
+    whole, span = {}, {}
+    for steps in (0, SECOND):
+        begun = time.perf_counter()
+        status, told = forked(lambda steps=steps: live(fit, folder / f"whole{steps}", steps))
+        assert status == 0, told
+        span[steps], whole[steps] = time.perf_counter() - begun, what_it_came_to(folder / f"whole{steps}")
+    while sum(found[name] for name in found if name != "lives" and name != "same") < times:
+        steps = rng.choice((0, SECOND))
+        struck, wrong = trial(fit, folder / "run", steps, span[steps], rng)
+        wrong = wrong or ", ".join(differing(whole[steps], what_it_came_to(folder / "run")))
+        found.update([*struck, "lives", *(["same"] if not wrong else [])])
+        if found["lives"] % 10 == 0:
+            print(f"worker {seed}: {found['lives']} lives, {found['same']} the same", flush=True)
+        if wrong:
+            print(f"worker {seed}, life {found['lives']}, killed in {'; '.join(struck)}: {wrong}", flush=True)
+    return dict(found)
 
 
 def main(times: int = 200, workers: int = 2) -> int:
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as name:
-        shares = [times // workers + (i < times % workers) for i in range(workers)]
+    judging.FEWEST_RANKED = 1_000_000  # else a clock says how many are ranked in the second phase
+    begun, found = time.perf_counter(), Counter[str]()
+    with tempfile.TemporaryDirectory() as name, short_probes():
+        folders = [Path(name).resolve() / str(i) for i in range(workers)]
         children = []
-        for i, share in enumerate(shares):
-            (Path(name) / str(i)).mkdir()
+        for i, folder in enumerate(folders):
+            folder.mkdir()
 
-            def work(folder: Path, share: int = share, seed: int = i) -> None:
+            def work(folder: Path = folder, share: int = -(-times // workers), seed: int = i) -> None:
                 (folder / "found.json").write_text(json.dumps(trials(folder, share, seed)))
 
-            children.append(forked(work, Path(name) / str(i)))
+            children.append(started(work))
         for child in children:
             os.waitpid(child, 0)
-        found = [step for i in range(workers) for step in json.loads((Path(name) / str(i) / "found.json").read_text())]
-    same = [step for step in found if step >= 0]
-    middle = sorted(same)[len(same) // 2] if same else None
-    reached = f"; resumed from step {min(same)} to {max(same)}, median {middle}" if same else ""
-    print(f"{len(found)} kills, {len(same)} identical results{reached}")
-    return 0 if len(same) == times else 1
+        for folder in folders:
+            found.update(json.loads((folder / "found.json").read_text()))
+    lives, same = found.pop("lives"), found.pop("same", 0)
+    for place, count in found.most_common():
+        print(f"{count:6} kills in {place}")
+    seconds = time.perf_counter() - begun
+    print(f"{sum(found.values())} kills in {lives} lives, {same} lives came to the same, {seconds:.0f} s")
+    return 0 if same == lives else 1
 
 
 if __name__ == "__main__":

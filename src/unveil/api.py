@@ -189,7 +189,9 @@ class Run:
 
     def report(self, *, open: bool = False) -> Path:
         """Write report.html (one file, no network) and return its path."""
-        path = write_report(self.store)
+        self.store.require_present()
+        with self.store.lock():
+            path = write_report(self.store)
         if open:
             webbrowser.open(path.resolve().as_uri())
         return path

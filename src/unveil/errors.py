@@ -1,10 +1,20 @@
 """The two ways to fail: the request was wrong (exit 2), or the work failed (exit 1)."""
 
+from __future__ import annotations
+
 import difflib
+import errno
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 
 NEAR = 0.66  # likeness of two names from which one may be meant by the other
+ROOM, PLACE = "Make room on the disk.", "Choose a place that can be written in, or change its permissions."
+FILES = "Too many files are open: raise the limit, such as with ulimit -n 4096."
+REMEDIES = {  # by what the system says when something cannot be written
+    errno.ENOSPC: ROOM, errno.EDQUOT: ROOM, errno.EFBIG: ROOM, errno.EROFS: PLACE, errno.EACCES: PLACE,
+    errno.EPERM: PLACE, errno.EIO: "The disk may be faulty.", errno.EMFILE: FILES, errno.ENFILE: FILES,
+}  # fmt: skip
 
 
 class RequestError(ValueError):
@@ -72,6 +82,23 @@ def at_least(least: int, name: str, value: int, most: int | None = None) -> None
     if value < least or (most is not None and value > most):
         ends = f"from {least} upwards" if most is None else f"from {least} to {most:,}"
         raise RequestError(f"{name} is {value}; it takes a whole number {ends}.")
+
+
+class Unwritten(WorkError):
+    """A file could not be written: a full disk, a folder that is read-only, a limit."""
+
+    @classmethod
+    def of(cls, path: Path, error: OSError) -> Unwritten:
+        """What the system said of a path, and what helps."""
+        return cls(f"{path} could not be written: {error.strerror or error}.", REMEDIES.get(error.errno or 0, ""))
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether memory ran out: torch and the libraries below it say so in words."""
+    told = ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc", "can't start new thread")
+    if isinstance(error, RuntimeError):
+        return any(words in str(error).lower() for words in told)
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 class Interrupted(WorkError):

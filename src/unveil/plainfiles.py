@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import RequestError, WorkError
+from .errors import RequestError, Unwritten
 
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 FOLDER = getattr(os, "O_DIRECTORY", 0)
@@ -64,6 +64,49 @@ def opened(path: Path, flags: int) -> Iterator[int]:
         os.close(handle)
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Work that writes to a path: what the system says against it becomes a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise Unwritten.of(path, error) from error
+
+
+def write_all(handle: int, content: bytes) -> None:
+    """Write every byte to a descriptor; the system may take fewer at once."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those that it lies in; one that is there stays as it is."""
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write files into, which gets its name when all are there; nothing stays of one that fails."""
+    path = path.resolve()
+    make_folder(path.parent)
+    own = path.with_name(f".unveil-{secrets.token_hex(8)}.tmp")
+    with writing(path):
+        own.mkdir()
+        try:
+            yield own
+            sync_directory(own)
+            os.replace(own, path)  # an empty folder gives way
+        except BaseException:
+            with suppress(OSError):
+                for file in own.iterdir():
+                    file.unlink()
+                own.rmdir()
+            raise
+        sync_directory(path.parent)
+
+
 def read_plain(path: Path) -> bytes:
     """The content of a plain file."""
     with opened(path, os.O_RDONLY) as handle, os.fdopen(handle, "rb", closefd=False) as file:
@@ -77,37 +120,33 @@ def write_atomic(path: Path, content: bytes) -> None:
     """
     require_plain(path)
     name = f".unveil-{secrets.token_hex(8)}.tmp"
-    try:
-        with _folder(path.parent) as folder:
-            try:
-                _write_new(path.parent, name, folder, content, _mode(path))
-                os.replace(_at(path.parent, name, folder), _at(path.parent, path.name, folder), **_both(folder))
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(_at(path.parent, name, folder), **_one(folder))
-                raise
-            if folder is not None:
-                os.fsync(folder)
-    except OSError as error:
-        raise WorkError(f"{path} could not be written: {error.strerror or error}.") from error
+    with writing(path), _folder(path.parent) as folder:
+        try:
+            _write_new(path.parent, name, folder, content, _mode(path))
+            os.replace(_at(path.parent, name, folder), _at(path.parent, path.name, folder), **_both(folder))
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(_at(path.parent, name, folder), **_one(folder))
+            raise
+        if folder is not None:
+            os.fsync(folder)
 
 
 def write_output(path: Path, content: bytes) -> None:
     """Write what a person asked for: into a FIFO or a device, through a link, or as a plain file."""
     if path.exists() and not path.is_file():
-        try:
+        with writing(path):
             path.write_bytes(content)
-        except OSError as error:
-            raise WorkError(f"{path} could not be written: {error.strerror or error}.") from error
         return
     write_atomic(path.resolve() if path.is_symlink() else path, content)
 
 
 def remove_temporary(folder: Path) -> None:
     """Remove plain files that a killed process left under a temporary name."""
-    for path in folder.iterdir():
-        if TEMPORARY.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
-            path.unlink(missing_ok=True)
+    with writing(folder):
+        for path in folder.iterdir():
+            if TEMPORARY.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
+                path.unlink(missing_ok=True)
 
 
 def sync_directory(path: Path) -> None:
@@ -138,12 +177,13 @@ def _mode(path: Path) -> int | None:
 def _write_new(parent: Path, name: str, folder: int | None, content: bytes, mode: int | None) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | getattr(os, "O_BINARY", 0)
     handle = os.open(_at(parent, name, folder), flags, 0o666, **_one(folder))
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
+    try:
+        write_all(handle, content)
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(handle, mode)
         os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _at(parent: Path, name: str, folder: int | None) -> str:

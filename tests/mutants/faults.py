@@ -634,9 +634,65 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
         "tests/hostile/test_words.py::test_a_list_of_runs_sends_no_control_characters",
     ),
     fault(
-        "nobody-kept-out", "train/checkpoint.py",
-        "lock.acquire(timeout=0)", "pass",
+        "nobody-kept-out", "runs/locking.py",
+        "lock.acquire(timeout=PATIENCE, poll_interval=EVERY)", "pass",
         "tests/runs/test_laws.py::test_a_second_writer_is_kept_out",
+    ),
+    fault(
+        "a-killed-process-said-to-hold-a-run", "runs/locking.py",
+        "if host == socket.gethostname() and abs(_begun(pid) - begun) > SLACK:", "if False:",
+        "tests/runs/test_locking.py::test_a_note_of_a_killed_process_names_nobody",
+    ),
+    fault(
+        "two-fits-in-one-folder", "runs/locking.py",
+        "        except FileExistsError:\n            return False",
+        "        except FileExistsError:\n            return True",
+        "tests/runs/test_locking.py::test_fits_that_begin_at_one_moment_have_each_their_folder_and_their_choices",
+    ),
+    fault(
+        "choices-of-before-the-lock", "runs/store.py",
+        "                self._refresh()", "                pass",
+        "tests/runs/test_locking.py::test_choices_that_another_process_wrote_are_read_again",
+    ),
+    fault(
+        "files-of-two-phases-taken-for-one", "runs/standing.py",
+        "if of is not None and of != self.of_weights]", "if False]",
+        "tests/runs/test_standing.py::test_a_mixture_of_phases_is_named",
+    ),
+    fault(
+        "finished-without-a-report", "fitting/phases.py",
+        "elif run.is_finished and run.report_path.is_file():", "elif run.is_finished:",
+        "tests/runs/test_standing.py::test_resume_makes_what_is_missing_and_trains_nothing",
+    ),
+    fault(
+        "trained-again-for-a-lost-file", "fitting/carry_out.py",
+        "if not run.standing.is_trained and not run.is_finished:", "if True:",
+        "tests/runs/test_standing.py::test_weights_are_enough_to_go_on_from",
+    ),
+    fault(
+        "a-report-of-another-result-kept", "runs/store.py",
+        "            self.report_path.unlink(missing_ok=True)", "            pass",
+        "tests/hostile/test_faults.py::test_a_life_that_is_struck_comes_to_the_same",
+    ),
+    fault(
+        "half-a-row-of-metrics-left", "runs/metrics.py",
+        "os.ftruncate(handle, size)", "pass",
+        "tests/hostile/test_faults.py::test_a_row_of_metrics_is_there_whole_or_not_at_all",
+    ),
+    fault(
+        "half-a-pack-left", "plainfiles.py",
+        "                own.rmdir()", "                pass",
+        "tests/hostile/test_faults.py::test_a_verb_on_a_full_disk_leaves_everything_as_it_was",
+    ),
+    fault(
+        "memory-found-short-in-the-first-step", "planning/plan.py",
+        "    check_memory(model, each, batch if asked else min(batch, fits))", "    pass",
+        "tests/planning/test_memory.py::test_a_fit_that_is_too_large_says_what_needs_less",
+    ),
+    fault(
+        "limits-of-control-groups-unseen", "planning/available.py",
+        "for group in (folder, *folder.parents):", "for group in (folder,):",
+        "tests/planning/test_memory.py::test_the_limits_of_control_groups_count",
     ),
     fault(
         "run-overwritten", "runs/paths.py",

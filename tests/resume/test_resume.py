@@ -139,7 +139,7 @@ def test_a_signal_saves_and_says_how_to_go_on(whole: Path, tmp_path: Path) -> No
 
 
 def test_a_second_process_is_kept_out(whole: Path) -> None:
-    from unveil.train.checkpoint import only_one
+    from unveil.runs.locking import only_one
 
     with only_one(whole):
         refused = unveil("resume", str(whole), "--steps", "10")
@@ -150,6 +150,7 @@ def test_a_second_process_is_kept_out(whole: Path) -> None:
 def test_a_finished_run_opens_a_declared_new_phase(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(whole, run)
+    (run / "report.html").touch()
     refused = unveil("resume", str(run))
     assert refused.code == 2 and "--epochs" in refused.err
     before = json.loads((run / "result.json").read_text())

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from ..errors import Interrupted, RequestError, WorkError, close
+from ..errors import Interrupted, RequestError, WorkError, close, is_memory
 from ..legible import readable, shortened
 from .app import MOST
 from .familiar import ADVICE
@@ -109,13 +109,6 @@ def system_failure(error: OSError) -> Failure:
     exit, sentence, hint = SYSTEM.get(error.errno or 0, (1, error.strerror or str(error), ""))
     name = readable(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes | os.PathLike) else ""
     return Failure(exit, f"{sentence}{f': {shortened(name, LONGEST)}' if name else ''}.", hint)
-
-
-def is_memory(error: BaseException) -> bool:
-    """Whether memory ran out; torch says so in words."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(s in str(error) for s in ("out of memory", "can't allocate memory"))
-    )
 
 
 def usage_failure(error: Any) -> Failure:

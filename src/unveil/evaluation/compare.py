@@ -88,6 +88,8 @@ def compare(runs: Sequence[RunStore]) -> Comparison:
     """
     if len(runs) < 2:
         raise RequestError(f"{len(runs)} run came; a comparison takes at least two.")
+    for run in runs:
+        run.require_present()
     for other in runs[1:]:
         _require_same_data(runs[0], other)
     mixed = len({run.result.get("condition") for run in runs}) > 1

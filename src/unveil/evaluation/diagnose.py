@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..data import Split
 from ..diagnostics.aggregate import aggregate
 from ..diagnostics.audit import Audit, audit
 from ..diagnostics.bracket import bracket
@@ -76,8 +77,16 @@ def diagnose_run(
 
     Arguments: limit, examples of bracket and gap, 100 unless told; seed, of all noise; progress, told what begins.
     """
-    started, told = time.perf_counter(), progress or (lambda name: None)
-    chosen, source, name = choose_split(run, limit=limit, seed=seed)
+    run.require_present()
+    chosen = choose_split(run, limit=limit, seed=seed)
+    with run.lock():
+        return _diagnosed(run, chosen, limit, seed, progress or (lambda name: None))
+
+
+def _diagnosed(
+    run: RunStore, split: tuple[Split, str, str], limit: int | None, seed: int, told: Progress
+) -> dict[str, Any]:
+    started, (chosen, source, name) = time.perf_counter(), split
     model, data = run.model, run.data
     whole = of_one_quantity(model, chosen)
     few = whole.spread(limit or EXAMPLES, seed)

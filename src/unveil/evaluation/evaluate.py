@@ -46,6 +46,7 @@ def evaluate_run(
         seed: of the draws.
         precision: "bf16" runs the decoder in bfloat16; the result then holds `precision_difference`, what that changes.
     """
+    run.require_one_phase()
     judge = _judge(run, estimator, num_samples, options or {})
     check_precision(run.model, judge, precision)
     chosen, source, name = choose_split(run, data, split, simulate, limit, seed)

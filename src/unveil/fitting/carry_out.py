@@ -1,10 +1,12 @@
 """Training, judging and reporting of a run, wherever its directory stands."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from ..data import Data, Split
+from ..errors import Unwritten
 from ..estimators.base import Estimate, Estimator, evaluate
 from ..evaluation.baselines.fit import fit_baselines
 from ..evaluation.findings import conclude
@@ -14,6 +16,7 @@ from ..evaluation.splits import is_conditioned, of_one_quantity
 from ..legible import quoted
 from ..model import Model
 from ..ops import threads
+from ..planning.memory import within_memory
 from ..runs.store import RESULT, RunStore
 from ..use.reference import scored
 from .events import Event, Finished, Working
@@ -25,18 +28,29 @@ Report = Callable[[RunStore], object]  # writes the page of a finished run
 
 
 def carry_out(run: RunStore, report: Report, problem: Any = None, model: Model | None = None) -> Iterator[Event]:
-    """Train from wherever the directory stands, then judge, compare and report.
+    """Train from wherever the directory stands, then judge, compare and report: what is there is not made again.
 
     Arguments: report, what writes the page of a finished run; problem, compiled, and model, initialised,
     where the caller has them.
     """
-    with run.lock(), stop_requests() as stop, threads(run.phase.threads):
-        data = placed(run.data, run.device)
-        trainer = Trainer(run, data, model, problem)
-        yield from trainer.train(stop)
+    with saying_how_to_go_on(run), run.lock(), stop_requests() as stop, threads(run.phase.threads):
+        if not run.standing.is_trained and not run.is_finished:
+            yield from Trainer(run, placed(run.data, run.device), model, problem).train(stop)
         with stop.at_once(run.path):
-            yield from _judge(run, data)
+            if not (run.is_finished and run.standing.agrees):
+                yield from _judge(run, placed(run.data, run.device))
         yield from _report(run, report)
+
+
+@contextmanager
+def saying_how_to_go_on(run: RunStore) -> Iterator[None]:
+    """Work on a run whose files hold what was done when the disk or the memory ends: said with what goes on."""
+    less = "Give it more, or fit anew with a smaller train.batch_size or model.width."
+    try:
+        with within_memory(f"this work on {run.path}", f"{less} What was made is kept. {run.judged_again}"):
+            yield
+    except Unwritten as error:
+        raise Unwritten(error.message, f"{error.hint} {run.judged_again}".strip()) from error
 
 
 def _judge(run: RunStore, data: Data) -> Iterator[Event]:
@@ -62,7 +76,7 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
         **report_estimate(run, judge, test),
         "seconds": round(test.seconds, 3),
         "seed": run.config.seed,
-        "phase": len(run.config.phases) - 1,
+        "phase": run.number,
         "valid_log_px": float(valid.log_px.mean()),
         "baselines": [b.compared_with(compared.log_px.numpy()) for b in baselines],
         "baselines_left_out": list(left_out),
@@ -82,8 +96,9 @@ def _judged_as_test(model: Model, valid: Split, judge: Estimator, reference: Est
 
 def _report(run: RunStore, report: Report) -> Iterator[Event]:
     """report.html, and what to say at the end."""
-    yield Working("report", 0, 1)
-    report(run)
+    if not run.report_path.is_file():
+        yield Working("report", 0, 1)
+        report(run)
     commands = (
         f"unveil report {quoted(run.path)} --open",
         f"unveil diagnose {quoted(run.path)}",

@@ -15,6 +15,7 @@ from ..model import Model
 from ..objectives import Objective
 from ..planning.latents import with_latents
 from ..planning.measure import pick_device
+from ..planning.memory import within_memory
 from ..planning.network import asks, passes_within, verdict, with_patches
 from ..planning.plan import Plan, Request, check_counts, resolve
 from ..registry import describe, seeded
@@ -43,7 +44,8 @@ SHORT = {
 class Fitting:
     """A fit that is resolved and has written nothing yet.
 
-    Arguments: path of the run to be; config, what config.json will hold; lines, what was picked and why.
+    Arguments: path of the run to be; config, what config.json will hold; lines, what was picked and why; numbered,
+    whether the path was picked, and is the next one where another fit takes it before this one starts.
     """
 
     path: Path
@@ -53,10 +55,11 @@ class Fitting:
     model: Model = field(repr=False)
     plan: Plan = field(repr=False)
     parts: dict[str, Any] = field(repr=False)
+    numbered: bool = False
 
     def start(self) -> RunStore:
         """Make the run directory; nothing is trained yet."""
-        return RunStore.create(self.path, self.config, self.data, self.parts)
+        return RunStore.create(self.path, self.config, self.data, self.parts, self.numbered)
 
     def events(self, report: Report) -> Iterator[Event]:
         """Train, judge and report, one event at a time; `report` writes the page of a finished run."""
@@ -98,7 +101,8 @@ def prepare(
         raise RequestError("The model is built already, so keys such as model.latent cannot be used; leave them out.")
     check_writable(Path("runs")) if out is None else check_new(Path(out))
     device = pick_device(choices.train.device)
-    data = load(source, y=y, z=z, **vars(choices.data))
+    with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
+        data = load(source, y=y, z=z, **vars(choices.data))
     goal = choices.objective() if isinstance(objective, str) else objective
     built, told = _build(model, choices, data, goal, seed, device)
     if built.solves == "all" and "objective" in asked | _named("objective", objective):
@@ -108,14 +112,15 @@ def prepare(
         )
     goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
     data = placed(replace(data, notes=(*data.notes, *said_of_classes(data, built))), device)
-    plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
+    with within_memory("a step of this fit", "Give a smaller train.batch_size or model.width."):
+        plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
     plan = replace(plan, notes=(*told, *plan.notes))
     path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
     in_memory = not isinstance(source, str | Path) or y is not None or z is not None
     config = _config(in_memory, data, built, goal, choices, plan, seed)
     numbers = sum(t.numel() for t in built.state_dict().values())
     check_space(path, 10 * 4 * numbers + 20_000_000)
-    return Fitting(path, config, explain(data, built, config), data, built, plan, own_parts(built))
+    return Fitting(path, config, explain(data, built, config), data, built, plan, own_parts(built), out is None)
 
 
 def dotted(name: str) -> str:

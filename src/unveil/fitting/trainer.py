@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..data import Data
+from ..errors import RequestError
 from ..model import Model
 from ..ops import seed_of
 from ..runs.store import RunStore
@@ -63,7 +64,7 @@ class Trainer:
         self.run, self.data, self.stages, self.index = run, data, run.stages(), 0
         looked_at = run.phase.valid_examples
         self.valid = data.valid if looked_at is None else data.valid.spread(looked_at)
-        self.number, self.best = len(run.config.phases) - 1, Best()
+        self.number, self.best = run.number, Best()
         self.best_weights: dict[str, torch.Tensor] = {}
         self.sums: dict[str, torch.Tensor] = {}  # on the device: reading a number would make an accelerator wait
         self.count, self.stopped, self.trained_seconds = 0, False, 0.0
@@ -97,6 +98,7 @@ class Trainer:
                 yield self._enter_next()
             yield from self._train_stage(stop)
         self.state.average.model.load_state_dict(self.best_weights)
+        self.run.sync_metrics()
         self.run.write_weights(self.state.average.model)
 
     def _train_stage(self, stop: StopRequests) -> Iterator[Event]:
@@ -212,7 +214,9 @@ class Trainer:
             self.index = found.values.get("stage", 0)
             self.state = TrainState(self.run.new_model(), self.stage)
             self._take_up(found)
-            if self.made > 0 and not self.is_over:
+            if self.is_over:
+                self._save()  # under its own name, which a kill may have kept it from; older ones go
+            elif self.made > 0:
                 self.run.add_continuation(self.made)
             return
         self.state = TrainState(self._first_model(model), self.stage)
@@ -223,6 +227,11 @@ class Trainer:
             kept = self.run.model
             self.run.forget()
             return kept
+        if self.run.standing.of_result is not None:
+            raise RequestError(
+                f"{self.run.path} was fitted, and its weights and its states are gone: there is nothing to go on from.",
+                "Put its weights back, or fit it anew.",
+            )
         self.run.drop_metrics()
         if model is None:  # killed before its first checkpoint: the start is a function of the seed
             model = self.run.new_model(seed=self.run.phase.seed)

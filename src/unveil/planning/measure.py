@@ -24,6 +24,7 @@ from ..train.loop import TrainState
 from ..train.loop import fit as train
 from ..train.stage import Stage
 from ..train.validation import validate
+from .available import available
 
 UNCOUNTED, TIMED = 3, 100  # updates that are made first, and those whose time counts, at most
 SERVED = 5  # updates of the training for each one that is timed
@@ -80,7 +81,7 @@ def free_bytes(device: torch.device) -> float:
     """The memory that a device can still give."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
-    return float(psutil.virtual_memory().available)
+    return available()[0]
 
 
 class Probe:
@@ -183,4 +184,4 @@ def pick_device(name: str) -> str:
 def memory() -> tuple[float, float]:
     """(needed, free) in GB: what this process holds after the probes, and what the machine could still give it."""
     held = psutil.Process().memory_info().rss
-    return held / 1e9, (held + psutil.virtual_memory().available) / 1e9
+    return held / 1e9, (held + available()[0]) / 1e9

@@ -21,6 +21,7 @@ from ..settings.phase import Phase
 from ..train.stage import Stage
 from .judging import beside, check_judging, plan_judging
 from .measure import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
+from .memory import check_memory
 from .stages import check_stages, plan_stages, with_prior_share
 
 DEFAULT_MINUTES = 10.0
@@ -197,9 +198,11 @@ def _fitting_batch(request: Request) -> tuple[int, list[str]]:
     free, each = free_bytes(device_of(model)), bytes_per_row(model, request.data, request.objective)
     fixed = bytes_of_weights(model)
     fits = max(1, int((MEMORY_SHARE * free - fixed) / each))
+    asked = request.options.batch_size != "auto"
+    check_memory(model, each, batch if asked else min(batch, fits))
     if batch <= fits:
         return batch, []
-    if request.options.batch_size != "auto":
+    if asked:
         needed = (fixed + each * batch) / 1e9
         return batch, [f"A batch of {batch} needs about {needed:.1f} GB, and {free / 1e9:.1f} GB are free."]
     while batch > fits:

@@ -13,6 +13,7 @@ from ..errors import RequestError, positive
 from ..files import write_json
 from ..output.counting import counting
 from ..output.streams import is_terminal, say
+from ..plainfiles import make_folder
 from ..records import read_record
 from ..runs.paths import check_writable, missing_file
 from ..settings.judging import make_estimator
@@ -99,7 +100,7 @@ def _opened(new: Reproduction) -> Reproduction:
     path, options = new.path, dict(new.options)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         check_writable(path)
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         write_json(path / FILE, new.to_json())
         return new
     if not (path / FILE).is_file():

@@ -4,6 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 
 from ..errors import RequestError
 from ..files import plain
-from ..plainfiles import opened, read_plain, write_atomic
+from ..plainfiles import opened, read_plain, write_all, write_atomic, writing
 from ..records import parsed
 from .schemas import Row
 
@@ -52,14 +53,20 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 
 def append_metrics(path: Path, row: Mapping[str, Any]) -> None:
-    """Add a row; a number that is not finite is null."""
-    with opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as handle:
-        os.write(handle, (json.dumps(plain(row), allow_nan=False) + "\n").encode())
+    """Add a row, the whole of it or nothing; a number that is not finite is null."""
+    with writing(path), opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as handle:
+        size = os.fstat(handle).st_size
+        try:
+            write_all(handle, (json.dumps(plain(row), allow_nan=False) + "\n").encode())
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(handle, size)
+            raise
 
 
 def sync_metrics(path: Path) -> int:
     """Bring the rows to the disk, and say how many bytes they are: a checkpoint counts on them."""
-    with opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as handle:
+    with writing(path), opened(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as handle:
         os.fsync(handle)
         return os.fstat(handle).st_size
 
@@ -70,7 +77,7 @@ def cut_metrics(path: Path, size: int) -> None:
     What was written after `size` bytes goes, and so do a half line and lines that are no rows. A file that lost rows is
     not filled up to `size`: that is said, since the curves have a gap then.
     """
-    with opened(path, os.O_RDWR | os.O_CREAT) as handle:
+    with writing(path), opened(path, os.O_RDWR | os.O_CREAT) as handle:
         found = os.fstat(handle).st_size
         with os.fdopen(os.dup(handle), "rb") as file:
             content = file.read(min(size, found))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from ..errors import RequestError
 from ..legible import quoted
-from ..plainfiles import require_folder, require_plain
+from ..plainfiles import TEMPORARY, require_folder, require_plain
 
 OWN = (
     "config.json", "data.json", "result.json", "diagnosis.json", "continuations.json", "metrics.jsonl", "pack.json",
-    "weights.safetensors", "scores.safetensors", "report.html", ".lock",
+    "weights.safetensors", "scores.safetensors", "report.html", ".lock", ".lock.json",
 )  # fmt: skip
+LOCK, HOLDER = OWN[-2:]
+BEGUN = ("config.json", "data.json", HOLDER, LOCK)  # what the beginning of a run writes
 
 
 def check_new(path: Path) -> None:
@@ -21,12 +23,18 @@ def check_new(path: Path) -> None:
         os.fsencode(path).decode()
     except UnicodeDecodeError as error:
         raise RequestError(f"The run came as {path}; the name of a run is UTF-8.", "Choose another --out.") from error
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not is_begun(path)):
         held = missing_file(path) is None
         hint = f"Choose another --out{f', or go on with it: unveil resume {quoted(path)}' if held else '.'}"
         what = "holds a run" if held else "is not empty"
         raise RequestError(f"{path} {what}, and a run is never overwritten.", hint)
     check_writable(path)
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a folder holds only what a killed fit left that had not come to its config.json."""
+    names = {each.name for each in path.iterdir()}
+    return LOCK in names and all(name in BEGUN[1:] or TEMPORARY.fullmatch(name) for name in names)
 
 
 def check_writable(path: Path) -> None:

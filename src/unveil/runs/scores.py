@@ -36,10 +36,10 @@ class Scoring:
         return {field.name: str(getattr(self, field.name)) for field in fields(self)}
 
 
-def write_scores(path: Path, scoring: Scoring, scores: Mapping[str, Tensor]) -> None:
-    """Keep log p(x) [N] by name; `scoring` is how "valid" was computed."""
+def write_scores(path: Path, scoring: Scoring, scores: Mapping[str, Tensor], phase: int) -> None:
+    """Keep log p(x) [N] by name; `scoring` is how "valid" was computed, phase the number of the judged one."""
     held = {name: log_px.clone() for name, log_px in scores.items()}
-    write_atomic(path, save(held, metadata=scoring.told))
+    write_atomic(path, save(held, metadata=scoring.told | {"phase": str(phase)}))
 
 
 def read_scores(path: Path, name: str, again: str) -> tuple[np.ndarray, dict[str, str]]:

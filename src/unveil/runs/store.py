@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,21 +20,22 @@ from ..data import Data, Split, load
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import sha256_of, write_json
-from ..legible import quoted
 from ..model import Model
 from ..objectives import Objective
 from ..ops import has_device
-from ..plainfiles import read_plain, write_atomic
+from ..plainfiles import read_plain, write_atomic, writing
 from ..records import CHANGED, read_record
 from ..registry import rebuild, seeded
 from ..settings.phase import Phase
-from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, only_one, save_checkpoint, save_weights
+from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, save_weights
 from ..train.stage import Stage
 from .config import CONFIG, RunConfig
+from .locking import holder, made_alone, only_one
 from .metrics import append_metrics, cut_metrics, read_metrics, sync_metrics
-from .paths import check_new, nearby_runs, require_own
+from .paths import nearby_runs, require_own
 from .schemas import ConfigFile, ContinuationsFile, DataFile, DiagnosisFile, ResultFile, StateValues
 from .scores import Scoring, judged_again, read_scores, write_scores
+from .standing import Standing
 from .whereabouts import refuse_changed, refuse_in_memory, require_source
 
 DATA, RESULT = "unveil-data-1", "unveil-result-1"
@@ -58,21 +60,25 @@ class RunStore:
         self.path, self.config = path, config
         self._parts, self._data = dict(parts or {}), data
         self._model: Model | None = None
+        self._is_held = False
 
     @classmethod
     def create(
-        cls, path: Path | str, config: RunConfig, data: Data, parts: Mapping[str, Any] | None = None
+        cls,
+        path: Path | str,
+        config: RunConfig,
+        data: Data,
+        parts: Mapping[str, Any] | None = None,
+        numbered: bool = False,
     ) -> RunStore:
-        """A new directory with config.json and data.json; one that holds anything is never overwritten."""
-        path = Path(path)
-        check_new(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RequestError(f"The directory {path} cannot be made: {error.strerror or error}.") from error
-        store = cls(path, config, parts=parts, data=data)
-        write_json(path / "data.json", data.to_json())
-        store.write_config(config)
+        """A new directory with config.json and data.json; one that holds anything is never overwritten.
+
+        Arguments: numbered, whether the path ends with a number, and a taken one means the next.
+        """
+        with made_alone(Path(path), numbered) as own:
+            store = cls(own, config, parts=parts, data=data)
+            write_json(own / "data.json", data.to_json())
+            store.write_config(config)
         return store
 
     @classmethod
@@ -123,24 +129,64 @@ class RunStore:
     @property
     def is_finished(self) -> bool:
         """Whether training of every phase is over and judged."""
-        return (self.path / "result.json").is_file() and self.result["phase"] == len(self.config.phases) - 1
+        return self.standing.is_judged
+
+    @property
+    def number(self) -> int:
+        """The number of the present phase, from 0."""
+        return len(self.config.phases) - 1
+
+    @property
+    def standing(self) -> Standing:
+        """Which phase each file is of, as they are now."""
+        return self._standing(self.path)
+
+    def _standing(self, folder: Path) -> Standing:
+        return Standing(folder / WEIGHTS, folder / SCORES, folder / "result.json", self.number, RESULT)
 
     def require_finished(self) -> None:
         if not self.is_finished:
-            raise RequestError(f"{self.path} is not finished.", f"First: unveil resume {quoted(self.path)}")
+            raise RequestError(self._unfinished, self._completed)
+
+    def require_one_phase(self) -> None:
+        """Refuse a run whose files are of several phases, which a kill may leave: they do not speak of one model."""
+        if not self.is_pack and self.standing.mixture:
+            raise RequestError(self._unfinished, self._completed)
+
+    def require_present(self) -> None:
+        """Refuse a run whose result is of an earlier phase than the present one."""
+        self.require_one_phase()
+        if (found := self.standing.of_result) is not None and found != self.number:
+            raise RequestError(self._unfinished, self._completed)
+
+    @property
+    def _unfinished(self) -> str:
+        now, found = f" phase {self.number + 1} of" * (self.number > 0), self.standing
+        if found.mixture:
+            return f"{self.path} was stopped in{now or ' the middle of'} its work: it holds {found.mixture}."
+        if found.damaged:
+            return f"{self.path} is not finished: its {found.damaged} is not whole."
+        return f"{self.path} is not finished{f': it is in phase {self.number + 1}' * (self.number > 0)}."
+
+    @property
+    def _completed(self) -> str:
+        """What finishes the run, or who is at it."""
+        who = "" if self._is_held else holder(self.path)
+        return f"{who} is working on it: wait for that." if who else self.judged_again
 
     @property
     def result(self) -> dict[str, Any]:
         """result.json: the judged test bound and what goes with it."""
         if not (self.path / "result.json").is_file():
-            raise RequestError(f"{self.path} has no result yet.", f"Finish it with: unveil resume {quoted(self.path)}")
+            raise RequestError(f"{self.path} has no result yet.", self._completed)
         return read_record(self.path / "result.json", RESULT, ResultFile)
 
     @property
     def diagnosis(self) -> dict[str, Any] | None:
-        """diagnosis.json, as `unveil diagnose` wrote it, or None."""
+        """diagnosis.json, as `unveil diagnose` wrote it in the present phase, or None."""
         path = self.path / "diagnosis.json"
-        return read_record(path, DIAGNOSIS, DiagnosisFile) if path.is_file() else None
+        found = read_record(path, DIAGNOSIS, DiagnosisFile) if path.is_file() else {}
+        return found if found.get("phase", 0) == self.number and found else None
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -233,9 +279,7 @@ class RunStore:
         if self._model is None:
             weights = self.path / WEIGHTS
             if not weights.is_file():
-                raise RequestError(
-                    f"{self.path} has no weights yet.", f"Finish it with: unveil resume {quoted(self.path)}"
-                )
+                raise RequestError(f"{self.path} has no weights yet.", self._completed)
             model = self.new_model()
             load_weights(weights, model)
             self._model = model.eval()
@@ -293,19 +337,38 @@ class RunStore:
         """Drop the model held in memory, so that the next use reads the weights on disk."""
         self._model = None
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Keep a second process out while this one writes."""
-        return only_one(self.path)
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep a second process out while this one writes; what another has changed until now is read again."""
+        if self._is_held:
+            yield
+            return
+        with only_one(self.path):
+            self._is_held = True
+            try:
+                self._refresh()
+                yield
+            finally:
+                self._is_held = False
+
+    def _refresh(self) -> None:
+        found = RunConfig.of_json(read_record(self.path / "config.json", CONFIG, ConfigFile))
+        if found.to_json() != json.loads(json.dumps(self.config.to_json())):
+            self.config = found
+        self.forget()
 
     def write_config(self, config: RunConfig) -> None:
         write_json(self.path / "config.json", config.to_json())
         self.config = config
 
     def write_result(self, result: Mapping[str, Any]) -> None:
+        """Keep what the run came to. The report of what was before goes first: none speaks of another result."""
+        with writing(self.report_path):
+            self.report_path.unlink(missing_ok=True)
         write_json(self.path / "result.json", result)
 
     def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
-        write_json(self.path / "diagnosis.json", diagnosis)
+        write_json(self.path / "diagnosis.json", {**diagnosis, "phase": self.number})
 
     @property
     def report_path(self) -> Path:
@@ -322,10 +385,11 @@ class RunStore:
         unless that is log p(x|label).
         """
         kept = {"valid": valid, "test": test, "test_without_labels": test_without_labels}
-        write_scores(self.path / SCORES, self.scoring(), kept)
+        write_scores(self.path / SCORES, self.scoring(), kept, self.number)
 
     def write_weights(self, model: Model) -> None:
-        save_weights(self.path / WEIGHTS, model)
+        """Keep the weights of the end of the present phase."""
+        save_weights(self.path / WEIGHTS, model, self.number)
         self.forget()
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:
@@ -333,7 +397,7 @@ class RunStore:
 
     def add_continuation(self, step: int) -> None:
         """Note that training goes on from a step."""
-        row = {"phase": len(self.config.phases) - 1, "from_step": step, "at": round(time.time(), 3)}
+        row = {"phase": self.number, "from_step": step, "at": round(time.time(), 3)}
         found = {"format": CONTINUATIONS, "continuations": [*self.continuations, row]}
         write_json(self.path / "continuations.json", found)
 
@@ -349,12 +413,15 @@ class RunStore:
         cut_metrics(self._metrics, size)
 
     def drop_metrics(self) -> None:
-        self._metrics.unlink(missing_ok=True)
+        with writing(self._metrics):
+            self._metrics.unlink(missing_ok=True)
 
     def write_pack(self, out: Path, pack: Mapping[str, Any]) -> None:
         """Write what encode, score, sample and decode need into a new folder, and pack.json beside it."""
         for name in (WEIGHTS, SCORES):
             write_atomic(out / name, read_plain(self.path / name))
+        if not self._standing(out).agrees:  # another process has written one of them in the meantime
+            raise RequestError(f"{self.path} holds scores of other weights than its own.", self._completed)
         write_json(out / "data.json", self.data_info | {"source": Path(self.data_info["source"]).name})
         write_json(out / "config.json", self.config.slim().to_json())
         write_json(out / PACK, pack)

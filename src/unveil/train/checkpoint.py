@@ -6,7 +6,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,16 @@ from msgspec import Struct
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from ..errors import RequestError, WorkError
+from ..errors import RequestError, Unwritten, WorkError
 from ..files import sha256_of, write_json
 from ..model import Model
 from ..plainfiles import (
     TEMPORARY,
-    remove_temporary,
     require_folder,
     require_plain,
     sync_directory,
     write_atomic,
+    writing,
 )
 from ..records import Count, Sha256, Text, check_record, read_record
 
@@ -61,6 +61,26 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
     require_folder(root)
     final, temporary = root / f"{checkpoint.step:08d}", root / f".{checkpoint.step:08d}.tmp"
     try:
+        _write(root, final, temporary, checkpoint)
+    except Unwritten:
+        if not _whole(temporary):
+            with contextlib.suppress(OSError):
+                _remove(temporary)
+        raise
+    with writing(root):
+        if not _whole(final):
+            _remove(final)  # the one before it is taken up again
+            raise WorkError(
+                f"The checkpoint {final} reads back differently from what was written; the disk may be faulty."
+            )
+        before = max((path for path in root.iterdir() if path.name.isdigit() and path.name < final.name), default=None)
+        for other in root.iterdir():  # of a later step is one of the phase before, or of a training that fell back
+            if other not in (final, before):
+                _remove(other)
+
+
+def _write(root: Path, final: Path, temporary: Path, checkpoint: Checkpoint) -> None:
+    with writing(final):
         root.mkdir(exist_ok=True)
         if _whole(temporary) and not _whole(final):  # its writer was killed before it could rename it
             _remove(final)
@@ -81,15 +101,6 @@ def save_checkpoint(root: Path, checkpoint: Checkpoint) -> None:
         _remove(final)
         os.replace(temporary, final)
         sync_directory(root)
-    except OSError as error:
-        raise WorkError(f"The checkpoint {final} could not be written: {error.strerror or error}.") from error
-    if not _whole(final):
-        _remove(final)  # the one before it is taken up again
-        raise WorkError(f"The checkpoint {final} reads back differently from what was written; the disk may be faulty.")
-    before = max((path for path in root.iterdir() if path.name.isdigit() and path.name < final.name), default=None)
-    for other in root.iterdir():  # one of a later step is of the phase before this one, or of a training that fell back
-        if other not in (final, before):
-            _remove(other)
 
 
 def _remove(folder: Path) -> None:
@@ -162,13 +173,15 @@ def load_checkpoint(root: Path, kind: Any = dict) -> Checkpoint | None:
 
 
 def _say_damaged(damaged: list[Path], taken: Path) -> None:
-    if damaged:
+    if damaged and _step_of(damaged[0]) > _step_of(taken):  # of the same step it is one that was being replaced
         told = f"The state {damaged[0]} is damaged. Training goes on from the one before it, step {_step_of(taken):,}."
         warnings.warn(told, stacklevel=2)
 
 
-def save_weights(path: Path, model: Model) -> None:
-    write_atomic(path, save({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}))
+def save_weights(path: Path, model: Model, phase: int = 0) -> None:
+    """Write the weights of a model, and the number of the phase at whose end they stand."""
+    held = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    write_atomic(path, save(held, metadata={"phase": str(phase)}))
 
 
 def load_weights(path: Path, model: Model) -> None:
@@ -207,23 +220,3 @@ def _is_other(found: torch.Tensor, wanted: torch.Tensor) -> bool:
         return False
     floats = found.is_floating_point() and wanted.is_floating_point()
     return not floats or torch.promote_types(found.dtype, wanted.dtype) != wanted.dtype
-
-
-@contextlib.contextmanager
-def only_one(run: Path) -> Iterator[None]:
-    """Keep a second process out of a run while this one writes in it."""
-    from filelock import FileLock, Timeout  # here, so that a packed model opens without it
-
-    require_plain(run / ".lock")
-    lock = FileLock(run / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RequestError(f"Another process is working on {run}; wait for it, or stop it.") from error
-    except OSError as error:
-        raise RequestError(f"{run} cannot be locked for writing: {error.strerror or error}.") from error
-    try:
-        remove_temporary(run)
-        yield
-    finally:
-        lock.release()

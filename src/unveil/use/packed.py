@@ -15,6 +15,7 @@ import torch
 from ..data.columnforms import brought
 from ..errors import RequestError
 from ..files import check_space
+from ..plainfiles import whole_folder
 from ..runs.given import fitted_forms
 from ..runs.paths import check_writable, missing_file
 from ..runs.store import RunStore
@@ -39,8 +40,8 @@ def pack(run: RunStore, out: Path | str) -> Path:
     check_writable(out)
     check_space(out, run.pack_bytes)
     run.require_whole()
-    out.mkdir(parents=True, exist_ok=True)
-    run.write_pack(out, {"format": PACK, "log_px": run.result["log_px"], "domain": run.domain.to_json()})
+    with whole_folder(out) as folder:
+        run.write_pack(folder, {"format": PACK, "log_px": run.result["log_px"], "domain": run.domain.to_json()})
     return out
 
 

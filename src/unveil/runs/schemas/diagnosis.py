@@ -173,3 +173,4 @@ class DiagnosisFile(Struct):
     sentences: list[Text]
     why: dict[str, Text]
     codebook: Worded | None = None
+    phase: Count = 0
