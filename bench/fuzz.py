@@ -48,13 +48,13 @@ def grown(before: int) -> int:
     """How far the largest size of this process went beyond an earlier one, in bytes; counted anew from here."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if peak - before > 2**26:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     return peak - before
 
 
 def held() -> int:
     """The size of this process in memory, in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
 
 
 def judged(name: str, seed: int, folder: Path) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def work(names: list[str], cases: range, told: Connection) -> None:
     """Judge cases in turn of the readers, and tell of each before and after."""
     signal.signal(signal.SIGALRM, late)
     readers.enter()
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + GUARD, resource.RLIM_INFINITY))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libtiff says of every damaged file
     with tempfile.TemporaryDirectory() as folder:
