@@ -26,7 +26,7 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from hostile import fuzzing, readers
+from hostile import fuzzing, readers, run_readers
 
 LIMIT = 5  # seconds of a case
 DEAD = 60  # seconds without a sign of life, after which a process is ended
@@ -85,6 +85,7 @@ def work(names: list[str], cases: range, told: Connection) -> None:
     """Judge cases in turn of the readers, and tell of each before and after."""
     signal.signal(signal.SIGALRM, late)
     readers.enter()
+    run_readers.enter()
     used = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + GUARD, resource.RLIM_INFINITY))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libtiff says of every damaged file
@@ -156,6 +157,7 @@ def keep(out: Path, name: str, number: int) -> None:
 def main() -> None:
     asked = options()
     readers.enter()
+    run_readers.enter()
     names = [name for name in fuzzing.READERS if asked.only in name]
     every = range(asked.first, asked.first + asked.cases)
     workers = [Worker(names, every[i :: asked.workers]) for i in range(asked.workers)]

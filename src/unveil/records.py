@@ -76,6 +76,8 @@ def check_record(found: Any, kind: Any, path: Path | str) -> None:
     except (msgspec.ValidationError, RecursionError) as error:
         hint = NEWER if "unknown field" in str(error) else CHANGED
         raise Damaged(f"{path} is not what unveil writes: {in_words(error)}.", hint) from error
+    except UnicodeEncodeError as error:  # half a pair, in a key or where a name is expected
+        raise Damaged(f"{path} is not what unveil writes: a name in it is no Unicode.", CHANGED) from error
 
 
 def parsed(content: bytes) -> Any:

@@ -7,13 +7,15 @@ any other exception is a fault. Everything is drawn from `random.Random`: a case
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unveil.errors import RequestError, WorkError
 
@@ -25,6 +27,11 @@ NUMBERS = (
 WORDS = (
     b'"', b"'", b",", b";", b"\t", b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80",
     b"{", b"}", b"[", b"]", b":", b"(", b"%", b"\\", b"..", b"/", b"$(x)", b"\x1b[2J", "\u202e".encode(), b"[" * 3000,
+)  # fmt: skip
+KEYS = ("new", "kind", "name", "class", "domain")
+VALUES: tuple[Any, ...] = (
+    None, True, False, -1, 0, 1, 2, 3, 7, 64, 0.5, 10**6, 2**31, 2**62, 2**70, 1e300, -1e300, "", "x", "vae", "auto",
+    "levels", "real", "iwae", "exact", "cuda", "\x1b[2J", "\udcff", "a" * 5000, [], [1], [[1]], {}, {"a": 1},
 )  # fmt: skip
 MOST = 1 << 16  # bytes that a change adds, at most
 
@@ -110,7 +117,33 @@ def reword(data: bytearray, rng: random.Random, corpus: list[bytes]) -> None:
     data[at : at + rng.choice((0, 1))] = rng.choice(WORDS)
 
 
-CHANGES = (flip, truncate, insert, remove, duplicate, splice, resize, renumber, reword)
+def revalue(data: bytearray, rng: random.Random, corpus: list[bytes]) -> None:
+    """Another value at a place of JSON, or none, or one more; data that is no JSON stays as it is."""
+    try:
+        whole = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if found := list(holders(whole)):
+        held = rng.choice(found)
+        place = rng.choice(list(held) if isinstance(held, dict) else range(len(held)))
+        if rng.random() < 0.2:
+            del held[place]
+        elif rng.random() < 0.1 and isinstance(held, dict):
+            held[rng.choice(KEYS)] = rng.choice(VALUES)
+        else:
+            held[place] = rng.choice(VALUES)
+        data[:] = json.dumps(whole).encode()
+
+
+def holders(value: Any) -> Iterator[Any]:
+    """Objects and lists that hold something, from the outermost inwards."""
+    if isinstance(value, dict | list) and value:
+        yield value
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from holders(inner)
+
+
+CHANGES = (flip, truncate, insert, remove, duplicate, splice, resize, renumber, reword, revalue)
 
 
 def case(reader: Reader, seed: int) -> bytes:

@@ -87,6 +87,7 @@ CASES: tuple[tuple[str, tuple[Any, ...], Any, str], ...] = (
     ("config.json", ("model", "likelihood", "domain", "domain", "kind"), 3, "kind must be a text"),
     ("config.json", ("model",), {"kind": "prior", "name": "standard_normal", "num_latents": 2}, "is no model but"),
     ("config.json", ("objective", "name"), "vae", "There is no objective named 'vae'"),
+    ("config.json", ("source", "kind"), "\udcff", "a name in it is no Unicode"),
     ("data.json", ("domain", "shape"), [4, 16], r"the file has the shape \[8, 8\] and a domain of the shape \[4, 16\]"),
     ("data.json", ("domain", "num_levels"), 18, "and data.json tell of other x: .*levels.17.*levels.18"),
     ("data.json", ("shape",), [2**31, 2**31], "shape"),

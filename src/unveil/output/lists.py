@@ -47,14 +47,15 @@ def _default(value: Any) -> str:
 
 def print_runs(folder: Path) -> None:
     """The runs in a folder, with what they came to."""
-    rows = [_run_row(path) for path in runs_in(folder)]
+    rows = [run_row(path) for path in runs_in(folder)]
     if rows:
         print_rows(rows, ("run", "model", "source", "nats", "how"))
     else:
         print_lines([f"There is no run in {folder.resolve()}. Make one with: unveil fit SOURCE"])
 
 
-def _run_row(path: Path) -> tuple[str, ...]:
+def run_row(path: Path) -> tuple[str, ...]:
+    """A run in a table; of one that cannot be read, why."""
     try:
         run = RunStore.load(path)
         model, source = run.config.model_name, run.config.where
