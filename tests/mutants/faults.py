@@ -575,7 +575,7 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
     ),
     fault(
         "checksum-not-read", "train/checkpoint.py",
-        'manifest["sha256"] == sha256_of(folder / TENSORS)', 'manifest["sha256"]',
+        'same and found["sha256"] == sha256_of(folder / TENSORS)', 'same',
         "tests/runs/test_laws.py::test_a_damaged_state_is_passed_over_for_an_older_one_or_refused",
     ),
     fault(
