@@ -104,7 +104,7 @@ CASES: tuple[tuple[str, tuple[Any, ...], Any, str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("name", "place", "value", "words"), CASES, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(("name", "place", "value", "words"), CASES, ids=[case[3][:50] for case in CASES])
 def test_what_is_wrong_is_one_sentence(name: str, place: tuple[Any, ...], value: Any, words: str, run: Path) -> None:
     change(run / name, place, value)
     with pytest.raises(RequestError, match=words) as told:

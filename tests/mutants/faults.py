@@ -751,6 +751,68 @@ STARTS = (
         "tests/use/test_odd_rows.py::test_a_value_that_cannot_be_has_probability_0",
     ),
 )
+RECORDS = (  # a file of a run is checked whole, within limits, before anything of it is used
+    fault(
+        "json-of-any-depth", "records.py",
+        "    _check_depth(found)\n    return found", "    return found",
+        "tests/hostile/test_schemas.py::test_what_is_no_json_within_the_limits",
+    ),
+    fault(
+        "numbers-of-any-length", "records.py",
+        "if len(text) > MOST_DIGITS:", "if False:",
+        "tests/hostile/test_schemas.py::test_what_is_no_json_within_the_limits",
+    ),
+    fault(
+        "json-of-any-size", "records.py",
+        "if os.fstat(handle).st_size > MOST_BYTES:", "if False:",
+        "tests/hostile/test_schemas.py::test_a_file_that_is_too_large_is_not_read",
+    ),
+    fault(
+        "record-of-any-kind", "records.py",
+        "        msgspec.convert(found, kind)\n", "        found, kind\n",
+        "tests/hostile/test_schemas.py::test_what_is_wrong_is_one_sentence",
+    ),
+    fault(
+        "part-of-any-type", "registry.py",
+        "if not _is_a(value, hints[name]):", "if False:",
+        "tests/hostile/test_schemas.py::test_what_is_wrong_is_one_sentence",
+    ),
+    fault(
+        "model-of-any-size", "allowance.py",
+        "if self.left < 0:", "if False:",
+        "tests/hostile/test_schemas.py::test_a_model_takes_no_more_than_it_may",
+    ),
+    fault(
+        "model-of-other-x", "runs/store.py",
+        "if model.domain != self.domain:", "if False:",
+        "tests/hostile/test_schemas.py::test_what_is_wrong_is_one_sentence",
+    ),
+    fault(
+        "only-one-state-kept", "train/checkpoint.py",
+        "if other not in (final, before):", "if other != final:",
+        "tests/runs/test_laws.py::test_the_state_before_goes_only_when_the_new_one_was_read_back",
+    ),
+    fault(
+        "values-of-a-state-unchecked", "train/checkpoint.py",
+        "found if same and found", "found if found",
+        "tests/hostile/test_schemas.py::test_a_damaged_newest_state_falls_back_and_says_so",
+    ),
+    fault(
+        "broken-rows-kept", "runs/metrics.py",
+        'if line.endswith(b"\\n") and _row(line) is not None', 'if line.endswith(b"\\n")',
+        "tests/hostile/test_schemas.py::test_a_line_that_is_no_row_is_left_out_and_cut",
+    ),
+    fault(
+        "bad-run-stops-the-list", "output/lists.py",
+        "except (RequestError, OSError) as error:", "except OSError as error:",
+        "tests/hostile/test_schemas.py::test_one_bad_run_never_stops_the_list",
+    ),
+    fault(
+        "damaged-pack", "use/packed.py",
+        "    run.require_whole()\n", "",
+        "tests/hostile/test_schemas.py::test_nothing_damaged_is_packed",
+    ),
+)
 # fmt: on
 
-MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES)
+MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS)
