@@ -783,8 +783,8 @@ RECORDS = (  # a file of a run is checked whole, within limits, before anything 
         "tests/hostile/test_schemas.py::test_a_model_takes_no_more_than_it_may",
     ),
     fault(
-        "model-of-other-x", "runs/store.py",
-        "if model.domain != self.domain:", "if False:",
+        "model-of-other-x", "runs/building.py",
+        "if model.domain != domain:", "if False:",
         "tests/hostile/test_schemas.py::test_what_is_wrong_is_one_sentence",
     ),
     fault(

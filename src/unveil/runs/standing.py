@@ -85,6 +85,16 @@ class Standing:
         told = [f"{name} of phase {of + 1}" for name, of in others.items() if of is not None and of != self.of_weights]
         return f"weights of phase {self.of_weights + 1} beside {' and '.join(told)}" if told else ""
 
+    def unfinished(self, path: Path) -> str:
+        """What is missing of a run, in a sentence."""
+        later = f"phase {self.now + 1}" if self.now else ""
+        if self.mixture:
+            where = f"in {later} of" if later else "in the middle of"
+            return f"{path} was stopped {where} its work: it holds {self.mixture}."
+        if self.damaged:
+            return f"{path} is not finished: its {self.damaged} is not whole."
+        return f"{path} is not finished{f': it is in {later}' if later else ''}."
+
 
 def _number(told: dict[str, Any], name: str) -> int | None:
     found = str(told.get(name, ""))

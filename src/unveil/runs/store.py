@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from ..allowance import BESIDE, Allowance
 from ..data import Data, Split, load
 from ..domain import Domain
 from ..errors import RequestError
@@ -24,11 +23,12 @@ from ..model import Model
 from ..objectives import Objective
 from ..ops import has_device
 from ..plainfiles import read_plain, write_atomic, writing
-from ..records import CHANGED, read_record
-from ..registry import rebuild, seeded
+from ..records import read_record
+from ..registry import rebuild
 from ..settings.phase import Phase
 from ..train.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint, save_weights
 from ..train.stage import Stage
+from .building import built
 from .config import CONFIG, RunConfig
 from .locking import holder, made_alone, only_one
 from .metrics import append_metrics, cut_metrics, read_metrics, sync_metrics
@@ -146,27 +146,18 @@ class RunStore:
 
     def require_finished(self) -> None:
         if not self.is_finished:
-            raise RequestError(self._unfinished, self._completed)
+            raise RequestError(self.standing.unfinished(self.path), self._completed)
 
     def require_one_phase(self) -> None:
         """Refuse a run whose files are of several phases, which a kill may leave: they do not speak of one model."""
         if not self.is_pack and self.standing.mixture:
-            raise RequestError(self._unfinished, self._completed)
+            raise RequestError(self.standing.unfinished(self.path), self._completed)
 
     def require_present(self) -> None:
         """Refuse a run whose result is of an earlier phase than the present one."""
         self.require_one_phase()
         if (found := self.standing.of_result) is not None and found != self.number:
-            raise RequestError(self._unfinished, self._completed)
-
-    @property
-    def _unfinished(self) -> str:
-        now, found = f" phase {self.number + 1} of" * (self.number > 0), self.standing
-        if found.mixture:
-            return f"{self.path} was stopped in{now or ' the middle of'} its work: it holds {found.mixture}."
-        if found.damaged:
-            return f"{self.path} is not finished: its {found.damaged} is not whole."
-        return f"{self.path} is not finished{f': it is in phase {self.number + 1}' * (self.number > 0)}."
+            raise RequestError(self.standing.unfinished(self.path), self._completed)
 
     @property
     def _completed(self) -> str:
@@ -252,26 +243,9 @@ class RunStore:
         )
 
     def new_model(self, seed: int = 0) -> Model:
-        """The model as built, with the initial weights of a seed; refused where it takes far more than its weights."""
-        what = f"The model in {self.path / 'config.json'}"
-        with Allowance(self._allowed, what):
-            model = seeded(self.config.model, seed, self._parts)
-        if not isinstance(model, Model):
-            raise RequestError(f"{what} is no model but {type(model).__name__}.", CHANGED)
-        if model.domain != self.domain:
-            of = " and ".join(f"{domain} of shape {domain.shape}" for domain in (model.domain, self.domain))
-            raise RequestError(f"{what} and data.json tell of other x: {of}.", CHANGED)
-        return model.to(self.device)
-
-    @property
-    def _allowed(self) -> int:
-        """Bytes that a model may take while it is built: of its weights three times, or half of the free memory."""
-        weights = self.path / WEIGHTS
-        if weights.is_file():
-            return 3 * weights.stat().st_size + BESIDE
-        from psutil import virtual_memory  # here, so that a packed model opens without it
-
-        return int(virtual_memory().available // 2)
+        """The model as built, with the initial weights of a seed."""
+        found = built(self.config.model, self.domain, self.path / WEIGHTS, seed=seed, parts=self._parts)
+        return found.to(self.device)
 
     @property
     def model(self) -> Model:
