@@ -3,6 +3,7 @@ time for what is measured, adapted and drawn beside it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -93,3 +94,12 @@ def fitted(source: Any, out: Path, *, report: bool = False, baselines: bool = Fa
             pass
     own = {name: options.get(name) for name in ("y", "z")}
     return Run.load(out) if isinstance(source, str | Path) else Run.load(out, data=source, **own)
+
+
+def forget_sums(run: Path) -> None:
+    """Take from a result what it says of the files that it was made of, as earlier versions said nothing."""
+    path = run / "result.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("run", "weights_sha256", "scores_sha256"):
+        found.pop(name)
+    path.write_text(json.dumps(found), encoding="utf-8")

@@ -645,8 +645,7 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
     ),
     fault(
         "two-fits-in-one-folder", "runs/locking.py",
-        "        except FileExistsError:\n            return False",
-        "        except FileExistsError:\n            return True",
+        "            path.mkdir()", "            path.mkdir(exist_ok=True)",
         "tests/runs/test_locking.py::test_fits_that_begin_at_one_moment_have_each_their_folder_and_their_choices",
     ),
     fault(
@@ -754,7 +753,7 @@ STARTS = (
 RECORDS = (  # a file of a run is checked whole, within limits, before anything of it is used
     fault(
         "json-of-any-depth", "records.py",
-        "    _check_depth(found)\n    return found", "    return found",
+        "    _check_depth(found)", "    pass",
         "tests/hostile/test_schemas.py::test_what_is_no_json_within_the_limits",
     ),
     fault(
@@ -769,7 +768,7 @@ RECORDS = (  # a file of a run is checked whole, within limits, before anything 
     ),
     fault(
         "record-of-any-kind", "records.py",
-        "        msgspec.convert(found, kind)\n", "        found, kind\n",
+        "        msgspec.convert(found, kind)", "        pass",
         "tests/hostile/test_schemas.py::test_what_is_wrong_is_one_sentence",
     ),
     fault(
@@ -809,7 +808,7 @@ RECORDS = (  # a file of a run is checked whole, within limits, before anything 
     ),
     fault(
         "damaged-pack", "use/packed.py",
-        "    run.require_whole()\n", "",
+        "    run.require_whole()", "    pass",
         "tests/hostile/test_schemas.py::test_nothing_damaged_is_packed",
     ),
 )

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from quick import fitted
 from unveil.api import Run, compare, pack, resume
 from unveil.errors import RequestError
 from unveil.files import write_json
+from unveil.runs.seals import sealed
 from unveil.train.checkpoint import save_weights
 
 
@@ -65,7 +67,7 @@ def test_weights_are_enough_to_go_on_from(run: Path, monkeypatch: pytest.MonkeyP
 def test_a_fitted_run_without_weights_and_states_is_not_begun_again(run: Path) -> None:
     (run / "weights.safetensors").unlink()
     shutil.rmtree(run / "state")
-    with pytest.raises(RequestError, match="its weights and its states are gone"):
+    with pytest.raises(RequestError, match="its own weights and states are gone"):
         resume(run)
 
 
@@ -88,7 +90,7 @@ JUDGES: dict[str, Callable[[Run, Path], Any]] = {
 def test_a_mixture_of_phases_is_named(run: Path, tmp_path: Path, verb: str) -> None:
     """Killed between weights and scores of a second phase."""
     found = in_phase_2(run)
-    save_weights(run / "weights.safetensors", found.model, 1)
+    save_weights(run / "weights.safetensors", found.model, sealed(found.store.seal | {"phase": "1"}))
     with pytest.raises(RequestError) as refused:
         JUDGES[verb](Run.load(run), tmp_path)
     assert "it holds weights of phase 2 beside scores of phase 1 and result of phase 1" in refused.value.message
@@ -97,7 +99,7 @@ def test_a_mixture_of_phases_is_named(run: Path, tmp_path: Path, verb: str) -> N
 
 def test_nothing_is_ranked_among_scores_of_an_earlier_phase(run: Path) -> None:
     found = in_phase_2(run)
-    save_weights(run / "weights.safetensors", found.model, 1)
+    save_weights(run / "weights.safetensors", found.model, sealed(found.store.seal | {"phase": "1"}))
     scores = Run.load(run).score(np.zeros((2, 3), np.float32))
     assert np.isnan(scores.percentile).all() and f"unveil resume {run}" in " ".join(scores.notes)
 
@@ -118,3 +120,71 @@ def test_a_diagnosis_is_of_its_phase(run: Path) -> None:
     found.store.write_diagnosis({"format": "unveil-diagnosis-1", **plain, **parts, **said})
     assert found.diagnosis is not None
     assert in_phase_2(run).diagnosis is None
+
+
+@pytest.fixture(scope="module")
+def other(finished: Path) -> Path:
+    """A run of the same data and model with another seed, so that all shapes are alike."""
+    source, options = str(finished.parent / "x.npy"), {"steps": 4, "latent": 2, "model__width": 4, "report": True}
+    return fitted(source, finished.parent / "other", seed=1, **options).path
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "scores.safetensors", "result.json"])
+@pytest.mark.parametrize("verb", JUDGES)
+def test_a_file_of_another_run_is_named(run: Path, other: Path, tmp_path: Path, name: str, verb: str) -> None:
+    shutil.copy(other / name, run / name)
+    with pytest.raises(RequestError, match=rf"{name.split('.')[0]} of another run|not finished"):
+        JUDGES[verb](Run.load(run), tmp_path)
+
+
+def test_weights_of_another_run_make_nothing(run: Path, other: Path) -> None:
+    shutil.copy(other / "weights.safetensors", run / "weights.safetensors")
+    for verb in (Run.sample, lambda found: found.encode(np.zeros((2, 3), np.float32))):
+        with pytest.raises(RequestError, match=r"is not of the run that config.json and data.json describe"):
+            verb(Run.load(run))
+
+
+def test_a_state_of_another_run_is_not_gone_on_from(run: Path, other: Path) -> None:
+    for name in ("weights.safetensors", "scores.safetensors", "result.json", "report.html"):
+        (run / name).unlink()
+    shutil.rmtree(run / "state")
+    shutil.copytree(other / "state", run / "state")
+    with pytest.raises(RequestError, match=r"state holds a state of another run"):
+        resume(run)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "scores.safetensors"])
+def test_a_changed_byte_is_found_and_resume_mends_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("unveil.fitting.trainer.train", never)
+    monkeypatch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: ([], ()))
+    before = (run / name).read_bytes()
+    (run / name).write_bytes(before[:-2] + bytes([before[-2] ^ 1]) + before[-1:])
+    for verb in JUDGES.values():
+        with pytest.raises(RequestError, match=r"is not the file that the result was made of|other weights|not whole"):
+            verb(Run.load(run), tmp_path)
+    scores = Run.load(run).score(np.zeros((2, 3), np.float32))
+    assert np.isnan(scores.percentile).all() and "not scored by the model of now" in " ".join(scores.notes)
+    assert resume(run).is_finished and (run / "weights.safetensors").read_bytes() == (
+        before if name == "weights.safetensors" else (run / "weights.safetensors").read_bytes()
+    )
+    assert np.isfinite(Run.load(run).score(np.zeros((2, 3), np.float32)).percentile).all()
+
+
+def test_the_same_files_are_the_same_bytes(run: Path, tmp_path: Path) -> None:
+    store = Run.load(run).store
+    scores = [store.scores(name) for name in ("valid", "test", "test_without_labels")]
+    found = set()
+    for _ in range(8):
+        store.write_scores(*(torch.from_numpy(each) for each in scores))
+        store.write_weights(store.model)
+        found.add((run / "scores.safetensors").read_bytes() + (run / "weights.safetensors").read_bytes())
+    assert len(found) == 1
+
+
+def test_an_older_config_beside_newer_files_is_named(run: Path) -> None:
+    found = Run.load(run)
+    save_weights(run / "weights.safetensors", found.model, sealed(found.store.seal | {"phase": "1"}))
+    with pytest.raises(RequestError, match=r"has weights of phase 2 beside a config.json of 1: put the newer back"):
+        Run.load(run).store.require_finished()

@@ -15,7 +15,6 @@ from ..errors import Fact, RequestError, nearest
 from .filetree import many
 from .frames import named_columns
 from .hdf5 import attribute, child, is_dataset, is_text, numbers, opened, place_of, require_group, texts
-from .limits import require_expansion
 from .npyfiles import require_memory
 from .raw import Array, Raw, encode_labels
 from .tablecolumns import listing, near_column
@@ -105,6 +104,8 @@ def _sizes(node: Any) -> tuple[int, int]:
         return node.shape[0], node.shape[1]
     kind = attribute(node, "encoding-type")
     if not isinstance(kind, str) or kind not in SPARSE:
+        if attribute(node, "h5sparse_format") is not None:
+            raise RequestError(f"{place_of(node)} is of an early layout; open it with anndata and write it again.")
         told = "nothing known" if kind is None else repr(kind)[:60]
         raise RequestError(f"{place_of(node)} holds {told}; allowed are dense arrays, {' and '.join(SPARSE)}.")
     found = np.asarray(attribute(node, "shape"))
@@ -122,7 +123,6 @@ def _sparse(node: Any, shape: tuple[int, int]) -> Array:
     values = values.astype(np.float32) if values.dtype == np.float16 else values  # which scipy does not take
     indices, starts = (_whole(child(node, name)) for name in ("indices", "indptr"))
     declared = math.prod(shape) * values.dtype.itemsize
-    require_expansion(declared, values.nbytes + indices.nbytes + starts.nbytes, where)
     require_memory(declared, where)
     try:
         found = getattr(sparse, kind)((values, indices, starts), shape)
@@ -146,7 +146,8 @@ def _names(file: Any, columns: int) -> tuple[str, ...] | None:
     index = attribute(var, "_index")
     if not isinstance(index, str):
         raise RequestError(f"{place_of(var)} does not say which column names the variables; write the file again.")
-    found = texts(child(var, index))
+    node = child(var, index)
+    found = texts(node if is_dataset(node) else child(node, "values"))
     if len(found) != columns:
         raise RequestError(f"{place_of(var)} names {len(found)} variables, and X has {columns} columns.")
     return tuple(found) if len(set(found)) == len(found) else None
@@ -159,12 +160,26 @@ def _column(obs: Any, name: str, path: Path, rows: int) -> Array:
             f"data.label names a column {name!r}, which obs of {path} does not have.", near_column(name, obs)
         )
     node = child(obs, name)
+    if not is_dataset(node) and "values" in node and "mask" in node:
+        return _nullable(node, rows)
     if not is_dataset(node) and "codes" not in node:
         kind = attribute(node, "encoding-type")
         raise RequestError(f"data.label={name} came as {kind}; labels are integers or text.")
     found = _values(node) if is_dataset(node) else _categories(node)
     if found.shape != (rows,):
         raise RequestError(f"{place_of(node)} holds labels of shape {found.shape} for {rows} examples; one each, (N,).")
+    return found
+
+
+def _nullable(node: Any, rows: int) -> Array:
+    """Labels [N] of which some are missing: values beside a mask, that is true where there is none."""
+    held, mask = _values(child(node, "values")), numbers(child(node, "mask"), "b")
+    if held.shape != (rows,) or mask.shape != (rows,):
+        raise RequestError(
+            f"{place_of(node)} holds labels of shape {held.shape} and a mask {mask.shape} for {rows} examples."
+        )
+    found = held.astype(object)
+    found[mask] = None
     return found
 
 

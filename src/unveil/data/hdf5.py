@@ -65,8 +65,11 @@ def child(group: Any, name: str) -> Any:
     import h5py
 
     require_group(group)
+    first, _, rest = name.partition("/")
+    if first and rest:  # a name with a stroke is kept as groups inside each other
+        return child(child(group, first), rest)
     where = f"{place_of(group)}/{name}".replace(":/", ":", 1)
-    link = group.get(name, getlink=True) if "/" not in name and name not in ("", ".") else None
+    link = group.get(name, getlink=True) if name not in ("", ".", "..") and "/" not in name else None
     if link is None:
         raise RequestError(f"{where} is missing; write the file again with adata.write().")
     if not isinstance(link, h5py.HardLink):
@@ -90,7 +93,10 @@ def attribute(node: Any, name: str) -> Any:
     held = node.attrs.get_id(name)
     if math.prod(held.shape or ()) * held.dtype.itemsize > MAX_ATTRIBUTE:
         raise RequestError(f"The attribute {name!r} of {place_of(node)} is larger than {MAX_ATTRIBUTE:,} bytes.")
-    return node.attrs[name]
+    found = node.attrs[name]
+    if isinstance(found, np.ndarray) and found.shape == (1,):  # as R writes a single value
+        found = found[0]
+    return found.decode(errors="replace") if isinstance(found, bytes) else found
 
 
 def numbers(dataset: Any, kinds: str = "biuf") -> Array:

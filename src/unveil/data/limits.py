@@ -14,8 +14,9 @@ MEBI = 2**20
 EXPANSION = 1040
 FREE = 64 * MEBI
 
-# Text is packed less closely, and each of its lines takes time: numbers in text become a tenth, zeros less.
-TEXT_EXPANSION = 100
+# Text is packed less closely, and each of its lines takes time: numbers in text become a tenth, a bag of words of which
+# one in 500 occurs a 240th.
+TEXT_EXPANSION = 400
 
 # Tables. A density of more columns than this is out of reach of every model here, and each costs a name, a form, a
 # counter and a sentence. A cell holds a number or a word; a line that goes on for longer is no line of a table.

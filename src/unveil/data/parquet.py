@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import RequestError
 from .frames import named_columns
-from .limits import require_columns, require_expansion
+from .limits import require_columns
 from .npyfiles import require_memory
 from .tablecolumns import dropping, named_twice
 
@@ -40,11 +40,9 @@ def read_parquet(path: Path, without: Sequence[str] = ()) -> Any:
 
 
 def _require_cost(path: Path, info: Any, columns: int) -> None:
-    """Refuse more rows than a file of its size can hold, or more bytes than memory does."""
-    stored = path.stat().st_size
+    """Refuse more bytes than memory holds: runs of one value are packed without end, so their size says nothing."""
     groups = [info.row_group(i) for i in range(info.num_row_groups)]
     declared = max(8 * info.num_rows * max(1, columns), sum(group.total_byte_size for group in groups))
-    require_expansion(declared, stored, str(path))
     require_memory(declared, str(path))
 
 
@@ -68,6 +66,5 @@ def _decoded(table: Any, name: str, kind: Any, path: Path) -> Any:
         size += pyarrow.compute.sum(lengths.take(chunk.indices)).as_py() or 0
     if size > table.nbytes:
         way = f"Leave it out: {dropping([name])}"
-        require_expansion(size, path.stat().st_size, f"The column {name!r} of {path}", way)
         require_memory(2 * size, f"The column {name!r} of {path}", way)
     return table.set_column(place, name, column.cast(kind))

@@ -184,7 +184,8 @@ def evaluate(
     if wrong.any():
         row = int(wrong.nonzero()[0])
         raise WorkError(
-            f"log p(x) of row {row} came out as {estimate.log_px[row].item()}.", "Was x in training's units?"
+            f"log p(x) of row {row} came out as {estimate.log_px[row].item()}.",
+            "Was x in training's units? If it was, fit anew with a smaller train.lr.",
         )
     return estimate, time.perf_counter() - start
 

@@ -34,10 +34,10 @@ def carry_out(run: RunStore, report: Report, problem: Any = None, model: Model |
     where the caller has them.
     """
     with saying_how_to_go_on(run), run.lock(), stop_requests() as stop, threads(run.phase.threads):
-        if not run.standing.is_trained and not run.is_finished:
+        if not run.standing.is_trained or run.standing.changed == run.standing.weights.name:
             yield from Trainer(run, placed(run.data, run.device), model, problem).train(stop)
         with stop.at_once(run.path):
-            if not (run.is_finished and run.standing.agrees):
+            if not run.is_finished or run.standing.changed:
                 yield from _judge(run, placed(run.data, run.device))
         yield from _report(run, report)
 
@@ -77,6 +77,7 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
         "seconds": round(test.seconds, 3),
         "seed": run.config.seed,
         "phase": run.number,
+        **run.sums,
         "valid_log_px": float(valid.log_px.mean()),
         "baselines": [b.compared_with(compared.log_px.numpy()) for b in baselines],
         "baselines_left_out": list(left_out),

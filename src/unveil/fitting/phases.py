@@ -22,7 +22,7 @@ def continue_fitting(run: RunStore, report: Report, **budget: Any) -> Iterator[E
     if any(value is not None for value in budget.values()):
         with run.lock():
             open_phase(run, started, **budget)
-    elif run.is_finished and run.report_path.is_file():
+    elif run.is_finished and not run.standing.changed and run.report_path.is_file():
         further = f"unveil resume {quoted(run.path)} --epochs {_epochs_again(run)}"
         raise RequestError(f"{run.path} is finished.", f"To train it further: {further}")
     return carry_out(run, report)

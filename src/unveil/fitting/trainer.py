@@ -194,6 +194,7 @@ class Trainer:
     def _save(self) -> None:
         values = {
             "phase": self.number,
+            "run": self.run.identity,
             "stage": self.index,
             "lr_factor": self.state.lr_factor,
             "best_bound": self.best.bound,
@@ -210,6 +211,8 @@ class Trainer:
 
     def _restore(self, model: Model | None) -> None:
         found = self.run.checkpoint()
+        if found is not None and found.values.get("run") not in (None, self.run.identity):
+            raise RequestError(f"{self.run.path / 'state'} holds a state of another run.", "Put that of this run back.")
         if found is not None and found.values["phase"] == self.number:
             self.index = found.values.get("stage", 0)
             self.state = TrainState(self.run.new_model(), self.stage)
@@ -229,7 +232,7 @@ class Trainer:
             return kept
         if self.run.standing.of_result is not None:
             raise RequestError(
-                f"{self.run.path} was fitted, and its weights and its states are gone: there is nothing to go on from.",
+                f"{self.run.path} was fitted, and its own weights and states are gone: there is nothing to go on from.",
                 "Put its weights back, or fit it anew.",
             )
         self.run.drop_metrics()

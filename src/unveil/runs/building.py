@@ -15,21 +15,27 @@ from ..registry import seeded
 
 
 def built(
-    spec: Mapping[str, Any], domain: Domain, weights: Path, *, seed: int = 0, parts: Mapping[str, Any] | None = None
+    spec: Mapping[str, Any],
+    domain: Domain,
+    weights: Path,
+    where: str,
+    *,
+    seed: int = 0,
+    parts: Mapping[str, Any] | None = None,
 ) -> Model:
     """The model with the initial weights of a seed; refused where it is none, of other x, or larger than its weights.
 
     Arguments: spec, as `registry.describe` gives it; domain, of data.json; weights, their file, which may not be there
-    yet; parts, the user's own pieces.
+    yet; where, the description stands; parts, the user's own pieces.
     """
-    what = f"The model in {weights.parent / 'config.json'}"
+    what = f"The model in {where}"
     with Allowance(_allowed(weights), what):
         model = seeded(spec, seed, parts)
     if not isinstance(model, Model):
         raise RequestError(f"{what} is no model but {type(model).__name__}.", CHANGED)
     if model.domain != domain:
         of = " and ".join(f"{each} of shape {each.shape}" for each in (model.domain, domain))
-        raise RequestError(f"{what} and data.json tell of other x: {of}.", CHANGED)
+        raise RequestError(f"{what} and the data of the run tell of other x: {of}.", CHANGED)
     return model
 
 

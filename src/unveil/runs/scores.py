@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import RequestError
 from ..legible import quoted
 from ..plainfiles import require_plain, write_atomic
+from .seals import sealed, unsealed
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Scoring:
         return {field.name: str(getattr(self, field.name)) for field in fields(self)}
 
 
-def write_scores(path: Path, scoring: Scoring, scores: Mapping[str, Tensor], phase: int) -> None:
-    """Keep log p(x) [N] by name; `scoring` is how "valid" was computed, phase the number of the judged one."""
+def write_scores(path: Path, scoring: Scoring, scores: Mapping[str, Tensor], seal: Mapping[str, str]) -> None:
+    """Keep log p(x) [N] by name; `scoring` is how "valid" was computed, `seal` says of which run and phase they are."""
     held = {name: log_px.clone() for name, log_px in scores.items()}
-    write_atomic(path, save(held, metadata=scoring.told | {"phase": str(phase)}))
+    write_atomic(path, save(held, metadata=sealed({**scoring.told, **seal})))
 
 
 def read_scores(path: Path, name: str, again: str) -> tuple[np.ndarray, dict[str, str]]:
@@ -50,7 +51,7 @@ def read_scores(path: Path, name: str, again: str) -> tuple[np.ndarray, dict[str
     require_plain(path)
     try:
         with safe_open(path, framework="pt") as file:
-            told, found = file.metadata() or {}, file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118
+            told, found = unsealed(file.metadata()), file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise RequestError(f"{path.parent} has no {path.name} that can be read.", again) from error
     if found is None:

@@ -1,4 +1,4 @@
-"""Which phase each file of a run is of: what a finished run has, and a mixture that a kill has left."""
+"""Which run and phase each file of a run is of: what a finished run has, and what does not belong together."""
 
 from __future__ import annotations
 
@@ -7,44 +7,53 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from ..errors import RequestError
 from ..files import sha256_of
-from ..plainfiles import require_plain
 from ..records import read_record
 from .schemas import ResultFile
+from .seals import seal_of
 
 
 @dataclass(frozen=True)
 class Standing:
     """What stands in the directory of a run, phase by phase. Phases count from 0, and are told from 1.
 
-    Arguments: weights, scores, result, their paths; now, the number of the present phase; format, of result.
+    Arguments: weights, scores, result, their paths; now, the number of the present phase; run, the identity of the run;
+    format, of result.
     """
 
     weights: Path
     scores: Path
     result: Path
     now: int
+    run: str
     format: str
 
     @cached_property
-    def of_weights(self) -> int | None:
-        """The phase at whose end the weights stand; None where there are none, or an earlier version wrote them."""
-        return _number(_told(self.weights) or {}, "phase")
-
-    @cached_property
-    def of_result(self) -> int | None:
-        """The phase that the result judges; None where there is none that can be read."""
-        try:
-            return _number(read_record(self.result, self.format, ResultFile), "phase")
-        except (OSError, RequestError):
-            return None
+    def _weighed(self) -> dict[str, str] | None:
+        return seal_of(self.weights)
 
     @cached_property
     def _scored(self) -> dict[str, str] | None:
-        return _told(self.scores)
+        return seal_of(self.scores)
+
+    @cached_property
+    def _found(self) -> dict[str, Any]:
+        """result.json; nothing where there is none that can be read."""
+        try:
+            return read_record(self.result, self.format, ResultFile)
+        except (OSError, RequestError):
+            return {}
+
+    @property
+    def of_weights(self) -> int | None:
+        """The phase at whose end the weights stand; None where there are none, or an earlier version wrote them."""
+        return _number(self._weighed or {}, "phase")
+
+    @property
+    def of_result(self) -> int | None:
+        """The phase that the result judges; None where there is none that can be read."""
+        return _number(self._found, "phase")
 
     @property
     def of_scores(self) -> int | None:
@@ -54,40 +63,65 @@ class Standing:
     @property
     def is_trained(self) -> bool:
         """Whether the weights are those of the end of the present phase; of an earlier version's the result says so."""
-        if self.of_weights is None:
-            return _told(self.weights) is not None and self.of_result == self.now
-        return self.of_weights == self.now
+        if self._weighed is None or self.are_strange:
+            return False
+        return (self.of_result if self.of_weights is None else self.of_weights) == self.now
 
     @property
     def is_judged(self) -> bool:
         """Whether result, scores and weights of the present phase are there."""
-        there = _told(self.weights) is not None and self._scored is not None
+        there = self._weighed is not None and self._scored is not None
         return there and self.of_result == self.now and not self.mixture
+
+    @property
+    def are_strange(self) -> bool:
+        """Whether the weights are of another run."""
+        return self._is_strange(self._weighed or {})
+
+    @property
+    def changed(self) -> str:
+        """The name of a file that is not the one that the result was made of; "" where none is. Reads all of them."""
+        told = {"weights": self._found.get("weights_sha256"), "scores": self._found.get("scores_sha256")}
+        if self.of_result != self.of_weights or not self._weighed:
+            return ""
+        files = ((self.weights, told["weights"]), (self.scores, told["scores"]))
+        found = (path.name for path, known in files if known and path.is_file() and sha256_of(path) != known)
+        return next(found, "" if self.agrees else self.scores.name)
 
     @property
     def agrees(self) -> bool:
         """Whether the scores are of these very weights, as far as is known; reads all of them."""
         scored = (self._scored or {}).get("weights")
-        return scored is None or scored == sha256_of(self.weights)
+        return scored is None or not self.weights.is_file() or scored == sha256_of(self.weights)
 
     @property
     def damaged(self) -> str:
         """The name of a file of tensors that is there and not whole; "" where none is."""
-        found = (path for path in (self.weights, self.scores) if path.is_file() and _told(path) is None)
-        return next((path.name for path in found), "")
+        files = ((self.weights, self._weighed), (self.scores, self._scored))
+        return next((path.name for path, seal in files if path.is_file() and seal is None), "")
 
     @property
     def mixture(self) -> str:
-        """The files that are of other phases than the weights, in words; "" where none is."""
+        """The files that are of another run, or of other phases than the weights, in words; "" where none is."""
+        files = {"weights": self._weighed, "scores": self._scored, "result": self._found}
+        if strange := [name for name, told in files.items() if self._is_strange(told or {})]:
+            return f"{' and '.join(strange)} of another run"
         if self.of_weights is None:
             return ""
         others = {"scores": self.of_scores, "result": self.of_result}
         told = [f"{name} of phase {of + 1}" for name, of in others.items() if of is not None and of != self.of_weights]
         return f"weights of phase {self.of_weights + 1} beside {' and '.join(told)}" if told else ""
 
+    def _is_strange(self, told: dict[str, Any]) -> bool:
+        return bool(told.get("run")) and told["run"] != self.run
+
     def unfinished(self, path: Path) -> str:
         """What is missing of a run, in a sentence."""
         later = f"phase {self.now + 1}" if self.now else ""
+        if (of := self.of_weights or 0) > self.now:
+            return f"{path} has weights of phase {of + 1} beside a config.json of {self.now + 1}: put the newer back."
+        if self.mixture.endswith("run"):
+            return f"{path} holds {self.mixture}."
         if self.mixture:
             where = f"in {later} of" if later else "in the middle of"
             return f"{path} was stopped {where} its work: it holds {self.mixture}."
@@ -99,13 +133,3 @@ class Standing:
 def _number(told: dict[str, Any], name: str) -> int | None:
     found = str(told.get(name, ""))
     return int(found) if found.isdecimal() and len(found) < 9 else None
-
-
-def _told(path: Path) -> dict[str, str] | None:
-    """What a file of tensors says of itself; None where it is not there, or is not whole."""
-    require_plain(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError, RequestError):
-        return None

@@ -19,6 +19,7 @@ from ..data import Data, Split, load
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import sha256_of, write_json
+from ..legible import quoted
 from ..model import Model
 from ..objectives import Objective
 from ..ops import has_device
@@ -35,6 +36,7 @@ from .metrics import append_metrics, cut_metrics, read_metrics, sync_metrics
 from .paths import nearby_runs, require_own
 from .schemas import ConfigFile, ContinuationsFile, DataFile, DiagnosisFile, ResultFile, StateValues
 from .scores import Scoring, judged_again, read_scores, write_scores
+from .seals import identity, sealed
 from .standing import Standing
 from .whereabouts import refuse_changed, refuse_in_memory, require_source
 
@@ -142,16 +144,38 @@ class RunStore:
         return self._standing(self.path)
 
     def _standing(self, folder: Path) -> Standing:
-        return Standing(folder / WEIGHTS, folder / SCORES, folder / "result.json", self.number, RESULT)
+        return Standing(folder / WEIGHTS, folder / SCORES, folder / "result.json", self.number, self.identity, RESULT)
+
+    @cached_property
+    def identity(self) -> str:
+        """What makes the run this one, which each of its files says of itself."""
+        return identity(self.config.model, self.config.seed, self.data_info)
+
+    @property
+    def seal(self) -> dict[str, str]:
+        """What a file of the present phase says of itself."""
+        return {"phase": str(self.number), "run": self.identity}
+
+    @property
+    def sums(self) -> dict[str, str]:
+        """What a result keeps of the files that it was made of."""
+        files = {"weights_sha256": WEIGHTS, "scores_sha256": SCORES}
+        return {"run": self.identity} | {name: sha256_of(self.path / file) for name, file in files.items()}
 
     def require_finished(self) -> None:
         if not self.is_finished:
             raise RequestError(self.standing.unfinished(self.path), self._completed)
 
     def require_one_phase(self) -> None:
-        """Refuse a run whose files are of several phases, which a kill may leave: they do not speak of one model."""
-        if not self.is_pack and self.standing.mixture:
-            raise RequestError(self.standing.unfinished(self.path), self._completed)
+        """Refuse a run whose files are of several phases or runs, or were changed: they do not speak of one model."""
+        standing = self.standing
+        if not self.is_pack and standing.mixture:
+            raise RequestError(standing.unfinished(self.path), self._completed)
+        if not self.is_pack and (name := standing.changed):
+            raise RequestError(
+                f"{self.path / name} is not the file that the result was made of: it was changed or damaged.",
+                f"Take it from a copy, or make it again: unveil resume {quoted(self.path)}",
+            )
 
     def require_present(self) -> None:
         """Refuse a run whose result is of an earlier phase than the present one."""
@@ -244,7 +268,8 @@ class RunStore:
 
     def new_model(self, seed: int = 0) -> Model:
         """The model as built, with the initial weights of a seed."""
-        found = built(self.config.model, self.domain, self.path / WEIGHTS, seed=seed, parts=self._parts)
+        where = str(self.path / "config.json")
+        found = built(self.config.model, self.domain, self.path / WEIGHTS, where, seed=seed, parts=self._parts)
         return found.to(self.device)
 
     @property
@@ -255,6 +280,11 @@ class RunStore:
             if not weights.is_file():
                 raise RequestError(f"{self.path} has no weights yet.", self._completed)
             model = self.new_model()
+            if self.standing.are_strange:
+                raise RequestError(
+                    f"{weights} is not of the run that config.json and data.json describe.",
+                    "Put the files of one run together.",
+                )
             load_weights(weights, model)
             self._model = model.eval()
         return self._model
@@ -359,11 +389,11 @@ class RunStore:
         unless that is log p(x|label).
         """
         kept = {"valid": valid, "test": test, "test_without_labels": test_without_labels}
-        write_scores(self.path / SCORES, self.scoring(), kept, self.number)
+        write_scores(self.path / SCORES, self.scoring(), kept, self.seal)
 
     def write_weights(self, model: Model) -> None:
         """Keep the weights of the end of the present phase."""
-        save_weights(self.path / WEIGHTS, model, self.number)
+        save_weights(self.path / WEIGHTS, model, sealed(self.seal))
         self.forget()
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> None:

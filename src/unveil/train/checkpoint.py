@@ -27,7 +27,7 @@ from ..plainfiles import (
     write_atomic,
     writing,
 )
-from ..records import Count, Sha256, Text, check_record, read_record
+from ..records import CHANGED, Count, Sha256, Text, check_record, read_record
 
 FORMAT = "unveil-state-1"
 STATE, TENSORS = "state.json", "tensors.safetensors"
@@ -178,10 +178,10 @@ def _say_damaged(damaged: list[Path], taken: Path) -> None:
         warnings.warn(told, stacklevel=2)
 
 
-def save_weights(path: Path, model: Model, phase: int = 0) -> None:
-    """Write the weights of a model, and the number of the phase at whose end they stand."""
+def save_weights(path: Path, model: Model, told: Mapping[str, str] | None = None) -> None:
+    """Write the weights of a model, and what is told of them: of several keys the order is of chance."""
     held = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    write_atomic(path, save(held, metadata={"phase": str(phase)}))
+    write_atomic(path, save(held, metadata=dict(told or {})))
 
 
 def load_weights(path: Path, model: Model) -> None:
@@ -192,6 +192,8 @@ def load_weights(path: Path, model: Model) -> None:
     except (OSError, SafetensorError) as error:
         raise RequestError(f"{path} is not a whole safetensors file ({error}); the run must be fitted anew.") from error
     check_names(path, found, model.state_dict())
+    if wild := [name for name, held in found.items() if held.is_floating_point() and not bool(held.isfinite().all())]:
+        raise RequestError(f"The weights in {path} are not all finite: {', '.join(wild[:3])}.", CHANGED)
     model.load_state_dict(found)
 
 

@@ -16,6 +16,7 @@ from ..model import Model, device_of, has_real_z, prior_draw, require_latents
 from ..ops import keyed
 from ..runs.given import given_with_outside
 from ..runs.store import RunStore
+from .finite import finite
 from .rows import as_it_came, file_column
 
 CHUNK = 256  # rows per pass through the decoder
@@ -83,7 +84,8 @@ def encoded(
         )
     sizes = [group[0].numel() for group in prior_draw(run.model)]
     groups = ("z",) if len(sizes) == 1 else run.model.groups
-    return Encoding(moments[0].numpy(), moments[1].numpy(), _numbered(groups, sizes), notes, files)
+    mean, stddev = (finite(moment, "Encodings").numpy() for moment in moments)
+    return Encoding(mean, stddev, _numbered(groups, sizes), notes, files)
 
 
 def is_coded(model: Model) -> bool:

@@ -194,7 +194,10 @@ def _impute_rows(
     values = np.concatenate(found, 1)
     if not np.isfinite(values).all():
         row = int(rows[(~np.isfinite(values)).any((0, *range(2, values.ndim))).argmax()])
-        raise WorkError(f"The imputation of row {row} came out as no finite number.", "Was x in training's units?")
+        raise WorkError(
+            f"The imputation of row {row} came out as no finite number.",
+            "Was x in training's units? If it was, fit anew with a smaller train.lr.",
+        )
     return values, None if "enumerate" in model.gives else np.concatenate(effective)
 
 

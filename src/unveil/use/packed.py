@@ -39,6 +39,7 @@ def pack(run: RunStore, out: Path | str) -> Path:
         raise RequestError(f"{out} is not empty, and nothing is overwritten.", "Choose another -o.")
     check_writable(out)
     check_space(out, run.pack_bytes)
+    run.require_one_phase()
     run.require_whole()
     with whole_folder(out) as folder:
         run.write_pack(folder, {"format": PACK, "log_px": run.result["log_px"], "domain": run.domain.to_json()})

@@ -54,9 +54,11 @@ class Reference:
         log_px, told = run.ranking()
         now = run.scoring(seed)
         found, few = log_px.astype(np.float64), _said_few(len(log_px))
-        if not run.standing.mixture and (told == now.told or (not told and now.seed is None)):
+        if not run.is_pack and (run.standing.mixture or run.standing.changed):
+            return cls(None, (_OTHER_MODEL.format(again=run.judged_again),))
+        if told == now.told or (not told and now.seed is None):
             return cls(found, few)
-        if not told and not run.standing.mixture:
+        if not told:
             return cls(found, (*few, _OTHER_DRAWS.format(again=run.judged_again)))
         if now.told | {"seed": told.get("seed")} == told:
             return cls(None, (_OTHER_SEED.format(seed=seed, kept=told["seed"]),))

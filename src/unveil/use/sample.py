@@ -17,6 +17,7 @@ from ..runs.given import fitted_forms
 from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several
 from .encode import CHUNK
+from .finite import drawn, finite
 
 FRAMES = ("pandas", "polars", "pyarrow")
 
@@ -62,10 +63,10 @@ def sample(
     at_least(1, "The number of samples", num_samples)
     keys, spread = sample_arguments(run.model, keys), _spread(run.model, temperature)
     code = None if label is None else _code_of(run, label)
-    with keyed("sample", seed):
+    with keyed("sample", seed), drawn():
         counts = (min(CHUNK, num_samples - first) for first in range(0, num_samples, CHUNK))
         found = [_sample_chunk(run, count, spread, code, mean, keys) for count in counts]
-    return torch.cat(found).cpu().numpy()
+    return finite(torch.cat(found), "Samples").cpu().numpy()
 
 
 def _sample_chunk(

@@ -16,6 +16,7 @@ from ..model import device_of, has_real_z, require_latents
 from ..ops import keyed
 from ..runs.given import given_as
 from ..runs.store import RunStore
+from .finite import finite
 
 
 @torch.no_grad()
@@ -24,7 +25,7 @@ def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tupl
     require_latents(run.model, "Reconstruction")
     split = _of_test(run, num_examples) if x is None else given_as(run, x)[0].head(num_examples)
     z, y = posterior_z(run, split), likely_labels(run, split)
-    return batch_x(split), run.model.decode(z, y).mean.cpu().numpy()
+    return batch_x(split), finite(run.model.decode(z, y).mean, "Reconstructions").cpu().numpy()
 
 
 @torch.no_grad()
@@ -59,7 +60,7 @@ def interpolate(
     steps = tuple(path(g[:pairs], g[pairs:], share).flatten(0, 1) for g in z)
     labels = None if y is None else y[:pairs].repeat_interleave(num_steps)
     decoded = run.model.decode(steps, labels).mean
-    return decoded.reshape(pairs, num_steps, *run.domain.shape).cpu().numpy()
+    return finite(decoded, "Interpolations").reshape(pairs, num_steps, *run.domain.shape).cpu().numpy()
 
 
 def _ends(run: RunStore, x: Any, other: Any, num_paths: int) -> Split:

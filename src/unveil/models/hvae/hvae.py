@@ -13,7 +13,7 @@ from torch.distributions import Distribution, kl_divergence
 
 from ...batch import Batch
 from ...domain import Domain
-from ...errors import RequestError
+from ...errors import RequestError, at_least
 from ...likelihoods import Likelihood, default_likelihood
 from ...model import Coordinates, Drawn, OneTransform, Posterior, groups_of, held, parameters_in
 from ...model.shared.labelled import Condition, Labelled, classes_of
@@ -28,6 +28,8 @@ from ...terms import Terms, stack_groups
 from .defaults import check_prior, picked
 from .gaussians import drawing, independent, kl_normal, log_normal, log_q, moved
 from .switching import groups_switched_on
+
+MOST_GROUPS = 1_000
 
 
 @register("model", "hvae")
@@ -70,6 +72,7 @@ class HVAE(Labelled, Scaled):
         sees_missing: bool = False,
     ) -> None:
         super().__init__()
+        at_least(1, "model.num_groups", num_groups, MOST_GROUPS)
         self.prior, self.likelihood, self.network = prior, likelihood, network
         self.expect_x(sees_missing)
         self.groups = tuple(f"z{i + 1}" for i in range(num_groups))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -33,8 +33,8 @@ class ColumnForm(Struct):
     """How the numbers of a column are held."""
 
     decimals: Annotated[int, Meta(ge=0, le=400)] | None = None
-    low: int | float | None = None
-    high: int | float | None = None
+    low: int | float | bool | None = None  # of yes and no they are false and true
+    high: int | float | bool | None = None
     dtype: Text = "float64"
     count: Count = 0
 
@@ -52,9 +52,9 @@ class DataFile(Struct):
     levels: Annotated[int, Meta(ge=0, le=65_536)]
     classes: list[Name] | None
     columns: list[Name] | None
-    resize: Any = None
-    white: bool | None = None
-    paper: Any = None
+    resize: Text | None = None
+    white: Annotated[int, Meta(ge=0, le=2**16)] | None = None
+    paper: Text | None = None
     forms: list[ColumnForm] | None = None
 
     def __post_init__(self) -> None:

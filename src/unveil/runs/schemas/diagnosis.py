@@ -169,8 +169,8 @@ class DiagnosisFile(Struct):
     collapse: Worded | None
     quality: QualityPart | None
     structure: StructurePart | None
-    findings: list[Remedied]
-    sentences: list[Text]
-    why: dict[str, Text]
+    findings: list[Remedied] = []
+    sentences: list[Text] = []
+    why: dict[str, Text] = {}
     codebook: Worded | None = None
     phase: Count = 0

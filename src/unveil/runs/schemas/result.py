@@ -110,6 +110,9 @@ class ResultFile(Struct):
     sentences: Annotated[list[Text], Meta(min_length=1)]
     baselines_left_out: list[Text] = []
     continuations: list[dict[str, Any]] = []
+    run: Sha256 | None = None
+    weights_sha256: Sha256 | None = None
+    scores_sha256: Sha256 | None = None
     observed: Annotated[float, Meta(ge=0, le=1)] = 1.0
     condition: Text = "none"
     settings: dict[str, int | float | str | bool | None] = {}

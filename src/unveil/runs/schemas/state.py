@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ...records import Count
+from ...records import Count, Sha256
 
 
 class StateValues(Struct):
@@ -21,3 +21,4 @@ class StateValues(Struct):
     stage: Count = 0
     lr_factor: float = 1.0
     best_trained: float | None = None
+    run: Sha256 | None = None
