@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from .errors import RequestError
-from .plainfiles import opened, write_atomic
+from .plainfiles import at_home, opened, write_atomic
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -53,7 +53,7 @@ def sha256_of(path: Path) -> str:
 
 def check_output(path: Path) -> Path:
     """Refuse, before any work, an output file whose folder is missing or cannot be written."""
-    path = Path(path)
+    path = at_home(path)
     folder = path.parent if str(path.parent) else Path(".")
     if path.is_dir():
         raise RequestError(f"{path} is a directory; the output must be a file.")

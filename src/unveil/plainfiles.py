@@ -132,8 +132,17 @@ def write_atomic(path: Path, content: bytes) -> None:
             os.fsync(folder)
 
 
+def at_home(path: Path | str) -> Path:
+    """A path in which `~` is the folder of a person, as a shell has it."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise RequestError(f"{path} names the home of somebody who is not known here.") from error
+
+
 def write_output(path: Path, content: bytes) -> None:
     """Write what a person asked for: into a FIFO or a device, through a link, or as a plain file."""
+    path = at_home(path)
     if path.exists() and not path.is_file():
         with writing(path):
             path.write_bytes(content)

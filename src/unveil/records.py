@@ -24,6 +24,7 @@ Count = Annotated[int, Meta(ge=0, le=LARGEST)]
 Positive = Annotated[int, Meta(ge=1, le=LARGEST)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Text = Annotated[str, Meta(max_length=1_000_000)]
+COPY = "Take it from a copy of the run."
 CHANGED = "The file was changed or damaged; take it from a copy of the run."
 NEWER = "Update unveil, or take the file from a copy of the run."
 
@@ -59,7 +60,7 @@ def read_record(path: Path, format: str, kind: Any) -> dict[str, Any]:
     try:
         found = parsed(_bytes_of(path))
     except OSError as error:
-        raise RequestError(f"{path} could not be read: {error.strerror or error}.") from error
+        raise RequestError(f"{path} could not be read: {error.strerror or error}.", COPY) from error
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{path} could not be read as JSON: {_told(error)}.", CHANGED) from error
     came = found.get("format") if isinstance(found, dict) else None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unveil.data import read_array
+from unveil.data import load, read_array
 from unveil.errors import RequestError
 
 X = np.random.default_rng(0).integers(0, 17, (40, 4, 4), dtype=np.uint8)
@@ -184,3 +184,8 @@ def test_hostile_headers_are_refused(tmp_path, text):
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(raw).to_bytes(2, "little") + raw + bytes(64))
     with pytest.raises(RequestError):
         read_array(tmp_path / "x.npy")
+
+
+def test_half_precision_is_recognised_without_a_warning() -> None:
+    x = np.random.default_rng(0).integers(0, 9, (200, 5)).astype(np.float16)
+    assert load(x * 300, domain="count").domain.kind == "count"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,48 @@ def test_a_plugin_that_cannot_be_run_is_named(name: str, capsys: pytest.CaptureF
 def test_a_run_may_be_called_anything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "x.npy", "--out=-l\nr 🙂", "--dry-run", "train.steps=2", *WORDS]) == 0
     assert json.loads(capsys.readouterr().out)["model"]["name"] == "vae"
+
+
+def test_a_folder_that_was_removed_is_no_place_to_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["list"]) == 2
+    assert "The working directory was removed. " in capsys.readouterr().err.replace("\n", " ")
+    monkeypatch.undo()
+
+
+def test_home_is_where_the_shell_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["sample", "run", "-n", "2", "-o", "~/s.npy"]) == 0
+    assert (tmp_path / "s.npy").is_file()
+
+
+def test_columns_of_scales_without_relation_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.random.default_rng(0).normal(size=(200, 4)) * [1, 1e30, 1, 1]
+    np.save(tmp_path / "big.npy", x)
+    words = [
+        "fit",
+        str(tmp_path / "big.npy"),
+        "--model",
+        "linear_gaussian",
+        "--steps",
+        "3",
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    assert main([*words, *WORDS]) in (0, 1)
+    assert "unexpected" not in capsys.readouterr().err
+
+
+def test_weights_that_are_gone_are_said_with_what_makes_them(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(folder / "run", tmp_path / "run"))
+    (run / "weights.safetensors").unlink()
+    assert main(["score", str(run), "x.npy", "-o", str(tmp_path / "s.csv")]) == 2
+    told = capsys.readouterr().err
+    assert f"{run} has no weights." in told and f"unveil resume {run}" in told

@@ -5,6 +5,7 @@ by itself.
 """
 
 import importlib
+import os
 import pkgutil
 import signal
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 
 import typer
 
-from ..errors import WorkError
+from ..errors import RequestError, WorkError
 from .app import app
 from .channels import READERLESS, ReaderGone, channels
 from .failures import Terminated, failure
@@ -84,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug, as_json = "--debug" in words, "--json" in words
     with channels(), warnings_as_notes():
         try:
+            require_place()
             with sigterm_stops():
                 status = carry_out([word for word in words if word != "--debug"])
             sys.stdout.flush()
@@ -92,6 +94,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return READERLESS
         except (Exception, KeyboardInterrupt) as error:
             return tell(error, debug, as_json)
+
+
+def require_place() -> None:
+    """Refuse to work in a folder that was removed: torch would end the process there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise RequestError("The working directory was removed.", "Go to one that is there, such as: cd") from error
 
 
 def tell(error: BaseException, debug: bool, as_json: bool) -> int:

@@ -96,7 +96,7 @@ def is_whole(x: Array) -> bool:
 
 def lies_in(x: Array, low: float, high: float) -> bool:
     """Whether every value of x is a number between two ends, found without a copy of x."""
-    return not x.size or bool(low <= x.min() and x.max() <= high)
+    return not x.size or bool(low <= x.min().item() and x.max().item() <= high)
 
 
 class Misplaced(RequestError):

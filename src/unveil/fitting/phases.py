@@ -19,6 +19,7 @@ from .place import placed
 def continue_fitting(run: RunStore, report: Report, **budget: Any) -> Iterator[Event]:
     """The events of going on where a run was stopped, or of a new phase with `epochs`, `steps` or `minutes`."""
     started = time.perf_counter()
+    run.require_newest_config()
     if any(value is not None for value in budget.values()):
         with run.lock():
             open_phase(run, started, **budget)

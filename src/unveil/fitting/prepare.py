@@ -13,6 +13,7 @@ from ..errors import RequestError, at_least
 from ..files import check_space
 from ..model import Model
 from ..objectives import Objective
+from ..plainfiles import at_home
 from ..planning.latents import with_latents
 from ..planning.measure import pick_device
 from ..planning.memory import within_memory
@@ -99,7 +100,7 @@ def prepare(
     choices = choose(asked | _named("model", model) | _named("objective", objective))
     if isinstance(model, Model) and {key.split(".")[0] for key in asked} & {"model", *PARTS}:
         raise RequestError("The model is built already, so keys such as model.latent cannot be used; leave them out.")
-    check_writable(Path("runs")) if out is None else check_new(Path(out))
+    check_writable(Path("runs")) if out is None else check_new(at_home(out))
     device = pick_device(choices.train.device)
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
         data = load(source, y=y, z=z, **vars(choices.data))
@@ -115,7 +116,7 @@ def prepare(
     with within_memory("a step of this fit", "Give a smaller train.batch_size or model.width."):
         plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
     plan = replace(plan, notes=(*told, *plan.notes))
-    path = Path(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
+    path = at_home(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
     in_memory = not isinstance(source, str | Path) or y is not None or z is not None
     config = _config(in_memory, data, built, goal, choices, plan, seed)
     numbers = sum(t.numel() for t in built.state_dict().values())

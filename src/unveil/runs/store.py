@@ -177,6 +177,11 @@ class RunStore:
                 f"Take it from a copy, or make it again: unveil resume {quoted(self.path)}",
             )
 
+    def require_newest_config(self) -> None:
+        """Refuse a config.json that is older than the weights beside it."""
+        if (self.standing.of_weights or 0) > self.number:
+            raise RequestError(self.standing.unfinished(self.path))
+
     def require_present(self) -> None:
         """Refuse a run whose result is of an earlier phase than the present one."""
         self.require_one_phase()
@@ -249,6 +254,7 @@ class RunStore:
 
     @property
     def weights_sha256(self) -> str:
+        self._require_weights()
         return sha256_of(self.path / WEIGHTS)
 
     def checkpoint(self) -> Checkpoint | None:
@@ -276,9 +282,7 @@ class RunStore:
     def model(self) -> Model:
         """The fitted model (best averaged weights by the validation bound), in evaluation mode."""
         if self._model is None:
-            weights = self.path / WEIGHTS
-            if not weights.is_file():
-                raise RequestError(f"{self.path} has no weights yet.", self._completed)
+            weights = self._require_weights()
             model = self.new_model()
             if self.standing.are_strange:
                 raise RequestError(
@@ -288,6 +292,11 @@ class RunStore:
             load_weights(weights, model)
             self._model = model.eval()
         return self._model
+
+    def _require_weights(self) -> Path:
+        if not (self.path / WEIGHTS).is_file():
+            raise RequestError(f"{self.path} has no weights.", self._completed)
+        return self.path / WEIGHTS
 
     def require_whole(self) -> None:
         """Refuse weights and scores that cannot be read: nothing damaged is handed on."""

@@ -14,7 +14,7 @@ from torch.distributions import Distribution, MultivariateNormal, Normal
 from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
-from ...errors import RequestError, at_least, nearest
+from ...errors import RequestError, WorkError, at_least, nearest
 from ...likelihoods.base import without_columns
 from ...model import Drawn, Model, OneGroup, Posterior, groups_of, parameters_in
 from ...registry import register
@@ -311,7 +311,13 @@ class LinearGaussian(Model):
 
 def _inverse_root(M: Tensor) -> Tensor:
     """The lower triangular T with T Tᵀ = M⁻¹, without forming the inverse: M = R Rᵀ with R upper, T = R⁻ᵀ."""
-    R = torch.linalg.cholesky(M.flip(-2, -1)).flip(-2, -1)
+    try:
+        R = torch.linalg.cholesky(M.flip(-2, -1)).flip(-2, -1)
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        raise WorkError(
+            "The scales of the columns differ too much for this model: its posterior is beyond float64.",
+            "Bring them to like units, or take --model vae.",
+        ) from error
     eye = torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
     T: Tensor = torch.linalg.solve_triangular(R.mT, eye, upper=False)
     return T
