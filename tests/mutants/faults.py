@@ -660,12 +660,12 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
     ),
     fault(
         "finished-without-a-report", "fitting/phases.py",
-        "elif run.is_finished and run.report_path.is_file():", "elif run.is_finished:",
+        "elif run.is_finished and not run.standing.changed and run.report_path.is_file():", "elif run.is_finished:",
         "tests/runs/test_standing.py::test_resume_makes_what_is_missing_and_trains_nothing",
     ),
     fault(
         "trained-again-for-a-lost-file", "fitting/carry_out.py",
-        "if not run.standing.is_trained and not run.is_finished:", "if True:",
+        "if not run.standing.is_trained or run.standing.changed == run.standing.weights.name:", "if True:",
         "tests/runs/test_standing.py::test_weights_are_enough_to_go_on_from",
     ),
     fault(
@@ -751,6 +751,36 @@ STARTS = (
     ),
 )
 RECORDS = (  # a file of a run is checked whole, within limits, before anything of it is used
+    fault(
+        "files-of-two-runs-taken-for-one", "runs/standing.py",
+        'return bool(told.get("run")) and told["run"] != self.run', "return False",
+        "tests/runs/test_standing.py::test_a_file_of_another_run_is_named",
+    ),
+    fault(
+        "changed-bytes-unseen", "runs/standing.py",
+        "if known and path.is_file() and sha256_of(path) != known)", "if False)",
+        "tests/runs/test_standing.py::test_a_changed_byte_is_found_and_resume_mends_it",
+    ),
+    fault(
+        "state-of-another-run", "fitting/trainer.py",
+        'if found is not None and found.values.get("run") not in (None, self.run.identity):', "if False:",
+        "tests/runs/test_standing.py::test_a_state_of_another_run_is_not_gone_on_from",
+    ),
+    fault(
+        "weights-that-are-no-numbers", "train/checkpoint.py",
+        "if held.is_floating_point() and not bool(held.isfinite().all())]:", "if False]:",
+        "tests/use/test_finite.py::test_weights_that_are_no_numbers_are_refused",
+    ),
+    fault(
+        "nothing-but-nan-in-a-file", "use/finite.py",
+        "if not bool(found.isfinite().all()):", "if False:",
+        "tests/use/test_finite.py::test_weights_without_end_give_a_sentence",
+    ),
+    fault(
+        "rows-that-end-before-they-begin", "data/h5ad.py",
+        "or bool((np.diff(starts) < 0).any()):", "or False:",
+        "tests/hostile/test_h5ad.py::test_what_is_no_matrix_is_refused_by_name",
+    ),
     fault(
         "json-of-any-depth", "records.py",
         "    _check_depth(found)", "    pass",
