@@ -99,7 +99,7 @@ def test_a_usual_mark_among_integers_is_said_and_taken_as_it_is_printed(
     data = load(tmp_path / "x.npy", missing=option)
     assert f"Taken as missing values: {mark} ({holes.sum():,})." in data.notes
     parts = [data.train, data.valid, data.test]
-    assert sum(int((~part.observed).sum()) for part in parts) == holes.sum()
+    assert sum(0 if part.observed is None else int((~part.observed).sum()) for part in parts) == holes.sum()
     assert max(float(part.x.max()) for part in parts) < 60
 
 

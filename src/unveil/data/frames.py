@@ -127,12 +127,19 @@ class Frame:
             native.index = self.whole.to_native().index
         return native
 
-    def forms(self, observed: Array | None, rows: Array | slice = slice(None)) -> tuple[Form, ...]:
-        """How the numbers of each column of x are held, by those that are observed [N, D] in some rows."""
+    def forms(
+        self, observed: Array | None, rows: Array | slice = slice(None), x: Array | None = None
+    ) -> tuple[Form, ...]:
+        """How the numbers of each column of x are held, by those that are observed [N, D] in some rows.
+
+        Arguments: x [N, D], where it is at hand in float64.
+        """
+        x = x if x is not None and x.dtype == np.float64 else None
         found = []
         for i, name in enumerate(self.columns):
             series = self.column(name)
-            values = whole_numbers(series) if is_whole(series) else numbers(series)
+            known = numbers(series) if x is None else x[:, i]
+            values = whole_numbers(series) if is_whole(series) else known
             if series.dtype == narwhals().Float32:
                 values = values.astype(np.float32)
             seen = np.ones(len(values), bool) if observed is None else observed[:, i]

@@ -163,7 +163,7 @@ def _forms(raw: Raw, found: Domain, mode: str, rows: NDArray[np.int64]) -> tuple
     if raw.x.ndim != 2 or mode != "none":
         return None
     if raw.frame is not None:
-        return raw.frame.forms(raw.observed, rows)
+        return raw.frame.forms(raw.observed, rows, raw.x)
     if found.is_discrete:
         return None
     seen = repeat(None, raw.x.shape[1]) if raw.observed is None else raw.observed.T

@@ -59,6 +59,8 @@ def matrix(columns: Mapping[str, AnySeries], missing: Sequence[str] = ()) -> tup
 def numbers(series: AnySeries) -> Array:
     """A numeric column as float64 [N], NaN where it is missing."""
     nw = narwhals()
+    if series.dtype == nw.Float64:
+        return np.array(series.to_numpy(), np.float64)
     if is_empty(series):
         return np.full(len(series), np.nan)
     if is_whole(series):
