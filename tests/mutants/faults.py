@@ -671,7 +671,7 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
     fault(
         "a-report-of-another-result-kept", "runs/store.py",
         "            self.report_path.unlink(missing_ok=True)", "            pass",
-        "tests/hostile/test_faults.py::test_a_life_that_is_struck_comes_to_the_same",
+        "tests/runs/test_standing.py::test_a_new_result_has_a_new_report",
     ),
     fault(
         "half-a-row-of-metrics-left", "runs/metrics.py",
@@ -681,7 +681,7 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
     fault(
         "half-a-pack-left", "plainfiles.py",
         "                own.rmdir()", "                pass",
-        "tests/hostile/test_faults.py::test_a_verb_on_a_full_disk_leaves_everything_as_it_was",
+        "tests/runs/test_standing.py::test_a_pack_that_fails_leaves_nothing",
     ),
     fault(
         "memory-found-short-in-the-first-step", "planning/plan.py",

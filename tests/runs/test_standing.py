@@ -14,7 +14,7 @@ import torch
 
 from quick import fitted
 from unveil.api import Run, compare, pack, resume
-from unveil.errors import RequestError
+from unveil.errors import RequestError, WorkError
 from unveil.files import write_json
 from unveil.runs.seals import sealed
 from unveil.train.checkpoint import save_weights
@@ -188,3 +188,21 @@ def test_an_older_config_beside_newer_files_is_named(run: Path) -> None:
     save_weights(run / "weights.safetensors", found.model, sealed(found.store.seal | {"phase": "1"}))
     with pytest.raises(RequestError, match=r"has weights of phase 2 beside a config.json of 1: put the newer back"):
         Run.load(run).store.require_finished()
+
+
+def test_a_new_result_has_a_new_report(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unveil.fitting.trainer.train", never)
+    monkeypatch.setattr("unveil.fitting.carry_out.fit_baselines", lambda data, **options: ([], ()))
+    (run / "report.html").write_text("of the result before", encoding="utf-8")
+    (run / "result.json").unlink()
+    assert resume(run).is_finished and "</html>" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_pack_that_fails_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("unveil.runs.store.write_json", full)
+    with pytest.raises(WorkError, match="No space left on device"):
+        pack(Run.load(run), tmp_path / "out" / "pack")
+    assert list((tmp_path / "out").iterdir()) == []
