@@ -202,7 +202,7 @@ CASES: dict[str, tuple[Make, str]] = {
     "sparse: negative shape": (csr(shape=(N, -D)), "no shape of two sizes"),
     "sparse: shape as text": (csr(shape="many"), "no shape of two sizes"),
     "sparse: rows that end before they begin": (
-        csr(np.ones(3), np.zeros(3, int), np.array([0, 2, 3, 0]), (3, D)), "does not rise from 0"
+        csr(np.ones(3), np.zeros(3, int), np.array([0, 3, 1, 3]), (3, D)), "does not rise from 0"
     ),
     "sparse: zeros without end": (csr([], np.zeros(0, int), np.zeros(4, int), (2 * 10**9, D)), "of memory are free"),
 }  # fmt: skip
