@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from quick import fitted
+from quick import fitted, forget_sums
 from unveil.allowance import Allowance
 from unveil.api import Run, pack
 from unveil.cli import main
@@ -172,6 +172,16 @@ def test_weights_of_another_kind_and_cut_ones_are_refused(run: Path) -> None:
 def test_nothing_damaged_is_packed(name: str, run: Path, tmp_path: Path) -> None:
     (run / name).write_bytes((run / name).read_bytes()[:40])
     with pytest.raises(RequestError, match=r"safetensors"):
+        pack(Run.load(run), tmp_path / "pack")
+    assert not (tmp_path / "pack").exists()
+
+
+def test_weights_of_another_form_are_not_packed(run: Path, tmp_path: Path) -> None:
+    """Of an earlier version, which kept no sums."""
+    weights = load_file(run / "weights.safetensors")
+    save_file({f"{name}.old": value for name, value in weights.items()}, run / "weights.safetensors")
+    forget_sums(run)
+    with pytest.raises(RequestError, match="do not fit the model of this run"):
         pack(Run.load(run), tmp_path / "pack")
     assert not (tmp_path / "pack").exists()
 
