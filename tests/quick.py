@@ -100,6 +100,6 @@ def forget_sums(run: Path) -> None:
     """Take from a result what it says of the files that it was made of, as earlier versions said nothing."""
     path = run / "result.json"
     found = json.loads(path.read_text(encoding="utf-8"))
-    for name in ("run", "weights_sha256", "scores_sha256"):
+    for name in ("run_sha256", "weights_sha256", "scores_sha256"):
         found.pop(name)
     path.write_text(json.dumps(found), encoding="utf-8")

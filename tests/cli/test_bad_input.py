@@ -146,7 +146,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "not a run": (["evaluate", "notarun"], ["notarun", "config.json"]),
     "no such run": (["evaluate", "godo"], ["godo"]),
     "cut weights": (["evaluate", "cutweights"], ["weights.safetensors"]),
-    "other weights": (["evaluate", "otherweights"], ["decoder.out"]),
+    "other weights": (
+        ["evaluate", "otherweights"],
+        ["not the file that the result was made of"],
+    ),
     "newer format": (["evaluate", "newer"], ["unveil-run-9", "unveil-run-1"]),
     "not json": (["evaluate", "notjson"], ["config.json"]),
     "evil name": (["evaluate", "evil"], ["os.system"]),

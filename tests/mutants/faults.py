@@ -753,7 +753,7 @@ STARTS = (
 RECORDS = (  # a file of a run is checked whole, within limits, before anything of it is used
     fault(
         "files-of-two-runs-taken-for-one", "runs/standing.py",
-        'return bool(told.get("run")) and told["run"] != self.run', "return False",
+        "return bool(known) and known != self.run", "return False",
         "tests/runs/test_standing.py::test_a_file_of_another_run_is_named",
     ),
     fault(

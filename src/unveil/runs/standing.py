@@ -101,6 +101,11 @@ class Standing:
         return next((path.name for path, seal in files if path.is_file() and seal is None), "")
 
     @property
+    def is_of_several(self) -> bool:
+        """Whether a file is of another run."""
+        return any(self._is_strange(told or {}) for told in (self._weighed, self._scored, self._found))
+
+    @property
     def mixture(self) -> str:
         """The files that are of another run, or of other phases than the weights, in words; "" where none is."""
         files = {"weights": self._weighed, "scores": self._scored, "result": self._found}
@@ -113,14 +118,15 @@ class Standing:
         return f"weights of phase {self.of_weights + 1} beside {' and '.join(told)}" if told else ""
 
     def _is_strange(self, told: dict[str, Any]) -> bool:
-        return bool(told.get("run")) and told["run"] != self.run
+        known = told.get("run") or told.get("run_sha256")
+        return bool(known) and known != self.run
 
     def unfinished(self, path: Path) -> str:
         """What is missing of a run, in a sentence."""
         later = f"phase {self.now + 1}" if self.now else ""
         if (of := self.of_weights or 0) > self.now:
             return f"{path} has weights of phase {of + 1} beside a config.json of {self.now + 1}: put the newer back."
-        if self.mixture.endswith("run"):
+        if self.is_of_several:
             return f"{path} holds {self.mixture}."
         if self.mixture:
             where = f"in {later} of" if later else "in the middle of"

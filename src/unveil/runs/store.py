@@ -160,7 +160,7 @@ class RunStore:
     def sums(self) -> dict[str, str]:
         """What a result keeps of the files that it was made of."""
         files = {"weights_sha256": WEIGHTS, "scores_sha256": SCORES}
-        return {"run": self.identity} | {name: sha256_of(self.path / file) for name, file in files.items()}
+        return {"run_sha256": self.identity} | {name: sha256_of(self.path / file) for name, file in files.items()}
 
     def require_finished(self) -> None:
         if not self.is_finished:
@@ -170,7 +170,10 @@ class RunStore:
         """Refuse a run whose files are of several phases or runs, or were changed: they do not speak of one model."""
         standing = self.standing
         if not self.is_pack and standing.mixture:
-            raise RequestError(standing.unfinished(self.path), self._completed)
+            if standing.are_strange:
+                self.new_model()  # which says what is wrong with the description, where that is it
+            of_several = "Put the files of one run together." if standing.is_of_several else self._completed
+            raise RequestError(standing.unfinished(self.path), of_several)
         if not self.is_pack and (name := standing.changed):
             raise RequestError(
                 f"{self.path / name} is not the file that the result was made of: it was changed or damaged.",

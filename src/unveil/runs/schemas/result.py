@@ -110,7 +110,7 @@ class ResultFile(Struct):
     sentences: Annotated[list[Text], Meta(min_length=1)]
     baselines_left_out: list[Text] = []
     continuations: list[dict[str, Any]] = []
-    run: Sha256 | None = None
+    run_sha256: Sha256 | None = None
     weights_sha256: Sha256 | None = None
     scores_sha256: Sha256 | None = None
     observed: Annotated[float, Meta(ge=0, le=1)] = 1.0
