@@ -107,9 +107,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
         sync_directory(path.parent)
 
 
-def read_plain(path: Path) -> bytes:
-    """The content of a plain file."""
+def read_plain(path: Path, most: int | None = None) -> bytes:
+    """The content of a plain file; a ValueError, unread, where it has more than `most` bytes."""
     with opened(path, os.O_RDONLY) as handle, os.fdopen(handle, "rb", closefd=False) as file:
+        if most is not None and os.fstat(handle).st_size > most:
+            raise ValueError(f"it has more than {most >> 20} MB")
         return file.read()
 
 

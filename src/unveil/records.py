@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from .errors import RequestError
-from .plainfiles import opened, read_plain
+from .plainfiles import read_plain
 
 MOST_BYTES = 64 * 2**20  # of a file; the largest honest one holds 100,000 columns in 20 MB
 MOST_DEPTH = 24  # of lists and objects inside each other; a model of parts of parts has nine
@@ -58,7 +57,9 @@ def read_record(path: Path, format: str, kind: Any) -> dict[str, Any]:
     Raises Damaged for a file that is too large, too deep, no JSON, or not of this kind.
     """
     try:
-        found = parsed(_bytes_of(path))
+        found = parsed(read_plain(path, MOST_BYTES))
+    except RequestError:  # it is no plain file
+        raise
     except OSError as error:
         raise RequestError(f"{path} could not be read: {error.strerror or error}.", COPY) from error
     except (ValueError, RecursionError) as error:
@@ -99,13 +100,6 @@ def in_words(error: Exception) -> str:
     told = re.sub(r"\b(int|float|str|bool|array|object|null)\b(?! \|? ?`)", lambda found: WORDS[found[1]], told)
     where = re.sub(r"[`$]|^\.", "", place.replace("$.", "").replace("[...]", ".…"))
     return f"{where or 'the file'} {told.replace('`', '').replace(' | ', ' or ')}"
-
-
-def _bytes_of(path: Path) -> bytes:
-    with opened(path, os.O_RDONLY) as handle:
-        if os.fstat(handle).st_size > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
-    return read_plain(path)
 
 
 def _check_depth(found: Any) -> None:

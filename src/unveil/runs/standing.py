@@ -45,6 +45,10 @@ class Standing:
         except (OSError, RequestError):
             return {}
 
+    @cached_property
+    def _weights_sum(self) -> str:
+        return sha256_of(self.weights)
+
     @property
     def of_weights(self) -> int | None:
         """The phase at whose end the weights stand; None where there are none, or an earlier version wrote them."""
@@ -84,15 +88,17 @@ class Standing:
         told = {"weights": self._found.get("weights_sha256"), "scores": self._found.get("scores_sha256")}
         if self.of_result != self.of_weights or not self._weighed:
             return ""
-        files = ((self.weights, told["weights"]), (self.scores, told["scores"]))
-        found = (path.name for path, known in files if known and path.is_file() and sha256_of(path) != known)
-        return next(found, "" if self.agrees else self.scores.name)
+        if told["weights"] and self._weights_sum != told["weights"]:
+            return self.weights.name
+        known = told["scores"] and self.scores.is_file()
+        same = self.agrees and (not known or sha256_of(self.scores) == told["scores"])
+        return "" if same else self.scores.name
 
     @property
     def agrees(self) -> bool:
         """Whether the scores are of these very weights, as far as is known; reads all of them."""
         scored = (self._scored or {}).get("weights")
-        return scored is None or not self.weights.is_file() or scored == sha256_of(self.weights)
+        return scored is None or not self.weights.is_file() or scored == self._weights_sum
 
     @property
     def damaged(self) -> str:

@@ -115,11 +115,16 @@ def _remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def _whole(folder: Path, kind: Any = dict) -> bool:
+def _whole(folder: Path) -> bool:
+    return _found(folder) is not None
+
+
+def _found(folder: Path, kind: Any = dict) -> dict[str, Any] | None:
+    """state.json of a whole state, else None."""
     try:
-        return _manifest(folder, kind) is not None
+        return _manifest(folder, kind)
     except (OSError, RequestError):
-        return False
+        return None
 
 
 def _manifest(folder: Path, kind: Any) -> dict[str, Any] | None:
@@ -157,9 +162,8 @@ def load_checkpoint(root: Path, kind: Any = dict) -> Checkpoint | None:
     require_folder(root)
     damaged: list[Path] = []
     for folder in _newest_first(root):
-        if _whole(folder, kind):
+        if (found := _found(folder, kind)) is not None:
             _say_damaged(damaged, folder)
-            found = read_record(folder / STATE, FORMAT, StateFile)
             return Checkpoint(found["step"], load_file(folder / TENSORS), found["values"])
         if folder.name.isdigit():
             damaged.append(folder)

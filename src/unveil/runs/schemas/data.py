@@ -10,8 +10,6 @@ from msgspec import Meta, Struct
 from ...domain.domain import DomainRecord, Shape
 from ...records import Count, Sha256, Text
 
-Name = Annotated[str, Meta(max_length=1_000_000)]
-
 
 class Sizes(Struct):
     """Examples of each split."""
@@ -50,8 +48,8 @@ class DataFile(Struct):
     shape: Shape
     binarization: Text | None
     levels: Annotated[int, Meta(ge=0, le=65_536)]
-    classes: list[Name] | None
-    columns: list[Name] | None
+    classes: list[Text] | None
+    columns: list[Text] | None
     resize: Text | None = None
     white: Annotated[int, Meta(ge=0, le=2**16)] | None = None
     paper: Text | None = None
