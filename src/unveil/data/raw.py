@@ -51,6 +51,7 @@ class Raw:
         remarks: of new x for a run, sentences about what of it was not taken as it came.
         domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
         together: [N] integers; rows with the same number stay in one split; None where every row is its own.
+        table: of a mixed table, its columns, as `columns.Table`; None of other x.
     """
 
     source: str
@@ -73,6 +74,7 @@ class Raw:
     remarks: tuple[str, ...] = ()
     domain: str = "auto"
     together: NDArray[np.int64] | None = None
+    table: Any = None
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -112,6 +114,8 @@ class Raw:
             parts += ["observed", digest(self.observed)]
         if self.z is not None:
             parts += ["z", digest(self.z)]
+        if self.table is not None:
+            parts.append(self.table.fingerprint)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

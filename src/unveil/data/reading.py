@@ -17,7 +17,9 @@ from ..registry import load_all
 from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
 from .filetree import Pictures, shown
-from .frames import is_frame, read_frame, words
+from .coding import array_as_table
+from .columns import Table
+from .frames import is_frame, read_frame, split_words, words
 from .h5ad import read_h5ad
 from .limits import MAX_NAME, MAX_PART
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
@@ -76,20 +78,30 @@ def read(
     header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
+    kinds: str = "",
+    domain: str = "auto",
     columns: Sequence[str] | None = None,
+    known: Table | None = None,
     pictures: Pictures | None = None,
 ) -> Raw:
     """The decoded arrays of a source, with the user's own labels `y` [N] and known latents `z` where they are given.
 
-    Arguments: label, drop, decimal, missing, columns: of a table, as of `frames.read_frame`; header: of a table of
-    text, as of `tablefiles.read_table`; pictures: how images are read.
+    Arguments: label, drop, decimal, missing, kinds, domain, columns: of a table, as of `frames.read_frame`; header: of
+    a table of text, as of `tablefiles.read_table`; known: of a run on a mixed table, its columns; pictures: how images
+    are read.
     """
     pictures = pictures or Pictures()
-    table = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
-    raw = _with_mask(_marked(_read_any(source, pictures, **table, columns=columns), missing))
+    table: dict[str, Any] = {"label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing}
+    table |= {"columns": columns, "kinds": kinds, "domain": domain, "table": known}
+    raw = _read_any(source, pictures, **table)
+    if raw.table is None and (known is not None or domain == "mixed") and raw.x.ndim == 2:
+        raw = array_as_table(_marked(raw, missing), known, split_words(kinds))
+    raw = _with_mask(_marked(raw, missing))
     pictures.require_use(raw.source, raw)
     if columns is None and raw.frame is None:
         _refuse_table_options(header, decimal)
+    if kinds and raw.table is None:
+        raise RequestError(f"data.kinds={kinds} names columns, and x is no mixed table; leave it out.")
     if label and raw.columns is None and columns is None:
         raise RequestError(f"data.label={label} names a column, and x is no table; give labels as y=….")
     if drop and raw.columns is None and columns is None:

@@ -36,8 +36,9 @@ def read_table(
     header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
+    **kinds: Any,
 ) -> Raw:
-    """The numeric columns of a file as x; other arguments as of `read_frame`.
+    """The columns of a file as x; other arguments, also kinds, domain and table, as of `read_frame`.
 
     Arguments: header, of text: "first", the first line names the columns; "none", it is a row; the number of the line
     that does; "auto", the first does, and is refused where it looks like a row.
@@ -53,16 +54,18 @@ def read_table(
         if is_text:
             table, text, decimal = _text(path, header, decimal, columns)
         else:
-            return _columnar(path, label, drop, columns, decimal, missing)
+            return _columnar(path, label, drop, columns, decimal, missing, kinds)
     told: dict[str, Any] = {"label": label, "drop": drop, "columns": columns, "decimal": decimal, "missing": missing}
-    return read_frame(table, **told, source=str(path), text=text)
+    return read_frame(table, **told, **kinds, source=str(path), text=text)
 
 
-def _columnar(path: Path, label: str, drop: str, columns: Sequence[str] | None, decimal: str, missing: str) -> Raw:
+def _columnar(
+    path: Path, label: str, drop: str, columns: Sequence[str] | None, decimal: str, missing: str, kinds: dict[str, Any]
+) -> Raw:
     """A file of columns; those that are left out of x for good are not read, and a run may write the others again."""
     dropped = parquet_dropped(path, drop) if columns is None else ()
     table = read_parquet(path, dropped)
-    told: dict[str, Any] = {"label": label, "columns": columns, "decimal": decimal, "missing": missing}
+    told: dict[str, Any] = {"label": label, "columns": columns, "decimal": decimal, "missing": missing, **kinds}
     raw = read_frame(table, **told, drop=drop if columns else "", source=str(path))
     return raw if columns is not None else replace(raw, dropped=dropped)
 
