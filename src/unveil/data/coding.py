@@ -266,23 +266,39 @@ def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
 
 def coded(
     table: Table, given: Mapping[str, AnySeries], how: Reading, far: Mapping[str, Array] | None = None
-) -> tuple[Array, Array, tuple[str, ...]]:
-    """(x [N, D], what of it is observed, sentences about levels that training had none of) of the columns of a frame.
+) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...]]:
+    """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, and sentences.
+
+    The sentences are about levels that training had none of, which are not observed.
 
     Arguments: far, rows of a column that are taken as missing.
     """
     rows = len(next(iter(given.values())))
     x, observed = np.zeros((rows, len(table.columns)), np.float32), np.ones((rows, len(table.columns)), bool)
     strange: dict[str, list[str]] = {}
+    read: dict[str, Numeric] = {}
     for d, column in enumerate(table.columns):
-        codes, new = column.codes(_values(column, given[column.name], how))
+        series = given[column.name]
+        if column.is_number and not (series.dtype.is_numeric() or is_empty(series)):
+            read[column.name] = _as_numbers(column, series, how)
+            series = read[column.name].series
+        codes, new = column.codes(_values(column, series, how))
         if new:
             strange[column.name] = new
         known = ~np.isnan(codes)
         if far and column.name in far:
             known &= ~far[column.name]
         x[known, d], observed[:, d] = codes[known], known
-    return x, observed, _said_strange(strange)
+    return x, observed, read, _said_strange(strange)
+
+
+def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
+    """A column of text in which the run was fitted on numbers."""
+    try:
+        return read_or_why(series, replace(how, missing=(*how.missing, *column.gaps)))
+    except NotNumbers as error:
+        refuse_columns({column.name: error}, {column.name: column.name}, how, False)
+        raise
 
 
 def _said_strange(strange: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
@@ -306,11 +322,6 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
         if series.dtype in (nw.Date, nw.Datetime):
             return moments_of(series)
         return _dates(column, series)
-    if not (series.dtype.is_numeric() or series.dtype == nw.Boolean):
-        try:
-            series = read_or_why(series, replace(how, missing=(*how.missing, *column.gaps))).series
-        except NotNumbers as error:
-            refuse_columns({column.name: error}, {column.name: column.name}, how, False)
     values, known = _numbers(series, how.missing)
     if known.all() and values.dtype.kind in "biu":
         return values.astype(np.int64)

@@ -112,6 +112,18 @@ class Column:
         wide = np.asarray(codes, np.float64) + float(self.origin)
         return wide / 10.0**self.decimals
 
+    def brought(self, codes: Array, drawn: bool) -> Array:
+        """The codes of numbers as numbers, draws with the digits of the column; those of levels and dates as they are."""
+        if not self.is_number:
+            return codes
+        return np.asarray(self.values(codes, bounded=True) if drawn else self.mean_values(codes))
+
+    def held(self, codes: Array, drawn: bool) -> Array:
+        """As `brought`, levels as their texts and dates as such, in a type of NumPy."""
+        if self.is_number:
+            return self.brought(codes, drawn)
+        return np.array(self.values(codes, bounded=True), object if self.kind in LEVELLED else None)
+
     def texts(self, codes: Array, bounded: bool = False) -> list[str]:
         """What the codes stand for, written as the column was."""
         values = self.values(codes, bounded)

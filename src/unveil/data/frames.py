@@ -158,13 +158,18 @@ class Frame:
 
         Arguments: drawn, x is a draw: columns of whole numbers keep their type, with x rounded; forms, of all columns.
         """
-        names, forms = self.natives, forms or self.forms(observed)
+        forms = forms or self.forms(observed)
         changed = [
             self._filled(name, x[:, i], observed[:, i], forms[i], drawn)
             for i, name in enumerate(self.columns)
             if not observed[:, i].all()
         ]
-        return _renamed(_renamed(self.whole, list(names)).with_columns(*changed), self.whole.columns).to_native()
+        return self.with_columns(changed)
+
+    def with_columns(self, changed: Sequence[AnySeries]) -> Any:
+        """The whole frame with some of its columns changed, by their names as text, as its own library has it."""
+        whole = _renamed(self.whole, list(self.natives))
+        return _renamed(whole.with_columns(*changed), self.whole.columns).to_native()
 
     def _filled(self, name: str, x: Array, observed: Array, form: Form, drawn: bool) -> AnySeries:
         came = self.whole.get_column(self.natives[name])
@@ -245,8 +250,10 @@ def read_frame(
     frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in known), text)
     common = Raw(source, np.empty(0), y, classes, notes=tuple(notes), dropped=tuple(dropped), frame=frame)
     if table is not None:
-        x, observed, said = coded(table, given, how)
-        return replace(common, x=x, observed=observed, columns=frame.columns, remarks=said, domain="mixed", table=table)
+        x, observed, read, said = coded(table, given, how)
+        frame = replace(frame, read=read)
+        told = {"columns": frame.columns, "frame": frame, "remarks": said, "domain": "mixed", "table": table}
+        return replace(common, x=x, observed=observed, **told)
     if domain in ("auto", "mixed") or kinds:
         found = recognised(given, names, how, [*split_words(kinds)], text)
         if domain == "mixed" or kinds or not _are_measured(found.table):
@@ -284,7 +291,7 @@ def _mixed(common: Raw, found: Recognised, given: Mapping[str, AnySeries], how: 
     """The codes of a table whose columns were recognised."""
     table, frame = found.table, common.frame
     kept = {name: given[name] for name in table.names}
-    x, observed, _ = coded(table, kept, how, found.far)
+    x, observed, _, _ = coded(table, kept, how, found.far)
     text = frame.text
     said = said_of(found.read, {name: text.marks[name] for name in kept if text and name in text.marks}, {})
     return replace(

@@ -52,9 +52,14 @@ class Ladder(nn.Module):
         return self.values.expand(*number.shape, self.width).gather(-1, number.unsqueeze(-1)).squeeze(-1)
 
     def log_p(self, logits: Tensor) -> Tensor:
-        """log p [..., C, W] of logits [..., C·W]."""
-        each = logits.unflatten(-1, self.values.shape)
-        return torch.where(self.there, each, -torch.inf).log_softmax(-1)
+        """log p [..., C, W] of logits [..., C, W]."""
+        return torch.where(self.there, logits, -torch.inf).log_softmax(-1)
+
+    @property
+    def place_in_order(self) -> Tensor:
+        """From −1 at the first level to 1 at the last, [C, W]."""
+        last = (self.there.sum(-1, keepdim=True) - 1).clamp(min=1)
+        return 2 * self.values.nan_to_num() / last - 1
 
 
 class ColumnLayout(nn.Module):
@@ -63,14 +68,13 @@ class ColumnLayout(nn.Module):
     Arguments: columns, of the domain.
 
     Attributes: levels and atoms, the ladders; numeric, the places of the columns of numbers [D₁], of which `is_cells`,
-    `is_count` (cells from 0 up) and `has_atoms` [D₁] say more; ordinal, the places of ordinals.
+    `is_count` (cells from 0 up) and `has_atoms` [D₁] say more; rows_in_order, the ordinals of each ladder of levels.
     """
 
     numeric: Tensor
     is_cells: Tensor
     is_count: Tensor
     has_atoms: Tensor
-    ordinal: Tensor
     in_order: Tensor
     atoms_in_order: Tensor
 
@@ -86,7 +90,6 @@ class ColumnLayout(nn.Module):
         held = [d for ladder in self.atoms for d in ladder.places.tolist()] + without
         for name, values, kind in (
             ("numeric", numeric, torch.int64),
-            ("ordinal", [d for d, column in enumerate(columns) if column.kind == "ordinal"], torch.int64),
             ("is_cells", [columns[d].is_discrete for d in numeric], torch.bool),
             ("is_count", [columns[d].kind == "count" for d in numeric], torch.bool),
             ("has_atoms", [d in atoms for d in numeric], torch.bool),
@@ -94,6 +97,8 @@ class ColumnLayout(nn.Module):
             ("atoms_in_order", _inverse([row[d] for d in held]), torch.int64),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=kind), persistent=False)
+        ordinal = {d for d, column in enumerate(columns) if column.kind == "ordinal"}
+        self.rows_in_order = [[i for i, d in enumerate(own.places.tolist()) if d in ordinal] for own in self.levels]
 
     @property
     def ladders(self) -> list[Ladder]:
@@ -103,6 +108,27 @@ class ColumnLayout(nn.Module):
     @property
     def num_logits(self) -> int:
         return sum(ladder.num_outputs for ladder in self.ladders)
+
+    @property
+    def num_ordinals(self) -> int:
+        return sum(map(len, self.rows_in_order))
+
+    def outputs_of(self, per_number: int) -> list[Tensor]:
+        """The places [n] of the numbers of each column in an output: of its ladder, of its density, of its order."""
+        found: list[list[Tensor]] = [[] for _ in range(self.num_columns)]
+        first = 0
+        for ladder in self.ladders:
+            for d, own in zip(ladder.places.tolist(), ladder.there.sum(-1).tolist(), strict=True):
+                found[d].append(torch.arange(first, first + own))
+                first += ladder.width
+        for row, d in enumerate(self.numeric.tolist()):
+            found[d].append(first + row + len(self.numeric) * torch.arange(per_number))
+        first += per_number * len(self.numeric)
+        for ladder, rows in zip(self.levels, self.rows_in_order, strict=True):
+            for row in rows:
+                found[int(ladder.places[row])].append(torch.arange(first, first + 2))
+                first += 2
+        return [torch.cat(parts) for parts in found]
 
     def joined(self, levels: Sequence[Tensor], numbers: Tensor) -> Tensor:
         """What there is of each column [..., D], from that of the ladders of levels [..., C] and of numbers [..., D₁]."""

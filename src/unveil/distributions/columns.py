@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from .columnlayout import OWN, ColumnLayout
 from .event import Shape, Unchecked
 from .levels import logistic_noise
-from .stretch import Stretch
+from .stretch import Line
 
 POINTS = 9  # quantiles of a logistic at which the mean of a stretched one is taken
 LEAST_GAP = 1e-30
@@ -35,7 +35,7 @@ class Numbers:
     log_atoms: Tensor
     log_rest: Tensor
 
-    def log_f(self, x: Tensor, stretch: Stretch, layout: ColumnLayout) -> Tensor:
+    def log_f(self, x: Tensor, stretch: Line, layout: ColumnLayout) -> Tensor:
         """log Σ_m π_m f_m(x), [..., D]."""
         is_cells = layout.is_cells
         wide, scale = x.double(), self.log_scale.exp()
@@ -56,7 +56,7 @@ class Numbers:
             density = -at - 2 * F.softplus(-at) - self.log_scale + slope
         return (self.log_pi + torch.where(is_cells, cells, density)).logsumexp(-2)
 
-    def sample(self, sample_shape: Shape, stretch: Stretch, layout: ColumnLayout) -> Tensor:
+    def sample(self, sample_shape: Shape, stretch: Line, layout: ColumnLayout) -> Tensor:
         """Draws from Σ_m π_m f_m."""
         m = Categorical(logits=self.log_pi.movedim(-2, -1), validate_args=False).sample(sample_shape)  # [..., D]
         loc, log_scale = (_of_component(t, m) for t in (self.loc, self.log_scale))
@@ -64,7 +64,7 @@ class Numbers:
         x = torch.where(layout.is_cells, x.round(), x)
         return torch.where(layout.is_count, x.clamp(min=0), x)
 
-    def mean(self, stretch: Stretch, layout: ColumnLayout) -> Tensor:
+    def mean(self, stretch: Line, layout: ColumnLayout) -> Tensor:
         """E of Σ_m π_m f_m, cells before they are rounded, by nine quantiles of each component."""
         place = (torch.arange(POINTS, device=self.loc.device, dtype=self.loc.dtype) + 0.5) / POINTS
         noise = torch.logit(place).reshape(-1, *(1,) * self.loc.ndim)
@@ -88,7 +88,7 @@ class TableColumns(Unchecked):
         layout: ColumnLayout,
         log_p: Sequence[Tensor],
         numbers: Numbers,
-        stretch: Stretch,
+        stretch: Line,
         tails: dict[int, Tensor],
     ) -> None:
         self.layout, self.numbers, self.stretch, self.tails = layout, numbers, stretch, tails

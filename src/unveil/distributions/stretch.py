@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,24 +11,18 @@ from torch import Tensor, nn
 STRAIGHT = 1e4  # from this λ on, λ sinh⁻¹(u/λ) is u to the last bit of float32
 
 
-class Stretch(nn.Module):
+@dataclass(frozen=True)
+class Line:
     """T(x) = λ sinh⁻¹(u/λ) with u = (x − c)/s: u itself as λ → ∞, ± λ log(2|u|/λ) far out. Rising, so T⁻¹ exists.
 
-    Arguments: size, the number of columns. c and s are the median and the spread of the middle half of a column, as
-    of a normal distribution; λ is what brings its far tail to where a normal one has it.
+    Arguments: centre c, spread s and tail λ of each column, [D].
     """
 
     centre: Tensor
     spread: Tensor
     tail: Tensor
 
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("centre", torch.zeros(size))
-        self.register_buffer("spread", torch.ones(size))
-        self.register_buffer("tail", torch.full((size,), STRAIGHT))
-
-    def forward(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         """T of x [..., D], in float64 where x is."""
         tail = self.tail.to(x.dtype)
         return tail * torch.asinh((x - self.centre.to(x.dtype)) / (self.spread.to(x.dtype) * tail))
@@ -40,6 +35,28 @@ class Stretch(nn.Module):
         """log T′(x), [..., D]."""
         u = (x - self.centre.to(x.dtype)) / (self.spread * self.tail).to(x.dtype)
         return -self.spread.to(x.dtype).log() - 0.5 * torch.log1p(u**2)
+
+
+class Stretch(nn.Module):
+    """`Line`s that were fitted to columns: c and s, the median and the spread of the middle half of a column, as of a
+    normal distribution; λ, what brings its far tail to where a normal one has it.
+
+    Arguments: size, the number of columns.
+    """
+
+    centre: Tensor
+    spread: Tensor
+    tail: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(size))
+        self.register_buffer("spread", torch.ones(size))
+        self.register_buffer("tail", torch.full((size,), STRAIGHT))
+
+    def line(self, rows: slice | list[int] = slice(None)) -> Line:
+        """T of all columns, or of some."""
+        return Line(self.centre[rows], self.spread[rows], self.tail[rows])
 
     @torch.no_grad()
     def fit(self, x: Tensor, seen: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from ..distributions import EventSum
 from ..distributions.columnlayout import OWN, ColumnLayout, Ladder
 from ..distributions.columns import Numbers, TableColumns
-from ..distributions.stretch import Stretch
+from ..distributions.stretch import Line, Stretch
 from ..domain import Domain
 from ..errors import at_least
 from ..registry import register
@@ -44,17 +45,17 @@ class Columns(Likelihood):
 
     def __init__(self, domain: Domain, *, num_components: int = 0) -> None:
         at_least(0, "likelihood.num_components", num_components)
-        layout = ColumnLayout(domain.columns or ())
+        columns = domain.columns or ()
+        layout = ColumnLayout(columns)
         self._M = num_components or (5 if domain.num_dims <= WIDE else 3)
-        self._outputs = layout.num_logits + (3 * self._M + 1) * len(layout.numeric) + 2 * len(layout.ordinal)
+        self._outputs = layout.num_logits + (3 * self._M + 1) * len(layout.numeric) + 2 * layout.num_ordinals
         super().__init__(domain, 1)
         self.num_components = num_components
         self.layout, self.stretch = layout, Stretch(len(layout.numeric))
-        columns = domain.columns or ()
         self.tails = {d: c.num_levels - (OWN - 1) for d, c in enumerate(columns) if c.num_levels > OWN}
         for place, size in self.tails.items():
             self.register_buffer(f"tail_{place}", torch.full((size,), -math.log(size)))
-        self.slopes = [_slopes(ladder, set(layout.ordinal.tolist())) for ladder in layout.levels]
+        self._layouts: dict[tuple[int, torch.device], tuple[ColumnLayout, list[int]]] = {}
 
     @property
     def num_outputs(self) -> int:
@@ -72,35 +73,41 @@ class Columns(Likelihood):
 
     def columns(self, h: Tensor) -> TableColumns:
         """p(x_d|h) of each column, from h [..., num_outputs]."""
-        layout, M = self.layout, self._M
+        tails = {place: getattr(self, f"tail_{place}") for place in self.tails}
+        return self._distribution(self.layout, h + self.offset, self.stretch.line(), tails)
+
+    def of_column(self, d: int, h: Tensor) -> TableColumns:
+        """p(x_d|h) of one column, from its own outputs h [..., n] without their offset; batch shape [..., 1]."""
+        layout, rows = self._alone(d, h.device)
+        tails = {0: getattr(self, f"tail_{d}")} if d in self.tails else {}
+        return self._distribution(layout, h + self.offset[self.outputs_of[d]], self.stretch.line(rows), tails)
+
+    def _distribution(self, layout: ColumnLayout, h: Tensor, line: Line, tails: dict[int, Tensor]) -> TableColumns:
+        M, each = self._M, len(layout.numeric)
         sizes = [ladder.num_outputs for ladder in layout.ladders]
-        each = len(layout.numeric)
-        *logits, numbers, ordered = (h + self.offset).split([*sizes, (3 * M + 1) * each, 2 * len(layout.ordinal)], -1)
-        logits = self._in_order(logits, ordered)
+        *flat, numbers, ordered = h.split([*sizes, (3 * M + 1) * each, 2 * layout.num_ordinals], -1)
+        logits = [own.unflatten(-1, (-1, ladder.width)) for own, ladder in zip(flat, layout.ladders, strict=True)]
+        logits = _in_order(layout, logits, ordered)
         log_p = [ladder.log_p(own) for ladder, own in zip(layout.ladders, logits, strict=True)]
         pi, loc, scale, gate = numbers.unflatten(-1, (3 * M + 1, each)).split([M, M, M, 1], -2)
         gate = GATE * torch.tanh(gate.squeeze(-2) / GATE)
         found = Numbers(
             pi.log_softmax(-2), loc, CENTRE + REACH * torch.tanh(scale / REACH), F.logsigmoid(gate), F.logsigmoid(-gate)
         )
-        tails = {place: getattr(self, f"tail_{place}") for place in self.tails}
-        return TableColumns(layout, log_p, found, self.stretch, tails)
+        return TableColumns(layout, log_p, found, line, tails)
 
-    def _in_order(self, logits: list[Tensor], ordered: Tensor) -> list[Tensor]:
-        """The logits of ordinals with a·t + b·t² added, t from −1 to 1 along the levels: what neighbours share."""
-        first = 0
-        for i, slopes in enumerate(self.slopes):
-            if slopes is None:
-                continue
-            rows, t = slopes
-            own = ordered[..., 2 * first : 2 * (first + len(rows))].unflatten(-1, (-1, 2))  # [..., C, 2]
-            first += len(rows)
-            more = own[..., :1] * t.to(own.device) + own[..., 1:] * t.to(own.device) ** 2  # [..., C, W]
-            ladder = self.layout.levels[i]
-            each = logits[i].unflatten(-1, ladder.values.shape)
-            spread = torch.zeros_like(each).index_copy(-2, torch.tensor(rows, device=each.device), more)
-            logits[i] = (each + spread).flatten(-2)
-        return logits
+    def _alone(self, d: int, device: torch.device) -> tuple[ColumnLayout, list[int]]:
+        """The layout of one column, and its row among the numbers."""
+        if (d, device) not in self._layouts:
+            column = (self.domain.columns or ())[d]
+            rows = [] if column.has_levels else [self.layout.numeric.tolist().index(d)]
+            self._layouts[d, device] = ColumnLayout([column]).to(device), rows
+        return self._layouts[d, device]
+
+    @functools.cached_property
+    def outputs_of(self) -> list[Tensor]:
+        """The places [n] of the numbers of each column among the outputs."""
+        return self.layout.outputs_of(3 * self._M + 1)
 
     @torch.no_grad()
     def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
@@ -113,7 +120,7 @@ class Columns(Likelihood):
         away = own & ~atoms
         self.stretch.fit(numbers, torch.where(away.any(0), away, own))
         gate = _log_odds(atoms.sum(0), away.sum(0)).clamp(-GATE + 1, GATE - 1)
-        y = self.stretch(numbers.double()).to(x.dtype)
+        y = self.stretch.line()(numbers.double()).to(x.dtype)
         loc, log_scale = _spread_out(y, away, M)
         raw = REACH * torch.atanh(((log_scale - CENTRE) / REACH).clamp(-0.95, 0.95))
         block = torch.cat([torch.zeros_like(loc), loc, raw, (GATE * torch.atanh(gate / GATE)).unsqueeze(0)])
@@ -131,13 +138,20 @@ class Columns(Likelihood):
         return self.layout.of_numbers([ladder.index(x)[1].float() for ladder in self.layout.atoms], 0.0) > 0
 
 
-def _slopes(ladder: Ladder, ordinal: set[int]) -> tuple[list[int], Tensor] | None:
-    """(rows [C] of a ladder that are ordinals, t [C, W] from −1 to 1 along their levels); None without any."""
-    rows = [i for i, place in enumerate(ladder.places.tolist()) if place in ordinal]
-    if not rows:
-        return None
-    last = (ladder.there[rows].sum(-1, keepdim=True) - 1).clamp(min=1)
-    return rows, 2 * ladder.values[rows].nan_to_num() / last - 1
+def _in_order(layout: ColumnLayout, logits: list[Tensor], ordered: Tensor) -> list[Tensor]:
+    """The logits [..., C, W] of ordinals with a·t + b·t² added, t from −1 to 1 along the levels, as neighbours share it.
+
+    Arguments: ordered, a and b of each ordinal, [..., 2·C].
+    """
+    first, found = 0, list(logits)
+    for i, (ladder, rows) in enumerate(zip(layout.levels, layout.rows_in_order, strict=True)):
+        if rows:
+            own = ordered[..., first : first + 2 * len(rows)].unflatten(-1, (-1, 2))  # [..., C, 2]
+            first, t = first + 2 * len(rows), ladder.place_in_order[rows]
+            more = own[..., :1] * t + own[..., 1:] * t**2  # [..., C, W]
+            places = torch.tensor(rows, device=more.device)
+            found[i] = found[i] + torch.zeros_like(found[i]).index_copy(-2, places, more)
+    return found
 
 
 def _log_frequencies(ladder: Ladder, x: Tensor, seen: Tensor) -> Tensor:

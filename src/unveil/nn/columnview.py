@@ -28,7 +28,7 @@ class ColumnView(nn.Module):
         """Arguments: seen [..., D] bool."""
         layout, stretch = self._shared
         places = layout.numeric
-        numbers = torch.where(seen[..., places], stretch(x[..., places]).clamp(-FAR, FAR), 0.0)
+        numbers = torch.where(seen[..., places], stretch.line()(x[..., places]).clamp(-FAR, FAR), 0.0)
         parts = [numbers]
         for ladder in layout.ladders:
             number, hit = ladder.index(torch.where(seen, x, 0.0))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..data import Split, prepare, read_new
 from ..data.columnforms import Form, forms_of_json
-from ..data.columns import Table
+from ..data.columns import Column, Table
 from ..data.raw import Raw
 from ..domain import Domain
 from .store import RunStore
@@ -42,9 +42,10 @@ def given_as(run: RunStore, x: Any) -> tuple[Split, Raw]:
     return split.to(run.device), raw
 
 
-def fitted_forms(run: RunStore) -> tuple[Form, ...] | None:
-    """How the numbers of each column were held that the run was fitted on; None where x is no table."""
-    return forms_of_json(run.data_info.get("forms"))
+def fitted_forms(run: RunStore) -> tuple[Form | Column, ...] | None:
+    """How the values of each column were held that the run was fitted on; None where x is no table."""
+    table = fitted_table(run)
+    return forms_of_json(run.data_info.get("forms")) if table is None else table.columns
 
 
 def fitted_table(run: RunStore) -> Table | None:

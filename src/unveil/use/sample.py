@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ..data.columnforms import brought, held
 from ..data.filling import frame_of
+from ..data.tablefill import new_frame
 from ..errors import RequestError, at_least, nearest
 from ..model import Model
 from ..ops import keyed
-from ..runs.given import fitted_forms
+from ..runs.given import fitted_forms, fitted_table
 from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several
 from .encode import CHUNK
@@ -31,9 +32,12 @@ def sample_as_fitted(run: RunStore, num_samples: int = 64, **options: Any) -> An
     Numbers have the decimals of their column in training, and whole ones lie between its ends.
     """
     x, forms, drawn = sample(run, num_samples, **options), fitted_forms(run), not options.get("mean")
+    table = fitted_table(run)
     library = next((name for name in FRAMES if importlib.util.find_spec(name)), None)
     if run.columns is None or library is None:
         return brought(x, forms, drawn)
+    if table is not None:
+        return new_frame(table, x, library, drawn)
     columns = dict(zip(run.columns, held(x, forms, drawn), strict=True))
     return frame_of(columns, forms, drawn, library)
 
