@@ -185,7 +185,22 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
     fault(
         "first-row-taken-for-names", "data/headers.py",
         "return unsorted or fractions or any(_stands_in(name, column) for", "return False and any(name for",
-        "tests/data/test_headers.py::test_a_first_line_that_is_a_row_is_not_lost_in_silence",
+        "tests/data/test_headers.py::test_a_first_line_that_is_a_row_is_taken_as_one_and_said",
+    ),
+    fault(
+        "years-taken-for-a-row", "data/headers.py",
+        "or not _are_steps([value for value, _ in numbers])", "or True",
+        "tests/data/test_headers.py::test_a_first_line_that_may_be_either_is_refused",
+    ),
+    fault(
+        "numbers-far-off-taken-for-a-row", "data/headers.py",
+        "if not numbers or sum(near) < NEAR * len(near):", "if not numbers:",
+        "tests/data/test_headers.py::test_a_first_line_that_may_be_either_is_refused",
+    ),
+    fault(
+        "names-of-a-new-file-taken-for-a-row", "data/firstlines.py",
+        "return holds_values(names, held)", "return True",
+        "tests/data/test_headers.py::test_a_run_without_names_takes_a_first_line_of_cells_as_a_row",
     ),
     fault(
         "genes-by-place", "data/h5ad.py",

@@ -62,7 +62,7 @@ def load(
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas; a name with a comma in double quotes.
         header: of a table of text: "first", its first line names the columns; "none", it is a row; the number of the
-            line that names them; "auto", the first does, and is refused where it looks like a row.
+            line that names them; "auto", the first does, or is a row where it can be nothing else, and is said.
         decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
         missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as "-999".

@@ -13,14 +13,14 @@ from typing import Any
 from ..errors import Fact, RequestError
 from .compressed import CHUNK, is_compressed, kind_of, opened, size_of
 from .decimalmarks import marks_of
+from .firstlines import is_row, refuse_twice, said_of_row
 from .frames import read_frame
-from .headers import looks_like_values, only_numbers
 from .npyfiles import BROKEN
 from .parquet import dropped as parquet_dropped
 from .parquet import read_parquet
 from .raw import Raw
 from .tablecolumns import is_number, named_twice, narwhals
-from .textfiles import PEEK, table_begins
+from .textfiles import PEEK
 from .texttables import NULLS, SEPARATORS, TextTable, text_table
 
 SUFFIXES = (*SEPARATORS, ".parquet")
@@ -40,7 +40,7 @@ def read_table(
     """The numeric columns of a file as x; other arguments as of `read_frame`.
 
     Arguments: header, of text: "first", the first line names the columns; "none", it is a row; the number of the line
-    that does; "auto", the first does, and is refused where it looks like a row.
+    that does; "auto", the first does, or is a row where it can be nothing else, and is refused where it may be either.
     """
     try:
         import pyarrow  # noqa: F401
@@ -82,11 +82,10 @@ def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | 
             f"{path} has {rows:,} rows, and {len(table):,} of them could be read.",
             "Write it again, for instance with pandas.read_csv(path).to_csv(path, index=False).",
         )
-    known = columns is not None and set(columns) <= set(names)
-    if header == "auto" and not known and (only_numbers(names) or looks_like_values(names, _series_of(table))):
-        _refuse_values(text, columns is None)
+    if header == "auto" and is_row(text, _series_of(table), columns):
+        return _without_header(path, decimal, columns)
     if twice := named_twice([name for i, name in enumerate(names) if name or table.column(i).null_count < rows]):
-        _refuse_twice(text, twice, header == "auto" and columns is None)
+        refuse_twice(text, twice, header == "auto" and columns is None)
     empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
     gone = set(empty) if names.count("") > 1 else set()
     kept = [i for i in range(len(names)) if i not in gone]
@@ -94,6 +93,13 @@ def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | 
     point = "," if decimal == "," else "."
     notes = _notes(text, len(names) - len(kept))
     return table.select(kept), replace(text, notes=notes, is_open=is_open, decimal=point), decimal
+
+
+def _without_header(path: Path, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
+    """As `_text`, of a table whose first line is a row."""
+    table, text, decimal = _text(path, "none", decimal, columns)
+    kept = [note for note in text.notes if not isinstance(note, Fact)]
+    return table, replace(text, notes=(said_of_row(text), *kept)), decimal
 
 
 def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
@@ -221,31 +227,6 @@ def _refuse_spaces(text: TextTable) -> None:
             f"The cells of {text.path} seem to be separated by spaces.",
             f"pandas.read_csv({str(text.path)!r}, sep=r'\\s+').to_csv({str(out)!r}, index=False) writes it with commas",
         )
-
-
-def _refuse_values(text: TextTable, fitting: bool) -> None:
-    path, names = text.path, text.names
-    only = "holds only numbers" if all(map(is_number, filter(None, names))) else ""
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    if not fitting:
-        way = "Give it a first line with the names of the columns that the run was fitted on."
-    else:
-        way = (
-            "data.header=none takes it as the first row, of columns named 0, 1, …; data.header=first takes it as the "
-            "names of the columns."
-        )
-        if not text.file.named and (begins := table_begins(text.file)) > 1:
-            way += f" If line {begins} names the columns: data.header={begins}"
-    raise RequestError(f"The first line of {path} {only or 'looks like a row of values'}: {shown}.", way)
-
-
-def _refuse_twice(text: TextTable, twice: str, may_be_a_row: bool) -> None:
-    way = "Give each its own name"
-    if (begins := 0 if text.file.named else table_begins(text.file)) > 1:
-        way += f"; if line {begins} names the columns, data.header={begins}"
-    elif may_be_a_row:
-        way += "; if the first line is a row and not the names, data.header=none takes it so"
-    raise RequestError(f"Two columns of {text.path} have the same name, {twice}.", f"{way}.")
 
 
 @contextmanager
