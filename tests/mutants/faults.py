@@ -203,6 +203,22 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
         "tests/data/test_headers.py::test_a_run_without_names_takes_a_first_line_of_cells_as_a_row",
     ),
     fault(
+        "sparse-of-any-size", "data/inmemory.py",
+        "    require_memory(math.prod(found.shape)", "    print(math.prod(found.shape)",
+        "tests/data/test_inmemory.py::test_a_sparse_matrix_that_no_memory_holds_is_refused_before_it_is_made_dense",
+    ),
+    fault(
+        "digits-of-sparse-values-lost", "data/inmemory.py",
+        "if narrow.dtype != found.dtype and np.array_equal(narrow, found.data, equal_nan=True):",
+        "if narrow.dtype != found.dtype:",
+        "tests/data/test_inmemory.py::test_float32_is_taken_only_where_it_holds_every_number",
+    ),
+    fault(
+        "damaged-sparse-read", "data/inmemory.py",
+        "            found.check_format(full_check=True)", "            pass",
+        "tests/data/test_inmemory.py::test_a_damaged_sparse_matrix_is_a_sentence",
+    ),
+    fault(
         "genes-by-place", "data/h5ad.py",
         "x, names, ignored = x[:, places],", "x, names, ignored = x[:, : len(places)],",
         "tests/data/test_frames.py::test_variables_of_anndata_go_by_their_names",

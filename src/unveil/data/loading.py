@@ -49,8 +49,8 @@ def load(
 
     Arguments:
         source: a name (`unveil list sources`), a folder of images, a path to .npy, .npz[:name], .csv, .tsv, .parquet or
-            .h5ad[:layers/…], an array, a tensor, lists of numbers, a data frame. NaN and masked entries are not
-            observed.
+            .h5ad[:layers/…], an array, a tensor, a sparse matrix of scipy, lists of numbers, a data frame, AnnData. NaN
+            and masked entries are not observed.
         y: [N] labels, integers or strings, in the source's order; None, NaN or −1 where one is not known.
         z: [N, D] known latents, NaN in the rows where they are not known.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one

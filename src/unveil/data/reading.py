@@ -19,6 +19,7 @@ from .filetree import SUFFIXES as IMAGES
 from .filetree import Pictures, shown
 from .frames import is_frame, read_frame, words
 from .h5ad import read_h5ad
+from .inmemory import dense, is_anndata, is_sparse, read_anndata
 from .limits import MAX_NAME, MAX_PART
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
@@ -51,10 +52,6 @@ LATER = {
     ".sas7bdat": "files of SAS are not read; pandas.read_sas(path).to_parquet('t.parquet')",
     ".rds": "files of R are not read; in R write.csv(readRDS(path), 't.csv')",
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), PICKLED),
-}
-FOREIGN = {
-    "scipy": "sparse matrices are not taken yet; give matrix.toarray()",
-    "anndata": "AnnData is taken from a file; give the path of its .h5ad, or adata.to_df()",
 }
 
 
@@ -119,6 +116,8 @@ def _read_any(source: Any, pictures: Pictures, **table: Any) -> Raw:
         if header != "auto" and table["columns"] is None:
             raise RequestError(f"data.header={header} is for tables of text, and x is a frame; leave it out.")
         return read_frame(source, **table)
+    if is_anndata(source):
+        return read_anndata(source, **{name: table[name] for name in ("label", "drop", "columns")})
     if isinstance(source, np.ma.MaskedArray):
         return Raw("array", as_array(source.filled(0)), observed=~np.ma.getmaskarray(source))
     return Raw("array", as_array(source))
@@ -166,10 +165,9 @@ def _marked(raw: Raw, missing: str) -> Raw:
 
 
 def as_array(x: Any) -> Array:
-    """An object in memory as a NumPy array: an array, a tensor, (nested) lists of numbers."""
-    home = type(x).__module__.split(".")[0]
-    if home in FOREIGN:
-        raise RequestError(f"x came as {home}'s {type(x).__name__}: {FOREIGN[home]}.")
+    """An object in memory as a NumPy array: an array, a tensor, a sparse matrix, (nested) lists of numbers."""
+    if is_sparse(x):
+        return dense(x)
     if isinstance(x, torch.Tensor):
         return _from_tensor(x)
     if not isinstance(x, Sequence) and not hasattr(x, "__array__"):
