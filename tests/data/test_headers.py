@@ -226,10 +226,10 @@ def test_years_as_names_are_taken_where_it_is_asked_for(tmp_path: Path) -> None:
     assert load(path, header="first").columns == ("2019", "2020", "2021")
 
 
-def test_names_that_come_twice_are_named_and_a_missing_header_is_suspected(tmp_path: Path) -> None:
+def test_names_that_come_twice_are_told_apart_in_a_file_and_refused_in_a_frame(tmp_path: Path) -> None:
     rows = "\n".join(",".join(map(str, row)) for row in X)
-    said = refusal(written(tmp_path, "a,b,a\n" + rows))
-    assert "have the same name, 'a'" in said and "data.header=none" in said
+    (said,) = (note for note in read(written(tmp_path, "a,b,a\n" + rows)).notes if "have the same name" in note)
+    assert "'a' in place 2 is taken as 'a.1'" in said and "data.header=none" in said
     for frame in (pa.table([[1.0] * 20] * 2, ["b", "b"]), pd.DataFrame(X[:, :2], columns=["b", "b"])):
         with pytest.raises(RequestError, match="have the same name, 'b'"):
             load(frame)

@@ -19,8 +19,8 @@ def is_row(text: TextTable, held: Sequence[Any], columns: Sequence[str] | None) 
 
     Arguments: held, the columns below it; columns, those that a run was fitted on, or None.
     """
-    names = text.names
-    if columns is not None and set(columns) <= set(names):
+    names = text.titles
+    if columns is not None and set(columns) <= set(text.names):
         return False
     if columns is not None and _are_places(columns, len(names)):
         return holds_values(names, held)
@@ -47,7 +47,7 @@ def _are_places(columns: Sequence[str], count: int) -> bool:
 
 
 def _either(text: TextTable, fitting: bool) -> RequestError:
-    path, names = text.path, text.names
+    path, names = text.path, text.titles
     only = "holds only numbers" if all(map(is_number, filter(None, names))) else ""
     shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
     if not fitting:
@@ -62,11 +62,11 @@ def _either(text: TextTable, fitting: bool) -> RequestError:
     return RequestError(f"The first line of {path} {only or 'looks like a row of values'}: {shown}.", way)
 
 
-def refuse_twice(text: TextTable, twice: str, may_be_a_row: bool) -> None:
-    """Refuse names of which one comes twice."""
-    way = "Give each its own name"
-    if (begins := 0 if text.file.named else table_begins(text.file)) > 1:
-        way += f"; if line {begins} names the columns, data.header={begins}"
-    elif may_be_a_row:
-        way += "; if the first line is a row and not the names, data.header=none takes it so"
-    raise RequestError(f"Two columns of {text.path} have the same name, {twice}.", f"{way}.")
+def refuse_below(text: TextTable, twice: str) -> None:
+    """Refuse names of which one comes twice where names may stand further down."""
+    begins = 0 if text.file.named else table_begins(text.file)
+    if begins > len(text.above) + 1:
+        raise RequestError(
+            f"Two columns of {text.path} have the same name, {twice}.",
+            f"Give each its own name; if line {begins} names the columns, data.header={begins}.",
+        )

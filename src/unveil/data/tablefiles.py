@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Fact, RequestError
+from ..legible import quoted
 from .compressed import CHUNK, is_compressed, kind_of, opened, size_of
 from .decimalmarks import marks_of
-from .firstlines import is_row, refuse_twice, said_of_row
+from .firstlines import is_row, refuse_below, said_of_row
 from .frames import read_frame
 from .npyfiles import BROKEN
 from .parquet import dropped as parquet_dropped
 from .parquet import read_parquet
 from .raw import Raw
-from .tablecolumns import is_number, named_twice, narwhals
+from .tablecolumns import NAMED, is_number, named_twice, narwhals
 from .textfiles import PEEK
 from .texttables import NULLS, SEPARATORS, TextTable, text_table
 
@@ -75,7 +76,7 @@ def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | 
     size_of(path, 2)
     text, rows, breaks = text_table(path, header, columns)
     names = text.names
-    _refuse_spaces(text)
+    _refuse_one_column(text)
     table = _numbers(text, breaks, decimal)
     if len(table) != rows:
         raise RequestError(
@@ -84,15 +85,26 @@ def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | 
         )
     if header == "auto" and is_row(text, _series_of(table), columns):
         return _without_header(path, decimal, columns)
-    if twice := named_twice([name for i, name in enumerate(names) if name or table.column(i).null_count < rows]):
-        refuse_twice(text, twice, header == "auto" and columns is None)
-    empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
-    gone = set(empty) if names.count("") > 1 else set()
+    empty = [i for i, title in enumerate(text.titles) if not title and table.column(i).null_count == rows]
+    gone = set(empty) if list(text.titles).count("") > 1 else set()
+    text = _told_apart(text, gone)
     kept = [i for i in range(len(names)) if i not in gone]
     table, decimal, is_open = _with_marks(table, text, breaks, decimal, columns is None)
     point = "," if decimal == "," else "."
     notes = _notes(text, len(names) - len(kept))
     return table.select(kept), replace(text, notes=notes, is_open=is_open, decimal=point), decimal
+
+
+def _told_apart(text: TextTable, gone: Collection[int]) -> TextTable:
+    """The table, with what there is to say of columns that have the same name; refused where names may stand below."""
+    twice = named_twice([title for i, title in enumerate(text.titles) if i not in gone]) if text.has_header else ""
+    if not twice:
+        return text
+    refuse_below(text, twice)
+    changed = [(i, name) for i, name in enumerate(text.names) if name != text.titles[i] and i not in gone]
+    taken = ", ".join(f"{text.titles[i]!r} in place {i} is taken as {name!r}" for i, name in changed[:NAMED])
+    said = f"Columns of {text.path.name} have the same name: {taken}; data.header=none takes the first line as a row."
+    return replace(text, notes=(*text.notes, said))
 
 
 def _without_header(path: Path, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
@@ -110,7 +122,8 @@ def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
     missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=["", *NULLS], decimal_point=point)
     reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else text.names, block_size=BLOCK)
     with _native(text) as stream:
-        return pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
+        table = pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
+    return table.rename_columns(text.names)
 
 
 def _cells(text: TextTable, breaks: bool) -> Any:
@@ -172,7 +185,7 @@ def _native(text: TextTable) -> Any:
     """
     import pyarrow
 
-    is_plain = text.file.is_plain and not text.others and not text.is_short
+    is_plain = text.file.is_plain and not (text.others or text.is_short or text.is_ragged)
     if is_plain and not is_compressed(text.path):
         return pyarrow.OSFile(str(text.path), "rb")
     held = pyarrow.BufferOutputStream()
@@ -216,16 +229,25 @@ def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _refuse_spaces(text: TextTable) -> None:
-    """Refuse a table whose cells are separated by any number of spaces."""
-    if len(text.names) != 1:
+def _refuse_one_column(text: TextTable) -> None:
+    """Refuse a table of one column whose cells hold those of several: separated by another mark, or quoted together."""
+    if len(text.names) != 1 or not text.has_header:
         return
-    found = {len(cells[0].split()) for cells in islice(text.cells(), PEEK)}
-    if len(found) == 1 and min(found) > 1 and all(is_number(c) for c in next(text.cells(), [""])[0].split()[1:]):
-        out = text.path.with_name(f"new-{text.path.name.split('.')[0]}.csv")
+    lines = [text.titles[0], *(cells[0] for cells in islice(text.cells(), PEEK))]
+    out = text.path.with_name(f"new-{text.path.name.split('.')[0]}.csv")
+    for mark in (",", ";", "\t", "|", ":", "^", "~", None):
+        counts = {len(line.split(mark)) for line in lines}
+        if len(counts) > 1 or counts == {1} or not any(is_number(cell) for cell in lines[-1].split(mark)[1:]):
+            continue
+        if mark in (",", ";", "\t", "|"):
+            raise RequestError(
+                f"The lines of {text.path} stand in quotes as a whole, so that each is one cell.",
+                f'Take these away: sed \'s/^"//; s/"\\r*$//; s/""/"/g\' {quoted(text.path)} > {quoted(out)}',
+            )
+        what, regex = ("spaces", "r'\\s+'") if mark is None else (repr(mark), repr(mark))
         raise RequestError(
-            f"The cells of {text.path} seem to be separated by spaces.",
-            f"pandas.read_csv({str(text.path)!r}, sep=r'\\s+').to_csv({str(out)!r}, index=False) writes it with commas",
+            f"The cells of {text.path} seem to be separated by {what}.",
+            f"pandas.read_csv({str(text.path)!r}, sep={regex}).to_csv({str(out)!r}, index=False) writes it with commas",
         )
 
 

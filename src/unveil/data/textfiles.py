@@ -18,12 +18,15 @@ from .foreign import require_text
 from .limits import MAX_CELL
 from .raw import MISSING
 from .tablecolumns import is_number
+from .tablelines import COMMENTS
 from .writtennumbers import decimals
 
 PEEK = 100  # lines that are looked at first
 TOLD = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)  # the first line that spreadsheets write and read
-COMMENTS = ("#", "%", "//")
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),  # the first begins as that of 16 bits does
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
 WIDE = 0.4  # share of zero bytes at every second place that tells of 16 bits without a mark
 UNIT = 15  # characters of a unit, at most
 BRACKETS = re.compile(r"\[.*\]|\(.*\)|<.*>")
@@ -78,7 +81,7 @@ class TextFile:
     def notes(self) -> tuple[str, ...]:
         """What to say of how it is read."""
         name, said = self.path.name, []
-        if self.encoding not in ("utf-8-sig", "utf-16"):
+        if self.encoding not in ("utf-8-sig", "utf-16", "utf-32"):
             said.append(
                 f"{name} is not in UTF-8 and is read as {self.encoding}; write it again where letters are wrong."
             )
@@ -98,6 +101,8 @@ def text_file(path: Path, header: int | str = "auto") -> TextFile:
     encoding = _encoding(path)
     with opened(path) as binary, io.TextIOWrapper(binary, encoding=encoding, newline="") as stream:
         first = list(islice(stream, PEEK if isinstance(header, str) else header))
+    if not first:
+        raise RequestError(f"{path} is empty: it has no line.")
     lines = [line.rstrip("\r\n") for line in first]
     told = TOLD.fullmatch(lines[0]) if lines else None
     separator = told[1].replace("\\t", "\t") if told else ""
@@ -135,7 +140,7 @@ def _encoding(path: Path) -> str:
     decoder, decoded, zeros, line = codecs.getincrementaldecoder("utf-8")(), True, 0, 1
     with opened(path) as stream:
         chunk = stream.read(CHUNK)
-        for mark, name in BOMS[1:]:
+        for mark, name in BOMS:
             if chunk.startswith(mark):
                 return name
         if wide := _wide(chunk):
@@ -213,18 +218,38 @@ def is_total(cells: Sequence[str]) -> bool:
 
 
 def table_begins(file: TextFile) -> int:
-    """The first line that may name columns, with as many cells as most have, by any separator; 0 where none does."""
+    """The first line that may name columns, with as many cells as most have, by any separator; 0 where none does.
+
+    Where the first lines hold no table, it is the first of the last lines that have as many cells as the very last, if
+    none above has as many.
+    """
     best, found = 0, 0
     for separator in (",", ";", "\t", "|"):
         try:
             rows = [(line, cells) for line, cells in islice(file.rows(separator), PEEK) if cells]
+            last = _last_table(file, separator)
         except csv.Error:
             continue
         common = Counter(len(cells) for _, cells in rows if len(cells) > 1).most_common(1)
         if common and common[0][1] > best and 2 * common[0][1] > len(rows):
             best, count = common[0][1], common[0][0]
             found = next((line for line, cells in rows if len(cells) == count and _may_name(cells)), 0)
+        elif last[1] > best and not (common and 2 * common[0][1] > len(rows)):
+            found, best = last
     return found
+
+
+def _last_table(file: TextFile, separator: str) -> tuple[int, int]:
+    """(the line that may name the columns of what stands last in a file, its lines), or (0, 0)."""
+    begins, first, lines, above = 0, list[str](), 0, set[int]()
+    for line, cells in file.rows(separator):
+        if len(cells) == len(first):
+            lines += 1
+        elif cells:
+            above.add(len(first))
+            begins, first, lines = line, cells, 1
+    fits = len(first) > 1 and len(first) not in above and lines > 2 and _may_name(first)
+    return (begins, lines) if fits else (0, 0)
 
 
 def _may_name(cells: Sequence[str]) -> bool:
