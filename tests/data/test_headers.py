@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import narwhals
@@ -23,6 +24,7 @@ from unveil.cli import main
 from unveil.data import load, read_new
 from unveil.data.firstlines import is_row
 from unveil.data.reading import read
+from unveil.data.textfiles import text_file
 from unveil.data.texttables import text_table
 from unveil.domain import Domain
 from unveil.errors import RequestError, decisions
@@ -143,7 +145,7 @@ def in_rows(first: str, row: str) -> str:
 def taken_as_row(path: Path) -> bool:
     held = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True))
     series = [narwhals.from_native(column, series_only=True) for column in held.columns]
-    return is_row(text_table(path, "auto", None)[0], series, None)
+    return is_row(text_table(partial(text_file, path), "auto", None)[0], series, None)
 
 
 @pytest.mark.parametrize("kind", UNLIKE)
@@ -355,7 +357,7 @@ def test_damaged_and_foreign_compressed_files_are_refused(tmp_path: Path) -> Non
     with zipfile.ZipFile(tmp_path / "two.csv.zip", "w") as archive:
         archive.writestr("a.csv", content)
         archive.writestr("b.csv", content)
-    assert "holds 2 files" in refusal(tmp_path / "two.csv.zip")
+    assert "holds 2 tables: a.csv, b.csv" in refusal(tmp_path / "two.csv.zip")
     (tmp_path / "x.npy.gz").write_bytes(b"")
     assert "cannot be read; allowed" in refusal(tmp_path / "x.npy.gz") or "not a file" in refusal(tmp_path / "x.npy.gz")
 

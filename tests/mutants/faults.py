@@ -218,6 +218,26 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
         "tests/data/test_headers.py::test_a_run_without_names_takes_a_first_line_of_cells_as_a_row",
     ),
     fault(
+        "cells-far-apart", "data/sheets.py",
+        "if count > FREE + declared:", "if False:",
+        "tests/data/test_sheets.py::test_a_workbook_that_costs_more_than_it_holds_is_refused",
+    ),
+    fault(
+        "workbook-of-any-size", "data/sheets.py",
+        "    require_expansion(declared,", "    str((declared,)) or require_expansion(declared,",
+        "tests/data/test_sheets.py::test_a_workbook_that_costs_more_than_it_holds_is_refused",
+    ),
+    fault(
+        "entities-expanded", "data/sheets.py",
+        "if not _is_of_entities(error):", "if True:",
+        "tests/data/test_sheets.py::test_entities_are_refused",
+    ),
+    fault(
+        "a-way-out-of-an-archive", "data/compressed.py",
+        'return Path(f"{path}/{name}"),', "return Path(path, '/' * name.startswith('..') + name),",
+        "tests/data/test_zips.py::test_a_name_that_leads_out_of_an_archive_reads_what_is_in_it",
+    ),
+    fault(
         "sparse-of-any-size", "data/inmemory.py",
         "    require_memory(math.prod(found.shape)", "    print(math.prod(found.shape)",
         "tests/data/test_inmemory.py::test_a_sparse_matrix_that_no_memory_holds_is_refused_before_it_is_made_dense",

@@ -63,10 +63,11 @@ def _either(text: TextTable, fitting: bool) -> RequestError:
 
 
 def refuse_below(text: TextTable, twice: str) -> None:
-    """Refuse names of which one comes twice where names may stand further down."""
+    """Refuse names of which one comes twice, or a single one, where names of all columns may stand further down."""
     begins = 0 if text.file.named else table_begins(text.file)
     if begins > len(text.above) + 1:
-        raise RequestError(
-            f"Two columns of {text.path} have the same name, {twice}.",
-            f"Give each its own name; if line {begins} names the columns, data.header={begins}.",
-        )
+        what = f"Two columns of {text.path} have the same name, {twice}."
+        way = f"Give each its own name; if line {begins} names the columns, data.header={begins}."
+        if not twice:
+            what, way = f"The first line of {text.path} names one column of several.", way.replace("its own", "a")
+        raise RequestError(what, way)

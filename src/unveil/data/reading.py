@@ -36,14 +36,14 @@ PICKLED = "it can run code when it is opened, so it is never read; save the arra
 LATER = {
     ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
     ".mat": "MATLAB files are not read yet; np.save('x.npy', scipy.io.loadmat(path)[name])",
-    ".zip": "archives are not read yet; unpack it and give an .npy or .npz file",
     **dict.fromkeys(
         (".txt", ".dat"),
         "name a table of text .csv or .tsv, as commas or tabs separate its cells; of arrays give .npy or .npz",
     ),
-    ".xls": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
-    ".xlsx": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
-    ".ods": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
+    **dict.fromkeys(
+        (".xls", ".ods", ".xlsb"),
+        "of workbooks .xlsx is read; save it as such, or pandas.read_excel(path).to_csv('t.csv', index=False)",
+    ),
     ".json": "JSON is not read; pandas.read_json(path).to_csv('t.csv', index=False)",
     ".jsonl": "JSON is not read; pandas.read_json(path, lines=True).to_csv('t.csv', index=False)",
     ".feather": "Feather is not read; pandas.read_feather(path).to_parquet('t.parquet')",
@@ -233,14 +233,15 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
         from .folders import read_pictures
 
         return read_pictures(path, pictures)
-    if kind in (COMPRESSED if is_compressed(path) else TABLES) and path.is_file():
-        return read_table(path.resolve(), **table)
+    is_zip = path.suffix.lower() == ".zip" and kind not in (".npy", ".npz")
+    if (is_zip or kind in (COMPRESSED if is_compressed(path) else TABLES)) and path.is_file():
+        return read_table(path.resolve(), member=member, **table)
     if path.suffix.lower() in LATER:
         raise RequestError(f"{source!r}: {LATER[path.suffix.lower()]}.")
     if is_compressed(path) or kind not in (".npy", ".npz") or not path.is_file():
         raise RequestError(
             f"{source!r} is not a file that can be read; allowed are images (and folders of them), .npy, .npz[:name], "
-            ".csv and .tsv (also compressed: .csv.gz), .parquet and .h5ad[:layers/NAME]."
+            ".csv and .tsv (also compressed: .csv.gz, .zip[:NAME]), .parquet, .xlsx[:SHEET] and .h5ad[:layers/NAME]."
         )
     path = path.resolve()
     return _read_archive(path, member) if kind == ".npz" else Raw(str(path), read_npy(path))

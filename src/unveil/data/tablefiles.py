@@ -6,13 +6,14 @@ import csv
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..errors import Fact, RequestError
 from ..legible import quoted
-from .compressed import CHUNK, is_compressed, kind_of, opened, size_of
+from .compressed import CHUNK, is_compressed, kind_of, opened, size_of, table_in
 from .decimalmarks import marks_of
 from .firstlines import is_row, refuse_below, said_of_row
 from .frames import read_frame
@@ -20,17 +21,19 @@ from .npyfiles import BROKEN
 from .parquet import dropped as parquet_dropped
 from .parquet import read_parquet
 from .raw import Raw
+from .sheets import BOOKS, read_sheet
 from .tablecolumns import NAMED, is_number, named_twice, narwhals
-from .textfiles import PEEK
-from .texttables import NULLS, SEPARATORS, TextTable, text_table
+from .textfiles import PEEK, sheet_file, text_file
+from .texttables import NULLS, SEPARATORS, Opening, TextTable, text_table
 
-SUFFIXES = (*SEPARATORS, ".parquet")
+SUFFIXES = (*SEPARATORS, ".parquet", *BOOKS)
 BLOCK = 2**23  # bytes that are cut into cells at once: the longest row, or two
 
 
 def read_table(
     path: Path,
     *,
+    member: str | None = None,
     label: str = "",
     drop: str = "",
     columns: Sequence[str] | None = None,
@@ -40,23 +43,32 @@ def read_table(
 ) -> Raw:
     """The numeric columns of a file as x; other arguments as of `read_frame`.
 
-    Arguments: header, of text: "first", the first line names the columns; "none", it is a row; the number of the line
-    that does; "auto", the first does, or is a row where it can be nothing else, and is refused where it may be either.
+    Arguments: member, of a .zip the table in it, of a workbook the sheet; header, of text: "first", the first line
+    names the columns; "none", it is a row; the number of the line that does; "auto", the first does, or is a row where
+    it can be nothing else, and is refused where it may be either.
     """
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise RequestError("Tables in files need pyarrow.", "pip install 'unveil[table]' brings it.") from error
-    is_text = kind_of(path) in SEPARATORS
-    if header != "auto" and not is_text:
-        raise RequestError(f"data.header={header} is for tables of text, and {path} is none; leave it out.")
+    source = f"{path}:{member}" if member else str(path)
     with _refusing(path):
-        if is_text:
-            table, text, decimal = _text(path, header, decimal, columns)
-        else:
+        if kind_of(path) == ".parquet":
+            if header != "auto":
+                raise RequestError(f"data.header={header} is for tables of text, and {path} is none; leave it out.")
             return _columnar(path, label, drop, columns, decimal, missing)
+        table, text, decimal = _text(_opening(path, member), header, decimal, columns)
     told: dict[str, Any] = {"label": label, "drop": drop, "columns": columns, "decimal": decimal, "missing": missing}
-    return read_frame(table, **told, source=str(path), text=text)
+    return read_frame(table, **told, source=source, text=text)
+
+
+def _opening(path: Path, member: str | None) -> Opening:
+    """What gives the text of a file, or of what is in it."""
+    if kind_of(path) in BOOKS:
+        return partial(sheet_file, path, *read_sheet(path, member))
+    found, said = table_in(path, member) if path.suffix.lower() == ".zip" else (path, ())
+    size_of(found, 2)
+    return partial(text_file, found, said=said)
 
 
 def _columnar(path: Path, label: str, drop: str, columns: Sequence[str] | None, decimal: str, missing: str) -> Raw:
@@ -68,23 +80,22 @@ def _columnar(path: Path, label: str, drop: str, columns: Sequence[str] | None, 
     return raw if columns is not None else replace(raw, dropped=dropped)
 
 
-def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
+def _text(at: Opening, header: int | str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
     """A table of text as numbers where its columns hold numbers, and the mark before their fractions.
 
     It has as many rows as Python's own reader counts.
     """
-    size_of(path, 2)
-    text, rows, breaks = text_table(path, header, columns)
+    text, rows, breaks = text_table(at, header, columns)
     names = text.names
     _refuse_one_column(text)
     table = _numbers(text, breaks, decimal)
     if len(table) != rows:
         raise RequestError(
-            f"{path} has {rows:,} rows, and {len(table):,} of them could be read.",
+            f"{text.path} has {rows:,} rows, and {len(table):,} of them could be read.",
             "Write it again, for instance with pandas.read_csv(path).to_csv(path, index=False).",
         )
     if header == "auto" and is_row(text, _series_of(table), columns):
-        return _without_header(path, decimal, columns)
+        return _without_header(at, decimal, columns)
     empty = [i for i, title in enumerate(text.titles) if not title and table.column(i).null_count == rows]
     gone = set(empty) if list(text.titles).count("") > 1 else set()
     text = _told_apart(text, gone)
@@ -98,18 +109,19 @@ def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | 
 def _told_apart(text: TextTable, gone: Collection[int]) -> TextTable:
     """The table, with what there is to say of columns that have the same name; refused where names may stand below."""
     twice = named_twice([title for i, title in enumerate(text.titles) if i not in gone]) if text.has_header else ""
+    if twice or [bool(title.strip()) for title in text.header].count(True) == 1 < len(text.header):
+        refuse_below(text, twice)
     if not twice:
         return text
-    refuse_below(text, twice)
     changed = [(i, name) for i, name in enumerate(text.names) if name != text.titles[i] and i not in gone]
     taken = ", ".join(f"{text.titles[i]!r} in place {i} is taken as {name!r}" for i, name in changed[:NAMED])
     said = f"Columns of {text.path.name} have the same name: {taken}; data.header=none takes the first line as a row."
     return replace(text, notes=(*text.notes, said))
 
 
-def _without_header(path: Path, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
+def _without_header(at: Opening, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
     """As `_text`, of a table whose first line is a row."""
-    table, text, decimal = _text(path, "none", decimal, columns)
+    table, text, decimal = _text(at, "none", decimal, columns)
     kept = [note for note in text.notes if not isinstance(note, Fact)]
     return table, replace(text, notes=(said_of_row(text), *kept)), decimal
 
@@ -220,7 +232,7 @@ def _series_of(table: Any) -> list[Any]:
 def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
     """What to say of how a file was read."""
     said = [*text.file.notes, *text.notes]
-    if text.separator != SEPARATORS[kind_of(text.path)]:
+    if text.file.held is None and text.separator != SEPARATORS.get(kind_of(text.path), ","):
         said.append(f"The cells of {text.path.name} are separated by {text.separator!r}.")
     if not text.has_header:
         said.append(Fact(f"The first line of {text.path.name} is a row: columns are named 0, 1, …."))

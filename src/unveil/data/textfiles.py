@@ -8,7 +8,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class TextFile:
     """A file of text.
 
     Arguments: path; encoding; above, the lines above the table; separator that the first line tells, or ""; named,
-    whether somebody said which line names the columns.
+    whether somebody said which line names the columns; held, of a sheet its rows; said, what to say of how it was read.
     """
 
     path: Path
@@ -51,9 +51,15 @@ class TextFile:
     above: tuple[str, ...] = ()
     separator: str = ""
     named: bool = False
+    held: Sequence[list[str]] | None = None
+    said: tuple[str, ...] = ()
 
     def rows(self, separator: str) -> Iterator[tuple[int, list[str]]]:
         """The number of the last line of each row, from 1 in the file, and its cells; none of an empty line."""
+        if self.held is not None:
+            skipped = len(self.above)
+            yield from ((i, list(cells)) for i, cells in enumerate(self.held[skipped:], skipped + 1))
+            return
         most = csv.field_size_limit(MAX_CELL)
         try:
             with opened(self.path) as binary, io.TextIOWrapper(binary, encoding=self.encoding, newline="") as stream:
@@ -75,12 +81,12 @@ class TextFile:
     @property
     def is_plain(self) -> bool:
         """Whether its bytes are those of a table in UTF-8 and nothing else."""
-        return self.encoding == "utf-8-sig" and not self.above
+        return self.encoding == "utf-8-sig" and not self.above and self.held is None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What to say of how it is read."""
-        name, said = self.path.name, []
+        name, said = self.path.name, list(self.said)
         if self.encoding not in ("utf-8-sig", "utf-16", "utf-32"):
             said.append(
                 f"{name} is not in UTF-8 and is read as {self.encoding}; write it again where letters are wrong."
@@ -92,25 +98,36 @@ class TextFile:
         return tuple(said)
 
 
-def text_file(path: Path, header: int | str = "auto") -> TextFile:
+def text_file(path: Path, header: int | str = "auto", said: tuple[str, ...] = ()) -> TextFile:
     """A file with what stands above its table.
 
-    Arguments: header, the number of the line that names the columns, or as of `read_table`.
+    Arguments: header, the number of the line that names the columns, or as of `read_table`; said, as of `TextFile`.
     """
     require_text(path)
     encoding = _encoding(path)
     with opened(path) as binary, io.TextIOWrapper(binary, encoding=encoding, newline="") as stream:
         first = list(islice(stream, PEEK if isinstance(header, str) else header))
+    return _below_what_stands_above(TextFile(path, encoding, said=said), first, header)
+
+
+def sheet_file(path: Path, rows: Sequence[list[str]], said: tuple[str, ...], header: int | str = "auto") -> TextFile:
+    """The rows of a sheet with what stands above its table, as of `text_file`; said, what to say of it."""
+    lines = [",".join(row) for row in rows[: PEEK if isinstance(header, str) else header]]
+    return _below_what_stands_above(TextFile(path, separator=",", held=rows, said=said), lines, header)
+
+
+def _below_what_stands_above(file: TextFile, first: Sequence[str], header: int | str) -> TextFile:
+    """The file with the lines above its table, which are among the first."""
     if not first:
-        raise RequestError(f"{path} is empty: it has no line.")
+        raise RequestError(f"{file.path} is empty: it has no line.")
     lines = [line.rstrip("\r\n") for line in first]
-    told = TOLD.fullmatch(lines[0]) if lines else None
-    separator = told[1].replace("\\t", "\t") if told else ""
-    if isinstance(header, int):
-        if len(lines) < header:
-            raise RequestError(f"data.header={header} came, and {path} has {len(lines)} lines.", "Give one of them.")
-        return TextFile(path, encoding, tuple(lines[: header - 1]), separator, named=True)
-    return TextFile(path, encoding, tuple(lines[: _above(lines, separator)]), separator)
+    told = TOLD.fullmatch(lines[0])
+    separator = told[1].replace("\\t", "\t") if told else file.separator
+    if isinstance(header, str):
+        return replace(file, above=tuple(lines[: _above(lines, separator)]), separator=separator)
+    if len(lines) < header:
+        raise RequestError(f"data.header={header} came, and {file.path} has {len(lines)} lines.", "Give one of them.")
+    return replace(file, above=tuple(lines[: header - 1]), separator=separator, named=True)
 
 
 def _above(lines: Sequence[str], separator: str) -> int:

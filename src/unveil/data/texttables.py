@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,10 +17,11 @@ from .limits import require_columns
 from .raw import MISSING
 from .tablecolumns import is_number
 from .tablelines import Counted
-from .textfiles import PEEK, TextFile, is_total, table_begins, text_file, units
+from .textfiles import PEEK, TextFile, is_total, table_begins, units
 from .writtennumbers import decimals
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+Opening = Callable[[int | str], TextFile]
 NULLS = (  # what pyarrow takes as missing, in any column
     "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",
     "n/a", "nan", "null",
@@ -81,17 +82,19 @@ class TextTable:
         return (cells for is_row, cells in self.lines() if is_row)
 
 
-def text_table(path: Path, header: int | str, columns: Sequence[str] | None) -> tuple[TextTable, int, bool]:
-    """(a table, the number of its rows, whether a cell goes over several lines); arguments as of `read_table`.
+def text_table(at: Opening, header: int | str, columns: Sequence[str] | None) -> tuple[TextTable, int, bool]:
+    """(a table, the number of its rows, whether a cell goes over several lines); other arguments as of `read_table`.
 
     A new file need not have the lines above its table that the first one had.
+
+    Arguments: at, gives the file where a header is as told.
     """
-    file = text_file(path, "auto" if columns else header)
+    file = at("auto" if columns else header)
     separator = file.separator or _separator(file)
     if columns and isinstance(header, int) and not set(columns) <= set(_names(file, separator)):
-        file = text_file(path, header)
+        file = at(header)
         separator = file.separator or _separator(file)
-    require_columns(len(_names(file, separator)), path)
+    require_columns(len(_names(file, separator)), file.path)
     text = TextTable(file, separator, [], header != "none", is_short=header != "none" and _is_short(file, separator))
     return _counted(replace(text, others=_units(text)))
 
@@ -132,7 +135,7 @@ def _separator(file: TextFile) -> str:
 
     Lines such as "0,5;1,5" are cut alike by both; the semicolon is the one where it leaves nothing but numbers.
     """
-    own = SEPARATORS[kind_of(file.path)]
+    own = SEPARATORS.get(kind_of(file.path), ",")
     tried = [own, *(other for other in (";", "\t", ",", "|") if other != own)]
     lengths = {separator: _lengths(file, separator) for separator in tried}
     even = [separator for separator, found in lengths.items() if len(set(found)) == 1 and found[0] > 1]
