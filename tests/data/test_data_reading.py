@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from unveil.data import load, read_array
+from asnumbers import load
+from unveil.data import read_array
 from unveil.data.raw import digest
 from unveil.errors import RequestError
 

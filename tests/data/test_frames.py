@@ -17,7 +17,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unveil.data import load, prepare, read_new
+from asnumbers import load
+from unveil.data import prepare, read_new
 from unveil.data.frames import Frame, read_frame
 from unveil.data.reading import read
 from unveil.domain import Domain

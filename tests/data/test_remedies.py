@@ -20,8 +20,8 @@ import pytest
 import torch
 from PIL import Image
 
+from asnumbers import load
 from unveil.cli import main
-from unveil.data import load
 from unveil.errors import RequestError
 from unveil.fitting.prepare import prepare
 
