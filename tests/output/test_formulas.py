@@ -14,7 +14,7 @@ from unveil.output.formulas import Formulas
 
 RNG = np.random.default_rng(0)
 BAD = ["=cmd|' /C calc'!A0", "+49 (0) 30", "-x", "@sum(1)", "\tx", "\r=1", "=1+1"]
-GOOD = ["-5", "+3.5", "-1,5", "-1.304,25", "-3 %", "-", "--", "a=b", "", "'=1", "-1e-5"]
+GOOD = ["-5", "+3.5", "-1,5", "-1.304,25", "-3 %", "-5%", "-1,304", "+7", "-", "--", "a=b", "", "'=1", "-1e-5"]
 
 
 @pytest.mark.parametrize("text", BAD)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.raw import MISSING
-from ..data.tablecolumns import is_number
-from ..data.writtennumbers import decimals
+from ..data.writtennumbers import NotNumbers, read_numbers
 
 BEGINS = ("=", "+", "-", "@", "\t", "\r")
 SHOWN = 30  # characters of the first one
@@ -36,7 +35,7 @@ class Formulas:
 
     def cell(self, text: str) -> str:
         """A text as it is written; numbers such as -5, +1,5 and -3 %, and marks such as "-", are no formulas."""
-        if not text.startswith(BEGINS) or is_number(text) or text.casefold() in MISSING or decimals([text]):
+        if not text.startswith(BEGINS) or text.strip().casefold() in MISSING or _is_number(text):
             return text
         self.count, self.first = self.count + 1, self.first or text
         return f"'{text}" if self.quotes else text
@@ -50,3 +49,12 @@ class Formulas:
         if self.quotes:
             return (f"{told}: an apostrophe stands before each, and is no part of it.",)
         return (f"{told}: a spreadsheet may run such; --safe-csv puts an apostrophe before each.",)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is written as a number, in whatever way."""
+    try:
+        read_numbers([text])
+    except NotNumbers as error:
+        return bool(error.ways)
+    return True
