@@ -182,7 +182,11 @@ def refuse_columns(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], ho
     if remedy := _remedy(error, names[first]):
         raise RequestError(f"{said}.", f"{remedy} {leave}".strip())
     ways = "ne-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels."
-    raise RequestError(f"{said}; categorical columns come later.", f"{leave}; or o{ways}" if leave else f"O{ways}")
+    other = "data.domain=mixed takes them as categories"
+    raise RequestError(
+        f"{said}, and numbers alone were asked for.",
+        f"{leave}; {other}; or o{ways}" if leave else f"D{other[1:]}; or o{ways}",
+    )
 
 
 def _remedy(error: NotNumbers, name: Any) -> str:
