@@ -255,8 +255,8 @@ def read_frame(
     if table is not None:
         x, observed, read, said = coded(table, given, how)
         frame = replace(frame, read=read)
-        told = {"columns": frame.columns, "frame": frame, "remarks": said, "domain": "mixed", "table": table}
-        return replace(common, x=x, observed=observed, **told)
+        coded_raw = replace(common, x=x, observed=observed, columns=frame.columns, frame=frame, remarks=said)
+        return replace(coded_raw, domain="mixed", table=table)
     if domain in ("auto", "mixed") or kinds:
         found = recognised(given, names, how, [*split_words(kinds)], text)
         if domain == "mixed" or kinds or not _are_measured(found.table):

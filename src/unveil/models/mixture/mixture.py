@@ -87,7 +87,10 @@ class Mixture(Model):
         if domain.columns is None:
             return cls(domain, num_components=num_components, smoothing=smoothing, floor=floor)
         if smoothing is not None or floor != FLOOR:
-            raise RequestError("model.smoothing and model.floor came for a table, whose mixture is fitted by gradients; leave them out.")
+            raise RequestError(
+                "model.smoothing or model.floor came for a table, whose mixture is fitted by gradients.",
+                "Leave them out.",
+            )
         return TableMixture.build(domain, num_components=num_components)
 
     @property

@@ -68,7 +68,9 @@ class TableMixture(Model):
 
     @property
     def story(self) -> str:
-        return f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {self.num_components} components"
+        return (
+            f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {self.num_components} components"
+        )
 
     def _log_px_c(self, batch: Batch) -> Tensor:
         """log p(x|z = c), [B, C]."""
