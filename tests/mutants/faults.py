@@ -493,7 +493,7 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/evaluation/test_findings.py::test_of_its_own_data_a_run_is_judged_on_what_was_not_trained_on",
     ),
     fault(
-        "a-unit-of-nothing", "use/oddity.py",
+        "a-unit-of-nothing", "use/units.py",
         "if not differ(known):", "if not len(known):",
         "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",
     ),
@@ -535,7 +535,32 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     fault(
         "too-likely-is-not-odd", "use/oddity.py",
         'yield Measure.of("log p(x) low", "log p(x) high",', 'yield Measure.of("log p(x) low", "",',
-        "tests/use/test_oddity.py::test_oddity_is_the_farthest_of_its_measures",
+        "tests/use/test_oddity.py::test_a_picture_that_is_too_likely_is_odd",
+    ),
+    fault(
+        "a-known-row-is-its-own-neighbour", "use/knownrows.py",
+        "np.where(known, found[:, 1], found[:, 0])", "found[:, 0]",
+        "tests/use/test_knownrows.py::test_a_known_row_is_compared_with_the_others",
+    ),
+    fault(
+        "codes-of-categories-as-numbers", "use/knownrows.py",
+        'return columns is not None and columns[d].kind == "category"', "return False",
+        "tests/use/test_knownrows.py::test_a_rare_level_is_odd_whatever_its_code",
+    ),
+    fault(
+        "what-is-missing-is-far-out", "use/knownrows.py",
+        "np.where(seen[:, d], tail(x[:, d], np.sort(known)) ** 2, 0)", "tail(x[:, d], np.sort(known)) ** 2",
+        "tests/use/test_knownrows.py::test_gaps_are_neither_near_nor_far",
+    ),
+    fault(
+        "far-out-on-one-side-alone", "use/knownrows.py",
+        "np.maximum(upper_tail(values, known), upper_tail(-values, -known[::-1]))", "upper_tail(values, known)",
+        "tests/use/test_knownrows.py::test_far_out_is_far_on_either_side_and_beyond_the_last",
+    ),
+    fault(
+        "likelier-rows-in-the-order-of-tables", "use/oddity.py",
+        "np.maximum(surprises(-values, -usual) - 1, 0)", "np.maximum(surprises(-values, -usual), 0)",
+        "tests/use/test_oddity.py::test_oddity_of_a_row_is_the_farthest_of_its_measures",
     ),
     fault(
         "the-worst-of-four-predictions", "use/complexity.py",
