@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from quick import rough_start
+from quick import NETWORK, rough_start, short_adaptation
 from unveil.sklearn import LatentModel
 
 
 @pytest.fixture(autouse=True, scope="package")
 def _quick() -> Iterator[None]:
     """Half of a fit of three steps is waiting for files that are thrown away; kills are the subject of other tests."""
-    with pytest.MonkeyPatch.context() as patch, rough_start():
+    with pytest.MonkeyPatch.context() as patch, rough_start(), short_adaptation():
         patch.setattr(os, "fsync", lambda handle: None)
         yield
 
@@ -37,4 +37,4 @@ def exact(X: NDArray[np.float64]) -> LatentModel:
 @pytest.fixture(scope="package")
 def network(X: NDArray[np.float64]) -> LatentModel:
     """Fitted, with a lower bound on log p(x)."""
-    return LatentModel(latent=1, steps=20, options={"evaluation.num_samples": 2}).fit(X[:40])
+    return LatentModel(**NETWORK).fit(X[:24])

@@ -39,7 +39,7 @@ def test_the_constructor_stores_and_refuses_nothing() -> None:
 def test_a_grid_search_finds_the_number_of_latents_by_log_p_of_held_out_rows() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(150, 2)) @ rng.normal(size=(2, 6)) + 0.1 * rng.normal(size=(150, 6))
-    search = GridSearchCV(LatentModel(model="linear_gaussian", steps=30), {"latent": [1, 2]}, cv=KFold(2)).fit(X)
+    search = GridSearchCV(LatentModel(model="linear_gaussian", steps=8), {"latent": [1, 2]}, cv=KFold(2)).fit(X)
     assert search.best_params_ == {"latent": 2}
     half = clone(search.estimator).set_params(latent=2).fit(X[75:])
     assert search.cv_results_["split0_test_score"][1] == pytest.approx(half.score_samples(X[:75]).mean())

@@ -13,12 +13,12 @@ from scipy.stats import multivariate_normal
 from sklearn.exceptions import NotFittedError
 
 import unveil
+from quick import NETWORK
 from unveil.errors import RequestError
 from unveil.sklearn import LatentImputer, LatentModel
 
 Array = NDArray[np.float64]
 LINEAR: dict[str, Any] = {"model": "linear_gaussian", "latent": 1, "steps": 5}
-QUICK = {"train.valid_every": 2, "evaluation.num_samples": 2}
 
 
 def test_scores_are_log_p_of_each_row(exact: LatentModel, X: Array) -> None:
@@ -164,7 +164,7 @@ def test_nothing_stays_on_the_disk(X: Array, tmp_path: Path, monkeypatch: pytest
         ({"options": ["train.lr"]}, r"options came as \['train.lr'\]; it takes a dictionary"),
         ({"model": "vea"}, "Did you mean 'vae'"),
         ({"model": None}, "model came as None; it takes a name, see unveil list models"),
-        ({"latent": -1}, "model.latent"),
+        ({"latent": -1, "model": "linear_gaussian"}, "model.latent"),
         ({"steps": 1, "epochs": 1}, "The budget came as epochs and steps; give one of them"),
         ({"random_state": -1}, "The seed is -1"),
     ],
@@ -185,6 +185,6 @@ def test_an_estimator_that_is_not_fitted_says_so(X: Array) -> None:
 
 def test_seeds_are_those_of_the_library(X: Array) -> None:
     asked = [{"random_state": 3}, {"random_state": np.int64(3)}, {"random_state": 4}, {"random_state": None}]
-    fits = [LatentImputer(latent=1, steps=2, options=QUICK, **seed).fit(X[:12]) for seed in asked]
+    fits = [LatentImputer(**NETWORK | seed).fit(X[:12]) for seed in asked]
     weights = [fit.pack_["weights.safetensors"] for fit in fits]
     assert weights[0] == weights[1] and len(set(weights)) == 3
