@@ -47,10 +47,11 @@ def test_rows_that_nothing_judges_train(exact: LatentModel) -> None:
     assert '"train": 108' in told and '"valid": 12' in told and '"test": 0' in told
 
 
-def test_the_share_of_odd_rows_is_as_it_was_asked_for(X: Array) -> None:
+def test_the_share_of_odd_rows_is_as_it_was_asked_for() -> None:
+    X = np.random.default_rng(1).normal(size=(240, 2))
     model = LatentModel(**LINEAR, contamination=0.1)
     odd = model.fit_predict(X)
-    assert set(odd) == {-1, 1} and (odd == -1).sum() == 12
+    assert set(odd) == {-1, 1} and (odd == -1).sum() == 24
     assert np.array_equal(model.decision_function(X) < 0, odd == -1)
     assert np.array_equal(model.decision_function(X), model.score_samples(X) - model.offset_)
 
@@ -188,3 +189,9 @@ def test_seeds_are_those_of_the_library(X: Array) -> None:
     fits = [LatentImputer(**NETWORK | seed).fit(X[:12]) for seed in asked]
     weights = [fit.pack_["weights.safetensors"] for fit in fits]
     assert weights[0] == weights[1] and len(set(weights)) == 3
+
+
+def test_what_is_drawn_keeps_the_seed_of_the_fit(X: Array) -> None:
+    model = LatentModel(**LINEAR, random_state=None).fit(X)
+    assert np.array_equal(model.sample(3), model.sample(3))
+    assert not np.array_equal(model.sample(3), LatentModel(**LINEAR, random_state=None).fit(X).sample(3))

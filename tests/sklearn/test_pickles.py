@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import pickletools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -72,11 +73,15 @@ def test_a_pickle_that_was_changed_is_refused_and_writes_nothing_elsewhere(exact
     with pytest.raises(RequestError, match=r"a pack holds config\.json"):
         again.sample()
     assert not (tmp_path / "x").exists()
-    again = copy.deepcopy(exact)
-    again.pack_["weights.safetensors"] = again.pack_["weights.safetensors"][:-8]
-    with pytest.raises(RequestError, match=r"weights\.safetensors"):
-        again.sample()
+
+
+def test_a_pickle_that_is_damaged_is_refused_in_a_sentence(exact: LatentModel) -> None:
+    for name, said in (("weights.safetensors", "weights.safetensors"), ("data.json", "data.json")):
+        again = copy.deepcopy(exact)
+        again.pack_[name] = again.pack_[name][:-8]
+        with pytest.raises(RequestError, match=f"cannot be opened: {re.escape(said)}.*Fit it anew"):
+            again.sample()
     again = copy.deepcopy(exact)
     again.pack_.pop("config.json")
-    with pytest.raises(RequestError, match=r"config\.json"):
+    with pytest.raises(RequestError, match=r"its pack is not a run: it has no config\.json"):
         again.sample()

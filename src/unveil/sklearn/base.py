@@ -33,12 +33,13 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """A model of p(x), fitted by `unveil.fit` without a report, and kept as the files of a pack.
 
     Attributes: pack_, the content of each file by its name: what is written into a folder with these names is opened
-    by `unveil.load`.
+    by `unveil.load`; seed_, of the fit, and of what is drawn from it.
     """
 
     random_state: Any
     options: dict[str, Any] | None
     pack_: dict[str, bytes]
+    seed_: int
 
     @no_type_check  # it stores what it is given; fit refuses what is wrong
     def __init__(
@@ -74,7 +75,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         Arguments: keep, what else is done with the run while its folder and its data are there.
         """
         X, weights = _weighed(self._read(X, reset=True), sample_weight)
-        seed = self._seed()
+        self.seed_ = seed = seed_of(self.random_state)
         with TemporaryDirectory(prefix="unveil-") as folder:
             fitting = prepare(
                 X,
@@ -85,7 +86,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
                 options=self._asked(),
                 arrange=partial(arrange, weights=weights, seed=seed),
             )
-            remark(decisions(fitting.data.notes), up=4)
+            remark(decisions(fitting.data.notes))
             run = fitting.trained()
             keep(run)
             self.pack_ = packed(run)
@@ -119,13 +120,6 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
             raise RequestError(f"{kind} came as {name!r}; it takes a name, see unveil list {kind}s.")
         return name
 
-    def _seed(self, random_state: Any = None) -> int:
-        """The seed of what is drawn: a whole number itself, else a draw."""
-        asked = self.random_state if random_state is None else random_state
-        if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
-            return int(asked)
-        return int(check_random_state(asked).randint(2**31 - 1))
-
     @property
     def _run(self) -> RunStore:
         """The fitted model, opened where it came out of a pickle."""
@@ -143,6 +137,13 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def seed_of(asked: Any) -> int:
+    """The seed of what is drawn: a whole number itself, else a draw."""
+    if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
+        return int(asked)
+    return int(check_random_state(asked).randint(2**31 - 1))
 
 
 def _weighed(X: Any, sample_weight: Any) -> tuple[Any, Weights | None]:

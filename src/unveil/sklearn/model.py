@@ -16,7 +16,7 @@ from ..runs.store import RunStore
 from ..use.encode import decode, encoded, names_of
 from ..use.reference import FEW, scored
 from ..use.sample import as_fitted, sample_as_fitted
-from .base import Fitted
+from .base import Fitted, seed_of
 from .filled import filled
 from .splits import copies
 
@@ -43,7 +43,7 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
 
     Attributes:
         offset_: log p(x) in nats, below which a row is odd.
-        pack_: the fitted model, as of `Fitted`.
+        pack_, seed_: the fitted model and its seed, as of `Fitted`.
 
     Example:
         >>> from unveil.sklearn import LatentModel
@@ -108,7 +108,7 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
         """
         run = self._run
         given = given_with_outside(run, self._read(X))
-        remark(given.raw.ignored)
+        remark(given.raw.ignored, up=2)
         return np.where(given.outside, -np.inf, scored(run, given.split).log_px.numpy())
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -139,13 +139,15 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
     def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
         """New rows drawn from p(x); a frame, where the model was fitted on one.
 
-        Arguments: random_state, of the draws; None takes that of the estimator, so that equal calls draw equal rows.
+        Arguments: random_state, of the draws; None takes the seed of the fit, so that equal calls draw equal rows.
         """
-        return sample_as_fitted(self._run, n_samples, seed=self._seed(random_state))
+        run = self._run
+        return sample_as_fitted(run, n_samples, seed=self.seed_ if random_state is None else seed_of(random_state))
 
     def impute(self, X: Any, *, draw: bool = False) -> Any:
         """X with its holes filled, as it came, by E[x_missing|x_observed] or by a draw."""
-        return filled(self._run, self._read(X), draw, self._seed())
+        run = self._run
+        return filled(run, self._read(X), draw, self.seed_)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """The names of the latents, z_0 …."""

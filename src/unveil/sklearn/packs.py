@@ -28,6 +28,10 @@ def opened(files: Mapping[str, bytes]) -> RunStore:
     with TemporaryDirectory(prefix="unveil-") as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
-        run = RunStore.load(folder)
-        _ = run.data_info, run.model
+        try:
+            run = RunStore.load(folder)
+            _ = run.data_info, run.model
+        except RequestError as error:
+            told = error.message.replace(f"{folder}/", "").replace(folder, "its pack")
+            raise RequestError(f"The model of this estimator cannot be opened: {told}", "Fit it anew.") from error
     return run
