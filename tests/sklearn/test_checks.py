@@ -15,7 +15,7 @@ from quick import NETWORK
 from unveil.sklearn import LatentImputer, LatentModel
 from unveil.sklearn.base import Fitted
 
-REAL = {"data.domain": "real"}  # the checks fit whole numbers, and ask about fractions
+REAL = {"data.domain": "real"}  # the checks fit whole numbers too, and this model takes real x alone
 FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
         "One row in ten, drawn by its place, is held out of the training to choose the best weights. Two rows instead "

@@ -144,6 +144,13 @@ def test_decisions_about_the_data_are_said() -> None:
         LatentModel(**LINEAR).fit(frame)
 
 
+def test_no_states_are_saved_that_nobody_goes_on_with(X: Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = list[int]()
+    monkeypatch.setattr("unveil.runs.store.save_checkpoint", lambda *_: saved.append(1))
+    best = LatentModel(**LINEAR).fit(X).score(X)
+    assert saved == [] and best > -4  # the best weights are kept in memory
+
+
 def test_nothing_stays_on_the_disk(X: Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     LatentModel(**LINEAR).fit(X).transform(X)

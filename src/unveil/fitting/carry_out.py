@@ -43,10 +43,10 @@ def carry_out(run: RunStore, report: Report, problem: Any = None, model: Model |
 
 
 def trained(run: RunStore, problem: Any = None, model: Model | None = None) -> RunStore:
-    """Train a new run to its weights, as part of a caller's own work: a signal does there what it does elsewhere."""
+    """Train a new run to its weights, as part of a caller's own work: it saves no states, and minds no signals."""
     less = "Give it more, or a smaller train.batch_size or model.width."
     with within_memory("this fit", less), threads(run.phase.threads):
-        for _ in Trainer(run, placed(run.data, run.device), model, problem).train(StopRequests()):
+        for _ in Trainer(run, placed(run.data, run.device), model, problem, saves=False).train(StopRequests()):
             pass
     return run
 
