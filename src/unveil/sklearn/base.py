@@ -75,7 +75,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         Arguments: keep, what else is done with the run while its folder and its data are there.
         """
         X, weights = _weighed(self._read(X, reset=True), sample_weight)
-        self.seed_ = seed = seed_of(self.random_state)
+        self.seed_ = seed = as_seed(self.random_state)
         with TemporaryDirectory(prefix="unveil-") as folder:
             fitting = prepare(
                 X,
@@ -139,7 +139,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         return tags
 
 
-def seed_of(asked: Any) -> int:
+def as_seed(asked: Any) -> int:
     """The seed of what is drawn: a whole number itself, else a draw."""
     if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
         return int(asked)

@@ -16,7 +16,7 @@ from ..runs.store import RunStore
 from ..use.encode import decode, encoded, names_of
 from ..use.reference import FEW, scored
 from ..use.sample import as_fitted, sample_as_fitted
-from .base import Fitted, seed_of
+from .base import Fitted, as_seed
 from .filled import filled
 from .splits import copies
 
@@ -142,7 +142,7 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
         Arguments: random_state, of the draws; None takes the seed of the fit, so that equal calls draw equal rows.
         """
         run = self._run
-        return sample_as_fitted(run, n_samples, seed=self.seed_ if random_state is None else seed_of(random_state))
+        return sample_as_fitted(run, n_samples, seed=self.seed_ if random_state is None else as_seed(random_state))
 
     def impute(self, X: Any, *, draw: bool = False) -> Any:
         """X with its holes filled, as it came, by E[x_missing|x_observed] or by a draw."""
