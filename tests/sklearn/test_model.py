@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,26 @@ def test_frames_go_in_as_they_are_and_come_back(X: Array, library: str) -> None:
     full = model.impute(frame)
     assert type(full) is type(frame) and np.isfinite(np.asarray(full, dtype=float)).all()
     assert list(model.sample(3).columns) == ["a", "b"] == list(model.inverse_transform(np.zeros((1, 1))).columns)
+
+
+def test_a_frame_of_mixed_columns_goes_in_and_comes_back() -> None:
+    rng = np.random.default_rng(0)
+    level = rng.integers(0, 3, 80)
+    frame = pd.DataFrame(
+        {
+            "kind": np.array(["x", "y", "z"], dtype=object)[level],
+            "paid": np.round(10.0 * level + rng.gamma(2, 2, 80), 2),
+            "when": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, 80), "D"),
+            "yes": rng.random(80) < 0.3,
+        }
+    )
+    whole = frame.copy()
+    frame.loc[::9, "kind"], frame.loc[::7, "paid"] = None, np.nan
+    model = pickle.loads(pickle.dumps(LatentModel(model="mixture", steps=3).fit(frame)))
+    assert (model.score_samples(whole) <= 0).all()  # a probability: no column is measured
+    full = model.impute(frame)
+    assert full.dtypes.equals(frame.dtypes) and not full.isna().any().any()
+    assert model.sample(3).columns.tolist() == frame.columns.tolist()
 
 
 def test_columns_are_those_of_fit(X: Array) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -79,6 +79,14 @@ class Form:
         return {name: value for name, value in asdict(self).items() if value != getattr(Form, name)}
 
 
+class Held(Protocol):
+    """How the values of a column are held: a `Form`, or a column of a mixed table."""
+
+    def brought(self, values: Array, drawn: bool, /) -> Array: ...
+
+    def held(self, values: Array, drawn: bool, /) -> Array: ...
+
+
 def form_of(values: Array, dtype: str = "") -> Form:
     """The form of the values that are observed in a column, in their own type.
 
@@ -131,7 +139,7 @@ def rounded(values: Array, kind: Any, low: Any, high: Any) -> Array:
     return np.where(whole <= float(low), low, np.where(whole >= float(high), high, inside))
 
 
-def brought(x: Array, forms: Sequence[Form] | None, drawn: bool) -> Array:
+def brought(x: Array, forms: Sequence[Held] | None, drawn: bool) -> Array:
     """x [N, D] with each column in its form."""
     if forms is None:
         return x
@@ -139,7 +147,7 @@ def brought(x: Array, forms: Sequence[Form] | None, drawn: bool) -> Array:
     return np.stack(columns, axis=1).astype(x.dtype)
 
 
-def held(x: Array, forms: Sequence[Form] | None, drawn: bool) -> list[Array]:
+def held(x: Array, forms: Sequence[Held] | None, drawn: bool) -> list[Array]:
     """The columns of x [N, D], each in its form and its type."""
     if forms is None:
         return list(x.T)

@@ -36,7 +36,7 @@ def filled_column(
     """
     column = came if read is None else read.series
     if column.dtype.is_decimal():
-        return _of_type(_series(came, _decimals(column.to_list(), x, observed)), came)
+        return of_type(series_like(came, _decimals(column.to_list(), x, observed)), came)
     filled = _numbers(column, x, observed, form, drawn)
     if read is None:
         return filled
@@ -49,10 +49,10 @@ def filled_column(
         ]
     else:
         cells = _objects(came.to_list(), filled.to_list(), observed)
-    return _of_type(_series(came, cells), came)
+    return of_type(series_like(came, cells), came)
 
 
-def frame_of(columns: Mapping[str, Array], forms: Sequence[Form] | None, drawn: bool, library: str) -> Any:
+def frame_of(columns: Mapping[str, Array], forms: Sequence[Any] | None, drawn: bool, library: str) -> Any:
     """Columns [N] as a frame of a library, each in the type by its name that its form says, where there is that."""
     nw = narwhals()
     frame = nw.from_dict(dict(columns), backend=library)
@@ -65,7 +65,7 @@ def _typed(series: AnySeries, form: Form, drawn: bool) -> AnySeries:
     if name.startswith("decimal"):
         step = Decimal(1).scaleb(-int(name[8:-1]))
         with localcontext(prec=DIGITS):
-            return _series(series, [Decimal(str(value)).quantize(step) for value in series.to_list()])
+            return series_like(series, [Decimal(str(value)).quantize(step) for value in series.to_list()])
     plain = name.lower().split("[")[0]
     if plain not in PLAIN or (form.is_whole and not drawn):
         return series
@@ -91,10 +91,10 @@ def _numbers(column: AnySeries, x: Array, observed: Array, form: Form, drawn: bo
     keeps = rounds or column.dtype == nw.Float32
     if rounds:
         kept = whole_numbers(column)
-        made = _series(column, np.where(observed, kept, rounded(x, kept.dtype.type, form.low, form.high)))
+        made = series_like(column, np.where(observed, kept, rounded(x, kept.dtype.type, form.low, form.high)))
     else:
-        made = _series(column, np.where(observed, numbers(column), x))
-    return _of_type(made, column) if keeps else made
+        made = series_like(column, np.where(observed, numbers(column), x))
+    return of_type(made, column) if keeps else made
 
 
 def _decimals(cells: list[Any], x: Array, observed: Array) -> list[Any]:
@@ -126,12 +126,13 @@ def _objects(cells: list[Any], filled: list[Any], observed: Array) -> list[Any]:
     ]
 
 
-def _series(like: AnySeries, values: Any) -> AnySeries:
+def series_like(like: AnySeries, values: Any) -> AnySeries:
+    """A column of the library and the name of another."""
     made: AnySeries = narwhals().new_series(like.name, values, backend=like.implementation)
     return made
 
 
-def _of_type(made: AnySeries, came: AnySeries) -> AnySeries:
+def of_type(made: AnySeries, came: AnySeries) -> AnySeries:
     """A column in the type of another, as its own library has it."""
     native, own = made.to_native(), came.to_native()
     if _is_pandas(came):

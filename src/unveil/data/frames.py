@@ -12,14 +12,16 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from ..errors import RequestError
+from .coding import Recognised, coded, recognised
 from .columnforms import Form, form_of
+from .columns import Table
 from .filling import filled_column, type_name
 from .headers import looks_like_values
 from .limits import MAX_NAME
@@ -60,6 +62,9 @@ class AsText(Protocol):
 
     @property
     def names(self) -> list[str]: ...
+
+    @property
+    def titles(self) -> Sequence[str]: ...
 
     @property
     def header(self) -> list[str]: ...
@@ -156,13 +161,18 @@ class Frame:
 
         Arguments: drawn, x is a draw: columns of whole numbers keep their type, with x rounded; forms, of all columns.
         """
-        names, forms = self.natives, forms or self.forms(observed)
+        forms = forms or self.forms(observed)
         changed = [
             self._filled(name, x[:, i], observed[:, i], forms[i], drawn)
             for i, name in enumerate(self.columns)
             if not observed[:, i].all()
         ]
-        return _renamed(_renamed(self.whole, list(names)).with_columns(*changed), self.whole.columns).to_native()
+        return self.with_columns(changed)
+
+    def with_columns(self, changed: Sequence[AnySeries]) -> Any:
+        """The whole frame with some of its columns changed, by their names as text, as its own library has it."""
+        whole = _renamed(self.whole, list(self.natives))
+        return _renamed(whole.with_columns(*changed), self.whole.columns).to_native()
 
     def _filled(self, name: str, x: Array, observed: Array, form: Form, drawn: bool) -> AnySeries:
         came = self.whole.get_column(self.natives[name])
@@ -196,8 +206,11 @@ def read_frame(
     missing: str = "",
     source: str = "array",
     text: AsText | None = None,
+    kinds: str = "",
+    domain: str = "auto",
+    table: Table | None = None,
 ) -> Raw:
-    """The numeric columns of a data frame in memory as x.
+    """The columns of a data frame in memory as x: numbers, or the codes of a mixed table.
 
     Arguments:
         native: a pandas, polars or pyarrow frame.
@@ -209,6 +222,9 @@ def read_frame(
         missing: more texts and numbers that stand for a missing value, separated by commas.
         source: what `load` reads again.
         text: as of `Frame`.
+        kinds: what columns are taken for, as "a=ordinal,b=drop".
+        domain: "auto" and "mixed" recognise the kinds of columns; any other takes numbers alone.
+        table: of a run on a mixed table, its columns.
     """
     whole = _eager(native)
     names, index = _by_text(whole), _index_columns(whole)
@@ -222,36 +238,75 @@ def read_frame(
         if NAMELESS.fullmatch(name) and name not in index and is_empty(whole.get_column(names[name]))
     ]
     dropped = named_columns(drop, names, fitting)
-    others = {*index, *empty, *dropped, *([label] if label in names else [])}
+    others = {*index, *empty, *dropped, *([label] if label and label in names else [])}
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
     given = {name: whole.get_column(names[name]) for name in chosen}
     marks = words(missing)
-    read = numeric_columns(given, names, Reading(fitting, decimal, marks, dropped, not (text and text.is_open)))
-    x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
-    y, classes = None, None
-    if label and fitting:
-        cells = None if text is None else [row[text.names.index(label)] for row in text.cells()]
-        y, classes = encode_labels(labels(whole.get_column(names[label]), label, cells, marks))
+    how = Reading(fitting, decimal, marks, dropped, not (text and text.is_open))
+    y, classes = _labels(whole, names, label, text, marks) if fitting else (None, None)
     notes = _notes(index, empty if fitting else (), text)
     if fitting and text is None and all(isinstance(name, str) for name in names.values()):
         unnamed = {*index, *empty}
         notes += _suspicion({name: whole.get_column(name) for name in names if name not in unnamed})
-    known = {*chosen, *others}
-    ignored = tuple(name for name in names if name not in known)
-    frame = Frame(whole, tuple(chosen), ignored, text, read)
+    known = {*chosen, *others, *(table.left_out if table else ())}
+    frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in known), text)
+    common = Raw(source, np.empty(0), y, classes, notes=tuple(notes), dropped=tuple(dropped), frame=frame)
+    if table is not None:
+        x, observed, read, said = coded(table, given, how)
+        frame = replace(frame, read=read)
+        coded_raw = replace(common, x=x, observed=observed, columns=frame.columns, frame=frame, remarks=said)
+        return replace(coded_raw, domain="mixed", table=table)
+    if domain in ("auto", "mixed") or kinds:
+        found = recognised(given, names, how, [*split_words(kinds)], text)
+        if domain == "mixed" or kinds or not _are_measured(found.table):
+            return _mixed(common, found, given, how)
+    read = numeric_columns(given, names, how)
+    x, taken = matrix({name: read[name].series if name in read else series for name, series in given.items()}, marks)
     said = said_of(read, {name: text.marks[name] for name in chosen if text and name in text.marks}, taken)
-    return Raw(
-        source,
-        x,
-        y,
-        classes,
+    return replace(
+        common,
+        x=x,
         notes=(*notes, *said),
         columns=frame.columns,
-        dropped=tuple(dropped),
-        frame=frame,
+        frame=replace(frame, read=read),
         remarks=said,
         domain="real",
+    )
+
+
+def _labels(
+    whole: AnyFrame, names: Mapping[str, Any], label: str, text: AsText | None, marks: Sequence[str]
+) -> tuple[Array | None, tuple[str, ...] | None]:
+    """(codes, classes) of the column of labels; None without one."""
+    if not label:
+        return None, None
+    cells = None if text is None else [row[text.names.index(label)] for row in text.cells()]
+    return encode_labels(labels(whole.get_column(names[label]), label, cells, marks))
+
+
+def _are_measured(table: Table) -> bool:
+    """Whether all columns are numbers without a last digit that is to be seen, nothing being left out or repeated."""
+    return all(column.kind == "real" and not column.atoms for column in table.columns) and not table.left_out
+
+
+def _mixed(common: Raw, found: Recognised, given: Mapping[str, AnySeries], how: Reading) -> Raw:
+    """The codes of a table whose columns were recognised."""
+    table, frame = found.table, common.frame
+    kept = {name: given[name] for name in table.names}
+    x, observed, _, _ = coded(table, kept, how, found.far)
+    text = frame.text
+    said = said_of(found.read, {name: text.marks[name] for name in kept if text and name in text.marks}, {})
+    return replace(
+        common,
+        x=x,
+        observed=observed,
+        notes=(*common.notes, *said, *found.notes),
+        columns=table.names,
+        frame=replace(frame, columns=table.names, read=found.read, ignored=()),
+        remarks=said,
+        domain="mixed",
+        table=table,
     )
 
 
@@ -328,15 +383,16 @@ def _index_columns(frame: AnyFrame) -> list[str]:
 
 def named_columns(text: str, names: Iterable[str], strict: bool) -> list[str]:
     """The columns of `data.drop`: names separated by commas; one that holds a comma stands in double quotes."""
-    return [name for part in _words(text) for name in _named(part, names, strict, "data.drop")]
+    return [name for part in split_words(text) for name in _named(part, names, strict, "data.drop")]
 
 
 def words(text: str) -> list[str]:
     """What commas separate, without spaces around it; a comma may stand in double quotes."""
-    return [word.strip() for word in _words(text)]
+    return [word.strip() for word in split_words(text)]
 
 
-def _words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
+    """What commas separate, as it stands; a comma may stand in double quotes."""
     return next(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)) if text.strip() else []
 
 

@@ -1,5 +1,6 @@
 """`load`, `read_array` and `prepare`: from a source to splits, to a plain array, to new x for a fitted run."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from ..domain.values import PIECE, Misplaced, Values
 from ..errors import Fact, RequestError, nearest
 from .binarize import MODES, fixed, threshold
 from .columnforms import Form, form_of
+from .columns import Table
 from .filetree import Pictures
 from .fills import noted, way_out
 from .raw import Array, Raw, short_name
@@ -42,6 +44,7 @@ def load(
     header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
+    kinds: str = "",
     size: int | Literal["auto"] = "auto",
     skip_broken: bool = False,
 ) -> Data:
@@ -49,8 +52,8 @@ def load(
 
     Arguments:
         source: a name (`unveil list sources`), a folder of images, a path to .npy, .npz[:name], .csv, .tsv, .parquet or
-            .h5ad[:layers/…], an array, a tensor, lists of numbers, a data frame. NaN and masked entries are not
-            observed.
+            .h5ad[:layers/…], an array, a tensor, a sparse matrix of scipy, lists of numbers, a data frame, AnnData. NaN
+            and masked entries are not observed.
         y: [N] labels, integers or strings, in the source's order; None, NaN or −1 where one is not known.
         z: [N, D] known latents, NaN in the rows where they are not known.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
@@ -62,20 +65,24 @@ def load(
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas; a name with a comma in double quotes.
         header: of a table of text: "first", its first line names the columns; "none", it is a row; the number of the
-            line that names them; "auto", the first does, and is refused where it looks like a row.
+            line that names them; "auto", the first does, or is a row where it can be nothing else, and is said.
         decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
         missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as "-999".
+        kinds: of a table, what columns are taken for, as "pclass=ordinal,id=drop,when=date:%d.%m.%Y"; one of category,
+            ordinal, yes/no, whole, count, decimal, real, date, date:FORMAT, drop.
         size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed, header, decimal)
     table: dict[str, Any] = {
-        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing
+        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing, "kinds": kinds,
+        "domain": domain,
     }  # fmt: skip
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
     raw = _without_stray(raw, domain)
-    raw = replace(raw, notes=(*raw.notes, *noted(raw), *raw.empty))
+    marks = noted(raw) if raw.table is None else ()  # of the codes of a table they would say nothing
+    raw = replace(raw, notes=(*raw.notes, *marks, *raw.empty))
     with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
         return _split_up(raw, binarization, domain, levels, seed)
 
@@ -102,7 +109,7 @@ def _offering(raw: Raw) -> Iterator[None]:
 
 def _without_stray(raw: Raw, domain: str) -> Raw:
     """What was read, values that cannot be measurements being not observed, and said."""
-    if domain not in ("auto", "real") or raw.x.dtype.kind != "f":
+    if domain not in ("auto", "real") or raw.x.dtype.kind != "f" or raw.table is not None:
         return raw
     found = stray(raw.x, raw.observed)
     if not found.any():
@@ -117,7 +124,8 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
     require_numbers(raw.x)
     require_enough(len(raw.x) - raw.num_test)
     rows, rule = split_rows(len(raw.x), raw.num_test, seed, raw.together)
-    refuse_empty(raw, rows[0])
+    if raw.table is None:
+        refuse_empty(raw, rows[0])
     x = raw.known
     require_varied(x, rows[0])
     mode = binarization
@@ -155,12 +163,13 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         paper=raw.paper,
         files=raw.files,
         forms=_forms(raw, found, mode, rows[0]),
+        table=raw.table,
     )
 
 
 def _forms(raw: Raw, found: Domain, mode: str, rows: NDArray[np.int64]) -> tuple[Form, ...] | None:
     """How the numbers of each column are held; None of x that is no table of numbers as they came."""
-    if raw.x.ndim != 2 or mode != "none":
+    if raw.x.ndim != 2 or mode != "none" or raw.table is not None:
         return None
     if raw.frame is not None:
         return raw.frame.forms(raw.observed, rows, raw.x)
@@ -188,6 +197,7 @@ def read_new(
     header: int | str = "auto",
     decimal: str = "auto",
     missing: str = "",
+    table: Table | None = None,
     white: int | None = None,
     paper: str | None = None,
     skip_broken: bool = False,
@@ -195,13 +205,14 @@ def read_new(
     """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
 
     Arguments: columns, label, drop, header, decimal, missing, of the run, whatever order and company the columns come
-    in now; white and paper, of its pictures, as of `Raw`; skip_broken, leave out pictures that cannot be read.
+    in now; table, of a run on mixed columns; white and paper, of its pictures, as of `Raw`; skip_broken, leave out
+    pictures that cannot be read.
     """
     pictures = Pictures("auto", skip_broken, domain.shape, domain.kind == "real", white, paper)
-    table: dict[str, Any] = {
-        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing
+    told: dict[str, Any] = {
+        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing, "known": table
     }  # fmt: skip
-    return read(source, columns=columns, **table, pictures=pictures)
+    return read(source, columns=columns, **told, domain=domain.kind, pictures=pictures)
 
 
 def prepare(source: Any, domain: Domain, binarization: str | None = None, seed: int = 0, *, levels: int = 0) -> Split:
@@ -240,10 +251,26 @@ def _prepared(raw: Raw, domain: Domain, binarization: str | None, seed: int, lev
 
 def _recognised(x: Array, raw: Raw, domain: str, mode: str, levels: int) -> tuple[Domain, tuple[str, ...]]:
     """The domain that was asked for, that the source is known by, or that x is recognised as."""
+    if raw.table is not None:
+        return raw.table.domain, _said_of_table(raw.table)
     if domain == "auto" and mode == "none" and not levels and raw.domain != "auto":
         found, _ = recognise(x, raw.domain)
         return found, (Fact(f"x is taken as {raw.domain}; data.domain=KIND takes it otherwise."),)
     return recognise(x, "auto" if mode != "none" and domain == "binary" else domain, levels)
+
+
+def _said_of_table(table: Table) -> tuple[str, ...]:
+    """How many columns there are of each kind."""
+    counted = Counter(column.kind for column in table.columns)
+    told = ", ".join(f"{count} {kind}" for kind, count in counted.most_common())
+    measured = [column.name for column in table.columns if column.kind == "real"]
+    what = (
+        f"log p(x) is a density in the units of {', '.join(map(repr, measured[:3]))}"
+        f"{f' and {len(measured) - 3} more columns' if len(measured) > 3 else ''}, and a probability of all else"
+        if measured
+        else "log p(x) is the logarithm of a probability"
+    )
+    return (Fact(f"x is a table of mixed columns: {told}; {what}."),)
 
 
 def _splits(

@@ -51,6 +51,7 @@ class Raw:
         remarks: of new x for a run, sentences about what of it was not taken as it came.
         domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
         together: [N] integers; rows with the same number stay in one split; None where every row is its own.
+        table: of a mixed table, its columns, as `columns.Table`; None of other x.
     """
 
     source: str
@@ -73,6 +74,7 @@ class Raw:
     remarks: tuple[str, ...] = ()
     domain: str = "auto"
     together: NDArray[np.int64] | None = None
+    table: Any = None
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -112,13 +114,15 @@ class Raw:
             parts += ["observed", digest(self.observed)]
         if self.z is not None:
             parts += ["z", digest(self.z)]
+        if self.table is not None:
+            parts.append(self.table.fingerprint)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def short_name(source: str) -> str:
     """A name for directories and titles: "mnist", "x" for …/x.npz:images, "t" for …/t.csv or …/t.csv.gz, "array"."""
-    name = PurePath(re.split(r"(?i)(?<=\.npz|h5ad):", source)[0]).name
-    return re.sub(r"(?i)\.(npy|npz|(csv|tsv)(\.(gz|bz2|xz|zst|zip))?|parquet|h5ad)$", "", name)
+    name = PurePath(re.split(r"(?i)(?<=\.npz|\.zip|h5ad|xlsx|xlsm):", source)[0]).name
+    return re.sub(r"(?i)\.(npy|npz|(csv|tsv)(\.(gz|bz2|xz|zst|zip))?|parquet|h5ad|xlsx|xlsm|zip)$", "", name)
 
 
 def digest(array: Array) -> str:

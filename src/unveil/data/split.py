@@ -14,6 +14,7 @@ from ..domain import Domain
 from ..ops import keyed
 from .binarize import draw
 from .columnforms import Form, forms_to_json
+from .columns import Table
 from .raw import Array, short_name
 
 FORMAT = "unveil-data-1"
@@ -134,6 +135,7 @@ class Data:
         factors: known generative factors by name, [N] each in the source's order, or None.
         white, paper: as of `Raw`.
         forms: of a table, how the numbers of each column are held in the training rows, or None.
+        table: of a mixed table, its columns, or None.
     """
 
     source: str
@@ -155,6 +157,7 @@ class Data:
     white: int | None = None
     paper: str | None = None
     forms: tuple[Form, ...] | None = None
+    table: Table | None = None
 
     def __repr__(self) -> str:
         sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))
@@ -191,4 +194,5 @@ class Data:
             "white": self.white,
             "paper": self.paper,
             "forms": forms_to_json(self.forms),
+            "table": None if self.table is None else self.table.to_json(),
         }

@@ -38,11 +38,12 @@ def stray(x: Array, observed: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
     found = np.zeros(x.shape, bool)
     for column in range(x.shape[1]):
         seen: Any = slice(None) if observed is None else observed[:, column]
-        found[seen, column] = _of_column(x[seen, column].astype(np.float64, copy=False))
+        found[seen, column] = stray_values(x[seen, column].astype(np.float64, copy=False))
     return found
 
 
-def _of_column(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+def stray_values(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the values [N] of one column are stray, [N]."""
     none = np.zeros(len(values), bool)
     if len(values) < 10 or not np.isfinite([values.min(), values.max()]).all():  # which is refused, later and by name
         return none

@@ -60,20 +60,20 @@ def numeric_columns(columns: Mapping[str, AnySeries], names: Mapping[str, Any], 
 
     Arguments: columns, by their names as text; names, as the frame has them.
     """
-    found, wrong, how = {}, {}, _decided(columns, how)
+    found, wrong, how = {}, {}, decided(columns, how)
     for name, series in columns.items():
         if _is_numeric(series):
             continue
         try:
-            found[name] = _read(series, how)
+            found[name] = read_or_why(series, how)
         except NotNumbers as error:
             wrong[name] = error
     if wrong:
-        _refuse(wrong, names, how, len(wrong) == len(columns))
+        refuse_columns(wrong, names, how, len(wrong) == len(columns))
     return found
 
 
-def _decided(columns: Mapping[str, AnySeries], how: Reading) -> Reading:
+def decided(columns: Mapping[str, AnySeries], how: Reading) -> Reading:
     """How columns are read once all those of text were asked for the mark before fractions."""
     if how.decimal != "auto" or not how.guesses:
         return how
@@ -114,7 +114,8 @@ def _is_numeric(series: AnySeries) -> bool:
     return series.dtype.is_numeric() or series.dtype == narwhals().Boolean or is_empty(series)
 
 
-def _read(series: AnySeries, how: Reading) -> Numeric:
+def read_or_why(series: AnySeries, how: Reading) -> Numeric:
+    """A column of text or objects as numbers, or `NotNumbers`."""
     nw = narwhals()
     if series.dtype.is_temporal():
         raise NotNumbers(DATES)
@@ -162,7 +163,8 @@ def _series(series: AnySeries, values: list[int | float | None]) -> AnySeries:
     return made
 
 
-def _refuse(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], how: Reading, are_all: bool) -> None:
+def refuse_columns(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], how: Reading, are_all: bool) -> None:
+    """Refuse columns that are no numbers, with what to do about the first."""
     first, error = next(iter(wrong.items()))
     all_names = list(wrong)
     said = f"{listing(all_names)} of the table {are(all_names)} not numeric ({first!r} holds {error.what})"

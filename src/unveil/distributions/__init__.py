@@ -4,6 +4,7 @@ They may import the bottom floor alone. A new distribution is one class in a fil
 """
 
 from .binary import BinarySum
+from .columns import TableColumns
 from .continuous import Bell, ContinuousBernoulli, Laplace, StudentT
 from .counts import NegativeBinomial, Poisson
 from .event import EventSum
@@ -26,4 +27,5 @@ __all__ = [
     "OrderedLogistic",
     "Poisson",
     "StudentT",
+    "TableColumns",
 ]

@@ -32,6 +32,29 @@ def mean_given(p: Distribution, x: Tensor, observed: Tensor) -> Tensor:
     return torch.where(observed, x, p.mean) if base is None else base.mean_given(x, observed)
 
 
+@runtime_checkable
+class Pooled(Protocol):
+    """A distribution over x whose centre is not the mean of its centres, as a likeliest level is not."""
+
+    def statistics(self) -> tuple[Tensor, ...]:
+        """What may be averaged, [..., *shape of each]."""
+
+    def centre_of(self, statistics: tuple[Tensor, ...]) -> Tensor:
+        """x of averaged statistics, [..., *shape]."""
+
+
+def pooled(p: Distribution, x: Tensor, observed: Tensor) -> tuple[Tensor, ...]:
+    """What is averaged over z to get the mean of x given what is observed: means, or a distribution's statistics."""
+    base = p.base if isinstance(p, EventSum) else p
+    return base.statistics() if isinstance(base, Pooled) else (mean_given(p, x, observed),)
+
+
+def from_pooled(p: Distribution, statistics: tuple[Tensor, ...], x: Tensor, observed: Tensor) -> Tensor:
+    """x with what is not observed from averaged `pooled`."""
+    base = p.base if isinstance(p, EventSum) else p
+    return torch.where(observed, x, base.centre_of(statistics)) if isinstance(base, Pooled) else statistics[0]
+
+
 def _dependent(p: Distribution) -> Dependent | None:
     base = p.base if isinstance(p, EventSum) else p
     return base if isinstance(base, Dependent) else None

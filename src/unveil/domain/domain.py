@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from ..errors import RequestError, nearest
 from ..records import Text, check_record
+from .columns import ColumnDomain, ColumnRecord
 from .kind import Kind, found, kinds
 
 MOST_VALUES = 2**31  # of one example
@@ -22,10 +23,13 @@ class DomainRecord(Struct):
     kind: Text
     shape: Shape
     num_levels: Annotated[int, Meta(ge=2, le=2**31)] | None
+    columns: list[ColumnRecord] | None = None
 
     def __post_init__(self) -> None:
         if math.prod(self.shape) > MOST_VALUES:
             raise ValueError(f"has a shape of more than {MOST_VALUES:,} values")
+        if self.columns is not None and [len(self.columns)] != self.shape:
+            raise ValueError(f"has {len(self.columns):,} columns and the shape {self.shape}")
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,17 @@ class Domain:
 
     Arguments:
         kind: the name of a kind of values: "binary" (0 or 1), "levels" (integers 0 … num_levels − 1), "count" (integers
-            from 0 upwards), "unit" (numbers in [0, 1]), "real", or one of the user's own.
+            from 0 upwards), "unit" (numbers in [0, 1]), "real", "mixed" (columns of several kinds), or one of the
+            user's own.
         shape: the shape of one example: (D,) vectors, (H, W) or (H, W, C) images.
         num_levels: the number of levels; only for a kind that has them.
+        columns: what each column can hold; only of mixed x.
     """
 
     kind: str
     shape: tuple[int, ...]
     num_levels: int | None = None
+    columns: tuple[ColumnDomain, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in found and self.kind not in kinds():
@@ -51,6 +58,10 @@ class Domain:
             raise RequestError(f"Domain {self.kind!r} came with num_levels={self.num_levels}; only {takers} takes one.")
         if not self.shape or min(self.shape) < 1:
             raise RequestError(f"One example has the shape {self.shape}; every size must be at least 1.")
+        if self.of_kind.has_columns != (self.columns is not None):
+            raise RequestError(f"Domain {self.kind!r} came with columns={self.columns}; only mixed x has them.")
+        if self.columns is not None and self.shape != (len(self.columns),):
+            raise RequestError(f"{len(self.columns)} columns came for examples of shape {self.shape}.")
 
     @property
     def of_kind(self) -> Kind:
@@ -77,7 +88,7 @@ class Domain:
     @property
     def is_discrete(self) -> bool:
         """Whether log p(x) is the logarithm of a probability (and bits per dimension mean something)."""
-        return self.of_kind.is_discrete
+        return self.of_kind.is_discrete if self.columns is None else all(c.is_discrete for c in self.columns)
 
     @property
     def is_finite(self) -> bool:
@@ -100,10 +111,15 @@ class Domain:
         return self.kind if self.num_levels is None else f"{self.kind}({self.num_levels})"
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "shape": list(self.shape), "num_levels": self.num_levels}
+        found: dict[str, Any] = {"kind": self.kind, "shape": list(self.shape), "num_levels": self.num_levels}
+        if self.columns is not None:
+            found["columns"] = [column.to_json() for column in self.columns]
+        return found
 
     @staticmethod
     def from_json(stored: dict[str, Any]) -> Domain:
         """The domain that `to_json` gave; what is none is refused."""
         check_record(stored, DomainRecord, "The domain")
-        return Domain(stored["kind"], tuple(stored["shape"]), stored["num_levels"])
+        columns = stored.get("columns")
+        known = None if columns is None else tuple(map(ColumnDomain.from_json, columns))
+        return Domain(stored["kind"], tuple(stored["shape"]), stored["num_levels"], known)

@@ -21,6 +21,7 @@ class Kind(ABC):
         ends: the least and the greatest value, where they are known of all x and `is_finite` does not say so.
         inside: one of its values, which stands for those that are not observed while x is checked.
         has_levels: whether n belongs to the domain, as in levels(17).
+        has_columns: whether the kinds of its columns belong to it; then `is_discrete` is theirs to say.
         likelihood: the name of the one that `fit` picks; above 32 levels smooth_likelihood, where there is one.
         retaken: the sentence for x that was recognised as one of `taken_for` and could be asked for as this kind.
     """
@@ -32,6 +33,7 @@ class Kind(ABC):
     ends: ClassVar[tuple[float, float] | None] = None
     inside: ClassVar[float] = 0.0
     has_levels: ClassVar[bool] = False
+    has_columns: ClassVar[bool] = False
     likelihood: ClassVar[str]
     smooth_likelihood: ClassVar[str] = ""
     retaken: ClassVar[str] = ""

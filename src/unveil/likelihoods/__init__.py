@@ -5,6 +5,7 @@ They may import distributions, networks and what is below them. A new likelihood
 
 from .base import Likelihood, default_likelihood, fitting, moments
 from .bernoulli import Bernoulli
+from .columns import Columns
 from .counts import NegativeBinomialCounts, PoissonCounts
 from .levels import Categorical, Ordinal
 from .logistic import Logistic, LogisticMixture
@@ -14,6 +15,7 @@ from .unit import UnitBernoulli
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Columns",
     "Gaussian",
     "Likelihood",
     "Logistic",

@@ -42,12 +42,17 @@ class Likelihood(nn.Module, ABC):
                 " ".join(k.retaken for k in map(kinds().get, self.domains) if k and domain.kind in k.taken_for),
             )
         self.domain, self.params_per_dim = domain, params_per_dim
-        self.offset = nn.Parameter(torch.zeros(params_per_dim * domain.num_dims))
+        self.offset = nn.Parameter(torch.zeros(self.num_outputs))
 
     @property
     def num_outputs(self) -> int:
         """P·D, the size of the decoder's output."""
         return self.params_per_dim * self.domain.num_dims
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """The shape that a decoder gives `params_per_dim` numbers for each value of: that of x, if x says no more."""
+        return self.domain.shape
 
     def forward(self, h: Tensor, observed: Tensor | None = None) -> EventSum:
         """p(x|h) with batch shape h.shape[:-1]; what is not observed leaves log p before the sum."""

@@ -45,8 +45,8 @@ class Model(nn.Module, ABC):
         domain: what x is.
         groups: the names of the L latent groups, top last.
         gives: facts of the built model, out of log_w, joint, rsample, pathwise (z with an exact gradient),
-            straight_through (z is discrete, and the gradient of what is decoded from it passes to the encoder as if it
-            were not), split_q, kl, marginals, enumerate, exact, layers (it can be cut into T steps), flow (it has a
+            conditionals (any value given any others), straight_through (z is discrete, and the gradient of what is
+            decoded from it passes to the encoder as if it were not), split_q, kl, marginals, enumerate, exact, layers (it can be cut into T steps), flow (it has a
             probability-flow ODE).
         solves: "nothing", "some" (a few parameters have a closed form, refreshed once an epoch) or "all" (a training
             step is one pass of exact coordinate ascent, such as EM, over the training set).
@@ -181,6 +181,18 @@ class Model(nn.Module, ABC):
     def coordinates(self, batch: Batch) -> Coordinates:
         """The space in which samplers and grids move; where z is real. By default z itself."""
         return Coordinates()
+
+    def log_conditional(self, batch: Batch, d: int) -> Tensor:
+        """log p(x_d|all other values that are observed) [B], for a model that gives "conditionals"."""
+        raise NotImplementedError(f"{type(self).__name__} does not know p(x_d|all others)")
+
+    def draw_missing(self, batch: Batch, num_draws: int) -> Tensor:
+        """x with its gaps drawn, [M, B, *shape], for a model that gives "conditionals"."""
+        raise NotImplementedError(f"{type(self).__name__} does not know p(x_missing|x_observed)")
+
+    def mean_missing(self, batch: Batch) -> Tensor:
+        """x with the means of its gaps, [B, *shape], for a model that gives "conditionals"."""
+        raise NotImplementedError(f"{type(self).__name__} does not know p(x_missing|x_observed)")
 
     def solve(self, batches: Callable[[], Iterable[Batch]]) -> None:
         """Set the parameters that have a closed form given everything else (coordinate ascent on the bound).

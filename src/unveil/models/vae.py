@@ -40,7 +40,7 @@ from ..model.shared.networks import (
     own_options,
     sizes,
 )
-from ..model.shared.scaled import Scaled
+from ..model.shared.scaled import Scaled, view_size
 from ..nn.beside import DecoderBeside
 from ..nn.linear_posterior import LinearPosterior
 from ..nn.masking import join_label, shape_with_mask
@@ -154,14 +154,15 @@ class VAE(Labelled, Scaled):
         both, in_encoder = own_options(name, dropout, activation)
         classes = classes_of(condition, num_classes)
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
-        long_table = domain.kind == "real" and not domain.is_image and num_examples >= LONG_TABLE
+        long_table = domain.kind in ("real", "mixed") and not domain.is_image and num_examples >= LONG_TABLE
         usual = "realnvp" if long_table else default_prior(domain, num_examples)
         p_z = (prior or lookup("prior", usual))(latent)
         head = posterior or functools.partial(lookup("posterior", p_z.posterior), **p_z.for_posterior)
-        seen = shape_with_mask(domain.shape) if has_missing else domain.shape
+        shown = view_size(p_x)
+        seen = (shown,) if shown else shape_with_mask(domain.shape) if has_missing else domain.shape
         encoder = lookup("encoder", name)(seen, **size, **both, **in_encoder)
         inputs = p_z.num_values + classes
-        decoder = lookup("decoder", name)(inputs, domain.shape, p_x.params_per_dim, **size, **both)
+        decoder = lookup("decoder", name)(inputs, p_x.feature_shape, p_x.params_per_dim, **size, **both)
         linear = None
         if name != "plain" and p_x.slope is not None and takes_start(head) and starts_given(p_z):
             linear = LinearPosterior(domain.num_dims, latent, classes, p_z.num_components)

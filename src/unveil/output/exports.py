@@ -14,7 +14,9 @@ import numpy as np
 
 from ..data.cells import Cells
 from ..data.columnforms import Form, brought, held
+from ..data.columns import Column
 from ..data.frames import DRAW
+from ..data.tablefill import written_columns
 from ..data.writtennumbers import Style
 from ..domain import Domain
 from ..errors import RequestError
@@ -31,7 +33,7 @@ ARRAYS = (".png", ".npz", ".npy", ".csv")
 PER_ROW = 8  # pairs beside each other
 Columns = Mapping[str, np.ndarray]  # name → [N]
 Names = Sequence[str] | None
-Forms = Sequence[Form] | None
+Forms = Sequence[Form | Column] | None
 Arrays = Mapping[str, np.ndarray]  # name → [N, …]
 
 
@@ -148,7 +150,15 @@ def write_x(
     if path.suffix.lower() == ".png":
         write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
     else:
-        write_table(path, flat("x", x, names, forms, drawn), {"x": brought(x, forms, drawn)})
+        write_table(path, _columns_of_x(path, x, names, forms, drawn), {"x": brought(x, forms, drawn)})
+
+
+def _columns_of_x(path: Path, x: np.ndarray, names: Names, forms: Forms, drawn: bool) -> Columns:
+    """x by columns; of a mixed table as text in a file of text, each column as it was written."""
+    table = [form for form in forms or () if isinstance(form, Column)]
+    if table and path.suffix.lower() == ".csv":
+        return {name: _objects(texts) for name, texts in written_columns(table, x, drawn).items()}
+    return flat("x", x, names, forms, drawn)
 
 
 def write_completed(path: Path, found: Completed) -> None:
@@ -176,7 +186,7 @@ def completed_text(found: Completed) -> bytes:
     text.writelines(f"{line}\n" for line in came.above if came.separator == separator or not line.startswith("sep="))
     rows = writer(text, lineterminator="\n", delimiter=separator)
     if came.has_header:
-        rows.writerow([DRAW, *came.names] if several else came.header)
+        rows.writerow([DRAW, *came.titles] if several else came.header)
     filled = _filled_cells(found)
     for draw in range(len(found.values)):
         row = 0
@@ -203,7 +213,17 @@ def _filled_cells(found: Completed) -> dict[int, tuple[np.ndarray, list[str]]]:
                 texts.add(cells[places[i]])
     write = {i: Cells.of(texts, Style(frame.text.decimal)).write for i, texts in known.items()}
     values = {i: table.column(frame.columns[i]).to_pylist() for i in gaps}
+    if found.raw.table is not None:
+        return {places[i]: (~observed[:, i], written) for i, written in _written_gaps(found, gaps).items()}
     return {places[i]: (~observed[:, i], list(map(write.get(i, str), values[i]))) for i in gaps}
+
+
+def _written_gaps(found: Completed, gaps: Sequence[int]) -> dict[int, list[str]]:
+    """By column with gaps of a mixed table, the text of its values [M·N]."""
+    codes = np.concatenate([found.codes(values) for values in found.values])
+    columns = [found.raw.table.columns[i] for i in gaps]
+    written = written_columns(columns, codes[:, gaps], found.drawn)
+    return dict(zip(gaps, written.values(), strict=True))
 
 
 def write_pairs(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..data import Split, prepare, read_new
 from ..data.columnforms import Form, forms_of_json
+from ..data.columns import Column, Table
 from ..data.raw import Raw
 from ..domain import Domain
 from .store import RunStore
@@ -26,6 +27,7 @@ def _read(run: RunStore, x: Any, skip_broken: bool = False) -> Raw:
     info, options = run.data_info, run.config.data
     table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "missing")}
     told = {**table, "columns": info["columns"], "white": info.get("white"), "paper": info.get("paper")}
+    told["table"] = fitted_table(run)
     return read_new(x, run.domain, skip_broken=skip_broken, **told)
 
 
@@ -40,9 +42,15 @@ def given_as(run: RunStore, x: Any) -> tuple[Split, Raw]:
     return split.to(run.device), raw
 
 
-def fitted_forms(run: RunStore) -> tuple[Form, ...] | None:
-    """How the numbers of each column were held that the run was fitted on; None where x is no table."""
-    return forms_of_json(run.data_info.get("forms"))
+def fitted_forms(run: RunStore) -> tuple[Form | Column, ...] | None:
+    """How the values of each column were held that the run was fitted on; None where x is no table."""
+    table = fitted_table(run)
+    return forms_of_json(run.data_info.get("forms")) if table is None else table.columns
+
+
+def fitted_table(run: RunStore) -> Table | None:
+    """The columns of the mixed table that the run was fitted on; None of other x."""
+    return Table.from_json(run.data_info.get("table"))
 
 
 @dataclass(frozen=True)

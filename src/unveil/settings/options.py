@@ -74,10 +74,11 @@ class DataOptions:
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas.
         header: of a table of text: the first line names the columns (first) or is a row (none), or the number of the
-            line that names them; auto takes the first as names and refuses one that looks like a row.
+            line that names them; auto takes the first as names, or as a row where it can be nothing else.
         decimal: the mark before fractions in numbers written as text; auto finds it.
         missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as -999.
+        kinds: what columns of a table are taken for, as pclass=ordinal,id=drop,when=date; auto recognises each.
         size: of images: cut to squares and resized to this; auto keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
@@ -91,6 +92,7 @@ class DataOptions:
     header: int | Literal["auto", "first", "none"] = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
     missing: str = ""
+    kinds: str = ""
     size: int | Literal["auto"] = "auto"
     skip_broken: bool = False
 

@@ -45,7 +45,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     def __init__(
         self,
         *,
-        model: str = "vae",
+        model: str = "auto",
         latent: int | str | None = None,
         prior: str | None = None,
         likelihood: str | None = None,

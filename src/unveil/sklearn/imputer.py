@@ -31,7 +31,7 @@ class LatentImputer(OneToOneFeatureMixin, TransformerMixin, Fitted):  # type: ig
     def __init__(
         self,
         *,
-        model: str = "vae",
+        model: str = "auto",
         latent: int | str | None = None,
         prior: str | None = None,
         likelihood: str | None = None,

@@ -33,7 +33,8 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
     `unveil.fit` takes it. One row in ten is held out to choose the best weights of the training; all others train.
 
     Arguments:
-        model, prior, likelihood, objective: names, see `unveil list`; None is the model's own.
+        model, prior, likelihood, objective: names, see `unveil list`; None is the model's own. The model "auto" is vae,
+            and for a frame of mixed columns the best of a few, some without latents: for `transform` name one.
         latent: dimensions of z; None is the model's own.
         epochs, steps, minutes: the budget, one of them; None is the library's own, of up to some minutes.
         contamination: the share of the rows of fit that are odd, above 0 and up to 0.5; "auto" calls odd what is less
@@ -57,7 +58,7 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        model: str = "vae",
+        model: str = "auto",
         latent: int | str | None = None,
         prior: str | None = None,
         likelihood: str | None = None,

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..data.columnforms import ENOUGH_WHOLE, Form, form_of, rounded
+from ..data.columnforms import ENOUGH_WHOLE, Form, brought, form_of, rounded
 from ..data.frames import DRAW
 from ..data.raw import Raw
 from ..data.rowblocks import blocks
 from ..data.split import Split
 from ..data.tablecolumns import listing
-from ..distributions.given import mean_given, sample_given
+from ..data.tablefill import filled_frame
+from ..distributions.given import from_pooled, pooled, sample_given
 from ..errors import RequestError, WorkError, at_least, remark
 from ..estimators.base import rows_at_once
 from ..estimators.proposals import Proposal
@@ -65,14 +66,31 @@ class Completed:
         """As `arrays`; of a data frame a frame of the same kind and index, M draws below each other."""
         if self.raw.frame is None:
             return self.arrays()
+        if self.raw.table is not None:
+            return self._native_table()
         observed = np.ones(self.raw.x.shape, bool) if self.raw.observed is None else self.raw.observed
         found = [
             self.raw.frame.filled(self._filled(values), observed, self.drawn, self.forms) for values in self.values
         ]
         return found[0] if len(found) == 1 else self.raw.frame.stacked(found)
 
+    def _native_table(self) -> Any:
+        raw = self.raw
+        observed = np.ones(raw.x.shape, bool) if raw.observed is None else raw.observed
+        found = [filled_frame(raw.frame, raw.table, self.codes(v), observed, self.drawn) for v in self.values]
+        return found[0] if len(found) == 1 else raw.frame.stacked(found)
+
+    def codes(self, values: np.ndarray) -> np.ndarray:
+        """x [N, D] of a mixed table, with the codes of one imputation in its gaps."""
+        x = self.raw.x.copy()
+        if self.raw.observed is not None:
+            x[self.rows] = np.where(self.raw.observed[self.rows], x[self.rows], values)
+        return x
+
     def _filled(self, values: np.ndarray) -> np.ndarray:
         x, observed = self.raw.x, self.raw.observed
+        if self.raw.table is not None:
+            return brought(self.codes(values).astype(np.float64), self.raw.table.columns, self.drawn)
         if observed is None:
             return x.copy()
         rounds = self.drawn and x.dtype.kind in "biu"
@@ -157,6 +175,8 @@ def complete(
 
 
 def _require_weights(model: Model) -> None:
+    if "conditionals" in model.gives:
+        return
     require_latents(model, "Imputation")
     if not model.gives & {"log_w", "enumerate"}:
         raise RequestError(
@@ -198,11 +218,14 @@ def _impute_rows(
             f"The imputation of row {row} came out as no finite number.",
             "Was x in training's units? If it was, fit anew with a smaller train.lr.",
         )
-    return values, None if "enumerate" in model.gives else np.concatenate(effective)
+    return values, None if "exact" in model.gives else np.concatenate(effective)
 
 
 def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: bool) -> tuple[Tensor, Tensor]:
     """([M, B, *shape], effective samples [B]); M draws go back to as many sets of K z, where that is affordable."""
+    if "conditionals" in model.gives:
+        x = model.mean_missing(batch).unsqueeze(0) if mean else model.draw_missing(batch, num_draws)
+        return x, x.new_full((len(batch),), torch.inf)
     known = "enumerate" in model.gives
     weighted = _every_z(model, batch) if known else partial(Proposal(model, batch).draw, num_samples)
     if not mean:
@@ -259,18 +282,20 @@ def _evenly(w: Tensor, count: int) -> Tensor:
 
 def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tensor:
     """Σ_k w_k E[x|z_k], [B, *shape]."""
-    chunk, total = max(1, rows_at_once(model) // len(batch)), torch.zeros(())
+    chunk, seen = max(1, rows_at_once(model) // len(batch)), _seen(batch)
+    total: tuple[Tensor, ...] = ()
     for first in range(0, len(w), chunk):
         some = tuple(g[first : first + chunk] for g in z)
-        x = mean_given(model.decode(some, model.draw_label(batch, some)), batch.x, _seen(batch))  # [k, B, *shape]
-        part = w[first : first + chunk].to(x.dtype)
-        total = total + torch.einsum("kb,kb...->b...", part, x)
-    return total
+        p = model.decode(some, model.draw_label(batch, some))
+        part = w[first : first + chunk].to(batch.x.dtype)
+        found = tuple(torch.einsum("kb,kb...->b...", part, each) for each in pooled(p, batch.x, seen))
+        total = tuple(a + b for a, b in zip(total, found, strict=True)) if total else found
+    return from_pooled(p, total, batch.x, seen)
 
 
 def _forms(run: RunStore, raw: Raw) -> tuple[Form, ...] | None:
     """How the numbers of each column of x [N, D] are held: as they came, or where few did as in training."""
-    if raw.x.ndim != 2 or raw.x.dtype.kind not in "biuf":
+    if raw.x.ndim != 2 or raw.x.dtype.kind not in "biuf" or raw.table is not None:
         return None
     if raw.frame is not None:
         came = raw.frame.forms(raw.observed)

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ..data.columnforms import brought, held
 from ..data.filling import frame_of
+from ..data.tablefill import new_frame
 from ..errors import RequestError, at_least, nearest
 from ..model import Model
 from ..ops import keyed
-from ..runs.given import fitted_forms
+from ..runs.given import fitted_forms, fitted_table
 from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several
 from .encode import CHUNK
@@ -38,10 +39,12 @@ def as_fitted(run: RunStore, x: np.ndarray, drawn: bool) -> Any:
 
     Arguments: drawn, x is a draw and no mean.
     """
-    forms = fitted_forms(run)
+    forms, table = fitted_forms(run), fitted_table(run)
     library = next((name for name in FRAMES if importlib.util.find_spec(name)), None)
     if run.columns is None or library is None:
         return brought(x, forms, drawn)
+    if table is not None:
+        return new_frame(table, x, library, drawn)
     columns = dict(zip(run.columns, held(x, forms, drawn), strict=True))
     return frame_of(columns, forms, drawn, library)
 

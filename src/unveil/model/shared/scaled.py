@@ -2,13 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 from ...batch import Batch
-from ...likelihoods import Likelihood, moments
+from ...likelihoods import Columns, Likelihood, moments
+from ...nn.columnview import ColumnView
 from ...nn.masking import join_mask, shape_with_mask
 from .. import Model
 
@@ -24,12 +26,22 @@ def centre_and_spread(x: Tensor, observed: Tensor | None, is_image: bool) -> tup
     return found.mean, torch.where(spread > 0, spread, torch.ones_like(spread))
 
 
+def _is_table(likelihood: Likelihood) -> TypeGuard[Columns]:
+    return isinstance(likelihood, Columns)
+
+
+def view_size(likelihood: Likelihood) -> int | None:
+    """The number of features that a network is shown of a mixed table; None of other x."""
+    return ColumnView(likelihood.layout, likelihood.stretch).num_features if _is_table(likelihood) else None
+
+
 class Scaled(Model):
     """A family whose networks see (x − centre)/spread, with 0 where x is not observed.
 
     Attributes:
         likelihood: the last part of p; it knows the domain.
         sees_missing: whether q is given the mask of what is observed; without it, what is missing enters as the mean.
+        view: of a mixed table, how networks see it, mask and all; None of other x.
         centre: the mean of training examples, [*shape].
         spread: their standard deviation, [*shape], or one number for all values of images.
     """
@@ -42,6 +54,7 @@ class Scaled(Model):
     def expect_x(self, sees_missing: bool) -> None:
         """Called by the constructor, once the likelihood is there."""
         self.domain, self.sees_missing = self.likelihood.domain, sees_missing
+        self.view = ColumnView(self.likelihood.layout, self.likelihood.stretch) if _is_table(self.likelihood) else None
         self.register_buffer("centre", torch.zeros(self.domain.shape))
         self.register_buffer("spread", torch.ones(()) if self.domain.is_image else torch.ones(self.domain.shape))
         self.solves = "some" if self.likelihood.solves else "nothing"
@@ -49,6 +62,8 @@ class Scaled(Model):
     @property
     def seen_shape(self) -> tuple[int, ...]:
         """The shape of what `seen` gives for each example."""
+        if self.view is not None:
+            return (self.view.num_features,)
         return shape_with_mask(self.domain.shape) if self.sees_missing else self.domain.shape
 
     @torch.no_grad()
@@ -72,7 +87,10 @@ class Scaled(Model):
         return torch.ones_like(batch.x) if batch.observed is None else batch.observed.to(batch.x.dtype)
 
     def seen(self, batch: Batch) -> Tensor:
-        """The input of an encoder [B, *seen_shape]: scaled x and, if the model sees it, the mask."""
+        """The input of an encoder [B, *seen_shape]: scaled x and, if the model sees it, the mask; its view of a table."""
+        if self.view is not None:
+            found: Tensor = self.view(batch.x, self.mask(batch) > 0)
+            return found
         x = self.scaled(batch)
         return join_mask(x, self.mask(batch)) if self.sees_missing else x
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from ...domain.columns import MOST_ATOMS
 from ...domain.domain import DomainRecord, Shape
 from ...records import Count, Sha256, Text
 
@@ -37,6 +38,32 @@ class ColumnForm(Struct):
     count: Count = 0
 
 
+class TableColumn(Struct, forbid_unknown_fields=True):
+    """A column of a mixed table, as `data.columns.Column`."""
+
+    name: Text
+    kind: Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date"]
+    why: Text = ""
+    levels: list[Text] = []
+    decimals: Annotated[int, Meta(ge=0, le=12)] = 0
+    origin: int | float = 0
+    atoms: Annotated[list[float], Meta(max_length=MOST_ATOMS)] = []
+    low: float = 0.0
+    high: float = 0.0
+    dtype: Text = "float64"
+    unit: Literal["", "D", "h", "m", "s", "ms", "us"] = ""
+    written: Text = ""
+    missing: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    gaps: list[Text] = []
+
+
+class TableFile(Struct, forbid_unknown_fields=True):
+    """The columns of a mixed table, in the order of x."""
+
+    columns: list[TableColumn]
+    left_out: dict[str, Text]
+
+
 class DataFile(Struct):
     """data.json."""
 
@@ -54,10 +81,12 @@ class DataFile(Struct):
     white: Annotated[int, Meta(ge=0, le=2**16)] | None = None
     paper: Text | None = None
     forms: list[ColumnForm] | None = None
+    table: TableFile | None = None
 
     def __post_init__(self) -> None:
         if self.shape != self.domain.shape:
             raise ValueError(f"has the shape {self.shape} and a domain of the shape {self.domain.shape}")
-        for name, held in (("columns", self.columns), ("forms", self.forms)):
+        table = None if self.table is None else self.table.columns
+        for name, held in (("columns", self.columns), ("forms", self.forms), ("table's columns", table)):
             if held is not None and len(held) != math.prod(self.shape):
                 raise ValueError(f"has {len(held):,} {name} and examples of {math.prod(self.shape):,} values")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
@@ -11,19 +10,20 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..batch import Batch
-from ..distributions.event import Shape, Unchecked
-from ..domain import Domain
-from ..errors import RequestError
-from ..likelihoods import Likelihood, default_likelihood
-from ..model import Drawn, Posterior, held, parameters_in
-from ..model.shared.labelled import Condition, Conditioned, classes_of
-from ..model.shared.labels import every_label, log_label_prior, one_hot
-from ..model.shared.networks import check_sizes, default_width
-from ..model.shared.scaled import Scaled
-from ..nn.chain import ChainNetwork
-from ..registry import lookup, register
-from ..terms import Terms
+from ...batch import Batch
+from ...domain import Domain
+from ...errors import RequestError
+from ...likelihoods import Likelihood, default_likelihood
+from ...model import Drawn, Model, Posterior, held, parameters_in
+from ...model.shared.labelled import Condition, Conditioned, classes_of
+from ...model.shared.labels import every_label, log_label_prior, one_hot
+from ...model.shared.networks import check_sizes, default_width
+from ...model.shared.scaled import Scaled
+from ...nn.chain import ChainNetwork
+from ...registry import lookup, register
+from ...terms import Terms
+from .any_order import AnyOrder
+from .rule import ChainRule, NoLatents
 
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
 
@@ -95,8 +95,8 @@ class Autoregressive(Conditioned, Scaled):
         depth: int = 0,
         condition: Condition = "none",
         likelihood: Callable[..., Likelihood] | None = None,
-    ) -> Autoregressive:
-        """An autoregressive model of a domain, from a few choices.
+    ) -> Model:
+        """An autoregressive model of a domain, from a few choices; of a mixed table any_order.
 
         Arguments:
             width: channels of the convolutions (images), or hidden units of the masked layers (vectors); 0 picks.
@@ -106,6 +106,12 @@ class Autoregressive(Conditioned, Scaled):
         Context: num_classes of the data's labels, has_missing entries of x.
         """
         check_sizes(width=width, depth=depth)
+        if domain.columns is not None:
+            if classes_of(condition, num_classes):
+                raise RequestError(
+                    "model.condition=label came for a table; leave data.label out: a label is a column, too."
+                )
+            return AnyOrder.build(domain, width=width, depth=depth, likelihood=likelihood)
         p_x = (likelihood or lookup("likelihood", _own_likelihood(domain)))(domain)
         picked = CHANNELS if domain.is_image else default_width(domain, "mlp")
         return cls(
@@ -223,45 +229,6 @@ class Autoregressive(Conditioned, Scaled):
     def parameters_of(self, part: str) -> list[nn.Parameter]:
         """All parameters belong to p."""
         return parameters_in(part, p=[self], q=[], prior=[])
-
-
-class NoLatents(Posterior):
-    """The posterior of a model without latent groups: its draws are empty.
-
-    Arguments: batch, for its size.
-    """
-
-    def __init__(self, batch: Batch) -> None:
-        self._none = batch.x.new_zeros(1, len(batch), 0)
-
-    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        return (), self._none.expand(num_samples, -1, -1)
-
-    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
-        return self._none
-
-
-class ChainRule(Unchecked):
-    """p(x) or p(x|y) of an autoregressive model. Its mean has no closed form.
-
-    Arguments: model; y [B], or None.
-    """
-
-    def __init__(self, model: Autoregressive, y: Tensor | None = None) -> None:
-        self._model, self._y = model, y
-        batch_shape = torch.Size() if y is None else y.shape
-        super().__init__(batch_shape, torch.Size(model.domain.shape), validate_args=False)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        lead = value.shape[: value.ndim - len(self.event_shape)]
-        y = None if self._y is None else self._y.expand(lead).flatten()
-        return self._model.log_prob(Batch(value.reshape(-1, *self.event_shape), y=y)).reshape(lead)
-
-    @torch.no_grad()
-    def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
-        lead = torch.Size(sample_shape) + self.batch_shape
-        y = None if self._y is None else self._y.expand(lead).flatten()
-        return self._model.draw(math.prod(lead), y).reshape(*lead, *self.event_shape)
 
 
 def _own_likelihood(domain: Domain) -> str:

@@ -1,0 +1,405 @@
+"""From the columns of a data frame to the codes of a mixed table: recognised once, then read by what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import RequestError
+from .columnkinds import GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
+from .columns import LEVELLED, Column, Table, texts_of
+from .dates import formats_of, read_dates
+from .filling import type_name
+from .fills import noted
+from .raw import MISSING, Array, Raw
+from .stray import sentence, stray_values
+from .tablecolumns import NAMED, are, is_empty, is_number, is_whole, listing, narwhals, numbers, whole_numbers
+from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
+from .writtennumbers import NotNumbers
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    from .frames import AsText
+
+    AnySeries = nw.Series[Any]
+
+WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
+SOME = 50  # texts that tell whether a column may be of dates
+PEEK = 5000  # rows that tell how numbers are written
+NO_USE = {
+    "List": "lists",
+    "Array": "lists",
+    "Struct": "records",
+    "Binary": "bytes",
+    "Duration": "durations",
+    "Time": "times of day",
+}
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What the columns of a table are: a `Table`, and sentences for whoever gave it.
+
+    Arguments: table; read, columns that came as text or objects, as numbers; far, rows [N] whose number lies so far
+    from all others of the column that it is taken as missing, by column; notes.
+    """
+
+    table: Table
+    read: Mapping[str, Numeric]
+    far: Mapping[str, Array]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Found:
+    """What is found while the columns are gone through."""
+
+    how: Reading
+    num_columns: int
+    read: dict[str, Numeric] = field(default_factory=dict)
+    far: dict[str, Array] = field(default_factory=dict)
+    numbers: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def recognised(
+    given: Mapping[str, AnySeries], names: Mapping[str, Any], how: Reading, kinds: Sequence[str], text: AsText | None
+) -> Recognised:
+    """What each column is taken for.
+
+    Arguments: given, the columns by their names as text; names, as the frame has them; kinds, the parts of data.kinds;
+    text, the file of text that the frame came from.
+    """
+    asked = asked_kinds(kinds, list(given))
+    shown = _first_cells(text, list(given)) if text else {}
+    state = _Found(decided(given, how), len(given))
+    columns, left_out = [], {}
+    wrong: dict[str, NotNumbers] = {}
+    for name, series in given.items():
+        try:
+            found = _column(name, series, asked.get(name, ""), shown.get(name, []), state)
+        except NotNumbers as error:
+            wrong[name] = error
+            continue
+        if isinstance(found, str):
+            left_out[name] = found
+        else:
+            columns.append(found)
+    if wrong:
+        refuse_columns(wrong, names, how, False)
+    if not columns:
+        why = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:NAMED])
+        raise RequestError(
+            f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
+        )
+    notes = (*state.notes, *_said_far(state, text), *_said_left_out(left_out))
+    return Recognised(Table(tuple(columns), left_out), state.read, state.far, notes)
+
+
+def _said_far(state: _Found, text: AsText | None) -> tuple[str, ...]:
+    """What lies far from all other numbers of its column, and marks of a missing value that may be such."""
+    if not state.numbers:
+        return ()
+    x = np.stack([values for values, _ in state.numbers.values()], 1).astype(np.float64)
+    known = np.stack([seen for _, seen in state.numbers.values()], 1)
+    raw = Raw("table", x, observed=known, columns=tuple(state.numbers))
+    far = np.stack([state.far.get(name, np.zeros(len(x), bool)) for name in state.numbers], 1)
+    told = (sentence(raw, far),) if far.any() else ()
+    return (*told, *noted(replace(raw, observed=known & ~far)))
+
+
+def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], state: _Found) -> Column | str:
+    """The column, or why it is left out."""
+    nw = narwhals()
+    kind = str(series.dtype).split("(")[0]
+    if asked == "drop":
+        return "as asked"
+    if is_empty(series):
+        return "it holds no value"
+    if kind in NO_USE:
+        return f"it holds {NO_USE[kind]}"
+    dtype = type_name(series, None)
+    if series.dtype in (nw.Date, nw.Datetime):
+        return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
+    if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
+        return levels_column(name, _cells(series), dtype, asked if asked in LEVELLED else "", _order(series))
+    if series.dtype.is_numeric():
+        return _of_numbers(name, series, dtype, asked, shown, state)
+    return _of_texts(name, series, asked, shown, state, dtype)
+
+
+def _of_numbers(
+    name: str, series: AnySeries, dtype: str, asked: str, shown: Sequence[str], state: _Found
+) -> Column | str:
+    values, known = _numbers(series, state.how.missing)
+    if asked not in LEVELLED:
+        far = np.zeros(len(values), bool)
+        far[known] = stray_values(values[known].astype(np.float64))
+        state.numbers[name] = values, known
+        if far.any():
+            state.far[name], known = far, known & ~far
+    found = numbers_column(name, values, known, dtype, asked, state.num_columns)
+    if isinstance(found, Column) and _is_padded(shown, found.decimals):
+        return replace(found, written="padded")
+    return found
+
+
+def _of_texts(
+    name: str, series: AnySeries, asked: str, shown: Sequence[str], state: _Found, dtype: str
+) -> Column | str:
+    """A column of texts or of objects: numbers, dates, yes and no, or levels."""
+    cells, how = series.to_list(), state.how
+    if asked in LEVELLED or {type(cell) for cell in cells if cell is not None} <= {bool, np.bool_}:
+        return levels_column(name, _without(cells, how), dtype, asked)
+    texts = [None if t is None or t in how.missing else t for t in texts_of(cells, MISSING)]
+    may_be_dates = not asked and bool(formats_of([t for t in texts if t is not None][:SOME]))
+    if (may_be_dates or asked.startswith("date")) and (dated := dates_of_texts(name, texts, asked)) is not None:
+        values, fmt, said = dated
+        state.notes += [said] if said else []
+        return dates_column(name, values, dtype, fmt, asked, state.num_columns)
+    gaps: tuple[str, ...] = ()
+    try:
+        numeric = read_or_why(series, how)
+    except NotNumbers as error:
+        gaps = _gaps(error, cells)
+        if error.ways or (asked and not gaps):
+            raise
+        if not gaps:
+            return levels_column(name, _without(cells, how), dtype, "")
+        numeric = read_or_why(series, replace(how, missing=(*how.missing, *gaps)))
+        state.notes.append(
+            f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken "
+            f"as missing. data.kinds={name}=category takes all of it as levels."
+        )
+    found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, shown, state)
+    if isinstance(found, str):
+        return found
+    state.read[name] = numeric
+    return replace(found, gaps=gaps)
+
+
+def _gaps(error: NotNumbers, cells: Sequence[Any]) -> tuple[str, ...]:
+    """Words among numbers that are few enough to be marks of a missing value."""
+    if not error.words or len(error.words) > MOST_WORDS:
+        return ()
+    known = sum(cell is not None for cell in cells)
+    return error.words if _count(cells, error.words) <= max(2, WORDS_SHARE * known) else ()
+
+
+def _count(cells: Sequence[Any], words: Sequence[str]) -> int:
+    return sum(isinstance(cell, str) and cell.strip() in words for cell in cells)
+
+
+def _without(cells: Sequence[Any], how: Reading) -> list[Any]:
+    """Cells without those that data.missing names."""
+    return [None if isinstance(cell, str) and cell.strip() in how.missing else cell for cell in cells]
+
+
+def _numbers(series: AnySeries, missing: Sequence[str]) -> tuple[Array, Array]:
+    """(numbers [N], whole ones in their own type; whether each is known), numbers among `missing` being not."""
+    if is_whole(series):
+        values, known = whole_numbers(series), ~np.asarray(series.is_null().to_numpy(), bool)
+    else:
+        values = numbers(series)
+        if series.dtype == narwhals().Float32:
+            values = values.astype(np.float32)
+        known = ~np.isnan(values)
+    for mark in filter(is_number, missing):
+        known &= values != float(mark)
+    if np.isinf(values[known].astype(np.float64)).any():
+        raise RequestError(
+            f"Column {series.name!r} of the table: inf came, first in row {int(np.isinf(values).argmax())}.",
+            "Make them missing (NaN), drop those rows, or put numbers there.",
+        )
+    return values, known
+
+
+def moments_of(series: AnySeries) -> Array:
+    """Dates and times [N] as datetime64 in microseconds, of a zone in UTC; NaT where there is none."""
+    nw = narwhals()
+    if series.dtype == nw.Date:
+        series = series.cast(nw.Datetime("us"))
+    if getattr(series.dtype, "time_zone", None):
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    cells = series.dt.timestamp("us").to_list()
+    return np.array(
+        [np.datetime64("NaT") if c is None or c != c else np.datetime64(int(c), "us") for c in cells], "datetime64[us]"
+    )
+
+
+def _cells(series: AnySeries) -> list[Any]:
+    nw = narwhals()
+    return list((series if series.dtype == nw.Boolean else series.cast(nw.String)).to_list())
+
+
+def _order(series: AnySeries) -> tuple[str, ...]:
+    """The levels of a type of pandas whose levels are in an order; none of another."""
+    nw = narwhals()
+    if isinstance(series.dtype, nw.Enum) and series.implementation.is_pandas_like():
+        return tuple(map(str, series.dtype.categories))
+    return ()
+
+
+def _first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
+    """The first cells of each column as they stand in a file of text."""
+    rows = list(islice(text.cells(), PEEK))
+    place = {name: text.names.index(name) for name in names if name in text.names}
+    return {name: [row[i] for row in rows if i < len(row)] for name, i in place.items()}
+
+
+def _date_format(shown: Sequence[str]) -> str:
+    known = [cell.strip() for cell in shown if cell.strip().casefold() not in MISSING]
+    found = formats_of(known[:100])
+    return found[0] if found else ""
+
+
+def _is_padded(shown: Sequence[str], decimals: int) -> bool:
+    """Whether all numbers of a column are written with all decimals."""
+    known = [cell.strip() for cell in shown if is_number(cell)]
+    return bool(decimals and known) and all(len(cell.rpartition(".")[2]) == decimals and "." in cell for cell in known)
+
+
+def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
+    asked = {name: why for name, why in left_out.items() if why != "as asked"}
+    if not asked:
+        return ()
+    names = list(asked)
+    told = "; ".join(f"{name!r}: {why}" for name, why in list(asked.items())[:NAMED])
+    return (f"{listing(names)} {are(names)} left out ({told}). data.kinds={names[0]}=category takes it all the same.",)
+
+
+def coded(
+    table: Table, given: Mapping[str, AnySeries], how: Reading, far: Mapping[str, Array] | None = None
+) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...]]:
+    """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, and sentences.
+
+    The sentences are about levels that training had none of, which are not observed.
+
+    Arguments: far, rows of a column that are taken as missing.
+    """
+    rows = len(next(iter(given.values())))
+    x, observed = np.zeros((rows, len(table.columns)), np.float32), np.ones((rows, len(table.columns)), bool)
+    strange: dict[str, list[str]] = {}
+    read: dict[str, Numeric] = {}
+    for d, column in enumerate(table.columns):
+        series = given[column.name]
+        if column.is_number and not (series.dtype.is_numeric() or is_empty(series)):
+            read[column.name] = _as_numbers(column, series, how)
+            series = read[column.name].series
+        codes, new = column.codes(_values(column, series, how))
+        if new:
+            strange[column.name] = new
+        known = ~np.isnan(codes)
+        if far and column.name in far:
+            known &= ~far[column.name]
+        x[known, d], observed[:, d] = codes[known], known
+    return x, observed, read, _said_strange(strange)
+
+
+def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
+    """A column of text in which the run was fitted on numbers."""
+    try:
+        return read_or_why(series, replace(how, missing=(*how.missing, *column.gaps)))
+    except NotNumbers as error:
+        refuse_columns({column.name: error}, {column.name: column.name}, how, False)
+        raise
+
+
+def _said_strange(strange: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    if not strange:
+        return ()
+    told = "; ".join(f"{name!r}: {', '.join(map(repr, new[:NAMED]))}" for name, new in list(strange.items())[:NAMED])
+    return (f"Levels came that training had none of ({told}): they are not observed.",)
+
+
+def _values(column: Column, series: AnySeries, how: Reading) -> Any:
+    """The values of a series for `Column.codes`."""
+    nw = narwhals()
+    if is_empty(series):
+        if column.kind == "date":
+            return np.full(len(series), "NaT", "datetime64[us]")
+        return [None] * len(series) if column.kind in LEVELLED else np.full(len(series), np.nan)
+    if column.kind in LEVELLED:
+        is_level = isinstance(series.dtype, nw.Categorical | nw.Enum) or series.dtype == nw.Boolean
+        return texts_of(_cells(series) if is_level else _without(series.to_list(), how), GONE)
+    if column.kind == "date":
+        if series.dtype in (nw.Date, nw.Datetime):
+            return moments_of(series)
+        return _dates(column, series)
+    values, known = _numbers(series, how.missing)
+    if known.all() and values.dtype.kind in "biu":
+        return values.astype(np.int64)
+    return np.where(known, values.astype(np.float64), np.nan)
+
+
+def _dates(column: Column, series: AnySeries) -> Array:
+    texts = texts_of(series.to_list(), GONE)
+    found = read_dates(texts, column.written) if column.written else np.full(len(texts), "NaT", "datetime64[us]")
+    bad = next((t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v)), None)
+    if bad is not None:
+        raise RequestError(
+            f"Column {column.name!r} holds {bad!r}, and the run was fitted on dates there, written as "
+            f"{column.written or 'dates of the frame'}.",
+            "Write them so, or leave the cell empty.",
+        )
+    return found
+
+
+def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
+    """An array [N, D] as a mixed table, whose columns are called 0, 1, … where they have no names.
+
+    Arguments: known, the columns of the run that it is for; None to recognise them.
+    """
+    names = raw.columns or tuple(map(str, range(raw.x.shape[1])))
+    seen = np.ones(raw.x.shape, bool) if raw.observed is None else raw.observed.copy()
+    if raw.x.dtype.kind == "f":
+        seen &= ~np.isnan(raw.x)
+    notes: tuple[str, ...] = ()
+    far: dict[str, Array] = {}
+    if known is None:
+        asked, state = asked_kinds(kinds, names), _Found(Reading(True), len(names))
+        found = {
+            name: _of_values(name, raw.x[:, i], seen[:, i], asked.get(name, ""), state) for i, name in enumerate(names)
+        }
+        known = Table(
+            tuple(c for c in found.values() if isinstance(c, Column)),
+            {name: c for name, c in found.items() if isinstance(c, str)},
+        )
+        far, notes = state.far, (*_said_far(state, None), *_said_left_out(known.left_out))
+    elif len(known.columns) != len(names):
+        left = [i for i in range(len(names)) if str(i) in known.left_out]
+        if len(known.columns) + len(left) != len(names):
+            return raw  # whose shape is refused
+    place = {name: i for i, name in enumerate(names)}
+    if not known.columns:
+        raise RequestError("No column of x is left to learn from: each holds no value, or counts the rows.")
+    x, observed = (
+        np.zeros((len(raw.x), len(known.columns)), np.float32),
+        np.ones((len(raw.x), len(known.columns)), bool),
+    )
+    for d, column in enumerate(known.columns):
+        own = raw.x[:, place.get(column.name, d)]
+        kept = seen[:, place.get(column.name, d)] & ~far.get(column.name, np.zeros(len(own), bool))
+        values = texts_of(own.tolist(), frozenset()) if column.kind in LEVELLED else own
+        codes, _ = column.codes(values)
+        x[kept, d], observed[:, d] = np.nan_to_num(codes[kept]), kept & ~np.isnan(codes)
+    return replace(
+        raw, x=x, observed=observed, columns=known.names, notes=(*raw.notes, *notes), domain="mixed", table=known
+    )
+
+
+def _of_values(name: str, values: Array, known: Array, asked: str, state: _Found) -> Column | str:
+    """A column of an array, or why it is left out."""
+    if asked == "drop":
+        return "as asked"
+    far = np.zeros(len(values), bool)
+    far[known] = stray_values(values[known].astype(np.float64))
+    state.numbers[name] = values, known
+    if far.any():
+        state.far[name], known = far, known & ~far
+    return numbers_column(name, values, known, str(values.dtype), asked, state.num_columns)

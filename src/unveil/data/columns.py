@@ -1,0 +1,202 @@
+"""A column of a mixed table: what was found of it, and its values as the numbers of x and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from ..domain import ColumnDomain, Domain
+from ..domain.columns import ColumnKind
+from .dates import written_date
+from .raw import Array
+
+Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date"]
+KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
+LEVELLED = ("category", "ordinal", "yes/no")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column of a table was taken for.
+
+    Arguments:
+        name, kind: of the column.
+        why: what it was taken for that kind for, in words.
+        levels: of categories, ordinals and yes/no, as text, in the order of their codes.
+        decimals: of numbers, digits after the point; a cell is 10^−decimals wide.
+        origin: of numbers and dates, the cell (of real ones the value) that is 0 in x.
+        atoms: codes that come so often that each has a probability of its own.
+        low, high: the least and the greatest code that came.
+        dtype: its type by name, in the library that it came from.
+        unit: of dates, the width of a cell: "D", "h", "m", "s", "ms" or "us".
+        written: how a text of it is written: the format of a date, or "padded" where all numbers show all decimals.
+        missing: the share of rows without a value.
+        gaps: texts of a column of numbers that stand for none.
+    """
+
+    name: str
+    kind: Kind
+    why: str = ""
+    levels: tuple[str, ...] = ()
+    decimals: int = 0
+    origin: int | float = 0
+    atoms: tuple[float, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    dtype: str = "float64"
+    unit: str = ""
+    written: str = ""
+    missing: float = 0.0
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def domain(self) -> ColumnDomain:
+        if self.kind in LEVELLED:
+            return ColumnDomain("ordinal" if self.kind == "ordinal" else "category", len(self.levels))
+        kind = {"real": "real", "count": "count"}.get(self.kind, "cells")
+        return ColumnDomain(cast(ColumnKind, kind), 0, self.atoms)
+
+    @property
+    def is_number(self) -> bool:
+        return self.kind in ("whole", "count", "decimal", "real")
+
+    @property
+    def num_levels(self) -> int:
+        return len(self.levels)
+
+    def codes(self, values: Any) -> tuple[Array, list[str]]:
+        """x [N], NaN where nothing is known, and the levels that came and that training had none of.
+
+        Arguments: values, texts or None for levels (`texts_of`), float64 or integers for numbers, datetime64 for dates.
+        """
+        if self.kind in LEVELLED:
+            known = {level: float(code) for code, level in enumerate(self.levels)}
+            found = np.array([math.nan if v is None else known.get(v, math.nan) for v in values], np.float32)
+            return found, sorted({v for v in values if v is not None and v not in known})
+        if self.kind == "date":
+            ticks = values.astype(f"datetime64[{self.unit}]").astype(np.int64)
+            return np.where(np.isnat(values), np.nan, ticks - int(self.origin)).astype(np.float32), []
+        cells = values if self.kind == "real" else self._cells(values)
+        with np.errstate(over="ignore"):
+            return (cells - self.origin).astype(np.float32), []
+
+    def _cells(self, values: Array) -> Array:
+        if values.dtype.kind in "iu" and self.decimals == 0:
+            return values
+        return np.rint(values.astype(np.float64) * 10.0**self.decimals)
+
+    def values(self, codes: Array, bounded: bool = False) -> Any:
+        """What the codes [n] stand for: texts, float64, integers or datetime64.
+
+        Arguments: bounded, bring numbers between the least and the greatest that came in training.
+        """
+        if self.kind in LEVELLED:
+            return [self.levels[int(code)] for code in np.clip(np.rint(codes), 0, len(self.levels) - 1)]
+        wide = np.asarray(codes, np.float64)
+        wide = np.clip(wide, self.low, self.high) if bounded else wide
+        if self.kind == "real":
+            return wide + self.origin
+        cells = np.rint(wide).astype(np.int64) + int(self.origin)
+        if self.kind == "date":
+            return cells.astype(f"datetime64[{self.unit}]")
+        return cells if self.decimals == 0 else np.round(cells / 10.0**self.decimals, self.decimals)
+
+    def mean_values(self, codes: Array) -> Any:
+        """As `values`, where the codes of numbers are means, which need not be whole."""
+        if not self.is_number or self.kind == "real":
+            return self.values(codes)
+        wide = np.asarray(codes, np.float64) + float(self.origin)
+        return wide / 10.0**self.decimals
+
+    def brought(self, codes: Array, drawn: bool) -> Array:
+        """The codes of numbers as numbers, draws with the digits of the column; of levels and dates as they are."""
+        if not self.is_number:
+            return codes
+        return np.asarray(self.values(codes, bounded=True) if drawn else self.mean_values(codes))
+
+    def held(self, codes: Array, drawn: bool) -> Array:
+        """As `brought`, levels as their texts and dates as such, in a type of NumPy."""
+        if self.is_number:
+            return self.brought(codes, drawn)
+        return np.array(self.values(codes, bounded=True), object if self.kind in LEVELLED else None)
+
+    def texts(self, codes: Array, bounded: bool = False) -> list[str]:
+        """What the codes stand for, written as the column was."""
+        values = self.values(codes, bounded)
+        if self.kind in LEVELLED:
+            return list(values)
+        if self.kind == "date":
+            return [written_date(value, self.written, self.unit) for value in values]
+        if self.kind == "real":
+            return [repr(float(np.float32(value))) if value else "0" for value in values]
+        return [written_number(value, self.decimals, self.written == "padded") for value in values.tolist()]
+
+    def to_json(self) -> dict[str, Any]:
+        """What differs from the defaults."""
+        defaults = {f.name: f.default for f in fields(Column)}
+        found = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+def column_of_json(stored: Mapping[str, Any]) -> Column:
+    tuples = {name: tuple(stored[name]) for name in ("levels", "atoms", "gaps") if name in stored}
+    return Column(**{**stored, **tuples})
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of a mixed table, in the order of x, and those that were left out, with the reason.
+
+    Arguments: columns; left_out, {name: why}.
+    """
+
+    columns: tuple[Column, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def domain(self) -> Domain:
+        return Domain("mixed", (len(self.columns),), None, tuple(column.domain for column in self.columns))
+
+    @property
+    def fingerprint(self) -> str:
+        """What the codes stand for, as text."""
+        return repr([(c.name, c.kind, c.levels, c.decimals, c.origin, c.unit) for c in self.columns])
+
+    def to_json(self) -> dict[str, Any]:
+        return {"columns": [column.to_json() for column in self.columns], "left_out": dict(self.left_out)}
+
+    @staticmethod
+    def from_json(stored: Mapping[str, Any] | None) -> Table | None:
+        return None if stored is None else Table(tuple(map(column_of_json, stored["columns"])), stored["left_out"])
+
+
+def texts_of(cells: Sequence[Any], gone: frozenset[str] | set[str]) -> list[str | None]:
+    """Cells as the texts of levels, None where one is missing: 1.0 and 1 are the same level."""
+    return [_text(cell, gone) for cell in cells]
+
+
+def _text(cell: Any, gone: frozenset[str] | set[str]) -> str | None:
+    if cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(cell, bool | np.bool_):
+        return str(bool(cell))
+    if isinstance(cell, float | np.floating) and cell == round(cell):
+        return str(int(cell))
+    text = str(cell).strip()
+    return None if text.casefold() in gone else text
+
+
+def written_number(value: float, decimals: int, padded: bool) -> str:
+    """A number with so many decimals, the zeros at its end only where all are written so."""
+    text = f"{value:.{decimals}f}"
+    if decimals and not padded:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text

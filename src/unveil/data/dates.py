@@ -1,0 +1,57 @@
+"""Dates and times as text: the format of a whole column, and the coarsest unit that holds all of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNITS = ("D", "h", "m", "s", "ms", "us")
+DAYS = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y",
+    "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%Y", "%d-%b-%y", "%Y-%m", "%b %Y",
+)  # fmt: skip
+TIMES = ("", " %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S.%f", "T%H:%M:%S.%f", "T%H:%M:%SZ", " %I:%M %p")
+FORMATS = tuple(day + time for day in DAYS for time in TIMES)
+PEEK = 200  # texts that tell which formats are left
+Dates = NDArray[np.datetime64]
+
+
+def formats_of(texts: Sequence[str]) -> list[str]:
+    """The formats that every text is a date in: none for other text, two where day and month could change places."""
+    distinct = sorted(set(texts))
+    few = [fmt for fmt in FORMATS if all(_fits(text, fmt) for text in distinct[:PEEK])]
+    return [fmt for fmt in few if all(_fits(text, fmt) for text in distinct[PEEK:])] if distinct else []
+
+
+def read_dates(texts: Sequence[str | None], fmt: str) -> Dates:
+    """Texts in a format, NaT where there is none or it is another."""
+    known: dict[str | None, Any] = {None: np.datetime64("NaT")}
+    for text in set(texts) - {None}:
+        assert text is not None
+        known[text] = np.datetime64(datetime.strptime(text, fmt), "us") if _fits(text, fmt) else np.datetime64("NaT")
+    return np.array([known[text] for text in texts], "datetime64[us]")
+
+
+def unit_of(values: Dates) -> str:
+    """The coarsest unit in which all of the values [N], at least one, are whole."""
+    ticks = values.astype("datetime64[us]")
+    return next(unit for unit in UNITS if bool((ticks.astype(f"datetime64[{unit}]") == ticks).all()))
+
+
+def written_date(value: np.datetime64, fmt: str, unit: str) -> str:
+    """A date in a format; without one as in ISO 8601."""
+    if fmt:
+        return str(value.astype("datetime64[us]").item().strftime(fmt))
+    return str(value).replace("T", " ") if unit != "D" else str(value)
+
+
+def _fits(text: str, fmt: str) -> bool:
+    try:
+        datetime.strptime(text, fmt)
+    except ValueError:
+        return False
+    return True

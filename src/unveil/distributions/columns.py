@@ -1,0 +1,193 @@
+"""The columns of a mixed table, each by its own kind of distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical
+from torch.nn import functional as F
+
+from .columnlayout import OWN, ColumnLayout
+from .event import Shape, Unchecked
+from .levels import logistic_noise
+from .stretch import Line
+
+POINTS = 9  # quantiles of a logistic at which the mean of a stretched one is taken
+LEAST_GAP = 1e-30
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Columns of numbers: p(x) = a p(x|atoms) + (1 − a) Σ_m π_m f_m(x).
+
+    Of cells f_m(x) = σ((T(x + ½) − μ_m)/s_m) − σ((T(x − ½) − μ_m)/s_m), without ends: these add up to 1 over all
+    integers. Of measured numbers f_m is the density of T⁻¹(μ_m + s_m·logistic noise), and of an atom p is a p(x|atoms).
+
+    Arguments: log_pi, loc and log_scale [..., M, D]; log_atoms and log_rest, log a and log(1 − a) [..., D].
+    """
+
+    log_pi: Tensor
+    loc: Tensor
+    log_scale: Tensor
+    log_atoms: Tensor
+    log_rest: Tensor
+
+    def log_f(self, x: Tensor, stretch: Line, layout: ColumnLayout) -> Tensor:
+        """log Σ_m π_m f_m(x), [..., D]."""
+        is_cells = layout.is_cells
+        wide, scale = x.double(), self.log_scale.exp()
+        cells = density = torch.zeros(())
+        if bool(is_cells.any()):
+            low, high = stretch(wide - 0.5), stretch(wide + 0.5)
+            gap = (high - low).to(x.dtype).unsqueeze(-2).clamp(min=LEAST_GAP) / scale  # [..., M, D]
+            upper = (high.to(x.dtype).unsqueeze(-2) - self.loc) / scale
+            # σ(u) − σ(l) = σ(u) σ(−l) (1 − e^{l−u}): exact far into both tails
+            cells = F.logsigmoid(upper) + F.logsigmoid(gap - upper) + torch.log(-torch.expm1(-gap))
+            if bool(layout.is_count.any()):  # the cell of 0 has all of the mass below it
+                at_0, below = layout.is_count & (x == 0), layout.is_count & (x < 0)
+                ends = torch.where(at_0.unsqueeze(-2), F.logsigmoid(upper), cells)
+                cells = torch.where(below.unsqueeze(-2), -torch.inf, ends)
+        if not bool(is_cells.all()):
+            at = (stretch(wide).to(x.dtype).unsqueeze(-2) - self.loc) / scale
+            slope = stretch.log_slope(wide).to(x.dtype).unsqueeze(-2)
+            density = -at - 2 * F.softplus(-at) - self.log_scale + slope
+        return (self.log_pi + torch.where(is_cells, cells, density)).logsumexp(-2)
+
+    def sample(self, sample_shape: Shape, stretch: Line, layout: ColumnLayout) -> Tensor:
+        """Draws from Σ_m π_m f_m."""
+        m = Categorical(logits=self.log_pi.movedim(-2, -1), validate_args=False).sample(sample_shape)  # [..., D]
+        loc, log_scale = (_of_component(t, m) for t in (self.loc, self.log_scale))
+        x = stretch.inverse(loc + log_scale.exp() * logistic_noise(loc.shape, loc))
+        x = torch.where(layout.is_cells, x.round(), x)
+        return torch.where(layout.is_count, x.clamp(min=0), x)
+
+    def mean(self, stretch: Line, layout: ColumnLayout) -> Tensor:
+        """E of Σ_m π_m f_m, cells before they are rounded, by nine quantiles of each component."""
+        place = (torch.arange(POINTS, device=self.loc.device, dtype=self.loc.dtype) + 0.5) / POINTS
+        noise = torch.logit(place).reshape(-1, *(1,) * self.loc.ndim)
+        each = stretch.inverse(self.loc + self.log_scale.exp() * noise)  # [9, ..., M, D]
+        each = torch.where(layout.is_count, each.clamp(min=0), each).mean(0)
+        return (self.log_pi.exp() * each).sum(-2)
+
+
+class TableColumns(Unchecked):
+    """p(x_d) of each column d of a mixed table, batch shape [..., D].
+
+    A category or ordinal is categorical; numbers are as in `Numbers`. The measure of a real column with atoms is
+    Lebesgue's beside them, and counts at them.
+
+    Arguments: layout; log_p, of each of its ladders [..., C, W]; numbers; stretch T; tails: of a category of more
+    levels than have a number of their own, by its place, log p(level|one of the rarest) [n].
+    """
+
+    def __init__(
+        self,
+        layout: ColumnLayout,
+        log_p: Sequence[Tensor],
+        numbers: Numbers,
+        stretch: Line,
+        tails: dict[int, Tensor],
+    ) -> None:
+        self.layout, self.numbers, self.stretch, self.tails = layout, numbers, stretch, tails
+        self.log_p_levels, self.log_p_atoms = log_p[: len(layout.levels)], log_p[len(layout.levels) :]
+        shape = numbers.log_rest.shape[:-1]
+        super().__init__(torch.Size([*shape, layout.num_columns]), validate_args=False)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """log p(x_d) [..., D] of x [..., D]."""
+        levels = [
+            _picked(log_p, ladder.index(value)[0])
+            for ladder, log_p in zip(self.layout.levels, self.log_p_levels, strict=True)
+        ]
+        found = self.layout.joined(levels, self._log_numbers(value[..., self.layout.numeric], value))
+        for place, tail in self.tails.items():
+            rare = (value[..., place] - (OWN - 1)).clamp(0, len(tail) - 1).long()
+            more = torch.where(value[..., place] >= OWN - 1, tail[rare], 0.0)
+            found = found + F.one_hot(torch.tensor(place, device=found.device), found.shape[-1]) * more.unsqueeze(-1)
+        return found
+
+    def _log_numbers(self, x: Tensor, value: Tensor) -> Tensor:
+        """log p of the columns of numbers [..., D₁]."""
+        layout, numbers = self.layout, self.numbers
+        rest = numbers.log_f(x, self.stretch, layout)
+        if not layout.atoms:
+            return rest
+        found = [(*ladder.index(value), log_p) for ladder, log_p in zip(layout.atoms, self.log_p_atoms, strict=True)]
+        log_atom = layout.of_numbers([_picked(log_p, number) for number, _, log_p in found], 0.0) + numbers.log_atoms
+        at_atom = layout.of_numbers([hit.float() for _, hit, _ in found], 0.0) > 0
+        beside = numbers.log_rest + rest
+        both = torch.where(layout.is_cells, torch.logaddexp(log_atom, beside), log_atom)
+        return torch.where(layout.has_atoms, torch.where(at_atom, both, beside), rest)
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
+        layout, numbers = self.layout, self.numbers
+        levels, atoms = (
+            [
+                ladder.value(Categorical(logits=log_p, validate_args=False).sample(sample_shape))
+                for ladder, log_p in zip(ladders, log_ps, strict=True)
+            ]
+            for ladders, log_ps in ((layout.levels, self.log_p_levels), (layout.atoms, self.log_p_atoms))
+        )
+        x = numbers.sample(sample_shape, self.stretch, layout)
+        if atoms:
+            is_atom = (torch.rand_like(x) < numbers.log_atoms.exp()) & layout.has_atoms
+            x = torch.where(is_atom, layout.of_numbers(atoms, 0.0), x)
+        found = layout.joined(levels, x)
+        for place, tail in self.tails.items():
+            rare = Categorical(logits=tail, validate_args=False).sample(found.shape[:-1]).to(found.dtype)
+            found[..., place] += torch.where(found[..., place] == OWN - 1, rare, 0.0)
+        return found
+
+    @property
+    def mean(self) -> Tensor:
+        """E[x_d] of numbers, of cells before they are rounded; of levels the likeliest. [..., D]"""
+        return self.centre_of(self.statistics())
+
+    def statistics(self) -> tuple[Tensor, ...]:
+        """What is averaged over draws of z before `centre_of`: p of the levels of each ladder, and E of numbers."""
+        return (*(log_p.exp() for log_p in self._levels_alone()), self._mean_of_numbers())
+
+    def _levels_alone(self) -> list[Tensor]:
+        """log p of the levels of each ladder, of those that share a number the likeliest."""
+        found = list(self.log_p_levels)
+        for i, ladder in enumerate(self.layout.levels):
+            for row, place in enumerate(ladder.places.tolist()):
+                if place in self.tails:
+                    share = torch.zeros_like(ladder.values)
+                    share[row, OWN - 1] = self.tails[place].max()
+                    found[i] = found[i] + share
+        return found
+
+    def centre_of(self, statistics: tuple[Tensor, ...]) -> Tensor:
+        """The likeliest level and the mean of numbers, [..., D]."""
+        *levels, numbers = statistics
+        likeliest = [ladder.value(p.argmax(-1)) for ladder, p in zip(self.layout.levels, levels, strict=True)]
+        return self.layout.joined(likeliest, numbers)
+
+    def _mean_of_numbers(self) -> Tensor:
+        layout, numbers = self.layout, self.numbers
+        rest = numbers.mean(self.stretch, layout)
+        if not layout.atoms:
+            return rest
+        atoms = [
+            (log_p.exp() * ladder.values.nan_to_num()).sum(-1)
+            for ladder, log_p in zip(layout.atoms, self.log_p_atoms, strict=True)
+        ]
+        both = numbers.log_atoms.exp() * layout.of_numbers(atoms, 0.0) + numbers.log_rest.exp() * rest
+        return torch.where(layout.has_atoms, both, rest)
+
+
+def _picked(log_p: Tensor, number: Tensor) -> Tensor:
+    """log_p [..., C, W] at number [..., C]."""
+    shape = torch.broadcast_shapes(log_p.shape[:-1], number.shape)
+    return log_p.expand(*shape, log_p.shape[-1]).gather(-1, number.expand(shape).unsqueeze(-1)).squeeze(-1)
+
+
+def _of_component(parameter: Tensor, m: Tensor) -> Tensor:
+    """A parameter [..., M, D] at the components m [..., D]."""
+    wide = parameter.expand(*m.shape[:-1], *parameter.shape[-2:])
+    return wide.gather(-2, m.unsqueeze(-2)).squeeze(-2)

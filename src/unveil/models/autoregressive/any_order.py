@@ -1,0 +1,267 @@
+"""A density of the rows of a table by the chain rule, in any order of the columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ...batch import Batch
+from ...domain import Domain
+from ...errors import RequestError
+from ...likelihoods import Columns, Likelihood, default_likelihood
+from ...model import Drawn, Posterior, groups_of, held, parameters_in
+from ...model.shared.networks import check_sizes
+from ...model.shared.scaled import Scaled
+from ...nn.mlp import perceptron
+from ...nn.residual import small
+from ...registry import lookup, register
+from ...terms import Terms
+from .rule import ChainRule, NoLatents
+
+WIDTH, DEPTH, ORDERS = 256, 2, 4
+STEPS = 32  # most passes for one order: in a wider table columns go in groups, independent given those before
+CHUNK = 2**14  # rows of the network at once, while a density is judged
+
+
+@register("model", "any_order")
+class AnyOrder(Scaled):
+    """p(x) = 1/K Σ_k Π_d p(x_d|those before it in the order k): a mixture over K orders of the columns of a table.
+
+    One network predicts every column from any set of others. It is trained on sets drawn at random, which climbs the
+    mean of log p over all orders, a lower bound on the log of their mixture. log p(x) over K fixed orders is exact. So
+    is p(x_d|all other columns), of the orders that end in d; a gap is filled by an order that begins with what is
+    observed. Where x has gaps, the product runs over what is observed.
+
+    In a table of more than 32 columns the order is one of 32 groups, whose columns are independent given those before.
+
+    References: Uria, Murray & Larochelle, A Deep and Tractable Density Estimator (2014), eq. 7–10; Hoogeboom et al.,
+    Autoregressive Diffusion Models (2022), §3.
+
+    Arguments:
+        likelihood: p(x_d|h_d) of each column; it knows the domain.
+        width, depth: hidden units and residual blocks.
+        num_orders: K.
+        order_seed: what the K orders are drawn by.
+    """
+
+    summary = "no latents: exact log p(row) of a table, any column given any others"
+    groups = ()
+    domains = ("mixed",)
+    orders: Tensor
+    remedies: ClassVar[dict[str, str]] = {
+        fact: "it has no latents; use the estimator or objective 'elbo'"
+        for fact in ("pathwise", "rsample", "split_q", "marginals", "kl", "straight_through")
+    }
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        *,
+        width: int = WIDTH,
+        depth: int = DEPTH,
+        num_orders: int = ORDERS,
+        order_seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for key, size in (("width", width), ("depth", depth), ("num_orders", num_orders)):
+            if size < 1:
+                raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards.")
+        if not isinstance(likelihood, Columns):
+            raise RequestError(
+                f"any_order is a model of mixed tables and x is {likelihood.domain}; use the model 'autoregressive'."
+            )
+        self.likelihood: Columns = likelihood
+        self.expect_x(True)
+        assert self.view is not None
+        self.num_orders, features = num_orders, self.view.num_features
+        self.body = perceptron(features, width, depth)
+        self.out = small(nn.Linear(width, likelihood.num_outputs), 0.1)
+        self.linear = small(nn.Linear(features, likelihood.num_outputs, bias=False), 0.1)
+        D = self.domain.num_dims
+        draws = torch.Generator().manual_seed(order_seed)
+        self.register_buffer("orders", torch.stack([torch.randperm(D, generator=draws) for _ in range(num_orders)]))
+        self.starts = [round(D * step / min(D, STEPS)) for step in range(min(D, STEPS) + 1)]
+
+    @classmethod
+    def build(
+        cls,
+        domain: Domain,
+        *,
+        width: int = 0,
+        depth: int = 0,
+        num_orders: int = ORDERS,
+        likelihood: Callable[..., Likelihood] | None = None,
+    ) -> AnyOrder:
+        """A model of the columns of a table in any order, from a few choices.
+
+        Arguments:
+            width: hidden units; 0 picks.
+            depth: residual blocks; 0 picks.
+            num_orders: K, the orders that log p(x) is a mixture of.
+        """
+        check_sizes(width=width, depth=depth)
+        p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
+        return cls(p_x, width=width or WIDTH, depth=depth or DEPTH, num_orders=num_orders)
+
+    @property
+    def gives(self) -> frozenset[str]:
+        return frozenset({"log_w", "joint", "enumerate", "exact", "conditionals"})
+
+    @property
+    def story(self) -> str:
+        return (
+            f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, columns in any order, no latents"
+        )
+
+    def log_prob(self, batch: Batch) -> Tensor:
+        """log p(x) over what is observed, [B]."""
+        each = [self._log_p_in_order(batch, order) for order in self.orders]
+        return torch.stack(each).logsumexp(0) - math.log(self.num_orders)
+
+    def _log_p_in_order(self, batch: Batch, order: Tensor) -> Tensor:
+        """Σ_d log p(x_d|those before it in the order), [B]."""
+        seen, total = self.mask(batch) > 0, batch.x.new_zeros(len(batch))
+        rank = order.argsort()  # [D], the place of each column
+        for first, end in zip(self.starts[:-1], self.starts[1:], strict=True):
+            hidden = self._hidden(batch.x, seen & (rank < first))
+            for d in order[first:end].tolist():
+                log_p = self._one(hidden, d).log_prob(batch.x[:, d : d + 1]).squeeze(-1)
+                total = total + torch.where(seen[:, d], log_p, 0.0)
+        return total
+
+    def _log_p_at_random(self, batch: Batch) -> Tensor:
+        """An unbiased estimate of the mean of log p(x) over all orders, [B]: a random set of columns is given."""
+        seen, D = self.mask(batch) > 0, self.domain.num_dims
+        rank = torch.rand_like(batch.x).argsort(-1).argsort(-1)
+        starts = torch.tensor(self.starts, device=rank.device)
+        step = torch.randint(len(starts) - 1, (len(batch), 1), device=rank.device)
+        first, size = starts[step], starts[step + 1] - starts[step]
+        h = self._outputs(*self._hidden(batch.x, seen & (rank < first)))
+        log_p = self.likelihood(h, seen & (rank >= first)).log_prob_each(batch.x)  # [B, D]
+        return log_p.sum(-1) * ((len(starts) - 1) * size / (D - first)).squeeze(-1)
+
+    def _hidden(self, x: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        """(the last hidden units, the view itself) where the columns `given` [..., D] are shown."""
+        assert self.view is not None
+        shown = self.view(x, given)
+        with self.network_precision(self.network_dtype):
+            hidden = self.body(shown)
+        return hidden.to(shown.dtype), shown
+
+    def _outputs(self, hidden: Tensor, shown: Tensor) -> Tensor:
+        with self.network_precision(self.network_dtype):
+            h: Tensor = self.out(hidden) + self.linear(shown)
+        return h.to(shown.dtype)
+
+    def _one(self, hidden: tuple[Tensor, Tensor], d: int) -> Distribution:
+        """p(x_d|…) alone, batch shape [..., 1]: only its own rows of the last layer are multiplied."""
+        places = self.likelihood.outputs_of[d]
+        h = nn.functional.linear(hidden[0], self.out.weight[places], self.out.bias[places])
+        return self.likelihood.of_column(d, h + hidden[1] @ self.linear.weight[places].T)
+
+    def log_conditional(self, batch: Batch, d: int) -> Tensor:
+        """log p(x_d|all other columns that are observed), [B]: exact for every order that ends in d."""
+        seen = self.mask(batch) > 0
+        others = seen.clone()
+        others[:, d] = False
+        log_p = self._one(self._hidden(batch.x, others), d).log_prob(batch.x[:, d : d + 1]).squeeze(-1)
+        return torch.where(seen[:, d], log_p, 0.0)
+
+    @torch.no_grad()
+    def draw_missing(self, batch: Batch, num_draws: int) -> Tensor:
+        """x with its gaps drawn one after the other, in an order of chance for each, [M, B, D]."""
+        seen = (self.mask(batch) > 0).expand(num_draws, -1, -1).flatten(0, 1).clone()
+        x = torch.where(seen, batch.x.expand(num_draws, -1, -1).flatten(0, 1), 0.0)
+        rank = torch.where(seen, 2.0, torch.rand_like(x)).argsort(-1)  # gaps first, in a random order
+        steps = int((~seen).sum(-1).max()) if len(seen) else 0
+        return self._filled(x, seen, rank[:, :steps]).unflatten(0, (num_draws, -1))
+
+    def _filled(self, x: Tensor, seen: Tensor, order: Tensor) -> Tensor:
+        """x [N, D] with what is not seen drawn in the order [N, T] of columns, a few at a time in a wide table."""
+        each = -(-order.shape[1] // STEPS) if order.shape[1] else 1
+        for first in range(0, order.shape[1], each):
+            turn = torch.zeros_like(seen).scatter_(1, order[:, first : first + each], True) & ~seen
+            x = torch.where(turn, self._drawn(x, seen, turn), x)
+            seen = seen | turn
+        return x
+
+    def _drawn(self, x: Tensor, seen: Tensor, turn: Tensor) -> Tensor:
+        """x with the columns `turn` [N, D] drawn given those that are seen, the rest as it is."""
+        found = []
+        for some in torch.arange(len(x), device=x.device).split(CHUNK):
+            h = self._outputs(*self._hidden(x[some], seen[some]))
+            found.append(torch.where(turn[some], self.likelihood(h).sample(), x[some]))
+        return torch.cat(found)
+
+    @torch.no_grad()
+    def mean_missing(self, batch: Batch) -> Tensor:
+        """x with E[x_d|x_observed] in its gaps, the likeliest level of categories, [B, D]."""
+        seen = self.mask(batch) > 0
+        h = self._outputs(*self._hidden(batch.x, seen))
+        return torch.where(seen, batch.x, self.likelihood(h).mean)
+
+    def posterior(self, batch: Batch) -> Posterior:
+        return NoLatents(batch)
+
+    def joint(self, batch: Batch, z: tuple[Tensor, ...] = ()) -> Terms:
+        log_px = self._log_px(batch).unsqueeze(0)  # [1, B]
+        return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
+
+    def _log_px(self, batch: Batch) -> Tensor:
+        return self._log_p_at_random(batch) if self.training else self.log_prob(batch)
+
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
+        """log p(x), repeated K times; while training an estimate of its mean over all orders."""
+        with held(self.parameters() if "p" in hold else ()):
+            log_px = self._log_px(batch).expand(num_samples, -1)
+        nothing = log_px.new_zeros(*log_px.shape, 0)
+        return Terms(log_px_z=log_px, log_pz=nothing, log_qz_x=nothing)
+
+    def enumerate(self, batch: Batch) -> Terms:
+        """A single sample of weight 1, since there is nothing to enumerate."""
+        return replace(self.infer(batch), log_m=batch.x.new_zeros(1, len(batch)))
+
+    def decode(self, z: tuple[Tensor, ...] | Tensor = (), y: Tensor | None = None) -> Distribution:
+        return ChainRule(self, y)
+
+    @torch.no_grad()
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
+        if temperature != 1:
+            raise RequestError(
+                f"The temperature came as {temperature}, and this model has no z whose spread it would scale.",
+                "Use a temperature of 1.",
+            )
+        return self.draw(num_samples), ()
+
+    @torch.no_grad()
+    def draw(self, num_samples: int, y: Tensor | None = None) -> Tensor:
+        """x [N, D] from p(x): for each row one of the K orders."""
+        orders = self.orders[torch.randint(self.num_orders, (num_samples,), device=self.orders.device)]
+        x = self.centre.new_zeros(num_samples, self.domain.num_dims)
+        return self._filled(x, torch.zeros_like(x, dtype=torch.bool), orders)
+
+    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        """An empty tuple, since there are no groups."""
+        return ()
+
+    def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
+        groups_of(z)
+        return x
+
+    @torch.no_grad()
+    def initialise(self, batch: Batch) -> None:
+        self.start_x(batch)
+
+    def explained(self, batch: Batch) -> Distribution:
+        seen = self.mask(batch) > 0
+        return self.likelihood(self._outputs(*self._hidden(batch.x, seen)))
+
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        """All parameters belong to p."""
+        return parameters_in(part, p=[self], q=[], prior=[])

@@ -1,0 +1,38 @@
+"""How a network sees the columns of a mixed table."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..distributions.columnlayout import ColumnLayout
+from ..distributions.stretch import Stretch
+
+FAR = 12.0  # in units of T; a value farther out than any that was learned from is shown as one that far
+
+
+class ColumnView(nn.Module):
+    """x [..., D] → features [..., F]: T(x) of numbers, which level or atom it is as 0 and 1, and what is seen.
+
+    What is not seen is 0 throughout. A first linear layer makes an embedding of the zeros and ones.
+
+    Arguments: layout and stretch, those of the likelihood; neither is a part of the view, nor saved with it.
+    """
+
+    def __init__(self, layout: ColumnLayout, stretch: Stretch) -> None:
+        super().__init__()
+        self._shared = (layout, stretch)
+        self.num_features = len(layout.numeric) + layout.num_logits + layout.num_columns
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        """Arguments: seen [..., D] bool."""
+        layout, stretch = self._shared
+        places = layout.numeric
+        numbers = torch.where(seen[..., places], stretch.line()(x[..., places]).clamp(-FAR, FAR), 0.0)
+        parts = [numbers]
+        for ladder in layout.ladders:
+            number, hit = ladder.index(torch.where(seen, x, 0.0))
+            shown = (hit & seen[..., ladder.places]).to(x.dtype).unsqueeze(-1)
+            flags = x.new_zeros(*number.shape, ladder.width).scatter_(-1, number.unsqueeze(-1), shown)
+            parts.append(flags.flatten(-2))
+        return torch.cat([*parts, seen.to(x.dtype)], -1)
