@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from unveil.sklearn import LatentImputer, LatentModel
 
 Array = NDArray[np.float64]
-LINEAR: dict[str, Any] = {"model": "linear_gaussian", "latent": 1, "steps": 5}
+LINEAR: dict[str, Any] = {"model": "linear_gaussian", "latent": 1, "steps": 5, "options": {"data.domain": "real"}}
 
 
 def test_a_clone_has_the_arguments_and_no_fit(exact: LatentModel) -> None:

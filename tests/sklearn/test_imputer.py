@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unveil.sklearn import LatentImputer, LatentModel
 
 Array = NDArray[np.float64]
-LINEAR: dict[str, Any] = {"model": "linear_gaussian", "latent": 1, "steps": 5}
+LINEAR: dict[str, Any] = {"model": "linear_gaussian", "latent": 1, "steps": 5, "options": {"data.domain": "real"}}
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from unveil.sklearn import LatentImputer, LatentModel
 from unveil.sklearn.splits import copies
 
 Array = NDArray[np.float64]
-LINEAR: dict[str, Any] = {"model": "linear_gaussian", "latent": 1, "steps": 5}
+LINEAR: dict[str, Any] = {"model": "linear_gaussian", "latent": 1, "steps": 5, "options": {"data.domain": "real"}}
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=30).filter(any), st.integers(0, 9))
