@@ -114,7 +114,8 @@ def prepare(
     device = pick_device(choices.train.device)
     choices, numbers = as_numbers(choices, source)
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
-        data = arrange(load(source, y=y, z=z, **vars(choices.data)))
+        data = load(source, y=y, z=z, **vars(choices.data))
+        data = arrange(data)
     goal = choices.objective() if isinstance(objective, str) else objective
     built, told = _build(model, choices, data, goal, seed, device)
     if built.solves == "all" and "objective" in asked | _named("objective", objective):
