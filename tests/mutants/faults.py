@@ -948,6 +948,49 @@ RECORDS = (  # a file of a run is checked whole, within limits, before anything 
         "tests/hostile/test_schemas.py::test_weights_of_another_form_are_not_packed",
     ),
 )
+
+ESTIMATORS = (  # what scikit-learn's checks do not see
+    fault(
+        "weights-ignored", "sklearn/splits.py",
+        "    if weights is None:", "    if True:",
+        "tests/sklearn/test_weights.py::test_the_density_goes_where_the_weight_is",
+    ),
+    fault(
+        "held-out-rows-unweighed", "sklearn/splits.py",
+        "valid=_weighed(data.valid, weights, seed))", "valid=data.valid)",
+        "tests/sklearn/test_weights.py::test_the_split_counts_rows_as_they_weigh",
+    ),
+    fault(
+        "rows-of-no-weight-kept", "sklearn/base.py",
+        "kept = np.flatnonzero(weights)", "kept = np.arange(len(weights))",
+        "tests/sklearn/test_weights.py::test_a_row_of_weight_zero_is_as_if_it_were_not_there",
+    ),
+    fault(
+        "test-rows-wasted", "sklearn/splits.py",
+        "train = _joined(data.train, data.test)", "train = data.train",
+        "tests/sklearn/test_model.py::test_rows_that_nothing_judges_train",
+    ),
+    fault(
+        "a-model-in-the-pickle", "sklearn/base.py",
+        'state.pop("_opened", None)', 'state.get("_opened")',
+        "tests/sklearn/test_pickles.py::test_a_pickle_names_the_estimator_and_nothing_else_of_ours",
+    ),
+    fault(
+        "files-of-a-pickle-anywhere", "sklearn/packs.py",
+        "if strange := sorted(set(files) - set(FILES)):", "if strange := []:",
+        "tests/sklearn/test_pickles.py::test_a_pickle_that_was_changed_is_refused_and_writes_nothing_elsewhere",
+    ),
+    fault(
+        "odd-by-a-share-of-training-scores", "sklearn/model.py",
+        "if share is not None or len(scores) < FEW:", "if len(scores) < FEW:",
+        "tests/sklearn/test_model.py::test_the_share_of_odd_rows_is_as_it_was_asked_for",
+    ),
+    fault(
+        "a-key-given-twice", "sklearn/base.py",
+        "if twice := sorted(set(options) & set(own)):", "if twice := []:",
+        "tests/sklearn/test_model.py::test_what_is_wrong_is_refused_in_fit",
+    ),
+)
 # fmt: on
 
-MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS)
+MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *ESTIMATORS)
