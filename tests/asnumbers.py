@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from unveil import data
+from unveil.data import reading
 from unveil.data.frames import is_frame
+from unveil.data.raw import Raw
 
 REAL = "data.domain=real"
 TABLES = (".csv", ".tsv", ".parquet", ".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -14,5 +16,14 @@ TABLES = (".csv", ".tsv", ".parquet", ".gz", ".bz2", ".xz", ".zst", ".zip")
 
 def load(source: Any, **options: Any) -> data.Data:
     """As `unveil.data.load`, a table being one of real numbers where no domain is asked for."""
+    return data.load(source, **_numbers(source) | options)
+
+
+def read(source: Any, **options: Any) -> Raw:
+    """As `unveil.data.reading.read`, in the same way."""
+    return reading.read(source, **_numbers(source) | options)
+
+
+def _numbers(source: Any) -> dict[str, Any]:
     is_table = is_frame(source) or (isinstance(source, str | Path) and str(source).lower().endswith(TABLES))
-    return data.load(source, **({"domain": "real"} if is_table else {}) | options)
+    return {"domain": "real"} if is_table else {}

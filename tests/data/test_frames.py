@@ -17,10 +17,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asnumbers import load
+from asnumbers import load, read
 from unveil.data import prepare, read_new
 from unveil.data.frames import Frame, read_frame
-from unveil.data.reading import read
 from unveil.domain import Domain
 from unveil.errors import RequestError
 

@@ -20,11 +20,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from asnumbers import load
+from asnumbers import load, read
 from unveil.cli import main
 from unveil.data import read_new
 from unveil.data.firstlines import is_row
-from unveil.data.reading import read
 from unveil.data.textfiles import text_file
 from unveil.data.texttables import text_table
 from unveil.domain import Domain

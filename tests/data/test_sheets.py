@@ -13,8 +13,8 @@ import numpy as np
 import openpyxl
 import pytest
 
+from asnumbers import read
 from unveil.data import load, sheets
-from unveil.data.reading import read
 from unveil.data.sheets import read_sheet
 from unveil.errors import RequestError
 

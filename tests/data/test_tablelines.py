@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unveil.data.reading import read
+from asnumbers import read
 from unveil.errors import RequestError
 
 RNG = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from unveil.data.reading import read
+from asnumbers import read
 from unveil.errors import RequestError
 
 N = 30

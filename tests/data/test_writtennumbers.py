@@ -14,11 +14,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from asnumbers import load
+from asnumbers import load, read
 from unveil.cli import main
 from unveil.data import read_new
 from unveil.data.cells import Cells
-from unveil.data.reading import read
 from unveil.data.writtennumbers import NotNumbers, Style, read_numbers
 from unveil.domain import Domain
 from unveil.errors import RequestError

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asnumbers import read
 from unveil.data import load
-from unveil.data.reading import read
 from unveil.errors import RequestError
 
 RNG = np.random.default_rng(0)

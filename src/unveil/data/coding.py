@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..errors import RequestError
 from .columnkinds import GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
-from .columns import LEVELLED, Column, Table, texts_of
+from .columns import LEVELLED, NUMERIC, Column, Table, texts_of
 from .dates import formats_of, read_dates
 from .filling import type_name
 from .fills import noted
@@ -98,7 +99,14 @@ def recognised(
             f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
         )
     notes = (*state.notes, *_said_far(state, text), *_said_left_out(left_out))
-    return Recognised(Table(tuple(columns), left_out), state.read, state.far, notes)
+    library = "" if text else _library(next(iter(given.values())))
+    return Recognised(Table(tuple(columns), left_out, library), state.read, state.far, notes)
+
+
+def _library(series: AnySeries) -> str:
+    """The library of a column, where it is one that new rows can be made in."""
+    found = series.implementation
+    return "polars" if found.is_polars() else "pyarrow" if found.is_pyarrow() else "pandas" if found.is_pandas() else ""
 
 
 def _said_far(state: _Found, text: AsText | None) -> tuple[str, ...]:
@@ -125,12 +133,23 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return f"it holds {NO_USE[kind]}"
     dtype = type_name(series, None)
     if series.dtype in (nw.Date, nw.Datetime):
+        _require(name, asked, ("date",), "dates")
         return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
     if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
-        return levels_column(name, _cells(series), dtype, asked if asked in LEVELLED else "", _order(series))
+        _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
+        return levels_column(name, _cells(series), dtype, asked, _order(series))
     if series.dtype.is_numeric():
+        _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
         return _of_numbers(name, series, dtype, asked, shown, state)
     return _of_texts(name, series, asked, shown, state, dtype)
+
+
+def _require(name: str, asked: str, allowed: Sequence[str], held: str) -> None:
+    """Refuse a kind that a column of such values cannot be of."""
+    if asked and asked not in allowed:
+        raise RequestError(
+            f"data.kinds takes {name} as {asked}, and it holds {held}, which can be {', '.join(allowed)}."
+        )
 
 
 def _of_numbers(
@@ -162,6 +181,8 @@ def _of_texts(
         values, fmt, said = dated
         state.notes += [said] if said else []
         return dates_column(name, values, dtype, fmt, asked, state.num_columns)
+    if not any(character.isdigit() for text in {t for t in texts if t is not None} for character in text):
+        return levels_column(name, _without(cells, how), dtype, asked)
     gaps: tuple[str, ...] = ()
     try:
         numeric = read_or_why(series, how)
@@ -232,10 +253,10 @@ def moments_of(series: AnySeries) -> Array:
         series = series.cast(nw.Datetime("us"))
     if getattr(series.dtype, "time_zone", None):
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    cells = series.dt.timestamp("us").to_list()
-    return np.array(
-        [np.datetime64("NaT") if c is None or c != c else np.datetime64(int(c), "us") for c in cells], "datetime64[us]"
-    )
+    gone = np.asarray(series.is_null().to_numpy(), bool)
+    found = np.asarray(series.fill_null(datetime(1970, 1, 1)).dt.timestamp("us").to_numpy()).astype("datetime64[us]")
+    found[gone] = np.datetime64("NaT")
+    return found
 
 
 def _cells(series: AnySeries) -> list[Any]:

@@ -17,6 +17,7 @@ from .raw import Array, is_missing
 Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date"]
 KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
 LEVELLED = ("category", "ordinal", "yes/no")
+NUMERIC = ("whole", "count", "decimal", "real")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,13 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        return self.kind in ("whole", "count", "decimal", "real")
+        return self.kind in NUMERIC
+
+    @property
+    def has_zone(self) -> bool:
+        """Whether it is of moments in a time zone, which x holds in UTC."""
+        name = self.dtype.lower()
+        return name.startswith("datetime") and "," in name and "time_zone=none" not in name
 
     @property
     def num_levels(self) -> int:
@@ -159,11 +166,12 @@ def column_of_json(stored: Mapping[str, Any]) -> Column:
 class Table:
     """The columns of a mixed table, in the order of x, and those that were left out, with the reason.
 
-    Arguments: columns; left_out, {name: why}.
+    Arguments: columns; left_out, {name: why}; library, of the frame that it came in, "" for a file or an array.
     """
 
     columns: tuple[Column, ...]
     left_out: Mapping[str, str]
+    library: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -179,16 +187,28 @@ class Table:
         return repr([(c.name, c.kind, c.levels, c.decimals, c.origin, c.unit, c.step, c.base) for c in self.columns])
 
     def to_json(self) -> dict[str, Any]:
-        return {"columns": [column.to_json() for column in self.columns], "left_out": dict(self.left_out)}
+        columns = [column.to_json() for column in self.columns]
+        return {"columns": columns, "left_out": dict(self.left_out), "library": self.library}
 
     @staticmethod
     def from_json(stored: Mapping[str, Any] | None) -> Table | None:
-        return None if stored is None else Table(tuple(map(column_of_json, stored["columns"])), stored["left_out"])
+        if stored is None:
+            return None
+        return Table(tuple(map(column_of_json, stored["columns"])), stored["left_out"], stored.get("library", ""))
 
 
 def texts_of(cells: Sequence[Any], gone: frozenset[str] | set[str]) -> list[str | None]:
     """Cells as the texts of levels, None where one is missing: 1.0 and 1 are the same level."""
-    return [_text(cell, gone) for cell in cells]
+    known: dict[str, str | None] = {}  # most cells have come before
+    found = []
+    for cell in cells:
+        if type(cell) is not str:
+            found.append(_text(cell, gone))
+            continue
+        if cell not in known:
+            known[cell] = _text(cell, gone)
+        found.append(known[cell])
+    return found
 
 
 def _text(cell: Any, gone: frozenset[str] | set[str]) -> str | None:

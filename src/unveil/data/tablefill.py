@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,8 @@ def python_values(column: Column, codes: Array, as_text: bool = False) -> list[A
     if as_text:
         return list(column.texts(codes, bounded=True))
     if column.kind == "date":
-        return list(column.values(codes, bounded=True).astype("datetime64[us]").tolist())
+        moments = column.values(codes, bounded=True).astype("datetime64[us]").tolist()
+        return [moment.replace(tzinfo=UTC) for moment in moments] if column.has_zone else list(moments)
     return _levels(column, column.values(codes))
 
 

@@ -28,7 +28,8 @@ HOTTEST = 1_000_000  # beyond it z is no number that a network takes
 def sample_as_fitted(run: RunStore, num_samples: int = 64, **options: Any) -> Any:
     """New x as `sample` draws them: of a run that was fitted on a table a data frame with its columns and types.
 
-    The frame is of pandas, polars or pyarrow, the first of these that is installed; where none is, an array comes.
+    The frame is of the library that the table came in; else of pandas, polars or pyarrow, the first of these that is
+    installed; where none is, an array comes.
     Numbers have the decimals of their column in training, and whole ones lie between its ends.
     """
     return as_fitted(run, sample(run, num_samples, **options), not options.get("mean"))
@@ -40,7 +41,8 @@ def as_fitted(run: RunStore, x: np.ndarray, drawn: bool) -> Any:
     Arguments: drawn, x is a draw and no mean.
     """
     forms, table = fitted_forms(run), fitted_table(run)
-    library = next((name for name in FRAMES if importlib.util.find_spec(name)), None)
+    own = (table.library,) if table is not None and table.library else ()
+    library = next((name for name in (*own, *FRAMES) if importlib.util.find_spec(name)), None)
     if run.columns is None or library is None:
         return brought(x, forms, drawn)
     if table is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution
 
@@ -122,6 +121,8 @@ class TableMixture(Model):
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         """The whole table, and around it clusters of rows, as far as they are large enough to tell something."""
+        from sklearn.cluster import KMeans
+
         self.likelihood.initialise(batch.x, batch.observed)
         some = batch.map(lambda t: t[:STARTED_FROM])
         seen = torch.ones_like(some.x, dtype=torch.bool) if some.observed is None else some.observed

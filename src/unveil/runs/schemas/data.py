@@ -64,6 +64,7 @@ class TableFile(Struct, forbid_unknown_fields=True):
 
     columns: list[TableColumn]
     left_out: dict[str, Text]
+    library: Literal["", "pandas", "polars", "pyarrow"] = ""
 
 
 class DataFile(Struct):
