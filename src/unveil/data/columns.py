@@ -113,7 +113,7 @@ class Column:
         return wide / 10.0**self.decimals
 
     def brought(self, codes: Array, drawn: bool) -> Array:
-        """The codes of numbers as numbers, draws with the digits of the column; those of levels and dates as they are."""
+        """The codes of numbers as numbers, draws with the digits of the column; of levels and dates as they are."""
         if not self.is_number:
             return codes
         return np.asarray(self.values(codes, bounded=True) if drawn else self.mean_values(codes))
@@ -200,5 +200,3 @@ def written_number(value: float, decimals: int, padded: bool) -> str:
     if decimals and not padded:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
-
-

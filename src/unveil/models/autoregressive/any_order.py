@@ -115,7 +115,9 @@ class AnyOrder(Scaled):
 
     @property
     def story(self) -> str:
-        return f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, columns in any order, no latents"
+        return (
+            f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, columns in any order, no latents"
+        )
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) over what is observed, [B]."""
