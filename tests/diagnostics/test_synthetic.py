@@ -179,6 +179,8 @@ def test_copies_are_counted_and_fresh_rows_are_as_near_as_held_out_ones() -> Non
     assert abs(fresh.nearer - 0.5) < 4 * fresh.nearer_stderr and fresh.copies < 0.02 and fresh.close < 0.12
     assert fresh.median == pytest.approx(fresh.heldout_median, rel=0.2)
     assert copied.copies == 1 and copied.median == 0 and copied.nearer > 0.75 and copied.heldout_copies < 0.02
+    many = closeness(people(3000, 0), heldout, people(500, 2), COLUMNS)  # it is looked for among as many of each
+    assert abs(many.nearer - 0.5) < 4 * many.nearer_stderr
 
 
 def test_distances_are_in_spreads_of_a_column_and_a_level_that_differs_is_one() -> None:
@@ -195,7 +197,7 @@ def test_distances_are_in_spreads_of_a_column_and_a_level_that_differs_is_one() 
 def test_copies_with_gaps_are_copies_and_the_share_among_held_out_rows_stands_beside() -> None:
     train = people(300, 0)
     train[::3, 1] = np.nan
-    found = closeness(train, np.concatenate([train[:50], people(50, 1)]), train[:90], COLUMNS)
+    found = closeness(train, np.concatenate([train[:50], people(50, 1)]), train[61:151], COLUMNS)
     assert found.copies == 1 and found.heldout_copies == pytest.approx(0.5, abs=0.03)
     assert found.heldout_copies_stderr == pytest.approx(0.05, abs=0.002)
 
