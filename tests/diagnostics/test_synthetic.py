@@ -270,10 +270,15 @@ def test_a_model_that_is_off_is_found_and_what_to_do_can_be_typed(
 
 
 def test_drawn_numbers_are_brought_between_the_ends_of_training(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    train = run.store.data.train.x.clone()
-    train[:5, 0] = 1e6  # as `unveil sample` never gives
-    monkeypatch.setattr(syntheticrows, "draw_labelled", lambda model, count, seed=0: (train[:count].clone(), None))
-    assert judged(run).trends.columns[0] == pytest.approx(0, abs=0.02)
+    data = run.store.data
+    x = data.train.x.clone()
+    x[:5, 0], x[5:9, 1] = 1e6, -1e6  # as `unveil sample` never gives
+    monkeypatch.setattr(syntheticrows, "draw_labelled", lambda model, count, seed=0: (x[:count].clone(), None))
+    assert data.table is not None
+    columns, rows = data.table.columns, syntheticrows._Rows.of(data.train)
+    drawn = syntheticrows._drawn(run.store.model, data, columns, rows, 0).x
+    assert (drawn[:, 0].max(), drawn[:, 1].min()) == (columns[0].high, columns[1].low)
+    assert (drawn[9:] == rows.x[9:]).all()
 
 
 def test_the_column_that_is_learned_is_the_one_that_is_named(run: Run) -> None:
