@@ -167,10 +167,11 @@ def _of_texts(
         numeric = read_or_why(series, how)
     except NotNumbers as error:
         gaps = _gaps(error, cells)
-        if error.ways or (asked and not gaps):
-            raise
         if not gaps:
-            return levels_column(name, _without(cells, how), dtype, "")
+            found = levels_column(name, _without(cells, how), dtype, "")
+            if error.ways or asked or (isinstance(found, str) and _is_almost(error)):
+                raise
+            return found
         numeric = read_or_why(series, replace(how, missing=(*how.missing, *gaps)))
         state.notes.append(
             f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken "
@@ -181,6 +182,11 @@ def _of_texts(
         return found
     state.read[name] = numeric
     return replace(found, gaps=gaps)
+
+
+def _is_almost(error: NotNumbers) -> bool:
+    """Whether a column is numbers but for how they are written, so that nobody would want it left out."""
+    return bool(error.words or error.unit or error.unlike)
 
 
 def _gaps(error: NotNumbers, cells: Sequence[Any]) -> tuple[str, ...]:

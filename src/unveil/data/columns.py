@@ -12,7 +12,7 @@ import numpy as np
 from ..domain import ColumnDomain, Domain
 from ..domain.columns import ColumnKind
 from .dates import written_date
-from .raw import Array
+from .raw import Array, is_missing
 
 Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date"]
 KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
@@ -184,7 +184,7 @@ def texts_of(cells: Sequence[Any], gone: frozenset[str] | set[str]) -> list[str 
 
 
 def _text(cell: Any, gone: frozenset[str] | set[str]) -> str | None:
-    if cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType"):
+    if is_missing(cell):
         return None
     if isinstance(cell, bool | np.bool_):
         return str(bool(cell))
