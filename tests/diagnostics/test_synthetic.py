@@ -292,6 +292,18 @@ def test_the_column_that_is_learned_is_the_one_that_is_named(run: Run) -> None:
         learned_column(pictures, "rich")
 
 
+def test_labels_that_rows_are_drawn_for_are_learned_where_they_are_known() -> None:
+    def labelled(count: int, seed: int) -> Any:
+        rows = people(count, seed)
+        y = rows[:, 3].astype(np.int64)
+        y[::10] = -1
+        return syntheticrows._Rows(rows[:, :3], y)
+
+    found = syntheticrows._useful(COLUMNS[:3], None, labelled(600, 0), labelled(500, 1), labelled(300, 2), 0)
+    assert found is not None and (found.target, found.measure) == ("label", "AUC") and found.made > 0.8
+    assert (found.num_train, found.num_test) == (450, 270)
+
+
 def test_gaps_are_those_of_training_rows_and_said(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lines = written(people(300, 0), tmp_path / "gaps.csv").read_text().splitlines()
     gaps = [f",{line.partition(',')[2]}" for line in lines[1:150]]

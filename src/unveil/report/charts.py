@@ -77,7 +77,7 @@ def tiles(values: Sequence[Sequence[float | None]], names: Sequence[str], unit: 
     """A square [P, P] of colours from 0 to `top`; both axes are `places` of the names."""
     where = list(range(len(names)))
     shown = [[plain(f"{a} and {b}") for a in names] for b in names]
-    colours = [[0, "@card"], [0.4, "@wash"], [1, "@accent"]]
+    colours = [[0, "@card"], [0.2, "@wash"], [1, "@accent"]]
     bar = {"thickness": 12, "ticksuffix": unit, "outlinewidth": 0}
     found = {"type": "heatmap", "x": where, "y": where, "z": [short(row) for row in values], "text": shown}
     style = {"zmin": 0, "zmax": top, "colorscale": colours, "colorbar": bar, "xgap": 1, "ygap": 1, "hoverongaps": False}
