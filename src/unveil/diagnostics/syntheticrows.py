@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ..data import Data, Split
 from ..data.columnforms import brought
@@ -15,6 +16,7 @@ from ..data.columns import LEVELLED, Column
 from ..data.split import spread_rows
 from ..errors import RequestError, nearest
 from ..model import Model
+from ..ops import threads
 from .closeness import closeness
 from .codes import flat_x
 from .quality import draw_labelled
@@ -69,10 +71,16 @@ def _allowed(d: int, columns: Sequence[Column]) -> int:
 
 
 def synthetic(model: Model, data: Data, *, target: str | None = None, seed: int = 0) -> Synthetic:
-    """Columns, pairs, a classifier, what can be learned, and copies, of rows that the model draws.
+    """`Synthetic` of rows that the model draws, in one thread: so few rows are sooner done than two threads have met.
 
     Arguments: target, the column that is to be learned, chosen unless told; seed, of draws, shuffles, folds and trees.
     """
+    with threads(1), threadpool_limits(1):
+        return _synthetic(model, data, target, seed)
+
+
+def _synthetic(model: Model, data: Data, target: str | None, seed: int) -> Synthetic:
+    """Columns, pairs, a classifier, what can be learned, and copies."""
     columns = columns_of(data)
     if columns is None:
         raise RequestError("Synthetic rows are judged of tables, and this run was fitted on other x.")
