@@ -78,10 +78,10 @@ def score(
     a model conditioned on them sums over them. A data frame gives a frame of the same kind and index.
 
     Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
-    oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of three
-    measures from what is usual among validation examples, 1 being where their oddest 5 % begin. The measures are
-    log p(x) (too likely is odd as well), the distance to the fifth nearest training example in z, and, of pictures and
-    levels, the compressed size of x.
+    oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of several
+    measures, 1 being where the oddest 5 % begin. Of a table they are the distance to the nearest row that the run was
+    given, the tails of its columns, and log p(x) where it is low; of other x log p(x) (too likely is odd as well), the
+    distance to the fifth nearest training example in z, and, of pictures and levels, the compressed size of x.
     """
     judging, judge = run.config.judging, Judge.of(run, seed) if oddity else None
     reference = Reference.kept(run, seed) if judge is None else judge.reference
