@@ -948,6 +948,56 @@ RECORDS = (  # a file of a run is checked whole, within limits, before anything 
         "tests/hostile/test_schemas.py::test_weights_of_another_form_are_not_packed",
     ),
 )
+SYNTHETIC = (  # rows that a model makes of a table, judged beside what chance and real rows reach
+    fault(
+        "numbers-by-their-mean", "diagnostics/trends.py",
+        "return float(np.abs(np.subtract(*below)).max())", "return float(np.abs(np.subtract(*below)).mean())",
+        "tests/diagnostics/test_synthetic.py::test_numbers_have_the_statistic_of_kolmogorov_and_levels_their_variation",
+    ),
+    fault(
+        "a-correlation-counted-twice", "diagnostics/trends.py",
+        "_correlation(b[:, [c, d]])) / 2", "_correlation(b[:, [c, d]]))",
+        "tests/diagnostics/test_synthetic.py::test_pairs_that_were_permuted_have_the_errors_that_follow",
+    ),
+    fault(
+        "no-chance-taken", "diagnostics/trends.py",
+        "mixed = rng.permutation(both)", "mixed = both",
+        "tests/diagnostics/test_synthetic.py::test_identical_tables_have_no_error_and_chance_makes_some",
+    ),
+    fault(
+        "told-apart-on-the-rows-of-the-fit", "diagnostics/usefulness.py",
+        "for fit, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, y):",
+        "for fit, test in ((t, t) for _, t in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(x, y)):",
+        "tests/diagnostics/test_synthetic.py::test_rows_of_one_table_are_not_told_apart_and_others_are",
+    ),
+    fault(
+        "nearer-among-more-training-rows", "diagnostics/closeness.py",
+        "one, other = _nearest(asked, as_many), _nearest(asked, beside)",
+        "one, other = to_train, _nearest(asked, beside)",
+        "tests/diagnostics/test_synthetic.py::test_copies_are_counted_and_fresh_rows_are_as_near_as_held_out_ones",
+    ),
+    fault(
+        "copies-with-gaps-unseen", "diagnostics/closeness.py",
+        "return np.where(np.isnan(rows), np.float32(np.nan), rows.astype(np.float32) + np.float32(0))",
+        "return np.where(np.isnan(rows), np.arange(rows.size, dtype=np.float32).reshape(rows.shape), rows)",
+        "tests/diagnostics/test_synthetic.py::test_copies_with_gaps_are_copies_and_the_share_among_held_out_rows_stands_beside",
+    ),
+    fault(
+        "rows-without-gaps-beside-rows-with", "diagnostics/syntheticrows.py",
+        "    x[np.isnan(gaps.x)] = np.nan", "    pass",
+        "tests/diagnostics/test_synthetic.py::test_gaps_are_those_of_training_rows_and_said",
+    ),
+    fault(
+        "draws-beyond-the-ends", "diagnostics/syntheticrows.py",
+        "x[:, d] = np.clip(x[:, d], column.low, column.high)", "pass",
+        "tests/diagnostics/test_synthetic.py::test_drawn_numbers_are_brought_between_the_ends_of_training",
+    ),
+    fault(
+        "errors-of-other-columns", "runs/schemas/diagnosis.py",
+        "if any(place >= count for place in of.paired):", "if False:",
+        "tests/report/test_report_synthetic.py::test_a_part_that_does_not_fit_itself_is_refused",
+    ),
+)
 
 ESTIMATORS = (  # what scikit-learn's checks do not see
     fault(
@@ -993,4 +1043,4 @@ ESTIMATORS = (  # what scikit-learn's checks do not see
 )
 # fmt: on
 
-MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *ESTIMATORS)
+MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *SYNTHETIC, *ESTIMATORS)

@@ -81,6 +81,7 @@ def diagnose(
     steps: Annotated[int | None, count("N", "Updates of each new fit.")] = None,
     minutes: Annotated[float | None, option("M", "Time for all new fits together.", **MINUTES)] = None,
     limit: Annotated[int | None, count("N", "Examples for bracket and gap; default 100.")] = None,
+    target: Annotated[str | None, option("COLUMN", "Of a table: what is learned from synthetic rows.")] = None,
     seed: Annotated[int | None, count("N", "Seed of all noise; default 0, of new fits the run's.", **SEEDS)] = None,
     plugin: Plugin = None,
     as_json: Json = False,
@@ -93,7 +94,7 @@ def diagnose(
     if sweep is None:
         refuse_beside("without --sweep", out=out)
     if cure or sweep is not None:
-        refuse_beside(f"with {'--cure' if cure else '--sweep'}", limit=limit)
+        refuse_beside(f"with {'--cure' if cure else '--sweep'}", limit=limit, target=target)
     if out is not None:
         from ..output.exports import check_target
 
@@ -104,7 +105,7 @@ def diagnose(
     elif sweep is not None:
         show_sweep(found, sweep, out, as_json, seed=seed, steps=steps, minutes=minutes)
     else:
-        show_diagnosis(found, as_json, limit=limit, seed=seed or 0)
+        show_diagnosis(found, as_json, limit=limit, seed=seed or 0, target=target)
 
 
 def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:

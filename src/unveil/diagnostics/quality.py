@@ -180,12 +180,19 @@ def quality(model: Model, train: Split, test: Split, *, seed: int = 0, num_sampl
 
 def draw_samples(model: Model, num_samples: int, seed: int = 0) -> Tensor:
     """x [N, *shape] from the model, labels by their frequency where it has them; sample i is the same whatever N is."""
-    drawn = []
+    return draw_labelled(model, num_samples, seed)[0]
+
+
+def draw_labelled(model: Model, num_samples: int, seed: int = 0) -> tuple[Tensor, Tensor | None]:
+    """As `draw_samples`, with the labels [N] that x was drawn for, where the model is conditioned on labels."""
+    drawn, labels = [], []
     with evaluating(model):
         for first in range(0, num_samples, CHUNK):
             with keyed("quality", seed, first):
-                drawn.append(model.sample(CHUNK, model.draw_labels(CHUNK))[0].float().cpu())
-    return torch.cat(drawn)[:num_samples]
+                y = model.draw_labels(CHUNK)
+                drawn.append(model.sample(CHUNK, y)[0].float().cpu())
+            labels += [] if y is None else [y.cpu()]
+    return torch.cat(drawn)[:num_samples], torch.cat(labels)[:num_samples] if labels else None
 
 
 @dataclass(frozen=True)
@@ -258,7 +265,7 @@ def _copies(samples: Array, real: Array, train: Array, test: Array, num_train: i
     rows = spread_rows(num_train, len(train))
     return {
         "copied": float(copied.mean()),
-        "closer": _probability_less(of_samples, of_real),
+        "closer": probability_less(of_samples, of_real),
         "nearest_is_train": 1 - float(is_test[copied].mean()) / chance if copied.any() else 0.0,
         "pairs": tuple((int(i), int(rows[which[i]]), float(of_samples[i])) for i in likest),
     }
@@ -272,7 +279,7 @@ def _nearest(points: Array, among: Array) -> tuple[Array, NDArray[np.int64]]:
     return distance[:, 0], index[:, 0]
 
 
-def _probability_less(a: Array, b: Array) -> float:
+def probability_less(a: Array, b: Array) -> float:
     """P(a < b) + ½ P(a = b)."""
     b = np.sort(b)
     return float((2 * len(b) - np.searchsorted(b, a, "left") - np.searchsorted(b, a, "right")).mean() / (2 * len(b)))

@@ -13,6 +13,7 @@ from ..diagnostics.collapse import collapse
 from ..diagnostics.gap import Gap, gap
 from ..diagnostics.quality import quality
 from ..diagnostics.structure import structure
+from ..diagnostics.syntheticrows import columns_of, learned_column, synthetic
 from ..errors import RequestError
 from ..files import plain
 from ..runs.store import DIAGNOSIS, RunStore
@@ -69,22 +70,40 @@ def _measured(
 
 
 def diagnose_run(
-    run: RunStore, *, limit: int | None = None, seed: int = 0, progress: Progress | None = None
+    run: RunStore,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    target: str | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """`unveil diagnose`: bracket, gap, aggregate posterior, collapse, sample quality and structure, on the test split.
 
-    What a model does not allow is null, and `why` says so. Writes diagnosis.json, which the report shows.
+    Of a table also its synthetic rows. What a model does not allow is null, and `why` says so. Writes diagnosis.json,
+    which the report shows.
 
-    Arguments: limit, examples of bracket and gap, 100 unless told; seed, of all noise; progress, told what begins.
+    Arguments:
+        limit: examples of bracket and gap, 100 unless told.
+        seed: of all noise.
+        target: the column of a table that is learned from synthetic rows; the label, or the last one of few levels,
+            unless told.
+        progress: told what begins.
     """
     run.require_present()
+    if target is not None:
+        learned_column(run.data, target)
     chosen = choose_split(run, limit=limit, seed=seed)
     with run.lock():
-        return _diagnosed(run, chosen, limit, seed, progress or (lambda name: None))
+        return _diagnosed(run, chosen, limit, seed, target, progress or (lambda name: None))
 
 
 def _diagnosed(
-    run: RunStore, split: tuple[Split, str, str], limit: int | None, seed: int, told: Progress
+    run: RunStore,
+    split: tuple[Split, str, str],
+    limit: int | None,
+    seed: int,
+    target: str | None,
+    told: Progress,
 ) -> dict[str, Any]:
     started, (chosen, source, name) = time.perf_counter(), split
     model, data = run.model, run.data
@@ -100,6 +119,8 @@ def _diagnosed(
         "quality": lambda: quality(model, train, whole, seed=seed),
         "structure": lambda: structure(model, data, seed=seed),
     }
+    if columns_of(data) is not None:
+        parts["synthetic"] = lambda: synthetic(model, data, target=target, seed=seed)
     found, why = _measure(parts, told)
     effort = Effort.of(run)
     findings = plain([suited(finding, effort) for part in found.values() for finding in part.findings()])

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..diagnostics.codebook import LEAST, collapsed
 from ..diagnostics.finding import Finding
+from ..diagnostics.synthetic import FIDELITY
 from ..diagnostics.verdicts import WORTH, clearly
 from ..estimators.label import label_of
 from ..legible import quoted
@@ -178,7 +179,7 @@ def _codebook(run: RunStore, effort: Effort) -> dict[str, str] | None:
 
 
 EARLY = {"collapse": "z carries next to nothing yet", "codebook_collapse": "Few of the codes are used yet"}
-BY_TRAINING = ("low_precision", "low_coverage", "no_structure")  # whose remedy begins with more training
+BY_TRAINING = ("low_precision", "low_coverage", "no_structure", *FIDELITY)  # whose remedy begins with more training
 
 
 def suited(found: Finding, effort: Effort) -> Finding:
@@ -188,6 +189,9 @@ def suited(found: Finding, effort: Effort) -> Finding:
         return Finding("hardly_begun", sentence, found.number, _further(effort))
     if effort.solved and found.code in BY_TRAINING:
         remedy = "More training does not change a closed form: take another size of it, or another model."
+        return Finding(found.code, found.sentence, found.number, remedy)
+    if found.code in FIDELITY:
+        remedy = found.remedy.replace("Train longer", f"Train longer ({effort.longer})", 1)
         return Finding(found.code, found.sentence, found.number, remedy)
     return found
 

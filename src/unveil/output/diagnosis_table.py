@@ -8,6 +8,8 @@ from ..evaluation.findings import SIGNS
 from .result_table import drawn, number_of
 from .streams import print_lines, print_rows
 
+SYNTHETIC = ("synthetic rows", "", "real rows, or by chance", "better")
+
 
 def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
     """The bracket as a table, what else was measured, and the findings with their remedies."""
@@ -24,6 +26,10 @@ def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
         print_lines(["", *_quality(found["quality"])])
     if found["structure"] and found["structure"]["labels"]:
         print_lines(["", _labels(found["structure"]["labels"])])
+    if found.get("synthetic"):
+        print_lines([""])
+        print_rows(found["synthetic"]["rows"], SYNTHETIC)
+        print_lines(["", *found["synthetic"]["words"]])
     print_lines(["", *(f"{name} was left out: {why}" for name, why in found["why"].items())])
     for finding in found["findings"]:
         print_lines([f"{finding['code']}: {finding['sentence']} {finding['remedy']}"])

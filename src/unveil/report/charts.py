@@ -73,6 +73,23 @@ def points(
     return {**found, "marker": style, **_hover(hover), **more}
 
 
+def tiles(values: Sequence[Sequence[float | None]], names: Sequence[str], unit: str = "", top: float = 1.0) -> Figure:
+    """A square [P, P] of colours from 0 to `top`; both axes are `places` of the names."""
+    where = list(range(len(names)))
+    shown = [[plain(f"{a} and {b}") for a in names] for b in names]
+    colours = [[0, "@card"], [0.2, "@wash"], [1, "@accent"]]
+    bar = {"thickness": 12, "ticksuffix": unit, "outlinewidth": 0}
+    found = {"type": "heatmap", "x": where, "y": where, "z": [short(row) for row in values], "text": shown}
+    style = {"zmin": 0, "zmax": top, "colorscale": colours, "colorbar": bar, "xgap": 1, "ygap": 1, "hoverongaps": False}
+    return {**found, **style, **_hover(f"%{{text}}: %{{z:.1f}}{unit}")}
+
+
+def places(names: Sequence[str], **more: Any) -> Figure:
+    """An axis that has names at 0, 1, 2, …"""
+    where, told = list(range(len(names))), [plain(name) for name in names]
+    return axis(showgrid=False, tickvals=where, ticktext=told, **more)
+
+
 def errors(values: Sequence[float], colour: str = "@ink") -> Figure:
     """Error bars of so many standard errors."""
     return {"type": "data", "array": list(values), "color": colour, "thickness": 1.5, "width": 5}

@@ -146,6 +146,34 @@ class StructurePart(Struct):
     factors: dict[str, MeasuredCode | None] | None = None
 
 
+class TrendsPart(Struct):
+    """Errors of columns, and of pairs of the columns at the places `paired`."""
+
+    columns: list[Number]
+    columns_chance: list[Number]
+    paired: list[Count]
+    pairs: list[list[Number]]
+    pairs_chance: list[list[Number]]
+
+
+class SyntheticPart(Struct):
+    """Synthetic rows of a table beside real ones."""
+
+    names: list[Text]
+    trends: TrendsPart
+    rows: list[Annotated[list[Text], Meta(min_length=4, max_length=4)]]
+    words: Annotated[list[Text], Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        count, of = len(self.names), self.trends
+        squares = (of.pairs, of.pairs_chance)
+        sizes = {len(square) for square in squares} | {len(row) for square in squares for row in square}
+        if {len(of.columns), len(of.columns_chance)} != {count} or sizes != {len(of.paired)}:
+            raise ValueError("its errors are not those of its columns")
+        if any(place >= count for place in of.paired):
+            raise ValueError("it pairs columns that it does not name")
+
+
 class Remedied(Struct):
     """A finding with what to do about it."""
 
@@ -173,4 +201,5 @@ class DiagnosisFile(Struct):
     sentences: list[Text] = []
     why: dict[str, Text] = {}
     codebook: Worded | None = None
+    synthetic: SyntheticPart | None = None
     phase: Count = 0
