@@ -149,6 +149,7 @@ def score(
     source: Source,
     out: Table,
     oddity: Annotated[bool, switch("--oddity", "Add how odd each row is, beyond log p(x).")] = False,
+    explain: Annotated[bool, switch("--explain", "Add why: log p of each column given the others.")] = False,
     seed: Seed = 0,
     skip_broken: SkipBroken = False,
     plugin: Plugin = None,
@@ -162,7 +163,8 @@ def score(
     from ..output.streams import say
 
     with counting("examples") as progress:
-        scores = found.score(source, seed=seed, skip_broken=skip_broken, oddity=oddity, progress=progress)
+        how: dict[str, Any] = {"seed": seed, "skip_broken": skip_broken, "oddity": oddity, "explain": explain}
+        scores = found.score(source, progress=progress, **how)
     say(scores.notes)
     write_table(out, scores.columns(), scores.arrays())
     answer(f"{len(scores.log_px):,} scores in {out}")

@@ -169,6 +169,8 @@ def _log_odds(many: Tensor, others: Tensor) -> Tensor:
 
 def _spread_out(y: Tensor, seen: Tensor, M: int) -> tuple[Tensor, Tensor]:
     """M places [M, D] at even quantiles of the columns of y [N, D], and log of the scales that join them."""
+    if not y.shape[1]:  # a table of levels alone
+        return y.new_zeros(M, 0), y.new_zeros(M, 0)
     held = torch.where(seen, y, torch.nan)
     at = (torch.arange(M, dtype=y.dtype, device=y.device) + 0.5) / M
     loc = torch.nanquantile(held[: 2**14].double(), at.double(), dim=0).to(y.dtype)  # [M, D]

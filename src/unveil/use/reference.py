@@ -53,7 +53,7 @@ class Reference:
         """Those that the run keeps, where they were scored as new rows are."""
         log_px, told = run.ranking()
         now = run.scoring(seed)
-        found, few = log_px.astype(np.float64), _said_few(len(log_px))
+        found, few = log_px.astype(np.float64), said_few(len(log_px))
         if not run.is_pack and (run.standing.mixture or run.standing.changed):
             return cls(None, (_OTHER_MODEL.format(again=run.judged_again),))
         if told == now.told or (not told and now.seed is None):
@@ -70,7 +70,7 @@ class Reference:
         log_px, told = run.ranking()
         if told != run.scoring(seed).told:
             log_px = scored(run, valid, seed).log_px.numpy()
-        return cls(log_px.astype(np.float64), _said_few(len(valid)))
+        return cls(log_px.astype(np.float64), said_few(len(valid)))
 
     def percentile(self, log_px: Array) -> Array:
         """The share [N] of the examples (in %) that are less likely; NaN where there are none to rank among."""
@@ -90,7 +90,8 @@ _OTHER_SEED = (
 _OTHER_MODEL = "The rows have no percentile: the validation examples were not scored by the model of now. {again}"
 
 
-def _said_few(count: int) -> tuple[str, ...]:
+def said_few(count: int) -> tuple[str, ...]:
+    """That ranks among so few validation examples are coarse, where they are."""
     if count >= FEW:
         return ()
     them = "1 validation example" if count == 1 else f"{count} validation examples"

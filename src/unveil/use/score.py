@@ -10,6 +10,7 @@ from ..errors import Fact
 from ..estimators.base import Estimate
 from ..runs.given import Given, given_with_outside
 from ..runs.store import RunStore
+from .explain import Explainer, Explanation
 from .oddity import Judge
 from .reference import Reference, scored
 from .rows import as_it_came, file_column
@@ -28,7 +29,8 @@ class Scores:
     folder of pictures, the path of each row's; khat [N], where draws of z are weighed and there are 25 or more, the
     Pareto shape k̂ of a row's largest weights: above 0.7 a few of them dominate, log p(x) may be higher and its error
     larger than stated; −inf where all weights are equal.
-    With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`.
+    With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`. With
+    explain=True, explanation, an `unveil.use.explain.Explanation`.
     """
 
     log_px: np.ndarray
@@ -42,6 +44,7 @@ class Scores:
     oddity: np.ndarray | None = None
     oddity_percentile: np.ndarray | None = None
     odd_by: np.ndarray | None = None
+    explanation: Explanation | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.log_px, dtype=dtype, copy=copy)
@@ -50,7 +53,9 @@ class Scores:
         rows = np.arange(len(self.log_px))
         numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
         further = {name: getattr(self, name) for name in ("khat", "oddity", "oddity_percentile", "odd_by")}
-        return file_column(self.files) | numbers | {name: found for name, found in further.items() if found is not None}
+        known = {name: found for name, found in further.items() if found is not None}
+        explained = {} if self.explanation is None else self.explanation.columns()
+        return file_column(self.files) | numbers | known | explained
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The same as arrays, the one that stands for all first; words are left out."""
@@ -65,6 +70,7 @@ def score(
     seed: int = 0,
     skip_broken: bool = False,
     oddity: bool = False,
+    explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Any:
     """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
@@ -81,9 +87,14 @@ def score(
     oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of three
     measures from what is usual among validation examples, 1 being where their oddest 5 % begin. The measures are
     log p(x) (too likely is odd as well), the distance to the fifth nearest training example in z, and, of pictures and
-    levels, the compressed size of x.
+    levels, the compressed size of x; explain, of the rows of a table, add log p of each column given what else is
+    observed of the row, the column that fits least, and what was to be expected there, which needs the validation
+    examples, and so the data. The column with the lowest percentile fits least: the share of validation examples of
+    which it is less likely given the rest of their rows. log p itself does not compare between columns, of which one of
+    many levels or of small cells always has a low one.
     """
     judging, judge = run.config.judging, Judge.of(run, seed) if oddity else None
+    explainer = Explainer.of(run) if explain else None
     reference = Reference.kept(run, seed) if judge is None else judge.reference
     given = given_with_outside(run, x, skip_broken)
     raw, estimate = given.raw, scored(run, given.split, seed, progress=progress)
@@ -91,14 +102,17 @@ def score(
     percentile = np.where(gaps, np.nan, reference.percentile(log_px))
     few = carried_by_few(estimate, judging.num_samples)
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
-    told = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *_said_gaps(gaps))
-    notes = (*raw.ignored, *told, *reference.notes)
+    remarks = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *_said_gaps(gaps))
+    notes = (*raw.ignored, *remarks, *reference.notes)
     khat = _khat(estimate, given.outside | np.isneginf(log_px))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files, khat)
     if judge is not None:
         odd = judge(given.split, log_px)
         found = replace(found, oddity=odd.value, oddity_percentile=odd.percentile, odd_by=odd.by)
         found = replace(found, notes=(*notes, *odd.notes))
+    if explainer is not None:
+        told = explainer(given.split, seed, progress)
+        found = replace(found, explanation=told, notes=tuple(dict.fromkeys((*found.notes, *told.notes))))
     return as_it_came(x, raw, found)
 
 
