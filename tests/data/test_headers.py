@@ -10,18 +10,24 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import narwhals
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pytest
 
 from unveil.cli import main
 from unveil.data import load, read_new
+from unveil.data.firstlines import is_row
 from unveil.data.reading import read
+from unveil.data.textfiles import text_file
+from unveil.data.texttables import text_table
 from unveil.domain import Domain
-from unveil.errors import RequestError
+from unveil.errors import RequestError, decisions
 
 RNG = np.random.default_rng(0)
 X = np.round(RNG.normal(size=(60, 3)), 4)
@@ -54,20 +60,38 @@ FIRST: dict[str, Callable[[int], str]] = {  # row i
 }
 
 
-@pytest.mark.parametrize("kind", FIRST)
-def test_a_first_line_that_is_a_row_is_not_lost_in_silence(tmp_path: Path, kind: str) -> None:
+ROWS = [kind for kind in FIRST if kind != "small integers"]
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_first_line_that_is_a_row_is_taken_as_one_and_said(tmp_path: Path, kind: str) -> None:
     path = written(tmp_path, "\n".join(map(FIRST[kind], range(60))))
-    said = refusal(path)
-    assert "first line" in said and "data.header=none" in said and "data.header=first" in said
     drop = {"iris": "2", "adult": "1,3", "cars": "0"}.get(kind, "")
-    raw = read(path, header="none", drop=drop)
+    raw = read(path, drop=drop)
     assert len(raw.x) == 60 and set(raw.columns or ()) < {"0", "1", "2", "3"}
-    assert any("The first line of t.csv is a row" in note for note in raw.notes)
-    frame = pd.read_csv(path, header=None)
-    assert np.array_equal(raw.x, read(frame, drop=drop).x)
+    (said,) = (note for note in raw.notes if "The first line of t.csv is a row" in note)
+    assert "data.header=first" in said and said in decisions(raw.notes)
+    assert np.array_equal(raw.x, read(path, header="none", drop=drop).x)
+    assert np.array_equal(raw.x, read(pd.read_csv(path, header=None), drop=drop).x)
     names = FIRST[kind](0).split(",")
     taken = read(path, header="first", drop=",".join(names[int(place)] for place in drop.split(",") if place))
     assert len(taken.x) == 59 and np.array_equal(taken.x, raw.x[1:])
+
+
+EITHER = {  # first lines that may be names or a row
+    "small integers": ("0,1,2", "{4},{5},{5}"),
+    "years": ("2019,2020,2021", "{0},{1},{0}"),
+    "years among counts": ("2019,2020,2021", "1{3}1,2{3}7,3{3}9"),
+    "wavelengths": ("400.5,401.0,401.5", "{3}1.5,{3}2.5,6{3}.5"),
+    "mark": ("?,2.3,4.4", "{0},{1},{0}"),
+    "far from all below": ("7.5,0.25,9.5", "{0},{1},{0}"),
+}
+
+
+@pytest.mark.parametrize("kind", EITHER)
+def test_a_first_line_that_may_be_either_is_refused(tmp_path: Path, kind: str) -> None:
+    said = refusal(written(tmp_path, in_rows(*EITHER[kind])))
+    assert "first line" in said and "data.header=none" in said and "data.header=first" in said and "drop" not in said
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst", ".csv.zip"])
@@ -75,8 +99,6 @@ def test_no_thread_of_pyarrow_holds_a_file_of_python(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread that lets go of one while the process ends aborts it."""
-    import pyarrow.csv
-
     read_csv, streams = pyarrow.csv.read_csv, []
 
     def watched(stream: object, *options: object) -> object:
@@ -90,7 +112,7 @@ def test_no_thread_of_pyarrow_holds_a_file_of_python(
 
 
 def test_a_process_that_was_refused_ends_as_it_should(tmp_path: Path) -> None:
-    path = written(tmp_path, "\n".join(",".join(map(str, row)) for row in np.tile(X, (20, 1))))
+    path = written(tmp_path, in_rows(*EITHER["years"]))
     thrice = (
         f"import sys, unveil.cli; sys.exit([unveil.cli.main(['fit', {str(path)!r}, '--dry-run']) for _ in range(3)][2])"
     )
@@ -103,25 +125,32 @@ UNLIKE = {  # first lines that are no names, whatever stands below them
     "label and number": ("Iris-setosa,0.455,0.365", "{2},{0},{1}"),
     "date": ("2020-01-01,1.5,2.5", "2020-03-{3},{0},{1}"),
     "time": ("1.3.2020 12:30,7,1.5", "{3}.3.2020 12:30,{0},{1}"),
-    "mark": ("?,2.3,4.4", "{0},{1},{0}"),
-    "marks among whole numbers": ("3,?,NA", "{3},{3},{3}"),
+    "marks among whole numbers": ("13,?,NA", "{3},{3},{3}"),
     "decimal comma": ("0.5,'7,5'", "{0},'{3},5'"),
     "labels": ("Iris-setosa,a", "{2},a"),
     "a name of its own": ("Alice,1.5,7,Iris-setosa", "x{3},{0},{1},{2}"),
+    "falling numbers": ("25,12", "{3},{3}"),
+    "one column": ("20.5", "{0}"),
+    "one value far off": ("20.5,99.5,20.1,20.2,20.9", "{0},{0},{0},{0},{0}"),
 }
 
 
-def unlike(kind: str) -> str:
-    first, row = UNLIKE[kind]
+def in_rows(first: str, row: str) -> str:
     kinds = ("Iris-setosa", "Iris-virginica")
-    rows = [row.format(f"{20 + x:.2f}", f"{60 - y:.2f}", kinds[i % 2], 10 + i % 19) for i, (x, y, _) in enumerate(X)]
+    cells = [(f"{20 + x:.2f}", f"{60 - y:.2f}", kinds[i % 2], 10 + i % 19) for i, (x, y, _) in enumerate(X)]
+    rows = [row.format(*given, i % 2, i % 3) for i, given in enumerate(cells)]
     return "\n".join([first, *rows]).replace("'", '"')
 
 
+def taken_as_row(path: Path) -> bool:
+    held = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(strings_can_be_null=True))
+    series = [narwhals.from_native(column, series_only=True) for column in held.columns]
+    return is_row(text_table(partial(text_file, path), "auto", None)[0], series, None)
+
+
 @pytest.mark.parametrize("kind", UNLIKE)
-def test_a_first_line_of_cells_is_suspected_before_a_column_is_to_be_left_out(tmp_path: Path, kind: str) -> None:
-    said = refusal(written(tmp_path, unlike(kind)))
-    assert "first line" in said and "data.header=none" in said and "data.header=first" in said and "drop" not in said
+def test_a_first_line_of_cells_is_a_row(tmp_path: Path, kind: str) -> None:
+    assert taken_as_row(written(tmp_path, in_rows(*UNLIKE[kind])))
 
 
 def lines_of(table: str) -> list[str]:
@@ -132,19 +161,27 @@ def lines_of(table: str) -> list[str]:
 @pytest.mark.parametrize(
     "table", ["auto_imports", "banknote_authentication", "german", "horse-colic", "winequality-red"]
 )
-def test_real_tables_without_a_header_are_suspected(tmp_path: Path, table: str) -> None:
+def test_real_tables_without_a_header_are_taken_so(tmp_path: Path, table: str) -> None:
     lines = lines_of(table)
     named = [",".join(f"c{i}" for i in range(lines[0].count(",") + 1)), *lines]
-    assert "data.header=none" in refusal(written(tmp_path, "\n".join(lines)))
-    assert "data.header" not in written_or_refused(written(tmp_path, "\n".join(named)))
+    assert taken_as_row(written(tmp_path, "\n".join(lines)))
+    assert not taken_as_row(written(tmp_path, "\n".join(named)))
 
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize("table", ["healthexp", "mpg", "penguins", "taxis", "tips"])
-def test_real_tables_with_a_header_are_not_and_without_it_they_are(tmp_path: Path, table: str) -> None:
+def test_real_tables_with_a_header_keep_it_and_without_it_have_none(tmp_path: Path, table: str) -> None:
     lines = lines_of(table)
-    assert "data.header" not in written_or_refused(written(tmp_path, "\n".join(lines)))
-    assert "data.header=none" in refusal(written(tmp_path, "\n".join(lines[1:])))
+    assert not taken_as_row(written(tmp_path, "\n".join(lines)))
+    assert taken_as_row(written(tmp_path, "\n".join(lines[1:])))
+
+
+@pytest.mark.needs_data
+@pytest.mark.parametrize("table", ["banknote_authentication", "winequality-red"])
+def test_a_real_table_of_numbers_without_a_header_needs_no_option(table: str) -> None:
+    path = Path(os.environ["UNVEIL_DATA"]) / "tables" / f"{table}.csv"
+    raw = read(path)
+    assert len(raw.x) == len(lines_of(table)) and raw.columns == tuple(map(str, range(raw.x.shape[1])))
 
 
 def written_or_refused(path: Path) -> str:
@@ -191,27 +228,28 @@ def test_years_as_names_are_taken_where_it_is_asked_for(tmp_path: Path) -> None:
     assert load(path, header="first").columns == ("2019", "2020", "2021")
 
 
-def test_names_that_come_twice_are_named_and_a_missing_header_is_suspected(tmp_path: Path) -> None:
+def test_names_that_come_twice_are_told_apart_in_a_file_and_refused_in_a_frame(tmp_path: Path) -> None:
     rows = "\n".join(",".join(map(str, row)) for row in X)
-    said = refusal(written(tmp_path, "a,b,a\n" + rows))
-    assert "have the same name, 'a'" in said and "data.header=none" in said
+    (said,) = (note for note in read(written(tmp_path, "a,b,a\n" + rows)).notes if "have the same name" in note)
+    assert "'a' in place 2 is taken as 'a.1'" in said and "data.header=none" in said
     for frame in (pa.table([[1.0] * 20] * 2, ["b", "b"]), pd.DataFrame(X[:, :2], columns=["b", "b"])):
         with pytest.raises(RequestError, match="have the same name, 'b'"):
             load(frame)
     again = written(tmp_path, "1,2,1\n" + rows)
-    assert "data.header=none" in refusal(again) and len(read(again, header="none").x) == 61
+    assert len(read(again).x) == 61
 
 
 SHORT = ("--model", "linear_gaussian", "evaluation.baselines=none")
 
 
-def test_a_run_without_a_header_takes_new_files_without_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", [(), ("data.header=none",)])
+def test_a_run_without_a_header_takes_new_files_without_one(tmp_path: Path, header: tuple[str, ...]) -> None:
     path = written(tmp_path, "\n".join(",".join(map(str, row)) for row in X))
     full, run = tmp_path / "full.csv", str(tmp_path / "run")
     gap = written(
         tmp_path, "\n".join(["," + ",".join(map(str, X[0, 1:])), *path.read_text().splitlines()[1:]]), "g.csv"
     )
-    assert main(["fit", str(path), "data.header=none", *SHORT, "--out", run]) == 0
+    assert main(["fit", str(path), *header, *SHORT, "--out", run]) == 0
     assert main(["impute", run, str(gap), "--out", str(full)]) == 0
     lines = full.read_text().splitlines()
     assert len(lines) == 60 and lines[1:] == gap.read_text().splitlines()[1:] and lines[0].endswith(f"{X[0, 2]}")
@@ -224,6 +262,14 @@ def test_a_new_file_with_the_columns_of_the_run_is_not_suspected(tmp_path: Path)
     with pytest.raises(RequestError, match="Give it a first line with the names") as refused:
         read_new(path, domain, columns=["a", "b"])
     assert "data.header" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["5,\n", "5,7\n", "5,7\n9,1\n", "2020,2021\n7,1\n"])
+def test_a_run_without_names_takes_a_first_line_of_cells_as_a_row(tmp_path: Path, text: str) -> None:
+    raw = read_new(written(tmp_path, text), Domain("real", (2,)), columns=["0", "1"])
+    assert raw.x.shape == (text.count("\n"), 2) and raw.x[0, 0] == float(text.split(",")[0])
+    with pytest.raises(RequestError, match="lacks the columns '0', '1'"):
+        read_new(written(tmp_path, "a,b\n" + text), Domain("real", (2,)), columns=["0", "1"])
 
 
 def test_a_header_is_asked_for_of_text_alone(tmp_path: Path) -> None:
@@ -311,7 +357,7 @@ def test_damaged_and_foreign_compressed_files_are_refused(tmp_path: Path) -> Non
     with zipfile.ZipFile(tmp_path / "two.csv.zip", "w") as archive:
         archive.writestr("a.csv", content)
         archive.writestr("b.csv", content)
-    assert "holds 2 files" in refusal(tmp_path / "two.csv.zip")
+    assert "holds 2 tables: a.csv, b.csv" in refusal(tmp_path / "two.csv.zip")
     (tmp_path / "x.npy.gz").write_bytes(b"")
     assert "cannot be read; allowed" in refusal(tmp_path / "x.npy.gz") or "not a file" in refusal(tmp_path / "x.npy.gz")
 

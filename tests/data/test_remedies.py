@@ -200,11 +200,11 @@ def test_categories_are_encoded_as_it_is_printed() -> None:
 
 
 def test_a_first_line_is_taken_either_way_as_it_is_printed(tmp_path: Path) -> None:
-    pandas.DataFrame(X.round(3)).to_csv(tmp_path / "t.csv", index=False, header=False)
+    rows = pandas.DataFrame(X.round(3)).to_csv(index=False, header=False)
+    (tmp_path / "t.csv").write_text("2019,2020,2021\n" + rows)
     words = typed(refused(tmp_path / "t.csv"))
     assert words == ["data.header=none", "data.header=first"] and all(fits(tmp_path / "t.csv", word) for word in words)
-    rows = (tmp_path / "t.csv").read_text()
-    (tmp_path / "t.csv").write_text("1,2,1\n" + rows)
+    (tmp_path / "t.csv").write_text("1,2,?\n" + rows)
     assert fits(tmp_path / "t.csv", *typed(refused(tmp_path / "t.csv"))[:1])
 
 

@@ -158,8 +158,8 @@ def test_a_first_line_of_r_lacks_the_name_of_the_names_of_rows(tmp_path: Path) -
     assert found[0] == "a,b,c" and found[1] == f"0,{LINES[0]}" and found[3].startswith("2,") and ",," not in found[3]
 
 
-@pytest.mark.parametrize("lines", [[f"{line}," for line in LINES], [f"{i % 3},{line}" for i, line in enumerate(LINES)]])
-def test_lines_with_a_cell_too_many_are_no_names_of_rows(tmp_path: Path, lines: list[str]) -> None:
+def test_lines_with_a_cell_too_many_are_no_names_of_rows(tmp_path: Path) -> None:
+    lines = [f"{i % 3},{line}" for i, line in enumerate(LINES)]
     assert "Line 2 of" in refused(written(tmp_path / "t.csv", H, *lines))
 
 

@@ -8,11 +8,13 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import openpyxl
 import pyarrow
 import pyarrow.parquet
 from PIL import Image
@@ -85,6 +87,41 @@ def in_parquet(columns: dict[str, Any], compression: str) -> bytes:
     sink = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(pyarrow.table(columns), sink, compression=compression)
     return sink.getvalue().to_pybytes()
+
+
+def workbook(*sheets: str) -> bytes:
+    """A workbook with a sheet of the cells of each text."""
+    made = openpyxl.Workbook()
+    for text in sheets:
+        sheet = made.create_sheet()
+        for line in text.splitlines():
+            sheet.append([float(cell) if cell[-1:].isdigit() else cell for cell in line.split(",")])
+    made.remove(made.worksheets[0])
+    buffer = io.BytesIO()
+    made.save(buffer)
+    return buffer.getvalue()
+
+
+def unpacked(book: bytes, part: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        return archive.read(part)
+
+
+def with_part(part: str) -> Callable[[bytes], bytes]:
+    """Puts bytes into a workbook in place of one of its parts."""
+
+    def put(inner: bytes) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(BOOKS[0])) as old, zipfile.ZipFile(buffer, "w") as new:
+            for info in old.infolist():
+                new.writestr(info.filename, inner if info.filename == part else old.read(info))
+        return buffer.getvalue()
+
+    return put
+
+
+BOOKS = [workbook(table(",")), workbook(table(",", kinds="uv"), table(","))]
+PARTS = ("xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml")
 
 
 def h5ad(x: Any) -> bytes:
@@ -201,6 +238,10 @@ def enter() -> None:
     register("t.csv.zip", CSV, load, wrap=lambda inner: packed(inner, "t.csv"))
     register("bare.csv.gz", [gzip.compress(text) for text in CSV], load)
     register("bare.csv.zip", [packed(text, "t.csv") for text in CSV], load)
+    register("t.zip", [packed(text, "t.csv") for text in CSV], load)
+    register("t.xlsx", BOOKS, load)
+    for part in PARTS:
+        register("t.xlsx", [unpacked(BOOKS[0], part)], load, wrap=with_part(part), key=f"t.xlsx, {Path(part).stem}")
     register("t.parquet", arrow(), load)
     register("t.parquet", arrow(), with_labels, key="t.parquet with labels")
     register("t.parquet", arrow(), as_new, key="t.parquet for a run")

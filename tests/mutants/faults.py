@@ -82,6 +82,21 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
         "tests/data/test_textfiles.py::test_a_line_that_is_not_there_and_none",
     ),
     fault(
+        "a-row-taken-for-a-remark", "data/tablelines.py",
+        "if self._remarks and self._marked:", "if False:",
+        "tests/data/test_tablelines.py::test_a_line_that_may_be_a_row_is_not_left_out",
+    ),
+    fault(
+        "lines-in-the-table-taken-for-words-below", "data/tablelines.py",
+        "if cells and len(cells) != len(self.names):", "if False:",
+        "tests/data/test_tablelines.py::test_a_line_that_may_be_a_row_is_not_left_out",
+    ),
+    fault(
+        "a-column-without-a-name-lost", "data/frames.py",
+        "*([label] if label and label in names else [])", "*([label] if label in names else [])",
+        "tests/data/test_tablelines.py::test_columns_without_a_name_are_kept",
+    ),
+    fault(
         "a-total-among-the-rows", "data/texttables.py",
         "if rows > 2 and is_total(last[1])", "if rows > 99 and is_total(last[1])",
         "tests/data/test_textfiles.py::test_lines_that_are_no_rows_are_left_out_and_said",
@@ -185,7 +200,58 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
     fault(
         "first-row-taken-for-names", "data/headers.py",
         "return unsorted or fractions or any(_stands_in(name, column) for", "return False and any(name for",
-        "tests/data/test_headers.py::test_a_first_line_that_is_a_row_is_not_lost_in_silence",
+        "tests/data/test_headers.py::test_a_first_line_that_is_a_row_is_taken_as_one_and_said",
+    ),
+    fault(
+        "years-taken-for-a-row", "data/headers.py",
+        "or not _are_steps([value for value, _ in numbers])", "or True",
+        "tests/data/test_headers.py::test_a_first_line_that_may_be_either_is_refused",
+    ),
+    fault(
+        "numbers-far-off-taken-for-a-row", "data/headers.py",
+        "if not numbers or sum(near) < NEAR * len(near):", "if not numbers:",
+        "tests/data/test_headers.py::test_a_first_line_that_may_be_either_is_refused",
+    ),
+    fault(
+        "names-of-a-new-file-taken-for-a-row", "data/firstlines.py",
+        "return holds_values(names, held)", "return True",
+        "tests/data/test_headers.py::test_a_run_without_names_takes_a_first_line_of_cells_as_a_row",
+    ),
+    fault(
+        "cells-far-apart", "data/sheets.py",
+        "if count > FREE + declared:", "if False:",
+        "tests/data/test_sheets.py::test_a_workbook_that_costs_more_than_it_holds_is_refused",
+    ),
+    fault(
+        "workbook-of-any-size", "data/sheets.py",
+        "    require_expansion(declared,", "    str((declared,)) or require_expansion(declared,",
+        "tests/data/test_sheets.py::test_a_workbook_that_costs_more_than_it_holds_is_refused",
+    ),
+    fault(
+        "entities-expanded", "data/sheets.py",
+        "if not _is_of_entities(error):", "if True:",
+        "tests/data/test_sheets.py::test_entities_are_refused",
+    ),
+    fault(
+        "a-way-out-of-an-archive", "data/compressed.py",
+        'return Path(f"{path}/{name}"),', "return Path(path, '/' * name.startswith('..') + name),",
+        "tests/data/test_zips.py::test_a_name_that_leads_out_of_an_archive_reads_what_is_in_it",
+    ),
+    fault(
+        "sparse-of-any-size", "data/inmemory.py",
+        "    require_memory(math.prod(found.shape)", "    print(math.prod(found.shape)",
+        "tests/data/test_inmemory.py::test_a_sparse_matrix_that_no_memory_holds_is_refused_before_it_is_made_dense",
+    ),
+    fault(
+        "digits-of-sparse-values-lost", "data/inmemory.py",
+        "if narrow.dtype != found.dtype and np.array_equal(narrow, found.data, equal_nan=True):",
+        "if narrow.dtype != found.dtype:",
+        "tests/data/test_inmemory.py::test_float32_is_taken_only_where_it_holds_every_number",
+    ),
+    fault(
+        "damaged-sparse-read", "data/inmemory.py",
+        "            found.check_format(full_check=True)", "            pass",
+        "tests/data/test_inmemory.py::test_a_damaged_sparse_matrix_is_a_sentence",
     ),
     fault(
         "genes-by-place", "data/h5ad.py",

@@ -64,6 +64,9 @@ class AsText(Protocol):
     def names(self) -> list[str]: ...
 
     @property
+    def titles(self) -> Sequence[str]: ...
+
+    @property
     def header(self) -> list[str]: ...
 
     @property
@@ -235,7 +238,7 @@ def read_frame(
         if NAMELESS.fullmatch(name) and name not in index and is_empty(whole.get_column(names[name]))
     ]
     dropped = named_columns(drop, names, fitting)
-    others = {*index, *empty, *dropped, *([label] if label in names else [])}
+    others = {*index, *empty, *dropped, *([label] if label and label in names else [])}
     chosen = [name for name in names if name not in others] if columns is None else list(columns)
     _require_columns(chosen, names)
     given = {name: whole.get_column(names[name]) for name in chosen}

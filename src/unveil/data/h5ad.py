@@ -5,6 +5,7 @@ References: The on-disk format of AnnData (https://anndata.readthedocs.io/en/sta
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,47 +43,70 @@ def read_h5ad(
         names = None if place.startswith("obsm/") else _names(file, width)
         x = numbers(node) if is_dataset(node) else _sparse(node, (rows, width))
         labels = _column(child(file, "obs"), label, path, rows) if label and columns is None else None
-    ignored, dropped = 0, _dropped(drop, names, path) if columns is None else ()
-    if dropped and names is not None:
-        x, names = x[:, [name not in dropped for name in names]], tuple(name for name in names if name not in dropped)
-    if columns is not None:
-        places = _places(columns, names, path, place)
-        x, names, ignored = x[:, places], tuple(columns), x.shape[1] - len(places)
-    y, classes = (None, None) if labels is None else encode_labels(labels)
-    counts = bool(x.size) and all(bool((part >= 0).all() and (part == np.rint(part)).all()) for part in pieces(x))
-    held = "whole numbers from 0 up, which are counts" if counts else "real numbers"
-    notes = (Fact(f"x is {place} of {path.name}: {held}."),)
     source = f"{path}:{member}" if member else str(path)
-    remarks = (f"{many(ignored, 'variable')} of {path.name} not used: the run was fitted without.",) if ignored else ()
-    kind = "count" if counts else "real"
-    return Raw(source, x, y, classes, notes=notes, columns=names, dropped=dropped, domain=kind, remarks=remarks)
+    return Variables(x, names, labels, place, str(path), path.name).as_raw(source, drop, columns)
 
 
-def _dropped(drop: str, names: Sequence[str] | None, path: Path) -> tuple[str, ...]:
-    """The variables that are left out."""
-    if drop and names is None:
-        raise RequestError(f"data.drop={drop} names variables, and those of {path} have no names of their own.")
-    found = tuple(named_columns(drop, names or (), True))
-    if names is not None and len(found) == len(names):
-        raise RequestError("No variable is left to be x.")
-    return found
+@dataclass(frozen=True)
+class Variables:
+    """A matrix of AnnData.
 
+    Arguments: x [N, D]; names of its variables [D], where each has its own, or None; labels [N] or None; place, where
+    x stands; holder and short, what holds it, for sentences.
+    """
 
-def _places(columns: Sequence[str], names: Sequence[str] | None, path: Path, place: str) -> list[int]:
-    """Where the variables of a run stand in a file."""
-    if names is None:
-        raise RequestError(
-            f"The run was fitted on variables by name, and those of {path}:{place} have no names of their own.",
-            "Give X or a layer, with a name for each: adata.var_names_make_unique().",
-        )
-    where = {name: i for i, name in enumerate(names)}
-    if missing := [name for name in columns if name not in where]:
-        lacks = listing(missing).replace("Column", "variable", 1)
-        unused = [name for name in names if name not in columns]
-        raise RequestError(
-            f"{path} lacks the {lacks} that the run was fitted on.", near_column(missing[0], unused, "It has, unused,")
-        )
-    return [where[name] for name in columns]
+    x: Array
+    names: tuple[str, ...] | None
+    labels: Array | None
+    place: str
+    holder: str
+    short: str
+
+    def as_raw(self, source: str, drop: str, columns: Sequence[str] | None) -> Raw:
+        """x as it was asked for, whole numbers from 0 up being counts; arguments as of `read_h5ad`."""
+        x, names, ignored, dropped = self.x, self.names, 0, self._dropped(drop) if columns is None else ()
+        if dropped and names is not None:
+            x = x[:, [name not in dropped for name in names]]
+            names = tuple(name for name in names if name not in dropped)
+        if columns is not None:
+            places = self._places(columns)
+            x, names, ignored = x[:, places], tuple(columns), x.shape[1] - len(places)
+        y, classes = (None, None) if self.labels is None else encode_labels(self.labels)
+        counts = bool(x.size) and all(bool((part >= 0).all() and (part == np.rint(part)).all()) for part in pieces(x))
+        held = "whole numbers from 0 up, which are counts" if counts else "real numbers"
+        notes = (Fact(f"x is {self.place} of {self.short}: {held}."),)
+        unused = (f"{many(ignored, 'variable')} of {self.short} not used: the run was fitted without.",)
+        kind, remarks = "count" if counts else "real", unused if ignored else ()
+        return Raw(source, x, y, classes, notes=notes, columns=names, dropped=dropped, domain=kind, remarks=remarks)
+
+    def _dropped(self, drop: str) -> tuple[str, ...]:
+        """The variables that are left out."""
+        if drop and self.names is None:
+            raise RequestError(
+                f"data.drop={drop} names variables, and those of {self.holder} have no names of their own."
+            )
+        found = tuple(named_columns(drop, self.names or (), True))
+        if self.names is not None and len(found) == len(self.names):
+            raise RequestError("No variable is left to be x.")
+        return found
+
+    def _places(self, columns: Sequence[str]) -> list[int]:
+        """Where the variables of a run stand."""
+        if self.names is None:
+            raise RequestError(
+                f"The run was fitted on variables by name, and those of {self.holder}:{self.place} have no names of "
+                "their own.",
+                "Give X or a layer, with a name for each: adata.var_names_make_unique().",
+            )
+        where = {name: i for i, name in enumerate(self.names)}
+        if missing := [name for name in columns if name not in where]:
+            lacks = listing(missing).replace("Column", "variable", 1)
+            unused = [name for name in self.names if name not in columns]
+            raise RequestError(
+                f"{self.holder} lacks the {lacks} that the run was fitted on.",
+                near_column(missing[0], unused, "It has, unused,"),
+            )
+        return [where[name] for name in columns]
 
 
 def _find(file: Any, place: str, path: Path) -> Any:

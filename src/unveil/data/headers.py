@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .raw import MISSING
-from .tablecolumns import ROWS, is_number, narwhals
+from .tablecolumns import ROWS, is_empty, is_number, narwhals
 from .writtennumbers import decimals
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     AnySeries = nw.Series[Any]
 
 DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d{4}|\d\d))([ T]\d\d?:\d\d.*)?")
-Numbers = list[tuple[float, "AnySeries"]]  # names that are numbers, and their columns
+TIME = re.compile(r"\d\d?:\d\d(:\d\d.*)?")
+NEAR = 0.75  # share of the names that are numbers and near their columns, from which on a first line is a row
 
 
 def only_numbers(names: Sequence[str]) -> bool:
@@ -48,6 +49,67 @@ def looks_like_values(names: Sequence[str], columns: Sequence[AnySeries]) -> boo
     unsorted = len(values) > 1 and values not in (sorted(values), sorted(values, reverse=True))
     fractions = any(value != round(value) for value in values)
     return unsorted or fractions or any(_stands_in(name, column) for name, column in given if not is_number(name))
+
+
+def surely_values(names: Sequence[str], columns: Sequence[AnySeries]) -> bool:
+    """Whether a first line that looks like values, or is of numbers alone, can be nothing but a row.
+
+    No column contradicts: a text stands above text, a date above dates. And a text stands again below, a date stands
+    above dates, or three quarters of the numbers are near those of their columns. Numbers that rise by equal steps
+    (2019, 2020, …; 400.5, 401.0, …) may be names whatever stands below them, and so may 0, 1, … above whole numbers.
+    """
+    given = [(name, column) for name, column in zip(names, columns, strict=True) if not _is_mark(name)]
+    if not all(_may_stand_in(name, column) for name, column in given):
+        return False
+    if any(_stands_in(name, column) or _is_written_like(name, column) for name, column in given):
+        return True
+    numbers = [(float(name), column) for name, column in given if is_number(name)]
+    on = [_counts_on(value, column) for value, column in numbers]
+    near = [counts or _is_near(value, column) for counts, (value, column) in zip(on, numbers, strict=True)]
+    if not numbers or sum(near) < NEAR * len(near):
+        return False
+    return any(on) or len(numbers) < len(given) or not _are_steps([value for value, _ in numbers])
+
+
+def holds_values(names: Sequence[str], columns: Sequence[AnySeries]) -> bool:
+    """Whether a first line that should hold no names holds a number, a date, a mark or a text from below."""
+    given = [name for name in names if not _is_mark(name)]
+    are_values = any(is_number(name) or decimals([name]) or DATE.fullmatch(name.strip()) for name in given)
+    return len(given) < len(names) or are_values or looks_like_values(names, columns)
+
+
+def _are_steps(values: Sequence[float]) -> bool:
+    """Whether numbers rise by equal steps, as years and wavelengths do; two of them where they are whole."""
+    steps = np.diff(values)
+    if len(values) == 2 and any(value != round(value) for value in values):
+        return False
+    return len(values) > 1 and bool((steps > 0).all()) and bool(np.allclose(steps, steps[0], rtol=1e-6, atol=0))
+
+
+def _is_mark(name: str) -> bool:
+    return name.strip().casefold() in MISSING
+
+
+def _is_written_like(name: str, column: AnySeries) -> bool:
+    """Whether a name is a date above dates, or a number that only text has (5%, 0,5) above such."""
+    if column.dtype.is_temporal() or is_number(name):
+        return not is_number(name)
+    cells = column.drop_nulls().head(1).to_list() if column.dtype == narwhals().String else []
+    both = [name.strip(), *(cell.strip() for cell in cells)]
+    return bool(cells) and (all(map(DATE.fullmatch, both)) or all(bool(decimals([text])) for text in both))
+
+
+def _may_stand_in(name: str, column: AnySeries) -> bool:
+    """Whether a column may hold a name: one of numbers holds no text, one of dates nothing but dates."""
+    if is_empty(column) or is_number(name):
+        return not column.dtype.is_temporal()
+    if column.dtype.is_temporal():
+        return DATE.fullmatch(name.strip()) is not None or TIME.fullmatch(name.strip()) is not None
+    if column.dtype != narwhals().String:
+        return False
+    cells = column.drop_nulls().head(ROWS).to_list()
+    numbers = sum(is_number(cell) or bool(decimals([cell])) for cell in cells)
+    return bool(decimals([name])) or 2 * numbers < len(cells)
 
 
 def _are_cells(given: Sequence[tuple[str, AnySeries]]) -> bool:

@@ -52,8 +52,8 @@ def load(
 
     Arguments:
         source: a name (`unveil list sources`), a folder of images, a path to .npy, .npz[:name], .csv, .tsv, .parquet or
-            .h5ad[:layers/…], an array, a tensor, lists of numbers, a data frame. NaN and masked entries are not
-            observed.
+            .h5ad[:layers/…], an array, a tensor, a sparse matrix of scipy, lists of numbers, a data frame, AnnData. NaN
+            and masked entries are not observed.
         y: [N] labels, integers or strings, in the source's order; None, NaN or −1 where one is not known.
         z: [N, D] known latents, NaN in the rows where they are not known.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
@@ -65,7 +65,7 @@ def load(
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas; a name with a comma in double quotes.
         header: of a table of text: "first", its first line names the columns; "none", it is a row; the number of the
-            line that names them; "auto", the first does, and is refused where it looks like a row.
+            line that names them; "auto", the first does, or is a row where it can be nothing else, and is said.
         decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
         missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as "-999".

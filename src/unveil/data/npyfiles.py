@@ -20,7 +20,7 @@ from numpy.lib import format as npy
 from ..errors import RequestError, nearest
 from .raw import Array
 
-MEMBER = re.compile(r"(?P<path>.+?\.(?i:npz|h5ad)):(?P<member>[^\\]+)")
+MEMBER = re.compile(r"(?P<path>.+?\.(?i:npz|h5ad|zip|xlsx|xlsm)):(?P<member>[^\\]+)")
 DEFLATE_LIMIT = 1040  # no deflate stream is longer, unpacked, than about 1032 times its packed size
 MOST_SIZES = 32  # of an array, as NumPy 1 has it
 MOST_NAMES = 1000  # of arrays, among which one that is misspelt is looked for

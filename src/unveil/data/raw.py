@@ -121,8 +121,8 @@ class Raw:
 
 def short_name(source: str) -> str:
     """A name for directories and titles: "mnist", "x" for …/x.npz:images, "t" for …/t.csv or …/t.csv.gz, "array"."""
-    name = PurePath(re.split(r"(?i)(?<=\.npz|h5ad):", source)[0]).name
-    return re.sub(r"(?i)\.(npy|npz|(csv|tsv)(\.(gz|bz2|xz|zst|zip))?|parquet|h5ad)$", "", name)
+    name = PurePath(re.split(r"(?i)(?<=\.npz|\.zip|h5ad|xlsx|xlsm):", source)[0]).name
+    return re.sub(r"(?i)\.(npy|npz|(csv|tsv)(\.(gz|bz2|xz|zst|zip))?|parquet|h5ad|xlsx|xlsm|zip)$", "", name)
 
 
 def digest(array: Array) -> str:

@@ -21,6 +21,7 @@ from .coding import array_as_table
 from .columns import Table
 from .frames import is_frame, read_frame, split_words, words
 from .h5ad import read_h5ad
+from .inmemory import dense, is_anndata, is_sparse, read_anndata
 from .limits import MAX_NAME, MAX_PART
 from .npyfiles import describe_shapes, npz_names, read_npy, read_npz, split_member
 from .raw import Array, Raw, encode_labels
@@ -37,14 +38,14 @@ PICKLED = "it can run code when it is opened, so it is never read; save the arra
 LATER = {
     ".h5": "HDF5 is not read yet; np.save('x.npy', h5py.File(path)[name][:])",
     ".mat": "MATLAB files are not read yet; np.save('x.npy', scipy.io.loadmat(path)[name])",
-    ".zip": "archives are not read yet; unpack it and give an .npy or .npz file",
     **dict.fromkeys(
         (".txt", ".dat"),
         "name a table of text .csv or .tsv, as commas or tabs separate its cells; of arrays give .npy or .npz",
     ),
-    ".xls": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
-    ".xlsx": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
-    ".ods": "workbooks are not read; pandas.read_excel(path).to_csv('t.csv', index=False)",
+    **dict.fromkeys(
+        (".xls", ".ods", ".xlsb"),
+        "of workbooks .xlsx is read; save it as such, or pandas.read_excel(path).to_csv('t.csv', index=False)",
+    ),
     ".json": "JSON is not read; pandas.read_json(path).to_csv('t.csv', index=False)",
     ".jsonl": "JSON is not read; pandas.read_json(path, lines=True).to_csv('t.csv', index=False)",
     ".feather": "Feather is not read; pandas.read_feather(path).to_parquet('t.parquet')",
@@ -53,10 +54,6 @@ LATER = {
     ".sas7bdat": "files of SAS are not read; pandas.read_sas(path).to_parquet('t.parquet')",
     ".rds": "files of R are not read; in R write.csv(readRDS(path), 't.csv')",
     **dict.fromkeys((".pkl", ".pickle", ".pt", ".pth", ".joblib"), PICKLED),
-}
-FOREIGN = {
-    "scipy": "sparse matrices are not taken yet; give matrix.toarray()",
-    "anndata": "AnnData is taken from a file; give the path of its .h5ad, or adata.to_df()",
 }
 
 
@@ -131,6 +128,8 @@ def _read_any(source: Any, pictures: Pictures, **table: Any) -> Raw:
         if header != "auto" and table["columns"] is None:
             raise RequestError(f"data.header={header} is for tables of text, and x is a frame; leave it out.")
         return read_frame(source, **table)
+    if is_anndata(source):
+        return read_anndata(source, **{name: table[name] for name in ("label", "drop", "columns")})
     if isinstance(source, np.ma.MaskedArray):
         return Raw("array", as_array(source.filled(0)), observed=~np.ma.getmaskarray(source))
     return Raw("array", as_array(source))
@@ -178,10 +177,9 @@ def _marked(raw: Raw, missing: str) -> Raw:
 
 
 def as_array(x: Any) -> Array:
-    """An object in memory as a NumPy array: an array, a tensor, (nested) lists of numbers."""
-    home = type(x).__module__.split(".")[0]
-    if home in FOREIGN:
-        raise RequestError(f"x came as {home}'s {type(x).__name__}: {FOREIGN[home]}.")
+    """An object in memory as a NumPy array: an array, a tensor, a sparse matrix, (nested) lists of numbers."""
+    if is_sparse(x):
+        return dense(x)
     if isinstance(x, torch.Tensor):
         return _from_tensor(x)
     if not isinstance(x, Sequence) and not hasattr(x, "__array__"):
@@ -247,14 +245,15 @@ def _read_named(source: str, pictures: Pictures, **table: Any) -> Raw:
         from .folders import read_pictures
 
         return read_pictures(path, pictures)
-    if kind in (COMPRESSED if is_compressed(path) else TABLES) and path.is_file():
-        return read_table(path.resolve(), **table)
+    is_zip = path.suffix.lower() == ".zip" and kind not in (".npy", ".npz")
+    if (is_zip or kind in (COMPRESSED if is_compressed(path) else TABLES)) and path.is_file():
+        return read_table(path.resolve(), member=member, **table)
     if path.suffix.lower() in LATER:
         raise RequestError(f"{source!r}: {LATER[path.suffix.lower()]}.")
     if is_compressed(path) or kind not in (".npy", ".npz") or not path.is_file():
         raise RequestError(
             f"{source!r} is not a file that can be read; allowed are images (and folders of them), .npy, .npz[:name], "
-            ".csv and .tsv (also compressed: .csv.gz), .parquet and .h5ad[:layers/NAME]."
+            ".csv and .tsv (also compressed: .csv.gz, .zip[:NAME]), .parquet, .xlsx[:SHEET] and .h5ad[:layers/NAME]."
         )
     path = path.resolve()
     return _read_archive(path, member) if kind == ".npz" else Raw(str(path), read_npy(path))

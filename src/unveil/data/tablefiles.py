@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..errors import Fact, RequestError
-from .compressed import CHUNK, is_compressed, kind_of, opened, size_of
+from ..legible import quoted
+from .compressed import CHUNK, is_compressed, kind_of, opened, size_of, table_in
 from .decimalmarks import marks_of
+from .firstlines import is_row, refuse_below, said_of_row
 from .frames import read_frame
-from .headers import looks_like_values, only_numbers
 from .npyfiles import BROKEN
 from .parquet import dropped as parquet_dropped
 from .parquet import read_parquet
 from .raw import Raw
-from .tablecolumns import is_number, named_twice, narwhals
-from .textfiles import PEEK, table_begins
-from .texttables import NULLS, SEPARATORS, TextTable, text_table
+from .sheets import BOOKS, read_sheet
+from .tablecolumns import NAMED, is_number, named_twice, narwhals
+from .textfiles import PEEK, sheet_file, text_file
+from .texttables import NULLS, SEPARATORS, Opening, TextTable, text_table
 
-SUFFIXES = (*SEPARATORS, ".parquet")
+SUFFIXES = (*SEPARATORS, ".parquet", *BOOKS)
 BLOCK = 2**23  # bytes that are cut into cells at once: the longest row, or two
 
 
 def read_table(
     path: Path,
     *,
+    member: str | None = None,
     label: str = "",
     drop: str = "",
     columns: Sequence[str] | None = None,
@@ -40,23 +44,32 @@ def read_table(
 ) -> Raw:
     """The columns of a file as x; other arguments, also kinds, domain and table, as of `read_frame`.
 
-    Arguments: header, of text: "first", the first line names the columns; "none", it is a row; the number of the line
-    that does; "auto", the first does, and is refused where it looks like a row.
+    Arguments: member, of a .zip the table in it, of a workbook the sheet; header, of text: "first", the first line
+    names the columns; "none", it is a row; the number of the line that does; "auto", the first does, or is a row where
+    it can be nothing else, and is refused where it may be either.
     """
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
         raise RequestError("Tables in files need pyarrow.", "pip install 'unveil[table]' brings it.") from error
-    is_text = kind_of(path) in SEPARATORS
-    if header != "auto" and not is_text:
-        raise RequestError(f"data.header={header} is for tables of text, and {path} is none; leave it out.")
+    source = f"{path}:{member}" if member else str(path)
     with _refusing(path):
-        if is_text:
-            table, text, decimal = _text(path, header, decimal, columns)
-        else:
+        if kind_of(path) == ".parquet":
+            if header != "auto":
+                raise RequestError(f"data.header={header} is for tables of text, and {path} is none; leave it out.")
             return _columnar(path, label, drop, columns, decimal, missing, kinds)
+        table, text, decimal = _text(_opening(path, member), header, decimal, columns)
     told: dict[str, Any] = {"label": label, "drop": drop, "columns": columns, "decimal": decimal, "missing": missing}
-    return read_frame(table, **told, **kinds, source=str(path), text=text)
+    return read_frame(table, **told, **kinds, source=source, text=text)
+
+
+def _opening(path: Path, member: str | None) -> Opening:
+    """What gives the text of a file, or of what is in it."""
+    if kind_of(path) in BOOKS:
+        return partial(sheet_file, path, *read_sheet(path, member))
+    found, said = table_in(path, member) if path.suffix.lower() == ".zip" else (path, ())
+    size_of(found, 2)
+    return partial(text_file, found, said=said)
 
 
 def _columnar(
@@ -70,33 +83,50 @@ def _columnar(
     return raw if columns is not None else replace(raw, dropped=dropped)
 
 
-def _text(path: Path, header: int | str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
+def _text(at: Opening, header: int | str, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
     """A table of text as numbers where its columns hold numbers, and the mark before their fractions.
 
     It has as many rows as Python's own reader counts.
     """
-    size_of(path, 2)
-    text, rows, breaks = text_table(path, header, columns)
+    text, rows, breaks = text_table(at, header, columns)
     names = text.names
-    _refuse_spaces(text)
+    _refuse_one_column(text)
     table = _numbers(text, breaks, decimal)
     if len(table) != rows:
         raise RequestError(
-            f"{path} has {rows:,} rows, and {len(table):,} of them could be read.",
+            f"{text.path} has {rows:,} rows, and {len(table):,} of them could be read.",
             "Write it again, for instance with pandas.read_csv(path).to_csv(path, index=False).",
         )
-    known = columns is not None and set(columns) <= set(names)
-    if header == "auto" and not known and (only_numbers(names) or looks_like_values(names, _series_of(table))):
-        _refuse_values(text, columns is None)
-    if twice := named_twice([name for i, name in enumerate(names) if name or table.column(i).null_count < rows]):
-        _refuse_twice(text, twice, header == "auto" and columns is None)
-    empty = [i for i, name in enumerate(names) if not name and table.column(i).null_count == rows]
-    gone = set(empty) if names.count("") > 1 else set()
+    if header == "auto" and is_row(text, _series_of(table), columns):
+        return _without_header(at, decimal, columns)
+    empty = [i for i, title in enumerate(text.titles) if not title and table.column(i).null_count == rows]
+    gone = set(empty) if list(text.titles).count("") > 1 else set()
+    text = _told_apart(text, gone)
     kept = [i for i in range(len(names)) if i not in gone]
     table, decimal, is_open = _with_marks(table, text, breaks, decimal, columns is None)
     point = "," if decimal == "," else "."
     notes = _notes(text, len(names) - len(kept))
     return table.select(kept), replace(text, notes=notes, is_open=is_open, decimal=point), decimal
+
+
+def _told_apart(text: TextTable, gone: Collection[int]) -> TextTable:
+    """The table, with what there is to say of columns that have the same name; refused where names may stand below."""
+    twice = named_twice([title for i, title in enumerate(text.titles) if i not in gone]) if text.has_header else ""
+    if twice or [bool(title.strip()) for title in text.header].count(True) == 1 < len(text.header):
+        refuse_below(text, twice)
+    if not twice:
+        return text
+    changed = [(i, name) for i, name in enumerate(text.names) if name != text.titles[i] and i not in gone]
+    taken = ", ".join(f"{text.titles[i]!r} in place {i} is taken as {name!r}" for i, name in changed[:NAMED])
+    said = f"Columns of {text.path.name} have the same name: {taken}; data.header=none takes the first line as a row."
+    return replace(text, notes=(*text.notes, said))
+
+
+def _without_header(at: Opening, decimal: str, columns: Sequence[str] | None) -> tuple[Any, TextTable, str]:
+    """As `_text`, of a table whose first line is a row."""
+    table, text, decimal = _text(at, "none", decimal, columns)
+    kept = [note for note in text.notes if not isinstance(note, Fact)]
+    return table, replace(text, notes=(said_of_row(text), *kept)), decimal
 
 
 def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
@@ -107,7 +137,8 @@ def _numbers(text: TextTable, breaks: bool, decimal: str) -> Any:
     missing = pyarrow.csv.ConvertOptions(strings_can_be_null=True, null_values=["", *NULLS], decimal_point=point)
     reading = pyarrow.csv.ReadOptions(column_names=None if text.has_header else text.names, block_size=BLOCK)
     with _native(text) as stream:
-        return pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
+        table = pyarrow.csv.read_csv(stream, reading, _parsing(text, breaks), missing)
+    return table.rename_columns(text.names)
 
 
 def _cells(text: TextTable, breaks: bool) -> Any:
@@ -169,7 +200,7 @@ def _native(text: TextTable) -> Any:
     """
     import pyarrow
 
-    is_plain = text.file.is_plain and not text.others and not text.is_short
+    is_plain = text.file.is_plain and not (text.others or text.is_short or text.is_ragged)
     if is_plain and not is_compressed(text.path):
         return pyarrow.OSFile(str(text.path), "rb")
     held = pyarrow.BufferOutputStream()
@@ -204,7 +235,7 @@ def _series_of(table: Any) -> list[Any]:
 def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
     """What to say of how a file was read."""
     said = [*text.file.notes, *text.notes]
-    if text.separator != SEPARATORS[kind_of(text.path)]:
+    if text.file.held is None and text.separator != SEPARATORS.get(kind_of(text.path), ","):
         said.append(f"The cells of {text.path.name} are separated by {text.separator!r}.")
     if not text.has_header:
         said.append(Fact(f"The first line of {text.path.name} is a row: columns are named 0, 1, …."))
@@ -213,42 +244,26 @@ def _notes(text: TextTable, left_out: int) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _refuse_spaces(text: TextTable) -> None:
-    """Refuse a table whose cells are separated by any number of spaces."""
-    if len(text.names) != 1:
+def _refuse_one_column(text: TextTable) -> None:
+    """Refuse a table of one column whose cells hold those of several: separated by another mark, or quoted together."""
+    if len(text.names) != 1 or not text.has_header:
         return
-    found = {len(cells[0].split()) for cells in islice(text.cells(), PEEK)}
-    if len(found) == 1 and min(found) > 1 and all(is_number(c) for c in next(text.cells(), [""])[0].split()[1:]):
-        out = text.path.with_name(f"new-{text.path.name.split('.')[0]}.csv")
+    lines = [text.titles[0], *(cells[0] for cells in islice(text.cells(), PEEK))]
+    out = text.path.with_name(f"new-{text.path.name.split('.')[0]}.csv")
+    for mark in (",", ";", "\t", "|", ":", "^", "~", None):
+        counts = {len(line.split(mark)) for line in lines}
+        if len(counts) > 1 or counts == {1} or not any(is_number(cell) for cell in lines[-1].split(mark)[1:]):
+            continue
+        if mark in (",", ";", "\t", "|"):
+            raise RequestError(
+                f"The lines of {text.path} stand in quotes as a whole, so that each is one cell.",
+                f'Take these away: sed \'s/^"//; s/"\\r*$//; s/""/"/g\' {quoted(text.path)} > {quoted(out)}',
+            )
+        what, regex = ("spaces", "r'\\s+'") if mark is None else (repr(mark), repr(mark))
         raise RequestError(
-            f"The cells of {text.path} seem to be separated by spaces.",
-            f"pandas.read_csv({str(text.path)!r}, sep=r'\\s+').to_csv({str(out)!r}, index=False) writes it with commas",
+            f"The cells of {text.path} seem to be separated by {what}.",
+            f"pandas.read_csv({str(text.path)!r}, sep={regex}).to_csv({str(out)!r}, index=False) writes it with commas",
         )
-
-
-def _refuse_values(text: TextTable, fitting: bool) -> None:
-    path, names = text.path, text.names
-    only = "holds only numbers" if all(map(is_number, filter(None, names))) else ""
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    if not fitting:
-        way = "Give it a first line with the names of the columns that the run was fitted on."
-    else:
-        way = (
-            "data.header=none takes it as the first row, of columns named 0, 1, …; data.header=first takes it as the "
-            "names of the columns."
-        )
-        if not text.file.named and (begins := table_begins(text.file)) > 1:
-            way += f" If line {begins} names the columns: data.header={begins}"
-    raise RequestError(f"The first line of {path} {only or 'looks like a row of values'}: {shown}.", way)
-
-
-def _refuse_twice(text: TextTable, twice: str, may_be_a_row: bool) -> None:
-    way = "Give each its own name"
-    if (begins := 0 if text.file.named else table_begins(text.file)) > 1:
-        way += f"; if line {begins} names the columns, data.header={begins}"
-    elif may_be_a_row:
-        way += "; if the first line is a row and not the names, data.header=none takes it so"
-    raise RequestError(f"Two columns of {text.path} have the same name, {twice}.", f"{way}.")
 
 
 @contextmanager

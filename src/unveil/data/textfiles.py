@@ -8,7 +8,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,12 +18,15 @@ from .foreign import require_text
 from .limits import MAX_CELL
 from .raw import MISSING
 from .tablecolumns import is_number
+from .tablelines import COMMENTS
 from .writtennumbers import decimals
 
 PEEK = 100  # lines that are looked at first
 TOLD = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)  # the first line that spreadsheets write and read
-COMMENTS = ("#", "%", "//")
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),  # the first begins as that of 16 bits does
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
 WIDE = 0.4  # share of zero bytes at every second place that tells of 16 bits without a mark
 UNIT = 15  # characters of a unit, at most
 BRACKETS = re.compile(r"\[.*\]|\(.*\)|<.*>")
@@ -40,7 +43,7 @@ class TextFile:
     """A file of text.
 
     Arguments: path; encoding; above, the lines above the table; separator that the first line tells, or ""; named,
-    whether somebody said which line names the columns.
+    whether somebody said which line names the columns; held, of a sheet its rows; said, what to say of how it was read.
     """
 
     path: Path
@@ -48,9 +51,15 @@ class TextFile:
     above: tuple[str, ...] = ()
     separator: str = ""
     named: bool = False
+    held: Sequence[list[str]] | None = None
+    said: tuple[str, ...] = ()
 
     def rows(self, separator: str) -> Iterator[tuple[int, list[str]]]:
         """The number of the last line of each row, from 1 in the file, and its cells; none of an empty line."""
+        if self.held is not None:
+            skipped = len(self.above)
+            yield from ((i, list(cells)) for i, cells in enumerate(self.held[skipped:], skipped + 1))
+            return
         most = csv.field_size_limit(MAX_CELL)
         try:
             with opened(self.path) as binary, io.TextIOWrapper(binary, encoding=self.encoding, newline="") as stream:
@@ -72,13 +81,13 @@ class TextFile:
     @property
     def is_plain(self) -> bool:
         """Whether its bytes are those of a table in UTF-8 and nothing else."""
-        return self.encoding == "utf-8-sig" and not self.above
+        return self.encoding == "utf-8-sig" and not self.above and self.held is None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What to say of how it is read."""
-        name, said = self.path.name, []
-        if self.encoding not in ("utf-8-sig", "utf-16"):
+        name, said = self.path.name, list(self.said)
+        if self.encoding not in ("utf-8-sig", "utf-16", "utf-32"):
             said.append(
                 f"{name} is not in UTF-8 and is read as {self.encoding}; write it again where letters are wrong."
             )
@@ -89,23 +98,36 @@ class TextFile:
         return tuple(said)
 
 
-def text_file(path: Path, header: int | str = "auto") -> TextFile:
+def text_file(path: Path, header: int | str = "auto", said: tuple[str, ...] = ()) -> TextFile:
     """A file with what stands above its table.
 
-    Arguments: header, the number of the line that names the columns, or as of `read_table`.
+    Arguments: header, the number of the line that names the columns, or as of `read_table`; said, as of `TextFile`.
     """
     require_text(path)
     encoding = _encoding(path)
     with opened(path) as binary, io.TextIOWrapper(binary, encoding=encoding, newline="") as stream:
         first = list(islice(stream, PEEK if isinstance(header, str) else header))
+    return _below_what_stands_above(TextFile(path, encoding, said=said), first, header)
+
+
+def sheet_file(path: Path, rows: Sequence[list[str]], said: tuple[str, ...], header: int | str = "auto") -> TextFile:
+    """The rows of a sheet with what stands above its table, as of `text_file`; said, what to say of it."""
+    lines = [",".join(row) for row in rows[: PEEK if isinstance(header, str) else header]]
+    return _below_what_stands_above(TextFile(path, separator=",", held=rows, said=said), lines, header)
+
+
+def _below_what_stands_above(file: TextFile, first: Sequence[str], header: int | str) -> TextFile:
+    """The file with the lines above its table, which are among the first."""
+    if not first:
+        raise RequestError(f"{file.path} is empty: it has no line.")
     lines = [line.rstrip("\r\n") for line in first]
-    told = TOLD.fullmatch(lines[0]) if lines else None
-    separator = told[1].replace("\\t", "\t") if told else ""
-    if isinstance(header, int):
-        if len(lines) < header:
-            raise RequestError(f"data.header={header} came, and {path} has {len(lines)} lines.", "Give one of them.")
-        return TextFile(path, encoding, tuple(lines[: header - 1]), separator, named=True)
-    return TextFile(path, encoding, tuple(lines[: _above(lines, separator)]), separator)
+    told = TOLD.fullmatch(lines[0])
+    separator = told[1].replace("\\t", "\t") if told else file.separator
+    if isinstance(header, str):
+        return replace(file, above=tuple(lines[: _above(lines, separator)]), separator=separator)
+    if len(lines) < header:
+        raise RequestError(f"data.header={header} came, and {file.path} has {len(lines)} lines.", "Give one of them.")
+    return replace(file, above=tuple(lines[: header - 1]), separator=separator, named=True)
 
 
 def _above(lines: Sequence[str], separator: str) -> int:
@@ -135,7 +157,7 @@ def _encoding(path: Path) -> str:
     decoder, decoded, zeros, line = codecs.getincrementaldecoder("utf-8")(), True, 0, 1
     with opened(path) as stream:
         chunk = stream.read(CHUNK)
-        for mark, name in BOMS[1:]:
+        for mark, name in BOMS:
             if chunk.startswith(mark):
                 return name
         if wide := _wide(chunk):
@@ -213,18 +235,38 @@ def is_total(cells: Sequence[str]) -> bool:
 
 
 def table_begins(file: TextFile) -> int:
-    """The first line that may name columns, with as many cells as most have, by any separator; 0 where none does."""
+    """The first line that may name columns, with as many cells as most have, by any separator; 0 where none does.
+
+    Where the first lines hold no table, it is the first of the last lines that have as many cells as the very last, if
+    none above has as many.
+    """
     best, found = 0, 0
     for separator in (",", ";", "\t", "|"):
         try:
             rows = [(line, cells) for line, cells in islice(file.rows(separator), PEEK) if cells]
+            last = _last_table(file, separator)
         except csv.Error:
             continue
         common = Counter(len(cells) for _, cells in rows if len(cells) > 1).most_common(1)
         if common and common[0][1] > best and 2 * common[0][1] > len(rows):
             best, count = common[0][1], common[0][0]
             found = next((line for line, cells in rows if len(cells) == count and _may_name(cells)), 0)
+        elif last[1] > best and not (common and 2 * common[0][1] > len(rows)):
+            found, best = last
     return found
+
+
+def _last_table(file: TextFile, separator: str) -> tuple[int, int]:
+    """(the line that may name the columns of what stands last in a file, its lines), or (0, 0)."""
+    begins, first, lines, above = 0, list[str](), 0, set[int]()
+    for line, cells in file.rows(separator):
+        if len(cells) == len(first):
+            lines += 1
+        elif cells:
+            above.add(len(first))
+            begins, first, lines = line, cells, 1
+    fits = len(first) > 1 and len(first) not in above and lines > 2 and _may_name(first)
+    return (begins, lines) if fits else (0, 0)
 
 
 def _may_name(cells: Sequence[str]) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from .compressed import kind_of
 from .limits import require_columns
 from .raw import MISSING
 from .tablecolumns import is_number
-from .textfiles import PEEK, TextFile, is_total, table_begins, text_file, units
+from .tablelines import Counted
+from .textfiles import PEEK, TextFile, is_total, table_begins, units
 from .writtennumbers import decimals
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+Opening = Callable[[int | str], TextFile]
 NULLS = (  # what pyarrow takes as missing, in any column
     "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A", "NA", "NULL", "NaN",
     "n/a", "nan", "null",
@@ -33,7 +36,8 @@ class TextTable:
     line is they; marks, how often a text stands for a missing value, by column; notes, what to say of it; is_open,
     whether nothing tells which mark stands before fractions; decimal, that mark in columns that were read as numbers;
     others, the numbers of lines that are no rows: units below the names, totals at the end; is_short, whether the
-    first line has no cell for the names of the rows, as R writes it: the first of `names` then is "".
+    first line has no cell for the names of the rows, as R writes it: the first of `names` then is ""; titles, the
+    names as they stand there, of which some may be the same; is_ragged, whether separators too many end some lines.
     """
 
     file: TextFile
@@ -46,11 +50,13 @@ class TextTable:
     decimal: str = "."
     others: frozenset[int] = frozenset()
     is_short: bool = False
+    titles: Sequence[str] = ()
+    is_ragged: bool = False
 
     @property
     def header(self) -> list[str]:
         """The cells of the first line."""
-        return self.names[self.is_short :]
+        return list(self.titles[self.is_short :])
 
     @property
     def path(self) -> Path:
@@ -63,29 +69,32 @@ class TextTable:
 
     def lines(self) -> Iterator[tuple[bool, list[str]]]:
         """Whether what stands below the names is a row, and its cells."""
-        found = self.file.rows(self.separator)
+        found, width = self.file.rows(self.separator), len(self.names)
         if self.has_header:
-            next(found)
+            next(cells for _, cells in found if cells)
         for line, cells in found:
-            if cells or len(self.names) == 1:  # else the line is empty, and no row
-                yield line not in self.others, cells or [""]
+            if cells or width == 1:  # else the line is empty, and no row
+                is_row = line not in self.others
+                yield is_row, (cells[:width] if is_row else cells) or [""]
 
     def cells(self) -> Iterator[list[str]]:
         """The cells of each row, as the text that stands in the file."""
         return (cells for is_row, cells in self.lines() if is_row)
 
 
-def text_table(path: Path, header: int | str, columns: Sequence[str] | None) -> tuple[TextTable, int, bool]:
-    """(a table, the number of its rows, whether a cell goes over several lines); arguments as of `read_table`.
+def text_table(at: Opening, header: int | str, columns: Sequence[str] | None) -> tuple[TextTable, int, bool]:
+    """(a table, the number of its rows, whether a cell goes over several lines); other arguments as of `read_table`.
 
     A new file need not have the lines above its table that the first one had.
+
+    Arguments: at, gives the file where a header is as told.
     """
-    file = text_file(path, "auto" if columns else header)
+    file = at("auto" if columns else header)
     separator = file.separator or _separator(file)
     if columns and isinstance(header, int) and not set(columns) <= set(_names(file, separator)):
-        file = text_file(path, header)
+        file = at(header)
         separator = file.separator or _separator(file)
-    require_columns(len(_names(file, separator)), path)
+    require_columns(len(_names(file, separator)), file.path)
     text = TextTable(file, separator, [], header != "none", is_short=header != "none" and _is_short(file, separator))
     return _counted(replace(text, others=_units(text)))
 
@@ -126,7 +135,7 @@ def _separator(file: TextFile) -> str:
 
     Lines such as "0,5;1,5" are cut alike by both; the semicolon is the one where it leaves nothing but numbers.
     """
-    own = SEPARATORS[kind_of(file.path)]
+    own = SEPARATORS.get(kind_of(file.path), ",")
     tried = [own, *(other for other in (";", "\t", ",", "|") if other != own)]
     lengths = {separator: _lengths(file, separator) for separator in tried}
     even = [separator for separator, found in lengths.items() if len(set(found)) == 1 and found[0] > 1]
@@ -157,40 +166,64 @@ def _counted(text: TextTable) -> tuple[TextTable, int, bool]:
 
     Refuses a row of another length, and a quote that does not end. A row of totals at the end is none.
     """
-    rows, before, breaks, known = 0, 0, False, frozenset(NULLS)
+    before, breaks, known = 0, False, frozenset(NULLS)
     lines = text.file.rows(text.separator)
-    names: list[str] = []
-    last: tuple[int, list[str]] = (0, [])
     try:
-        before, names = next(lines, (0, []))
-        names = [*[""] * text.is_short, *names]
-        marks: list[Counter[str]] = [Counter() for _ in names]
+        before, first = next(((line, cells) for line, cells in lines if cells), (0, []))
+        if not first:
+            raise RequestError(f"{text.path} holds no line but empty ones.")
+        first = [first[0].lstrip("\ufeff"), *first[1:]]
+        titles = [*[""] * text.is_short, *first]
+        titles = titles[: len(titles) - _is_long(text, titles)]
+        counted = Counted(titles, text.has_header, known, partial(_refuse_row, text, len(titles)))
         if not text.has_header:
-            rows = 1
-            _mark(marks, names, known)
+            counted.take(before, titles)
         for line, cells in lines:
-            if len(cells) not in (0, len(names)):
-                _refuse_row(text, line, len(cells), len(names))
             if line not in text.others:
-                rows += bool(cells) or len(names) == 1
-                _mark(marks, cells, known)
-            last = (line, cells) if cells else last
+                counted.take(line, cells)
             breaks, before = breaks or line > before + 1, line
+        counted.end(text.path.name)
     except csv.Error as error:
         raise RequestError(
             f"A cell that begins in line {before + 1} of {text.path} has a quote that does not end: {error}.",
             'Write a quote within a cell twice, with the cell in quotes: "a 5"" pipe".',
         ) from error
     told = [f"Line {line} of {text.path.name} holds units and is no row." for line in text.others]
+    rows, last = counted.rows, counted.last
+    text = replace(text, others=text.others | counted.others)
     if rows > 2 and is_total(last[1]) and not _stands_before(text, *last):
         text, rows = replace(text, others=text.others | {last[0]}), rows - 1
         told.append(
             f"Line {last[0]} of {text.path.name} is taken as a total of the rows above and left out: "
             f"{', '.join(last[1])[:60]}."
         )
-    names = names if text.has_header else [str(i) for i in range(len(names))]
-    found = {name: counts for name, counts in zip(names, marks, strict=True) if counts}
-    return replace(text, names=names, marks=found, notes=tuple(told)), rows, breaks
+    names = distinct(titles) if text.has_header else [str(i) for i in range(len(titles))]
+    found = {name: counts for name, counts in zip(names, counted.marks, strict=True) if counts}
+    notes = (*told, *counted.notes)
+    ragged = counted.is_ragged or len(first) + text.is_short > len(titles)
+    return replace(text, names=names, titles=titles, marks=found, notes=notes, is_ragged=ragged), rows, breaks
+
+
+def _is_long(text: TextTable, titles: Sequence[str]) -> bool:
+    """Whether the first line ends with a separator, and the others do not."""
+    if not text.has_header or len(titles) < 3 or titles[-1].strip():
+        return False
+    with suppress(csv.Error):
+        rows = [cells for _, cells in islice(text.file.rows(text.separator), PEEK) if cells][1:]
+        return bool(rows) and all(len(cells) == len(titles) - 1 for cells in (rows[:-1] or rows))
+    return False
+
+
+def distinct(titles: Sequence[str]) -> list[str]:
+    """Names of which each is another: of one that comes again, as pandas calls them, "a.1" and "Unnamed: 3"."""
+    names: list[str] = []
+    for place, title in enumerate(titles):
+        name, count = title, 0
+        while name in names or (count and name in titles):
+            count += 1
+            name = f"{title}.{count}" if title else f"Unnamed: {place}" + f".{count - 1}" * (count > 1)
+        names.append(name)
+    return names
 
 
 def _stands_before(text: TextTable, line: int, cells: list[str]) -> bool:
@@ -199,14 +232,8 @@ def _stands_before(text: TextTable, line: int, cells: list[str]) -> bool:
     return any(row[place] == cells[place] for at, row in text.file.rows(text.separator) if row and at < line)
 
 
-def _mark(marks: list[Counter[str]], cells: list[str], known: frozenset[str]) -> None:
-    if not known.isdisjoint(cells):
-        for i, cell in enumerate(cells):
-            if cell in known:
-                marks[i][cell] += 1
-
-
-def _refuse_row(text: TextTable, line: int, cells: int, columns: int) -> None:
+def _refuse_row(text: TextTable, columns: int, line: int, found: Sequence[str]) -> None:
+    cells = len(found)
     first = len(text.above) + 1
     way = "Give each row a cell for each column; a cell that holds the separator stands in quotes."
     if not text.file.named and (begins := table_begins(text.file)) > first:

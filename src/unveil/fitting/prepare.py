@@ -14,6 +14,7 @@ from ..files import check_space
 from ..model import Model
 from ..objectives import Objective
 from ..plainfiles import at_home
+from ..planning.candidates import best_family, is_open
 from ..planning.latents import with_latents
 from ..planning.measure import pick_device
 from ..planning.memory import within_memory
@@ -24,7 +25,7 @@ from ..runs.config import RunConfig
 from ..runs.paths import check_new, check_writable, default_path
 from ..runs.store import RunStore
 from ..runs.versions import versions
-from ..settings.choices import DEFAULTS, Choices, choose
+from ..settings.choices import Choices, choose
 from ..settings.keys import PARTS
 from ..settings.options import DataOptions, TrainOptions
 from ..train.loop import initialise
@@ -34,6 +35,7 @@ from .events import Event
 from .explain import explain
 from .place import placed
 
+OPEN = {"model": "auto", "objective": "elbo"}  # what stands for nothing asked for
 SHORT = {
     **{name: f"model.{name}" for name in ("latent", "condition")},
     **{name: f"train.{name}" for name in ("epochs", "steps", "minutes")},
@@ -72,7 +74,7 @@ def prepare(
     source: Any,
     *,
     out: Path | str | None = None,
-    model: str | Model = "vae",
+    model: str | Model = "auto",
     objective: Any = "elbo",
     seed: int = 0,
     y: Any = None,
@@ -86,7 +88,8 @@ def prepare(
     Arguments:
         source: the data.
         out: the run directory; default runs/<source>-<model>-<n>.
-        model: a name, or a model built by hand from parts.
+        model: a name, or a model built by hand from parts; "auto" is vae, and for a table of mixed columns the best of
+            a few that are tried.
         objective: a name, or an Objective.
         seed: of initial weights, order of examples and noise.
         y: [N] labels; None, NaN or −1 where one is not known.
@@ -130,7 +133,7 @@ def dotted(name: str) -> str:
 
 
 def _named(kind: str, value: Any) -> dict[str, str]:
-    return {kind: value} if isinstance(value, str) and value != DEFAULTS[kind] else {}
+    return {kind: value} if isinstance(value, str) and value not in (OPEN[kind], "auto") else {}
 
 
 def _build(
@@ -150,6 +153,9 @@ def _build(
         tried = _from_choices(with_patches(choices), data, seed, device)
         depth, why = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, choices.train))
         choices, told = with_patches(choices, depth) if depth else choices, (why,)
+    if is_open(choices, data):
+        choices, found = best_family(choices, data, lambda each: _from_choices(each, data, seed, device), seed)
+        told = (*told, *found)
     choices, asked = with_latents(choices, data)
     return _from_choices(choices, data, seed, device), (*told, *asked)
 

@@ -112,24 +112,32 @@ class Columns(Likelihood):
     @torch.no_grad()
     def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
         """Each column by itself: its frequencies, its atoms, and logistics between its quantiles."""
-        layout, M = self.layout, self._M
         seen = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+        own = seen[:, self.layout.numeric]
+        away = own & ~self._at_atoms(x)
+        self.stretch.fit(x[:, self.layout.numeric], torch.where(away.any(0), away, own))
+        self.offset.copy_(self.offsets(x, seen))
+        for place, size in self.tails.items():
+            rare = (x[seen[:, place], place] - (OWN - 1)).long()
+            counts = torch.bincount(rare[rare >= 0], minlength=size).to(x.dtype) + SEEN_BEFORE
+            getattr(self, f"tail_{place}").copy_((counts / counts.sum()).log())
+
+    @torch.no_grad()
+    def offsets(self, x: Tensor, seen: Tensor) -> Tensor:
+        """The outputs [num_outputs] that fit the columns of x [N, D], each by itself, where `seen` [N, D]."""
+        layout, M = self.layout, self._M
         parts = [_log_frequencies(ladder, x, seen).flatten() for ladder in layout.ladders]
-        numbers, own = x[:, layout.numeric], seen[:, layout.numeric].clone()
+        numbers, own = x[:, layout.numeric], seen[:, layout.numeric]
         atoms = self._at_atoms(x) & own
         away = own & ~atoms
-        self.stretch.fit(numbers, torch.where(away.any(0), away, own))
         gate = _log_odds(atoms.sum(0), away.sum(0)).clamp(-GATE + 1, GATE - 1)
         y = self.stretch.line()(numbers.double()).to(x.dtype)
         loc, log_scale = _spread_out(y, away, M)
         raw = REACH * torch.atanh(((log_scale - CENTRE) / REACH).clamp(-0.95, 0.95))
         block = torch.cat([torch.zeros_like(loc), loc, raw, (GATE * torch.atanh(gate / GATE)).unsqueeze(0)])
-        self.offset.zero_()
-        self.offset[: layout.num_logits + block.numel()] = torch.cat([*parts, block.flatten()])
-        for place, size in self.tails.items():
-            rare = (x[seen[:, place], place] - (OWN - 1)).long()
-            counts = torch.bincount(rare[rare >= 0], minlength=size).to(x.dtype) + SEEN_BEFORE
-            getattr(self, f"tail_{place}").copy_((counts / counts.sum()).log())
+        found = torch.zeros_like(self.offset)
+        found[: layout.num_logits + block.numel()] = torch.cat([*parts, block.flatten()])
+        return found
 
     def _at_atoms(self, x: Tensor) -> Tensor:
         """Whether the columns of numbers hold one of their atoms, [N, D₁]."""

@@ -186,7 +186,7 @@ def completed_text(found: Completed) -> bytes:
     text.writelines(f"{line}\n" for line in came.above if came.separator == separator or not line.startswith("sep="))
     rows = writer(text, lineterminator="\n", delimiter=separator)
     if came.has_header:
-        rows.writerow([DRAW, *came.names] if several else came.header)
+        rows.writerow([DRAW, *came.titles] if several else came.header)
     filled = _filled_cells(found)
     for draw in range(len(found.values)):
         row = 0

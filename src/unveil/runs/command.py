@@ -66,7 +66,8 @@ def _model_keys(run: RunStore) -> dict[str, Any] | None:
         return None
     names = {"model": spec["name"], "objective": run.config.objective["name"]}
     alone = _built(Choices(names), run)
-    keys: dict[str, Any] = {kind: name for kind, name in names.items() if name != DEFAULTS[kind]}
+    told_always = {"model"} if run.domain.columns is not None else set()  # of a table another could be picked
+    keys: dict[str, Any] = {kind: name for kind, name in names.items() if name != DEFAULTS[kind] or kind in told_always}
     parts = {kind: _part(spec, kind)["name"] for kind in PARTS if _part(spec, kind)}
     held = {
         key: _found(spec, key.name)

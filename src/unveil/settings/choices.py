@@ -19,10 +19,14 @@ DEFAULTS = {"model": "vae", "objective": "elbo"}
 
 @dataclass(frozen=True)
 class Choices:
-    """What a user asked for, checked: names of parts, and values by kind."""
+    """What a user asked for, checked.
+
+    Arguments: names, of parts; values, by kind; open_model, whether no model, part or option of one was asked for.
+    """
 
     names: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    open_model: bool = False
 
     @property
     def train(self) -> TrainOptions:
@@ -58,6 +62,7 @@ def choose(options: Mapping[str, Any]) -> Choices:
     A bare kind ("prior") names the part; a dotted key sets an argument. Values may be text (from the command line) or
     already of the right type. Raises RequestError with the nearest key or the allowed values.
     """
+    options = {kind: name for kind, name in options.items() if (kind, name) != ("model", "auto")}
     names = dict(DEFAULTS)
     for kind, name in options.items():
         if kind in (*DEFAULTS, *PARTS):
@@ -83,7 +88,8 @@ def choose(options: Mapping[str, Any]) -> Choices:
     for budget in budgets:
         if values["train"][budget] <= 0:
             raise RequestError(f"train.{budget} is {values['train'][budget]}; it takes a positive number.")
-    return Choices(names, values)
+    bound = {"model", *PARTS} & {name.split(".")[0] for name in options}
+    return Choices(names, values, open_model=not bound and names["objective"] == DEFAULTS["objective"])
 
 
 def _check_parts_taken(names: Mapping[str, str]) -> None:

@@ -74,7 +74,7 @@ class DataOptions:
         label: the column of a table that is taken as labels.
         drop: columns of a table that are left out, separated by commas.
         header: of a table of text: the first line names the columns (first) or is a row (none), or the number of the
-            line that names them; auto takes the first as names and refuses one that looks like a row.
+            line that names them; auto takes the first as names, or as a row where it can be nothing else.
         decimal: the mark before fractions in numbers written as text; auto finds it.
         missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as -999.

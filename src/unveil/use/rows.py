@@ -5,6 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..data.frames import is_frame
+from ..data.inmemory import by_obs, is_anndata
 from ..data.raw import Raw
 from ..errors import decisions, remark
 
@@ -20,11 +21,12 @@ class Rows(Protocol):
 
 
 def as_it_came(x: Any, raw: Raw, found: Rows) -> Any:
-    """What was found, as a frame where x came as one."""
-    if not is_frame(x):
+    """What was found, as a frame where x came as one, or as AnnData, whose observations name its rows."""
+    if not (is_frame(x) or is_anndata(x)):
         return found
     remark(decisions(found.notes), up=4)
-    return raw.frame.give({name: column for name, column in found.columns().items() if name != "row"})
+    columns = {name: column for name, column in found.columns().items() if name != "row"}
+    return raw.frame.give(columns) if is_frame(x) else by_obs(x, columns)
 
 
 def file_column(files: tuple[str, ...] | None) -> dict[str, np.ndarray]:

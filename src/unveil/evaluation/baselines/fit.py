@@ -14,22 +14,18 @@ References: Theis, van den Oord & Bethge, A note on the evaluation of generative
 """
 
 import time
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ...data import Data
-from ...files import finite
-from ...ops import mean_and_error
 from .afford import FLOPS, STARTS, TooDear
+from .baseline import Baseline
 from .counts import negative_binomial_mixture, poisson_mixture
 from .examples import Examples, log_px
 from .mixtures import START, categorical_mixture, gaussian_mixture
 from .ppca import ppca
 from .search import Search
+from .table import columns_alone
 
 MAKERS = {
     "ppca": ppca,
@@ -46,55 +42,12 @@ SHARES = {  # of the time, by what x is; a share goes to none of the others wher
 WHOLE = 2.0  # seconds for all of them, from which on they have as many starts as operations pay for
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """A fitted baseline and what it says of every test example.
-
-    Arguments:
-        name: a key of `MAKERS`.
-        description: a phrase for a sentence.
-        log_px: [N_test] nats.
-        direction: "exact", or "lower" where x was dequantised and the noise drawn.
-        num_samples: K of the dequantisation; None where there is none.
-        size: the number of components that validation chose.
-        tried: each size with the best mean validation log p(x) that a try of it came to.
-        seconds: measured, from the first fit to the last test example.
-    """
-
-    name: str
-    description: str
-    log_px: NDArray[np.float64]
-    direction: str
-    num_samples: int | None
-    size: int
-    tried: tuple[tuple[int, float], ...]
-    seconds: float
-
-    def compared_with(self, log_px: NDArray[Any]) -> dict[str, Any]:
-        """This baseline as JSON, beside a model's log p(x) [N_test] of the same examples; the difference is paired."""
-        if log_px.shape != self.log_px.shape:
-            raise ValueError(f"log_px has the shape {log_px.shape}; the baseline judged {len(self.log_px)} examples.")
-        difference = log_px.astype(np.float64) - self.log_px
-        return {
-            "name": self.name,
-            "description": self.description,
-            "log_px": float(self.log_px.mean()),
-            "stderr": finite(mean_and_error(self.log_px)[1]),
-            "direction": self.direction,
-            "num_samples": self.num_samples,
-            "size": self.size,
-            "tried": [{"size": size, "valid_log_px": value} for size, value in self.tried],
-            "difference": float(difference.mean()),
-            "difference_stderr": finite(mean_and_error(difference)[1]),
-            "seconds": round(self.seconds, 3),
-        }
-
-
 @torch.no_grad()
 def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> tuple[list[Baseline], tuple[str, ...]]:
     """pPCA, a mixture of Gaussians and, for discrete x, mixtures of its own kind, each the best of its sizes.
 
-    Binary x and levels get a mixture of categoricals; counts get one of Poissons and one of negative binomials.
+    Binary x and levels get a mixture of categoricals; counts get one of Poissons and one of negative binomials. A mixed
+    table is compared with its columns, each by itself.
 
     Every choice is made on validation examples; the test split is read once, for the numbers. A mixture of Gaussians
     is left out where a column of real or unit x is constant: a density of it has no bound. All are left out where x has
@@ -106,6 +59,8 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> tuple[
         seconds: for all of them together, turned into numbers of examples, rounds and draws by fixed costs; no clock
             is read but to report what it took. 0 fits none.
     """
+    if seconds and data.domain.columns is not None:
+        return [columns_alone(data)], ()
     if not seconds or any(split.observed is not None for split in (data.train, data.valid, data.test)):
         return [], ()
     examples = Examples.of(data, seed)

@@ -19,30 +19,16 @@ from ...batch import Batch
 from ...distributions import EventSum
 from ...domain import Domain
 from ...errors import RequestError, at_least
-from ...model import Drawn, Model, Posterior, groups_of, parameters_in
+from ...model import Drawn, Model, groups_of, parameters_in
 from ...panels import Bars, Panel, Strip
 from ...registry import register
-from ...terms import Terms, expand_samples
+from ...terms import Terms
 from .components import COMPONENTS
+from .responsibilities import Responsibilities, picked
+from .table import TableMixture
 
+FLOOR = 1e-3
 SHOWN, EXPLAINED, ACROSS = 40, 5, 10  # in a report: components, examples that they explain, images in a line
-
-
-class Responsibilities(Posterior):
-    """p(z|x), the share r_bc of component c in example b.
-
-    Arguments: log_r [B, C]. There is no mean: component 2 is not the middle of 1 and 3.
-    """
-
-    def __init__(self, log_r: Tensor) -> None:
-        self.log_r = log_r
-
-    def draw(self, num_samples: int) -> tuple[tuple[Tensor, ...], Tensor]:
-        z = (Categorical(logits=self.log_r, validate_args=False).sample((num_samples,)),)
-        return z, self.log_prob(z)
-
-    def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
-        return _pick(self.log_r.detach() if hold else self.log_r, z[0]).unsqueeze(-1)
 
 
 @register("model", "mixture")
@@ -68,7 +54,7 @@ class Mixture(Model):
     fits_few_data = True
 
     def __init__(
-        self, domain: Domain, *, num_components: int = 20, smoothing: float | None = None, floor: float = 1e-3
+        self, domain: Domain, *, num_components: int = 20, smoothing: float | None = None, floor: float = FLOOR
     ) -> None:
         super().__init__()
         if domain.kind not in self.domains:
@@ -87,6 +73,23 @@ class Mixture(Model):
         self.logits = nn.Parameter(torch.zeros(num_components))
         self.components = COMPONENTS[domain.kind](domain, num_components, floor)
 
+    @classmethod
+    def build(
+        cls, domain: Domain, *, num_components: int = 20, smoothing: float | None = None, floor: float = FLOOR
+    ) -> Model:
+        """A mixture of a domain; of a mixed table table_mixture.
+
+        Arguments:
+            num_components: C, the number of components.
+            smoothing: s > 0, the examples that each component has seen beforehand; none picks.
+            floor: what keeps a component off a single example.
+        """
+        if domain.columns is None:
+            return cls(domain, num_components=num_components, smoothing=smoothing, floor=floor)
+        if smoothing is not None or floor != FLOOR:
+            raise RequestError("model.smoothing and model.floor came for a table, whose mixture is fitted by gradients; leave them out.")
+        return TableMixture.build(domain, num_components=num_components)
+
     @property
     def gives(self) -> frozenset[str]:
         return frozenset({"log_w", "joint", "enumerate", "exact"})
@@ -97,7 +100,7 @@ class Mixture(Model):
         return self.logits.double().log_softmax(-1)
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        log_px_z = _pick(self._log_px_c(batch), z[0])  # [K, B]
+        log_px_z = picked(self._log_px_c(batch), z[0])  # [K, B]
         return Terms(log_px_z=log_px_z, log_pz=self.log_pi[z[0]].unsqueeze(-1), z=z)
 
     def log_prob(self, batch: Batch) -> Tensor:
@@ -200,11 +203,6 @@ def _flat(batch: Batch, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         return x, None
     observed = batch.observed.flatten(1)
     return torch.where(observed, x, 0.0), observed.to(dtype)
-
-
-def _pick(log_p: Tensor, z: Tensor) -> Tensor:
-    """log_p [B, C] at z [K, B] → [K, B]."""
-    return expand_samples(log_p, z.shape[0]).gather(-1, z.unsqueeze(-1)).squeeze(-1)
 
 
 def _shares(pi: Tensor) -> Bars:

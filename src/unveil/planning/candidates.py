@@ -1,0 +1,59 @@
+"""Which family of models a table gets where none is asked for: a few are tried, and the best on validation is taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from ..data import Data
+from ..errors import Fact
+from ..model import Model
+from ..objectives import Elbo
+from ..settings.choices import Choices
+from ..train.loop import fit
+from ..train.stage import Stage
+from ..train.validation import validate
+
+CANDIDATES = ("any_order", "vae", "table_mixture")  # the first is taken where another is no better
+UPDATES, FEWEST, SECONDS = 150, 30, 2.5  # of each try, unless the clock ends it, which it does not before the fewest
+BATCH, LR, EXAMPLES = 64, 2e-3, 500
+MARGIN = 0.01  # nats, by which another has to be better
+
+
+def is_open(choices: Choices, data: Data) -> bool:
+    """Whether nobody asked for a model, or for a part or an option of one, and x is a table of mixed columns."""
+    return choices.open_model and data.domain.columns is not None
+
+
+def best_family(choices: Choices, data: Data, build: Callable[[Choices], Model], seed: int) -> tuple[Choices, tuple[str, ...]]:
+    """The choices with the family that came farthest in a short try, and the sentence that says what each reached.
+
+    Each candidate is trained from its own start for up to 150 updates or 2.5 seconds, and judged by its bound on up to
+    500 validation examples; the tries are thrown away.
+    """
+    valid = data.valid.spread(EXAMPLES)
+    reached: dict[str, float] = {}
+    for name in CANDIDATES:
+        model = build(named(choices, name))
+        _train(model, data, seed)
+        reached[name] = validate(model, valid, Elbo())["bound"]
+    best = max(CANDIDATES, key=lambda name: reached[name] - MARGIN * (name != CANDIDATES[0]))
+    return named(choices, best), (_said(reached, best),)
+
+
+def named(choices: Choices, name: str) -> Choices:
+    return replace(choices, names=choices.names | {"model": name})
+
+
+def _train(model: Model, data: Data, seed: int) -> None:
+    stage = Stage(Elbo(warmup=0.0), steps=UPDATES, batch_size=min(BATCH, len(data.train)), lr=LR)
+    started = time.perf_counter()
+    for step in fit(model, data.train, stage, seed=seed):
+        if step.number >= FEWEST and time.perf_counter() - started > SECONDS:
+            break
+
+
+def _said(reached: Mapping[str, float], best: str) -> str:
+    told = ", ".join(f"{name} {bound:.2f}" for name, bound in reached.items())
+    return Fact(f"Tried shortly, with their bounds on log p(x) in validation: {told}. {best} is taken; --model NAME takes one.")
