@@ -34,17 +34,17 @@ def tiny() -> VAE:
 
 def log_p(model: VAE, x: Tensor, observed: Tensor) -> Tensor:
     """log p of what is observed, [B], by a sum over a grid of z."""
-    z = torch.linspace(-8, 8, 4001)
+    z = torch.linspace(-8, 8, 801)
     grid = z.reshape(-1, 1, 1).expand(-1, len(x), -1)
     terms = model.joint(Batch(x, observed=observed), (grid,))
-    return (terms.log_px_z + terms.log_pz.sum(-1)).double().logsumexp(0) + torch.tensor(16 / 4000).log()
+    return (terms.log_px_z + terms.log_pz.sum(-1)).double().logsumexp(0) + torch.tensor(16 / 800).log()
 
 
 @torch.no_grad()
 def test_left_out_columns_are_ratios_of_enumerated_rows() -> None:
     model, whole = tiny(), torch.ones(len(ROWS), 3, dtype=torch.bool)
     torch.manual_seed(1)
-    found = leave_out(model, Batch(ROWS), 4000)
+    found = leave_out(model, Batch(ROWS), 1500)
     p = log_p(model, ROWS, whole).exp()
     assert float(p.sum()) == pytest.approx(1, abs=1e-4)
     assert float((p.max() / p.min()).log()) > 1  # the columns say something
@@ -62,17 +62,17 @@ def test_a_column_that_is_not_observed_says_nothing_and_others_are_given_less() 
     seen = torch.ones(4, 3, dtype=torch.bool)
     seen[:, 1] = False
     torch.manual_seed(1)
-    found = leave_out(model, Batch(x, observed=seen), 4000)
+    found = leave_out(model, Batch(x, observed=seen), 1500)
     without = seen.clone()
     without[:, 0] = False
     truth = log_p(model, x, seen) - log_p(model, x, without)
-    torch.testing.assert_close(found.log_p[:, 0], truth, atol=0.05, rtol=0)
+    assert bool(((found.log_p[:, 0] - truth).abs() < 5 * found.stderr[:, 0] + 1e-3).all())
     assert bool((found.log_p[:, 1] == 0).all()) and bool((found.stderr[:, 1] == 0).all())
 
 
 @torch.no_grad()
 def test_a_column_that_moves_q_away_is_found_by_draws_that_do_not_see_it() -> None:
-    """x₀ says z ≈ 6, the nine others z ≈ 0: q(z|x), which believes x₀ alone, has no draw where the others are."""
+    """x₀ says z = −4, the nine others z = 3, far out in p(z): q(z|x) believes x₀ alone."""
     torch.manual_seed(0)
     model = VAE.build(Domain("real", (10,)), latent=1, network="mlp", width=8, depth=1, has_missing=True)
 
@@ -96,12 +96,12 @@ def test_a_column_that_moves_q_away_is_found_by_draws_that_do_not_see_it() -> No
     with torch.no_grad():
         model.likelihood.offset.zero_()
         model.likelihood.log_sigma.zero_()
-    x = torch.zeros(1, 10)
-    x[0, 0] = 6.0
+    x = torch.full((1, 10), 3.0)
+    x[0, 0] = -4.0
     torch.manual_seed(1)
-    found = leave_out(model.eval(), Batch(x), 400)
-    precision = 10.0  # of z given nine zeros and N(0, 1)
-    truth = torch.distributions.Normal(0.0, (1 + 1 / precision) ** 0.5).log_prob(torch.tensor(6.0))
+    found = leave_out(model.eval(), Batch(x), 3000)
+    precision = 10.0  # of z given nine of them and N(0, 1)
+    truth = torch.distributions.Normal(2.7, (1 + 1 / precision) ** 0.5).log_prob(torch.tensor(-4.0))
     assert float(found.log_p[0, 0]) == pytest.approx(float(truth), abs=0.3)
 
 

@@ -908,6 +908,33 @@ RECORDS = (  # a file of a run is checked whole, within limits, before anything 
         "tests/hostile/test_schemas.py::test_weights_of_another_form_are_not_packed",
     ),
 )
+TABLES = (  # what a row, a column or a level of a mixed table is said to be
+    fault(
+        "draws-that-see-every-column", "estimators/conditionals.py",
+        "seen.unsqueeze(1) & ~hidden], 1)", "(seen.unsqueeze(1) | ~hidden) & seen.unsqueeze(1)], 1)",
+        "tests/estimators/test_conditionals.py::test_a_column_that_moves_q_away_is_found_by_draws_that_do_not_see_it",
+    ),
+    fault(
+        "a-column-given-itself", "estimators/conditionals.py",
+        "without = with_d - log_p", "without = with_d - 0.5 * log_p",
+        "tests/estimators/test_conditionals.py::test_left_out_columns_are_ratios_of_enumerated_rows",
+    ),
+    fault(
+        "a-column-expected-as-it-came", "use/expected.py",
+        "seen.scatter(-1, d.unsqueeze(-1), False)", "seen",
+        "tests/use/test_explain.py::test_the_column_that_does_not_belong_is_named_and_what_was_expected",
+    ),
+    fault(
+        "columns-ranked-by-log-p-alone", "use/explain.py",
+        "column = np.where(lowest, below, -1.0).argmax(1)", "column = lowest.argmax(1)",
+        "tests/use/test_explain.py::test_a_column_is_ranked_among_its_own_and_of_several_at_0_the_farthest_is_named",
+    ),
+    fault(
+        "a-gap-ranked-among-whole-rows", "use/masks.py",
+        "_scored(run, valid, rows, mask, seed)", "_scored(run, valid, rows, known[0], seed)",
+        "tests/use/test_masks.py::test_both_are_log_p_of_the_same_columns",
+    ),
+)
 # fmt: on
 
-MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS)
+MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *TABLES)

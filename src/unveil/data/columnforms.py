@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -79,6 +79,7 @@ class Form:
         return {name: value for name, value in asdict(self).items() if value != getattr(Form, name)}
 
 
+@runtime_checkable
 class Held(Protocol):
     """How the values of a column are held: a `Form`, or a column of a mixed table."""
 

@@ -13,7 +13,7 @@ from ..errors import RequestError
 from ..runs.store import RunStore
 from .conditionals import Array, conditionals
 from .expected import said_of
-from .reference import said_few
+from .reference import said_few, share_below
 
 Texts = NDArray[np.object_]
 
@@ -82,7 +82,7 @@ def ranked(log_p: Array, usual: Array) -> tuple[Array, Array]:
     for d in range(log_p.shape[1]):
         among, known = np.sort(usual[~np.isnan(usual[:, d]), d]), ~np.isnan(log_p[:, d])
         if len(among):
-            percentile[known, d] = 100.0 * np.searchsorted(among, log_p[known, d]) / len(among)
+            percentile[known, d] = share_below(log_p[known, d], among)
             below[known, d] = np.maximum(among[0] - log_p[known, d], 0.0)
     return percentile, below
 

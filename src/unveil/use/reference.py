@@ -18,6 +18,7 @@ from ..estimators.base import Estimate, evaluate
 from ..runs.store import RunStore
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-6  # of log p
 FEW = 20  # validation examples, below which a percentile says little: one of them is more than 5 %
 
 
@@ -76,7 +77,16 @@ class Reference:
         """The share [N] of the examples (in %) that are less likely; NaN where there are none to rank among."""
         if self.log_px is None:
             return np.full(len(log_px), np.nan)
-        return 100.0 * np.searchsorted(np.sort(self.log_px), log_px) / len(self.log_px)
+        return share_below(log_px, np.sort(self.log_px))
+
+
+def share_below(log_p: Array, among: Array) -> Array:
+    """The share (in %) of rising numbers [M] that are below each of log_p [N] by more than rounding.
+
+    A row and its copy can differ in the last bits, by the rows that they are computed beside.
+    """
+    found: Array = 100.0 * np.searchsorted(among, log_p - ROUNDING * (1 + np.abs(log_p))) / len(among)
+    return found
 
 
 _OTHER_DRAWS = (

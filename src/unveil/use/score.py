@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Fact
+from ..errors import Fact, RequestError
 from ..estimators.base import Estimate
 from ..runs.given import Given, given_with_outside
 from ..runs.store import RunStore
 from .explain import Explainer, Explanation
+from .masks import Ranks, ranks_of_gaps
 from .oddity import Judge
 from .reference import Reference, scored
 from .rows import as_it_came, file_column
@@ -24,11 +25,11 @@ class Scores:
     """One number per row, in the source's order.
 
     Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
-    no error can be told; percentile [N], the share of validation examples (in %) that are less likely, NaN of a row
-    with gaps, and where none were scored on the same draws; direction and estimator say what log_px is; files, of a
-    folder of pictures, the path of each row's; khat [N], where draws of z are weighed and there are 25 or more, the
-    Pareto shape k̂ of a row's largest weights: above 0.7 a few of them dominate, log p(x) may be higher and its error
-    larger than stated; −inf where all weights are equal.
+    no error can be told; percentile [N], the share of validation examples (in %) that are less likely, of a row with
+    gaps among examples of which the same is taken, NaN where there are none on the same draws; direction and estimator
+    say what log_px is; files, of a folder of pictures, the path of each row's; khat [N], where draws of z are weighed
+    and there are 25 or more, the Pareto shape k̂ of a row's largest weights: above 0.7 a few of them dominate, log p(x)
+    may be higher and its error larger than stated; −inf where all weights are equal.
     With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`. With
     explain=True, explanation, an `unveil.use.explain.Explanation`.
     """
@@ -79,9 +80,10 @@ def score(
     beside it and wherever it stands in the file, and rows are compared without the noise that they share. Validation
     examples are scored on the draws of seed 0; under another seed a row has no percentile (NaN), unless they are scored
     again, which oddity does. A high log p(x) does not prove that x belongs: simple images can be likelier than any
-    training image. Of a row with gaps it is log p of the observed part, which is not to be ranked among rows of which
-    more is observed, so it has no percentile (NaN); of a row of which nothing is observed it is 0. Labels are not read:
-    a model conditioned on them sums over them. A data frame gives a frame of the same kind and index.
+    training image. Of a row with gaps it is log p of the observed part, and its percentile is among validation examples
+    of which the same is taken (`unveil.use.masks.ranks_of_gaps`), which needs the data of the run, and NaN without it;
+    of a row of which nothing is observed log p is 0. Labels are not read: a model conditioned on them sums over them. A
+    data frame gives a frame of the same kind and index.
 
     Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
     oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of three
@@ -99,10 +101,11 @@ def score(
     given = given_with_outside(run, x, skip_broken)
     raw, estimate = given.raw, scored(run, given.split, seed, progress=progress)
     log_px, gaps = np.where(given.outside, -np.inf, estimate.log_px.numpy()), _with_gaps(given)
-    percentile = np.where(gaps, np.nan, reference.percentile(log_px))
+    ranks = _ranks_of_gaps(run, given, gaps, log_px, seed)
+    percentile = np.where(gaps, ranks.percentile, reference.percentile(log_px))
     few = carried_by_few(estimate, judging.num_samples)
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
-    remarks = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *_said_gaps(gaps))
+    remarks = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *ranks.notes)
     notes = (*raw.ignored, *remarks, *reference.notes)
     khat = _khat(estimate, given.outside | np.isneginf(log_px))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files, khat)
@@ -130,15 +133,22 @@ def _with_gaps(given: Given) -> np.ndarray:
     return np.zeros(len(given.split), bool) if observed is None else ~observed.flatten(1).all(1).cpu().numpy()
 
 
-def _said_gaps(gaps: np.ndarray) -> tuple[str, ...]:
+def _ranks_of_gaps(run: RunStore, given: Given, gaps: np.ndarray, log_px: np.ndarray, seed: int) -> Ranks:
+    """The percentiles [N] of rows with gaps; of pictures, and where the data of the run is gone, there are none."""
     if not gaps.any():
-        return ()
-    return (
-        Fact(
-            f"{gaps.sum():,} of {len(gaps):,} rows have gaps. Their log p(x) is of what is observed, and does not "
-            "compare with that of other rows: they have no percentile."
-        ),
+        return Ranks(log_px, ())
+    told = (
+        f"{gaps.sum():,} of {len(gaps):,} rows have gaps. Their log p(x) is of what is observed, and does not "
+        "compare with that of other rows: they have no percentile"
     )
+    none = np.full(len(gaps), np.nan)
+    if len(run.domain.shape) != 1:
+        return Ranks(none, (Fact(f"{told}."),))
+    try:
+        valid = run.judged("valid")
+    except RequestError as error:
+        return Ranks(none, (Fact(f"{told}, which takes the data of the run. {error.message}"),))
+    return ranks_of_gaps(run, given.split, valid, log_px, seed)
 
 
 def _said_impossible(given: Given, log_px: np.ndarray) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from ...domain import Domain
 from ...model import Posterior
 
 
+@runtime_checkable
 class Chain(Protocol):
     """A model that knows log p(x) and draws x."""
 
