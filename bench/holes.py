@@ -5,7 +5,7 @@
     python bench/holes.py --tables tips,mpg --quick    two tables, short fits
 
 Of numbers the root of the mean squared error in standard deviations of their column, of levels the share of wrong ones;
-both over the hidden cells. Every fit of ours is `unveil.fit(frame)` with its defaults, and `run.impute(frame, mean=True)`.
+both over the hidden cells. Ours is `unveil.fit(frame)` with its defaults, and `run.impute(frame, mean=True)`.
 Results are kept in a file of JSON lines (--out), from which the table is printed.
 """
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from mixedtables import mixed
 from unveil.data import Split
 from unveil.domain import Domain, kinds
 from unveil.errors import RequestError
@@ -25,7 +26,10 @@ from unveil.registry import load_all, lookup
 from unveil.settings.choices import Choices, choose
 
 SMALL = {"latent": 2, "width": 8, "depth": 1, "num_components": 3}
-DOMAINS = [Domain(name, (3,), 4 if kind.has_levels else None) for name, kind in kinds().items()]
+DOMAINS = [
+    mixed(3) if kind.has_columns else Domain(name, (3,), 4 if kind.has_levels else None)
+    for name, kind in kinds().items()
+]
 
 
 def refusals() -> dict[str, str]:

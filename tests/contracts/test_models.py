@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from contracts.variants import B, K, Variant, batch_of, models, models_with, with_latents
+from mixedtables import mixed
 from unveil.batch import Batch
 from unveil.domain import Domain, kinds
 from unveil.errors import RequestError
@@ -67,7 +68,7 @@ def test_each_family_states_its_facts(family: type[Model]) -> None:
 def test_a_family_takes_the_domains_that_it_states(family: type[Model]) -> None:
     build = getattr(family, "build", family)
     for kind in kinds():
-        domain = Domain(kind, (7,), 4 if kind == "levels" else None)
+        domain = mixed(7) if kind == "mixed" else Domain(kind, (7,), 4 if kind == "levels" else None)
         if not family.domains or kind in family.domains:
             assert build(domain).domain == domain
         else:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import mixedtables
 from unveil.batch import Batch
 from unveil.data import Split
 from unveil.domain import Domain
@@ -31,7 +32,7 @@ DOMAINS = [
     Domain(kind, shape, 4 if kind == "levels" else None)
     for kind in ("binary", "levels", "real", "unit", "count")
     for shape in ((7,), (9, 10))  # an image whose halves are odd
-]
+] + [mixedtables.mixed(7)]
 PARTS = ("prior", "posterior", "likelihood")
 
 
@@ -135,6 +136,8 @@ def constructor_of(model: str) -> Callable[..., Model]:
 
 def rows_of(domain: Domain, num: int) -> Tensor:
     """Examples [N, *shape] that no dimension of is constant."""
+    if domain.kind == "mixed":
+        return mixedtables.rows(domain, num)
     if domain.kind == "real":
         return 3 + torch.randn(num, *domain.shape) * torch.linspace(0.5, 2, domain.num_dims).reshape(domain.shape)
     if domain.kind == "unit":

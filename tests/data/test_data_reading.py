@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from unveil.data import load, read_array
+from asnumbers import load
+from unveil.data import read_array
 from unveil.data.raw import digest
 from unveil.errors import RequestError
 
@@ -119,7 +120,7 @@ def test_own_test_split_of_an_npz(tmp_path):
     [
         ("a.csv", "only numbers"), ("a.tsv", "data.header=none"), ("a.parquet", "as .parquet"), ("a.h5ad", "as .h5ad"),
         ("a.png", "not a picture"), ("a.JPG", "not a picture"), ("a.pkl", "np.save"), ("a.pt", "np.save"),
-        ("a.zip", "unpack it"), ("a.txt", ".npz"),
+        ("a.zip", "as .zip"), ("a.txt", ".npz"),
     ],
 )  # fmt: skip
 def test_other_files_are_refused_with_the_way_round(tmp_path, file, way):

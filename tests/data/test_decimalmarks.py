@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unveil.data import load, read_new
+from asnumbers import load
+from unveil.data import read_new
 from unveil.data.reading import read
 from unveil.domain import Domain
 from unveil.errors import RequestError

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unveil.data import load
+from asnumbers import load
 from unveil.data.stray import stray
 from unveil.errors import RequestError
 

@@ -17,7 +17,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unveil.data import load, prepare, read_new
+from asnumbers import load
+from unveil.data import prepare, read_new
 from unveil.data.frames import Frame, read_frame
 from unveil.data.reading import read
 from unveil.domain import Domain
@@ -159,7 +160,7 @@ def test_data_without_gaps_has_no_mask() -> None:
         (pd.DataFrame(), ["holds nothing"]),
         (pd.DataFrame(index=range(20)), ["0 columns"]),
         (table()[:9], ["9 examples"]),
-        (table()["a"], ["Series", "frame[[name]]"]),
+        (table()["a"], ["Series", "x.to_frame()"]),
         (pl.from_pandas(table()).lazy(), ["collect()"]),
         (pa.table([pa.array(range(20))] * 2, names=["a", "a"]), ["same name"]),
     ],
@@ -189,9 +190,8 @@ def test_text_files_that_are_not_what_they_seem(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         return refusal(tmp_path / name)
 
-    assert "only numbers" in said(rows)
-    assert "Empty" in said("") and "Line 22 of" in said("a,b\n" + rows + "\n1,2,3\n")
-    assert "same name" in said("a,a\n" + rows)
+    assert "only numbers" in said("2019,2020\n" + rows)
+    assert "is empty" in said("") and "Line 22 of" in said("a,b\n" + rows + "\n1,2,3\n")
     assert "cannot be read as .parquet" in said(b"PAR1" + bytes(200) + b"PAR1", "t.parquet")
     (tmp_path / "t.csv").write_text("\ufeffa,b\n" + rows)
     assert load(tmp_path / "t.csv").columns == ("a", "b")

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from asnumbers import load
 from unveil.cli import main
-from unveil.data import load, read_new
+from unveil.data import read_new
 from unveil.data.firstlines import is_row
 from unveil.data.reading import read
 from unveil.data.textfiles import text_file

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unveil.data import Data, load
+from asnumbers import load
+from unveil.data import Data
 from unveil.errors import RequestError
 
 X = np.random.default_rng(0).normal(size=(60, 3)).round(3)

@@ -20,8 +20,8 @@ import pytest
 import torch
 from PIL import Image
 
+from asnumbers import load
 from unveil.cli import main
-from unveil.data import load
 from unveil.errors import RequestError
 from unveil.fitting.prepare import prepare
 
@@ -215,7 +215,7 @@ def test_frames_and_series_in_other_forms_are_brought_in_as_it_is_printed() -> N
     frame = pandas.DataFrame(X, columns=list("abc"))
     lazy = polars.from_pandas(frame).lazy()
     assert load(python(refused(lazy), r"frame\.collect\(\)", frame=lazy)).columns == ("a", "b", "c")
-    assert load(python(refused(frame["a"]), r"frame\[\[name\]\]", frame=frame, name="a")).columns == ("a",)
+    assert load(python(refused(frame["a"]), r"x\.to_frame\(\)", x=frame["a"])).columns == ("a",)
 
 
 HOLED = np.array(X)

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import unveil
+from asnumbers import load
 from quick import QUICK
-from unveil.data import load
 from unveil.data.stray import stray
 
 RNG = np.random.default_rng(0)

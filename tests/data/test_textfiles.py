@@ -12,9 +12,9 @@ import numpy as np
 import pandas
 import pytest
 
+from asnumbers import load
 from quick import fitted
 from unveil.cli import main
-from unveil.data import load
 from unveil.data.tablefiles import read_table
 from unveil.errors import RequestError
 

@@ -14,8 +14,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from asnumbers import load
 from unveil.cli import main
-from unveil.data import load, read_new
+from unveil.data import read_new
 from unveil.data.cells import Cells
 from unveil.data.reading import read
 from unveil.data.writtennumbers import NotNumbers, Style, read_numbers

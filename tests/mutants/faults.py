@@ -218,6 +218,21 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
         "tests/data/test_headers.py::test_a_run_without_names_takes_a_first_line_of_cells_as_a_row",
     ),
     fault(
+        "columns-of-bytes-as-text", "data/unfit.py",
+        "if series.dtype == nw.Binary", "if False",
+        "tests/data/test_unfit.py::test_a_column_of_no_values_is_named_with_what_leaves_it_out",
+    ),
+    fault(
+        "formulas-as-they-are", "output/formulas.py",
+        """return f"'{text}" if self.quotes else text""", "return text",
+        "tests/output/test_formulas.py::test_texts_that_begin_like_formulas_are_quoted_on_request",
+    ),
+    fault(
+        "numbers-taken-for-formulas", "output/formulas.py",
+        "in MISSING or _is_number(text):", "in MISSING:",
+        "tests/output/test_formulas.py::test_numbers_and_marks_are_left",
+    ),
+    fault(
         "cells-far-apart", "data/sheets.py",
         "if count > FREE + declared:", "if False:",
         "tests/data/test_sheets.py::test_a_workbook_that_costs_more_than_it_holds_is_refused",

@@ -82,6 +82,7 @@ Minutes = Annotated[float | None, option("M", "End the whole command in about M 
 Limit = Annotated[int | None, count("N", "Use only N examples, drawn from all over them.")]
 Seed = Annotated[int, count("N", "Seed of all random numbers.", show_default=True, **SEEDS)]
 SkipBroken = Annotated[bool, switch("--skip-broken", "Leave out images that cannot be read.")]
+SafeCsv = Annotated[bool, switch("--safe-csv", "Put an apostrophe before text that a spreadsheet would run.")]
 Table = Annotated[Path, output("name.csv", ".npz, .npy, .parquet")]
 Picture = Annotated[Path, output("name.png", ".npz, .npy, .csv for the numbers")]
 

@@ -33,7 +33,9 @@ def fit(
     source: Source,
     keys: Annotated[list[str] | None, argument("KEY=VALUE", "Settings; see unveil list keys.")] = None,
     out: Annotated[Path | None, option("RUN", "Directory of the run; default runs/SOURCE-MODEL-N.")] = None,
-    model: Annotated[str | None, option("NAME", "Name of the model; default auto: vae, of tables the best of a few.")] = None,
+    model: Annotated[
+        str | None, option("NAME", "Name of the model; default auto: vae, of tables the best of a few.")
+    ] = None,
     objective: Annotated[str | None, option("NAME", "Name of the objective; default elbo.")] = None,
     latent: Annotated[int | None, count("D", "Number of latents.")] = None,
     size: Annotated[str | None, option("S", "Resize images to S×S pixels.")] = None,

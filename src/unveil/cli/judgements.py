@@ -13,6 +13,7 @@ from .app import (
     Limit,
     Plugin,
     RunPath,
+    SafeCsv,
     Seed,
     SkipBroken,
     Source,
@@ -152,6 +153,7 @@ def score(
     explain: Annotated[bool, switch("--explain", "Add why: log p of each column given the others.")] = False,
     seed: Seed = 0,
     skip_broken: SkipBroken = False,
+    safe_csv: SafeCsv = False,
     plugin: Plugin = None,
 ) -> None:
     """Give every x its log p(x). Each row has its error, too, and its percentile among validation examples."""
@@ -160,13 +162,16 @@ def score(
     check_target(out, TABLES, source)
     found = open_run(run, plugin)
     from ..output.counting import counting
+    from ..output.formulas import Formulas
     from ..output.streams import say
 
     with counting("examples") as progress:
         how: dict[str, Any] = {"seed": seed, "skip_broken": skip_broken, "oddity": oddity, "explain": explain}
         scores = found.score(source, progress=progress, **how)
     say(scores.notes)
-    write_table(out, scores.columns(), scores.arrays())
+    cells = Formulas(safe_csv)
+    write_table(out, scores.columns(), scores.arrays(), cells)
+    say(cells.notes(out))
     answer(f"{len(scores.log_px):,} scores in {out}")
 
 

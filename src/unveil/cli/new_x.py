@@ -8,6 +8,7 @@ from .app import (
     Picture,
     Plugin,
     RunPath,
+    SafeCsv,
     Seed,
     SkipBroken,
     Source,
@@ -70,6 +71,7 @@ def impute(
     mean: Annotated[bool, switch("--mean", "Fill in the mean instead of a draw.")] = False,
     num_samples: Annotated[int | None, count("K", "Draws of z per row; default 500, images 100.")] = None,
     seed: Seed = 0,
+    safe_csv: SafeCsv = False,
     plugin: Plugin = None,
 ) -> None:
     """Fill in missing values. They are draws from p(x_missing|x_observed); observed values stay as they are."""
@@ -78,14 +80,16 @@ def impute(
     check_target(out, TABLES, source)
     opened = open_run(run, plugin)
     from ..output.counting import counting
+    from ..output.formulas import Formulas
     from ..output.streams import say
     from ..use.impute import complete
 
     how: dict[str, Any] = {"draws": draws, "mean": mean, "num_samples": num_samples, "seed": seed}
     with counting("rows") as progress:
         found = complete(opened.store, source, progress=progress, **how)
-    write_completed(out, found)
-    say(found.notes)
+    cells = Formulas(safe_csv)
+    write_completed(out, found, cells)
+    say((*found.notes, *cells.notes(out)))
     answer(f"{len(found.raw.x):,} rows in {out}, {len(found.rows):,} of them completed")
 
 
@@ -100,6 +104,7 @@ def sample(
     seed: Seed = 0,
     mean: Annotated[bool, switch("--mean", "Write means E[x|z]; the default of pictures.")] = False,
     draw: Annotated[bool, switch("--draw", "Write draws x ~ p(x|z), with noise; the default of data.")] = False,
+    safe_csv: SafeCsv = False,
     plugin: Plugin = None,
 ) -> None:
     """Draw new x from a run. A picture (.png) shows means E[x|z]; arrays and tables hold draws x ~ p(x|z)."""
@@ -112,12 +117,16 @@ def sample(
         refuse_beside("with --mean", draw=draw)
     found = open_to_draw(run, out, plugin)
     from ..output.exports import write_x
+    from ..output.formulas import Formulas
+    from ..output.streams import say
     from ..runs.given import fitted_forms
     from ..use.sample import sample as drawn
 
     means = mean or (out.suffix.lower() == ".png" and not draw)
     x = drawn(found.store, num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
-    write_x(out, x, found.domain, found.columns, fitted_forms(found.store), not means)
+    cells = Formulas(safe_csv)
+    write_x(out, x, found.domain, found.columns, fitted_forms(found.store), not means, cells)
+    say(cells.notes(out))
     told = " (means E[x|z]; --draw adds the noise of p(x|z))" if means and not mean and found.model.groups else ""
     answer(f"{len(x):,} samples in {out}{told}")
 

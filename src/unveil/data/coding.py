@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 SOME = 50  # texts that tell whether a column may be of dates
 PEEK = 5000  # rows that tell how numbers are written
-NO_USE = {"List": "lists", "Array": "lists", "Struct": "records", "Binary": "bytes", "Duration": "durations", "Time": "times of day"}
+NO_USE = {
+    "List": "lists",
+    "Array": "lists",
+    "Struct": "records",
+    "Binary": "bytes",
+    "Duration": "durations",
+    "Time": "times of day",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,9 @@ def recognised(
         refuse_columns(wrong, names, how, False)
     if not columns:
         why = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:NAMED])
-        raise RequestError(f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same.")
+        raise RequestError(
+            f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
+        )
     notes = (*state.notes, *_said_far(state, text), *_said_left_out(left_out))
     return Recognised(Table(tuple(columns), left_out), state.read, state.far, notes)
 
@@ -158,20 +167,26 @@ def _of_texts(
         numeric = read_or_why(series, how)
     except NotNumbers as error:
         gaps = _gaps(error, cells)
-        if error.ways or (asked and not gaps):
-            raise
         if not gaps:
-            return levels_column(name, _without(cells, how), dtype, "")
+            found = levels_column(name, _without(cells, how), dtype, "")
+            if error.ways or asked or (isinstance(found, str) and _is_almost(error)):
+                raise
+            return found
         numeric = read_or_why(series, replace(how, missing=(*how.missing, *gaps)))
         state.notes.append(
-            f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken as "
-            f"missing. data.kinds={name}=category takes all of it as levels."
+            f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken "
+            f"as missing. data.kinds={name}=category takes all of it as levels."
         )
     found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, shown, state)
     if isinstance(found, str):
         return found
     state.read[name] = numeric
     return replace(found, gaps=gaps)
+
+
+def _is_almost(error: NotNumbers) -> bool:
+    """Whether a column is numbers but for how they are written, so that nobody would want it left out."""
+    return bool(error.words or error.unit or error.unlike)
 
 
 def _gaps(error: NotNumbers, cells: Sequence[Any]) -> tuple[str, ...]:
@@ -218,7 +233,9 @@ def moments_of(series: AnySeries) -> Array:
     if getattr(series.dtype, "time_zone", None):
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     cells = series.dt.timestamp("us").to_list()
-    return np.array([np.datetime64("NaT") if c is None or c != c else np.datetime64(int(c), "us") for c in cells], "datetime64[us]")
+    return np.array(
+        [np.datetime64("NaT") if c is None or c != c else np.datetime64(int(c), "us") for c in cells], "datetime64[us]"
+    )
 
 
 def _cells(series: AnySeries) -> list[Any]:
@@ -259,9 +276,7 @@ def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     names = list(asked)
     told = "; ".join(f"{name!r}: {why}" for name, why in list(asked.items())[:NAMED])
-    return (
-        f"{listing(names)} {are(names)} left out ({told}). data.kinds={names[0]}=category takes it all the same.",
-    )
+    return (f"{listing(names)} {are(names)} left out ({told}). data.kinds={names[0]}=category takes it all the same.",)
 
 
 def coded(
@@ -341,8 +356,6 @@ def _dates(column: Column, series: AnySeries) -> Array:
     return found
 
 
-
-
 def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
     """An array [N, D] as a mixed table, whose columns are called 0, 1, … where they have no names.
 
@@ -371,14 +384,19 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
     place = {name: i for i, name in enumerate(names)}
     if not known.columns:
         raise RequestError("No column of x is left to learn from: each holds no value, or counts the rows.")
-    x, observed = np.zeros((len(raw.x), len(known.columns)), np.float32), np.ones((len(raw.x), len(known.columns)), bool)
+    x, observed = (
+        np.zeros((len(raw.x), len(known.columns)), np.float32),
+        np.ones((len(raw.x), len(known.columns)), bool),
+    )
     for d, column in enumerate(known.columns):
         own = raw.x[:, place.get(column.name, d)]
         kept = seen[:, place.get(column.name, d)] & ~far.get(column.name, np.zeros(len(own), bool))
         values = texts_of(own.tolist(), frozenset()) if column.kind in LEVELLED else own
         codes, _ = column.codes(values)
         x[kept, d], observed[:, d] = np.nan_to_num(codes[kept]), kept & ~np.isnan(codes)
-    return replace(raw, x=x, observed=observed, columns=known.names, notes=(*raw.notes, *notes), domain="mixed", table=known)
+    return replace(
+        raw, x=x, observed=observed, columns=known.names, notes=(*raw.notes, *notes), domain="mixed", table=known
+    )
 
 
 def _of_values(name: str, values: Array, known: Array, asked: str, state: _Found) -> Column | str:

@@ -1,4 +1,4 @@
-"""What the columns of a table are taken for: categories, yes/no, whole numbers, decimals, dates, … or nothing of use."""
+"""What the columns of a table are taken for: categories, yes/no, whole numbers, decimals, dates, or nothing of use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     AnySeries = nw.Series[Any]
 
-LEVEL_WORDS = frozenset({"none", "nil", "unknown", "undefined", "*", "."})  # marks of a gap in a number, levels of a category
+LEVEL_WORDS = frozenset(
+    {"none", "nil", "unknown", "undefined", "*", "."}
+)  # marks of a gap in a number, levels of a category
 GONE = MISSING - LEVEL_WORDS
 YES_NO = (
     {"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"0", "1"}, {"on", "off"}, {"ja", "nein"}, {"oui", "non"},
@@ -45,10 +47,13 @@ def asked_kinds(text: Sequence[str], names: Sequence[str]) -> dict[str, str]:
         if not sep or name.strip() not in names:
             told = nearest(name.strip(), names) if sep else ""
             raise RequestError(
-                f"data.kinds came with {part!r}; it takes COLUMN=KIND of columns of the table, with commas between.", told
+                f"data.kinds came with {part!r}; it takes COLUMN=KIND of columns of the table, with commas between.",
+                told,
             )
         if kind.strip() not in (*KINDS, "drop") and not kind.strip().startswith("date:"):
-            raise RequestError(f"data.kinds takes {name.strip()} as {kind.strip()!r}.", nearest(kind.strip(), [*KINDS, "drop"]))
+            raise RequestError(
+                f"data.kinds takes {name.strip()} as {kind.strip()!r}.", nearest(kind.strip(), [*KINDS, "drop"])
+            )
         found[name.strip()] = kind.strip()
     return found
 
@@ -75,13 +80,13 @@ def levels_column(name: str, cells: Sequence[Any], dtype: str, asked: str, order
         levels = tuple(sorted(counts, key=_in_order))
     kind = cast(Kind, asked or ("ordinal" if order else "yes/no" if _is_yes_no(counts) else "category"))
     many = f"{len(levels):,} level" + "s" * (len(levels) != 1)
-    why = {"category": f"{many} of text", "ordinal": f"{many} in an order", "yes/no": " and ".join(levels)}.get(kind, many)
+    why = {"category": f"{many} of text", "ordinal": f"{many} in an order", "yes/no": " and ".join(levels)}.get(
+        kind, many
+    )
     return Column(name, kind, "as asked" if asked else why, levels, dtype=dtype, missing=gaps)
 
 
-def numbers_column(
-    name: str, values: Array, known: Array, dtype: str, asked: str, num_columns: int
-) -> Column | str:
+def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: str, num_columns: int) -> Column | str:
     """A column of numbers [N]; or why it is left out.
 
     Arguments: values, float64 or integers; known [N] bool, where there is one; num_columns, of the table.
@@ -101,7 +106,9 @@ def numbers_column(
     if asked == "count" and seen.min() < 0:
         raise RequestError(f"data.kinds takes {name} as count, and it holds {seen.min():g}.")
     if decimals is None and asked == "decimal":
-        raise RequestError(f"data.kinds takes {name} as decimal, and its numbers have no last digit in common; take real.")
+        raise RequestError(
+            f"data.kinds takes {name} as decimal, and its numbers have no last digit in common; take real."
+        )
     cells = distinct if decimals is None else np.rint(distinct * 10.0**decimals)
     middle = cells[np.searchsorted(counts.cumsum(), counts.sum() / 2)]
     origin = float(middle) if decimals is None else int(middle)
@@ -172,11 +179,13 @@ def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> tuple[
     return read_dates(texts, fits[0]), fits[0], said
 
 
-def _numbers_as_levels(
-    name: str, distinct: Array, counts: Array, dtype: str, asked: str, gaps: float
-) -> Column:
+def _numbers_as_levels(name: str, distinct: Array, counts: Array, dtype: str, asked: str, gaps: float) -> Column:
     """Numbers whose values are levels: as they are written, in their order for an ordinal, the frequent first else."""
-    order = range(len(distinct)) if asked == "ordinal" else sorted(range(len(distinct)), key=lambda i: (-counts[i], distinct[i]))
+    order = (
+        range(len(distinct))
+        if asked == "ordinal"
+        else sorted(range(len(distinct)), key=lambda i: (-counts[i], distinct[i]))
+    )
     levels = tuple(str(texts_of([distinct[i].item()], frozenset())[0]) for i in order)
     kind = cast(Kind, asked or "yes/no")
     return Column(name, kind, "as asked" if asked else "0 and 1", levels, dtype=dtype, missing=gaps)

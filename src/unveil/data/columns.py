@@ -12,7 +12,7 @@ import numpy as np
 from ..domain import ColumnDomain, Domain
 from ..domain.columns import ColumnKind
 from .dates import written_date
-from .raw import Array
+from .raw import Array, is_missing
 
 Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date"]
 KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
@@ -113,7 +113,7 @@ class Column:
         return wide / 10.0**self.decimals
 
     def brought(self, codes: Array, drawn: bool) -> Array:
-        """The codes of numbers as numbers, draws with the digits of the column; those of levels and dates as they are."""
+        """The codes of numbers as numbers, draws with the digits of the column; of levels and dates as they are."""
         if not self.is_number:
             return codes
         return np.asarray(self.values(codes, bounded=True) if drawn else self.mean_values(codes))
@@ -184,7 +184,7 @@ def texts_of(cells: Sequence[Any], gone: frozenset[str] | set[str]) -> list[str 
 
 
 def _text(cell: Any, gone: frozenset[str] | set[str]) -> str | None:
-    if cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType"):
+    if is_missing(cell):
         return None
     if isinstance(cell, bool | np.bool_):
         return str(bool(cell))
@@ -200,5 +200,3 @@ def written_number(value: float, decimals: int, padded: bool) -> str:
     if decimals and not padded:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text
-
-

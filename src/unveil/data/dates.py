@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from .raw import Array
 
 UNITS = ("D", "h", "m", "s", "ms", "us")
 DAYS = (
@@ -17,7 +18,6 @@ DAYS = (
 TIMES = ("", " %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %H:%M:%S.%f", "T%H:%M:%S.%f", "T%H:%M:%SZ", " %I:%M %p")
 FORMATS = tuple(day + time for day in DAYS for time in TIMES)
 PEEK = 200  # texts that tell which formats are left
-Dates = NDArray[np.datetime64]
 
 
 def formats_of(texts: Sequence[str]) -> list[str]:
@@ -27,7 +27,7 @@ def formats_of(texts: Sequence[str]) -> list[str]:
     return [fmt for fmt in few if all(_fits(text, fmt) for text in distinct[PEEK:])] if distinct else []
 
 
-def read_dates(texts: Sequence[str | None], fmt: str) -> Dates:
+def read_dates(texts: Sequence[str | None], fmt: str) -> Array:
     """Texts in a format, NaT where there is none or it is another."""
     known: dict[str | None, Any] = {None: np.datetime64("NaT")}
     for text in set(texts) - {None}:
@@ -36,7 +36,7 @@ def read_dates(texts: Sequence[str | None], fmt: str) -> Dates:
     return np.array([known[text] for text in texts], "datetime64[us]")
 
 
-def unit_of(values: Dates) -> str:
+def unit_of(values: Array) -> str:
     """The coarsest unit in which all of the values [N], at least one, are whole."""
     ticks = values.astype("datetime64[us]")
     return next(unit for unit in UNITS if bool((ticks.astype(f"datetime64[{unit}]") == ticks).all()))

@@ -52,7 +52,7 @@ def filled_column(
     return of_type(series_like(came, cells), came)
 
 
-def frame_of(columns: Mapping[str, Array], forms: Sequence[Form] | None, drawn: bool, library: str) -> Any:
+def frame_of(columns: Mapping[str, Array], forms: Sequence[Any] | None, drawn: bool, library: str) -> Any:
     """Columns [N] as a frame of a library, each in the type by its name that its form says, where there is that."""
     nw = narwhals()
     frame = nw.from_dict(dict(columns), backend=library)

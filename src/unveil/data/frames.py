@@ -26,6 +26,7 @@ from .filling import filled_column, type_name
 from .headers import looks_like_values
 from .limits import MAX_NAME
 from .raw import Array, Raw, encode_labels
+from .rowless import LAZY, library_of, no_frame, require_rows
 from .tablecolumns import (
     are,
     is_empty,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     AnyFrame = nw.DataFrame[Any]
     AnySeries = nw.Series[Any]
 
-LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals")
+LIBRARIES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals", *LAZY)
 NAME_SHOWN = 20  # characters of a name that is too long
 DRAW = "draw"  # the column that numbers multiple imputations
 NAMELESS = re.compile(r"\s*|Unnamed: \d+(\.\d+)*")  # the second is what pandas calls a column without a name
@@ -193,7 +194,7 @@ class Frame:
 
 def is_frame(x: Any) -> bool:
     """Whether x is an object of a library of data frames."""
-    return type(x).__module__.split(".")[0] in LIBRARIES
+    return library_of(x) in LIBRARIES
 
 
 def read_frame(
@@ -255,8 +256,8 @@ def read_frame(
     if table is not None:
         x, observed, read, said = coded(table, given, how)
         frame = replace(frame, read=read)
-        told = {"columns": frame.columns, "frame": frame, "remarks": said, "domain": "mixed", "table": table}
-        return replace(common, x=x, observed=observed, **told)
+        coded_raw = replace(common, x=x, observed=observed, columns=frame.columns, frame=frame, remarks=said)
+        return replace(coded_raw, domain="mixed", table=table)
     if domain in ("auto", "mixed") or kinds:
         found = recognised(given, names, how, [*split_words(kinds)], text)
         if domain == "mixed" or kinds or not _are_measured(found.table):
@@ -334,14 +335,14 @@ def _notes(index: Sequence[str], empty: Sequence[str], text: AsText | None) -> l
 
 def _eager(native: Any) -> AnyFrame:
     nw = narwhals()
+    require_rows(native)
     try:
         frame = nw.from_native(native)
     except nw.exceptions.DuplicateError as error:
         names = getattr(native, "column_names", None) or list(native.columns)
         raise _same_name(list(map(str, names))) from error
     except TypeError as error:
-        what = f"x came as {type(native).__module__.split('.')[0]}'s {type(native).__name__}"
-        raise RequestError(f"{what}; give a data frame, a column of one as frame[[name]].") from error
+        raise no_frame(native) from error
     if isinstance(frame, nw.LazyFrame):
         raise RequestError("x came as a lazy frame, which holds no rows yet; give frame.collect().")
     if any(isinstance(name, tuple) for name in frame.columns):

@@ -205,7 +205,8 @@ def read_new(
     """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
 
     Arguments: columns, label, drop, header, decimal, missing, of the run, whatever order and company the columns come
-    in now; table, of a run on mixed columns; white and paper, of its pictures, as of `Raw`; skip_broken, leave out pictures that cannot be read.
+    in now; table, of a run on mixed columns; white and paper, of its pictures, as of `Raw`; skip_broken, leave out
+    pictures that cannot be read.
     """
     pictures = Pictures("auto", skip_broken, domain.shape, domain.kind == "real", white, paper)
     told: dict[str, Any] = {

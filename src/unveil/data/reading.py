@@ -14,11 +14,11 @@ import torch
 from ..errors import Fact, RequestError, nearest
 from ..legible import quoted
 from ..registry import load_all
+from .coding import array_as_table
+from .columns import Table
 from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
 from .filetree import Pictures, shown
-from .coding import array_as_table
-from .columns import Table
 from .frames import is_frame, read_frame, split_words, words
 from .h5ad import read_h5ad
 from .inmemory import dense, is_anndata, is_sparse, read_anndata

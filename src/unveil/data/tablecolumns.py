@@ -69,7 +69,14 @@ def numbers(series: AnySeries) -> Array:
 
 
 def whole_numbers(series: AnySeries) -> Array:
-    """A column of integers or booleans [N] in their own type, to the last digit; 0 where it is missing."""
+    """A column of integers or booleans [N] in their own type, to the last digit; 0 where it is missing.
+
+    Those of 128 bits, which NumPy does not have, are of 64, or float64 where these do not hold them.
+    """
+    if series.dtype in (narwhals().Int128, narwhals().UInt128):
+        values = series.fill_null(0).to_list()
+        fits = all(-(2**63) <= value < 2**63 for value in values)
+        return np.array(values, np.int64 if fits else np.float64)
     return np.array(series.fill_null(False if series.dtype == narwhals().Boolean else 0).to_numpy())
 
 

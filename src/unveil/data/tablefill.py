@@ -1,4 +1,4 @@
-"""The codes of a mixed table as data frames: gaps filled in a frame as it came, and new rows in its columns and types."""
+"""The codes of a mixed table as data frames: gaps filled in a frame as it came, and new rows in its types."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def _filled(frame: Frame, column: Column, codes: Array, observed: Array, drawn: 
     came = frame.whole.get_column(frame.natives[column.name])
     if column.is_number:
         values = column.values(codes, bounded=True) if drawn else column.mean_values(codes)
-        return filled_column(came, frame.read.get(column.name), values.astype(np.float64), observed, _form(column), drawn)
+        return filled_column(
+            came, frame.read.get(column.name), values.astype(np.float64), observed, _form(column), drawn
+        )
     cells = came.to_list()
     new = python_values(column, codes[~observed], came.dtype == narwhals().String)
     for row, value in zip(np.flatnonzero(~observed).tolist(), new, strict=True):
@@ -55,7 +57,7 @@ def _form(column: Column) -> Form:
 
 
 def python_values(column: Column, codes: Array, as_text: bool = False) -> list[Any]:
-    """What the codes of a column of levels or dates stand for, as objects of Python; `as_text`, as a file writes them."""
+    """What the codes of levels or dates stand for, as objects of Python; `as_text`, as a file writes them."""
     if as_text:
         return list(column.texts(codes, bounded=True))
     if column.kind == "date":
@@ -105,8 +107,12 @@ def _typed(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
         return series.cast(nw.Categorical)
     if column.is_number and not drawn and plain not in ("float32", "float64"):
         return series
-    if is_pandas and (name in ("Int64", "Float64", "boolean", "string", "str") or plain in PLAIN or plain == "datetime64"):
-        typed: AnySeries = nw.from_native(series.to_native().astype(name if plain != "boolean" else "boolean"), series_only=True)
+    if is_pandas and (
+        name in ("Int64", "Float64", "boolean", "string", "str") or plain in PLAIN or plain == "datetime64"
+    ):
+        typed: AnySeries = nw.from_native(
+            series.to_native().astype(name if plain != "boolean" else "boolean"), series_only=True
+        )
         return typed
     if plain in PLAIN:
         return series.cast(getattr(nw, PLAIN[plain]))

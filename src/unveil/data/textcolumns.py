@@ -15,6 +15,7 @@ from .decimalmarks import marks_of
 from .headers import DATE
 from .raw import MISSING
 from .tablecolumns import NAMED, TOLD, are, dropping, is_empty, it_or_them, joined, listing, narwhals
+from .unfit import unfit
 from .writtennumbers import PLAIN, NotNumbers, Style, read_numbers
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def _is_numeric(series: AnySeries) -> bool:
 def read_or_why(series: AnySeries, how: Reading) -> Numeric:
     """A column of text or objects as numbers, or `NotNumbers`."""
     nw = narwhals()
+    if what := unfit(series):
+        raise NotNumbers(what, is_name=True)
     if series.dtype.is_temporal():
         raise NotNumbers(DATES)
     if (known := _of_other_numbers(series)) is not None:
@@ -174,12 +177,16 @@ def refuse_columns(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], ho
             way = f"Write {error.ways[0][1]} without a mark between thousands, or as {float(error.ways[0][1]):.4f}."
         raise RequestError(f"{said}, and the run was fitted on numbers there.", way)
     leave = "" if are_all else f"Leave {it_or_them(all_names)} out: {dropping([*how.dropped, *all_names])}"
-    if leave and (error.is_name or error.what.startswith(("list,", "dict,", "ndarray,"))):
+    if error.is_name:
         raise RequestError(f"{said}.", leave)
     if remedy := _remedy(error, names[first]):
         raise RequestError(f"{said}.", f"{remedy} {leave}".strip())
     ways = "ne-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels."
-    raise RequestError(f"{said}; categorical columns come later.", f"{leave}; or o{ways}" if leave else f"O{ways}")
+    other = "data.domain=mixed takes them as categories"
+    raise RequestError(
+        f"{said}, and numbers alone were asked for.",
+        f"{leave}; {other}; or o{ways}" if leave else f"D{other[1:]}; or o{ways}",
+    )
 
 
 def _remedy(error: NotNumbers, name: Any) -> str:

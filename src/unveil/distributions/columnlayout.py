@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ class ColumnLayout(nn.Module):
 
     Arguments: columns, of the domain.
 
-    Attributes: levels and atoms, the ladders; numeric, the places of the columns of numbers [D₁], of which `is_cells`,
+    Attributes: numeric, the places of the columns of numbers [D₁], of which `is_cells`,
     `is_count` (cells from 0 up) and `has_atoms` [D₁] say more; rows_in_order, the ordinals of each ladder of levels.
     """
 
@@ -84,7 +85,7 @@ class ColumnLayout(nn.Module):
         numeric = [d for d, column in enumerate(columns) if not column.has_levels]
         own = {d: tuple(map(float, range(min(c.num_levels, OWN)))) for d, c in enumerate(columns) if c.has_levels}
         atoms = {d: columns[d].atoms for d in numeric if columns[d].atoms}
-        self.levels, self.atoms = _ladders(own, True), _ladders(atoms, False)
+        self._levels, self._atoms = _ladders(own, True), _ladders(atoms, False)
         without = [d for d in numeric if d not in atoms]
         row = {d: i for i, d in enumerate(numeric)}
         held = [d for ladder in self.atoms for d in ladder.places.tolist()] + without
@@ -93,12 +94,26 @@ class ColumnLayout(nn.Module):
             ("is_cells", [columns[d].is_discrete for d in numeric], torch.bool),
             ("is_count", [columns[d].kind == "count" for d in numeric], torch.bool),
             ("has_atoms", [d in atoms for d in numeric], torch.bool),
-            ("in_order", _inverse([d for ladder in self.levels for d in ladder.places.tolist()] + numeric), torch.int64),
+            (
+                "in_order",
+                _inverse([d for ladder in self.levels for d in ladder.places.tolist()] + numeric),
+                torch.int64,
+            ),
             ("atoms_in_order", _inverse([row[d] for d in held]), torch.int64),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=kind), persistent=False)
         ordinal = {d for d, column in enumerate(columns) if column.kind == "ordinal"}
         self.rows_in_order = [[i for i, d in enumerate(own.places.tolist()) if d in ordinal] for own in self.levels]
+
+    @property
+    def levels(self) -> list[Ladder]:
+        """The ladders of levels."""
+        return list(cast(Iterable[Ladder], self._levels))
+
+    @property
+    def atoms(self) -> list[Ladder]:
+        """The ladders of atoms."""
+        return list(cast(Iterable[Ladder], self._atoms))
 
     @property
     def ladders(self) -> list[Ladder]:
@@ -131,7 +146,7 @@ class ColumnLayout(nn.Module):
         return [torch.cat(parts) for parts in found]
 
     def joined(self, levels: Sequence[Tensor], numbers: Tensor) -> Tensor:
-        """What there is of each column [..., D], from that of the ladders of levels [..., C] and of numbers [..., D₁]."""
+        """What there is of each column [..., D], from the ladders of levels [..., C] and from numbers [..., D₁]."""
         parts = torch.broadcast_tensors(*(t[..., :1] for t in (*levels, numbers)))
         shape = parts[0].shape[:-1]
         return torch.cat([t.expand(*shape, t.shape[-1]) for t in (*levels, numbers)], -1)[..., self.in_order]

@@ -113,7 +113,7 @@ class TableColumns(Unchecked):
         """log p of the columns of numbers [..., D₁]."""
         layout, numbers = self.layout, self.numbers
         rest = numbers.log_f(x, self.stretch, layout)
-        if not len(layout.atoms):
+        if not layout.atoms:
             return rest
         found = [(*ladder.index(value), log_p) for ladder, log_p in zip(layout.atoms, self.log_p_atoms, strict=True)]
         log_atom = layout.of_numbers([_picked(log_p, number) for number, _, log_p in found], 0.0) + numbers.log_atoms
@@ -152,7 +152,7 @@ class TableColumns(Unchecked):
         return (*(log_p.exp() for log_p in self._levels_alone()), self._mean_of_numbers())
 
     def _levels_alone(self) -> list[Tensor]:
-        """log p of the levels of each ladder, the last of a long category being the likeliest of those that share it."""
+        """log p of the levels of each ladder, of those that share a number the likeliest."""
         found = list(self.log_p_levels)
         for i, ladder in enumerate(self.layout.levels):
             for row, place in enumerate(ladder.places.tolist()):
@@ -171,7 +171,7 @@ class TableColumns(Unchecked):
     def _mean_of_numbers(self) -> Tensor:
         layout, numbers = self.layout, self.numbers
         rest = numbers.mean(self.stretch, layout)
-        if not len(layout.atoms):
+        if not layout.atoms:
             return rest
         atoms = [
             (log_p.exp() * ladder.values.nan_to_num()).sum(-1)

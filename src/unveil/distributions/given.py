@@ -44,7 +44,7 @@ class Pooled(Protocol):
 
 
 def pooled(p: Distribution, x: Tensor, observed: Tensor) -> tuple[Tensor, ...]:
-    """What is averaged over z to get the mean of x given what is observed: the means, or a distribution's statistics."""
+    """What is averaged over z to get the mean of x given what is observed: means, or a distribution's statistics."""
     base = p.base if isinstance(p, EventSum) else p
     return base.statistics() if isinstance(base, Pooled) else (mean_given(p, x, observed),)
 

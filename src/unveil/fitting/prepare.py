@@ -33,6 +33,7 @@ from .carry_out import Report, carry_out
 from .classes import said_of_classes
 from .events import Event
 from .explain import explain
+from .numbers import as_numbers
 from .place import placed
 
 OPEN = {"model": "auto", "objective": "elbo"}  # what stands for nothing asked for
@@ -105,6 +106,7 @@ def prepare(
         raise RequestError("The model is built already, so keys such as model.latent cannot be used; leave them out.")
     check_writable(Path("runs")) if out is None else check_new(at_home(out))
     device = pick_device(choices.train.device)
+    choices, numbers = as_numbers(choices, source)
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
         data = load(source, y=y, z=z, **vars(choices.data))
     goal = choices.objective() if isinstance(objective, str) else objective
@@ -115,7 +117,7 @@ def prepare(
             "form and takes no objective; leave it out."
         )
     goal.check(built, data.train.expected(torch.zeros(1, dtype=torch.int64)))
-    data = placed(replace(data, notes=(*data.notes, *said_of_classes(data, built))), device)
+    data = placed(replace(data, notes=(*numbers, *data.notes, *said_of_classes(data, built))), device)
     with within_memory("a step of this fit", "Give a smaller train.batch_size or model.width."):
         plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
     plan = replace(plan, notes=(*told, *plan.notes))

@@ -141,13 +141,13 @@ class Columns(Likelihood):
 
     def _at_atoms(self, x: Tensor) -> Tensor:
         """Whether the columns of numbers hold one of their atoms, [N, D₁]."""
-        if not len(self.layout.atoms):
+        if not self.layout.atoms:
             return torch.zeros(len(x), len(self.layout.numeric), dtype=torch.bool, device=x.device)
         return self.layout.of_numbers([ladder.index(x)[1].float() for ladder in self.layout.atoms], 0.0) > 0
 
 
 def _in_order(layout: ColumnLayout, logits: list[Tensor], ordered: Tensor) -> list[Tensor]:
-    """The logits [..., C, W] of ordinals with a·t + b·t² added, t from −1 to 1 along the levels, as neighbours share it.
+    """The logits [..., C, W] of ordinals with a·t + b·t² added, t from −1 to 1 along the levels: neighbours share it.
 
     Arguments: ordered, a and b of each ordinal, [..., 2·C].
     """

@@ -12,7 +12,7 @@ FAR = 12.0  # in units of T; a value farther out than any that was learned from 
 
 
 class ColumnView(nn.Module):
-    """x [..., D] → features [..., F]: T(x) of numbers, which level or atom it is as 0 and 1, and which columns are seen.
+    """x [..., D] → features [..., F]: T(x) of numbers, which level or atom it is as 0 and 1, and what is seen.
 
     What is not seen is 0 throughout. A first linear layer makes an embedding of the zeros and ones.
 

@@ -24,6 +24,7 @@ from ..files import check_output
 from ..legible import readable
 from ..pictures import PAPER, to_bytes, write_grid
 from ..plainfiles import write_output
+from .formulas import Formulas
 
 if TYPE_CHECKING:
     from ..use.impute import Completed
@@ -58,14 +59,14 @@ def _is_same(path: Path, source: str) -> bool:
     return found is not None and found.samefile(path)
 
 
-def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
+def write_table(path: Path, columns: Columns, arrays: Arrays, cells: Formulas | None = None) -> None:
     """Write a result with one row per example.
 
-    Arguments: columns, for .csv and .parquet; arrays, all of them for .npz, the first for .npy.
+    Arguments: columns, for .csv and .parquet; arrays, all of them for .npz, the first for .npy; cells, as of `csv`.
     """
     match path.suffix.lower():
         case ".csv":
-            content = csv(columns)
+            content = csv(columns, cells)
         case ".parquet":
             import pyarrow
 
@@ -77,13 +78,17 @@ def write_table(path: Path, columns: Columns, arrays: Arrays) -> None:
     write_output(path, content)
 
 
-def csv(columns: Columns) -> bytes:
-    """Comma-separated text: as many digits as it takes to read the same number back; nothing for None and NaN."""
-    text = io.StringIO()
+def csv(columns: Columns, cells: Formulas | None = None) -> bytes:
+    """Comma-separated text: as many digits as it takes to read the same number back; nothing for None and NaN.
+
+    Arguments: cells, what becomes of texts that begin like formulas, and counts them.
+    """
+    text, cells = io.StringIO(), cells or Formulas()
     rows = writer(text, lineterminator="\n")
-    rows.writerow(columns)
-    cells = ([None if value != value else value for value in column.tolist()] for column in columns.values())
-    rows.writerows(zip(*cells, strict=True))
+    rows.writerow(cells.row(columns))
+    values = ([None if value != value else value for value in column.tolist()] for column in columns.values())
+    has_text = any(column.dtype.kind in "OU" for column in columns.values())
+    rows.writerows(map(cells.row, zip(*values, strict=True)) if has_text else zip(*values, strict=True))
     return readable(text.getvalue()).encode()
 
 
@@ -94,13 +99,13 @@ def _legible(column: np.ndarray) -> np.ndarray:
     return _objects([readable(value) if isinstance(value, str) else value for value in column.tolist()])
 
 
-def write_frame(path: Path, table: Any) -> None:
-    """Write a table of pyarrow as .csv (what is null stays empty) or .parquet."""
+def write_frame(path: Path, table: Any, cells: Formulas | None = None) -> None:
+    """Write a table of pyarrow as .csv (what is null stays empty) or .parquet; cells, as of `csv`."""
     if path.suffix.lower() == ".parquet":
         write_output(path, parquet(table))
     else:
         columns = zip(table.column_names, table.columns, strict=True)
-        write_output(path, csv({name: _as_objects(column.to_pylist()) for name, column in columns}))
+        write_output(path, csv({name: _as_objects(column.to_pylist()) for name, column in columns}, cells))
 
 
 def _as_objects(values: Sequence[Any]) -> np.ndarray:
@@ -141,16 +146,23 @@ def check_picture(path: Path, domain: Domain) -> None:
 
 
 def write_x(
-    path: Path, x: np.ndarray, domain: Domain, names: Names = None, forms: Forms = None, drawn: bool = True
+    path: Path,
+    x: np.ndarray,
+    domain: Domain,
+    names: Names = None,
+    forms: Forms = None,
+    drawn: bool = True,
+    cells: Formulas | None = None,
 ) -> None:
     """Write x [N, *shape] as a square grid, or as arrays with a column per value: the table's own `names`, or x_i.
 
-    Arguments: forms, of a table, how the numbers of its columns are held; drawn, x are draws and no means.
+    Arguments: forms, of a table, how the numbers of its columns are held; drawn, x are draws and no means; cells, as of
+    `csv`.
     """
     if path.suffix.lower() == ".png":
         write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
     else:
-        write_table(path, _columns_of_x(path, x, names, forms, drawn), {"x": brought(x, forms, drawn)})
+        write_table(path, _columns_of_x(path, x, names, forms, drawn), {"x": brought(x, forms, drawn)}, cells)
 
 
 def _columns_of_x(path: Path, x: np.ndarray, names: Names, forms: Forms, drawn: bool) -> Columns:
@@ -161,13 +173,16 @@ def _columns_of_x(path: Path, x: np.ndarray, names: Names, forms: Forms, drawn: 
     return flat("x", x, names, forms, drawn)
 
 
-def write_completed(path: Path, found: Completed) -> None:
-    """Write x with its gaps filled in: a table as it came, arrays with a column x_i per value; M draws numbered."""
+def write_completed(path: Path, found: Completed, cells: Formulas | None = None) -> None:
+    """Write x with its gaps filled in: a table as it came, arrays with a column x_i per value; M draws numbered.
+
+    Arguments: cells, as of `csv`.
+    """
     if found.raw.frame is not None and path.suffix.lower() in (".csv", ".parquet"):
         if found.raw.frame.text is not None and path.suffix.lower() == ".csv":
-            write_output(path, completed_text(found))
+            write_output(path, completed_text(found, cells))
         else:
-            write_frame(path, found.native())
+            write_frame(path, found.native(), cells)
         return
     x = found.arrays()
     draws, rows = len(found.values), len(found.raw.x)
@@ -175,27 +190,32 @@ def write_completed(path: Path, found: Completed) -> None:
     write_table(path, which | flat("x", x.reshape(draws * rows, *found.raw.x.shape[1:])), {"x": x})
 
 
-def completed_text(found: Completed) -> bytes:
+def completed_text(found: Completed, cells: Formulas | None = None) -> bytes:
     """A file of text with its gaps filled in and every other cell as it stands there; M draws below each other.
 
     What stands above the table, or in it and is no row, stays as well.
+
+    Arguments: cells, as of `csv`.
     """
+    formulas = cells or Formulas()
     came, num_rows, several = found.raw.frame.text, len(found.raw.x), len(found.values) > 1
     text = io.StringIO()
     separator = ";" if came.separator == ";" else ","
-    text.writelines(f"{line}\n" for line in came.above if came.separator == separator or not line.startswith("sep="))
+    text.writelines(
+        f"{formulas.cell(line)}\n" for line in came.above if came.separator == separator or not line.startswith("sep=")
+    )
     rows = writer(text, lineterminator="\n", delimiter=separator)
     if came.has_header:
-        rows.writerow([DRAW, *came.titles] if several else came.header)
+        rows.writerow(formulas.row([DRAW, *came.titles] if several else came.header))
     filled = _filled_cells(found)
     for draw in range(len(found.values)):
         row = 0
-        for is_row, cells in came.lines():
+        for is_row, line in came.lines():
             for place, (missing, values) in filled.items() if is_row else ():
                 if missing[row]:
-                    cells[place] = values[draw * num_rows + row]
+                    line[place] = values[draw * num_rows + row]
             row += is_row
-            rows.writerow([draw if is_row else "", *cells] if several else cells)
+            rows.writerow(formulas.row([draw if is_row else "", *line] if several else line))
     return readable(text.getvalue()).encode()
 
 

@@ -26,7 +26,9 @@ def is_open(choices: Choices, data: Data) -> bool:
     return choices.open_model and data.domain.columns is not None
 
 
-def best_family(choices: Choices, data: Data, build: Callable[[Choices], Model], seed: int) -> tuple[Choices, tuple[str, ...]]:
+def best_family(
+    choices: Choices, data: Data, build: Callable[[Choices], Model], seed: int
+) -> tuple[Choices, tuple[str, ...]]:
     """The choices with the family that came farthest in a short try, and the sentence that says what each reached.
 
     Each candidate is trained from its own start for up to 150 updates or 2.5 seconds, and judged by its bound on up to
@@ -56,4 +58,6 @@ def _train(model: Model, data: Data, seed: int) -> None:
 
 def _said(reached: Mapping[str, float], best: str) -> str:
     told = ", ".join(f"{name} {bound:.2f}" for name, bound in reached.items())
-    return Fact(f"Tried shortly, with their bounds on log p(x) in validation: {told}. {best} is taken; --model NAME takes one.")
+    return Fact(
+        f"Tried shortly, with their bounds on log p(x) in validation: {told}. {best} is taken; --model NAME takes one."
+    )

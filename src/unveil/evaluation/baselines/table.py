@@ -16,7 +16,7 @@ BLOCK = 4096  # rows at once
 
 @torch.no_grad()
 def columns_alone(data: Data) -> Baseline:
-    """Π_d p(x_d) over what is observed, each column fitted by itself: frequencies, atoms, logistics between quantiles."""
+    """Π_d p(x_d) over what is observed, each column by itself: frequencies, atoms, logistics between quantiles."""
     started = time.perf_counter()
     p = Columns(data.domain)
     train = data.train.batch(torch.arange(len(data.train))).to("cpu")

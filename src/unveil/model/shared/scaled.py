@@ -87,7 +87,7 @@ class Scaled(Model):
         return torch.ones_like(batch.x) if batch.observed is None else batch.observed.to(batch.x.dtype)
 
     def seen(self, batch: Batch) -> Tensor:
-        """The input of an encoder [B, *seen_shape]: scaled x and, if the model sees it, the mask; of a table its view."""
+        """What an encoder gets, [B, *seen_shape]: scaled x and, if the model sees it, the mask; of a table its view."""
         if self.view is not None:
             found: Tensor = self.view(batch.x, self.mask(batch) > 0)
             return found

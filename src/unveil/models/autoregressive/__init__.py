@@ -2,4 +2,4 @@
 
 from .any_order import AnyOrder as AnyOrder
 from .autoregressive import Autoregressive as Autoregressive
-from .autoregressive import ChainRule as ChainRule
+from .rule import ChainRule as ChainRule

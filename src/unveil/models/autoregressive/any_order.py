@@ -15,7 +15,7 @@ from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Columns, Likelihood, default_likelihood
-from ...model import Drawn, Posterior, groups_of, held, parameters_in
+from ...model import Drawn, Posterior, held, parameters_in
 from ...model.shared.networks import check_sizes
 from ...model.shared.scaled import Scaled
 from ...nn.mlp import perceptron
@@ -115,7 +115,9 @@ class AnyOrder(Scaled):
 
     @property
     def story(self) -> str:
-        return f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, columns in any order, no latents"
+        return (
+            f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, columns in any order, no latents"
+        )
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) over what is observed, [B]."""
@@ -125,11 +127,12 @@ class AnyOrder(Scaled):
     def _log_p_in_order(self, batch: Batch, order: Tensor) -> Tensor:
         """Σ_d log p(x_d|those before it in the order), [B]."""
         seen, total = self.mask(batch) > 0, batch.x.new_zeros(len(batch))
+        x = torch.where(seen, batch.x, 0.0)
         rank = order.argsort()  # [D], the place of each column
         for first, end in zip(self.starts[:-1], self.starts[1:], strict=True):
-            hidden = self._hidden(batch.x, seen & (rank < first))
+            hidden = self._hidden(x, seen & (rank < first))
             for d in order[first:end].tolist():
-                log_p = self._one(hidden, d).log_prob(batch.x[:, d : d + 1]).squeeze(-1)
+                log_p = self._one(hidden, d).log_prob(x[:, d : d + 1]).squeeze(-1)
                 total = total + torch.where(seen[:, d], log_p, 0.0)
         return total
 
@@ -168,7 +171,8 @@ class AnyOrder(Scaled):
         seen = self.mask(batch) > 0
         others = seen.clone()
         others[:, d] = False
-        log_p = self._one(self._hidden(batch.x, others), d).log_prob(batch.x[:, d : d + 1]).squeeze(-1)
+        x = torch.where(seen, batch.x, 0.0)
+        log_p = self._one(self._hidden(x, others), d).log_prob(x[:, d : d + 1]).squeeze(-1)
         return torch.where(seen[:, d], log_p, 0.0)
 
     @torch.no_grad()
@@ -249,7 +253,6 @@ class AnyOrder(Scaled):
         return ()
 
     def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
-        groups_of(z)
         return x
 
     @torch.no_grad()

@@ -108,7 +108,9 @@ class Autoregressive(Conditioned, Scaled):
         check_sizes(width=width, depth=depth)
         if domain.columns is not None:
             if classes_of(condition, num_classes):
-                raise RequestError("model.condition=label came for a table; leave data.label out: a label is a column, too.")
+                raise RequestError(
+                    "model.condition=label came for a table; leave data.label out: a label is a column, too."
+                )
             return AnyOrder.build(domain, width=width, depth=depth, likelihood=likelihood)
         p_x = (likelihood or lookup("likelihood", _own_likelihood(domain)))(domain)
         picked = CHANNELS if domain.is_image else default_width(domain, "mlp")

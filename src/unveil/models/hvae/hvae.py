@@ -76,7 +76,7 @@ class HVAE(Labelled, Scaled):
         self.prior, self.likelihood, self.network = prior, likelihood, network
         self.expect_x(sees_missing)
         self.groups = tuple(f"z{i + 1}" for i in range(num_groups))
-        ends = (self.seen_shape, self.domain.shape, likelihood.params_per_dim)
+        ends = (self.seen_shape, likelihood.feature_shape, likelihood.params_per_dim)
         self.ladder: Ladder = ladder(
             ends, network, inference, num_groups, prior.num_latents, cell, width, depth, num_classes
         )

@@ -50,16 +50,16 @@ class Mixture(Model):
 
     summary = "one discrete latent; log p(x) by enumeration, fitted by EM"
     solves = "all"
-    domains = tuple(COMPONENTS)
+    domains = (*COMPONENTS, "mixed")
     fits_few_data = True
 
     def __init__(
         self, domain: Domain, *, num_components: int = 20, smoothing: float | None = None, floor: float = FLOOR
     ) -> None:
         super().__init__()
-        if domain.kind not in self.domains:
+        if domain.kind not in COMPONENTS:
             raise RequestError(
-                f"mixture has components for {', '.join(sorted(self.domains))} data and x is {domain}.",
+                f"mixture has components for {', '.join(sorted(COMPONENTS))} data and x is {domain}.",
                 "Use the model 'vae', or give data.domain=real.",
             )
         at_least(1, "model.num_components", num_components)
@@ -87,7 +87,10 @@ class Mixture(Model):
         if domain.columns is None:
             return cls(domain, num_components=num_components, smoothing=smoothing, floor=floor)
         if smoothing is not None or floor != FLOOR:
-            raise RequestError("model.smoothing and model.floor came for a table, whose mixture is fitted by gradients; leave them out.")
+            raise RequestError(
+                "model.smoothing or model.floor came for a table, whose mixture is fitted by gradients.",
+                "Leave them out.",
+            )
         return TableMixture.build(domain, num_components=num_components)
 
     @property

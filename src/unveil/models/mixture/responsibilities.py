@@ -1,6 +1,5 @@
 """The posterior of a latent with a few values."""
 
-import torch
 from torch import Tensor
 from torch.distributions import Categorical
 

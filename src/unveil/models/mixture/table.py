@@ -68,14 +68,21 @@ class TableMixture(Model):
 
     @property
     def story(self) -> str:
-        return f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {self.num_components} components"
+        return (
+            f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {self.num_components} components"
+        )
 
     def _log_px_c(self, batch: Batch) -> Tensor:
-        """log p(x|z = c), [B, C]."""
-        return self.likelihood(self.h.unsqueeze(1), batch.observed).log_prob(batch.x).T
+        """log p(x|z = c), [B, C], in float64."""
+        return self.likelihood(self.h.unsqueeze(1), batch.observed).log_prob(batch.x).T.double()
+
+    @property
+    def log_pi(self) -> Tensor:
+        """log π [C], in float64."""
+        return self.logits.double().log_softmax(-1)
 
     def _log_joint(self, batch: Batch) -> Tensor:
-        return self.logits.log_softmax(-1) + self._log_px_c(batch)
+        return self.log_pi + self._log_px_c(batch)
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) = log Σ_c π_c p(x|c), [B], over what is observed."""
@@ -88,13 +95,13 @@ class TableMixture(Model):
         return self.posterior(batch)
 
     def joint(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        log_pz = self.logits.log_softmax(-1)[z[0]].unsqueeze(-1)
+        log_pz = self.log_pi[z[0]].unsqueeze(-1)
         return Terms(log_px_z=picked(self._log_px_c(batch), z[0]), log_pz=log_pz, z=z)
 
     def enumerate(self, batch: Batch) -> Terms:
         """K = C samples, the values of z, with the weights m_c = p(z = c|x)."""
         log_px_c = self._log_px_c(batch)
-        log_pi = self.logits.log_softmax(-1)
+        log_pi = self.log_pi
         log_r = (log_pi + log_px_c).log_softmax(-1).T  # [C, B]
         z = torch.arange(self.num_components, device=log_r.device).unsqueeze(-1).expand(-1, len(batch))
         return Terms(
@@ -108,7 +115,7 @@ class TableMixture(Model):
     @torch.no_grad()
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
         """A temperature below 1 favours the frequent components: p(z) ∝ π^(1/T)."""
-        logits = self.logits.log_softmax(-1) / max(temperature, 1e-6)
+        logits = self.log_pi / max(temperature, 1e-6)
         z = (Categorical(logits=logits, validate_args=False).sample((num_samples,)),)
         return self.decode(z).sample(), z
 

@@ -95,7 +95,7 @@ class VQVAE(Conditioned, Scaled):
         self.expect_x(sees_missing)
         self.quantizer = make_quantizer(quantizer, codebook_size, code_dim, ema, revival)
         self.codebook_size = codebook_size
-        shape, dim, size = self.domain.shape, self.quantizer.dim, {"width": width, "depth": depth}
+        shape, dim, size = likelihood.feature_shape, self.quantizer.dim, {"width": width, "depth": depth}
         self.encoder: nn.Module
         self.decoder: nn.Module
         if self.domain.is_image:
