@@ -454,7 +454,7 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     ),
     fault(
         "percentile-from-the-wrong-end", "use/reference.py",
-        "np.searchsorted(np.sort(self.log_px), log_px)", "np.searchsorted(np.sort(-self.log_px), -log_px)",
+        "100.0 * np.searchsorted(among, log_p", "100.0 - 100.0 * np.searchsorted(among, log_p",
         "tests/runs/test_laws.py::test_a_percentile_is_the_share_of_less_likely_validation_examples",
     ),
     fault(
@@ -948,6 +948,11 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
         "a-gap-ranked-among-whole-rows", "use/masks.py",
         "_scored(run, valid, rows, mask, seed)", "_scored(run, valid, rows, known[0], seed)",
         "tests/use/test_masks.py::test_both_are_log_p_of_the_same_columns",
+    ),
+    fault(
+        "columns-left-out-in-silence", "output/columns_table.py",
+        "for name, why in table.left_out.items()", "for name, why in ()",
+        "tests/cli/test_columns_table.py::test_a_dry_run_says_what_each_column_is_taken_for",
     ),
 )
 # fmt: on

@@ -104,8 +104,8 @@ def _scored(run: RunStore, split: Split, rows: NDArray[np.int64], mask: Mask, se
 def _said(num_gaps: int, num_rows: int, num_masks: int, moved: int, without: int) -> tuple[str, ...]:
     patterns = "1 pattern" if num_masks == 1 else f"{num_masks:,} patterns"
     told = (
-        f"{num_gaps:,} of {num_rows:,} rows have gaps, in {patterns}: each is ranked among validation examples of which "
-        "the same columns are taken."
+        f"{num_gaps:,} of {num_rows:,} rows have gaps, in {patterns}: each is ranked among validation examples of "
+        "which the same columns are taken."
     )
     fewer = f" {moved:,} of a rare pattern are ranked by fewer of their columns." if moved else ""
     none = f" {without:,} have no percentile: fewer than {FEW} examples have their columns." if without else ""
