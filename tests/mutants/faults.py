@@ -950,6 +950,16 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
         "tests/use/test_masks.py::test_both_are_log_p_of_the_same_columns",
     ),
     fault(
+        "conditions-of-which-one-is-enough", "use/where.py",
+        "np.logical_and.reduce(", "np.logical_or.reduce(",
+        "tests/use/test_where.py::test_rejection_leaves_what_a_free_draw_would_have_had",
+    ),
+    fault(
+        "equality-by-drawing-it", "use/where.py",
+        "seen[:, c.column] = c.code, True", "seen[:, c.column] = c.code, False",
+        "tests/use/test_where.py::test_given_a_level_the_others_come_as_often_as_the_model_says",
+    ),
+    fault(
         "columns-left-out-in-silence", "output/columns_table.py",
         "for name, why in table.left_out.items()", "for name, why in ()",
         "tests/cli/test_columns_table.py::test_a_dry_run_says_what_each_column_is_taken_for",
