@@ -1,20 +1,16 @@
 """What finds odd examples: −log p(x) alone, or the oddity of `unveil score --oddity`.
 
-    python bench/oddities.py pictures                     planted among 300 test pictures of CIFAR-10
-    python bench/oddities.py pictures train.steps=150     with other settings of the fit, which takes three minutes
-    python bench/oddities.py pictures RUN                 with a run that is there already
-    python bench/oddities.py tables                       three ADBench tables: AUROC
-    python bench/oddities.py                              both
+    python bench/oddities.py                     planted among 300 test pictures of CIFAR-10
+    python bench/oddities.py train.steps=150     with other settings of the fit, which takes three minutes
+    python bench/oddities.py RUN                 with a run that is there already
 
-Pictures: where each planted picture stands among the 300, as the share of them (in %) that are likelier, and less odd.
-Tables: half of the normal rows (at most 2,000) to train on; of the others at most 1,000, and all anomalies, are ranked.
-Data is read from $UNVEIL_DATA.
+Where each planted picture stands among the 300, as the share of them (in %) that are likelier, and less odd. Odd rows
+of tables are measured by odd_rows.py. Data is read from $UNVEIL_DATA.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -22,15 +18,12 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.metrics import roc_auc_score
 
 import unveil
 
 Array = np.ndarray
 PHOTOS, SIZE = 300, 32
 CHANGED = (500, 501, 502)  # test pictures that are planted changed
-TABLES = ("thyroid", "cardio", "mammography")
-SEEDS = (0, 1, 2)
 COLOURS = {
     "magenta": (255, 0, 255), "red": (255, 0, 0), "black": (0, 0, 0), "white": (255, 255, 255),
     "grey": (128, 128, 128), "brown": (120, 110, 90),
@@ -42,9 +35,6 @@ def fitted(source: str | Array, seed: int = 0, keys: Mapping[str, str] | None = 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return unveil.fit(source, out=out, seed=seed, show=False, options=dict(keys or {}))
-
-
-# -- pictures ---------------------------------------------------------------------------------------------------------
 
 
 def planted(photos: Array) -> dict[str, Array]:
@@ -84,42 +74,6 @@ def pictures(run: unveil.Run) -> list[tuple[str, ...]]:
     return [("planted", "by −log p(x)", "by oddity", "odd by"), *rows]
 
 
-# -- tables -----------------------------------------------------------------------------------------------------------
-
-
-def adbench(name: str) -> tuple[Array, Array]:
-    """x [N, D] and y [N], 1 for an anomaly."""
-    with np.load(Path(os.environ["UNVEIL_DATA"]) / "adbench" / f"{name}.npz") as found:
-        return found["X"].astype(np.float64), found["y"].astype(np.int64)
-
-
-def split(x: Array, y: Array, seed: int) -> tuple[Array, Array, Array]:
-    """Half of the normal rows to train on, without columns that hardly change; others and all anomalies to rank."""
-    normal = np.random.default_rng(seed).permutation(np.flatnonzero(y == 0))
-    half = len(normal) // 2
-    train, rest = normal[: min(half, 2000)], np.concatenate([normal[half:][:1000], np.flatnonzero(y == 1)])
-    varied = [np.unique(column, return_counts=True)[1].max() < 0.99 * len(train) for column in x[train].T]
-    return x[train][:, varied], x[rest][:, varied], y[rest]
-
-
-def auroc(name: str, seed: int, keys: Mapping[str, str]) -> tuple[float, float]:
-    """Of −log p(x) and of oddity."""
-    train, rest, wrong = split(*adbench(name), seed)
-    run = fitted(train, seed, {"data.domain": "real", **keys})
-    scores = unveil.Run.load(run.path, data=train).score(rest, oddity=True)
-    return tuple(float(roc_auc_score(wrong, np.nan_to_num(v, posinf=1e30))) for v in (-scores.log_px, scores.oddity))
-
-
-def tables(keys: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """A row per table: the mean AUROC over seeds, by −log p(x) and by oddity."""
-    rows = []
-    for name in TABLES:
-        found = np.array([auroc(name, seed, keys) for seed in SEEDS])
-        print(name, found.round(4).tolist(), flush=True)
-        rows.append((name, *(f"{value:.4f}" for value in found.mean(0))))
-    return [("table", "by −log p(x)", "by oddity"), *rows]
-
-
 def show(rows: list[tuple[str, ...]]) -> None:
     """A Markdown table."""
     head, *rest = rows
@@ -129,16 +83,12 @@ def show(rows: list[tuple[str, ...]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("pictures", "tables", "both"), default="both")
     parser.add_argument("words", nargs="*", help="a run of cifar10, and KEY=VALUE settings of fits")
     given = parser.parse_args()
     keys = dict(word.split("=", 1) for word in given.words if "=" in word)
     runs = [word for word in given.words if "=" not in word]
-    if given.what in ("pictures", "both"):
-        budget = {} if {"train.minutes", "train.steps", "train.epochs"} & set(keys) else {"train.minutes": "3"}
-        show(pictures(unveil.Run.load(runs[0]) if runs else fitted("cifar10", keys=keys | budget)))
-    if given.what in ("tables", "both"):
-        show(tables(keys))
+    budget = {} if {"train.minutes", "train.steps", "train.epochs"} & set(keys) else {"train.minutes": "3"}
+    show(pictures(unveil.Run.load(runs[0]) if runs else fitted("cifar10", keys=keys | budget)))
 
 
 if __name__ == "__main__":

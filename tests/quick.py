@@ -25,6 +25,12 @@ from unveil.report import write_report
 
 PLAIN = {"train.threads": 1, "train.precision": "float32", "train.compile": False}  # nothing is timed
 QUICK = PLAIN | {"evaluation.num_samples": 10, "evaluation.baselines": "none"}
+NETWORK: dict[str, Any] = {  # the arguments of an estimator that is a network without a linear start
+    "latent": 1, "prior": "standard_normal", "steps": 2, "options": {
+        "data.domain": "real", "model.network": "plain", "model.width": 8, "train.valid_every": 2,
+        "evaluation.num_samples": 2,
+    },
+}  # fmt: skip
 PLAIN_KEYS = {key.replace(".", "__"): value for key, value in PLAIN.items()}  # for `unveil.fit`
 PLAIN_WORDS, WORDS = (tuple(f"{key}={str(value).lower()}" for key, value in o.items()) for o in (PLAIN, QUICK))
 

@@ -493,7 +493,7 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
         "tests/evaluation/test_findings.py::test_of_its_own_data_a_run_is_judged_on_what_was_not_trained_on",
     ),
     fault(
-        "a-unit-of-nothing", "use/oddity.py",
+        "a-unit-of-nothing", "use/units.py",
         "if not differ(known):", "if not len(known):",
         "tests/use/test_oddity.py::test_a_unit_is_where_the_oddest_twentieth_begins",
     ),
@@ -535,7 +535,32 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     fault(
         "too-likely-is-not-odd", "use/oddity.py",
         'yield Measure.of("log p(x) low", "log p(x) high",', 'yield Measure.of("log p(x) low", "",',
-        "tests/use/test_oddity.py::test_oddity_is_the_farthest_of_its_measures",
+        "tests/use/test_oddity.py::test_a_picture_that_is_too_likely_is_odd",
+    ),
+    fault(
+        "a-known-row-is-its-own-neighbour", "use/knownrows.py",
+        "np.where(known, found[:, 1], found[:, 0])", "found[:, 0]",
+        "tests/use/test_knownrows.py::test_a_known_row_is_compared_with_the_others",
+    ),
+    fault(
+        "codes-of-categories-as-numbers", "use/knownrows.py",
+        'return columns is not None and columns[d].kind == "category"', "return False",
+        "tests/use/test_knownrows.py::test_a_rare_level_is_odd_whatever_its_code",
+    ),
+    fault(
+        "what-is-missing-is-far-out", "use/knownrows.py",
+        "np.where(seen[:, d], tail(x[:, d], np.sort(known)) ** 2, 0)", "tail(x[:, d], np.sort(known)) ** 2",
+        "tests/use/test_knownrows.py::test_gaps_are_neither_near_nor_far",
+    ),
+    fault(
+        "far-out-on-one-side-alone", "use/knownrows.py",
+        "np.maximum(upper_tail(values, known), upper_tail(-values, -known[::-1]))", "upper_tail(values, known)",
+        "tests/use/test_knownrows.py::test_far_out_is_far_on_either_side_and_beyond_the_last",
+    ),
+    fault(
+        "likelier-rows-in-the-order-of-tables", "use/oddity.py",
+        "np.maximum(surprises(-values, -usual) - 1, 0)", "np.maximum(surprises(-values, -usual), 0)",
+        "tests/use/test_oddity.py::test_oddity_of_a_row_is_the_farthest_of_its_measures",
     ),
     fault(
         "the-worst-of-four-predictions", "use/complexity.py",
@@ -975,6 +1000,49 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
         "tests/cli/test_columns_table.py::test_a_dry_run_says_what_each_column_is_taken_for",
     ),
 )
+
+ESTIMATORS = (  # what scikit-learn's checks do not see
+    fault(
+        "weights-ignored", "sklearn/splits.py",
+        "    if weights is None:", "    if True:",
+        "tests/sklearn/test_weights.py::test_the_density_goes_where_the_weight_is",
+    ),
+    fault(
+        "held-out-rows-unweighed", "sklearn/splits.py",
+        "valid=_weighed(data.valid, weights, seed))", "valid=data.valid)",
+        "tests/sklearn/test_weights.py::test_the_split_counts_rows_as_they_weigh",
+    ),
+    fault(
+        "rows-of-no-weight-kept", "sklearn/base.py",
+        "kept = np.flatnonzero(weights)", "kept = np.arange(len(weights))",
+        "tests/sklearn/test_weights.py::test_a_row_of_weight_zero_is_as_if_it_were_not_there",
+    ),
+    fault(
+        "test-rows-wasted", "sklearn/splits.py",
+        "train = _joined(data.train, data.test)", "train = data.train",
+        "tests/sklearn/test_model.py::test_rows_that_nothing_judges_train",
+    ),
+    fault(
+        "a-model-in-the-pickle", "sklearn/base.py",
+        'state.pop("_opened", None)', 'state.get("_opened")',
+        "tests/sklearn/test_pickles.py::test_a_pickle_names_the_estimator_and_nothing_else_of_ours",
+    ),
+    fault(
+        "files-of-a-pickle-anywhere", "sklearn/packs.py",
+        "if strange := sorted(set(files) - set(FILES)):", "if strange := []:",
+        "tests/sklearn/test_pickles.py::test_a_pickle_that_was_changed_is_refused_and_writes_nothing_elsewhere",
+    ),
+    fault(
+        "odd-by-a-share-of-training-scores", "sklearn/model.py",
+        "if share is not None or len(scores) < FEW:", "if len(scores) < FEW:",
+        "tests/sklearn/test_model.py::test_the_share_of_odd_rows_is_as_it_was_asked_for",
+    ),
+    fault(
+        "a-key-given-twice", "sklearn/base.py",
+        "if twice := sorted(set(options) & set(own)):", "if twice := []:",
+        "tests/sklearn/test_model.py::test_what_is_wrong_is_refused_in_fit",
+    ),
+)
 # fmt: on
 
-MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *TABLES)
+MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *TABLES, *ESTIMATORS)

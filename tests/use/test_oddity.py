@@ -19,7 +19,8 @@ from unveil.cli import main
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.use.complexity import bits_per_value, is_compressible
-from unveil.use.oddity import Measure, likelihoods, tails
+from unveil.use.oddity import Judge, Measure
+from unveil.use.units import likelihoods, surprises, tails
 
 RNG = np.random.default_rng(0)
 SMALL: dict[str, Any] = {"model__width": 32, "steps": 80}
@@ -72,24 +73,46 @@ def test_a_rows_oddity_is_the_same_wherever_it_stands(run: Run) -> None:
     np.testing.assert_array_equal(one.odd_by[order], other.odd_by)
 
 
-def test_oddity_is_the_farthest_of_its_measures(table: Run) -> None:
-    new, data = TABLE[300:].copy(), table.data
+def test_a_picture_that_is_too_likely_is_odd(run: Run) -> None:
+    usual = run.store.scores("valid")
+    likely = np.median(usual) + 40 * np.ptp(usual)
+    found = Judge.of(run.store)(run.data.valid.head(2), np.array([likely, np.median(usual)]))
+    assert found.by[0] == "log p(x) high" and found.value[0] > 20 and found.percentile[0] == 100
+    assert found.by[1] != "log p(x) high"
+
+
+def test_oddity_of_a_row_is_the_farthest_of_its_measures(table: Run) -> None:
+    data = table.data
+    known = np.concatenate([split.x.numpy() for split in (data.train, data.valid, data.test)]).astype(np.float64)
+    new = TABLE[300:].copy()
     new[5] += 8
-    new[6] = TABLE[:300].mean(0)  # likelier than nearly all
+    new[6, 2] = 40  # no row is as far out in this column
+    new[7] = known[0]  # a row that is known
     scores = table.score(new, oddity=True)
-
-    def fifth(x: np.ndarray) -> np.ndarray:
-        z, among = (np.asarray(table.encode(given), np.float64) for given in (x, data.train.x.numpy()))
-        return np.sort(np.linalg.norm(z[:, None] - among, axis=-1), axis=1)[:, 4]
-
+    far, tail = (surprises(*pair) for pair in zip(_by_hand(new, known), _by_hand(known, known), strict=True))
     usual = table.store.scores("valid")
-    low, middle, high = np.quantile(usual, (0.05, 0.5, 0.95))
-    likely = np.maximum(middle - scores.log_px, scores.log_px - high) / (middle - low)
-    usual = fifth(data.valid.x.numpy())
-    far = (fifth(new) - np.median(usual)) / (np.quantile(usual, 0.95) - np.median(usual))
-    np.testing.assert_allclose(scores.oddity, np.maximum(np.maximum(likely, far), 0), rtol=1e-3, atol=1e-5)
-    assert (likely[6], scores.odd_by[6]) == (pytest.approx(scores.oddity[6], rel=1e-3), "log p(x) high")
-    assert scores.oddity.argmax() == 5 and scores.odd_by[5] in ("log p(x) low", "far from training in z")
+    unlikely = np.maximum(surprises(-scores.log_px, -usual) - 1, 0)
+    np.testing.assert_allclose(scores.oddity, np.maximum(np.maximum(far, tail), unlikely), rtol=1e-3, atol=1e-4)
+    assert scores.oddity[[5, 6]].min() > np.delete(scores.oddity, [5, 6]).max()
+    assert scores.odd_by[6] in ("far from known rows", "far out in columns", "log p(x) low")
+    assert scores.odd_by[7] != "far from known rows" or far[7] > tail[7]
+
+
+def _by_hand(x: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distance [N] to the nearest row of `known` that is another, and the tails of columns [N]."""
+    spread = known.std(0)
+    variances, turn = np.linalg.eigh(np.cov((known / spread).T) + 1e-3 * np.eye(x.shape[1]))
+    a, b = (rows / spread @ (turn * variances**-0.25) for rows in (x, known))
+    apart = np.linalg.norm(a[:, None] - b, axis=-1)
+    apart[apart < 1e-6] = np.inf
+    higher = ((known > x[:, None]) + 0.5 * (known == x[:, None])).sum(1)
+    tails = np.maximum(*(-np.log((n + 0.5) / (len(known) + 1)) for n in (higher, len(known) - higher)))
+    for side in (1, -1):
+        ends = side * known
+        begin = np.quantile(ends, 0.9, axis=0)
+        excess = np.array([c[c > q].mean() - q for c, q in zip(ends.T, begin, strict=True)])
+        tails += np.maximum(side * x - ends.max(0), 0) / excess
+    return apart.min(1), np.sqrt((np.maximum(tails - np.log(2), 0) ** 2).sum(1))
 
 
 def test_a_unit_is_where_the_oddest_twentieth_begins() -> None:
@@ -101,6 +124,14 @@ def test_a_unit_is_where_the_oddest_twentieth_begins() -> None:
     np.testing.assert_allclose(tails(np.array([3.0, 5.0, 1.0]), nearly), [0, 2, -2])
     for none in (np.full(9, 3.0), np.full(9, 3.0) + 1e-8 * np.arange(9), np.ones(1), np.full(3, np.nan)):
         assert np.isnan(tails(np.array([3.0, 4.0, -np.inf]), none)).all()  # nothing says how far is far
+
+
+def test_a_surprise_is_1_where_a_twentieth_is_as_high_and_goes_on_by_the_mean_excess() -> None:
+    usual = np.random.default_rng(0).exponential(2.0, 100_000)
+    expected = np.array([1.0, 2.0, 3.0, 10.0, np.inf])
+    np.testing.assert_allclose(surprises(-2 * np.log(0.05) * expected, usual), expected, rtol=0.05)
+    assert np.isnan(surprises(np.array([1.0, 2.0]), np.ones(5))).all()
+    assert np.isnan(surprises(np.array([np.nan]), usual)).all()
 
 
 def test_too_likely_is_counted_in_the_nats_of_the_lower_tail() -> None:

@@ -31,6 +31,7 @@ OWN_TEXT = 0.4  # different texts to a value, from which on a column is text and
 FEW_ROWS = 20  # texts that may differ from each other by chance
 MOST_CELLS = 2**31  # between the least and the greatest: more say that no resolution is visible
 MOST_DECIMALS = 9
+MOST_STEPS, UNEVEN = 1e6, 1e-3  # even steps between the least and the greatest; how far off one may be, in steps
 COUNTED = 1000  # whole numbers from 0 to below this count something
 FEW_NUMBERS = 20  # different numbers up to which each that comes twice is an atom
 OFTEN, AT_LEAST, ABOVE = 0.01, 10, 3.0  # share and number of rows with an atom, and times what is usual of a number
@@ -105,18 +106,22 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
         raise RequestError(f"data.kinds takes {name} as {asked}, and it holds {seen[seen != np.rint(seen)][0]:g}.")
     if asked == "count" and seen.min() < 0:
         raise RequestError(f"data.kinds takes {name} as count, and it holds {seen.min():g}.")
-    if decimals is None and asked == "decimal":
+    if decimals is None and asked == "decimal" and not even_steps(distinct)[1]:
         raise RequestError(
             f"data.kinds takes {name} as decimal, and its numbers have no last digit in common; take real."
         )
-    cells = distinct if decimals is None else np.rint(distinct * 10.0**decimals)
+    base, step = even_steps(distinct) if decimals is None and asked in ("", "decimal") else (0.0, 0.0)
+    if step:
+        decimals, cells = 0, np.rint((distinct - base) / step)
+    else:
+        cells = distinct if decimals is None else np.rint(distinct * 10.0**decimals)
     middle = cells[np.searchsorted(counts.cumsum(), counts.sum() / 2)]
     origin = float(middle) if decimals is None else int(middle)
     is_wide = decimals is None or float(np.abs(cells).max()) >= 2**24
     origin = (origin if _is_far(cells, float(origin)) else 0.0) if decimals is None else (origin if is_wide else 0)
     codes = (cells - origin).astype(np.float32)
     atoms = _atoms(codes, counts, most_atoms(num_columns), decimals is None)
-    kind: Kind = "real" if decimals is None else "decimal" if decimals else "whole"
+    kind: Kind = "real" if decimals is None else "decimal" if decimals or step else "whole"
     if kind == "whole" and seen.min() == 0 and seen.max() < COUNTED:
         kind = "count"
     kind = cast(Kind, asked) if asked in ("count", "whole", "decimal") else kind
@@ -124,14 +129,33 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
         codes, atoms, origin = codes + np.float32(origin), tuple(atom + origin for atom in atoms), 0
     why = {
         "real": "no last digit is to be seen",
-        "decimal": f"{decimals} decimal" + "s" * (decimals != 1),
+        "decimal": f"steps of {step:.4g}" if step else f"{decimals} decimal" + "s" * (decimals != 1),
         "whole": "whole numbers",
         "count": "whole numbers from 0 up",
     }.get(kind, kind)
     return Column(
         name, kind, "as asked" if asked else why, (), decimals or 0, origin, atoms, float(codes.min()),
-        float(codes.max()), dtype, missing=gaps,
+        float(codes.max()), dtype, missing=gaps, step=step, base=base,
     )  # fmt: skip
+
+
+def even_steps(distinct: Array) -> tuple[float, float]:
+    """(the least, the distance) of rising numbers that all lie at even distances; (0, 0) of others.
+
+    So are recorded numbers that were scaled afterwards: ages as shares of the oldest, or in standard deviations.
+    """
+    values = distinct.astype(np.float64)
+    if len(values) < 2 or values.dtype.kind != "f":
+        return 0.0, 0.0
+    gaps = np.diff(values)
+    spread = values[-1] - values[0]
+    count = spread / gaps.min()
+    if not np.isfinite(count) or count > MOST_STEPS:
+        return 0.0, 0.0
+    step = spread / np.rint(count)
+    places = (values - values[0]) / step
+    is_even = bool((np.abs(places - np.rint(places)) < UNEVEN).all())
+    return (float(values[0]), float(step)) if is_even else (0.0, 0.0)
 
 
 def dates_column(name: str, values: Array, dtype: str, written: str, asked: str, num_columns: int) -> Column | str:

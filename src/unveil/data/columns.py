@@ -28,6 +28,8 @@ class Column:
         why: what it was taken for that kind for, in words.
         levels: of categories, ordinals and yes/no, as text, in the order of their codes.
         decimals: of numbers, digits after the point; a cell is 10^−decimals wide.
+        step: of numbers that lie at even distances but at no decimals, that distance; 0 of others.
+        base: the number whose cell is counted from, where there is a step.
         origin: of numbers and dates, the cell (of real ones the value) that is 0 in x.
         atoms: codes that come so often that each has a probability of its own.
         low, high: the least and the greatest code that came.
@@ -52,6 +54,8 @@ class Column:
     written: str = ""
     missing: float = 0.0
     gaps: tuple[str, ...] = ()
+    step: float = 0.0
+    base: float = 0.0
 
     @property
     def domain(self) -> ColumnDomain:
@@ -85,6 +89,8 @@ class Column:
             return (cells - self.origin).astype(np.float32), []
 
     def _cells(self, values: Array) -> Array:
+        if self.step:
+            return np.rint((values.astype(np.float64) - self.base) / self.step)
         if values.dtype.kind in "iu" and self.decimals == 0:
             return values
         return np.rint(values.astype(np.float64) * 10.0**self.decimals)
@@ -103,6 +109,8 @@ class Column:
         cells = np.rint(wide).astype(np.int64) + int(self.origin)
         if self.kind == "date":
             return cells.astype(f"datetime64[{self.unit}]")
+        if self.step:
+            return self.base + self.step * cells
         return cells if self.decimals == 0 else np.round(cells / 10.0**self.decimals, self.decimals)
 
     def mean_values(self, codes: Array) -> Any:
@@ -110,7 +118,7 @@ class Column:
         if not self.is_number or self.kind == "real":
             return self.values(codes)
         wide = np.asarray(codes, np.float64) + float(self.origin)
-        return wide / 10.0**self.decimals
+        return self.base + self.step * wide if self.step else wide / 10.0**self.decimals
 
     def brought(self, codes: Array, drawn: bool) -> Array:
         """The codes of numbers as numbers, draws with the digits of the column; of levels and dates as they are."""
@@ -131,7 +139,7 @@ class Column:
             return list(values)
         if self.kind == "date":
             return [written_date(value, self.written, self.unit) for value in values]
-        if self.kind == "real":
+        if self.kind == "real" or self.step:
             return [repr(float(np.float32(value))) if value else "0" for value in values]
         return [written_number(value, self.decimals, self.written == "padded") for value in values.tolist()]
 
@@ -168,7 +176,7 @@ class Table:
     @property
     def fingerprint(self) -> str:
         """What the codes stand for, as text."""
-        return repr([(c.name, c.kind, c.levels, c.decimals, c.origin, c.unit) for c in self.columns])
+        return repr([(c.name, c.kind, c.levels, c.decimals, c.origin, c.unit, c.step, c.base) for c in self.columns])
 
     def to_json(self) -> dict[str, Any]:
         return {"columns": [column.to_json() for column in self.columns], "left_out": dict(self.left_out)}

@@ -21,7 +21,7 @@ from ..runs.store import RESULT, RunStore
 from ..use.reference import scored
 from .events import Event, Finished, Working
 from .place import placed
-from .signals import stop_requests
+from .signals import StopRequests, stop_requests
 from .trainer import Trainer
 
 Report = Callable[[RunStore], object]  # writes the page of a finished run
@@ -40,6 +40,15 @@ def carry_out(run: RunStore, report: Report, problem: Any = None, model: Model |
             if not run.is_finished or run.standing.changed:
                 yield from _judge(run, placed(run.data, run.device))
         yield from _report(run, report)
+
+
+def trained(run: RunStore, problem: Any = None, model: Model | None = None) -> RunStore:
+    """Train a new run to its weights, as part of a caller's own work: it saves no states, and minds no signals."""
+    less = "Give it more, or a smaller train.batch_size or model.width."
+    with within_memory("this fit", less), threads(run.phase.threads):
+        for _ in Trainer(run, placed(run.data, run.device), model, problem, saves=False).train(StopRequests()):
+            pass
+    return run
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ..settings.choices import Choices
 
 
 def as_numbers(choices: Choices, source: Any) -> tuple[Choices, tuple[str, ...]]:
-    """The choices with a table read as real numbers where the model or the likelihood takes no mixed columns; a sentence."""
+    """The choices, a table being read as real numbers where a part takes no mixed columns, and a sentence."""
     asked = {kind: choices.names[kind] for kind in ("model", "likelihood") if kind in choices.names}
     own = next((name for kind, name in asked.items() if _takes_no_mixed(kind, name)), "")
     if not own or choices.data.domain != "auto" or choices.data.kinds or not _is_table(source):

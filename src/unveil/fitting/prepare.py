@@ -1,7 +1,7 @@
 """From a source to a fit that is resolved: the data is read, the model built, a few steps timed; nothing is written."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from ..settings.choices import Choices, choose
 from ..settings.keys import PARTS
 from ..settings.options import DataOptions, TrainOptions
 from ..train.loop import initialise
-from .carry_out import Report, carry_out
+from .carry_out import Report, carry_out, trained
 from .classes import said_of_classes
 from .events import Event
 from .explain import explain
@@ -70,6 +70,10 @@ class Fitting:
         run = self.start()
         yield from carry_out(run, report, problem=self.plan.problem, model=self.model)
 
+    def trained(self) -> RunStore:
+        """Train, and neither judge nor report: for a caller that keeps the model alone."""
+        return trained(self.start(), self.plan.problem, self.model)
+
 
 def prepare(
     source: Any,
@@ -82,6 +86,7 @@ def prepare(
     z: Any = None,
     options: Mapping[str, Any] | None = None,
     started: float | None = None,
+    arrange: Callable[[Data], Data] = lambda data: data,
     **keys: Any,
 ) -> Fitting:
     """Resolve a fit: read the data, build the model, time a few steps. Writes nothing.
@@ -97,6 +102,7 @@ def prepare(
         z: [N, D] known latents, NaN in the rows where they are not known; see the objective elbo.
         options: {"model.latent": 16, …}; `keys` are the same with a double underscore for the dot.
         started: `time.perf_counter()` when the command began, for --minutes.
+        arrange: makes other splits of the same rows, for a caller that judges nothing or weighs rows.
     """
     started = time.perf_counter() if started is None else started
     at_least(0, "The seed", seed)
@@ -109,6 +115,7 @@ def prepare(
     choices, numbers = as_numbers(choices, source)
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
         data = load(source, y=y, z=z, **vars(choices.data))
+        data = arrange(data)
     goal = choices.objective() if isinstance(objective, str) else objective
     built, told = _build(model, choices, data, goal, seed, device)
     if built.solves == "all" and "objective" in asked | _named("objective", objective):

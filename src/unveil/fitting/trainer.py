@@ -56,11 +56,14 @@ class Trainer:
 
     Each stage goes on from the best weights of the one before, with a new optimiser, learning rate and average; bounds
     of two objectives cannot be compared, so "best" starts anew. Steps are counted over all stages as planned.
+
+    Arguments: saves, whether a kill is to lose nothing; what nobody will go on with waits for no disk.
     """
 
     state: TrainState  # of the present stage
 
-    def __init__(self, run: RunStore, data: Data, model: Model | None, problem: Any) -> None:
+    def __init__(self, run: RunStore, data: Data, model: Model | None, problem: Any, saves: bool = True) -> None:
+        self.saves = saves
         self.run, self.data, self.stages, self.index = run, data, run.stages(), 0
         looked_at = run.phase.valid_examples
         self.valid = data.valid if looked_at is None else data.valid.spread(looked_at)
@@ -192,6 +195,8 @@ class Trainer:
         self.run.log({**where, **values, "time": {"at": round(time.time(), 3)}})
 
     def _save(self) -> None:
+        if not self.saves:
+            return
         values = {
             "phase": self.number,
             "run": self.run.identity,

@@ -177,7 +177,7 @@ def _log_odds(many: Tensor, others: Tensor) -> Tensor:
 
 def _spread_out(y: Tensor, seen: Tensor, M: int) -> tuple[Tensor, Tensor]:
     """M places [M, D] at even quantiles of the columns of y [N, D], and log of the scales that join them."""
-    if not y.shape[1]:  # a table of levels alone
+    if not y.shape[1]:  # all columns have levels
         return y.new_zeros(M, 0), y.new_zeros(M, 0)
     held = torch.where(seen, y, torch.nan)
     at = (torch.arange(M, dtype=y.dtype, device=y.device) + 0.5) / M

@@ -46,8 +46,8 @@ class Model(nn.Module, ABC):
         groups: the names of the L latent groups, top last.
         gives: facts of the built model, out of log_w, joint, rsample, pathwise (z with an exact gradient),
             conditionals (any value given any others), straight_through (z is discrete, and the gradient of what is
-            decoded from it passes to the encoder as if it were not), split_q, kl, marginals, enumerate, exact, layers (it can be cut into T steps), flow (it has a
-            probability-flow ODE).
+            decoded from it passes to the encoder as if it were not), split_q, kl, marginals, enumerate, exact, layers
+            (it can be cut into T steps), flow (it has a probability-flow ODE).
         solves: "nothing", "some" (a few parameters have a closed form, refreshed once an epoch) or "all" (a training
             step is one pass of exact coordinate ascent, such as EM, over the training set).
         compiles: whether torch's compiler is tried on it.

@@ -433,8 +433,11 @@ class RunStore:
             self._metrics.unlink(missing_ok=True)
 
     def write_pack(self, out: Path, pack: Mapping[str, Any]) -> None:
-        """Write what encode, score, sample and decode need into a new folder, and pack.json beside it."""
-        for name in (WEIGHTS, SCORES):
+        """Write what encode, score, sample and decode need into a new folder, and pack.json beside it.
+
+        Scores are written where the run has any: they rank new rows, and are needed for nothing else.
+        """
+        for name in filter(lambda name: (self.path / name).is_file(), (WEIGHTS, SCORES)):
             write_atomic(out / name, read_plain(self.path / name))
         if not self._standing(out).agrees:  # another process has written one of them in the meantime
             raise RequestError(f"{self.path} holds scores of other weights than its own.", self._completed)

@@ -73,8 +73,7 @@ def encoded(
     """
     require_latents(run.model, "Encoding")
     if is_coded(run.model):
-        codes = _codes(run.model, split)
-        return Encoding(codes.numpy(), None, _numbered(("code",), (codes.shape[1],)), notes, files)
+        return Encoding(_codes(run.model, split).numpy(), None, names_of(run.model), notes, files)
     moments = posterior_moments(run.model, split, expected=True, alone=alone)
     moments = moments or _drawn_moments(run.model, split, alone)
     if moments is None:
@@ -82,10 +81,17 @@ def encoded(
             f"The latents of a {run.config.model_name} have no posterior mean, so x cannot be encoded.",
             "Use a model with continuous latents, such as vae or linear_gaussian.",
         )
-    sizes = [group[0].numel() for group in prior_draw(run.model)]
-    groups = ("z",) if len(sizes) == 1 else run.model.groups
     mean, stddev = (finite(moment, "Encodings").numpy() for moment in moments)
-    return Encoding(mean, stddev, _numbered(groups, sizes), notes, files)
+    return Encoding(mean, stddev, names_of(run.model), notes, files)
+
+
+def names_of(model: Model) -> tuple[str, ...]:
+    """The names of the latents, as an `Encoding` has them."""
+    require_latents(model, "Encoding")
+    sizes = [group[0].numel() for group in prior_draw(model)]
+    if is_coded(model):
+        return _numbered(("code",), (sum(sizes),))
+    return _numbered(("z",) if len(sizes) == 1 else model.groups, sizes)
 
 
 def is_coded(model: Model) -> bool:

@@ -297,8 +297,8 @@ def _weighted_mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor)
     for first in range(0, len(w), chunk):
         some = tuple(g[first : first + chunk] for g in z)
         p = model.decode(some, model.draw_label(batch, some))
-        part = w[first : first + chunk].to(batch.x.dtype)
-        found = tuple(torch.einsum("kb,kb...->b...", part, each) for each in pooled(p, batch.x, seen))
+        part = w[first : first + chunk]  # float64, where some models decode in float32 and some in float64
+        found = tuple(torch.einsum("kb,kb...->b...", part.to(m.dtype), m) for m in pooled(p, batch.x, seen))
         total = tuple(a + b for a, b in zip(total, found, strict=True)) if total else found
     return from_pooled(p, total, batch.x, seen)
 

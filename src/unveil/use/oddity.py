@@ -1,6 +1,8 @@
-"""How odd x is: the farthest that log p(x), the distance to training or the compressed size lies from the usual.
+"""How odd x is: the farthest that one of several measures lies from the usual.
 
-log p(x) alone does not find every odd example: what is simpler than all of training can be likelier than any of it.
+log p(x) alone does not find every odd example. Of pictures, what is simpler than all of training can be likelier than
+any of it; they have the distance in z and the compressed size beside it. Of a table, log p hangs on the columns that
+repeat their values; rows have the distance to the nearest known row and the tails of columns beside it.
 """
 
 from __future__ import annotations
@@ -15,54 +17,15 @@ from ..data import Split
 from ..runs.store import RunStore
 from .complexity import bits_per_value, is_compressible
 from .embeddings import Embeddings, has_embeddings
+from .knownrows import KnownRows, is_table
 from .reference import Reference
 from .show import batch_x
+from .units import likelihoods, surprises, tails
 
 Array = NDArray[np.float64]
-TAIL = 0.05  # share of validation examples that lie beyond one unit, on a side
-ROUNDING = 1e-6  # of the largest value, by which values that are alike may differ
-NEIGHBOUR = 5  # the training example whose distance tells how far x is from training
-SEARCHED = 20_000  # training examples that are searched
-
-
-def tails(values: Array, usual: Array) -> Array:
-    """The signed distance [n] from the median of `usual`, ±1 where the outermost 5 % of `usual` begin on that side."""
-    middle, below, above = _ends(usual)
-    return _over(values - middle, np.where(values < middle, below, above))
-
-
-def likelihoods(values: Array, usual: Array) -> Array:
-    """As `tails` below the median; above, how far beyond the likeliest 5 %, in the same nats: −1 and 1 are as many.
-
-    log p(x) of ordinary rows has a short upper tail. On a scale of its own, its end would be as odd as that of the
-    long lower one, and half of what comes first would be the most ordinary rows.
-    """
-    middle, below, above = _ends(usual)
-    return _over(np.where(values < middle, values - middle, np.maximum(values - middle - above, 0)), below)
-
-
-def _ends(usual: Array) -> tuple[float, float, float]:
-    """The median, and how far the 5 % and the 95 % quantile are from it; the other, or the farthest, for none.
-
-    NaN where all of `usual` are alike, or one: nothing then tells how far is far.
-    """
-    known = usual[np.isfinite(usual)]
-    if not differ(known):
-        return np.nan, np.nan, np.nan
-    low, middle, high = (float(each) for each in np.quantile(known, (TAIL, 0.5, 1 - TAIL)))
-    below, above, least = middle - low, high - middle, float(np.abs(known - middle).max())
-    return middle, below or above or least, above or below or least
-
-
-def differ(usual: Array) -> bool:
-    """Whether some of the finite values differ by more than rounding does."""
-    known = usual[np.isfinite(usual)]
-    return len(known) > 1 and bool(np.ptp(known) > ROUNDING * max(1.0, np.abs(known).max()))
-
-
-def _over(distance: Array, unit: Array | float) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(distance == 0, 0.0, distance / unit)
+NEIGHBOUR = 5  # the training example whose distance in z tells how far x is from training
+SEARCHED = 20_000  # training examples that are searched in z
+COMPARED = 1_000  # known rows of a table whose distances and tails say what is usual
 
 
 @dataclass(frozen=True)
@@ -84,10 +47,22 @@ class Measure:
         return not bool(np.isnan(self.usual).all())
 
     @classmethod
-    def of(cls, low: str, high: str, scale: Callable[[Array, Array], Array], values: Array, usual: Array) -> Measure:
-        """Both in units; a side without words is not odd."""
+    def of(
+        cls,
+        low: str,
+        high: str,
+        scale: Callable[[Array, Array], Array],
+        values: Array,
+        usual: Array,
+        among: Array | None = None,
+    ) -> Measure:
+        """Both in units; a side without words is not odd.
+
+        Arguments: scale, from values and what is usual to units; among [K], what the unit is of, by default `usual`.
+        """
         ends = (-np.inf if low else 0.0, np.inf if high else 0.0)
-        return cls(low, high, scale(values, usual).clip(*ends), scale(usual, usual).clip(*ends))
+        unit = usual if among is None else among
+        return cls(low, high, scale(values, unit).clip(*ends), scale(usual, unit).clip(*ends))
 
 
 @dataclass(frozen=True)
@@ -109,21 +84,24 @@ class Judge:
     """What the oddity of new rows is measured by, made before anything long is computed.
 
     Arguments: run; valid, validation examples; reference, their log p(x) on the draws of new rows; space, training
-    examples in z, or None where the model has no z that stands for x.
+    examples in z, or None where the model has no z that stands for x, and for tables; known, the rows of a table.
     """
 
     run: RunStore
     valid: Split
     reference: Reference
     space: Embeddings | None
+    known: KnownRows | None
 
     @classmethod
     def of(cls, run: RunStore, seed: int = 0) -> Judge:
         """Read the data of a run again; refused where it is not at hand."""
-        run.training_data("An order by oddity")
-        found = Embeddings.of(run, "Oddity", SEARCHED) if has_embeddings(run.model) else None
+        data = run.training_data("An order by oddity")
+        known = KnownRows.of(data) if is_table(run.domain) else None
+        in_z = (known is None or not known.compares) and has_embeddings(run.model)
+        space = Embeddings.of(run, "Oddity", SEARCHED) if in_z else None
         valid = run.judged("valid")
-        return cls(run, valid, Reference.computed(run, valid, seed), found)
+        return cls(run, valid, Reference.computed(run, valid, seed), space, known)
 
     def __call__(self, split: Split, log_px: Array) -> Oddity:
         """Arguments: split, new x; log_px [N] nats, theirs."""
@@ -140,13 +118,33 @@ class Judge:
     def _measures(self, split: Split, log_px: Array) -> Iterator[Measure]:
         assert self.reference.log_px is not None
         likely, usually = _per_value(log_px, split), _per_value(self.reference.log_px, self.valid)
-        yield Measure.of("log p(x) low", "log p(x) high", likelihoods, likely, usually)
+        if self.known is None:
+            yield Measure.of("log p(x) low", "log p(x) high", likelihoods, likely, usually)
+        else:
+            yield Measure.of("log p(x) low", "", _beyond_the_unlikeliest, likely, usually)
+            yield from _beside_known(self.known, split, self.valid)
         if self.space is not None:
             far, usually = (_distance(self.space, part) for part in (split, self.valid))
             yield Measure.of("", "far from training in z", tails, far, usually)
         if is_compressible(self.run.domain):
             bits, usually = (_bits(self.run, part) for part in (split, self.valid))
             yield Measure.of("simple", "complex", tails, bits, usually)
+
+
+def _beside_known(known: KnownRows, split: Split, valid: Split) -> Iterator[Measure]:
+    compared = known.split.spread(COMPARED)
+    parts = (split, valid, compared)
+    if known.compares:
+        yield Measure.of("", "far from known rows", surprises, *map(known.distance, parts))
+    yield Measure.of("", "far out in columns", surprises, *map(known.tails, parts))
+
+
+def _beyond_the_unlikeliest(values: Array, usual: Array) -> Array:
+    """How far below the unlikeliest 5 % of `usual`, in units below 0 [n]; 0 for what is as likely as others.
+
+    What hangs on the columns that repeat their values, as log p of a row does, is no order of ordinary rows.
+    """
+    return -np.maximum(surprises(-values, -usual) - 1, 0)
 
 
 def farthest(found: list[tuple[Measure, Array]]) -> tuple[Array, NDArray[np.object_]]:
@@ -165,7 +163,7 @@ def _said(measures: list[Measure], count: int) -> tuple[str, ...]:
     if len(silent) == len(measures):
         why = "there is only one" if count == 1 else f"all {count:,} of them are alike"
         return (f"The rows have no oddity: its unit is how far validation examples differ, and {why}.",)
-    words = ", ".join(repr(measure.high) for measure in silent)
+    words = ", ".join(repr(measure.high or measure.low) for measure in silent)
     return (f"Oddity leaves out {words}: all validation examples are alike in it.",) if silent else ()
 
 

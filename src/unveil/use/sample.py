@@ -32,8 +32,15 @@ def sample_as_fitted(run: RunStore, num_samples: int = 64, **options: Any) -> An
     The frame is of pandas, polars or pyarrow, the first of these that is installed; where none is, an array comes.
     Numbers have the decimals of their column in training, and whole ones lie between its ends.
     """
-    x, forms, drawn = sample(run, num_samples, **options), fitted_forms(run), not options.get("mean")
-    table = fitted_table(run)
+    return as_fitted(run, sample(run, num_samples, **options), not options.get("mean"))
+
+
+def as_fitted(run: RunStore, x: np.ndarray, drawn: bool) -> Any:
+    """x [N, *shape] from a model, in the form of what the run was fitted on, as `sample_as_fitted` says.
+
+    Arguments: drawn, x is a draw and no mean.
+    """
+    forms, table = fitted_forms(run), fitted_table(run)
     library = next((name for name in FRAMES if importlib.util.find_spec(name)), None)
     if run.columns is None or library is None:
         return brought(x, forms, drawn)

@@ -86,14 +86,15 @@ def score(
     data frame gives a frame of the same kind and index.
 
     Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
-    oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of three
-    measures from what is usual among validation examples, 1 being where their oddest 5 % begin. The measures are
-    log p(x) (too likely is odd as well), the distance to the fifth nearest training example in z, and, of pictures and
-    levels, the compressed size of x; explain, of the rows of a table, add log p of each column given what else is
-    observed of the row, the column that fits least, and what was to be expected there, which needs the validation
-    examples, and so the data. The column with the lowest percentile fits least: the share of validation examples of
-    which it is less likely given the rest of their rows. log p itself does not compare between columns, of which one of
-    many levels or of small cells always has a low one.
+    oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of several
+    measures, 1 being where the oddest 5 % begin. Of a table they are the distance to the nearest row that the run was
+    given, the tails of its columns, and log p(x) where it is low; of other x log p(x) (too likely is odd as well), the
+    distance to the fifth nearest training example in z, and, of pictures and levels, the compressed size of x;
+    explain, of the rows of a table, add log p of each column given what else is observed of the row, the column that
+    fits least, and what was to be expected there, which needs the validation examples, and so the data. The column with
+    the lowest percentile fits least: the share of validation examples of which it is less likely given the rest of
+    their rows. log p itself does not compare between columns, of which one of many levels or of small cells always has
+    a low one.
     """
     judging, judge = run.config.judging, Judge.of(run, seed) if oddity else None
     explainer = Explainer.of(run) if explain else None

@@ -55,6 +55,8 @@ class TableColumn(Struct, forbid_unknown_fields=True):
     written: Text = ""
     missing: Annotated[float, Meta(ge=0, le=1)] = 0.0
     gaps: list[Text] = []
+    step: Annotated[float, Meta(ge=0)] = 0.0
+    base: float = 0.0
 
 
 class TableFile(Struct, forbid_unknown_fields=True):
