@@ -454,7 +454,7 @@ JUDGING = (  # every example once, one x for all draws, K and side stated, annea
     ),
     fault(
         "percentile-from-the-wrong-end", "use/reference.py",
-        "np.searchsorted(np.sort(self.log_px), log_px)", "np.searchsorted(np.sort(-self.log_px), -log_px)",
+        "100.0 * np.searchsorted(among, log_p", "100.0 - 100.0 * np.searchsorted(among, log_p",
         "tests/runs/test_laws.py::test_a_percentile_is_the_share_of_less_likely_validation_examples",
     ),
     fault(
@@ -996,6 +996,56 @@ SYNTHETIC = (  # rows that a model makes of a table, judged beside what chance a
         "errors-of-other-columns", "runs/schemas/diagnosis.py",
         "if any(place >= count for place in of.paired):", "if False:",
         "tests/report/test_report_synthetic.py::test_a_part_that_does_not_fit_itself_is_refused",
+TABLES = (  # what a row, a column or a level of a mixed table is said to be
+    fault(
+        "draws-that-see-every-column", "estimators/conditionals.py",
+        "seen.unsqueeze(1) & ~hidden], 1)", "(seen.unsqueeze(1) | ~hidden) & seen.unsqueeze(1)], 1)",
+        "tests/estimators/test_conditionals.py::test_a_column_that_moves_q_away_is_found_by_draws_that_do_not_see_it",
+    ),
+    fault(
+        "a-column-given-itself", "estimators/conditionals.py",
+        "without = with_d - log_p", "without = with_d - 0.5 * log_p",
+        "tests/estimators/test_conditionals.py::test_left_out_columns_are_ratios_of_enumerated_rows",
+    ),
+    fault(
+        "a-column-expected-as-it-came", "use/expected.py",
+        "seen.scatter(-1, d.unsqueeze(-1), False)", "seen",
+        "tests/use/test_explain.py::test_the_column_that_does_not_belong_is_named_and_what_was_expected",
+    ),
+    fault(
+        "columns-ranked-by-log-p-alone", "use/explain.py",
+        "column = np.where(lowest, below, -1.0).argmax(1)", "column = lowest.argmax(1)",
+        "tests/use/test_explain.py::test_a_column_is_ranked_among_its_own_and_of_several_at_0_the_farthest_is_named",
+    ),
+    fault(
+        "a-gap-ranked-among-whole-rows", "use/masks.py",
+        "_scored(run, valid, rows, mask, seed)", "_scored(run, valid, rows, known[0], seed)",
+        "tests/use/test_masks.py::test_both_are_log_p_of_the_same_columns",
+    ),
+    fault(
+        "conditions-of-which-one-is-enough", "use/where.py",
+        "np.logical_and.reduce(", "np.logical_or.reduce(",
+        "tests/use/test_where.py::test_rejection_leaves_what_a_free_draw_would_have_had",
+    ),
+    fault(
+        "equality-by-drawing-it", "use/where.py",
+        "seen[:, c.column] = c.code, True", "seen[:, c.column] = c.code, False",
+        "tests/use/test_where.py::test_given_a_level_the_others_come_as_often_as_the_model_says",
+    ),
+    fault(
+        "levels-that-are-new-in-silence", "data/coding.py",
+        "if not strange:", "if strange or not strange:",
+        "tests/cli/test_mixed_columns.py::test_a_level_that_training_had_none_of_is_named_and_not_observed",
+    ),
+    fault(
+        "numbers-rounded-in-silence", "data/coding.py",
+        "if not between.any():", "if between.any() or not between.any():",
+        "tests/cli/test_mixed_columns.py::test_a_number_between_two_cells_is_said",
+    ),
+    fault(
+        "columns-left-out-in-silence", "output/columns_table.py",
+        "for name, why in table.left_out.items()", "for name, why in ()",
+        "tests/cli/test_columns_table.py::test_a_dry_run_says_what_each_column_is_taken_for",
     ),
 )
 
@@ -1043,4 +1093,6 @@ ESTIMATORS = (  # what scikit-learn's checks do not see
 )
 # fmt: on
 
-MUTANTS = (*STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *SYNTHETIC, *ESTIMATORS)
+MUTANTS = (
+    *STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *SYNTHETIC, *TABLES, *ESTIMATORS
+)

@@ -26,6 +26,7 @@ from .shared import answer, load_plugin, merged, open_run, print_json
 
 if TYPE_CHECKING:
     from ..api import Run
+    from ..fitting.prepare import Fitting
 
 
 @verb("unveil fit mnist --minutes 10 model.latent=40")
@@ -46,7 +47,9 @@ def fit(
     minutes: Minutes = None,
     seed: Annotated[int | None, count("N", "Seed of weights, order and noise.", show_default="0", **SEEDS)] = None,
     plugin: Plugin = None,
-    dry_run: Annotated[bool, switch("--dry-run", "Print the resolved settings; write nothing.")] = False,
+    dry_run: Annotated[
+        bool, switch("--dry-run", "Print the settings, or what columns were taken for; write nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fit a model to data. This makes a run: a directory with weights, result and report."""
@@ -67,7 +70,7 @@ def fit(
     fitting = prepare(source, out=out, seed=chosen, options=options, started=started)
     if dry_run:
         say(fitting.lines)
-        print_json(fitting.config.to_json())
+        show_settings(fitting, as_json)
     else:
         show_run(carry_out(fitting, show=True), as_json)
 
@@ -116,6 +119,19 @@ def pack(
     path = pack_run(found, out)
     size = sum(file.stat().st_size for file in path.iterdir())
     answer(f"{size / 1e6:.1f} MB in {path}; in Python: unveil.load({str(path)!r})")
+
+
+def show_settings(fitting: Fitting, as_json: bool) -> None:
+    """What a dry run prints on standard output: the settings, or of a mixed table what its columns were taken for."""
+    from ..output.columns_table import columns_json, print_columns
+
+    settings, table = fitting.config.to_json(), fitting.data.table
+    if table is None:
+        print_json(settings)
+    elif as_json:
+        print_json(settings | {"table": columns_json(table)})
+    else:
+        print_columns(table)
 
 
 def show_run(run: Run, as_json: bool) -> None:

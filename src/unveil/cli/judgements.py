@@ -151,6 +151,7 @@ def score(
     source: Source,
     out: Table,
     oddity: Annotated[bool, switch("--oddity", "Add how odd each row is, beyond log p(x).")] = False,
+    explain: Annotated[bool, switch("--explain", "Add why: log p of each column given the others.")] = False,
     seed: Seed = 0,
     skip_broken: SkipBroken = False,
     safe_csv: SafeCsv = False,
@@ -166,7 +167,8 @@ def score(
     from ..output.streams import say
 
     with counting("examples") as progress:
-        scores = found.score(source, seed=seed, skip_broken=skip_broken, oddity=oddity, progress=progress)
+        how: dict[str, Any] = {"seed": seed, "skip_broken": skip_broken, "oddity": oddity, "explain": explain}
+        scores = found.score(source, progress=progress, **how)
     say(scores.notes)
     cells = Formulas(safe_csv)
     write_table(out, scores.columns(), scores.arrays(), cells)

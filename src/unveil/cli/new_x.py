@@ -105,6 +105,7 @@ def sample(
     mean: Annotated[bool, switch("--mean", "Write means E[x|z]; the default of pictures.")] = False,
     draw: Annotated[bool, switch("--draw", "Write draws x ~ p(x|z), with noise; the default of data.")] = False,
     safe_csv: SafeCsv = False,
+    where: Annotated[str | None, option("COL=VALUE,…", "Rows of a table with this; also >, <, >=, <=, !=.")] = None,
     plugin: Plugin = None,
 ) -> None:
     """Draw new x from a run. A picture (.png) shows means E[x|z]; arrays and tables hold draws x ~ p(x|z)."""
@@ -123,7 +124,8 @@ def sample(
     from ..use.sample import sample as drawn
 
     means = mean or (out.suffix.lower() == ".png" and not draw)
-    x = drawn(found.store, num_samples, temperature=spread, label=label, seed=seed, mean=means, **own)
+    how: dict[str, Any] = {"temperature": spread, "label": label, "seed": seed, "mean": means, **own}
+    x = drawn(found.store, num_samples, where=where, tell=say, **how)
     cells = Formulas(safe_csv)
     write_x(out, x, found.domain, found.columns, fitted_forms(found.store), not means, cells)
     say(cells.notes(out))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 SOME = 50  # texts that tell whether a column may be of dates
+FINER = 1e-3  # of a cell, between two of which a number lies
 PEEK = 5000  # rows that tell how numbers are written
 NO_USE = {
     "List": "lists",
@@ -313,19 +314,37 @@ def coded(
     x, observed = np.zeros((rows, len(table.columns)), np.float32), np.ones((rows, len(table.columns)), bool)
     strange: dict[str, list[str]] = {}
     read: dict[str, Numeric] = {}
+    finer: list[str] = []
     for d, column in enumerate(table.columns):
         series = given[column.name]
         if column.is_number and not (series.dtype.is_numeric() or is_empty(series)):
             read[column.name] = _as_numbers(column, series, how)
             series = read[column.name].series
-        codes, new = column.codes(_values(column, series, how))
+        values = _values(column, series, how)
+        codes, new = column.codes(values)
+        finer += _said_finer(column, values)
         if new:
             strange[column.name] = new
         known = ~np.isnan(codes)
         if far and column.name in far:
             known &= ~far[column.name]
         x[known, d], observed[:, d] = codes[known], known
-    return x, observed, read, _said_strange(strange)
+    return x, observed, read, (*_said_strange(strange), *finer)
+
+
+def _said_finer(column: Column, values: Any) -> list[str]:
+    """A sentence where numbers [N] have more decimals than in training: each is taken at the nearest with as many."""
+    if column.kind not in ("whole", "count", "decimal") or values.dtype.kind != "f":
+        return []
+    wide = values.astype(np.float64) * 10.0**column.decimals
+    between = np.abs(wide - np.rint(wide)) > FINER * (1 + 1e-3 * np.abs(wide))
+    if not between.any():
+        return []
+    row, digits = int(between.argmax()), f"{column.decimals} decimals" if column.decimals else "whole numbers"
+    return [
+        f"Column {column.name!r} holds {digits} in training and now {values[row]:g} (row {row}), as {between.sum():,} "
+        "rows do: each is taken at the nearest."
+    ]
 
 
 def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:

@@ -46,6 +46,8 @@ def _filled(frame: Frame, column: Column, codes: Array, observed: Array, drawn: 
     new = python_values(column, codes[~observed], came.dtype == narwhals().String)
     for row, value in zip(np.flatnonzero(~observed).tolist(), new, strict=True):
         cells[row] = value
+    if came.dtype.is_numeric() and any(isinstance(value, str) for value in new):  # none of its numbers was a level
+        return series_like(came, [None if cell is None or cell != cell else str(cell) for cell in cells])
     return of_type(series_like(came, cells), came)
 
 

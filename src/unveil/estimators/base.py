@@ -21,6 +21,7 @@ from .widths import widest
 
 DECODED = 2048  # most rows that one pass through the decoder holds (examples × samples): small enough for the cache
 HELD = 2**24  # bytes of the widest layer in one pass: from twice as many, memory goes back to the system each time
+UNDRAWN = 8  # blocks at once, where no noise is drawn: many small passes cost more than their sums
 PRECISIONS = ("float32", "bf16")
 SIDES = ("upper", "upper_stderr_mc")  # diagnostics that are of log p(x), too
 Key = tuple[str, int, int]
@@ -173,7 +174,7 @@ def evaluate(
     _keep_pages()
     with evaluating(model), decoding_in(model, precision):
         alone = common and not estimator.noiseless
-        for block in walk(count, alone, rows_of_block(model)):
+        for block in walk(count, alone, rows_of_block(model) * (UNDRAWN if estimator.noiseless else 1)):
             found.append(_estimated(model, split, estimator, ("evaluate", seed, 0 if alone else block.first), block))
             if progress is not None:
                 progress(block.done, count)

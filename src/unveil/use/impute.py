@@ -23,7 +23,7 @@ from ..distributions.given import from_pooled, pooled, sample_given
 from ..errors import RequestError, WorkError, at_least, remark
 from ..estimators.base import rows_at_once
 from ..estimators.proposals import Proposal
-from ..model import Model, device_of, require_latents
+from ..model import Model, device_of, require_latents, stands_for_x
 from ..ops import keyed
 from ..runs.given import fitted_forms, given_with_outside
 from ..runs.store import RunStore
@@ -174,11 +174,16 @@ def complete(
     return Completed(raw, gaps, scale * values, ess, not mean, notes, forms)
 
 
+def can_impute(model: Model) -> bool:
+    """Whether what is missing can be drawn given what is observed."""
+    return "conditionals" in model.gives or (stands_for_x(model) and bool(model.gives & {"log_w", "enumerate"}))
+
+
 def _require_weights(model: Model) -> None:
     if "conditionals" in model.gives:
         return
     require_latents(model, "Imputation")
-    if not model.gives & {"log_w", "enumerate"}:
+    if not can_impute(model):
         raise RequestError(
             f"Imputation needs the weights p(x, z)/q(z|x) of draws of z, and a {type(model).__name__} does not have "
             "them.",
@@ -231,7 +236,7 @@ def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: b
     if not mean:
         sets = 1 if known else min(num_draws, max(1, AFFORDABLE // num_samples))
         counts = [len(range(first, num_draws, sets)) for first in range(sets)]
-        found = [_drawn(model, batch, count, *weighted()) for count in counts]
+        found = [drawn_from(model, batch, count, *weighted()) for count in counts]
         return torch.cat([values for values, _ in found]), torch.stack([ess for _, ess in found]).mean(0)
     z, log_w = weighted()
     w = weights(log_w)  # [K, B]
@@ -239,7 +244,7 @@ def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: b
     kept = max(FEWEST, len(w) // 4)
     if kept < len(w) and "enumerate" not in model.gives:
         z, w = _picked(z, _evenly(w, kept)), torch.full_like(w[:kept], 1 / kept)
-    return _mean(model, batch, z, w).unsqueeze(0), ess
+    return _weighted_mean(model, batch, z, w).unsqueeze(0), ess
 
 
 def _every_z(model: Model, batch: Batch) -> Callable[[], Weighted]:
@@ -250,7 +255,7 @@ def _every_z(model: Model, batch: Batch) -> Callable[[], Weighted]:
     return lambda: found
 
 
-def _drawn(model: Model, batch: Batch, count: int, z: tuple[Tensor, ...], log_w: Tensor) -> tuple[Tensor, Tensor]:
+def drawn_from(model: Model, batch: Batch, count: int, z: tuple[Tensor, ...], log_w: Tensor) -> tuple[Tensor, Tensor]:
     """Draws of x given what is observed of it, [count, B, *shape], and the effective samples behind them [B]."""
     weight = weights(log_w)
     z = _picked(z, torch.multinomial(weight.T, count, replacement=True).T)
@@ -280,7 +285,12 @@ def _evenly(w: Tensor, count: int) -> Tensor:
     return k.clamp(max=len(w) - 1).T
 
 
-def _mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tensor:
+def mean_from(model: Model, batch: Batch, z: tuple[Tensor, ...], log_w: Tensor) -> Tensor:
+    """x with the mean of what is not observed, [B, *shape], from z [K, B, …] and their log weights [K, B]."""
+    return _weighted_mean(model, batch, z, weights(log_w))
+
+
+def _weighted_mean(model: Model, batch: Batch, z: tuple[Tensor, ...], w: Tensor) -> Tensor:
     """Σ_k w_k E[x|z_k], [B, *shape]."""
     chunk, seen = max(1, rows_at_once(model) // len(batch)), _seen(batch)
     total: tuple[Tensor, ...] = ()

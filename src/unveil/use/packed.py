@@ -74,9 +74,9 @@ class Packed:
         """Posterior mean and standard deviation of x, [N, D] each."""
         return encode(self._run, x)
 
-    def score(self, x: Any, *, seed: int = 0, oddity: bool = False) -> Scores:
-        """log p(x) in nats, its error, and its percentile among validation examples; oddity needs the run's data."""
-        return score(self._run, x, seed=seed, oddity=oddity)
+    def score(self, x: Any, *, seed: int = 0, oddity: bool = False, explain: bool = False) -> Scores:
+        """log p(x) in nats, its error, and its percentile; oddity and explain need the run's data."""
+        return score(self._run, x, seed=seed, oddity=oddity, explain=explain)
 
     def neighbours(self, x: Any = None, k: int = 5) -> Neighbours:
         """The nearest training examples, of a run; a pack keeps none, and refuses."""

@@ -18,6 +18,7 @@ from ..estimators.base import Estimate, evaluate
 from ..runs.store import RunStore
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-6  # of log p
 FEW = 20  # validation examples, below which a percentile says little: one of them is more than 5 %
 
 
@@ -53,7 +54,7 @@ class Reference:
         """Those that the run keeps, where they were scored as new rows are."""
         log_px, told = run.ranking()
         now = run.scoring(seed)
-        found, few = log_px.astype(np.float64), _said_few(len(log_px))
+        found, few = log_px.astype(np.float64), said_few(len(log_px))
         if not run.is_pack and (run.standing.mixture or run.standing.changed):
             return cls(None, (_OTHER_MODEL.format(again=run.judged_again),))
         if told == now.told or (not told and now.seed is None):
@@ -70,13 +71,22 @@ class Reference:
         log_px, told = run.ranking()
         if told != run.scoring(seed).told:
             log_px = scored(run, valid, seed).log_px.numpy()
-        return cls(log_px.astype(np.float64), _said_few(len(valid)))
+        return cls(log_px.astype(np.float64), said_few(len(valid)))
 
     def percentile(self, log_px: Array) -> Array:
         """The share [N] of the examples (in %) that are less likely; NaN where there are none to rank among."""
         if self.log_px is None:
             return np.full(len(log_px), np.nan)
-        return 100.0 * np.searchsorted(np.sort(self.log_px), log_px) / len(self.log_px)
+        return share_below(log_px, np.sort(self.log_px))
+
+
+def share_below(log_p: Array, among: Array) -> Array:
+    """The share (in %) of rising numbers [M] that are below each of log_p [N] by more than rounding.
+
+    A row and its copy can differ in the last bits, by the rows that they are computed beside.
+    """
+    found: Array = 100.0 * np.searchsorted(among, log_p - ROUNDING * (1 + np.abs(log_p))) / len(among)
+    return found
 
 
 _OTHER_DRAWS = (
@@ -90,7 +100,8 @@ _OTHER_SEED = (
 _OTHER_MODEL = "The rows have no percentile: the validation examples were not scored by the model of now. {again}"
 
 
-def _said_few(count: int) -> tuple[str, ...]:
+def said_few(count: int) -> tuple[str, ...]:
+    """That ranks among so few validation examples are coarse, where they are."""
     if count >= FEW:
         return ()
     them = "1 validation example" if count == 1 else f"{count} validation examples"

@@ -1,7 +1,7 @@
 """The verb sample: new x from the model."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several
 from .encode import CHUNK
 from .finite import drawn, finite
+from .where import conditions, sample_where
 
 FRAMES = ("pandas", "polars", "pyarrow")
 
@@ -60,6 +61,8 @@ def sample(
     label: str | None = None,
     seed: int = 0,
     mean: bool = False,
+    where: str | Mapping[str, Any] | None = None,
+    tell: Callable[[Sequence[str]], None] | None = None,
     **keys: Any,
 ) -> np.ndarray:
     """New x [N, *shape], in the units of the data.
@@ -71,15 +74,37 @@ def sample(
         seed: of the draws.
         mean: give the mean of p(x|z) instead of a draw from it: smooth pictures, as the report shows them, which are no
             samples of x. Of a model without latents it is a draw.
+        where: of a mixed table, what columns are to hold, as "sex=female,age>=60" or {"sex": "female", "age": ">=60"}:
+            a model that knows any column given any others draws the others given those with "="; what is left of the
+            conditions is met by throwing away rows that do not meet it.
+        tell: is given sentences about how that went.
         keys: what the model's own `sample` takes beyond that, such as steps=50 of a diffusion.
     """
     at_least(1, "The number of samples", num_samples)
+    if where is not None:
+        return _sample_where(
+            run, num_samples, where, tell, {"temperature": temperature, "label": label, **keys}, seed, mean
+        )
     keys, spread = sample_arguments(run.model, keys), _spread(run.model, temperature)
     code = None if label is None else _code_of(run, label)
     with keyed("sample", seed), drawn():
         counts = (min(CHUNK, num_samples - first) for first in range(0, num_samples, CHUNK))
         found = [_sample_chunk(run, count, spread, code, mean, keys) for count in counts]
     return finite(torch.cat(found), "Samples").cpu().numpy()
+
+
+def _sample_where(
+    run: RunStore, num_samples: int, where: Any, tell: Any, how: dict[str, Any], seed: int, mean: bool
+) -> np.ndarray:
+    """New x for which conditions hold."""
+    if mean:
+        raise RequestError("Means came with where; conditions are for draws: leave one of them out.")
+    x, notes = sample_where(
+        run, num_samples, conditions(run, where), seed, lambda count, key: sample(run, count, seed=key, **how)
+    )
+    if tell is not None:
+        tell(notes)
+    return x
 
 
 def _sample_chunk(

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import Fact
+from ..errors import Fact, RequestError
 from ..estimators.base import Estimate
 from ..runs.given import Given, given_with_outside
 from ..runs.store import RunStore
+from .explain import Explainer, Explanation
+from .masks import Ranks, ranks_of_gaps
 from .oddity import Judge
 from .reference import Reference, scored
 from .rows import as_it_came, file_column
@@ -23,12 +25,13 @@ class Scores:
     """One number per row, in the source's order.
 
     Arguments: log_px [N] nats; stderr [N], the estimator's own error, NaN where a few draws of z carry the estimate and
-    no error can be told; percentile [N], the share of validation examples (in %) that are less likely, NaN of a row
-    with gaps, and where none were scored on the same draws; direction and estimator say what log_px is; files, of a
-    folder of pictures, the path of each row's; khat [N], where draws of z are weighed and there are 25 or more, the
-    Pareto shape k̂ of a row's largest weights: above 0.7 a few of them dominate, log p(x) may be higher and its error
-    larger than stated; −inf where all weights are equal.
-    With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`.
+    no error can be told; percentile [N], the share of validation examples (in %) that are less likely, of a row with
+    gaps among examples of which the same is taken, NaN where there are none on the same draws; direction and estimator
+    say what log_px is; files, of a folder of pictures, the path of each row's; khat [N], where draws of z are weighed
+    and there are 25 or more, the Pareto shape k̂ of a row's largest weights: above 0.7 a few of them dominate, log p(x)
+    may be higher and its error larger than stated; −inf where all weights are equal.
+    With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`. With
+    explain=True, explanation, an `unveil.use.explain.Explanation`.
     """
 
     log_px: np.ndarray
@@ -42,6 +45,7 @@ class Scores:
     oddity: np.ndarray | None = None
     oddity_percentile: np.ndarray | None = None
     odd_by: np.ndarray | None = None
+    explanation: Explanation | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.log_px, dtype=dtype, copy=copy)
@@ -50,7 +54,9 @@ class Scores:
         rows = np.arange(len(self.log_px))
         numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
         further = {name: getattr(self, name) for name in ("khat", "oddity", "oddity_percentile", "odd_by")}
-        return file_column(self.files) | numbers | {name: found for name, found in further.items() if found is not None}
+        known = {name: found for name, found in further.items() if found is not None}
+        explained = {} if self.explanation is None else self.explanation.columns()
+        return file_column(self.files) | numbers | known | explained
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The same as arrays, the one that stands for all first; words are left out."""
@@ -65,6 +71,7 @@ def score(
     seed: int = 0,
     skip_broken: bool = False,
     oddity: bool = False,
+    explain: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Any:
     """log p(x) of every row with its error and its percentile among the validation examples, as `Scores`.
@@ -73,32 +80,43 @@ def score(
     beside it and wherever it stands in the file, and rows are compared without the noise that they share. Validation
     examples are scored on the draws of seed 0; under another seed a row has no percentile (NaN), unless they are scored
     again, which oddity does. A high log p(x) does not prove that x belongs: simple images can be likelier than any
-    training image. Of a row with gaps it is log p of the observed part, which is not to be ranked among rows of which
-    more is observed, so it has no percentile (NaN); of a row of which nothing is observed it is 0. Labels are not read:
-    a model conditioned on them sums over them. A data frame gives a frame of the same kind and index.
+    training image. Of a row with gaps it is log p of the observed part, and its percentile is among validation examples
+    of which the same is taken (`unveil.use.masks.ranks_of_gaps`), which needs the data of the run, and NaN without it;
+    of a row of which nothing is observed log p is 0. Labels are not read: a model conditioned on them sums over them. A
+    data frame gives a frame of the same kind and index.
 
     Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
     oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of several
     measures, 1 being where the oddest 5 % begin. Of a table they are the distance to the nearest row that the run was
     given, the tails of its columns, and log p(x) where it is low; of other x log p(x) (too likely is odd as well), the
-    distance to the fifth nearest training example in z, and, of pictures and levels, the compressed size of x.
+    distance to the fifth nearest training example in z, and, of pictures and levels, the compressed size of x;
+    explain, of the rows of a table, add log p of each column given what else is observed of the row, the column that
+    fits least, and what was to be expected there, which needs the validation examples, and so the data. The column with
+    the lowest percentile fits least: the share of validation examples of which it is less likely given the rest of
+    their rows. log p itself does not compare between columns, of which one of many levels or of small cells always has
+    a low one.
     """
     judging, judge = run.config.judging, Judge.of(run, seed) if oddity else None
+    explainer = Explainer.of(run) if explain else None
     reference = Reference.kept(run, seed) if judge is None else judge.reference
     given = given_with_outside(run, x, skip_broken)
     raw, estimate = given.raw, scored(run, given.split, seed, progress=progress)
     log_px, gaps = np.where(given.outside, -np.inf, estimate.log_px.numpy()), _with_gaps(given)
-    percentile = np.where(gaps, np.nan, reference.percentile(log_px))
+    ranks = _ranks_of_gaps(run, given, gaps, log_px, seed)
+    percentile = np.where(gaps, ranks.percentile, reference.percentile(log_px))
     few = carried_by_few(estimate, judging.num_samples)
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
-    told = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *_said_gaps(gaps))
-    notes = (*raw.ignored, *told, *reference.notes)
+    remarks = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *ranks.notes)
+    notes = (*raw.ignored, *remarks, *reference.notes)
     khat = _khat(estimate, given.outside | np.isneginf(log_px))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files, khat)
     if judge is not None:
         odd = judge(given.split, log_px)
         found = replace(found, oddity=odd.value, oddity_percentile=odd.percentile, odd_by=odd.by)
         found = replace(found, notes=(*notes, *odd.notes))
+    if explainer is not None:
+        told = explainer(given.split, seed, progress)
+        found = replace(found, explanation=told, notes=tuple(dict.fromkeys((*found.notes, *told.notes))))
     return as_it_came(x, raw, found)
 
 
@@ -116,15 +134,22 @@ def _with_gaps(given: Given) -> np.ndarray:
     return np.zeros(len(given.split), bool) if observed is None else ~observed.flatten(1).all(1).cpu().numpy()
 
 
-def _said_gaps(gaps: np.ndarray) -> tuple[str, ...]:
+def _ranks_of_gaps(run: RunStore, given: Given, gaps: np.ndarray, log_px: np.ndarray, seed: int) -> Ranks:
+    """The percentiles [N] of rows with gaps; of pictures, and where the data of the run is gone, there are none."""
     if not gaps.any():
-        return ()
-    return (
-        Fact(
-            f"{gaps.sum():,} of {len(gaps):,} rows have gaps. Their log p(x) is of what is observed, and does not "
-            "compare with that of other rows: they have no percentile."
-        ),
+        return Ranks(log_px, ())
+    told = (
+        f"{gaps.sum():,} of {len(gaps):,} rows have gaps. Their log p(x) is of what is observed, and does not "
+        "compare with that of other rows: they have no percentile"
     )
+    none = np.full(len(gaps), np.nan)
+    if len(run.domain.shape) != 1:
+        return Ranks(none, (Fact(f"{told}."),))
+    try:
+        valid = run.judged("valid")
+    except RequestError as error:
+        return Ranks(none, (Fact(f"{told}, which takes the data of the run. {error.message}"),))
+    return ranks_of_gaps(run, given.split, valid, log_px, seed)
 
 
 def _said_impossible(given: Given, log_px: np.ndarray) -> tuple[str, ...]:

@@ -1,0 +1,90 @@
+"""Tables at use whose columns are not those of training: one sentence each, by the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quick import fitted
+from unveil.cli import main
+
+HEAD, ROW = "sex,size,age,day", "male,S,25,2021-01-03"
+Answer = tuple[int, str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path, rng, lines = tmp_path_factory.mktemp("mixed"), np.random.default_rng(0), [f"id,{HEAD}"]
+    for i in range(80):
+        sex = int(rng.integers(2))
+        age, day = 20 + 20 * sex + rng.integers(9), 1 + rng.integers(28)
+        lines.append(f"{i},{('male', 'female')[sex]},{'SML'[rng.integers(3)]},{age},2021-01-{day:02d}")
+    (path / "t.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    fitted(str(path / "t.csv"), path / "run", model="any_order", model__width=8, model__depth=1, steps=5)
+    return path
+
+
+@pytest.fixture
+def use(folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """What a verb says of the lines of a table, and the lines that it writes."""
+
+    def called(verb: str, *lines: str) -> Answer:
+        new, out = tmp_path / "new.csv", tmp_path / "out.csv"
+        new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        code = main([verb, str(folder / "run"), str(new), "-o", str(out)])
+        return code, capfd.readouterr().err, out.read_text(encoding="utf-8").splitlines() if code == 0 else []
+
+    return called
+
+
+@pytest.mark.parametrize("verb", ["score", "impute"])
+@pytest.mark.parametrize(
+    ("head", "row", "said"),
+    [
+        ("sex,size,age", "male,S,25", "The table lacks the column 'day' that the run was fitted on."),
+        ("sex,size,Age,day", ROW, "The table lacks the column 'age' that the run was fitted on.\nDid you mean 'Age'?"),
+        ("gender,size,age,day", ROW, "lacks the column 'sex' that the run was fitted on.\nIt has, unused, gender."),
+        (HEAD, "male,S,old,2021-01-03", "Column 'age' of the table is not numeric"),
+        (HEAD, "male,S,25,03.01.2021", "Column 'day' holds '03.01.2021', and the run was fitted on dates there"),
+    ],
+    ids=["missing", "renamed", "another", "text", "date"],
+)
+def test_columns_that_cannot_be_read_are_named(
+    verb: str, head: str, row: str, said: str, use: Callable[..., Answer]
+) -> None:
+    code, err, _ = use(verb, head, row)
+    assert code == 2 and said in err and err.count("Error") == 1
+
+
+def test_order_and_further_columns_change_no_score(use: Callable[..., Answer]) -> None:
+    _, plain, wanted = use("score", HEAD, ROW)
+    code, err, found = use("score", "day,age,colour,size,sex", "2021-01-03,25,red,S,male")
+    assert code == 0 and found == wanted
+    assert "Column 'colour' of the table is not used: the run was fitted without." in err and "colour" not in plain
+    _, err, found = use("score", f"id,{HEAD}", f"7,{ROW}")  # which training left out
+    assert found == wanted and "'id'" not in err
+
+
+def test_a_level_that_training_had_none_of_is_named_and_not_observed(use: Callable[..., Answer]) -> None:
+    said = "Levels came that training had none of ('size': 'XXL'): they are not observed."
+    code, err, found = use("score", HEAD, "male,XXL,25,2021-01-03", "male,,25,2021-01-03")
+    assert code == 0 and said in err
+    assert found[1].split(",")[1] == found[2].split(",")[1]  # log p of the same three columns
+    code, err, found = use("impute", HEAD, "male,XXL,25,2021-01-03")
+    assert code == 0 and said in err and found[1].split(",")[1] in "SML" and found[1].split(",")[0] == "male"
+
+
+def test_numbers_where_training_had_words_are_levels_of_no_use(use: Callable[..., Answer]) -> None:
+    code, err, found = use("impute", HEAD, "1,S,25,2021-01-03", "2,M,25,2021-01-03")
+    assert code == 0 and "('sex': '1', '2'): they are not observed." in err
+    assert {row.split(",")[0] for row in found[1:]} <= {"male", "female"}
+
+
+def test_a_number_between_two_cells_is_said(use: Callable[..., Answer]) -> None:
+    code, err, found = use("score", HEAD, ROW, "male,S,25.6,2021-01-03", "male,S,26,2021-01-03")
+    assert code == 0 and "Column 'age' holds whole numbers in training and now 25.6 (row 1), as 1 rows do" in err
+    assert found[2].split(",")[1] == found[3].split(",")[1]
+    assert "now" not in use("score", HEAD, "male,S,25.0,2021-01-03")[1]
