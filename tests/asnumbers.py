@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from unveil import data
-from unveil.data import reading
+from unveil.data import reading, tablefiles
 from unveil.data.frames import is_frame
 from unveil.data.raw import Raw
 
 REAL = "data.domain=real"
-TABLES = (".csv", ".tsv", ".parquet", ".gz", ".bz2", ".xz", ".zst", ".zip")
+TABLES = (".csv", ".tsv", ".parquet", ".xlsx", ".xlsm", ".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def load(source: Any, **options: Any) -> data.Data:
@@ -22,6 +22,11 @@ def load(source: Any, **options: Any) -> data.Data:
 def read(source: Any, **options: Any) -> Raw:
     """As `unveil.data.reading.read`, in the same way."""
     return reading.read(source, **_numbers(source) | options)
+
+
+def read_table(path: Path, **options: Any) -> Raw:
+    """As `unveil.data.tablefiles.read_table`, in the same way."""
+    return tablefiles.read_table(path, **{"domain": "real"} | options)
 
 
 def _numbers(source: Any) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from typing import Any
 
 import torch
 
-from mixedtables import mixed
 from unveil.data import Split
-from unveil.domain import Domain, kinds
+from unveil.domain import ColumnDomain, Domain, kinds
 from unveil.errors import RequestError
 from unveil.estimators.base import Estimator, evaluate
 from unveil.model import Model
@@ -25,9 +24,10 @@ from unveil.objectives import Objective
 from unveil.registry import load_all, lookup
 from unveil.settings.choices import Choices, choose
 
+COLUMNS = (ColumnDomain("category", 3), ColumnDomain("cells"), ColumnDomain("real"))
 SMALL = {"latent": 2, "width": 8, "depth": 1, "num_components": 3}
 DOMAINS = [
-    mixed(3) if kind.has_columns else Domain(name, (3,), 4 if kind.has_levels else None)
+    Domain(name, (3,), 4 if kind.has_levels else None, COLUMNS if kind.has_columns else None)
     for name, kind in kinds().items()
 ]
 

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asnumbers import load
+from asnumbers import load, read_table
 from unveil.data import read_new
-from unveil.data.tablefiles import read_table
 from unveil.domain import Domain
 from unveil.errors import RequestError
 

@@ -12,10 +12,9 @@ import numpy as np
 import pandas
 import pytest
 
-from asnumbers import load
+from asnumbers import load, read_table
 from quick import fitted
 from unveil.cli import main
-from unveil.data.tablefiles import read_table
 from unveil.errors import RequestError
 
 RNG = np.random.default_rng(0)

@@ -996,6 +996,8 @@ SYNTHETIC = (  # rows that a model makes of a table, judged beside what chance a
         "errors-of-other-columns", "runs/schemas/diagnosis.py",
         "if any(place >= count for place in of.paired):", "if False:",
         "tests/report/test_report_synthetic.py::test_a_part_that_does_not_fit_itself_is_refused",
+    ),
+)
 TABLES = (  # what a row, a column or a level of a mixed table is said to be
     fault(
         "draws-that-see-every-column", "estimators/conditionals.py",
@@ -1091,8 +1093,8 @@ ESTIMATORS = (  # what scikit-learn's checks do not see
         "tests/sklearn/test_model.py::test_what_is_wrong_is_refused_in_fit",
     ),
 )
-# fmt: on
 
 MUTANTS = (
-    *STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *SYNTHETIC, *TABLES, *ESTIMATORS
+    *STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *SYNTHETIC, *TABLES, *ESTIMATORS,
 )
+# fmt: on

@@ -258,7 +258,7 @@ def read_frame(
         frame = replace(frame, read=read)
         coded_raw = replace(common, x=x, observed=observed, columns=frame.columns, frame=frame, remarks=said)
         return replace(coded_raw, domain="mixed", table=table)
-    if domain in ("auto", "mixed") or kinds:
+    if fitting and (domain in ("auto", "mixed") or kinds):
         found = recognised(given, names, how, [*split_words(kinds)], text)
         if domain == "mixed" or kinds or not _are_measured(found.table):
             return _mixed(common, found, given, how)

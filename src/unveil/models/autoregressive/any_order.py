@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +21,7 @@ from ...nn.mlp import perceptron
 from ...nn.residual import small
 from ...registry import lookup, register
 from ...terms import Terms
-from .rule import ChainRule, NoLatents
+from .rule import REMEDIES, ChainRule, NoLatents
 
 WIDTH, DEPTH, ORDERS = 256, 2, 4
 STEPS = 32  # most passes for one order: in a wider table columns go in groups, independent given those before
@@ -54,10 +53,7 @@ class AnyOrder(Scaled):
     groups = ()
     domains = ("mixed",)
     orders: Tensor
-    remedies: ClassVar[dict[str, str]] = {
-        fact: "it has no latents; use the estimator or objective 'elbo'"
-        for fact in ("pathwise", "rsample", "split_q", "marginals", "kl", "straight_through")
-    }
+    remedies = REMEDIES
 
     def __init__(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +22,7 @@ from ...nn.chain import ChainNetwork
 from ...registry import lookup, register
 from ...terms import Terms
 from .any_order import AnyOrder
-from .rule import ChainRule, NoLatents
+from .rule import REMEDIES, ChainRule, NoLatents
 
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
 
@@ -49,10 +48,7 @@ class Autoregressive(Conditioned, Scaled):
 
     summary = "no latents: exact log p(x) by the chain rule, as a baseline"
     groups = ()
-    remedies: ClassVar[dict[str, str]] = {
-        fact: "it has no latents; use the estimator or objective 'elbo', which is exact here"
-        for fact in ("pathwise", "rsample", "split_q", "marginals", "kl", "straight_through")
-    }
+    remedies = REMEDIES
 
     def __init__(
         self,

@@ -13,6 +13,11 @@ from ...distributions.event import Shape, Unchecked
 from ...domain import Domain
 from ...model import Posterior
 
+REMEDIES = {  # of facts that a model without latents does not give
+    fact: "it has no latents; use the estimator or objective 'elbo', which is exact here"
+    for fact in ("pathwise", "rsample", "split_q", "marginals", "kl", "straight_through")
+}
+
 
 @runtime_checkable
 class Chain(Protocol):

@@ -33,7 +33,7 @@ class TableMixture(Model):
 
     Arguments:
         likelihood: p(x|c); it knows the domain.
-        num_components: C.
+        num_components: C, the number of components.
     """
 
     summary = "one discrete latent over the columns of a table; log p(x) by enumeration"
@@ -56,7 +56,7 @@ class TableMixture(Model):
         """A mixture over the columns of a table.
 
         Arguments:
-            num_components: C.
+            num_components: C, the number of components.
         """
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
         return cls(p_x, num_components=num_components)
