@@ -143,7 +143,7 @@ def test_data_without_gaps_has_no_mask() -> None:
 @pytest.mark.parametrize(
     ("frame", "words"),
     [
-        (table(t=["red", "blue"] * 20), ["'t'", "'red'", "data.drop=t", "get_dummies", "data.domain=mixed takes them as categories"]),
+        (table(t=["red", "blue"] * 20), ["'t'", "'red'", "data.drop=t", "get_dummies", "data.domain=mixed takes them"]),
         (table(t=pd.Categorical(["red", "blue"] * 20)), ["'t'", "get_dummies"]),
         (table(t=["1,304", "2,100"] * 20), ["'t'", "two ways", "data.decimal=, takes it as 1.304"]),
         (table(t=[1, "x"] * 20), ["'t'", "'x'"]),

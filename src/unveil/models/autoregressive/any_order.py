@@ -25,7 +25,8 @@ from .rule import REMEDIES, ChainRule, NoLatents
 
 WIDTH, DEPTH, ORDERS = 256, 2, 4
 STEPS = 32  # most passes for one order: in a wider table columns go in groups, independent given those before
-CHUNK = 2**14  # rows of the network at once, while a density is judged
+CHUNK = 2**14  # rows of the network at once, while x is drawn
+ORDERS_OF_DRAWS = 8
 
 
 @register("model", "any_order")
@@ -173,29 +174,28 @@ class AnyOrder(Scaled):
 
     @torch.no_grad()
     def draw_missing(self, batch: Batch, num_draws: int) -> Tensor:
-        """x with its gaps drawn one after the other, in an order of chance for each, [M, B, D]."""
-        seen = (self.mask(batch) > 0).expand(num_draws, -1, -1).flatten(0, 1).clone()
-        x = torch.where(seen, batch.x.expand(num_draws, -1, -1).flatten(0, 1), 0.0)
-        rank = torch.where(seen, 2.0, torch.rand_like(x)).argsort(-1)  # gaps first, in a random order
-        steps = int((~seen).sum(-1).max()) if len(seen) else 0
-        return self._filled(x, seen, rank[:, :steps]).unflatten(0, (num_draws, -1))
+        """x with its gaps drawn one after the other, [M, B, D]; up to 8 orders of chance are shared by the draws."""
+        seen = (self.mask(batch) > 0).expand(num_draws, -1, -1)
+        x = torch.where(seen, batch.x, 0.0)  # [M, B, D]
+        found = torch.empty_like(x)
+        for first in range(min(num_draws, ORDERS_OF_DRAWS)):
+            some = slice(first, None, ORDERS_OF_DRAWS)
+            order = torch.randperm(self.domain.num_dims, device=x.device)
+            found[some] = self._filled(x[some].flatten(0, 1), seen[some].flatten(0, 1), order).view_as(x[some])
+        return found
 
     def _filled(self, x: Tensor, seen: Tensor, order: Tensor) -> Tensor:
-        """x [N, D] with what is not seen drawn in the order [N, T] of columns, a few at a time in a wide table."""
-        each = -(-order.shape[1] // STEPS) if order.shape[1] else 1
-        for first in range(0, order.shape[1], each):
-            turn = torch.zeros_like(seen).scatter_(1, order[:, first : first + each], True) & ~seen
-            x = torch.where(turn, self._drawn(x, seen, turn), x)
-            seen = seen | turn
+        """x [N, D] with what is not seen drawn in an order [D] of columns, in a wide table a few at a time."""
+        x, seen = x.clone(), seen.clone()
+        for first, end in zip(self.starts[:-1], self.starts[1:], strict=True):
+            block = order[first:end]
+            for rows in (~seen[:, block]).any(-1).nonzero().flatten().split(CHUNK):
+                hidden = self._hidden(x[rows], seen[rows])
+                for d in block.tolist():
+                    drawn = self._one(hidden, d).sample().squeeze(-1)
+                    x[rows, d] = torch.where(seen[rows, d], x[rows, d], drawn)
+            seen[:, block] = True
         return x
-
-    def _drawn(self, x: Tensor, seen: Tensor, turn: Tensor) -> Tensor:
-        """x with the columns `turn` [N, D] drawn given those that are seen, the rest as it is."""
-        found = []
-        for some in torch.arange(len(x), device=x.device).split(CHUNK):
-            h = self._outputs(*self._hidden(x[some], seen[some]))
-            found.append(torch.where(turn[some], self.likelihood(h).sample(), x[some]))
-        return torch.cat(found)
 
     @torch.no_grad()
     def mean_missing(self, batch: Batch) -> Tensor:
@@ -240,9 +240,12 @@ class AnyOrder(Scaled):
     @torch.no_grad()
     def draw(self, num_samples: int, y: Tensor | None = None) -> Tensor:
         """x [N, D] from p(x): for each row one of the K orders."""
-        orders = self.orders[torch.randint(self.num_orders, (num_samples,), device=self.orders.device)]
+        which = torch.randint(self.num_orders, (num_samples,), device=self.orders.device)
         x = self.centre.new_zeros(num_samples, self.domain.num_dims)
-        return self._filled(x, torch.zeros_like(x, dtype=torch.bool), orders)
+        for k, order in enumerate(self.orders):
+            own = x[which == k]
+            x[which == k] = self._filled(own, torch.zeros_like(own, dtype=torch.bool), order)
+        return x
 
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
         """An empty tuple, since there are no groups."""
