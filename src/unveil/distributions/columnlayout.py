@@ -102,6 +102,8 @@ class ColumnLayout(nn.Module):
             ("atoms_in_order", _inverse([row[d] for d in held]), torch.int64),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=kind), persistent=False)
+        self.some_cells, self.some_counts = bool(self.is_cells.any()), bool(self.is_count.any())
+        self.all_cells = bool(self.is_cells.all())
         ordinal = {d for d, column in enumerate(columns) if column.kind == "ordinal"}
         self.rows_in_order = [[i for i, d in enumerate(own.places.tolist()) if d in ordinal] for own in self.levels]
 

@@ -37,24 +37,25 @@ class Numbers:
 
     def log_f(self, x: Tensor, stretch: Line, layout: ColumnLayout) -> Tensor:
         """log Σ_m π_m f_m(x), [..., D]."""
-        is_cells = layout.is_cells
+        is_cells, dtype = layout.is_cells, x.dtype
         wide, scale = x.double(), self.log_scale.exp()
         cells = density = torch.zeros(())
-        if bool(is_cells.any()):
-            low, high = stretch(wide - 0.5), stretch(wide + 0.5)
-            gap = (high - low).to(x.dtype).unsqueeze(-2).clamp(min=LEAST_GAP) / scale  # [..., M, D]
-            upper = (high.to(x.dtype).unsqueeze(-2) - self.loc) / scale
+        if layout.some_cells:
+            low, high = stretch(torch.stack([wide - 0.5, wide + 0.5])).unbind()
+            gap = (high - low).to(dtype).unsqueeze(-2).clamp(min=LEAST_GAP) / scale  # [..., M, D]
+            upper = (high.to(dtype).unsqueeze(-2) - self.loc) / scale
             # σ(u) − σ(l) = σ(u) σ(−l) (1 − e^{l−u}): exact far into both tails
             cells = F.logsigmoid(upper) + F.logsigmoid(gap - upper) + torch.log(-torch.expm1(-gap))
-            if bool(layout.is_count.any()):  # the cell of 0 has all of the mass below it
+            if layout.some_counts:  # the cell of 0 has all of the mass below it
                 at_0, below = layout.is_count & (x == 0), layout.is_count & (x < 0)
                 ends = torch.where(at_0.unsqueeze(-2), F.logsigmoid(upper), cells)
                 cells = torch.where(below.unsqueeze(-2), -torch.inf, ends)
-        if not bool(is_cells.all()):
-            at = (stretch(wide).to(x.dtype).unsqueeze(-2) - self.loc) / scale
-            slope = stretch.log_slope(wide).to(x.dtype).unsqueeze(-2)
+        if not layout.all_cells:
+            at = (stretch(wide).to(dtype).unsqueeze(-2) - self.loc) / scale
+            slope = stretch.log_slope(wide).to(dtype).unsqueeze(-2)
             density = -at - 2 * F.softplus(-at) - self.log_scale + slope
-        return (self.log_pi + torch.where(is_cells, cells, density)).logsumexp(-2)
+        both = cells if layout.all_cells else torch.where(is_cells, cells, density) if layout.some_cells else density
+        return (self.log_pi + both).logsumexp(-2)
 
     def sample(self, sample_shape: Shape, stretch: Line, layout: ColumnLayout) -> Tensor:
         """Draws from Σ_m π_m f_m."""

@@ -16,8 +16,8 @@ from ..train.stage import Stage
 from ..train.validation import validate
 
 CANDIDATES = ("any_order", "vae", "table_mixture")  # the first is taken where another is no better
-UPDATES, FEWEST, SECONDS = 150, 30, 2.5  # of each try, unless the clock ends it, which it does not before the fewest
-BATCH, LR, EXAMPLES = 64, 2e-3, 500
+UPDATES, FEWEST, SECONDS = 200, 100, 3.0  # of each try, unless the clock ends it, which it does not before the fewest
+BATCH, LR, EXAMPLES = 128, 3e-3, 500
 MARGIN = 0.01  # nats, by which another has to be better
 
 
@@ -31,7 +31,7 @@ def best_family(
 ) -> tuple[Choices, tuple[str, ...]]:
     """The choices with the family that came farthest in a short try, and the sentence that says what each reached.
 
-    Each candidate is trained from its own start for up to 150 updates or 2.5 seconds, and judged by its bound on up to
+    Each candidate is trained from its own start for up to 200 updates or 3 seconds, and judged by its bound on up to
     500 validation examples; the tries are thrown away.
     """
     valid = data.valid.spread(EXAMPLES)
