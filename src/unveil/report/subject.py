@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..data import Split
+from ..data.columns import Table
 from ..data.rowblocks import blocks
 from ..data.split import spread_rows
 from ..diagnostics.activity import ACTIVE, active_rows, posterior_moments
@@ -20,6 +21,7 @@ from ..legible import shortened
 from ..model import Model, has_real_z, stands_for_x
 from ..ops import keyed
 from ..panels import Panel
+from ..runs.given import fitted_table
 from ..runs.store import RunStore
 from ..use.show import batch_x
 from .charts import Array
@@ -105,6 +107,11 @@ class Subject:
         """The names of the first columns, or their numbers from 0."""
         found = (self.info["columns"] or [f"column {i}" for i in range(self.domain.num_dims)])[:COLUMNS]
         return [shortened(name, LONGEST) for name in found]
+
+    @cached_property
+    def table(self) -> Table | None:
+        """The columns of a mixed table; None of other x."""
+        return fitted_table(self.run)
 
     @cached_property
     def paint(self) -> Painter | None:

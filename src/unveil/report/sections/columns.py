@@ -4,15 +4,18 @@ from itertools import combinations
 
 import numpy as np
 
+from ...data.columns import LEVELLED
 from ...data.split import spread_rows
 from ...use.sample import sample
-from ..charts import Array, Figure, axis, bars, figure, line, points, short
+from ..charts import Array, Figure, axis, bars, figure, line, places, points, short
 from ..exhibits import Group, Plot
+from ..rounding import shortened
 from ..subject import HELD_OUT, Subject
 from . import section
 
 PAIRED, CLOUD = 3, 500  # columns that are paired; points of each kind, at most
 BINS = 30
+LEVELS, LONGEST = 8, 12  # of a category that are shown, and characters of the name of one
 OF_PAIRS = (
     "Dark points are test examples, coloured points are samples, at most {:,} of each. Even if every column fits, "
     "pairs of columns may not."
@@ -25,15 +28,18 @@ def columns(subject: Subject) -> Group | None:
     if subject.domain.is_image:
         return None
     data, drawn, names = subject.held_out(), sample(subject.run, HELD_OUT), subject.column_names
-    each = [Plot(name, "", f"column_{i}", histogram(data[:, i], drawn[:, i])) for i, name in enumerate(names)]
+    axes = [_axis(subject, i) for i in range(len(names))]
+    data, drawn = _decoded(subject, data), _decoded(subject, drawn)
+    each = [Plot(name, "", f"column_{i}", histogram(data[:, i], drawn[:, i], axes[i])) for i, name in enumerate(names)]
     pairs = [
         Plot("", "", f"pair_{i}_{j}", pair(data[:, [i, j]], drawn[:, [i, j]], (names[i], names[j])), narrow=True)
-        for i, j in combinations(range(min(PAIRED, len(names))), 2)
+        for i, j in combinations(_paired(subject, len(names)), 2)
     ]
     total = subject.domain.num_dims
     words = (
         f"Grey bars are {subject.some(HELD_OUT)}. The line is {HELD_OUT:,} x drawn from the model. Both are shares. "
         "Where the line leaves the bars, the model has the wrong distribution of that column."
+        + (f" Of categories points stand for the line; up to {LEVELS} levels are shown." if subject.table else "")
         + (f" The first {len(names)} of {total} columns are shown." if total > len(names) else "")
     )
     parts = [Group("", "", each, across=3)]
@@ -42,16 +48,61 @@ def columns(subject: Subject) -> Group | None:
     return Group("Columns: data and samples", words, parts)
 
 
-def histogram(data: Array, samples: Array) -> Figure:
-    """One column of x [N]: held-out data as bars, samples from the model as a line, both as shares."""
+def _paired(subject: Subject, shown: int) -> list[int]:
+    """The first columns of those shown that a scatter can be of."""
+    table = subject.table
+    numbers = [i for i in range(shown) if table is None or table.columns[i].kind not in LEVELLED]
+    return numbers[:PAIRED]
+
+
+def _decoded(subject: Subject, x: Array) -> Array:
+    """x [N, D] in the units of its columns: dates of a mixed table as milliseconds, levels as their codes."""
+    if subject.table is None:
+        return x
+    found = x.astype(np.float64)
+    for i, column in enumerate(subject.table.columns):
+        known = ~np.isnan(found[:, i])
+        values = column.values(found[known, i]) if column.kind not in LEVELLED else found[known, i]
+        found[known, i] = values.astype("datetime64[ms]").astype(np.int64) if column.kind == "date" else values
+    return found
+
+
+def _axis(subject: Subject, i: int) -> Figure:
+    """What the axis below a histogram of a column of a mixed table says; nothing of other x."""
+    column = None if subject.table is None else subject.table.columns[i]
+    if column is None or column.is_number:
+        return {}
+    if column.kind == "date":
+        return {"type": "date", "nticks": 4}
+    return places([shortened(level, LONGEST) for level in column.levels[:LEVELS]])
+
+
+def histogram(data: Array, samples: Array, below: Figure | None = None) -> Figure:
+    """One column of x [N]: held-out data as bars, samples from the model as a line, both as shares.
+
+    Arguments: below, the axis of a column of levels or dates.
+    """
     data = data[~np.isnan(data)]
+    if below and "ticktext" in below:
+        return _of_levels(data, samples, below)
     edges = _edges(data, samples)
     observed, drawn = (np.histogram(values, edges)[0] / max(1, len(values)) for values in (data, samples))
-    middle, hover = short((edges[1:] + edges[:-1]) / 2), "%{y:.1%}"
-    steps = line(middle, drawn, name="model", width=2, hover=hover)
+    digits = 14 if below else 4  # of milliseconds all count
+    middle, hover = short((edges[1:] + edges[:-1]) / 2, digits), "%{y:.1%}"
+    steps = line(middle, drawn, name="model", width=2, hover=hover, digits=digits)
     steps["line"]["shape"] = "hvh"
     shares = {"visible": False, "rangemode": "tozero"}
-    return figure([bars(middle, observed, "@muted", hover, name="data"), steps], {}, shares, 190, bargap=0.04)
+    return figure([bars(middle, observed, "@muted", hover, name="data"), steps], below or {}, shares, 190, bargap=0.04)
+
+
+def _of_levels(data: Array, samples: Array, below: Figure) -> Figure:
+    """The shares of the first levels, the commonest, in data as bars and in samples as points."""
+    codes = np.arange(len(below["ticktext"]), dtype=np.float64)
+    observed, drawn = (np.array([(values == code).mean() for code in codes]) for values in (data, samples))
+    marks = points(codes, drawn, "@accent", "model", size=9, hover="%{y:.1%}")
+    shares = {"visible": False, "rangemode": "tozero"}
+    both = [bars(codes.tolist(), observed, "@muted", "%{y:.1%}", name="data"), marks]
+    return figure(both, below, shares, 190, bargap=0.2)
 
 
 def _edges(data: Array, samples: Array) -> Array:

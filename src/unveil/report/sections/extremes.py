@@ -1,9 +1,11 @@
 """Least and most likely: the test examples at both ends of log p(x)."""
 
+import numpy as np
 import torch
 from markupsafe import Markup
 
 from ...data import Split
+from ...data.columns import Table as Columns
 from ...estimators.label import label_of
 from ...panels import Panel, Strip
 from ..exhibits import Group, Table
@@ -66,15 +68,27 @@ def _table(subject: Subject, title: str, found: Scored) -> Panel:
     labelled = subject.label(test, found[0][0]) is not None
     head = ["label", "row", "log p(x)", *subject.column_names[:VALUES]]
     rows = [
-        [subject.label(test, place) or "–", str(int(test.rows[place])), fixed(value), *_values(test, place)]
+        [subject.label(test, place) or "–", str(int(test.rows[place])), fixed(value), *_values(subject, test, place)]
         for place, value in found
     ]
     first = 0 if labelled else 1  # column that is shown
     return Table(title, "", head[first:], [row[first:] for row in rows], worded=int(labelled))
 
 
-def _values(split: Split, place: int) -> list[str]:
-    """The first values of one example; a dash where it is not observed."""
+def _values(subject: Subject, split: Split, place: int) -> list[str]:
+    """The first values of one example, of a mixed table as they are written there; a dash where it is not observed."""
+    if subject.table is not None:
+        return _written(subject.table, split, place)
     values = split.x[place].flatten()[:VALUES].tolist()
     seen = [True] * len(values) if split.observed is None else split.observed[place].flatten()[:VALUES].tolist()
     return [f"{v:.4g}".replace("-", "−") if known else "–" for v, known in zip(values, seen, strict=True)]
+
+
+def _written(table: Columns, split: Split, place: int) -> list[str]:
+    row = split.x[place, :VALUES].cpu().double().numpy()
+    seen = np.ones(len(row), bool) if split.observed is None else split.observed[place, :VALUES].cpu().numpy()
+    cells = zip(table.columns, row, seen, strict=False)
+    return [
+        shortened(column.texts(code[None])[0], LONGEST).replace("-", "−") if known else "–"
+        for column, code, known in cells
+    ]
