@@ -147,7 +147,8 @@ def test_the_rows_of_a_split_are_each_judged_once_and_in_order(name: str) -> Non
     split, model = split_of(variant.domain, ROWS), built(variant, name)
     done: list[tuple[int, int]] = []
     first, seconds = evaluate(model, split, estimator(name), progress=lambda a, b: done.append((a, b)))
-    assert done == [(BLOCK, ROWS), (ROWS, ROWS)] and seconds > 0
+    several = name == "exact"  # which takes a few blocks at once, since it draws no noise
+    assert done == ([(ROWS, ROWS)] if several else [(BLOCK, ROWS), (ROWS, ROWS)]) and seconds > 0
     other = split_of(variant.domain, ROWS)
     last = replace(split, x=torch.cat([split.x[:-1], other.x[-1:]]))
     changed, _ = evaluate(model, last, estimator(name))

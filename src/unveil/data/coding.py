@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     AnySeries = nw.Series[Any]
 
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
+LONGEST_UNIT = 4  # characters; what is longer is text that begins with a number
 SOME = 50  # texts that tell whether a column may be of dates
 FINER = 1e-3  # of a cell, between two of which a number lies
 PEEK = 5000  # rows that tell how numbers are written
@@ -208,7 +209,8 @@ def _of_texts(
 
 def _is_almost(error: NotNumbers) -> bool:
     """Whether a column is numbers but for how they are written, so that nobody would want it left out."""
-    return bool(error.words or error.unit or error.unlike)
+    has_unit = 0 < len(error.unit) <= LONGEST_UNIT and " " not in error.unit
+    return bool(error.words or error.unlike) or has_unit
 
 
 def _gaps(error: NotNumbers, cells: Sequence[Any]) -> tuple[str, ...]:

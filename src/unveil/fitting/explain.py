@@ -33,5 +33,6 @@ def explain(data: Data, model: Model, config: RunConfig) -> tuple[str, ...]:
         f"Data   {data.name}: {sizes}, {shape}, {data.domain}{binarized}",
         *(f"Note   {note}" for note in data.notes if note != data.resize),
         f"Model  {config.model_name}{story}, {weights:,} weights",
+        *(f"Note   {note}" for note in config.notes if note not in data.notes),
         f"Budget {how}; memory {needed:.1f} of {free:.1f} GB; about {sum(seconds.values()):.0f} s, until {end}",
     )

@@ -90,6 +90,8 @@ class DataFile(Struct):
         if self.shape != self.domain.shape:
             raise ValueError(f"has the shape {self.shape} and a domain of the shape {self.domain.shape}")
         table = None if self.table is None else self.table.columns
+        if [len(column.levels) for column in table or ()] != [own.num_levels for own in self.domain.columns or ()]:
+            raise ValueError("has a table whose columns are not those of its domain")
         for name, held in (("columns", self.columns), ("forms", self.forms), ("table's columns", table)):
             if held is not None and len(held) != math.prod(self.shape):
                 raise ValueError(f"has {len(held):,} {name} and examples of {math.prod(self.shape):,} values")
