@@ -19,7 +19,7 @@ from unveil.estimators import adapted, annealing, proposals
 from unveil.evaluation import diagnose
 from unveil.fitting.prepare import prepare
 from unveil.nn import factors
-from unveil.planning import measure
+from unveil.planning import candidates, measure
 from unveil.registry import lookup
 from unveil.report import write_report
 
@@ -45,10 +45,12 @@ def no_baselines() -> Iterator[None]:
 
 @contextmanager
 def short_probes() -> Iterator[None]:
-    """A plan inside the block times few updates, and one draw."""
+    """A plan inside the block times few updates, and one draw, and tries families of a table for an update each."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("UNCOUNTED", 1), ("TIMED", 2), ("PROBED", 0.0), ("ALONE", 2), ("QUICK", 0.0)):
             patch.setattr(measure, name, value)
+        for name in ("UPDATES", "FEWEST"):
+            patch.setattr(candidates, name, 1)
         yield
 
 

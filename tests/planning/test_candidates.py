@@ -1,0 +1,60 @@
+"""The family of a table is the best of a few on validation, where nobody asked for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quick import QUICK
+from unveil.fitting.prepare import prepare
+from unveil.planning import candidates
+from unveil.settings.choices import Choices, choose
+
+RNG = np.random.default_rng(0)
+FRAME = pd.DataFrame({"a": RNG.choice(["x", "y"], 40), "b": RNG.integers(0, 9, 40), "c": RNG.normal(size=40).round(1)})
+
+
+@pytest.fixture(autouse=True)
+def _one_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UPDATES", "FEWEST"):
+        monkeypatch.setattr(candidates, name, 1)
+
+
+def fitting(tmp_path: Path, **options: Any) -> Any:
+    return prepare(FRAME, out=tmp_path / "run", steps=1, options=QUICK, **options)
+
+
+@pytest.mark.parametrize("best", candidates.CANDIDATES)
+def test_the_best_on_validation_is_taken_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, best: str) -> None:
+    def judged(model: Any, split: Any, objective: Any) -> dict[str, float]:
+        return {"bound": -1.0 if type(model).registered[1] == best else -2.0}
+
+    monkeypatch.setattr(candidates, "validate", judged)
+    found = fitting(tmp_path)
+    assert found.config.model_name == best
+    (said,) = (line for line in found.lines if "Tried shortly" in line)
+    assert (
+        f"{best} -1.00" in said and f"{best} is taken" in said and all(name in said for name in candidates.CANDIDATES)
+    )
+
+
+def test_equals_leave_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "validate", lambda *_: {"bound": -1.0})
+    assert fitting(tmp_path).config.model_name == candidates.CANDIDATES[0]
+
+
+@pytest.mark.parametrize("asked", [{"model": "vae"}, {"model__latent": 2}, {"prior": "standard_normal"}])
+def test_nothing_is_tried_where_a_model_or_a_part_was_asked_for(tmp_path: Path, asked: dict[str, Any]) -> None:
+    found = fitting(tmp_path, **asked)
+    assert found.config.model_name == "vae" and not any("Tried" in line for line in found.lines)
+
+
+def test_what_leaves_the_model_open() -> None:
+    assert choose({}).open_model and choose({"model": "auto", "train.steps": 3}).open_model
+    for asked in ({"model": "vae"}, {"model.latent": 3}, {"objective": "iwae"}, {"likelihood": "columns"}):
+        assert not choose(asked).open_model
+    assert not Choices().open_model
