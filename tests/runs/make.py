@@ -17,6 +17,7 @@ import unveil
 
 HERE = Path(__file__).parent
 KEPT = ("config.json", "data.json", "result.json", "scores.safetensors", "weights.safetensors")
+MIXED = {"data.domain": "mixed", "train.steps": 40}
 SMALL = {"model.latent": 2, "model.width": 8, "model.depth": 1, "train.steps": 40, "evaluation.num_samples": 8}
 
 
@@ -32,6 +33,12 @@ def gappy(rng: np.random.Generator) -> np.ndarray:
     x = real(rng)
     x[rng.random(x.shape) < 0.3] = np.nan
     x[np.isnan(x).all(1), 0] = 0.0
+    return x
+
+
+def table(rng: np.random.Generator) -> np.ndarray:
+    x = real(rng).round(1)
+    x[:, 0], x[:, 1] = x[:, 0] > 0, rng.poisson(3, len(x))
     return x
 
 
@@ -52,9 +59,11 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "hvae": (images, SMALL | {"model": "hvae"}),
     "vdm": (images, {k: v for k, v in SMALL.items() if k != "model.latent"} | {"model": "vdm"}),
     "vqvae": (images, SMALL | {"model": "vqvae", "model.codebook_size": 8}),
+    "any_order": (table, MIXED | {"model": "any_order", "model.width": 8, "model.depth": 1}),
+    "table_mixture": (table, MIXED | {"model": "table_mixture", "model.num_components": 3}),
     "autoregressive": (binary, {"model": "autoregressive", "model.width": 8, "model.depth": 1, "train.steps": 40}),
 }
-WITHOUT_MEAN = ("mixture", "vdm", "vqvae", "autoregressive")
+WITHOUT_MEAN = ("mixture", "vdm", "vqvae", "autoregressive", "any_order", "table_mixture")
 
 
 def main() -> None:

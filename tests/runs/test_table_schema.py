@@ -39,7 +39,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a step below 0": lambda info: info["table"]["columns"][1].update(step=-1.0),
     "an unknown key": lambda info: info["table"]["columns"][1].update(run="x"),
     "a unit that there is not": lambda info: info["table"]["columns"][2].update(unit="fortnight"),
-    "a library that there is not": lambda info: info["table"].update(library="numpy"),
+    "a library that there is not": lambda info: info["table"].update(library="excel"),
 }
 
 

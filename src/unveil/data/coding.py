@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import RequestError
 from .columnkinds import GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
-from .columns import LEVELLED, NUMERIC, Column, Table, texts_of
+from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
 from .dates import formats_of, read_dates
 from .filling import type_name
 from .fills import noted
@@ -233,7 +233,7 @@ def _without(cells: Sequence[Any], how: Reading) -> list[Any]:
 def _numbers(series: AnySeries, missing: Sequence[str]) -> tuple[Array, Array]:
     """(numbers [N], whole ones in their own type; whether each is known), numbers among `missing` being not."""
     if is_whole(series):
-        values, known = whole_numbers(series), ~np.asarray(series.is_null().to_numpy(), bool)
+        values, known = signed(whole_numbers(series)), ~np.asarray(series.is_null().to_numpy(), bool)
     else:
         values = numbers(series)
         if series.dtype == narwhals().Float32:
@@ -412,11 +412,13 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
     if known is None:
         asked, state = asked_kinds(kinds, names), _Found(Reading(True), len(names))
         found = {
-            name: _of_values(name, raw.x[:, i], seen[:, i], asked.get(name, ""), state) for i, name in enumerate(names)
+            name: _of_values(name, signed(raw.x[:, i]), seen[:, i], asked.get(name, ""), state)
+            for i, name in enumerate(names)
         }
         known = Table(
             tuple(c for c in found.values() if isinstance(c, Column)),
             {name: c for name, c in found.items() if isinstance(c, str)},
+            "numpy",
         )
         far, notes = state.far, (*_said_far(state, None), *_said_left_out(known.left_out))
     elif len(known.columns) != len(names):
@@ -431,13 +433,20 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         np.ones((len(raw.x), len(known.columns)), bool),
     )
     for d, column in enumerate(known.columns):
-        own = raw.x[:, place.get(column.name, d)]
+        own = signed(raw.x[:, place.get(column.name, d)])
         kept = seen[:, place.get(column.name, d)] & ~far.get(column.name, np.zeros(len(own), bool))
         values = texts_of(own.tolist(), frozenset()) if column.kind in LEVELLED else own
         codes, _ = column.codes(values)
         x[kept, d], observed[:, d] = np.nan_to_num(codes[kept]), kept & ~np.isnan(codes)
     return replace(
-        raw, x=x, observed=observed, columns=known.names, notes=(*raw.notes, *notes), domain="mixed", table=known
+        raw,
+        x=x,
+        came=raw.x,
+        observed=observed,
+        columns=known.names,
+        notes=(*raw.notes, *notes),
+        domain="mixed",
+        table=known,
     )
 
 

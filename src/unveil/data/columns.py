@@ -13,6 +13,7 @@ from ..domain import ColumnDomain, Domain
 from ..domain.columns import ColumnKind
 from .dates import written_date
 from .raw import Array, is_missing
+from .tablecolumns import is_number
 
 Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date"]
 KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
@@ -99,7 +100,7 @@ class Column:
         if self.step:
             return np.rint((values.astype(np.float64) - self.base) / self.step)
         if values.dtype.kind in "iu" and self.decimals == 0:
-            return values
+            return signed(values)
         return np.rint(values.astype(np.float64) * 10.0**self.decimals)
 
     def values(self, codes: Array, bounded: bool = False) -> Any:
@@ -128,7 +129,9 @@ class Column:
         return self.base + self.step * wide if self.step else wide / 10.0**self.decimals
 
     def brought(self, codes: Array, drawn: bool) -> Array:
-        """The codes of numbers as numbers, draws with the digits of the column; of levels and dates as they are."""
+        """The codes as numbers, draws with the digits of the column; of dates and levels of text as they are."""
+        if self.kind in LEVELLED and all(map(is_number, self.levels)):
+            return np.array([float(level) for level in self.values(codes)])
         if not self.is_number:
             return codes
         return np.asarray(self.values(codes, bounded=True) if drawn else self.mean_values(codes))
@@ -166,7 +169,8 @@ def column_of_json(stored: Mapping[str, Any]) -> Column:
 class Table:
     """The columns of a mixed table, in the order of x, and those that were left out, with the reason.
 
-    Arguments: columns; left_out, {name: why}; library, of the frame that it came in, "" for a file or an array.
+    Arguments: columns; left_out, {name: why}; library, of the frame that it came in, "numpy" for an
+    array, "" for a file.
     """
 
     columns: tuple[Column, ...]
@@ -220,6 +224,13 @@ def _text(cell: Any, gone: frozenset[str] | set[str]) -> str | None:
         return str(int(cell))
     text = str(cell).strip()
     return None if text.casefold() in gone else text
+
+
+def signed(values: Array) -> Array:
+    """Whole numbers in a type in which differences have a sign; beyond 63 bits as floats."""
+    if values.dtype.kind != "u":
+        return values
+    return values.astype(np.int64 if not values.size or values.max() < 2**63 else np.float64)
 
 
 def written_number(value: float, decimals: int, padded: bool) -> str:

@@ -52,6 +52,7 @@ class Raw:
         domain: what data.domain=auto means for this source: "auto", to recognise it, or a kind.
         together: [N] integers; rows with the same number stay in one split; None where every row is its own.
         table: of a mixed table, its columns, as `columns.Table`; None of other x.
+        came: [N, …] of a mixed table that came as an array, that array; x then holds its codes.
     """
 
     source: str
@@ -75,6 +76,7 @@ class Raw:
     domain: str = "auto"
     together: NDArray[np.int64] | None = None
     table: Any = None
+    came: Array | None = None
 
     @property
     def ignored(self) -> tuple[str, ...]:

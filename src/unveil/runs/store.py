@@ -44,6 +44,7 @@ DATA, RESULT = "unveil-data-1", "unveil-result-1"
 DIAGNOSIS, CONTINUATIONS = "unveil-diagnosis-1", "unveil-continuations-1"
 WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
 PACK = "pack.json"  # what a pack has and a run has not
+OF_PACK = ("config.json", "data.json", PACK, WEIGHTS, SCORES)  # the last is not in every pack
 
 
 class RunStore:

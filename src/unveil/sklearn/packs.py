@@ -7,10 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..errors import RequestError
-from ..runs.store import PACK, SCORES, WEIGHTS, RunStore
+from ..runs.store import OF_PACK, RunStore
 from ..use.packed import PACK as FORMAT
-
-FILES = ("config.json", "data.json", PACK, WEIGHTS, SCORES)  # the last is not in every pack
 
 
 def packed(run: RunStore) -> dict[str, bytes]:
@@ -23,8 +21,8 @@ def packed(run: RunStore) -> dict[str, bytes]:
 
 def opened(files: Mapping[str, bytes]) -> RunStore:
     """The model of a pack, checked as every run is, with all that its use needs in memory: no file of it stays."""
-    if strange := sorted(set(files) - set(FILES)):
-        raise RequestError(f"The estimator holds a file {strange[0]!r}; a pack holds {', '.join(FILES)}.")
+    if strange := sorted(set(files) - set(OF_PACK)):
+        raise RequestError(f"The estimator holds a file {strange[0]!r}; a pack holds {', '.join(OF_PACK)}.")
     with TemporaryDirectory(prefix="unveil-") as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)

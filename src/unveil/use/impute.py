@@ -80,6 +80,16 @@ class Completed:
         found = [filled_frame(raw.frame, raw.table, self.codes(v), observed, self.drawn) for v in self.values]
         return found[0] if len(found) == 1 else raw.frame.stacked(found)
 
+    def _filled_array(self, values: np.ndarray) -> np.ndarray:
+        """An array that was read as a mixed table, with numbers in its gaps; columns left out are as they came."""
+        raw, full = self.raw, np.array(self.raw.came, np.float64)
+        names = [int(name) if name.isdigit() else i for i, name in enumerate(raw.table.names)]
+        drawn = brought(self.codes(values).astype(np.float64), raw.table.columns, self.drawn)
+        observed = np.ones(raw.x.shape, bool) if raw.observed is None else raw.observed
+        for d, place in enumerate(names):
+            full[~observed[:, d], place] = drawn[~observed[:, d], d]
+        return full
+
     def codes(self, values: np.ndarray) -> np.ndarray:
         """x [N, D] of a mixed table, with the codes of one imputation in its gaps."""
         x = self.raw.x.copy()
@@ -90,7 +100,7 @@ class Completed:
     def _filled(self, values: np.ndarray) -> np.ndarray:
         x, observed = self.raw.x, self.raw.observed
         if self.raw.table is not None:
-            return brought(self.codes(values).astype(np.float64), self.raw.table.columns, self.drawn)
+            return self._filled_array(values)
         if observed is None:
             return x.copy()
         rounds = self.drawn and x.dtype.kind in "biu"

@@ -44,7 +44,7 @@ def as_fitted(run: RunStore, x: np.ndarray, drawn: bool) -> Any:
     forms, table = fitted_forms(run), fitted_table(run)
     own = (table.library,) if table is not None and table.library else ()
     library = next((name for name in (*own, *FRAMES) if importlib.util.find_spec(name)), None)
-    if run.columns is None or library is None:
+    if run.columns is None or library in (None, "numpy"):
         return brought(x, forms, drawn)
     if table is not None:
         return new_frame(table, x, library, drawn)

@@ -64,7 +64,7 @@ class TableFile(Struct, forbid_unknown_fields=True):
 
     columns: list[TableColumn]
     left_out: dict[str, Text]
-    library: Literal["", "pandas", "polars", "pyarrow"] = ""
+    library: Literal["", "pandas", "polars", "pyarrow", "numpy"] = ""
 
 
 class DataFile(Struct):
