@@ -36,9 +36,9 @@ def test_a_column_with_a_few_other_values_is_not_called_constant(tmp_path: Path,
     prepare(frame, steps=5, out=tmp_path / "run", model=model, options=QUICK)
 
 
-def test_few_rows_are_all_taken_and_a_column_without_a_second_value_is_refused_by_name() -> None:
+def test_few_rows_are_all_taken_and_a_column_without_a_second_value_is_refused_by_name_as_a_number() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(100, 2)), columns=["a", "b"])
     assert sorted(starting_rows(load(frame).train).tolist()) == list(range(80))
     with pytest.raises(RequestError, match=r"Column 'c' is constant in the training rows.*data\.drop=c"):
-        load(frame.assign(c=1.0))
+        load(frame.assign(c=1.0), domain="real")
