@@ -233,7 +233,7 @@ def _impute_rows(
             f"The imputation of row {row} came out as no finite number.",
             "Was x in training's units? If it was, fit anew with a smaller train.lr.",
         )
-    return values, None if "exact" in model.gives else np.concatenate(effective)
+    return values, None if "enumerate" in model.gives else np.concatenate(effective)
 
 
 def _block(model: Model, batch: Batch, num_samples: int, num_draws: int, mean: bool) -> tuple[Tensor, Tensor]:
