@@ -58,3 +58,10 @@ def test_what_leaves_the_model_open() -> None:
     for asked in ({"model": "vae"}, {"model.latent": 3}, {"objective": "iwae"}, {"likelihood": "columns"}):
         assert not choose(asked).open_model
     assert not Choices().open_model
+
+
+def test_a_wide_table_is_spared_the_passes_over_its_columns(tmp_path: Path) -> None:
+    wide = pd.DataFrame(RNG.integers(0, 9, (30, candidates.WIDE + 1)))
+    options = QUICK | {"train.batch_size": 4}
+    said = " ".join(prepare(wide, out=tmp_path / "run", steps=1, options=options).lines)
+    assert "Tried shortly" in said and "any_order" not in said

@@ -55,6 +55,7 @@ class Columns(Likelihood):
         self.tails = {d: c.num_levels - (OWN - 1) for d, c in enumerate(columns) if c.num_levels > OWN}
         for place, size in self.tails.items():
             self.register_buffer(f"tail_{place}", torch.full((size,), -math.log(size)))
+        self._rows = {d: row for row, d in enumerate(layout.numeric.tolist())}  # of columns among the numbers
         self._layouts: dict[tuple[int, torch.device], tuple[ColumnLayout, list[int]]] = {}
 
     @property
@@ -100,7 +101,7 @@ class Columns(Likelihood):
         """The layout of one column, and its row among the numbers."""
         if (d, device) not in self._layouts:
             column = (self.domain.columns or ())[d]
-            rows = [] if column.has_levels else [self.layout.numeric.tolist().index(d)]
+            rows = [] if column.has_levels else [self._rows[d]]
             self._layouts[d, device] = ColumnLayout([column]).to(device), rows
         return self._layouts[d, device]
 
