@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..domain.columns import OWN
 from ..errors import RequestError
 from .columnkinds import GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
@@ -20,6 +21,7 @@ from .raw import MISSING, Array, Raw
 from .stray import sentence, stray_values
 from .tablecolumns import NAMED, are, is_empty, is_number, is_whole, listing, narwhals, numbers, whole_numbers
 from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
+from .unfit import unfit
 from .writtennumbers import NotNumbers
 
 if TYPE_CHECKING:
@@ -30,18 +32,11 @@ if TYPE_CHECKING:
     AnySeries = nw.Series[Any]
 
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
-LONGEST_UNIT = 4  # characters; what is longer is text that begins with a number
+LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 SOME = 50  # texts that tell whether a column may be of dates
 FINER = 1e-3  # of a cell, between two of which a number lies
 PEEK = 5000  # rows that tell how numbers are written
-NO_USE = {
-    "List": "lists",
-    "Array": "lists",
-    "Struct": "records",
-    "Binary": "bytes",
-    "Duration": "durations",
-    "Time": "times of day",
-}
+NO_USE = {"Duration": "durations", "Time": "times of day"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ def recognised(
         raise RequestError(
             f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
         )
-    notes = (*state.notes, *_said_far(state, text), *_said_left_out(left_out))
+    notes = (*state.notes, *_said_far(state, text), *_said_shared(columns), *_said_left_out(left_out))
     library = "" if text else _library(next(iter(given.values())))
     return Recognised(Table(tuple(columns), left_out, library), state.read, state.far, notes)
 
@@ -109,6 +104,12 @@ def _library(series: AnySeries) -> str:
     """The library of a column, where it is one that new rows can be made in."""
     found = series.implementation
     return "polars" if found.is_polars() else "pyarrow" if found.is_pyarrow() else "pandas" if found.is_pandas() else ""
+
+
+def _said_shared(columns: Sequence[Column]) -> tuple[str, ...]:
+    """What the rarest levels of long categories cost."""
+    long = [column for column in columns if column.num_levels > OWN]
+    return tuple(f"Column {column.name!r} is taken as {column.kind}: {column.why}." for column in long)
 
 
 def _said_far(state: _Found, text: AsText | None) -> tuple[str, ...]:
@@ -131,8 +132,8 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return "as asked"
     if is_empty(series):
         return "it holds no value"
-    if kind in NO_USE:
-        return f"it holds {NO_USE[kind]}"
+    if held := unfit(series) or NO_USE.get(kind):
+        return f"it holds {held}"
     dtype = type_name(series, None)
     if series.dtype in (nw.Date, nw.Datetime):
         _require(name, asked, ("date",), "dates")

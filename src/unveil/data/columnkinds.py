@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..domain.columns import OWN
 from ..errors import RequestError, nearest
 from .columnforms import decimals_of
 from .columns import KINDS, LEVELLED, Column, Kind, texts_of
@@ -81,10 +82,22 @@ def levels_column(name: str, cells: Sequence[Any], dtype: str, asked: str, order
         levels = tuple(sorted(counts, key=_in_order))
     kind = cast(Kind, asked or ("ordinal" if order else "yes/no" if _is_yes_no(counts) else "category"))
     many = f"{len(levels):,} level" + "s" * (len(levels) != 1)
-    why = {"category": f"{many} of text", "ordinal": f"{many} in an order", "yes/no": " and ".join(levels)}.get(
+    shared = _shared([counts[level] for level in levels]) if len(levels) > OWN else ""
+    why = {"category": f"{many} of text{shared}", "ordinal": f"{many} in an order", "yes/no": " and ".join(levels)}.get(
         kind, many
     )
-    return Column(name, kind, "as asked" if asked else why, levels, dtype=dtype, missing=gaps)
+    return Column(name, kind, f"as asked{shared}" if asked else why, levels, dtype=dtype, missing=gaps)
+
+
+def _shared(counts: Sequence[int]) -> str:
+    """What it costs that the rarest levels, from the commonest down, share one number: at most their own entropy."""
+    rare = np.array(counts[OWN - 1 :], np.float64)
+    share = rare[rare > 0] / rare.sum() if rare.sum() else np.ones(1)
+    rows = float(rare.sum() / sum(counts))
+    lost = rows * float(-(share * np.log(share)).sum())
+    return (
+        f"; the {len(rare):,} rarest ({rows:.1%} of rows) share one number, at a cost of at most {lost:.2g} nats a row"
+    )
 
 
 def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: str, num_columns: int) -> Column | str:

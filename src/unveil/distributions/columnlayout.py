@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..domain import ColumnDomain
-
-OWN = 256  # levels of a column that have a number of their own; the rarest of more share the last one
+from ..domain.columns import OWN
 
 
 class Ladder(nn.Module):

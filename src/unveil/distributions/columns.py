@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.distributions import Categorical
 from torch.nn import functional as F
 
-from .columnlayout import OWN, ColumnLayout
+from ..domain.columns import OWN
+from .columnlayout import ColumnLayout
 from .event import Shape, Unchecked
 from .levels import logistic_noise
 from .stretch import Line

@@ -12,6 +12,7 @@ from ..errors import RequestError
 
 ColumnKind = Literal["category", "ordinal", "cells", "count", "real"]
 MOST_LEVELS, MOST_ATOMS = 2**24, 1000
+OWN = 256  # levels of a column that have a number of their own; the rarest of more share the last one
 
 
 class ColumnRecord(Struct):

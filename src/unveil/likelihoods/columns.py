@@ -11,10 +11,11 @@ from torch.distributions import Distribution
 from torch.nn import functional as F
 
 from ..distributions import EventSum
-from ..distributions.columnlayout import OWN, ColumnLayout, Ladder
+from ..distributions.columnlayout import ColumnLayout, Ladder
 from ..distributions.columns import Numbers, TableColumns
 from ..distributions.stretch import Line, Stretch
 from ..domain import Domain
+from ..domain.columns import OWN
 from ..errors import at_least
 from ..registry import register
 from .base import Likelihood
