@@ -21,7 +21,7 @@ from ...nn.mlp import perceptron
 from ...nn.residual import small
 from ...registry import lookup, register
 from ...terms import Terms
-from .rule import REMEDIES, ChainRule, NoLatents
+from .rule import REMEDIES, ChainRule, NoLatents, require_one
 
 WIDTH, DEPTH, ORDERS = 256, 2, 4
 STEPS = 32  # most passes for one order: in a wider table columns go in groups, independent given those before
@@ -230,11 +230,7 @@ class AnyOrder(Scaled):
 
     @torch.no_grad()
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
-        if temperature != 1:
-            raise RequestError(
-                f"The temperature came as {temperature}, and this model has no z whose spread it would scale.",
-                "Use a temperature of 1.",
-            )
+        require_one(temperature)
         return self.draw(num_samples), ()
 
     @torch.no_grad()

@@ -22,7 +22,7 @@ from ...nn.chain import ChainNetwork
 from ...registry import lookup, register
 from ...terms import Terms
 from .any_order import AnyOrder
-from .rule import REMEDIES, ChainRule, NoLatents
+from .rule import REMEDIES, ChainRule, NoLatents, require_one
 
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
 
@@ -182,11 +182,7 @@ class Autoregressive(Conditioned, Scaled):
 
     @torch.no_grad()
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
-        if temperature != 1:
-            raise RequestError(
-                f"The temperature came as {temperature}, and this model has no z whose spread it would scale.",
-                "Use a temperature of 1.",
-            )
+        require_one(temperature)
         return self.draw(num_samples, self.draw_labels(num_samples) if y is None else y), ()
 
     def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:

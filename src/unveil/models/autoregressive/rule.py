@@ -11,12 +11,22 @@ from torch import Tensor
 from ...batch import Batch
 from ...distributions.event import Shape, Unchecked
 from ...domain import Domain
+from ...errors import RequestError
 from ...model import Posterior
 
 REMEDIES = {  # of facts that a model without latents does not give
     fact: "it has no latents; use the estimator or objective 'elbo', which is exact here"
     for fact in ("pathwise", "rsample", "split_q", "marginals", "kl", "straight_through")
 }
+
+
+def require_one(temperature: float) -> None:
+    """Refuse a temperature other than 1: there is no z whose spread it would scale."""
+    if temperature != 1:
+        raise RequestError(
+            f"The temperature came as {temperature}, and this model has no z whose spread it would scale.",
+            "Use a temperature of 1.",
+        )
 
 
 @runtime_checkable
