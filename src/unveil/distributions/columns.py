@@ -16,7 +16,7 @@ from .event import Shape, Unchecked
 from .levels import logistic_noise
 from .stretch import Line
 
-POINTS = 9  # quantiles of a logistic at which the mean of a stretched one is taken
+POINTS = 31  # quantiles of a logistic at which the mean of a stretched one is taken
 LEAST_GAP = 1e-30
 
 
@@ -67,10 +67,14 @@ class Numbers:
         return torch.where(layout.is_count, x.clamp(min=0), x)
 
     def mean(self, stretch: Line, layout: ColumnLayout) -> Tensor:
-        """E of Σ_m π_m f_m, cells before they are rounded, by nine quantiles of each component."""
+        """E of Σ_m π_m f_m, cells before they are rounded, by 31 quantiles of each component.
+
+        Each is kept within the range that came in training: T draws so long tails in that E may not exist without.
+        """
         place = (torch.arange(POINTS, device=self.loc.device, dtype=self.loc.dtype) + 0.5) / POINTS
         noise = torch.logit(place).reshape(-1, *(1,) * self.loc.ndim)
-        each = stretch.inverse(self.loc + self.log_scale.exp() * noise)  # [9, ..., M, D]
+        each = stretch.inverse(self.loc + self.log_scale.exp() * noise)  # [31, ..., M, D]
+        each = torch.minimum(torch.maximum(each, stretch.low), stretch.high)
         each = torch.where(layout.is_count, each.clamp(min=0), each).mean(0)
         return (self.log_pi.exp() * each).sum(-2)
 

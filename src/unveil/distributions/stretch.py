@@ -15,12 +15,14 @@ STRAIGHT = 1e4  # from this λ on, λ sinh⁻¹(u/λ) is u to the last bit of fl
 class Line:
     """T(x) = λ sinh⁻¹(u/λ) with u = (x − c)/s: u itself as λ → ∞, ± λ log(2|u|/λ) far out. Rising, so T⁻¹ exists.
 
-    Arguments: centre c, spread s and tail λ of each column, [D].
+    Arguments: centre c, spread s and tail λ of each column, and the least and the greatest x that came, [D].
     """
 
     centre: Tensor
     spread: Tensor
     tail: Tensor
+    low: Tensor
+    high: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
         """T of x [..., D], in float64 where x is."""
@@ -47,16 +49,20 @@ class Stretch(nn.Module):
     centre: Tensor
     spread: Tensor
     tail: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.register_buffer("centre", torch.zeros(size))
         self.register_buffer("spread", torch.ones(size))
         self.register_buffer("tail", torch.full((size,), STRAIGHT))
+        self.register_buffer("low", torch.full((size,), -torch.inf))
+        self.register_buffer("high", torch.full((size,), torch.inf))
 
     def line(self, rows: slice | list[int] = slice(None)) -> Line:
         """T of all columns, or of some."""
-        return Line(self.centre[rows], self.spread[rows], self.tail[rows])
+        return Line(*(t[rows] for t in (self.centre, self.spread, self.tail, self.low, self.high)))
 
     @torch.no_grad()
     def fit(self, x: Tensor, seen: Tensor) -> None:
@@ -65,6 +71,7 @@ class Stretch(nn.Module):
             values = x[seen[:, d], d].double()
             if len(values):
                 self.centre[d], self.spread[d], self.tail[d] = stretch_of(values)
+                self.low[d], self.high[d] = values.min(), values.max()
 
 
 def stretch_of(values: Tensor) -> tuple[float, float, float]:

@@ -17,12 +17,17 @@ class ColumnView(nn.Module):
     What is not seen is 0 throughout. A first linear layer makes an embedding of the zeros and ones.
 
     Arguments: layout and stretch, those of the likelihood; neither is a part of the view, nor saved with it.
+
+    Attributes: num_told, how many features stand before the atoms and the flags of what is seen: all that is known of
+    a row; blocks, those of each column of levels.
     """
 
     def __init__(self, layout: ColumnLayout, stretch: Stretch) -> None:
         super().__init__()
         self._shared = (layout, stretch)
         self.num_features = len(layout.numeric) + layout.num_logits + layout.num_columns
+        self.blocks = _blocks(layout)
+        self.num_told = len(layout.numeric) + sum(ladder.num_outputs for ladder in layout.levels)
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
         """Arguments: seen [..., D] bool."""
@@ -36,3 +41,19 @@ class ColumnView(nn.Module):
             flags = x.new_zeros(*number.shape, ladder.width).scatter_(-1, number.unsqueeze(-1), shown)
             parts.append(flags.flatten(-2))
         return torch.cat([*parts, seen.to(x.dtype)], -1)
+
+    def told(self, seen: Tensor) -> Tensor:
+        """Of the first `num_told` features, whether they are known [..., num_told] where columns are seen [..., D]."""
+        layout, _ = self._shared
+        parts = [(seen[..., own.places].unsqueeze(-1) & own.there).flatten(-2) for own in layout.levels]
+        return torch.cat([seen[..., layout.numeric], *parts], -1)
+
+
+def _blocks(layout: ColumnLayout) -> list[range]:
+    """The features of each column of levels."""
+    found, first = [], len(layout.numeric)
+    for ladder in layout.levels:
+        for own in ladder.there.sum(-1).tolist():
+            found.append(range(first, first + own))
+            first += ladder.width
+    return found

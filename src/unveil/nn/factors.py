@@ -154,11 +154,11 @@ def _left_over(rows: Rows, ranks: Sequence[int], least_psi: float) -> list[Facto
 
 def _diagonal(rows: Rows, ranks: Sequence[int], least_psi: float) -> list[Factors]:
     cov = rows.u.T @ rows.u / len(rows.u)
-    return [_fixed_point(cov, rank, least_psi) for rank in ranks]
+    return [factor_analysis(cov, rank, least_psi) for rank in ranks]
 
 
-def _fixed_point(cov: Tensor, rank: int, least_psi: float) -> Factors:
-    """The fixed point of ψ = diag(S − W Wᵀ), W = ψ^½ U (Λ − 1)^½ from the eigenvectors of ψ^−½ S ψ^−½."""
+def factor_analysis(cov: Tensor, rank: int, least_psi: float) -> Factors:
+    """Of a covariance S [D, D]: the fixed point of ψ = diag(S − W Wᵀ), W = ψ^½ U (Λ − 1)^½, ψ^−½ S ψ^−½ = U Λ Uᵀ."""
     variance = cov.diagonal().clamp(min=least_psi)
     psi, W = (variance if rank == 0 else 0.5 * variance), cov.new_zeros(len(cov), rank)
     for _ in range(ROUNDS if rank else 0):

@@ -17,6 +17,7 @@ from ...likelihoods import Columns, Likelihood, default_likelihood
 from ...model import Drawn, Posterior, held, parameters_in
 from ...model.shared.networks import check_sizes
 from ...model.shared.scaled import Scaled
+from ...nn.linear_guess import LinearGuess
 from ...nn.mlp import perceptron
 from ...nn.residual import small
 from ...registry import lookup, register
@@ -37,6 +38,9 @@ class AnyOrder(Scaled):
     mean of log p over all orders, a lower bound on the log of their mixture. log p(x) over K fixed orders is exact. So
     is p(x_d|all other columns), of the orders that end in d; a gap is filled by an order that begins with what is
     observed. Where x has gaps, the product runs over what is observed.
+
+    Beside the columns that are given the network sees what these say linearly of the others (`LinearGuess`). That is
+    solved for before the first step; of short tables it is most of what can be learned.
 
     In a table of more than 32 columns the order is one of 32 groups, whose columns are independent given those before.
 
@@ -76,7 +80,8 @@ class AnyOrder(Scaled):
         self.likelihood: Columns = likelihood
         self.expect_x(True)
         assert self.view is not None
-        self.num_orders, features = num_orders, self.view.num_features
+        self.guess = LinearGuess(self.view.num_told, self.view.blocks)
+        self.num_orders, features = num_orders, self.view.num_features + self.guess.rank
         self.body = perceptron(features, width, depth)
         self.out = small(nn.Linear(width, likelihood.num_outputs), 0.1)
         self.linear = small(nn.Linear(features, likelihood.num_outputs, bias=False), 0.1)
@@ -145,9 +150,11 @@ class AnyOrder(Scaled):
         return log_p.sum(-1) * ((len(starts) - 1) * size / (D - first)).squeeze(-1)
 
     def _hidden(self, x: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        """(the last hidden units, the view itself) where the columns `given` [..., D] are shown."""
+        """(the last hidden units, what the network saw) where the columns `given` [..., D] are shown."""
         assert self.view is not None
-        shown = self.view(x, given)
+        u, flags = self.view(x, given).tensor_split([self.view.num_told], -1)
+        filled, z = self.guess(u, self.view.told(given))
+        shown = torch.cat([filled, z, flags], -1)
         with self.network_precision(self.network_dtype):
             hidden = self.body(shown)
         return hidden.to(shown.dtype), shown
@@ -253,6 +260,9 @@ class AnyOrder(Scaled):
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         self.start_x(batch)
+        assert self.view is not None
+        seen = self.mask(batch) > 0
+        self.guess.fit(self.view(batch.x, seen)[:, : self.view.num_told], self.view.told(seen))
 
     def explained(self, batch: Batch) -> Distribution:
         seen = self.mask(batch) > 0
