@@ -17,8 +17,8 @@ from ..train.validation import validate
 
 CANDIDATES = ("any_order", "vae", "table_mixture")  # the first is taken where another is no better
 WIDE = 200  # columns above which a pass for each group of them takes too long, and any_order is not tried
-UPDATES, FEWEST, SECONDS = 200, 100, 3.0  # of each try, unless the clock ends it, which it does not before the fewest
-BATCH, LR, EXAMPLES = 128, 3e-3, 500
+UPDATES, FEWEST, SECONDS = 60, 30, 1.2  # of each try, unless the clock ends it, which it does not before the fewest
+BATCH, LR, EXAMPLES = 128, 3e-3, 200
 MARGIN = 0.01  # nats, by which another has to be better
 
 
@@ -32,8 +32,8 @@ def best_family(
 ) -> tuple[Choices, tuple[str, ...]]:
     """The choices with the family that came farthest in a short try, and the sentence that says what each reached.
 
-    Each candidate is trained from its own start for up to 200 updates or 3 seconds, and judged by its bound on up to
-    500 validation examples; the tries are thrown away.
+    Each candidate is trained from its own start for up to 60 updates or 1.2 seconds, and judged by its bound on up to
+    200 validation examples; the tries are thrown away.
     """
     valid = data.valid.spread(EXAMPLES)
     tried = CANDIDATES[data.domain.num_dims > WIDE :]

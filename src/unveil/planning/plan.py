@@ -31,6 +31,7 @@ VALIDATION_SHARE = 0.1  # of the seconds for training, that validations may take
 MOST_OF_IT = 0.2  # of those seconds, above which a validation looks at fewer examples, down to
 FEWEST_EXAMPLES, MOST_AT_ALL = 100, 0.4  # and above that share there are fewer validations
 FEWEST_STEPS = 5
+SHARE, TABLE_SHARE = 0.01, 0.02  # of the training examples, in one update
 TRAINING_SHARE, UPDATES, SMALLEST = 0.6, 100, 8  # of a budget; updates that it is to pay for; rows of a batch at least
 REPORT_SECONDS = 8.0
 COMPILING, GAIN = 25.0, 0.1  # seconds per stage that compiling takes, and the share it saves, before it is tried
@@ -86,8 +87,9 @@ class Request:
     @property
     def batch_size(self) -> int:
         size, asked = len(self.data.train), self.options.batch_size
+        share = TABLE_SHARE if self.data.domain.columns is not None else SHARE
         most = 256 if has_convolutions(self.model) else 512  # they keep a core busy with fewer, and see fewer examples
-        own = int(min(most, max(64, 2 ** round(math.log2(max(1, size / 100))))))
+        own = int(min(most, max(64, 2 ** round(math.log2(max(1, share * size))))))
         return min(own if asked == "auto" else asked, size)
 
 
