@@ -37,6 +37,7 @@ from ..model.shared.networks import (
     Network,
     choose_network,
     default_prior,
+    network_parts,
     own_options,
     sizes,
 )
@@ -139,7 +140,8 @@ class VAE(Labelled, Scaled):
 
         Arguments:
             latent: D, the number of latents.
-            network: "mlp", "patch" and "conv" (images), "plain" (feed-forward, as in the literature), or "auto".
+            network: "mlp", "patch" and "conv" (images), "plain" (feed-forward, as in the literature), "linear" (p(x|z)
+                linear in z before the likelihood: factor analysis for columns of any kinds), or "auto".
             width: units per layer, or channels at the finest resolution; 0 picks by the size of x.
             depth: residual blocks (conv: per resolution), or layers (plain); 0 picks.
             dropout: share of the encoder's inputs dropped while training (mlp).
@@ -155,16 +157,18 @@ class VAE(Labelled, Scaled):
         classes = classes_of(condition, num_classes)
         p_x = (likelihood or lookup("likelihood", default_likelihood(domain)))(domain)
         long_table = domain.kind in ("real", "mixed") and not domain.is_image and num_examples >= LONG_TABLE
-        usual = "realnvp" if long_table else default_prior(domain, num_examples)
+        usual = "realnvp" if long_table and name != "linear" else default_prior(domain, num_examples)
         p_z = (prior or lookup("prior", usual))(latent)
         head = posterior or functools.partial(lookup("posterior", p_z.posterior), **p_z.for_posterior)
         shown = view_size(p_x)
         seen = (shown,) if shown else shape_with_mask(domain.shape) if has_missing else domain.shape
-        encoder = lookup("encoder", name)(seen, **size, **both, **in_encoder)
+        encoder_name, decoder_name = network_parts(name)
+        encoder = lookup("encoder", encoder_name)(seen, **size, **both, **in_encoder)
         inputs = p_z.num_values + classes
-        decoder = lookup("decoder", name)(inputs, p_x.feature_shape, p_x.params_per_dim, **size, **both)
+        in_decoder = {} if decoder_name == "linear" else size | both
+        decoder = lookup("decoder", decoder_name)(inputs, p_x.feature_shape, p_x.params_per_dim, **in_decoder)
         linear = None
-        if name != "plain" and p_x.slope is not None and takes_start(head) and starts_given(p_z):
+        if name not in ("plain", "linear") and p_x.slope is not None and takes_start(head) and starts_given(p_z):
             linear = LinearPosterior(domain.num_dims, latent, classes, p_z.num_components)
             if domain.is_image:
                 decoder = DecoderBeside(decoder, inputs, domain.shape, p_x.params_per_dim)

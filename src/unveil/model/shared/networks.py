@@ -6,7 +6,7 @@ from typing import Any, Literal
 from ...domain import Domain
 from ...errors import RequestError
 
-Network = Literal["auto", "mlp", "patch", "conv", "plain"]
+Network = Literal["auto", "mlp", "patch", "conv", "plain", "linear"]
 Activation = Literal["auto", "tanh", "relu", "silu"]
 WIDTHS = {"conv": 32, "patch": 64, "plain": 200}
 MOST = {"width": 100_000, "depth": 1_000, "patch": 1_000, "num_groups": 1_000}
@@ -26,6 +26,11 @@ def choose_network(domain: Domain, network: Network) -> str:
 def default_network(domain: Domain) -> str:
     """Convolutions for images of more than 1,024 values; below, an MLP sees ten times more of them in ten minutes."""
     return "conv" if domain.is_image and domain.num_dims > SMALL else "mlp"
+
+
+def network_parts(network: str) -> tuple[str, str]:
+    """The names of the encoder and the decoder of a network; what is inferred by a linear one needs more than that."""
+    return ("mlp", "linear") if network == "linear" else (network, network)
 
 
 def default_prior(domain: Domain, num_examples: int) -> str:
@@ -56,9 +61,9 @@ def own_options(network: str, dropout: float, activation: str) -> tuple[dict[str
     """Options that only one kind of network has: those of encoder and decoder, then those of the encoder alone."""
     if not 0 <= dropout < 1:
         raise RequestError(f"model.dropout is {dropout}; it takes a share from 0 to below 1.")
-    if dropout and network != "mlp":
+    if dropout and network not in ("mlp", "linear"):
         raise RequestError(f"model.dropout={dropout} came for model.network={network!r}; only 'mlp' has it.")
     if activation != "auto" and network != "plain":
         raise RequestError(f"model.activation={activation} came for model.network={network!r}; only 'plain' has it.")
     both = {"activation": "tanh" if activation == "auto" else activation} if network == "plain" else {}
-    return both, {"dropout": dropout} if network == "mlp" else {}
+    return both, {"dropout": dropout} if network in ("mlp", "linear") else {}
