@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -63,15 +65,19 @@ def test_a_measured_column_integrates_to_one_with_its_atoms(column: ColumnDomain
     assert float(area + atoms) == pytest.approx(1, abs=2e-3)
 
 
-@pytest.mark.parametrize("build", [AnyOrder.build, TableMixture.build], ids=["any_order", "table_mixture"])
-def test_all_rows_of_a_tiny_table_add_up_to_one(build: object) -> None:
+@pytest.mark.parametrize(
+    "build", [functools.partial(AnyOrder.build, width=8, depth=1), TableMixture.build], ids=["any_order", "mixture"]
+)
+def test_all_rows_of_a_tiny_table_add_up_to_one(build: Callable[[Domain], AnyOrder | TableMixture]) -> None:
     with keyed("weights"):
-        model = build(TINY).eval()  # type: ignore[operator]
+        model = build(TINY).eval()
         model.initialise(Batch(mixedtables.rows(TINY, 200)))
         for weight in model.parameters():
             weight.data += 0.3 * torch.randn_like(weight)
     x = torch.tensor(list(itertools.product(range(3), range(4), range(2)))).float()
-    assert float(model.log_prob(Batch(x)).detach().double().exp().sum()) == pytest.approx(1, abs=1e-5)
+    p = model.log_prob(Batch(x)).detach().double().exp()
+    assert float(p.max()) < 0.5 and float(p.min()) > 1e-6  # else little would be seen
+    assert float(p.sum()) == pytest.approx(1, abs=1e-5)
     seen = torch.tensor([[True, False, True]]).expand(len(x), -1)
     some = x[(x[:, 1] == 0)]
     gaps = model.log_prob(Batch(some, observed=seen[: len(some)]))
@@ -125,6 +131,33 @@ def test_draws_come_as_often_as_they_are_likely() -> None:
     mean, spread = x[:, numeric].mean(0), x[:, numeric].std(0)
     stated = p(h.expand(1, -1)).mean[0, numeric]
     assert ((mean - stated).abs() < 0.05 * spread).all()
+
+
+def test_a_mean_stays_within_what_came_and_is_that_of_draws() -> None:
+    p, x = of(ColumnDomain("cells"), ColumnDomain("real"))
+    far = p(features(p, 40.0).expand(5, -1)).mean
+    assert bool(((far >= x.amin(0)) & (far <= x.amax(0))).all())
+    near = p(features(p, 0.3))
+    with keyed("draws"):
+        draws = near.sample(torch.Size((20_000,))).clamp(x.amin(0), x.amax(0))
+    assert torch.allclose(near.mean, draws.mean(0), atol=float(4 * draws.std(0).max() / 20_000**0.5 + 0.02 * x.std()))
+
+
+@pytest.mark.parametrize("kinds", [(3, 4, 2), (5, 2)], ids=str)
+def test_what_is_trained_on_is_the_mean_over_all_orders(kinds: tuple[int, ...]) -> None:
+    domain = Domain("mixed", (len(kinds),), None, tuple(ColumnDomain("category", n) for n in kinds))
+    with keyed("weights"):
+        model = AnyOrder.build(domain)
+        x = mixedtables.rows(domain, 200)
+        model.initialise(Batch(x))
+        for weight in model.parameters():
+            weight.data += 0.1 * torch.randn_like(weight)
+    one = Batch(x[:1])
+    orders = [torch.tensor(order) for order in itertools.permutations(range(len(kinds)))]
+    expected = torch.stack([model._log_p_in_order(one, order) for order in orders]).mean().detach()
+    with keyed("sets"):
+        found = model._log_p_at_random(Batch(x[:1].expand(20_000, -1))).detach()
+    assert float(found.mean() - expected) == pytest.approx(0, abs=4 * float(found.std()) / 20_000**0.5)
 
 
 def test_one_column_alone_is_as_in_the_whole() -> None:

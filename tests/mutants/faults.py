@@ -1049,6 +1049,51 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
         "for name, why in table.left_out.items()", "for name, why in ()",
         "tests/cli/test_columns_table.py::test_a_dry_run_says_what_each_column_is_taken_for",
     ),
+    fault(
+        "cells-half-as-wide", "distributions/columns.py",
+        "torch.stack([wide - 0.5, wide + 0.5])", "torch.stack([wide - 0.25, wide + 0.25])",
+        "tests/likelihoods/test_columns.py::test_the_values_of_a_discrete_column_add_up_to_one",
+    ),
+    fault(
+        "a-density-of-what-is-stretched", "distributions/columns.py",
+        "- self.log_scale + slope", "- self.log_scale",
+        "tests/likelihoods/test_columns.py::test_a_measured_column_integrates_to_one_with_its_atoms",
+    ),
+    fault(
+        "atoms-without-their-neighbourhood", "distributions/columns.py",
+        "torch.where(layout.is_cells, torch.logaddexp(log_atom, beside), log_atom)", "log_atom",
+        "tests/likelihoods/test_columns.py::test_the_values_of_a_discrete_column_add_up_to_one",
+    ),
+    fault(
+        "means-beyond-all-that-came", "distributions/columns.py",
+        "each = torch.minimum(torch.maximum(each, stretch.low), stretch.high)", "each = each + 0.0",
+        "tests/likelihoods/test_columns.py::test_a_mean_stays_within_what_came_and_is_that_of_draws",
+    ),
+    fault(
+        "a-column-that-sees-itself", "models/autoregressive/any_order.py",
+        "self._hidden(x, seen & (rank < first))", "self._hidden(x, seen & (rank <= first))",
+        "tests/likelihoods/test_columns.py::test_all_rows_of_a_tiny_table_add_up_to_one",
+    ),
+    fault(
+        "sets-of-columns-unweighted", "models/autoregressive/any_order.py",
+        "((len(starts) - 1) * size / (D - first))", "((len(starts) - 1) * size / D)",
+        "tests/likelihoods/test_columns.py::test_what_is_trained_on_is_the_mean_over_all_orders",
+    ),
+    fault(
+        "a-guess-from-what-is-hidden", "nn/linear_guess.py",
+        "((self._standard(u) * o) @ weighted)", "(self._standard(u) @ weighted)",
+        "tests/nn/test_linear_guess.py::test_a_guess_is_the_conditional_mean_of_a_normal_distribution",
+    ),
+    fault(
+        "gaps-taken-for-the-mean", "nn/linear_guess.py",
+        "(fixed + weight * (full.T @ full + left))", "(fixed + weight * (full.T @ full))",
+        "tests/nn/test_linear_guess.py::test_gaps_at_random_leave_the_covariance",
+    ),
+    fault(
+        "the-first-family-whatever-it-reached", "planning/candidates.py",
+        "best = max(tried, key=lambda name: _sure_gain(reached[name] - reached[tried[0]]))", "best = tried[0]",
+        "tests/planning/test_candidates.py::test_the_best_on_validation_is_taken_and_said",
+    ),
 )
 
 ESTIMATORS = (  # what scikit-learn's checks do not see

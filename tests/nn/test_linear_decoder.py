@@ -32,6 +32,8 @@ def test_it_takes_gaps_and_a_prior_without_weights() -> None:
 
 def test_sizes_are_those_of_the_encoder(tmp_path: Path) -> None:
     model = choose({"model.network": "linear", "model.width": 9}).model(MIXED)
-    assert model.encoder.layers[0].out_features == 9 and set(dict(model.decoder.named_parameters())) == {"linear.weight"}
+    assert model.encoder.layers[0].out_features == 9 and set(dict(model.decoder.named_parameters())) == {
+        "linear.weight"
+    }
     with pytest.raises(RequestError, match=r"model.activation=relu came for model.network='linear'"):
         choose({"model.network": "linear", "model.activation": "relu"}).model(MIXED)

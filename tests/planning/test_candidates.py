@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from quick import QUICK
 from unveil.fitting.prepare import prepare
@@ -30,10 +31,10 @@ def fitting(tmp_path: Path, **options: Any) -> Any:
 
 @pytest.mark.parametrize("best", candidates.CANDIDATES)
 def test_the_best_on_validation_is_taken_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, best: str) -> None:
-    def judged(model: Any, split: Any, objective: Any) -> dict[str, float]:
-        return {"bound": -1.0 if type(model).registered[1] == best else -2.0}
+    def judged(model: Any, split: Any, objective: Any) -> torch.Tensor:
+        return torch.full((9,), -1.0 if type(model).registered[1] == best else -2.0)
 
-    monkeypatch.setattr(candidates, "validate", judged)
+    monkeypatch.setattr(candidates, "bound_of_each", judged)
     found = fitting(tmp_path)
     assert found.config.model_name == best
     (said,) = (line for line in found.lines if "Tried shortly" in line)
@@ -43,8 +44,19 @@ def test_the_best_on_validation_is_taken_and_said(tmp_path: Path, monkeypatch: p
 
 
 def test_equals_leave_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "validate", lambda *_: {"bound": -1.0})
+    monkeypatch.setattr(candidates, "bound_of_each", lambda *_: torch.full((9,), -1.0))
     assert fitting(tmp_path).config.model_name == candidates.CANDIDATES[0]
+
+
+def test_a_single_row_decides_nothing_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judged(model: Any, split: Any, objective: Any) -> torch.Tensor:
+        first = type(model).registered[1] == candidates.CANDIDATES[0]
+        return torch.tensor([-1.0] * 8 + [-99.0]) if first else torch.full((9,), -1.1)
+
+    monkeypatch.setattr(candidates, "bound_of_each", judged)
+    found = fitting(tmp_path)
+    assert found.config.model_name == candidates.CANDIDATES[0]
+    assert any("others do not surely surpass" in line for line in found.lines)
 
 
 @pytest.mark.parametrize("asked", [{"model": "vae"}, {"model__latent": 2}, {"prior": "standard_normal"}])

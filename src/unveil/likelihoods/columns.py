@@ -21,6 +21,7 @@ from ..registry import register
 from .base import Likelihood
 
 CENTRE, REACH = -1.0, 6.0  # of log s, in units of T
+KEPT = 1e-4  # of each number, that is spread over the whole column: no value is a surprise without an end
 GATE = 12.0  # |log a/(1 − a)| stays below
 SEEN_BEFORE = 0.5  # counts of each level before any came
 WIDE = 64  # columns from which on fewer components do
@@ -32,9 +33,10 @@ class Columns(Likelihood):
 
     A category of n levels is softmax(h_d), of the 255 most frequent of more, the rest sharing one number by their
     frequency. A number 7.25 with two decimals is the cell from 7.245 to 7.255: its probability is the mass there of
-    Σ_m π_m Logistic(T(x); μ_m, s_m), whose tails are free, and of atoms, values that come often. So log p of a row of
-    such columns is a probability, which no constant, repeated or rounded column makes grow. A measured number has the
-    density of the same mixture, in its own units. T (`Stretch`) draws long tails in.
+    Σ_m π_m Logistic(T(x); μ_m, s_m), whose tails are free, and of atoms, values that come often. One logistic of weight
+    10⁻⁴ spans the whole column, so that a value that is far from all others costs some tens of nats and not thousands.
+    So log p of a row of such columns is a probability, which no constant, repeated or rounded column makes grow. A
+    measured number has the density of the same mixture, in its own units. T (`Stretch`) draws long tails in.
 
     References: Salimans et al., PixelCNN++ (2017), eq. 1–2, for the mixture of discretised logistics.
 
@@ -93,8 +95,13 @@ class Columns(Likelihood):
         log_p = [ladder.log_p(own) for ladder, own in zip(layout.ladders, logits, strict=True)]
         pi, loc, scale, gate = numbers.unflatten(-1, (3 * M + 1, each)).split([M, M, M, 1], -2)
         gate = GATE * torch.tanh(gate.squeeze(-2) / GATE)
+        log_scale = CENTRE + REACH * torch.tanh(scale / REACH)
         found = Numbers(
-            pi.log_softmax(-2), loc, CENTRE + REACH * torch.tanh(scale / REACH), F.logsigmoid(gate), F.logsigmoid(-gate)
+            _with_last(pi.log_softmax(-2) + math.log(1 - KEPT), math.log(KEPT)),
+            _with_last(loc, 0.0),
+            _with_last(log_scale, 0.0),
+            F.logsigmoid(gate),
+            F.logsigmoid(-gate),
         )
         return TableColumns(layout, log_p, found, line, tails)
 
@@ -146,6 +153,11 @@ class Columns(Likelihood):
         if not self.layout.atoms:
             return torch.zeros(len(x), len(self.layout.numeric), dtype=torch.bool, device=x.device)
         return self.layout.of_numbers([ladder.index(x)[1].float() for ladder in self.layout.atoms], 0.0) > 0
+
+
+def _with_last(parameter: Tensor, value: float) -> Tensor:
+    """A parameter [..., M, D] of the components with that of one more, which is fixed."""
+    return F.pad(parameter, (0, 0, 0, 1), value=value)
 
 
 def _in_order(layout: ColumnLayout, logits: list[Tensor], ordered: Tensor) -> list[Tensor]:
