@@ -60,3 +60,14 @@ def test_nothing_that_is_not_shown_changes_a_guess() -> None:
     assert all(
         torch.equal(a, b) for a, b in zip(model._hidden(batch.x, shown), model._hidden(other, shown), strict=True)
     )
+
+
+def test_rows_that_show_the_same_are_guessed_as_each_alone() -> None:
+    u, _ = normal_rows(300)
+    guess = LinearGuess(4, [])
+    guess.fit(u, torch.ones_like(u, dtype=torch.bool))
+    told = torch.tensor([True, False, True, False]).expand(300, -1)
+    mixed = told.clone()
+    mixed[0] = False
+    for together, apart in zip(guess(u, told), guess(u, mixed), strict=True):
+        assert torch.allclose(together[1:], apart[1:], atol=1e-5)

@@ -57,6 +57,7 @@ class Model(nn.Module, ABC):
         starts_fitted: whether `initialise` fits a simpler model of x, so that the start may be the best there is.
         remedies: of facts that this family does not give, in place of the general ones.
         compared_steps: the numbers of steps T that a model with the fact layers is shown in.
+        passes: how often its network is asked for log p(x) of an example.
         domains: the kinds of x that the family takes; empty where its likelihood decides.
         fits_few_data: whether it is what to try where there are too few examples for networks.
     """
@@ -64,6 +65,7 @@ class Model(nn.Module, ABC):
     domain: Domain
     groups: tuple[str, ...] = ("z",)
     solves: str = "nothing"
+    passes: int = 1
     codebook_size: int = 0
     compiles: ClassVar[bool] = True
     prior_share: ClassVar[float] = 0.0

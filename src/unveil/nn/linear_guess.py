@@ -50,15 +50,22 @@ class LinearGuess(nn.Module):
 
         Arguments: u [..., F]; shown [..., F], whether it is.
         """
-        o = shown.to(u.dtype)
         weighted = self.W / self.psi.unsqueeze(-1)
-        outer = (weighted.unsqueeze(-1) * self.W.unsqueeze(-2)).flatten(1)  # [F, q·q]
-        M = (o @ outer).unflatten(-1, (self.rank, self.rank)) + torch.eye(self.rank, device=u.device)
-        z = torch.cholesky_solve(((self._standard(u) * o) @ weighted).unsqueeze(-1), torch.linalg.cholesky(M)).squeeze(
-            -1
-        )
+        right = torch.where(shown, self._standard(u), 0.0) @ weighted  # [..., q]
+        rows = shown.flatten(0, -2)
+        if len(rows) and bool((rows == rows[0]).all()):  # as where x is judged or drawn column by column
+            z = torch.cholesky_solve(right.flatten(0, -2).T, self._root(rows[0], weighted)).T.view_as(right)
+        else:
+            z = torch.cholesky_solve(right.unsqueeze(-1), self._root(shown, weighted)).squeeze(-1)
         guess = self.mean + self.scale * (z @ self.W.T).clamp(-FAR, FAR)
         return torch.where(shown, u, guess), z.clamp(-FAR, FAR)
+
+    def _root(self, shown: Tensor, weighted: Tensor) -> Tensor:
+        """The lower root of M, [..., q, q]."""
+        outer = (weighted.unsqueeze(-1) * self.W.unsqueeze(-2)).flatten(1)  # [F, q·q]
+        M = (shown.to(outer.dtype) @ outer).unflatten(-1, (self.rank, self.rank))
+        root: Tensor = torch.linalg.cholesky(M + torch.eye(self.rank, device=M.device))
+        return root
 
     @torch.no_grad()
     def fit(self, u: Tensor, seen: Tensor) -> None:

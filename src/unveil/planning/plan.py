@@ -31,6 +31,7 @@ VALIDATION_SHARE = 0.1  # of the seconds for training, that validations may take
 MOST_OF_IT = 0.2  # of those seconds, above which a validation looks at fewer examples, down to
 FEWEST_EXAMPLES, MOST_AT_ALL = 100, 0.4  # and above that share there are fewer validations
 FEWEST_STEPS = 5
+ASKED = 50_000  # times a network is asked in a validation
 SHARE, TABLE_SHARE = 0.01, 0.02  # of the training examples, in one update
 TRAINING_SHARE, UPDATES, SMALLEST = 0.6, 100, 8  # of a budget; updates that it is to pay for; rows of a batch at least
 REPORT_SECONDS = 8.0
@@ -128,7 +129,7 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     speed = _pick_speed(request, probe, phase, large)
     per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation()
     steps, minutes, told = _budget(request, per_step)
-    looks, examples = min(VALIDATIONS, max(FEWEST_VALIDATIONS, steps // APART)), None
+    looks, examples = min(VALIDATIONS, max(FEWEST_VALIDATIONS, steps // APART)), _looked_at(request)
     judging, judged, few = plan_judging(request.judging, probe, minutes, per_step * steps)
     if minutes is not None:
         passed = time.perf_counter() - request.started
@@ -152,6 +153,12 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     seconds["baselines"] = 0.0 if request.judging.baselines == "none" else min(share, 60.0)
     rounded = {name: round(value, 2) for name, value in seconds.items()}
     return Plan(phase, judging, rounded, (*notes, *speed.notes, *told, *few), speed.problem)
+
+
+def _looked_at(request: Request) -> int | None:
+    """How many examples a validation looks at where a model asks its network often for each, None standing for all."""
+    examples = max(FEWEST_EXAMPLES, ASKED // request.model.passes)
+    return examples if request.model.passes > 1 and examples < len(request.data.valid) else None
 
 
 def _looks(left: float, validation: float, total: int) -> tuple[int, int | None]:

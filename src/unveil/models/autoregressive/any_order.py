@@ -89,6 +89,7 @@ class AnyOrder(Scaled):
         draws = torch.Generator().manual_seed(order_seed)
         self.register_buffer("orders", torch.stack([torch.randperm(D, generator=draws) for _ in range(num_orders)]))
         self.starts = [round(D * step / min(D, STEPS)) for step in range(min(D, STEPS) + 1)]
+        self.passes = num_orders * (len(self.starts) - 1)
 
     @classmethod
     def build(
