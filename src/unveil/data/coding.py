@@ -306,10 +306,9 @@ def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
 
 def coded(
     table: Table, given: Mapping[str, AnySeries], how: Reading, far: Mapping[str, Array] | None = None
-) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...]]:
-    """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, and sentences.
-
-    The sentences are about levels that training had none of, which are not observed.
+) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...], Array]:
+    """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, sentences, and where a
+    level stands that training had none of [N, D]: it is not observed, and a sentence names it.
 
     Arguments: far, rows of a column that are taken as missing.
     """
@@ -318,6 +317,7 @@ def coded(
     strange: dict[str, list[str]] = {}
     read: dict[str, Numeric] = {}
     finer: list[str] = []
+    odd = np.zeros_like(observed)
     for d, column in enumerate(table.columns):
         series = given[column.name]
         if column.is_number and not (series.dtype.is_numeric() or is_empty(series)):
@@ -328,11 +328,12 @@ def coded(
         finer += _said_finer(column, values)
         if new:
             strange[column.name] = new
+            odd[:, d] = np.isnan(codes) & np.array([value is not None for value in values])
         known = ~np.isnan(codes)
         if far and column.name in far:
             known &= ~far[column.name]
         x[known, d], observed[:, d] = codes[known], known
-    return x, observed, read, (*_said_strange(strange), *finer)
+    return x, observed, read, (*_said_strange(strange), *finer), odd
 
 
 def _said_finer(column: Column, values: Any) -> list[str]:
@@ -429,21 +430,21 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
     place = {name: i for i, name in enumerate(names)}
     if not known.columns:
         raise RequestError("No column of x is left to learn from: each holds no value, or counts the rows.")
-    x, observed = (
-        np.zeros((len(raw.x), len(known.columns)), np.float32),
-        np.ones((len(raw.x), len(known.columns)), bool),
-    )
+    shape = len(raw.x), len(known.columns)
+    x, observed, strange = np.zeros(shape, np.float32), np.ones(shape, bool), np.zeros(shape, bool)
     for d, column in enumerate(known.columns):
         own = signed(raw.x[:, place.get(column.name, d)])
         kept = seen[:, place.get(column.name, d)] & ~far.get(column.name, np.zeros(len(own), bool))
         values = texts_of(own.tolist(), frozenset()) if column.kind in LEVELLED else own
         codes, _ = column.codes(values)
         x[kept, d], observed[:, d] = np.nan_to_num(codes[kept]), kept & ~np.isnan(codes)
+        strange[:, d] = kept & np.isnan(codes)
     return replace(
         raw,
         x=x,
         came=raw.x,
         observed=observed,
+        strange=strange,
         columns=known.names,
         notes=(*raw.notes, *notes),
         domain="mixed",

@@ -53,6 +53,7 @@ class Raw:
         together: [N] integers; rows with the same number stay in one split; None where every row is its own.
         table: of a mixed table, its columns, as `columns.Table`; None of other x.
         came: [N, …] of a mixed table that came as an array, that array; x then holds its codes.
+        strange: of new rows of a mixed table, where a level stands that training had none of [N, D]; or None.
     """
 
     source: str
@@ -77,6 +78,13 @@ class Raw:
     together: NDArray[np.int64] | None = None
     table: Any = None
     came: Array | None = None
+    strange: NDArray[np.bool_] | None = None
+
+    @property
+    def held(self) -> Array:
+        """Where x holds something, known to the run or not, [N, *shape]: the rest are its gaps."""
+        seen = np.ones(self.x.shape, bool) if self.observed is None else self.observed
+        return seen if self.strange is None else seen | self.strange
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -76,8 +76,7 @@ class Completed:
 
     def _native_table(self) -> Any:
         raw = self.raw
-        observed = np.ones(raw.x.shape, bool) if raw.observed is None else raw.observed
-        found = [filled_frame(raw.frame, raw.table, self.codes(v), observed, self.drawn) for v in self.values]
+        found = [filled_frame(raw.frame, raw.table, self.codes(v), raw.held, self.drawn) for v in self.values]
         return found[0] if len(found) == 1 else raw.frame.stacked(found)
 
     def _filled_array(self, values: np.ndarray) -> np.ndarray:
@@ -85,9 +84,9 @@ class Completed:
         raw, full = self.raw, np.array(self.raw.came, np.float64)
         names = [int(name) if name.isdigit() else i for i, name in enumerate(raw.table.names)]
         drawn = brought(self.codes(values).astype(np.float64), raw.table.columns, self.drawn)
-        observed = np.ones(raw.x.shape, bool) if raw.observed is None else raw.observed
         for d, place in enumerate(names):
-            full[~observed[:, d], place] = drawn[~observed[:, d], d]
+            gap = ~raw.held[:, d]
+            full[gap, place] = drawn[gap, d]
         return full
 
     def codes(self, values: np.ndarray) -> np.ndarray:
@@ -170,7 +169,7 @@ def complete(
     split, raw = given.split, given.raw
     if draws > 1 and raw.frame is not None and DRAW in raw.frame.names:
         raise RequestError(f"The table has a column {DRAW!r} already, which is to number the imputations; rename it.")
-    full = np.ones(1, bool) if raw.observed is None else raw.observed.reshape(len(raw.x), -1).all(1)
+    full = np.ones(1, bool) if raw.observed is None else raw.held.reshape(len(raw.x), -1).all(1)
     gaps = np.flatnonzero(~full)
     values, ess = _impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
     scale = split.levels - 1 if split.levels else 1
