@@ -120,10 +120,25 @@ def test_what_cannot_be_asked_for_is_refused_in_a_sentence(text: str, ordered: R
 
 def test_what_hardly_ever_comes_is_given_up(latent: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(where, "MOST_DRAWS", 300)
-    with pytest.raises(WorkError, match=r"Only 0 of .* drawn rows meet the conditions, and 5 were asked for"):
-        sample(latent.store, 5, where="age>100000")
+    with pytest.raises(WorkError, match=r"Only \d+ of .* drawn rows meet the conditions, and 5,000 were asked for"):
+        sample(latent.store, 5000, where="day>=2021-01-20,day<=2021-01-22")
     with pytest.raises(RequestError, match="Means came with where"):
         sample(latent.store, 5, where="age>30", mean=True)
+
+
+def test_what_never_comes_is_given_up_soon_with_what_training_had(ordered: Run) -> None:
+    with pytest.raises(WorkError, match=r"None of 2\d,\d{3} drawn rows .* Training had 'age' from 20 to 59\."):
+        sample(ordered.store, 3, where="age>500")
+
+
+def test_between_two_recorded_values_lies_neither(ordered: Run) -> None:
+    with pytest.raises(
+        RequestError, match=r"'age' holds no value between 30 and its neighbours, and where gives 30\.4"
+    ):
+        where.conditions(ordered.store, "age=30.4")
+    for text, code in (("age>30.4", 30.5), ("age>=30.6", 30.5), ("age<30.6", 30.5), ("age>30", 30.0)):
+        low = ordered.store.data.table.columns[2].origin
+        assert where.conditions(ordered.store, text)[0].code + low == code
 
 
 def test_x_that_is_no_mixed_table_has_no_conditions(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from ..data import Split
 from ..errors import Fact
+from ..model import device_of, evaluating
+from ..ops import keyed
 from ..runs.store import RunStore
 from .reference import FEW, Array, scored, share_below
 
 SCORED = 5_000  # validation examples that are scored for all masks together
+AT_ONCE = 4096  # of them whose gaps are drawn
 LEAST = 100  # of them for one mask, where there are more masks than that allows
 
 Mask = NDArray[np.bool_]
@@ -31,13 +34,15 @@ def ranks_of_gaps(run: RunStore, split: Split, valid: Split, log_px: Array, seed
     """The share (in %) of validation examples that are less likely than each row [N] with gaps; NaN of whole rows.
 
     Rows are grouped by their mask, what of them is observed. Each group is ranked among the validation examples of
-    which all of that is observed, scored with everything else hidden: then both are log p of the same columns. At most
-    5,000 examples are scored. Where there are so many masks that fewer than 100 would be left for each, the most
+    which all of that is observed, scored with everything else hidden: then both are log p of the same columns. Where
+    the model draws gaps given the rest, those of validation examples are drawn first, and all examples are taken. Of
+    these, 5,000 are scored at most. Where there are so many masks that fewer than 100 would be left for each, the most
     frequent masks are taken, and a row of another is ranked by those of its columns that one of them holds, the one
     with most of them; it is scored anew for that. Where fewer than 20 examples can be compared there is no percentile.
 
     Arguments: split, new x; valid, validation examples; log_px [N] nats, of the rows; seed, of the draws.
     """
+    valid = _without_gaps(run, valid, seed)
     seen, known = _observed(split), _observed(valid)
     gaps = np.flatnonzero(~seen.all(1) & seen.any(1))
     percentile = np.full(len(seen), np.nan)
@@ -59,6 +64,21 @@ def ranks_of_gaps(run: RunStore, split: Split, valid: Split, log_px: Array, seed
         percentile[rows] = share_below(own, among[m])
     moved = int(((nearest >= 0) & (nearest != np.arange(len(masks))))[group.ravel()].sum())
     return Ranks(percentile, _said(len(gaps), len(seen), len(masks), moved, int(np.isnan(percentile[gaps]).sum())))
+
+
+@torch.no_grad()
+def _without_gaps(run: RunStore, valid: Split, seed: int) -> Split:
+    """Validation examples with their gaps drawn, where the model gives any columns given any others."""
+    if valid.observed is None or "conditionals" not in run.model.gives:
+        return valid
+    parts = []
+    with evaluating(run.model):
+        for first in range(0, len(valid), AT_ONCE):
+            rows = torch.arange(first, min(first + AT_ONCE, len(valid)))
+            with keyed("gaps of validation", seed, first):
+                batch = valid.batch(rows).to(device_of(run.model))
+                parts.append(run.model.draw_missing(batch, 1)[0].to(valid.x.device))
+    return replace(valid, x=torch.cat(parts).view_as(valid.x), observed=None)
 
 
 def _observed(split: Split) -> Mask:

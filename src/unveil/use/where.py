@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge, "<=": operator.le, "!=": operator.ne, "=": operator.eq, ">": operator.gt, "<": operator.lt
 }  # fmt: skip
 MOST_DRAWS, AT_ONCE = 1_000_000, 4096  # rows that are drawn before it is given up, and at a time
+HOPELESS = 20_000  # of which not one meets the conditions
 EXAMPLE = 'where="sex=female,age>=60"'
 
 
@@ -84,11 +86,11 @@ def _condition(table: Table, name: str, sign: str, value: str) -> Condition:
     column = table.columns[d]
     if sign not in ("=", "!=") and column.kind in ("category", "yes/no"):
         raise RequestError(f"where compares {name!r} by {sign}, and its levels are in no order; take = or !=.")
-    return Condition(d, sign, _code(column, value))
+    return Condition(d, sign, _code(column, value, sign))
 
 
-def _code(column: Column, value: str) -> float:
-    """The number in x of a value as text."""
+def _code(column: Column, value: str, sign: str) -> float:
+    """The number in x of a value as text, of one that lies between two recorded ones halfway between these."""
     if column.kind in LEVELLED:
         if value not in column.levels:
             raise RequestError(f"{column.name!r} has no level {value!r}.", nearest(value, column.levels))
@@ -104,7 +106,16 @@ def _code(column: Column, value: str) -> float:
         number = float(value)
     except ValueError:
         raise RequestError(f"{column.name!r} holds numbers and where gives {value!r}; give a number.") from None
-    return float(column.codes(np.array([number]))[0][0])
+    code = float(column.codes(np.array([number]))[0][0])
+    recorded = float(np.asarray(column.values(np.array([code])))[0])
+    if column.kind == "real" or math.isclose(recorded, number, rel_tol=1e-9, abs_tol=1e-12):
+        return code
+    if sign in ("=", "!="):
+        raise RequestError(
+            f"{column.name!r} holds no value between {recorded:g} and its neighbours, and where gives {value}; "
+            f"give {recorded:g}, or take > or <."
+        )
+    return code + (0.5 if recorded < number else -0.5)
 
 
 @torch.no_grad()
@@ -132,13 +143,26 @@ def sample_where(
         x = x[np.logical_and.reduce([c.holds(x) for c in rest])] if rest else x
         drawn, kept = drawn + count, kept + len(x)
         found.append(x)
-        if kept < num_samples and drawn >= MOST_DRAWS:
+        if kept < num_samples and drawn >= (MOST_DRAWS if kept else HOPELESS):
             raise WorkError(
-                f"Only {kept:,} of {drawn:,} drawn rows meet the conditions, and {num_samples:,} were asked for.",
+                f"{f'Only {kept:,}' if kept else 'None'} of {drawn:,} drawn rows meet the conditions, and "
+                f"{num_samples:,} were asked for.{_ranges(run, rest)}",
                 "Ask for fewer, or for less in where.",
             )
     told = f"{100 * kept / drawn:.3g} % of {drawn:,} drawn rows met the conditions; the others were thrown away."
     return np.concatenate(found)[:num_samples], (Fact(told),) if rest else ()
+
+
+def _ranges(run: RunStore, wanted: Sequence[Condition]) -> str:
+    """Where the columns of numbers that are asked for lay in training, in a sentence."""
+    table = fitted_table(run)
+    columns = [table.columns[d] for d in dict.fromkeys(c.column for c in wanted)] if table else []
+    told = [
+        f"{column.name!r} from {column.texts(np.array([column.low]))[0]} to {column.texts(np.array([column.high]))[0]}"
+        for column in columns
+        if column.kind not in LEVELLED
+    ]
+    return f" Training had {', '.join(told)}." if told else ""
 
 
 def _refuse_both(run: RunStore, held: Sequence[Condition]) -> None:
