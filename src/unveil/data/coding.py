@@ -309,7 +309,7 @@ def coded(
 ) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...]]:
     """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, and sentences.
 
-    The sentences are about levels that training had none of, which are not observed.
+    The sentences are about levels that training had none of, which are taken as missing.
 
     Arguments: far, rows of a column that are taken as missing.
     """
@@ -363,7 +363,7 @@ def _said_strange(strange: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     if not strange:
         return ()
     told = "; ".join(f"{name!r}: {', '.join(map(repr, new[:NAMED]))}" for name, new in list(strange.items())[:NAMED])
-    return (f"Levels came that training had none of ({told}): they are not observed.",)
+    return (f"Levels came that training had none of ({told}): they are taken as missing.",)
 
 
 def _values(column: Column, series: AnySeries, how: Reading) -> Any:
