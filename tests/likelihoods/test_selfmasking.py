@@ -152,7 +152,7 @@ def test_what_is_missing_is_drawn_as_what_would_be_missing() -> None:
     whole = p.columns(features(p, 1))
     with keyed("draws"):
         x = whole.sample(torch.Size((60_000,)))[:, 0]
-        seen = draw_observed(p, x)
+        seen = draw_observed(p, x, None)
         drawn = whole.when_missing().sample(torch.Size((20_000,)))[:, 0]
     assert seen is not None
     p_gap = whole.log_missing[0].detach().exp()

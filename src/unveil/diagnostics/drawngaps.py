@@ -10,14 +10,11 @@ from ..model import Model
 from ..ops import keyed
 
 
-def with_gaps(model: Model, drawn: Tensor, gaps: Tensor, seed: int = 0) -> Tensor:
+def with_gaps(model: Model, drawn: Tensor, gaps: Tensor | None, seed: int = 0) -> Tensor:
     """x [N, *shape] that a model drew, NaN in its gaps: those of other rows, or the model's own where it models them.
 
-    Arguments: gaps [N, *shape], of other rows.
+    Arguments: gaps [N, *shape], of other rows; None for none.
     """
     with keyed("gaps", seed):
-        seen = draw_observed(model, drawn)
-    if seen is None:
-        return drawn.masked_fill(gaps, torch.nan)
-    own = torch.tensor([column.may_be_missing for column in model.domain.columns or ()])
-    return drawn.masked_fill(torch.where(own, ~seen, gaps), torch.nan)
+        seen = draw_observed(model, drawn, None if gaps is None else ~gaps)
+    return drawn if seen is None else drawn.masked_fill(~seen, torch.nan)

@@ -163,14 +163,19 @@ class Columns(Likelihood):
 
 
 @torch.no_grad()
-def draw_observed(model: nn.Module, x: Tensor) -> Tensor | None:
-    """Which of x [N, D] would be observed, drawn from 1 − s_d(x_d); None of a model that leaves gaps out."""
+def draw_observed(model: nn.Module, x: Tensor, observed: Tensor | None) -> Tensor | None:
+    """What is observed of x that a model drew: as much as of other rows, or drawn from 1 − s_d(x_d) where it says so.
+
+    Arguments: observed [N, *shape], of the other rows; None for all.
+    """
     p = next((part for part in model.modules() if isinstance(part, Columns)), None)
     if p is None or p.masking is None:
-        return None
-    line = p.stretch.line()
-    log_odds = p.masking(p.layout, line).log_odds(x.to(p.offset.device), p.layout, line)
-    return (torch.rand_like(log_odds) >= log_odds.sigmoid()).to(x.device)
+        return observed
+    line, given = p.stretch.line(), x.to(p.offset.device)
+    log_odds = p.masking(p.layout, line).log_odds(given, p.layout, line)
+    drawn = (torch.rand_like(log_odds) >= log_odds.sigmoid()).to(x.device)
+    others = torch.ones_like(drawn) if observed is None else observed
+    return torch.where(p.masking.selects.to(x.device), drawn, others)
 
 
 def _in_order(layout: ColumnLayout, logits: list[Tensor], ordered: Tensor) -> list[Tensor]:

@@ -54,8 +54,7 @@ def columns(subject: Subject) -> Group | None:
 
 def _observed(subject: Subject, drawn: Array) -> Array:
     """x that the model drew [N, D], NaN where it would be missing, of a model that says so."""
-    x = torch.from_numpy(drawn)
-    return with_gaps(subject.model, x, torch.zeros_like(x, dtype=torch.bool)).numpy()
+    return with_gaps(subject.model, torch.from_numpy(drawn), None).numpy()
 
 
 def _paired(subject: Subject, shown: int) -> list[int]:
