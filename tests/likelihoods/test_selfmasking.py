@@ -182,3 +182,7 @@ def test_a_column_without_a_selection_is_left_out_as_before() -> None:
     found, expected = p(h, seen).log_prob_each(x), before(h, seen).log_prob_each(x)
     torch.testing.assert_close(found[:, 1:], expected[:, 1:])
     assert (found[:, 0] < expected[:, 0]).all()
+    gap, same = p.columns(h).when_missing(), before.columns(h)
+    torch.testing.assert_close(gap.mean[:, 1:], same.mean[:, 1:], rtol=1e-4, atol=1e-4)
+    with pytest.raises(NotImplementedError):
+        gap.log_prob(x)

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from ..distributions import EventSum
 from ..distributions.columnlayout import ColumnLayout, Ladder
-from ..distributions.columns import Numbers, TableColumns
+from ..distributions.columns import TableColumns
+from ..distributions.numbers import Numbers
 from ..distributions.selection import Selection
 from ..distributions.stretch import Line, Stretch
 from ..domain import Domain

@@ -53,14 +53,17 @@ class SelfMasking(nn.Module):
         """Of all columns."""
         levels = self.logits.new_full((self._total,), NEVER).index_copy(0, self.at, PACE * self.logits)
         flat = levels.split([ladder.num_outputs for ladder in layout.levels])
+        own = [odds.view_as(ladder.values) for odds, ladder in zip(flat, layout.levels, strict=True)]
         never = self.a.new_full((len(layout.numeric),), NEVER)
-        a, b = never.index_copy(0, self.rows, PACE * self.a), (0 * never).index_copy(0, self.rows, PACE * self.b)
-        return _selection(self.selects, layout, [t.view_as(own.values) for t, own in _both(flat, layout)], a, b, line)
+        a = never.index_copy(0, self.rows, PACE * self.a)
+        b = torch.zeros_like(never).index_copy(0, self.rows, PACE * self.b)
+        return _selection(self.selects, layout, own, a, b, line)
 
     def of_column(self, d: int, layout: ColumnLayout, line: Line) -> Selection:
         """Of one column, whose own layout and line are given."""
-        levels, never = [torch.full_like(ladder.values, NEVER) for ladder in layout.levels], self.a.new_tensor([NEVER])
-        a, b = never[: len(layout.numeric)], 0 * never[: len(layout.numeric)]
+        levels = [torch.full_like(ladder.values, NEVER) for ladder in layout.levels]
+        a = self.a.new_full((len(layout.numeric),), NEVER)
+        b = torch.zeros_like(a)
         if d in self.spans:
             levels = [PACE * self.logits[self.spans[d]].unsqueeze(0)]
         if d in self.numbers:
@@ -79,13 +82,10 @@ class SelfMasking(nn.Module):
         self.b.zero_()
 
 
-def _both(flat: Sequence[Tensor], layout: ColumnLayout) -> list[tuple[Tensor, Ladder]]:
-    return list(zip(flat, layout.levels, strict=True))
-
-
 def _selection(
     selects: Tensor, layout: ColumnLayout, levels: list[Tensor], a: Tensor, b: Tensor, line: Line
 ) -> Selection:
+    """With the log-odds of atoms, a + b·T(atom)."""
     atoms = []
     for ladder in layout.atoms:
         rows = torch.searchsorted(layout.numeric, ladder.places)
