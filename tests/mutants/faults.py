@@ -52,7 +52,7 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
     ),
     fault(
         "a-probability-of-nothing-below-one", "estimators/base.py",
-        "parts.append(_of_nothing(estimator(model, batch), batch))", "parts.append(estimator(model, batch))",
+        "parts.append(_of_nothing(estimator(model, batch), batch, model))", "parts.append(estimator(model, batch))",
         "tests/estimators/test_rows_alone.py::test_log_p_of_nothing_is_0",
     ),
     fault(
