@@ -51,6 +51,8 @@ def test_imputation_knows_that_large_values_are_missing(run: Run, folder: Path) 
     ignored = fitted(str(folder / "t.csv"), folder / "ignored", **BRIEF)
     assert bias(ignored, mean=True) < -0.6 and bias(ignored) < -0.6
     assert abs(bias(run, mean=True)) < 0.2 and abs(bias(run)) < 0.2
+    with pytest.raises(RequestError, match=r"models which cells are missing and .*ignored leaves that out"):
+        unveil.compare([run, ignored])
     observed = run.impute(TABLE, mean=True)["hidden"].to_numpy()[~GONE]
     np.testing.assert_array_equal(observed, TABLE["hidden"].to_numpy()[~GONE])
 
@@ -64,10 +66,11 @@ def test_a_loaded_run_scores_rows_to_the_same_numbers(run: Run, folder: Path) ->
     np.testing.assert_allclose(valid, run.store.scores("valid"), rtol=1e-4)
 
 
-def test_rows_with_gaps_are_ranked_with_all_others(run: Run) -> None:
+def test_rows_with_gaps_are_ranked_with_all_others(run: Run, folder: Path) -> None:
     scores, valid = run.score(TABLE), np.sort(run.store.scores("valid"))
     expected = 100 * np.searchsorted(valid, scores["log_px"] - 1e-5) / len(valid)
     np.testing.assert_allclose(scores["percentile"], expected, atol=2)
+    assert any("log p(x, mask)" in note for note in run.score(str(folder / "t.csv")).notes)
     new = run.score(TABLE.head(4).assign(seen=[np.nan, 0.1, 0.2, 0.3]))
     assert np.isnan(new["percentile"]).tolist() == [True, False, False, False]  # training had no such gap
     nothing = run.score(TABLE.head(1).assign(seen=np.nan, kind=None, hidden=np.nan))["log_px"]

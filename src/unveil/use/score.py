@@ -108,7 +108,7 @@ def score(
     few = carried_by_few(estimate, judging.num_samples)
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
     remarks = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *ranks.notes)
-    notes = (*raw.ignored, *remarks, *reference.notes)
+    notes = (*raw.ignored, *remarks, *reference.notes, *((_OF_BOTH,) if run.domain.models_gaps else ()))
     khat = _khat(estimate, given.outside | np.isneginf(log_px))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files, khat)
     if judge is not None:
@@ -155,6 +155,7 @@ def _ranks_of_gaps(run: RunStore, given: Given, gaps: np.ndarray, log_px: np.nda
     return ranks_of_gaps(run, given.split, valid, log_px, seed)
 
 
+_OF_BOTH = Fact("log_px is log p(x, mask): of what is observed of a row, and of which of its cells are missing.")
 _NEW_GAPS = (
     "{rows} rows have gaps in columns that had none in training. These are left out of log p, which does not compare "
     "with that of other rows: they have no percentile."
