@@ -70,7 +70,7 @@ def test_order_and_further_columns_change_no_score(use: Callable[..., Answer]) -
 
 
 def test_a_level_that_training_had_none_of_is_named_and_not_observed(use: Callable[..., Answer]) -> None:
-    said = "Levels came that training had none of ('size': 'XXL'): they are not observed."
+    said = "Levels came that training had none of ('size': 'XXL'): they are taken as missing."
     code, err, found = use("score", HEAD, "male,XXL,25,2021-01-03", "male,,25,2021-01-03")
     assert code == 0 and said in err
     assert found[1].split(",")[1] == found[2].split(",")[1]  # log p of the same three columns
@@ -82,7 +82,7 @@ def test_a_level_that_training_had_none_of_is_named_and_not_observed(use: Callab
 
 def test_numbers_where_training_had_words_are_levels_of_no_use(use: Callable[..., Answer]) -> None:
     code, err, found = use("impute", HEAD, "1,S,25,2021-01-03", "2,M,25,2021-01-03")
-    assert code == 0 and "('sex': '1', '2'): they are not observed." in err
+    assert code == 0 and "('sex': '1', '2'): they are taken as missing." in err
     assert [row.split(",")[0] for row in found[1:]] == ["1", "2"]
 
 

@@ -52,7 +52,7 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
     ),
     fault(
         "a-probability-of-nothing-below-one", "estimators/base.py",
-        "parts.append(_of_nothing(estimator(model, batch), batch))", "parts.append(estimator(model, batch))",
+        "parts.append(_of_nothing(estimator(model, batch), batch, model))", "parts.append(estimator(model, batch))",
         "tests/estimators/test_rows_alone.py::test_log_p_of_nothing_is_0",
     ),
     fault(
@@ -129,8 +129,18 @@ BOUNDS = (  # log w is sampled; every density is complete; sums, never means; th
     ),
     fault(
         "summed-before-it-is-masked", "distributions/event.py",
-        "return torch.where(self.observed, log_p, torch.zeros_like(log_p))", "return log_p",
+        "return torch.where(self.observed, log_p, missing)", "return log_p",
         "tests/likelihoods/test_likelihoods.py::test_what_is_not_observed_leaves_the_sum_before_it_is_taken",
+    ),
+    fault(
+        "seen-whatever-is-missing", "distributions/columns.py",
+        "_times(self.log_p_levels, s.levels, -1)", "self.log_p_levels",
+        "tests/likelihoods/test_selfmasking.py::test_all_rows_of_a_tiny_table_with_gaps_add_up_to_one",
+    ),
+    fault(
+        "filled-as-if-it-were-seen", "distributions/given.py",
+        "return base.when_missing() if isinstance(base, Selecting) else base", "return base",
+        "tests/use/test_gaps.py::test_imputation_knows_that_large_values_are_missing",
     ),
     fault(
         "beta-ignored", "objectives/elbo.py",
@@ -984,7 +994,7 @@ SYNTHETIC = (  # rows that a model makes of a table, judged beside what chance a
     ),
     fault(
         "rows-without-gaps-beside-rows-with", "diagnostics/syntheticrows.py",
-        "    x[np.isnan(gaps.x)] = np.nan", "    pass",
+        "    x = with_gaps(model, torch.from_numpy(x), torch.from_numpy(np.isnan(gaps.x)), seed).numpy()", "    pass",
         "tests/diagnostics/test_synthetic.py::test_gaps_are_those_of_training_rows_and_said",
     ),
     fault(

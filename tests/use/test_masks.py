@@ -87,7 +87,7 @@ def test_gaps_everywhere_leave_every_row_a_percentile(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     x = rng.integers(3, size=(300, 12)).astype(float)
     x[rng.random(x.shape) < 0.33] = np.nan
-    x[:, 0] = 0.5 * rng.integers(9, size=300)
-    run = fitted(x, tmp_path / "run", model="any_order", model__width=8, model__depth=1, steps=5)
+    options = {"data__domain": "mixed"}
+    run = fitted(x, tmp_path / "run", **options, model="any_order", model__width=8, model__depth=1, steps=5)
     percentile = run.score(x[:30]).percentile
     assert np.isfinite(percentile).all() and 25 < percentile.mean() < 75

@@ -308,7 +308,7 @@ def coded(
     table: Table, given: Mapping[str, AnySeries], how: Reading, far: Mapping[str, Array] | None = None
 ) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...], Array]:
     """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, sentences, and where a
-    level stands that training had none of [N, D]: it is not observed, and a sentence names it.
+    level stands that training had none of [N, D]: it is taken as missing, and a sentence names it.
 
     Arguments: far, rows of a column that are taken as missing.
     """
@@ -364,7 +364,7 @@ def _said_strange(strange: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     if not strange:
         return ()
     told = "; ".join(f"{name!r}: {', '.join(map(repr, new[:NAMED]))}" for name, new in list(strange.items())[:NAMED])
-    return (f"Levels came that training had none of ({told}): they are not observed.",)
+    return (f"Levels came that training had none of ({told}): they are taken as missing.",)
 
 
 def _values(column: Column, series: AnySeries, how: Reading) -> Any:

@@ -19,6 +19,7 @@ from .columnforms import Form, form_of
 from .columns import Table
 from .filetree import Pictures
 from .fills import noted, way_out
+from .gaps import INFORMATIVE, require_gaps, with_gaps
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
@@ -45,6 +46,7 @@ def load(
     decimal: str = "auto",
     missing: str = "",
     kinds: str = "",
+    gaps: str = "ignored",
     size: int | Literal["auto"] = "auto",
     skip_broken: bool = False,
 ) -> Data:
@@ -71,10 +73,13 @@ def load(
             by commas, as "-999".
         kinds: of a table, what columns are taken for, as "pclass=ordinal,id=drop,when=date:%d.%m.%Y"; one of category,
             ordinal, yes/no, whole, count, decimal, real, date, date:FORMAT, drop.
+        gaps: "ignored", p is of what is observed, as if cells were missing at random; "informative", of a table of
+            mixed columns, which cells are missing is part of x: see `unveil.data.gaps`.
         size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed, header, decimal)
+    require_gaps(gaps, missing)
     table: dict[str, Any] = {
         "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing, "kinds": kinds,
         "domain": domain,
@@ -84,7 +89,7 @@ def load(
     marks = noted(raw) if raw.table is None else ()  # of the codes of a table they would say nothing
     raw = replace(raw, notes=(*raw.notes, *marks, *raw.empty))
     with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
-        return _split_up(raw, binarization, domain, levels, seed)
+        return _split_up(raw, binarization, domain, levels, seed, gaps)
 
 
 @contextmanager
@@ -119,7 +124,7 @@ def _without_stray(raw: Raw, domain: str) -> Raw:
     return replace(raw, x=np.where(kept, raw.x, raw.x.dtype.type(0)), observed=kept, notes=(*raw.notes, said))
 
 
-def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) -> Data:
+def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int, gaps: str) -> Data:
     """What was read, with its domain recognised, in three splits."""
     require_numbers(raw.x)
     require_enough(len(raw.x) - raw.num_test)
@@ -133,6 +138,9 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int) 
         mode = raw.binarization if domain in ("auto", "binary") and not levels else "none"
     with _offering(raw):
         found, notes = _recognised(x, raw, domain, mode, levels)
+    if gaps == INFORMATIVE:
+        found, said = with_gaps(found, raw.observed, rows[0])
+        notes = (*notes, said)
     if raw.columns is not None and found.kind == "real":
         refuse_constant(raw, rows[0])
         notes = (*notes, *breaking(raw, rows[0]))

@@ -68,6 +68,15 @@ class Split:
             return self.batch(index)
         return self._batch(v.index_select(0, index).float() / (self.levels - 1), index)
 
+    @property
+    def settled(self) -> Tensor | None:
+        """[N, *shape] bool, False where x is missing and that is left out of log p(x); None where nothing is."""
+        if self.observed is None or not self.domain.models_gaps:
+            return self.observed
+        may_be = torch.tensor([column.may_be_missing for column in self.domain.columns or ()])
+        found = self.observed | may_be.to(self.observed.device)
+        return None if bool(found.all()) else found
+
     def to(self, device: torch.device | str) -> Split:
         return self._map(lambda held: held.to(device))
 

@@ -22,6 +22,7 @@ from ..files import Plain
 from ..model import Model, evaluating
 from ..ops import keyed
 from .codes import filled, flat_x
+from .drawngaps import with_gaps
 from .finding import Finding
 
 Array = NDArray[np.float64]
@@ -147,7 +148,7 @@ def quality(model: Model, train: Split, test: Split, *, seed: int = 0, num_sampl
     """Precision, recall, density and coverage of samples, their reference, and whether samples are copies.
 
     Samples are draws from p(x|z), and a binarized x is compared as a draw, too. Where x has gaps, each sample gets the
-    gaps of a held-out x, and gaps are filled with the mean of training x.
+    gaps of a held-out x, or those of the model where it models them, and gaps are filled with the mean of training x.
 
     Arguments:
         seed: of the samples, and of the draws of binarized x.
@@ -163,7 +164,7 @@ def quality(model: Model, train: Split, test: Split, *, seed: int = 0, num_sampl
     heldout = test.spread(num_samples)
     x = flat_x(heldout, expected=False, seed=seed)
     drawn = draw_samples(model, num_samples, seed).flatten(1)
-    drawn = drawn.masked_fill(x.isnan()[torch.arange(num_samples) % len(x)], torch.nan)
+    drawn = with_gaps(model, drawn, x.isnan()[torch.arange(num_samples) % len(x)], seed)
     samples, real = space(drawn), space(x)
     reference = space(flat_x(train.spread(num_samples), expected=False, seed=seed))
     near = [space(flat_x(split.spread(NEIGHBOURS))) for split in (train, test)]

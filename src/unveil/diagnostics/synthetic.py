@@ -29,7 +29,7 @@ class Synthetic(Plain):
     Arguments:
         names: of the columns.
         num_made, num_real: rows of both kinds that are compared, and real, which real rows these are, in words.
-        gaps: whether rows have gaps; synthetic ones then got those of training rows.
+        gaps: whether rows have gaps; synthetic ones then got those of training rows, or where models_gaps their own.
         trends, told_apart, useful, closeness: what was measured; useful is None where nothing can be learned.
         has_latents: whether the model has any.
     """
@@ -44,6 +44,7 @@ class Synthetic(Plain):
     useful: Useful | None
     closeness: Closeness
     has_latents: bool
+    models_gaps: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "rows": [list(row) for row in self.rows()], "words": self.words()}
@@ -79,7 +80,12 @@ class Synthetic(Plain):
             ),
             self._farthest("Pairs", [(self._pair(two), e, c) for two, e, c in self.trends.worst_pairs(NAMED)]),
         ]
-        if self.gaps:
+        if self.gaps and self.models_gaps:
+            found.append(
+                "Synthetic rows have the gaps that the model draws by their values, and columns are compared where "
+                "they are observed. The share of gaps is not judged by itself."
+            )
+        elif self.gaps:
             found.append(
                 "The model does not say which values are missing, so the share of gaps is not judged. Synthetic rows "
                 "were given the gaps of training rows, and columns are compared where they are observed."

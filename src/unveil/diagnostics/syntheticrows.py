@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -19,6 +20,7 @@ from ..model import Model
 from ..ops import threads
 from .closeness import closeness
 from .codes import flat_x
+from .drawngaps import with_gaps
 from .quality import draw_labelled
 from .synthetic import Synthetic
 from .trends import trends
@@ -102,6 +104,7 @@ def _synthetic(model: Model, data: Data, target: str | None, seed: int) -> Synth
         num_real=len(real),
         real="rows of the whole table, because the test rows are few" if is_small else "test rows",
         gaps=bool(np.isnan(made.x).any()),
+        models_gaps=model.domain.models_gaps,
         trends=trends(real, made.x, columns, seed=seed),
         told_apart=told_apart(real, made.x, columns, seed),
         useful=_useful(columns, _target(model, data, target), as_many, made, tested, seed),
@@ -142,7 +145,7 @@ class _Rows:
 
 
 def _drawn(model: Model, data: Data, columns: Sequence[Column], gaps: _Rows, seed: int) -> _Rows:
-    """As many synthetic rows as `unveil sample` gives them, with the gaps of training rows."""
+    """As many synthetic rows as `unveil sample` gives them, with the gaps of training rows or of the model."""
     drawn, y = draw_labelled(model, len(gaps.x), seed)
     x = drawn.flatten(1).numpy()
     if data.table is None:
@@ -150,7 +153,7 @@ def _drawn(model: Model, data: Data, columns: Sequence[Column], gaps: _Rows, see
     for d, column in enumerate(columns if data.table is not None else ()):
         if column.kind not in LEVELLED:
             x[:, d] = np.clip(x[:, d], column.low, column.high)
-    x[np.isnan(gaps.x)] = np.nan
+    x = with_gaps(model, torch.from_numpy(x), torch.from_numpy(np.isnan(gaps.x)), seed).numpy()
     return _Rows(x, None if y is None else y.numpy())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,81 +12,21 @@ from torch.nn import functional as F
 
 from ..domain.columns import OWN
 from .columnlayout import ColumnLayout
-from .event import Shape, Unchecked
-from .levels import logistic_noise
+from .event import Selecting, Shape
+from .numbers import Numbers
+from .selection import Selection
 from .stretch import Line
 
-POINTS = 31  # quantiles of a logistic at which the mean of a stretched one is taken
-LEAST_GAP = 1e-30
 
-
-@dataclass(frozen=True)
-class Numbers:
-    """Columns of numbers: p(x) = a p(x|atoms) + (1 − a) Σ_m π_m f_m(x).
-
-    Of cells f_m(x) = σ((T(x + ½) − μ_m)/s_m) − σ((T(x − ½) − μ_m)/s_m), without ends: these add up to 1 over all
-    integers. Of measured numbers f_m is the density of T⁻¹(μ_m + s_m·logistic noise), and of an atom p is a p(x|atoms).
-
-    Arguments: log_pi, loc and log_scale [..., M, D]; log_atoms and log_rest, log a and log(1 − a) [..., D].
-    """
-
-    log_pi: Tensor
-    loc: Tensor
-    log_scale: Tensor
-    log_atoms: Tensor
-    log_rest: Tensor
-
-    def log_f(self, x: Tensor, stretch: Line, layout: ColumnLayout) -> Tensor:
-        """log Σ_m π_m f_m(x), [..., D]."""
-        is_cells, dtype = layout.is_cells, x.dtype
-        wide, scale = x.double(), self.log_scale.exp()
-        cells = density = torch.zeros(())
-        if layout.some_cells:
-            low, high = stretch(torch.stack([wide - 0.5, wide + 0.5])).unbind()
-            gap = (high - low).to(dtype).unsqueeze(-2).clamp(min=LEAST_GAP) / scale  # [..., M, D]
-            upper = (high.to(dtype).unsqueeze(-2) - self.loc) / scale
-            # σ(u) − σ(l) = σ(u) σ(−l) (1 − e^{l−u}): exact far into both tails
-            cells = F.logsigmoid(upper) + F.logsigmoid(gap - upper) + torch.log(-torch.expm1(-gap))
-            if layout.some_counts:  # the cell of 0 has all of the mass below it
-                at_0, below = layout.is_count & (x == 0), layout.is_count & (x < 0)
-                ends = torch.where(at_0.unsqueeze(-2), F.logsigmoid(upper), cells)
-                cells = torch.where(below.unsqueeze(-2), -torch.inf, ends)
-        if not layout.all_cells:
-            at = (stretch(wide).to(dtype).unsqueeze(-2) - self.loc) / scale
-            slope = stretch.log_slope(wide).to(dtype).unsqueeze(-2)
-            density = -at - 2 * F.softplus(-at) - self.log_scale + slope
-        both = cells if layout.all_cells else torch.where(is_cells, cells, density) if layout.some_cells else density
-        return (self.log_pi + both).logsumexp(-2)
-
-    def sample(self, sample_shape: Shape, stretch: Line, layout: ColumnLayout) -> Tensor:
-        """Draws from Σ_m π_m f_m."""
-        m = Categorical(logits=self.log_pi.movedim(-2, -1), validate_args=False).sample(sample_shape)  # [..., D]
-        loc, log_scale = (_of_component(t, m) for t in (self.loc, self.log_scale))
-        x = stretch.inverse(loc + log_scale.exp() * logistic_noise(loc.shape, loc))
-        x = torch.where(layout.is_cells, x.round(), x)
-        return torch.where(layout.is_count, x.clamp(min=0), x)
-
-    def mean(self, stretch: Line, layout: ColumnLayout) -> Tensor:
-        """E of Σ_m π_m f_m, cells before they are rounded, by 31 quantiles of each component.
-
-        Each is kept within the range that came in training: T draws so long tails in that E may not exist without.
-        """
-        place = (torch.arange(POINTS, device=self.loc.device, dtype=self.loc.dtype) + 0.5) / POINTS
-        noise = torch.logit(place).reshape(-1, *(1,) * self.loc.ndim)
-        each = stretch.inverse(self.loc + self.log_scale.exp() * noise)  # [31, ..., M, D]
-        each = torch.minimum(torch.maximum(each, stretch.low), stretch.high)
-        each = torch.where(layout.is_count, each.clamp(min=0), each).mean(0)
-        return (self.log_pi.exp() * each).sum(-2)
-
-
-class TableColumns(Unchecked):
+class TableColumns(Selecting):
     """p(x_d) of each column d of a mixed table, batch shape [..., D].
 
     A category or ordinal is categorical; numbers are as in `Numbers`. The measure of a real column with atoms is
     Lebesgue's beside them, and counts at them.
 
     Arguments: layout; log_p, of each of its ladders [..., C, W]; numbers; stretch T; tails: of a category of more
-    levels than have a number of their own, by its place, log p(level|one of the rarest) [n].
+    levels than have a number of their own, by its place, log p(level|one of the rarest) [n]; selection s, where to be
+    missing is an outcome: `log_prob` is then that of x_d and of its being observed, log p(x_d) + log(1 − s_d(x_d)).
     """
 
     def __init__(
@@ -96,9 +36,13 @@ class TableColumns(Unchecked):
         numbers: Numbers,
         stretch: Line,
         tails: dict[int, Tensor],
+        selection: Selection | None = None,
     ) -> None:
         self.layout, self.numbers, self.stretch, self.tails = layout, numbers, stretch, tails
         self.log_p_levels, self.log_p_atoms = log_p[: len(layout.levels)], log_p[len(layout.levels) :]
+        self.selection = s = selection
+        self._log_seen_levels = self.log_p_levels if s is None else _times(self.log_p_levels, s.levels, -1)
+        self._log_seen_atoms = self.log_p_atoms if s is None else _times(self.log_p_atoms, s.atoms, -1)
         shape = numbers.log_rest.shape[:-1]
         super().__init__(torch.Size([*shape, layout.num_columns]), validate_args=False)
 
@@ -106,7 +50,7 @@ class TableColumns(Unchecked):
         """log p(x_d) [..., D] of x [..., D]."""
         levels = [
             _picked(log_p, ladder.index(value)[0])
-            for ladder, log_p in zip(self.layout.levels, self.log_p_levels, strict=True)
+            for ladder, log_p in zip(self.layout.levels, self._log_seen_levels, strict=True)
         ]
         found = self.layout.joined(levels, self._log_numbers(value[..., self.layout.numeric], value))
         for place, tail in self.tails.items():
@@ -118,15 +62,55 @@ class TableColumns(Unchecked):
     def _log_numbers(self, x: Tensor, value: Tensor) -> Tensor:
         """log p of the columns of numbers [..., D₁]."""
         layout, numbers = self.layout, self.numbers
-        rest = numbers.log_f(x, self.stretch, layout)
+        rest = numbers.log_f(x, self.stretch, layout, None if self.selection is None else self.selection.logistic)
         if not layout.atoms:
             return rest
-        found = [(*ladder.index(value), log_p) for ladder, log_p in zip(layout.atoms, self.log_p_atoms, strict=True)]
+        pairs = zip(layout.atoms, self._log_seen_atoms, strict=True)
+        found = [(*ladder.index(value), log_p) for ladder, log_p in pairs]
         log_atom = layout.of_numbers([_picked(log_p, number) for number, _, log_p in found], 0.0) + numbers.log_atoms
         at_atom = layout.of_numbers([hit.float() for _, hit, _ in found], 0.0) > 0
         beside = numbers.log_rest + rest
         both = torch.where(layout.is_cells, torch.logaddexp(log_atom, beside), log_atom)
         return torch.where(layout.has_atoms, torch.where(at_atom, both, beside), rest)
+
+    @property
+    def log_missing(self) -> Tensor:
+        """log E[s_d(x_d)] [..., D], 0 of columns without a selection."""
+        if self.selection is None:
+            return self.numbers.log_rest.new_zeros(self.batch_shape)
+        levels, atoms, rest = self._log_missing_each(self.selection)
+        numbers = rest.logsumexp(-2)
+        if atoms:
+            log_atom = self.layout.of_numbers([own.logsumexp(-1) for own in atoms], 0.0)
+            both = torch.logaddexp(self.numbers.log_atoms + log_atom, self.numbers.log_rest + numbers)
+            numbers = torch.where(self.layout.has_atoms, both, numbers)
+        found = self.layout.joined([own.logsumexp(-1) for own in levels], numbers)
+        return torch.where(self.selection.selects, found, 0.0)
+
+    def _log_missing_each(self, s: Selection) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """log p + log s of levels and atoms [..., C, W], and log π_m + log E[s] of the logistics [..., M, D₁]."""
+        levels, atoms = _times(self.log_p_levels, s.levels), _times(self.log_p_atoms, s.atoms)
+        return levels, atoms, self.numbers.log_pi + self.numbers.log_missing(s.logistic)
+
+    def when_missing(self) -> TableColumns:
+        """p(x_d|x_d is missing) ∝ p(x_d) s_d(x_d); p(x_d) of columns without a selection."""
+        if self.selection is None:
+            return self
+        levels, atoms, rest = self._log_missing_each(self.selection)
+        log_atoms, log_rest = self.numbers.log_atoms, self.numbers.log_rest
+        if atoms:
+            log_atoms = log_atoms + self.layout.of_numbers([own.logsumexp(-1) for own in atoms], 0.0)
+            log_rest = log_rest + rest.logsumexp(-2)
+            log_atoms, log_rest = torch.stack([log_atoms, log_rest]).log_softmax(0).unbind()
+        tilted = replace(
+            self.numbers,
+            log_pi=rest.log_softmax(-2),
+            log_atoms=log_atoms,
+            log_rest=log_rest,
+            tilt=self.selection.logistic,
+        )
+        log_p = [own.log_softmax(-1) for own in (*levels, *atoms)]
+        return TableColumns(self.layout, log_p, tilted, self.stretch, self.tails)
 
     @torch.no_grad()
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
@@ -187,13 +171,12 @@ class TableColumns(Unchecked):
         return torch.where(layout.has_atoms, both, rest)
 
 
+def _times(log_p: Sequence[Tensor], log_odds: Sequence[Tensor], sign: int = 1) -> list[Tensor]:
+    """log p + log σ(±log-odds) of each ladder, [..., C, W]."""
+    return [own + F.logsigmoid(sign * odds) for own, odds in zip(log_p, log_odds, strict=True)]
+
+
 def _picked(log_p: Tensor, number: Tensor) -> Tensor:
     """log_p [..., C, W] at number [..., C]."""
     shape = torch.broadcast_shapes(log_p.shape[:-1], number.shape)
     return log_p.expand(*shape, log_p.shape[-1]).gather(-1, number.expand(shape).unsqueeze(-1)).squeeze(-1)
-
-
-def _of_component(parameter: Tensor, m: Tensor) -> Tensor:
-    """A parameter [..., M, D] at the components m [..., D]."""
-    wide = parameter.expand(*m.shape[:-1], *parameter.shape[-2:])
-    return wide.gather(-2, m.unsqueeze(-2)).squeeze(-2)

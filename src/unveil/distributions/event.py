@@ -1,5 +1,6 @@
 """A factorised distribution over one example, masked before it is summed."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -17,8 +18,23 @@ class Unchecked(Distribution):
     arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
 
 
+class Selecting(Unchecked, ABC):
+    """An elementwise distribution over values or none: log p(x_d) is that of x_d and of its being observed."""
+
+    @property
+    @abstractmethod
+    def log_missing(self) -> Tensor:
+        """log P(x_d is missing), 0 where that is no outcome; [..., *shape]."""
+
+    @abstractmethod
+    def when_missing(self) -> Distribution:
+        """p(x_d|x_d is missing), elementwise."""
+
+
 class EventSum(Unchecked):
     """A factorised distribution over one example: log p(x) = Σ_d log p(x_d) over the *observed* dimensions.
+
+    Of a `Selecting` base it is the sum over all outcomes, log P(missing) where x_d is not observed.
 
     Arguments:
         base: an elementwise distribution with batch shape [..., *shape].
@@ -54,9 +70,10 @@ class EventSum(Unchecked):
         return sum_event(self.log_prob_each(value), len(self.event_shape))
 
     def log_prob_each(self, value: Tensor) -> Tensor:
-        """log p(x_d) per dimension [..., *shape], 0 where x_d is not observed."""
+        """log p(x_d) per dimension [..., *shape]; where x_d is not observed log P(missing), 0 if that is no outcome."""
         if self.observed is None:
             return self.base.log_prob(value)
         known = torch.where(self.observed, value, torch.full_like(value, self.filler))
         log_p = self.base.log_prob(known)
-        return torch.where(self.observed, log_p, torch.zeros_like(log_p))
+        missing = self.base.log_missing if isinstance(self.base, Selecting) else torch.zeros_like(log_p)
+        return torch.where(self.observed, log_p, missing)

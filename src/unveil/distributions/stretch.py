@@ -29,6 +29,10 @@ class Line:
         tail = self.tail.to(x.dtype)
         return tail * torch.asinh((x - self.centre.to(x.dtype)) / (self.spread.to(x.dtype) * tail))
 
+    def at(self, rows: slice | list[int] | Tensor) -> Line:
+        """T of some columns."""
+        return Line(*(t[rows] for t in (self.centre, self.spread, self.tail, self.low, self.high)))
+
     def inverse(self, y: Tensor) -> Tensor:
         """T⁻¹ of y [..., D]."""
         return self.centre + self.spread * self.tail * torch.sinh((y / self.tail).clamp(-40, 40))
@@ -62,7 +66,7 @@ class Stretch(nn.Module):
 
     def line(self, rows: slice | list[int] = slice(None)) -> Line:
         """T of all columns, or of some."""
-        return Line(*(t[rows] for t in (self.centre, self.spread, self.tail, self.low, self.high)))
+        return Line(self.centre, self.spread, self.tail, self.low, self.high).at(rows)
 
     @torch.no_grad()
     def fit(self, x: Tensor, seen: Tensor) -> None:

@@ -21,6 +21,7 @@ class ColumnRecord(Struct):
     kind: ColumnKind
     num_levels: Annotated[int, Meta(ge=0, le=MOST_LEVELS)] = 0
     atoms: Annotated[list[float], Meta(max_length=MOST_ATOMS)] = []
+    may_be_missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,14 @@ class ColumnDomain:
             or "real" (a density).
         num_levels: n of a category or ordinal.
         atoms: values of a number that come so often that each has a probability of its own.
+        may_be_missing: whether to hold no value is an outcome, too, whose probability hangs on the value; else what is
+            missing is ignored.
     """
 
     kind: ColumnKind
     num_levels: int = 0
     atoms: tuple[float, ...] = ()
+    may_be_missing: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ColumnKind):
@@ -67,8 +71,11 @@ class ColumnDomain:
             found["num_levels"] = self.num_levels
         if self.atoms:
             found["atoms"] = list(self.atoms)
+        if self.may_be_missing:
+            found["may_be_missing"] = True
         return found
 
     @staticmethod
     def from_json(stored: dict[str, Any]) -> ColumnDomain:
-        return ColumnDomain(stored["kind"], stored.get("num_levels", 0), tuple(stored.get("atoms", ())))
+        atoms, missing = tuple(stored.get("atoms", ())), stored.get("may_be_missing", False)
+        return ColumnDomain(stored["kind"], stored.get("num_levels", 0), atoms, missing)

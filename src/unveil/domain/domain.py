@@ -91,6 +91,11 @@ class Domain:
         return self.of_kind.is_discrete if self.columns is None else all(c.is_discrete for c in self.columns)
 
     @property
+    def models_gaps(self) -> bool:
+        """Whether which values are missing is part of log p(x): the values are not missing at random."""
+        return any(column.may_be_missing for column in self.columns or ())
+
+    @property
     def is_finite(self) -> bool:
         """Whether one dimension takes finitely many values, `levels` of them."""
         return self.of_kind.is_finite

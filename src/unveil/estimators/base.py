@@ -223,7 +223,7 @@ def _estimated(model: Model, split: Split, estimator: Estimator, key: Key, block
     for labels in _labels(model, y):
         with keyed(*key):
             batch = replace(split.batch(block.rows), y=labels).to(device_of(model))
-            parts.append(_of_nothing(estimator(model, batch), batch))
+            parts.append(_of_nothing(estimator(model, batch), batch, model))
     chosen = _joined(parts, lambda both: both[0] if len(both) == 1 else _where(y, both[0], both[1]))
     return _joined([chosen], lambda parts: parts[0][: block.keep].double().cpu())
 
@@ -246,9 +246,9 @@ def _where(y: Tensor | None, seen: Tensor, hidden: Tensor) -> Tensor:
     return torch.where((y >= 0).to(seen.device).reshape(-1, *(1,) * (seen.ndim - 1)), seen, hidden)
 
 
-def _of_nothing(estimate: Estimate, batch: Batch) -> Estimate:
-    """The estimate with log p = 0, exactly, of the rows [B] of which nothing is observed."""
-    if batch.observed is None:
+def _of_nothing(estimate: Estimate, batch: Batch, model: Model) -> Estimate:
+    """The estimate with log p = 0, exactly, of the rows [B] of which nothing is observed, if gaps are left out."""
+    if batch.observed is None or model.domain.models_gaps:
         return estimate
     empty = ~batch.observed.flatten(1).any(-1)
     if not bool(empty.any()):

@@ -31,7 +31,7 @@ def can_leave_out(model: Model) -> bool:
     """Whether `leave_out` takes a model: draws of z have weights, and columns are independent given z."""
     if "log_w" not in model.gives or not model.groups or "enumerate" in model.gives:
         return False
-    if model.draw_labels(1) is not None or len(model.domain.shape) != 1:
+    if model.draw_labels(1) is not None or len(model.domain.shape) != 1 or model.domain.models_gaps:
         return False
     p = model.decode(prior_draw(model))
     return isinstance(p, EventSum) and not isinstance(p.base, Dependent)

@@ -128,6 +128,13 @@ def _row(run: RunStore, scores: np.ndarray, best: np.ndarray, is_best: bool, mix
 
 
 def _require_same_data(first: RunStore, other: RunStore) -> None:
+    if first.domain.models_gaps != other.domain.models_gaps:
+        one, two = sorted((first, other), key=lambda run: run.domain.models_gaps, reverse=True)
+        raise RequestError(
+            f"{one.path} models which cells are missing and {two.path} leaves that out: log p(x, mask) and log p(x) of "
+            "what is observed cannot be compared.",
+            "Fit both with the same data.gaps.",
+        )
     a, b = first.data_info, other.data_info
     for key in ("sha256", "binarization", "domain", "split"):
         one, two, what = a[key], b[key], "data (its fingerprint differs)" if key == "sha256" else key

@@ -44,9 +44,16 @@ def conclude(run: RunStore, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def quantity(result: Mapping[str, Any]) -> str:
-    """What log_px of a result is of: log p(x), or log p(x|label) of a model that was given the labels."""
-    told = "log p(x|label)" if result.get("condition") == "label" else "log p(x)"
+    """What log_px of a result is of: log p(x), or log p(x|label) of a model that was given the labels.
+
+    Where gaps are modelled it is log p(x, mask): x as far as it is observed, and the mask that says how far that is.
+    """
+    told = _with_mask("log p(x|label)" if result.get("condition") == "label" else "log p(x)", result)
     return f"{told} of another model with the same weights" if result.get("direction") == "other" else told
+
+
+def _with_mask(told: str, result: Mapping[str, Any]) -> str:
+    return told.replace("(x", "(x, mask") if result.get("gaps") == "informative" else told
 
 
 def _value(result: dict[str, Any]) -> str:
@@ -68,7 +75,7 @@ def labels_known_in_part(result: Mapping[str, Any]) -> str:
     if len(parts) < 2:
         return ""
     each = "; ".join(
-        f"{part['quantity']} of the {part['num_examples']:,} examples {part['examples']} is "
+        f"{_with_mask(part['quantity'], result)} of the {part['num_examples']:,} examples {part['examples']} is "
         f"{SIDES[part['direction']]} {part['log_px']:.2f}{_give_or_take(part['stderr'])}"
         for part in parts
     )
@@ -89,7 +96,7 @@ def _against_baselines(result: dict[str, Any]) -> str:
         return "There was no simple baseline to compare with."
     best = max(result["baselines"], key=lambda b: b["log_px"])
     alone = of_x_alone(dict(result))
-    told = "That" if alone == result else f"Without the labels, log p(x) is {alone['log_px']:.2f}, which"
+    told = "That" if alone == result else f"Without the labels, {quantity(alone)} is {alone['log_px']:.2f}, which"
     bound = (
         " That number is a bound from below: the true value may be higher." if best.get("direction") == "lower" else ""
     )

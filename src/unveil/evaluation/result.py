@@ -30,6 +30,7 @@ def report_estimate(run: RunStore, judge: Estimator, judged: Judged) -> dict[str
         "num_examples": count,
         "observed": observed,
         "condition": condition(run.model, split),
+        **({"gaps": "informative"} if run.domain.models_gaps else {}),
         "estimator": judge.registered[1],
         "direction": estimate.direction,
         "num_samples": judge.num_samples,

@@ -40,6 +40,11 @@ def choose_split(
             positive(count, name)
     if data is not None and simulate is not None:
         raise RequestError("Both data and a number of x to simulate came; give one of them.")
+    if simulate is not None and run.domain.models_gaps:
+        raise RequestError(
+            f"{simulate} x to simulate came. Simulated rows have no gaps, and this run models gaps "
+            "(data.gaps=informative); leave simulate out."
+        )
     if simulate is not None:
         return simulated(run, simulate, seed), "the model itself", SIMULATED
     if data is None:
@@ -112,8 +117,8 @@ def _simulated_block(run: RunStore, seed: int, first: int) -> Batch:
 
 
 def observed_share(split: Split) -> float:
-    """The share of the values of x that are observed."""
-    return 1.0 if split.observed is None else float(split.observed.double().mean())
+    """The share of the values of x that log p(x) is of: those observed, and gaps that are modelled."""
+    return 1.0 if split.settled is None else float(split.settled.double().mean())
 
 
 def condition(model: Model, split: Split) -> str:

@@ -5,7 +5,7 @@ They may import distributions, networks and what is below them. A new likelihood
 
 from .base import Likelihood, default_likelihood, fitting, moments
 from .bernoulli import Bernoulli
-from .columns import Columns
+from .columns import Columns, draw_observed
 from .counts import NegativeBinomialCounts, PoissonCounts
 from .levels import Categorical, Ordinal
 from .logistic import Logistic, LogisticMixture
@@ -27,6 +27,7 @@ __all__ = [
     "StudentLikelihood",
     "UnitBernoulli",
     "default_likelihood",
+    "draw_observed",
     "fitting",
     "moments",
 ]

@@ -6,19 +6,22 @@ import functools
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn import functional as F
 
 from ..distributions import EventSum
 from ..distributions.columnlayout import ColumnLayout, Ladder
-from ..distributions.columns import Numbers, TableColumns
+from ..distributions.columns import TableColumns
+from ..distributions.numbers import Numbers
+from ..distributions.selection import Selection
 from ..distributions.stretch import Line, Stretch
 from ..domain import Domain
 from ..domain.columns import OWN
 from ..errors import at_least
 from ..registry import register
 from .base import Likelihood
+from .selfmasking import SelfMasking
 
 CENTRE, REACH = -1.0, 6.0  # of log s, in units of T
 KEPT = 1e-4  # of each number, that is spread over the whole column: no value is a surprise without an end
@@ -37,6 +40,9 @@ class Columns(Likelihood):
     10⁻⁴ spans the whole column, so that a value that is far from all others costs some tens of nats and not thousands.
     So log p of a row of such columns is a probability, which no constant, repeated or rounded column makes grow. A
     measured number has the density of the same mixture, in its own units. T (`Stretch`) draws long tails in.
+
+    Where to be missing is an outcome of columns, p is of what is observed and of what is missing: Π_{d seen} p(x_d|h)
+    (1 − s_d(x_d)) · Π_{d missing} E[s_d(x_d)|h], with s_d(x_d) = p(x_d is missing|x_d) by `SelfMasking`.
 
     References: Salimans et al., PixelCNN++ (2017), eq. 1–2, for the mixture of discretised logistics.
 
@@ -58,6 +64,7 @@ class Columns(Likelihood):
         self.tails = {d: c.num_levels - (OWN - 1) for d, c in enumerate(columns) if c.num_levels > OWN}
         for place, size in self.tails.items():
             self.register_buffer(f"tail_{place}", torch.full((size,), -math.log(size)))
+        self.masking = SelfMasking(columns, layout) if domain.models_gaps else None
         self._rows = {d: row for row, d in enumerate(layout.numeric.tolist())}  # of columns among the numbers
         self._layouts: dict[tuple[int, torch.device], tuple[ColumnLayout, list[int]]] = {}
 
@@ -78,15 +85,21 @@ class Columns(Likelihood):
     def columns(self, h: Tensor) -> TableColumns:
         """p(x_d|h) of each column, from h [..., num_outputs]."""
         tails = {place: getattr(self, f"tail_{place}") for place in self.tails}
-        return self._distribution(self.layout, h + self.offset, self.stretch.line(), tails)
+        line = self.stretch.line()
+        selection = None if self.masking is None else self.masking(self.layout, line)
+        return self._distribution(self.layout, h + self.offset, line, tails, selection)
 
     def of_column(self, d: int, h: Tensor) -> TableColumns:
         """p(x_d|h) of one column, from its own outputs h [..., n] without their offset; batch shape [..., 1]."""
         layout, rows = self._alone(d, h.device)
         tails = {0: getattr(self, f"tail_{d}")} if d in self.tails else {}
-        return self._distribution(layout, h + self.offset[self.outputs_of[d]], self.stretch.line(rows), tails)
+        line = self.stretch.line(rows)
+        selection = None if self.masking is None else self.masking.of_column(d, layout, line)
+        return self._distribution(layout, h + self.offset[self.outputs_of[d]], line, tails, selection)
 
-    def _distribution(self, layout: ColumnLayout, h: Tensor, line: Line, tails: dict[int, Tensor]) -> TableColumns:
+    def _distribution(
+        self, layout: ColumnLayout, h: Tensor, line: Line, tails: dict[int, Tensor], selection: Selection | None
+    ) -> TableColumns:
         M, each = self._M, len(layout.numeric)
         sizes = [ladder.num_outputs for ladder in layout.ladders]
         *flat, numbers, ordered = h.split([*sizes, (3 * M + 1) * each, 2 * layout.num_ordinals], -1)
@@ -103,7 +116,7 @@ class Columns(Likelihood):
             F.logsigmoid(gate),
             F.logsigmoid(-gate),
         )
-        return TableColumns(layout, log_p, found, line, tails)
+        return TableColumns(layout, log_p, found, line, tails, selection)
 
     def _alone(self, d: int, device: torch.device) -> tuple[ColumnLayout, list[int]]:
         """The layout of one column, and its row among the numbers."""
@@ -120,8 +133,10 @@ class Columns(Likelihood):
 
     @torch.no_grad()
     def initialise(self, x: Tensor, observed: Tensor | None = None) -> None:
-        """Each column by itself: its frequencies, its atoms, and logistics between its quantiles."""
+        """Each column by itself: its frequencies, its atoms, logistics between its quantiles, and what is missing."""
         seen = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+        if self.masking is not None:
+            self.masking.initialise(seen)
         own = seen[:, self.layout.numeric]
         away = own & ~self._at_atoms(x)
         self.stretch.fit(x[:, self.layout.numeric], torch.where(away.any(0), away, own))
@@ -158,6 +173,22 @@ class Columns(Likelihood):
 def _with_last(parameter: Tensor, value: float) -> Tensor:
     """A parameter [..., M, D] of the components with that of one more, which is fixed."""
     return F.pad(parameter, (0, 0, 0, 1), value=value)
+
+
+@torch.no_grad()
+def draw_observed(model: nn.Module, x: Tensor, observed: Tensor | None) -> Tensor | None:
+    """What is observed of x that a model drew: as much as of other rows, or drawn from 1 − s_d(x_d) where it says so.
+
+    Arguments: observed [N, *shape], of the other rows; None for all.
+    """
+    p = next((part for part in model.modules() if isinstance(part, Columns)), None)
+    if p is None or p.masking is None:
+        return observed
+    line, given = p.stretch.line(), x.to(p.offset.device)
+    log_odds = p.masking(p.layout, line).log_odds(given, p.layout, line)
+    drawn = (torch.rand_like(log_odds) >= log_odds.sigmoid()).to(x.device)
+    others = torch.ones_like(drawn) if observed is None else observed
+    return torch.where(p.masking.selects.to(x.device), drawn, others)
 
 
 def _in_order(layout: ColumnLayout, logits: list[Tensor], ordered: Tensor) -> list[Tensor]:

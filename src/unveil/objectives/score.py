@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..batch import Batch
 from ..errors import RequestError, positive
+from ..likelihoods import draw_observed
 from ..model import Model
 from ..registry import register
 from .base import Loss, Objective, held_draws, log_joint, penalty, rate_and_distortion, zero_like
@@ -84,12 +85,14 @@ class WakeSleep(Objective):
 
 
 def dream(model: Model, batch: Batch) -> Tensor:
-    """−log q(z|x), the mean over as many (x, z) ∼ p as the batch has examples, masked as they are."""
+    """−log q(z|x), the mean over as many (x, z) ∼ p as the batch has examples, masked as they are or as p masks."""
     with torch.no_grad():
         y = model.draw_labels(len(batch))
         x, z = model.sample(len(batch), y)
-    x = x.to(batch.x.dtype)
-    if batch.observed is not None:
-        x = torch.where(batch.observed, x, torch.zeros_like(x))
-    dreamt = Batch(x=x, y=y, observed=batch.observed)
+    x, observed = x.to(batch.x.dtype), batch.observed
+    if model.domain.models_gaps:
+        observed = draw_observed(model, x, observed)
+    if observed is not None:
+        x = torch.where(observed, x, torch.zeros_like(x))
+    dreamt = Batch(x=x, y=y, observed=observed)
     return -model.posterior(dreamt).log_prob(tuple(group.unsqueeze(0) for group in z)).sum(-1).mean()

@@ -79,6 +79,8 @@ class DataOptions:
         missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as -999.
         kinds: what columns of a table are taken for, as pclass=ordinal,id=drop,when=date; auto recognises each.
+        gaps: of a table of mixed columns: which cells are missing is left out (ignored), or is part of log p, by a
+            probability of each cell that hangs on its value (informative).
         size: of images: cut to squares and resized to this; auto keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
@@ -93,6 +95,7 @@ class DataOptions:
     decimal: Literal["auto", ".", ","] = "auto"
     missing: str = ""
     kinds: str = ""
+    gaps: Literal["ignored", "informative"] = "ignored"
     size: int | Literal["auto"] = "auto"
     skip_broken: bool = False
 

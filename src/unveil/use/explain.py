@@ -59,6 +59,11 @@ class Explainer:
             raise RequestError(
                 f"Explanations are of the columns of a table, and x is of shape {shape}; leave them out."
             )
+        if run.domain.models_gaps:
+            raise RequestError(
+                "An explanation hides one column at a time, and where gaps are modelled (data.gaps=informative) a "
+                "hidden column counts as missing; leave it out."
+            )
         run.training_data("An explanation")
         names = tuple(run.columns or (f"x_{d}" for d in range(run.domain.num_dims)))
         return cls(run, run.judged("valid"), names)

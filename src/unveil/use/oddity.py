@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..data import Split
 from ..runs.store import RunStore
@@ -169,15 +170,20 @@ def _said(measures: list[Measure], count: int) -> tuple[str, ...]:
 
 def _observed(split: Split) -> NDArray[np.int64]:
     """The number of observed values of each row, [N]."""
-    if split.observed is None:
+    return _counted(split.observed, split)
+
+
+def _counted(values: Tensor | None, split: Split) -> NDArray[np.int64]:
+    """The number of values of each row [N], of some [N, *shape] or of all."""
+    if values is None:
         return np.full(len(split), split.domain.num_dims)
-    found: NDArray[np.int64] = split.observed.flatten(1).sum(1).cpu().numpy()
+    found: NDArray[np.int64] = values.flatten(1).sum(1).cpu().numpy()
     return found
 
 
 def _per_value(log_px: Array, split: Split) -> Array:
-    """log p(x) per observed value, [N]: rows with gaps are compared with whole ones."""
-    return log_px / np.maximum(_observed(split), 1)
+    """log p(x) per value that it is of, [N]: rows with gaps are compared with whole ones."""
+    return log_px / np.maximum(_counted(split.settled, split), 1)
 
 
 def _distance(space: Embeddings, split: Split) -> Array:

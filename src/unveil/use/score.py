@@ -82,8 +82,9 @@ def score(
     again, which oddity does. A high log p(x) does not prove that x belongs: simple images can be likelier than any
     training image. Of a row with gaps it is log p of the observed part, and its percentile is among validation examples
     of which the same is taken (`unveil.use.masks.ranks_of_gaps`), which needs the data of the run, and NaN without it;
-    of a row of which nothing is observed log p is 0. Labels are not read: a model conditioned on them sums over them. A
-    data frame gives a frame of the same kind and index.
+    of a row of which nothing is observed log p is 0. Where gaps are modelled (data.gaps=informative) log p is that of
+    the row and its mask, and all rows are ranked together. Labels are not read: a model conditioned on them sums over
+    them. A data frame gives a frame of the same kind and index.
 
     Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
     oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of several
@@ -107,7 +108,7 @@ def score(
     few = carried_by_few(estimate, judging.num_samples)
     stderr = np.where(given.outside, 0.0, np.where(few | np.isneginf(log_px), np.nan, estimate.stderr_mc.numpy()))
     remarks = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *ranks.notes)
-    notes = (*raw.ignored, *remarks, *reference.notes)
+    notes = (*raw.ignored, *remarks, *reference.notes, *((_OF_BOTH,) if run.domain.models_gaps else ()))
     khat = _khat(estimate, given.outside | np.isneginf(log_px))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files, khat)
     if judge is not None:
@@ -129,8 +130,8 @@ def _khat(estimate: Estimate, impossible: np.ndarray) -> np.ndarray | None:
 
 
 def _with_gaps(given: Given) -> np.ndarray:
-    """[N] whether something of a row is not observed."""
-    observed = given.split.observed
+    """[N] whether something of a row is left out of log p(x), because it is not observed."""
+    observed = given.split.settled
     return np.zeros(len(given.split), bool) if observed is None else ~observed.flatten(1).all(1).cpu().numpy()
 
 
@@ -138,11 +139,13 @@ def _ranks_of_gaps(run: RunStore, given: Given, gaps: np.ndarray, log_px: np.nda
     """The percentiles [N] of rows with gaps; of pictures, and where the data of the run is gone, there are none."""
     if not gaps.any():
         return Ranks(log_px, ())
+    none = np.full(len(gaps), np.nan)
+    if run.domain.models_gaps:
+        return Ranks(none, (Fact(_NEW_GAPS.format(rows=f"{gaps.sum():,} of {len(gaps):,}")),))
     told = (
         f"{gaps.sum():,} of {len(gaps):,} rows have gaps. Their log p(x) is of what is observed, and does not "
         "compare with that of other rows: they have no percentile"
     )
-    none = np.full(len(gaps), np.nan)
     if len(run.domain.shape) != 1:
         return Ranks(none, (Fact(f"{told}."),))
     try:
@@ -150,6 +153,13 @@ def _ranks_of_gaps(run: RunStore, given: Given, gaps: np.ndarray, log_px: np.nda
     except RequestError as error:
         return Ranks(none, (Fact(f"{told}, which takes the data of the run. {error.message}"),))
     return ranks_of_gaps(run, given.split, valid, log_px, seed)
+
+
+_OF_BOTH = Fact("log_px is log p(x, mask): of what is observed of a row, and of which of its cells are missing.")
+_NEW_GAPS = (
+    "{rows} rows have gaps in columns that had none in training. These are left out of log p, which does not compare "
+    "with that of other rows: they have no percentile."
+)
 
 
 def _said_impossible(given: Given, log_px: np.ndarray) -> tuple[str, ...]:

@@ -130,7 +130,8 @@ def sample_where(
 
     Arguments: draw(N, seed) gives N rows without any condition.
     """
-    held = [c for c in wanted if c.sign == "="] if "conditionals" in run.model.gives else []
+    can_be_given = "conditionals" in run.model.gives and not run.domain.models_gaps  # else the rest would be missing
+    held = [c for c in wanted if c.sign == "="] if can_be_given else []
     _refuse_both(run, held)
     rest = [c for c in wanted if c not in held]
     rows = (lambda count, key: _given(run, held, count, key)) if held else draw

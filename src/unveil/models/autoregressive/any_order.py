@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ...batch import Batch
+from ...distributions import EventSum, TableColumns
+from ...distributions.given import mean_given
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Columns, Likelihood, default_likelihood
@@ -37,7 +39,7 @@ class AnyOrder(Scaled):
     One network predicts every column from any set of others. It is trained on sets drawn at random, which climbs the
     mean of log p over all orders, a lower bound on the log of their mixture. log p(x) over K fixed orders is exact. So
     is p(x_d|all other columns), of the orders that end in d; a gap is filled by an order that begins with what is
-    observed. Where x has gaps, the product runs over what is observed.
+    observed. Where x has gaps, the product runs over what is observed; where gaps are modelled, over all outcomes.
 
     Beside the columns that are given the network sees what these say linearly of the others (`LinearGuess`). That is
     solved for before the first step; of short tables it is most of what can be learned.
@@ -135,8 +137,7 @@ class AnyOrder(Scaled):
         for first, end in zip(self.starts[:-1], self.starts[1:], strict=True):
             hidden = self._hidden(x, seen & (rank < first))
             for d in order[first:end].tolist():
-                log_p = self._one(hidden, d).log_prob(x[:, d : d + 1]).squeeze(-1)
-                total = total + torch.where(seen[:, d], log_p, 0.0)
+                total = total + EventSum(self._one(hidden, d), 1, seen[:, d : d + 1]).log_prob(x[:, d : d + 1])
         return total
 
     def _log_p_at_random(self, batch: Batch) -> Tensor:
@@ -147,8 +148,8 @@ class AnyOrder(Scaled):
         step = torch.randint(len(starts) - 1, (len(batch), 1), device=rank.device)
         first, size = starts[step], starts[step + 1] - starts[step]
         h = self._outputs(*self._hidden(batch.x, seen & (rank < first)))
-        log_p = self.likelihood(h, seen & (rank >= first)).log_prob_each(batch.x)  # [B, D]
-        return log_p.sum(-1) * ((len(starts) - 1) * size / (D - first)).squeeze(-1)
+        log_p = self.likelihood(h, seen).log_prob_each(batch.x)  # [B, D]
+        return torch.where(rank >= first, log_p, 0.0).sum(-1) * ((len(starts) - 1) * size / (D - first)).squeeze(-1)
 
     def _hidden(self, x: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         """(the last hidden units, what the network saw) where the columns `given` [..., D] are shown."""
@@ -165,7 +166,7 @@ class AnyOrder(Scaled):
             h: Tensor = self.out(hidden) + self.linear(shown)
         return h.to(shown.dtype)
 
-    def _one(self, hidden: tuple[Tensor, Tensor], d: int) -> Distribution:
+    def _one(self, hidden: tuple[Tensor, Tensor], d: int) -> TableColumns:
         """p(x_d|…) alone, batch shape [..., 1]: only its own rows of the last layer are multiplied."""
         places = self.likelihood.outputs_of[d]
         h = nn.functional.linear(hidden[0], self.out.weight[places], self.out.bias[places])
@@ -177,8 +178,7 @@ class AnyOrder(Scaled):
         others = seen.clone()
         others[:, d] = False
         x = torch.where(seen, batch.x, 0.0)
-        log_p = self._one(self._hidden(x, others), d).log_prob(x[:, d : d + 1]).squeeze(-1)
-        return torch.where(seen[:, d], log_p, 0.0)
+        return EventSum(self._one(self._hidden(x, others), d), 1, seen[:, d : d + 1]).log_prob(x[:, d : d + 1])
 
     @torch.no_grad()
     def draw_missing(self, batch: Batch, num_draws: int) -> Tensor:
@@ -189,18 +189,24 @@ class AnyOrder(Scaled):
         for first in range(min(num_draws, ORDERS_OF_DRAWS)):
             some = slice(first, None, ORDERS_OF_DRAWS)
             order = torch.randperm(self.domain.num_dims, device=x.device)
-            found[some] = self._filled(x[some].flatten(0, 1), seen[some].flatten(0, 1), order).view_as(x[some])
+            rows = x[some].flatten(0, 1), seen[some].flatten(0, 1)
+            found[some] = self._filled(*rows, order, TableColumns.when_missing).view_as(x[some])
         return found
 
-    def _filled(self, x: Tensor, seen: Tensor, order: Tensor) -> Tensor:
-        """x [N, D] with what is not seen drawn in an order [D] of columns, in a wide table a few at a time."""
+    def _filled(
+        self, x: Tensor, seen: Tensor, order: Tensor, of: Callable[[TableColumns], Distribution] = lambda p: p
+    ) -> Tensor:
+        """x [N, D] with what is not seen drawn in an order [D] of columns, in a wide table a few at a time.
+
+        Arguments: of, what each column is drawn from, of p(x_d|…).
+        """
         x, seen = x.clone(), seen.clone()
         for first, end in zip(self.starts[:-1], self.starts[1:], strict=True):
             block = order[first:end]
             for rows in (~seen[:, block]).any(-1).nonzero().flatten().split(CHUNK):
                 hidden = self._hidden(x[rows], seen[rows])
                 for d in block.tolist():
-                    drawn = self._one(hidden, d).sample().squeeze(-1)
+                    drawn = of(self._one(hidden, d)).sample().squeeze(-1)
                     x[rows, d] = torch.where(seen[rows, d], x[rows, d], drawn)
             seen[:, block] = True
         return x
@@ -210,7 +216,7 @@ class AnyOrder(Scaled):
         """x with E[x_d|x_observed] in its gaps, the likeliest level of categories, [B, D]."""
         seen = self.mask(batch) > 0
         h = self._outputs(*self._hidden(batch.x, seen))
-        return torch.where(seen, batch.x, self.likelihood(h).mean)
+        return mean_given(self.likelihood(h), batch.x, seen)
 
     def posterior(self, batch: Batch) -> Posterior:
         return NoLatents(batch)

@@ -3,9 +3,11 @@
 from itertools import combinations
 
 import numpy as np
+import torch
 
 from ...data.columns import LEVELLED
 from ...data.split import spread_rows
+from ...diagnostics.drawngaps import with_gaps
 from ...use.sample import sample
 from ..charts import Array, Figure, axis, bars, figure, line, places, points, short
 from ..exhibits import Group, Plot
@@ -27,7 +29,8 @@ def columns(subject: Subject) -> Group | None:
     """A histogram for each of the first columns, and scatters of the first pairs, of a model of vectors."""
     if subject.domain.is_image:
         return None
-    data, drawn, names = subject.held_out(), sample(subject.run, HELD_OUT), subject.column_names
+    data, names = subject.held_out(), subject.column_names
+    drawn = _observed(subject, sample(subject.run, HELD_OUT))
     axes = [_axis(subject, i) for i in range(len(names))]
     data, drawn = _decoded(subject, data), _decoded(subject, drawn)
     each = [Plot(name, "", f"column_{i}", histogram(data[:, i], drawn[:, i], axes[i])) for i, name in enumerate(names)]
@@ -39,6 +42,7 @@ def columns(subject: Subject) -> Group | None:
     words = (
         f"Grey bars are {subject.some(HELD_OUT)}. The line is {HELD_OUT:,} x drawn from the model. Both are shares. "
         "Where the line leaves the bars, the model has the wrong distribution of that column."
+        + (" Of both it is what is observed; the model draws gaps, too." if subject.domain.models_gaps else "")
         + (f" Of categories points stand for the line; up to {LEVELS} levels are shown." if subject.table else "")
         + (f" The first {len(names)} of {total} columns are shown." if total > len(names) else "")
     )
@@ -46,6 +50,11 @@ def columns(subject: Subject) -> Group | None:
     if pairs:
         parts.append(Group("Pairs of columns", OF_PAIRS.format(CLOUD), pairs, across=min(len(pairs), 3)))
     return Group("Columns: data and samples", words, parts)
+
+
+def _observed(subject: Subject, drawn: Array) -> Array:
+    """x that the model drew [N, D], NaN where it would be missing, of a model that says so."""
+    return with_gaps(subject.model, torch.from_numpy(drawn), None).numpy()
 
 
 def _paired(subject: Subject, shown: int) -> list[int]:
@@ -82,7 +91,7 @@ def histogram(data: Array, samples: Array, below: Figure | None = None) -> Figur
 
     Arguments: below, the axis of a column of levels or dates.
     """
-    data = data[~np.isnan(data)]
+    data, samples = data[~np.isnan(data)], samples[~np.isnan(samples)]
     if below and "ticktext" in below:
         return _of_levels(data, samples, below)
     edges = _edges(data, samples)
@@ -118,7 +127,7 @@ def pair(data: Array, samples: Array, titles: tuple[str, str]) -> Figure:
     """Two columns [N, 2] of held-out data and of as many samples."""
     known = data[~np.isnan(data).any(1)]
     known = known[spread_rows(len(known), CLOUD).numpy()]
-    drawn = samples[: len(known)]
+    drawn = samples[~np.isnan(samples).any(1)][: len(known)]
     clouds = [
         points(drawn[:, 0], drawn[:, 1], "@accent", "model", opacity=0.45),
         points(known[:, 0], known[:, 1], "@ink", "data", opacity=0.6),

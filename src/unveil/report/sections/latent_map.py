@@ -53,7 +53,7 @@ def latent_map(subject: Subject) -> Group | None:
     total = subject.num_test + int(subject.info["split"]["sizes"]["valid"])
     words += f"of one held-out example. Shown are {some_of(len(found.xy), total, 'test and validation examples')}."
     if found.codes is not None:
-        blind = ", which the model has never seen" if quantity(subject.result) == "log p(x)" else ""
+        blind = ", which the model has never seen" if quantity(subject.result) in ("log p(x)", "log p(x, mask)") else ""
         words += f" Colours are labels{blind}."
     words += " Point at one to see it." if subject.domain.is_image else ""
     return Group("Map of the latent space", f"{words} {found.how}", [plot])

@@ -115,6 +115,7 @@ class ResultFile(Struct):
     scores_sha256: Sha256 | None = None
     observed: Annotated[float, Meta(ge=0, le=1)] = 1.0
     condition: Text = "none"
+    gaps: Literal["ignored", "informative"] = "ignored"
     settings: dict[str, int | float | str | bool | None] = {}
     median: Nats | None = None
     ess: NotNegative | None = None
