@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +15,12 @@ from ...distributions.given import mean_given
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Columns, Likelihood, default_likelihood
-from ...model import Drawn, Posterior, held, parameters_in
 from ...model.shared.networks import check_sizes
-from ...model.shared.scaled import Scaled
 from ...nn.linear_guess import LinearGuess
 from ...nn.mlp import perceptron
 from ...nn.residual import small
 from ...registry import lookup, register
-from ...terms import Terms
-from .rule import REMEDIES, ChainRule, NoLatents, require_one
+from .rule import WithoutLatents
 
 WIDTH, DEPTH, ORDERS = 256, 2, 4
 STEPS = 32  # most passes for one order: in a wider table columns go in groups, independent given those before
@@ -33,7 +29,7 @@ ORDERS_OF_DRAWS = 8
 
 
 @register("model", "any_order")
-class AnyOrder(Scaled):
+class AnyOrder(WithoutLatents):
     """p(x) = 1/K Σ_k Π_d p(x_d|those before it in the order k): a mixture over K orders of the columns of a table.
 
     One network predicts every column from any set of others. It is trained on sets drawn at random, which climbs the
@@ -57,10 +53,8 @@ class AnyOrder(Scaled):
     """
 
     summary = "no latents: exact log p(row) of a table, any column given any others"
-    groups = ()
     domains = ("mixed",)
     orders: Tensor
-    remedies = REMEDIES
 
     def __init__(
         self,
@@ -116,7 +110,7 @@ class AnyOrder(Scaled):
 
     @property
     def gives(self) -> frozenset[str]:
-        return frozenset({"log_w", "joint", "enumerate", "exact", "conditionals"})
+        return super().gives | {"conditionals"}
 
     @property
     def story(self) -> str:
@@ -218,34 +212,9 @@ class AnyOrder(Scaled):
         h = self._outputs(*self._hidden(batch.x, seen))
         return mean_given(self.likelihood(h), batch.x, seen)
 
-    def posterior(self, batch: Batch) -> Posterior:
-        return NoLatents(batch)
-
-    def joint(self, batch: Batch, z: tuple[Tensor, ...] = ()) -> Terms:
-        log_px = self._log_px(batch).unsqueeze(0)  # [1, B]
-        return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
-
-    def _log_px(self, batch: Batch) -> Tensor:
+    def judged(self, batch: Batch) -> Tensor:
+        """log p(x); while training an estimate of its mean over all orders, a lower bound. [B]"""
         return self._log_p_at_random(batch) if self.training else self.log_prob(batch)
-
-    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
-        """log p(x), repeated K times; while training an estimate of its mean over all orders."""
-        with held(self.parameters() if "p" in hold else ()):
-            log_px = self._log_px(batch).expand(num_samples, -1)
-        nothing = log_px.new_zeros(*log_px.shape, 0)
-        return Terms(log_px_z=log_px, log_pz=nothing, log_qz_x=nothing)
-
-    def enumerate(self, batch: Batch) -> Terms:
-        """A single sample of weight 1, since there is nothing to enumerate."""
-        return replace(self.infer(batch), log_m=batch.x.new_zeros(1, len(batch)))
-
-    def decode(self, z: tuple[Tensor, ...] | Tensor = (), y: Tensor | None = None) -> Distribution:
-        return ChainRule(self, y)
-
-    @torch.no_grad()
-    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
-        require_one(temperature)
-        return self.draw(num_samples), ()
 
     @torch.no_grad()
     def draw(self, num_samples: int, y: Tensor | None = None) -> Tensor:
@@ -255,13 +224,6 @@ class AnyOrder(Scaled):
         for k, order in enumerate(self.orders):
             own = x[which == k]
             x[which == k] = self._filled(own, torch.zeros_like(own, dtype=torch.bool), order)
-        return x
-
-    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
-        """An empty tuple, since there are no groups."""
-        return ()
-
-    def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
         return x
 
     @torch.no_grad()
@@ -274,7 +236,3 @@ class AnyOrder(Scaled):
     def explained(self, batch: Batch) -> Distribution:
         seen = self.mask(batch) > 0
         return self.likelihood(self._outputs(*self._hidden(batch.x, seen)))
-
-    def parameters_of(self, part: str) -> list[nn.Parameter]:
-        """All parameters belong to p."""
-        return parameters_in(part, p=[self], q=[], prior=[])

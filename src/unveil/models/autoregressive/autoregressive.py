@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...domain import Domain
 from ...errors import RequestError
 from ...likelihoods import Likelihood, default_likelihood
-from ...model import Drawn, Model, Posterior, held, parameters_in
+from ...model import Drawn, Model
 from ...model.shared.labelled import Condition, Conditioned, classes_of
 from ...model.shared.labels import every_label, log_label_prior, one_hot
 from ...model.shared.networks import check_sizes, default_width
-from ...model.shared.scaled import Scaled
 from ...nn.chain import ChainNetwork
 from ...registry import lookup, register
-from ...terms import Terms
 from .any_order import AnyOrder
-from .rule import REMEDIES, ChainRule, NoLatents, require_one
+from .rule import WithoutLatents
 
 CHANNELS, DEPTH = 64, 4  # of the convolutions over an image's cells
 
 
 @register("model", "autoregressive")
-class Autoregressive(Conditioned, Scaled):
+class Autoregressive(WithoutLatents, Conditioned):
     """p(x) = Π_d p(x_d|x_1, …, x_{d−1}): log p(x) is exact, in one pass; drawing takes as many passes as x has values.
 
     It is a baseline: `unveil compare` says how many nats a model with latents loses or gains against it. Where x has
@@ -47,8 +44,6 @@ class Autoregressive(Conditioned, Scaled):
     """
 
     summary = "no latents: exact log p(x) by the chain rule, as a baseline"
-    groups = ()
-    remedies = REMEDIES
 
     def __init__(
         self,
@@ -119,10 +114,6 @@ class Autoregressive(Conditioned, Scaled):
         )
 
     @property
-    def gives(self) -> frozenset[str]:
-        return frozenset({"log_w", "joint", "enumerate", "exact"})
-
-    @property
     def story(self) -> str:
         how = "convolutions over cells and masked layers in them" if self.domain.is_image else "masked layers"
         return f"likelihood {self.likelihood.registered[1]} because x is {self.domain}, {how}, no latents"
@@ -156,41 +147,15 @@ class Autoregressive(Conditioned, Scaled):
     def _condition(self, y: Tensor | None) -> Tensor | None:
         return one_hot(y, self.num_classes) if self.num_classes and y is not None else None
 
-    def posterior(self, batch: Batch) -> Posterior:
-        return NoLatents(batch)
-
-    def joint(self, batch: Batch, z: tuple[Tensor, ...] = ()) -> Terms:
-        log_px = self.log_prob(batch).unsqueeze(0)  # [1, B]
-        return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
-
-    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
-        """log p(x), repeated K times."""
-        with held(self.parameters() if "p" in hold else ()):
-            log_px = self.log_prob(batch).expand(num_samples, -1)
-        nothing = log_px.new_zeros(*log_px.shape, 0)
-        return Terms(log_px_z=log_px, log_pz=nothing, log_qz_x=nothing)
-
-    def enumerate(self, batch: Batch) -> Terms:
-        """A single sample of weight 1, since there is nothing to enumerate."""
-        return replace(self.infer(batch), log_m=batch.x.new_zeros(1, len(batch)))
-
     def decode(self, z: tuple[Tensor, ...] | Tensor = (), y: Tensor | None = None) -> Distribution:
         """p(x), or p(x|y) with batch shape [B]."""
         if self.num_classes and y is None:
             raise RequestError("This model is p(x|y): its density of x takes the labels y [B].")
-        return ChainRule(self, y)
+        return super().decode(z, y)
 
     @torch.no_grad()
     def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
-        require_one(temperature)
-        return self.draw(num_samples, self.draw_labels(num_samples) if y is None else y), ()
-
-    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
-        """An empty tuple, since there are no groups."""
-        return ()
-
-    def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
-        return x
+        return super().sample(num_samples, self.draw_labels(num_samples) if y is None else y, temperature)
 
     @torch.no_grad()
     def draw(self, num_samples: int, y: Tensor | None = None) -> Tensor:
@@ -217,10 +182,6 @@ class Autoregressive(Conditioned, Scaled):
 
     def explained(self, batch: Batch) -> Distribution:
         return self.likelihood(self._features(self._values(batch), self.label(batch)))
-
-    def parameters_of(self, part: str) -> list[nn.Parameter]:
-        """All parameters belong to p."""
-        return parameters_in(part, p=[self], q=[], prior=[])
 
 
 def _own_likelihood(domain: Domain) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from ...batch import Batch
 from ...distributions.event import Shape, Unchecked
 from ...domain import Domain
 from ...errors import RequestError
-from ...model import Posterior
+from ...model import Drawn, Posterior, held, parameters_in
+from ...model.shared.scaled import Scaled
+from ...terms import Terms
 
 REMEDIES = {  # of facts that a model without latents does not give
     fact: "it has no latents; use the estimator or objective 'elbo', which is exact here"
@@ -20,7 +25,7 @@ REMEDIES = {  # of facts that a model without latents does not give
 }
 
 
-def require_one(temperature: float) -> None:
+def _require_one(temperature: float) -> None:
     """Refuse a temperature other than 1: there is no z whose spread it would scale."""
     if temperature != 1:
         raise RequestError(
@@ -54,6 +59,64 @@ class NoLatents(Posterior):
 
     def log_prob(self, z: tuple[Tensor, ...], hold: bool = False) -> Tensor:
         return self._none
+
+
+class WithoutLatents(Scaled):
+    """A model of x alone, with log p(x) exact: its draws of z are empty, and a draw of x has no z behind it."""
+
+    groups = ()
+    remedies = REMEDIES
+
+    @property
+    def gives(self) -> frozenset[str]:
+        return frozenset({"log_w", "joint", "enumerate", "exact"})
+
+    @abstractmethod
+    def log_prob(self, batch: Batch) -> Tensor: ...
+
+    @abstractmethod
+    def draw(self, num_samples: int, y: Tensor | None = None) -> Tensor: ...
+
+    def judged(self, batch: Batch) -> Tensor:
+        """What an objective climbs, [B]: log p(x)."""
+        return self.log_prob(batch)
+
+    def posterior(self, batch: Batch) -> Posterior:
+        return NoLatents(batch)
+
+    def joint(self, batch: Batch, z: tuple[Tensor, ...] = ()) -> Terms:
+        log_px = self.judged(batch).unsqueeze(0)  # [1, B]
+        return Terms(log_px_z=log_px, log_pz=log_px.new_zeros(*log_px.shape, 0))
+
+    def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
+        """What is judged, repeated K times."""
+        with held(self.parameters() if "p" in hold else ()):
+            log_px = self.judged(batch).expand(num_samples, -1)
+        nothing = log_px.new_zeros(*log_px.shape, 0)
+        return Terms(log_px_z=log_px, log_pz=nothing, log_qz_x=nothing)
+
+    def enumerate(self, batch: Batch) -> Terms:
+        """A single sample of weight 1, since there is nothing to enumerate."""
+        return replace(self.infer(batch), log_m=batch.x.new_zeros(1, len(batch)))
+
+    def decode(self, z: tuple[Tensor, ...] | Tensor = (), y: Tensor | None = None) -> Distribution:
+        return ChainRule(self, y)
+
+    @torch.no_grad()
+    def sample(self, num_samples: int, y: Tensor | None = None, temperature: float = 1.0) -> Drawn:
+        _require_one(temperature)
+        return self.draw(num_samples, y), ()
+
+    def draw_prior(self, num_samples: int, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        """An empty tuple, since there are no groups."""
+        return ()
+
+    def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
+        return x
+
+    def parameters_of(self, part: str) -> list[nn.Parameter]:
+        """All parameters belong to p."""
+        return parameters_in(part, p=[self], q=[], prior=[])
 
 
 class ChainRule(Unchecked):
