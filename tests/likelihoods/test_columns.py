@@ -154,7 +154,9 @@ def test_what_is_trained_on_is_the_mean_over_all_orders(kinds: tuple[int, ...]) 
             weight.data += 0.1 * torch.randn_like(weight)
     one = Batch(x[:1])
     orders = [torch.tensor(order) for order in itertools.permutations(range(len(kinds)))]
-    expected = torch.stack([model._log_p_in_order(one, order) for order in orders]).mean().detach()
+    expected = (
+        torch.stack([model._log_p_in_order(one, model._features(one), order) for order in orders]).mean().detach()
+    )
     with keyed("sets"):
         found = model._log_p_at_random(Batch(x[:1].expand(20_000, -1))).detach()
     assert float(found.mean() - expected) == pytest.approx(0, abs=4 * float(found.std()) / 20_000**0.5)

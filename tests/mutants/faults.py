@@ -653,7 +653,7 @@ TRAINING = (  # each example once an epoch, nothing infinite, the same numbers a
     ),
     fault(
         "validation-weighs-blocks-alike", "train/validation.py",
-        "float(value) * len(rows)", "float(value) * ROWS",
+        "float(value) * rows", "float(value) * ROWS",
         "tests/train/test_train.py::test_validation_is_the_mean_over_every_example_once",
     ),
     fault(
@@ -1060,12 +1060,12 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
         "tests/cli/test_columns_table.py::test_a_dry_run_says_what_each_column_is_taken_for",
     ),
     fault(
-        "cells-half-as-wide", "distributions/columns.py",
+        "cells-half-as-wide", "distributions/numbers.py",
         "torch.stack([wide - 0.5, wide + 0.5])", "torch.stack([wide - 0.25, wide + 0.25])",
         "tests/likelihoods/test_columns.py::test_the_values_of_a_discrete_column_add_up_to_one",
     ),
     fault(
-        "a-density-of-what-is-stretched", "distributions/columns.py",
+        "a-density-of-what-is-stretched", "distributions/numbers.py",
         "- self.log_scale + slope", "- self.log_scale",
         "tests/likelihoods/test_columns.py::test_a_measured_column_integrates_to_one_with_its_atoms",
     ),
@@ -1075,13 +1075,13 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
         "tests/likelihoods/test_columns.py::test_the_values_of_a_discrete_column_add_up_to_one",
     ),
     fault(
-        "means-beyond-all-that-came", "distributions/columns.py",
-        "each = torch.minimum(torch.maximum(each, stretch.low), stretch.high)", "each = each + 0.0",
+        "means-beyond-all-that-came", "distributions/numbers.py",
+        "torch.minimum(torch.maximum(stretch.inverse(t), stretch.low), stretch.high)", "stretch.inverse(t)",
         "tests/likelihoods/test_columns.py::test_a_mean_stays_within_what_came_and_is_that_of_draws",
     ),
     fault(
         "a-column-that-sees-itself", "models/autoregressive/any_order.py",
-        "self._hidden(x, seen & (rank < first))", "self._hidden(x, seen & (rank <= first))",
+        "self._hidden(features, seen & (rank < first))", "self._hidden(features, seen & (rank <= first))",
         "tests/likelihoods/test_columns.py::test_all_rows_of_a_tiny_table_add_up_to_one",
     ),
     fault(
@@ -1091,7 +1091,7 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
     ),
     fault(
         "a-guess-from-what-is-hidden", "nn/linear_guess.py",
-        "((self._standard(u) * o) @ weighted)", "(self._standard(u) @ weighted)",
+        "torch.where(shown, self._standard(u), 0.0) @ weighted", "self._standard(u) @ weighted",
         "tests/nn/test_linear_guess.py::test_a_guess_is_the_conditional_mean_of_a_normal_distribution",
     ),
     fault(

@@ -55,11 +55,12 @@ def test_nothing_that_is_not_shown_changes_a_guess() -> None:
     model.initialise(batch)
     shown = torch.zeros_like(batch.x, dtype=torch.bool)
     shown[:, ::2] = True
-    other = torch.where(shown, batch.x, batch.x.roll(7, 0))
+    others = Batch(torch.where(shown, batch.x, batch.x.roll(7, 0)))
+    a, b = (model._hidden(model._features(each), shown) for each in (batch, others))
     assert bool((model.guess.W != 0).any())
-    assert all(
-        torch.equal(a, b) for a, b in zip(model._hidden(batch.x, shown), model._hidden(other, shown), strict=True)
-    )
+    assert all(map(torch.equal, a, b))
+    alone = model.view(batch.x, shown)
+    assert torch.equal(torch.where(model.view.of_columns(shown), model._features(batch), 0.0), alone)
 
 
 def test_rows_that_show_the_same_are_guessed_as_each_alone() -> None:

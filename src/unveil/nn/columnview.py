@@ -19,8 +19,10 @@ class ColumnView(nn.Module):
     Arguments: layout and stretch, those of the likelihood; neither is a part of the view, nor saved with it.
 
     Attributes: num_told, how many features stand before the atoms and the flags of what is seen: all that is known of
-    a row; blocks, those of each column of levels.
+    a row; blocks, those of each column of levels; column_of, the column that each feature tells of [F].
     """
+
+    column_of: Tensor
 
     def __init__(self, layout: ColumnLayout, stretch: Stretch) -> None:
         super().__init__()
@@ -28,6 +30,9 @@ class ColumnView(nn.Module):
         self.num_features = len(layout.numeric) + layout.num_logits + layout.num_columns
         self.blocks = _blocks(layout)
         self.num_told = len(layout.numeric) + sum(ladder.num_outputs for ladder in layout.levels)
+        flags = [ladder.places.repeat_interleave(ladder.width) for ladder in layout.ladders]
+        owners = torch.cat([layout.numeric, *flags, torch.arange(layout.num_columns)])
+        self.register_buffer("column_of", owners, persistent=False)
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
         """Arguments: seen [..., D] bool."""
@@ -42,11 +47,9 @@ class ColumnView(nn.Module):
             parts.append(flags.flatten(-2))
         return torch.cat([*parts, seen.to(x.dtype)], -1)
 
-    def told(self, seen: Tensor) -> Tensor:
-        """Of the first `num_told` features, whether they are known [..., num_told] where columns are seen [..., D]."""
-        layout, _ = self._shared
-        parts = [(seen[..., own.places].unsqueeze(-1) & own.there).flatten(-2) for own in layout.levels]
-        return torch.cat([seen[..., layout.numeric], *parts], -1)
+    def of_columns(self, columns: Tensor) -> Tensor:
+        """What holds of columns [..., D], of each of their features [..., F]."""
+        return columns[..., self.column_of]
 
 
 def _blocks(layout: ColumnLayout) -> list[range]:

@@ -120,16 +120,23 @@ class AnyOrder(WithoutLatents):
 
     def log_prob(self, batch: Batch) -> Tensor:
         """log p(x) over what is observed, [B]."""
-        each = [self._log_p_in_order(batch, order) for order in self.orders]
+        features = self._features(batch)
+        each = [self._log_p_in_order(batch, features, order) for order in self.orders]
         return torch.stack(each).logsumexp(0) - math.log(self.num_orders)
 
-    def _log_p_in_order(self, batch: Batch, order: Tensor) -> Tensor:
+    def _features(self, batch: Batch) -> Tensor:
+        """What a network could be shown of x, [B, F]."""
+        assert self.view is not None
+        found: Tensor = self.view(batch.x, self.mask(batch) > 0)
+        return found
+
+    def _log_p_in_order(self, batch: Batch, features: Tensor, order: Tensor) -> Tensor:
         """Σ_d log p(x_d|those before it in the order), [B]."""
         seen, total = self.mask(batch) > 0, batch.x.new_zeros(len(batch))
         x = torch.where(seen, batch.x, 0.0)
         rank = order.argsort()  # [D], the place of each column
         for first, end in zip(self.starts[:-1], self.starts[1:], strict=True):
-            hidden = self._hidden(x, seen & (rank < first))
+            hidden = self._hidden(features, seen & (rank < first))
             for d in order[first:end].tolist():
                 total = total + EventSum(self._one(hidden, d), 1, seen[:, d : d + 1]).log_prob(x[:, d : d + 1])
         return total
@@ -141,15 +148,19 @@ class AnyOrder(WithoutLatents):
         starts = torch.tensor(self.starts, device=rank.device)
         step = torch.randint(len(starts) - 1, (len(batch), 1), device=rank.device)
         first, size = starts[step], starts[step + 1] - starts[step]
-        h = self._outputs(*self._hidden(batch.x, seen & (rank < first)))
+        h = self._outputs(*self._hidden(self._features(batch), seen & (rank < first)))
         log_p = self.likelihood(h, seen).log_prob_each(batch.x)  # [B, D]
         return torch.where(rank >= first, log_p, 0.0).sum(-1) * ((len(starts) - 1) * size / (D - first)).squeeze(-1)
 
-    def _hidden(self, x: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        """(the last hidden units, what the network saw) where the columns `given` [..., D] are shown."""
+    def _hidden(self, features: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        """(the last hidden units, what the network saw) where the columns `given` [..., D] are shown of the features.
+
+        A feature of a column that is not shown is 0, as the view has it.
+        """
         assert self.view is not None
-        u, flags = self.view(x, given).tensor_split([self.view.num_told], -1)
-        filled, z = self.guess(u, self.view.told(given))
+        told = self.view.of_columns(given)
+        u, flags = torch.where(told, features, 0.0).tensor_split([self.view.num_told], -1)
+        filled, z = self.guess(u, told[..., : self.view.num_told])
         shown = torch.cat([filled, z, flags], -1)
         with self.network_precision(self.network_dtype):
             hidden = self.body(shown)
@@ -172,7 +183,8 @@ class AnyOrder(WithoutLatents):
         others = seen.clone()
         others[:, d] = False
         x = torch.where(seen, batch.x, 0.0)
-        return EventSum(self._one(self._hidden(x, others), d), 1, seen[:, d : d + 1]).log_prob(x[:, d : d + 1])
+        p = self._one(self._hidden(self._features(batch), others), d)
+        return EventSum(p, 1, seen[:, d : d + 1]).log_prob(x[:, d : d + 1])
 
     @torch.no_grad()
     def draw_missing(self, batch: Batch, num_draws: int) -> Tensor:
@@ -194,11 +206,12 @@ class AnyOrder(WithoutLatents):
 
         Arguments: of, what each column is drawn from, of p(x_d|…).
         """
+        assert self.view is not None
         x, seen = x.clone(), seen.clone()
         for first, end in zip(self.starts[:-1], self.starts[1:], strict=True):
             block = order[first:end]
             for rows in (~seen[:, block]).any(-1).nonzero().flatten().split(CHUNK):
-                hidden = self._hidden(x[rows], seen[rows])
+                hidden = self._hidden(self.view(x[rows], seen[rows]), seen[rows])
                 for d in block.tolist():
                     drawn = of(self._one(hidden, d)).sample().squeeze(-1)
                     x[rows, d] = torch.where(seen[rows, d], x[rows, d], drawn)
@@ -209,7 +222,7 @@ class AnyOrder(WithoutLatents):
     def mean_missing(self, batch: Batch) -> Tensor:
         """x with E[x_d|x_observed] in its gaps, the likeliest level of categories, [B, D]."""
         seen = self.mask(batch) > 0
-        h = self._outputs(*self._hidden(batch.x, seen))
+        h = self._outputs(*self._hidden(self._features(batch), seen))
         return mean_given(self.likelihood(h), batch.x, seen)
 
     def judged(self, batch: Batch) -> Tensor:
@@ -230,9 +243,9 @@ class AnyOrder(WithoutLatents):
     def initialise(self, batch: Batch) -> None:
         self.start_x(batch)
         assert self.view is not None
-        seen = self.mask(batch) > 0
-        self.guess.fit(self.view(batch.x, seen)[:, : self.view.num_told], self.view.told(seen))
+        n, seen = self.view.num_told, self.mask(batch) > 0
+        self.guess.fit(self._features(batch)[:, :n], self.view.of_columns(seen)[:, :n])
 
     def explained(self, batch: Batch) -> Distribution:
         seen = self.mask(batch) > 0
-        return self.likelihood(self._outputs(*self._hidden(batch.x, seen)))
+        return self.likelihood(self._outputs(*self._hidden(self._features(batch), seen)))
