@@ -388,7 +388,7 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
 
 def _dates(column: Column, series: AnySeries) -> Array:
     texts = texts_of(series.to_list(), GONE)
-    found = read_dates(texts, column.written) if column.written else np.full(len(texts), "NaT", "datetime64[us]")
+    found = read_dates(texts, column.written, column.last_year) if column.written else np.full(len(texts), "NaT", "datetime64[us]")
     bad = next((t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v)), None)
     if bad is not None:
         raise RequestError(

@@ -12,7 +12,7 @@ from ..domain.columns import OWN
 from ..errors import RequestError, nearest
 from .columnforms import decimals_of
 from .columns import KINDS, LEVELLED, Column, Kind, texts_of
-from .dates import formats_of, read_dates, unit_of
+from .dates import formats_of, last_year, read_dates, unit_of
 from .raw import MISSING, Array
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def dates_column(name: str, values: Array, dtype: str, written: str, asked: str,
     return Column(
         name, "date", "as asked" if asked else f"dates to the {unit_name}", (), 0, origin,
         _atoms(codes, counts, most_atoms(num_columns), False), float(codes.min()), float(codes.max()), dtype, unit,
-        written, 1 - len(seen) / max(1, len(values)),
+        written, 1 - len(seen) / max(1, len(values)), last_year=last_year(written),
     )  # fmt: skip
 
 
@@ -194,11 +194,11 @@ def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> tuple[
     known = [text for text in texts if text is not None]
     if asked.startswith("date:"):
         fmt = asked.removeprefix("date:")
-        found = read_dates(texts, fmt)
+        found = read_dates(texts, fmt, last_year(fmt))
         if len(known) and np.isnat(found).sum() > len(texts) - len(known):
             bad = next(t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v))
             raise RequestError(f"data.kinds takes {name} as {asked}, and it holds {bad!r}.")
-        return found, fmt, ""
+        return found, fmt, _said_two_digits(name, fmt)
     fits = formats_of(known)
     if not fits:
         if asked == "date":
@@ -213,7 +213,19 @@ def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> tuple[
             f"Column {name!r} holds dates that can be read as {fits[0]} or {fits[1]}; they are taken as {fits[0]}. "
             f"data.kinds={name}=date:{fits[1]} takes the other."
         )
-    return read_dates(texts, fits[0]), fits[0], said
+    said = " ".join(filter(None, [said, _said_two_digits(name, fits[0])]))
+    return read_dates(texts, fits[0], last_year(fits[0])), fits[0], said
+
+
+def _said_two_digits(name: str, fmt: str) -> str:
+    """Which years the two digits of a format stand for; "" of another format."""
+    last = last_year(fmt)
+    if not last:
+        return ""
+    return (
+        f"Column {name!r} holds years of two digits: they are taken as {last - 99} to {last}; write all four where "
+        "others are meant."
+    )
 
 
 def _numbers_as_levels(name: str, distinct: Array, counts: Array, dtype: str, asked: str, gaps: float) -> Column:

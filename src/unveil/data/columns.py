@@ -36,6 +36,7 @@ class Column:
         atoms: codes that come so often that each has a probability of its own.
         low, high: the least and the greatest code that came.
         dtype: its type by name, in the library that it came from.
+        last_year: of dates whose years have two digits, the year that ends the hundred that these stand for.
         unit: of dates, the width of a cell: "D", "h", "m", "s", "ms" or "us".
         written: how a text of it is written: the format of a date, or "padded" where all numbers show all decimals.
         missing: the share of rows without a value.
@@ -58,6 +59,7 @@ class Column:
     gaps: tuple[str, ...] = ()
     step: float = 0.0
     base: float = 0.0
+    last_year: int = 0
 
     @property
     def domain(self) -> ColumnDomain:
