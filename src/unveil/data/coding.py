@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,7 +20,10 @@ from .filling import type_name
 from .fills import noted
 from .raw import MISSING, Array, Raw
 from .stray import sentence, stray_values
-from .tablecolumns import NAMED, are, is_empty, is_number, is_whole, listing, narwhals, numbers, whole_numbers
+from .tablecolumns import (
+    NAMED, are, is_empty, is_number, is_whole, listing, narwhals, number_marks, numbers, taking,
+    whole_numbers, without_inf,
+)  # fmt: skip
 from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
 from .unfit import unfit
 from .writtennumbers import NotNumbers
@@ -36,7 +40,10 @@ LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 SOME = 50  # texts that tell whether a column may be of dates
 FINER = 1e-3  # of a cell, between two of which a number lies
 PEEK = 5000  # rows that tell how numbers are written
+DIGITS, ZEROS = re.compile(r"\d+", re.ASCII), "digits with zeros in front"
 NO_USE = {"Duration": "durations", "Time": "times of day"}
+MOST_WHOLE, ALIKE = 2**53, "its whole numbers are too large to be told apart"
+HOLDS, AS_TEXT = "it holds ", ("durations", "times of day", "periods", "intervals")  # that texts can stand for
 
 
 @dataclass(frozen=True)
@@ -132,9 +139,11 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return "as asked"
     if is_empty(series):
         return "it holds no value"
-    if held := unfit(series) or NO_USE.get(kind):
-        return f"it holds {held}"
     dtype = type_name(series, None)
+    if held := unfit(series) or NO_USE.get(kind):
+        if asked in LEVELLED and held in AS_TEXT:
+            return levels_column(name, _without(series.to_list(), state.how), dtype, asked)
+        return f"it holds {held}"
     if series.dtype in (nw.Date, nw.Datetime):
         _require(name, asked, ("date",), "dates")
         return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
@@ -165,10 +174,23 @@ def _of_numbers(
         state.numbers[name] = values, known
         if far.any():
             state.far[name], known = far, known & ~far
+        if is_whole(series) and _are_alike(values[known], bool(known.all())):
+            if asked:
+                raise RequestError(f"data.kinds takes {name} as {asked}, and {ALIKE}.", f"Give {taking(name, 'drop')}.")
+            return ALIKE
+    elif is_whole(series):
+        values = whole_numbers(series)  # also those beyond 63 bits to the last digit
     found = numbers_column(name, values, known, dtype, asked, state.num_columns)
     if isinstance(found, Column) and _is_padded(shown, found.decimals):
         return replace(found, written="padded")
     return found
+
+
+def _are_alike(values: Array, are_all: bool) -> bool:
+    """Whether whole numbers are so large that different ones would be one: float64 has them up to 2^53."""
+    if not len(values) or float(np.abs(values.astype(np.float64)).max()) <= MOST_WHOLE:
+        return False
+    return values.dtype.kind == "f" or not are_all or int(values.max()) - int(values.min()) > MOST_WHOLE
 
 
 def _of_texts(
@@ -186,6 +208,9 @@ def _of_texts(
         return dates_column(name, values, dtype, fmt, asked, state.num_columns)
     if not any(character.isdigit() for text in {t for t in texts if t is not None} for character in text):
         return levels_column(name, _without(cells, how), dtype, asked)
+    if not asked and _have_zeros(texts):
+        found = levels_column(name, _without(cells, how), dtype, "")
+        return f"{found}, {ZEROS}" if isinstance(found, str) else replace(found, why=f"{found.why}, {ZEROS}")
     gaps: tuple[str, ...] = ()
     try:
         numeric = read_or_why(series, how)
@@ -206,6 +231,12 @@ def _of_texts(
         return found
     state.read[name] = numeric
     return replace(found, gaps=gaps)
+
+
+def _have_zeros(texts: Sequence[str | None]) -> bool:
+    """Whether texts are digits that name something, as postcodes do: some have zeros in front."""
+    known = {text for text in texts if text is not None}
+    return any(len(text) > 1 and text[0] == "0" for text in known) and all(map(DIGITS.fullmatch, known))
 
 
 def _is_almost(error: NotNumbers) -> bool:
@@ -240,13 +271,12 @@ def _numbers(series: AnySeries, missing: Sequence[str]) -> tuple[Array, Array]:
         if series.dtype == narwhals().Float32:
             values = values.astype(np.float32)
         known = ~np.isnan(values)
-    for mark in filter(is_number, missing):
+    for mark in number_marks(missing):
         known &= values != float(mark)
-    if np.isinf(values[known].astype(np.float64)).any():
-        raise RequestError(
-            f"Column {series.name!r} of the table: inf came, first in row {int(np.isinf(values).argmax())}.",
-            "Make them missing (NaN), drop those rows, or put numbers there.",
-        )
+    wide = values[known].astype(np.float64)
+    if np.isinf(wide).any():
+        row = int((np.isinf(values) & known).argmax())
+        raise RequestError(f"Column {series.name!r} of the table: inf came, first in row {row}.", without_inf(wide))
     return values, known
 
 
@@ -301,7 +331,10 @@ def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     names = list(asked)
     told = "; ".join(f"{name!r}: {why}" for name, why in list(asked.items())[:NAMED])
-    return (f"{listing(names)} {are(names)} left out ({told}). data.kinds={names[0]}=category takes it all the same.",)
+    able = [name for name, why in asked.items() if not why.startswith(HOLDS) or why.removeprefix(HOLDS) in AS_TEXT]
+    it = "it" if len(names) == 1 else repr(able[0]) if able else ""
+    way = f" {taking(able[0], 'category')} takes {it} all the same." if able else ""
+    return (f"{listing(names)} {are(names)} left out ({told}).{way}",)
 
 
 def coded(

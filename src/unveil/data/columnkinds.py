@@ -14,6 +14,7 @@ from .columnforms import decimals_of
 from .columns import KINDS, LEVELLED, Column, Kind, texts_of
 from .dates import formats_of, last_year, read_dates, unit_of
 from .raw import MISSING, Array
+from .tablecolumns import taking
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -32,6 +33,7 @@ OWN_TEXT = 0.4  # different texts to a value, from which on a column is text and
 FEW_ROWS = 20  # texts that may differ from each other by chance
 MOST_CELLS = 2**31  # between the least and the greatest: more say that no resolution is visible
 MOST_DECIMALS = 9
+MOST_FLOAT32 = float(np.finfo(np.float32).max)
 MOST_STEPS, UNEVEN = 1e6, 1e-3  # even steps between the least and the greatest; how far off one may be, in steps
 COUNTED = 1000  # whole numbers from 0 to below this count something
 FEW_NUMBERS = 20  # different numbers up to which each that comes twice is an atom
@@ -114,6 +116,7 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
     distinct, counts = np.unique(seen, return_counts=True)
     if asked in LEVELLED or (not asked and len(distinct) <= 2 and set(distinct) <= {0, 1} and len(distinct) == 2):
         return _numbers_as_levels(name, distinct, counts, dtype, asked, gaps)
+    _require_float32(name, seen)
     decimals = _resolution(seen) if asked != "real" else None
     if asked in ("whole", "count") and decimals != 0:
         raise RequestError(f"data.kinds takes {name} as {asked}, and it holds {seen[seen != np.rint(seen)][0]:g}.")
@@ -127,7 +130,8 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
     if step:
         decimals, cells = 0, np.rint((distinct - base) / step)
     else:
-        cells = distinct if decimals is None else np.rint(distinct * 10.0**decimals)
+        is_exact = decimals is None or distinct.dtype.kind == "i"
+        cells = distinct if is_exact else np.rint(distinct * 10.0 ** (decimals or 0))
     middle = cells[np.searchsorted(counts.cumsum(), counts.sum() / 2)]
     origin = float(middle) if decimals is None else int(middle)
     is_wide = decimals is None or float(np.abs(cells).max()) >= 2**24
@@ -150,6 +154,16 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
         name, kind, "as asked" if asked else why, (), decimals or 0, origin, atoms, float(codes.min()),
         float(codes.max()), dtype, missing=gaps, step=step, base=base,
     )  # fmt: skip
+
+
+def _require_float32(name: str, seen: Array) -> None:
+    """Refuse numbers that float32, in which a model computes, does not have."""
+    far = seen[int(np.abs(seen.astype(np.float64)).argmax())]
+    if abs(float(far)) > MOST_FLOAT32:
+        raise RequestError(
+            f"Column {name!r} of the table holds {far:g}, and a model takes numbers up to {MOST_FLOAT32:.3g}.",
+            f"Give its logarithms, or leave it out: {taking(name, 'drop')}",
+        )
 
 
 def even_steps(distinct: Array) -> tuple[float, float]:

@@ -104,6 +104,7 @@ def _text(at: Opening, header: int | str, decimal: str, columns: Sequence[str] |
     text = _told_apart(text, gone)
     kept = [i for i in range(len(names)) if i not in gone]
     table, decimal, is_open = _with_marks(table, text, breaks, decimal, columns is None)
+    table = _with_zeros(table, text, breaks)
     point = "," if decimal == "," else "."
     notes = _notes(text, len(names) - len(kept))
     return table.select(kept), replace(text, notes=notes, is_open=is_open, decimal=point), decimal
@@ -182,6 +183,37 @@ def _with_marks(table: Any, text: TextTable, breaks: bool, decimal: str, fitting
         for i in found.open:
             table = table.set_column(i, table.field(i).name, cells.column(i))
     return table, found.decimal, found.decimal == "auto"
+
+
+def _with_zeros(table: Any, text: TextTable, breaks: bool) -> Any:
+    """The table, columns of whole numbers as text where some have zeros in front, as postcodes and phones have."""
+    import pyarrow
+
+    whole = [i for i, column in enumerate(table.columns) if pyarrow.types.is_integer(column.type)]
+    if not (zeros := _zeros(text, breaks, whole)):
+        return table
+    cells = _cells(text, breaks)
+    for i in zeros:
+        table = table.set_column(i, table.field(i).name, cells.column(i))
+    return table
+
+
+def _zeros(text: TextTable, breaks: bool, whole: Sequence[int]) -> list[int]:
+    """Which of the columns have a cell with a zero before another digit, read block by block."""
+    import pyarrow.compute
+    import pyarrow.csv
+
+    if not whole:
+        return []
+    names, kept = [str(i) for i in range(len(text.names))], [str(i) for i in whole]
+    reading = pyarrow.csv.ReadOptions(column_names=names, skip_rows_after_names=text.has_header, block_size=BLOCK)
+    as_text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(kept, pyarrow.string()), include_columns=kept)
+    found: set[str] = set()
+    with _native(text) as stream, pyarrow.csv.open_csv(stream, reading, _parsing(text, breaks), as_text) as blocks:
+        for block in blocks:
+            has = {name: pyarrow.compute.match_substring_regex(block[name], r"^\s*0\d") for name in kept}
+            found |= {name for name, marks in has.items() if pyarrow.compute.any(marks).as_py()}
+    return sorted(map(int, found))
 
 
 def _may_mislead(table: Any, text: TextTable) -> bool:
