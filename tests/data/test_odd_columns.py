@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from unveil.data import load
+from unveil.data.tablefiles import read_table
 from unveil.errors import RequestError
 
 ROWS = 60
@@ -113,3 +114,22 @@ def test_whole_numbers_that_are_too_large_to_be_told_apart_are_left_out() -> Non
     with pytest.raises(RequestError, match="takes a as whole, and its whole numbers are too large to be told apart"):
         load(frame, kinds="a=whole")
     assert set(column(load(frame, kinds="a=category"), "a").levels) == {str(int(v)) for v in large}
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_word_for_missing_is_a_level_of_a_category_that_was_asked_for(tmp_path: Path, is_file: bool) -> None:
+    lands = [["NA", "ZA", "BW", ""][i % 4] for i in range(ROWS)]
+    held = [i % 3 if i % 5 else "NA" for i in range(ROWS)]
+    path = written(tmp_path / "t.csv", land=lands, rooms=held, m=measures())
+    source = path if is_file else pd.DataFrame({"land": lands, "m": measures()})
+    assert set(column(load(source), "land").levels) == {"ZA", "BW"}
+    data = load(source, kinds="land=category" + ",rooms=category" * is_file)
+    found = column(data, "land")
+    assert set(found.levels) == {"NA", "ZA", "BW"} and found.missing == pytest.approx(0.25)
+    note = "Column 'land' holds 'NA' in 15 rows, taken as a level; data.missing=NA takes it as missing"
+    assert note in " ".join(data.notes)
+    assert set(column(load(source, kinds="land=category", missing="NA"), "land").levels) == {"ZA", "BW"}
+    if is_file:
+        assert set(column(data, "rooms").levels) == {"0", "1", "2"}
+        again = read_table(tmp_path / "t.csv", columns=data.table.names, table=data.table)
+        assert again.observed is not None and again.observed[:, 0].mean() == pytest.approx(0.75)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +15,7 @@ import numpy as np
 
 from ..domain.columns import OWN
 from ..errors import RequestError
-from .columnkinds import GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
+from .columnkinds import EMPTY, GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
 from .dates import formats_of, read_dates
 from .filling import type_name
@@ -21,7 +23,7 @@ from .fills import noted
 from .raw import MISSING, Array, Raw
 from .stray import sentence, stray_values
 from .tablecolumns import (
-    NAMED, are, is_empty, is_number, is_whole, listing, narwhals, number_marks, numbers, taking,
+    NAMED, are, is_empty, is_number, is_whole, joined, listing, narwhals, number_marks, numbers, taking,
     whole_numbers, without_inf,
 )  # fmt: skip
 from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
@@ -199,7 +201,9 @@ def _of_texts(
     """A column of texts or of objects: numbers, dates, yes and no, or levels."""
     cells, how = series.to_list(), state.how
     if asked in LEVELLED or {type(cell) for cell in cells if cell is not None} <= {bool, np.bool_}:
-        return levels_column(name, _without(cells, how), dtype, asked)
+        kept = _without(cells, how)
+        state.notes += _said_words(name, kept) if asked else []
+        return levels_column(name, kept, dtype, asked)
     texts = [None if t is None or t in how.missing else t for t in texts_of(cells, MISSING)]
     may_be_dates = not asked and bool(formats_of([t for t in texts if t is not None][:SOME]))
     if (may_be_dates or asked.startswith("date")) and (dated := dates_of_texts(name, texts, asked)) is not None:
@@ -231,6 +235,19 @@ def _of_texts(
         return found
     state.read[name] = numeric
     return replace(found, gaps=gaps)
+
+
+def _said_words(name: str, cells: Sequence[Any]) -> list[str]:
+    """A sentence where words that elsewhere stand for a missing value are levels."""
+    words = Counter(cell.strip() for cell in cells if isinstance(cell, str))
+    found = {word: count for word, count in words.items() if word.casefold() in GONE - EMPTY}
+    if not found:
+        return []
+    listed, rows = ", ".join(map(repr, found)), sum(found.values())
+    they = ("a level", "it") if len(found) == 1 else ("levels", "them")
+    way = shlex.quote(f"data.missing={joined(list(found))}")
+    hold = f"{rows:,} row" + "s" * (rows != 1)
+    return [f"Column {name!r} holds {listed} in {hold}, taken as {they[0]}; {way} takes {they[1]} as missing."]
 
 
 def _have_zeros(texts: Sequence[str | None]) -> bool:
@@ -408,7 +425,8 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
         return [None] * len(series) if column.kind in LEVELLED else np.full(len(series), np.nan)
     if column.kind in LEVELLED:
         is_level = isinstance(series.dtype, nw.Categorical | nw.Enum) or series.dtype == nw.Boolean
-        return texts_of(_cells(series) if is_level else _without(series.to_list(), how), GONE)
+        gone = GONE - {level.casefold() for level in column.levels}
+        return texts_of(_cells(series) if is_level else _without(series.to_list(), how), gone)
     if column.kind == "date":
         if series.dtype in (nw.Date, nw.Datetime):
             return moments_of(series)

@@ -25,6 +25,7 @@ LEVEL_WORDS = frozenset(
     {"none", "nil", "unknown", "undefined", "*", "."}
 )  # marks of a gap in a number, levels of a category
 GONE = MISSING - LEVEL_WORDS
+EMPTY = frozenset({"", "nan"})  # what is missing in categories that were asked for: "NA" may be Namibia
 YES_NO = (
     {"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"0", "1"}, {"on", "off"}, {"ja", "nein"}, {"oui", "non"},
     {"sí", "no"}, {"si", "no"}, {"是", "否"},
@@ -72,7 +73,7 @@ def levels_column(name: str, cells: Sequence[Any], dtype: str, asked: str, order
 
     Arguments: cells, as they came; asked, its kind in data.kinds or ""; order, levels of an ordered type.
     """
-    texts = texts_of(cells, GONE)
+    texts = texts_of(cells, EMPTY if asked else GONE)
     counts = Counter(text for text in texts if text is not None)
     known, gaps = sum(counts.values()), 1 - sum(counts.values()) / max(1, len(texts))
     if not known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +16,9 @@ from ..legible import quoted
 from .compressed import CHUNK, is_compressed, kind_of, opened, size_of, table_in
 from .decimalmarks import marks_of
 from .firstlines import is_row, refuse_below, said_of_row
-from .frames import read_frame
+from .columnkinds import asked_kinds
+from .columns import LEVELLED
+from .frames import read_frame, split_words
 from .npyfiles import BROKEN
 from .parquet import dropped as parquet_dropped
 from .parquet import read_parquet
@@ -59,6 +61,7 @@ def read_table(
                 raise RequestError(f"data.header={header} is for tables of text, and {path} is none; leave it out.")
             return _columnar(path, label, drop, columns, decimal, missing, kinds)
         table, text, decimal = _text(_opening(path, member), header, decimal, columns)
+        table = _with_words(table, text, _levels(kinds, text.names))
     told: dict[str, Any] = {"label": label, "drop": drop, "columns": columns, "decimal": decimal, "missing": missing}
     return read_frame(table, **told, **kinds, source=source, text=text)
 
@@ -183,6 +186,27 @@ def _with_marks(table: Any, text: TextTable, breaks: bool, decimal: str, fitting
         for i in found.open:
             table = table.set_column(i, table.field(i).name, cells.column(i))
     return table, found.decimal, found.decimal == "auto"
+
+
+def _levels(kinds: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Columns in which a word for a missing value is a level: asked for as such, or of a run that has that level."""
+    table = kinds.get("table")
+    if table is not None:
+        return [column.name for column in table.columns if {*column.levels} & {*NULLS}]
+    asked = asked_kinds(split_words(kinds.get("kinds", "")), names)
+    return [name for name, kind in asked.items() if kind in LEVELLED]
+
+
+def _with_words(table: Any, text: TextTable, levels: Collection[str]) -> Any:
+    """The table, with words for a missing value as they stand in some of its columns of text."""
+    import pyarrow
+
+    for i, name in enumerate(table.column_names):
+        if name in levels and name in text.marks and pyarrow.types.is_string(table.field(i).type):
+            place = text.names.index(name)
+            cells = [row[place] if row[place].strip() else None for row in text.cells()]
+            table = table.set_column(i, name, pyarrow.array(cells, pyarrow.string()))
+    return table
 
 
 def _with_zeros(table: Any, text: TextTable, breaks: bool) -> Any:
