@@ -139,3 +139,20 @@ def test_kinds_that_are_asked_for_are_taken() -> None:
     kinds = {column.name: column.kind for column in data.table.columns}  # type: ignore[union-attr]
     assert kinds["visits"] == "category" and kinds["price"] == "real" and kinds["when"] == "date"
     assert data.table is not None and data.table.left_out == {"note": "as asked"}
+
+
+def test_names_that_are_numbers_stay_such(tmp_path: Path) -> None:
+    frame = pd.DataFrame({0: list("ab") * 30, 1: np.arange(N) % 7, "2": np.random.default_rng(0).normal(size=N)})
+    run = fitted(frame, tmp_path / "run", model="any_order", steps=2, model__width=8, model__depth=1)
+    frame.loc[3, "2"] = None
+    assert list(run.sample(3).columns) == [0, 1, "2"] == list(run.impute(frame).columns)
+
+
+def test_years_of_two_digits_are_read_alike_by_a_run(tmp_path: Path) -> None:
+    born = [f"{1 + i % 28:02d}.03.{50 + i % 50:02d}" for i in range(N)]
+    frame = pd.DataFrame({"born": born, "m": np.random.default_rng(0).normal(size=N)})
+    run = fitted(frame, tmp_path / "run", model="any_order", steps=2, model__width=8, model__depth=1)
+    assert all(50 <= int(text[-2:]) <= 99 for text in run.sample(20)["born"])
+    frame.loc[3, "m"], frame.loc[4, "born"] = None, None
+    assert run.impute(frame)["born"].drop(4).tolist() == frame["born"].drop(4).tolist()
+    assert run.sample(5, where={"born": "03.03.52"})["born"].tolist() == ["03.03.52"] * 5

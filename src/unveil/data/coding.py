@@ -96,7 +96,7 @@ def recognised(
         if isinstance(found, str):
             left_out[name] = found
         else:
-            columns.append(found)
+            columns.append(replace(found, is_counted=isinstance(names[name], int | np.integer)))
     if wrong:
         refuse_columns(wrong, names, how, False)
     if not columns:
@@ -228,7 +228,7 @@ def _of_texts(
         numeric = read_or_why(series, replace(how, missing=(*how.missing, *gaps)))
         state.notes.append(
             f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken "
-            f"as missing. data.kinds={name}=category takes all of it as levels."
+            f"as missing. {taking(name, 'category')} takes all of it as levels."
         )
     found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, shown, state)
     if isinstance(found, str):

@@ -85,7 +85,10 @@ def new_frame(table: Table, codes: Array, library: str, drawn: bool = True) -> A
     columns = {c.name: _new_values(c, codes[:, d], drawn) for d, c in enumerate(table.columns)}
     frame = nw.from_dict(columns, backend=library)
     made = [_typed(frame.get_column(c.name), c, drawn) for c in table.columns]
-    return frame.with_columns(*made).to_native()
+    native = frame.with_columns(*made).to_native()
+    if library == "pandas":
+        native.columns = [int(c.name) if c.is_counted else c.name for c in table.columns]
+    return native
 
 
 def _new_values(column: Column, codes: Array, drawn: bool) -> Any:
