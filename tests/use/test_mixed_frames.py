@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +157,40 @@ def test_years_of_two_digits_are_read_alike_by_a_run(tmp_path: Path) -> None:
     frame.loc[3, "m"], frame.loc[4, "born"] = None, None
     assert run.impute(frame)["born"].drop(4).tolist() == frame["born"].drop(4).tolist()
     assert run.sample(5, where={"born": "03.03.52"})["born"].tolist() == ["03.03.52"] * 5
+
+
+def test_what_was_taken_as_categories_comes_back_as_it_came(tmp_path: Path) -> None:
+    month = pd.Series([pd.Period("2020-01", "M") + i % 3 for i in range(N)])
+    took = pd.Series([pd.Timedelta(hours=i % 3) for i in range(N)])
+    frame = pd.DataFrame({"month": month, "took": took, "m": np.random.default_rng(0).normal(size=N)})
+    options: dict[str, Any] = {"model": "any_order", "steps": 2, "model__width": 8, "model__depth": 1}
+    run = fitted(frame, tmp_path / "run", data__kinds="month=category,took=category", **options)
+    assert dict(run.sample(9).dtypes) == dict(frame.dtypes)
+    frame.loc[3, ["month", "took"]] = pd.NaT
+    full = run.impute(frame)
+    assert dict(full.dtypes) == dict(frame.dtypes) and not full.isna().any().any()
+    assert set(full["month"]) == set(month.drop(3)) and set(full["took"]) == set(took.drop(3))
+
+
+def test_objects_come_back_as_the_objects_that_they_were(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "yes": pd.Series([bool(v) for v in rng.random(N) < 0.5], dtype=object),
+            "any": pd.Series([[1, "a", 2.5][i % 3] for i in range(N)], dtype=object),
+            "day": pd.Series([date(2024, 2, 1 + int(v)) for v in rng.integers(0, 28, N)], dtype=object),
+            "bin": pd.cut(rng.normal(size=N), [-9, 0, 9]),
+            "m": rng.normal(size=N),
+        }
+    )
+    run = fitted(frame, tmp_path / "run", model="any_order", steps=2, model__width=8, model__depth=1)
+    new = run.sample(30)
+    assert {type(v) for v in new["yes"]} == {bool} and {type(v) for v in new["day"]} == {date}
+    assert new["bin"].dtype == frame["bin"].dtype and not new["bin"].isna().any()
+    gaps = frame.copy()
+    for name in list(frame.columns)[:4]:
+        gaps.loc[5:20, name] = None
+    full = run.impute(gaps)
+    assert not full.isna().any().any() and full["bin"].dtype == frame["bin"].dtype
+    assert {type(v) for v in full["yes"]} == {bool} and {type(v) for v in full["day"]} == {date}
+    assert {(type(v), v) for v in full["any"]} == {(int, 1), (str, "a"), (float, 2.5)}

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,22 @@ from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
 from .dates import formats_of, read_dates
 from .filling import type_name
 from .fills import noted
-from .raw import MISSING, Array, Raw
+from .raw import MISSING, Array, Raw, is_missing
 from .stray import sentence, stray_values
 from .tablecolumns import (
-    NAMED, are, is_empty, is_number, is_whole, joined, listing, narwhals, number_marks, numbers, taking,
-    whole_numbers, without_inf,
+    NAMED,
+    are,
+    is_empty,
+    is_number,
+    is_whole,
+    joined,
+    listing,
+    narwhals,
+    number_marks,
+    numbers,
+    taking,
+    whole_numbers,
+    without_inf,
 )  # fmt: skip
 from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
 from .unfit import unfit
@@ -151,7 +162,7 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
     if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
         _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
-        return levels_column(name, _cells(series), dtype, asked, _order(series))
+        return levels_column(name, _cells(series), _type_of_levels(series, dtype), asked, _order(series))
     if series.dtype.is_numeric():
         _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
         return _of_numbers(name, series, dtype, asked, shown, state)
@@ -200,7 +211,10 @@ def _of_texts(
 ) -> Column | str:
     """A column of texts or of objects: numbers, dates, yes and no, or levels."""
     cells, how = series.to_list(), state.how
-    if asked in LEVELLED or {type(cell) for cell in cells if cell is not None} <= {bool, np.bool_}:
+    types = {type(cell) for cell in cells if not is_missing(cell)}
+    if dtype == "object" and len(types) == 1 and types <= {bool, np.bool_, date}:
+        dtype = "object[date]" if types == {date} else "object[bool]"
+    if asked in LEVELLED or types <= {bool, np.bool_}:
         kept = _without(cells, how)
         state.notes += _said_words(name, kept) if asked else []
         return levels_column(name, kept, dtype, asked)
@@ -312,7 +326,26 @@ def moments_of(series: AnySeries) -> Array:
 
 def _cells(series: AnySeries) -> list[Any]:
     nw = narwhals()
-    return list((series if series.dtype == nw.Boolean else series.cast(nw.String)).to_list())
+    if series.dtype == nw.Boolean:
+        return list(series.to_list())
+    if (levels := _levels_of(series)) is not None:  # by code: as text, intervals of whole ends change beside a gap
+        texts = [*map(str, levels), None]
+        return [texts[code] for code in series.to_native().cat.codes]
+    return list(series.cast(nw.String).to_list())
+
+
+def _levels_of(series: AnySeries) -> Any:
+    """The index of levels of a type of pandas; None of another."""
+    if not series.implementation.is_pandas_like():
+        return None
+    return getattr(series.to_native().dtype, "categories", None)
+
+
+def _type_of_levels(series: AnySeries, dtype: str) -> str:
+    """The name of a type, that of categories of pandas with the type of the levels, where these are no texts."""
+    levels = _levels_of(series)
+    name = "object" if levels is None else str(levels.dtype)
+    return dtype if name in ("object", "str", "string") else f"category[{name}]"
 
 
 def _order(series: AnySeries) -> tuple[str, ...]:
@@ -439,7 +472,11 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
 
 def _dates(column: Column, series: AnySeries) -> Array:
     texts = texts_of(series.to_list(), GONE)
-    found = read_dates(texts, column.written, column.last_year) if column.written else np.full(len(texts), "NaT", "datetime64[us]")
+    found = (
+        read_dates(texts, column.written, column.last_year)
+        if column.written
+        else np.full(len(texts), "NaT", "datetime64[us]")
+    )
     bad = next((t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v)), None)
     if bad is not None:
         raise RequestError(

@@ -13,11 +13,11 @@ from typing import Any
 
 from ..errors import Fact, RequestError
 from ..legible import quoted
+from .columnkinds import asked_kinds
+from .columns import LEVELLED
 from .compressed import CHUNK, is_compressed, kind_of, opened, size_of, table_in
 from .decimalmarks import marks_of
 from .firstlines import is_row, refuse_below, said_of_row
-from .columnkinds import asked_kinds
-from .columns import LEVELLED
 from .frames import read_frame, split_words
 from .npyfiles import BROKEN
 from .parquet import dropped as parquet_dropped
