@@ -88,3 +88,18 @@ def test_a_number_between_two_cells_is_said(use: Callable[..., Answer]) -> None:
     assert code == 0 and "Column 'age' holds whole numbers in training and now 25.6 (row 1), as 1 rows do" in err
     assert found[2].split(",")[1] == found[3].split(",")[1]
     assert "now" not in use("score", HEAD, "male,S,25.0,2021-01-03")[1]
+
+
+def test_gaps_of_words_that_look_like_powers_are_filled(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = [f"0{i % 3}067,{'yes' if i % 2 else 'no'},0{8 + i % 2}:30:00,{i % 5}.5" for i in range(80)]
+    lines = ["zip,flag,at,size", *rows]
+    new, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = {"model": "any_order", "model__width": 8, "model__depth": 1, "data__kinds": "at=category"}
+    fitted(str(new), tmp_path / "run", steps=5, **options)
+    lines[3:5] = [",,,2.5", "00067,,09:30:00,"]
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert main(["impute", str(tmp_path / "run"), str(new), "-o", str(out)]) == 0, capfd.readouterr().err
+    full = [line.split(",") for line in out.read_text(encoding="utf-8").splitlines()]
+    assert full[3][0] in ("00067", "01067", "02067") and full[3][1] in ("yes", "no") and full[3][2][2:] == ":30:00"
+    assert [",".join(row) for row in full[5:]] == lines[5:] and full[4][1] in ("yes", "no") and full[4][3]
