@@ -149,6 +149,14 @@ def test_names_that_are_numbers_stay_such(tmp_path: Path) -> None:
     assert list(run.sample(3).columns) == [0, 1, "2"] == list(run.impute(frame).columns)
 
 
+def test_names_that_are_numbers_stay_such_where_all_is_measured(tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(N, 3)))
+    run = fitted(frame, tmp_path / "run", model="vae", steps=2, model__width=8, model__depth=1)
+    assert list(run.sample(3).columns) == [0, 1, 2]
+    plain = fitted(frame.rename(columns=str), tmp_path / "plain", model="vae", steps=2, model__width=8, model__depth=1)
+    assert list(plain.sample(3).columns) == ["0", "1", "2"]
+
+
 def test_years_of_two_digits_are_read_alike_by_a_run(tmp_path: Path) -> None:
     born = [f"{1 + i % 28:02d}.03.{50 + i % 50:02d}" for i in range(N)]
     frame = pd.DataFrame({"born": born, "m": np.random.default_rng(0).normal(size=N)})
@@ -162,14 +170,19 @@ def test_years_of_two_digits_are_read_alike_by_a_run(tmp_path: Path) -> None:
 def test_what_was_taken_as_categories_comes_back_as_it_came(tmp_path: Path) -> None:
     month = pd.Series([pd.Period("2020-01", "M") + i % 3 for i in range(N)])
     took = pd.Series([pd.Timedelta(hours=i % 3) for i in range(N)])
-    frame = pd.DataFrame({"month": month, "took": took, "m": np.random.default_rng(0).normal(size=N)})
+    bins = pd.Series(pd.arrays.IntervalArray.from_breaks(range(4)).take([0, 1, 2] * (N // 3)))
+    frame = pd.DataFrame({"month": month, "took": took, "bin": bins, "m": np.random.default_rng(0).normal(size=N)})
     options: dict[str, Any] = {"model": "any_order", "steps": 2, "model__width": 8, "model__depth": 1}
-    run = fitted(frame, tmp_path / "run", data__kinds="month=category,took=category", **options)
+    run = fitted(frame, tmp_path / "run", data__kinds="month=category,took=category,bin=category", **options)
     assert dict(run.sample(9).dtypes) == dict(frame.dtypes)
     frame.loc[3, ["month", "took"]] = pd.NaT
     full = run.impute(frame)
     assert dict(full.dtypes) == dict(frame.dtypes) and not full.isna().any().any()
-    assert set(full["month"]) == set(month.drop(3)) and set(full["took"]) == set(took.drop(3))
+    assert (
+        {*full["bin"]} == {*bins}
+        and set(full["month"]) == set(month.drop(3))
+        and set(full["took"]) == set(took.drop(3))
+    )
 
 
 def test_objects_come_back_as_the_objects_that_they_were(tmp_path: Path) -> None:

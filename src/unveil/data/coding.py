@@ -25,6 +25,7 @@ from .stray import sentence, stray_values
 from .tablecolumns import (
     NAMED,
     are,
+    is_counted,
     is_empty,
     is_number,
     is_whole,
@@ -107,7 +108,7 @@ def recognised(
         if isinstance(found, str):
             left_out[name] = found
         else:
-            columns.append(replace(found, is_counted=isinstance(names[name], int | np.integer)))
+            columns.append(replace(found, is_counted=is_counted(names[name])))
     if wrong:
         refuse_columns(wrong, names, how, False)
     if not columns:

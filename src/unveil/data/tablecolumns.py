@@ -96,6 +96,11 @@ def whole_numbers(series: AnySeries) -> Array:
     return np.array(series.fill_null(False if series.dtype == narwhals().Boolean else 0).to_numpy())
 
 
+def is_counted(name: Any) -> bool:
+    """Whether the name of a column is a whole number, which pandas allows."""
+    return isinstance(name, int | np.integer) and not isinstance(name, bool)
+
+
 def is_empty(series: AnySeries) -> bool:
     """Whether a column holds no value."""
     return bool(series.is_null().all())

@@ -10,7 +10,7 @@ import numpy as np
 
 from .columnforms import Form
 from .columns import LEVELLED, Column, Table, texts_of
-from .filling import PLAIN, filled_column, of_type, series_like
+from .filling import PLAIN, filled_column, named_as_came, of_type, series_like
 from .raw import Array
 from .tablecolumns import narwhals
 
@@ -88,7 +88,7 @@ def _levels(column: Column, texts: Sequence[str]) -> list[Any]:
     name = column.dtype.lower()
     if name.startswith("bool") or name == "object[bool]":
         return [text.casefold() in ("true", "1") for text in texts]
-    if name.startswith(("int", "uint")):
+    if name.startswith(("int", "uint")) and not name.startswith("interval"):
         return list(map(int, texts))
     return list(map(float, texts)) if name.startswith("float") else list(texts)
 
@@ -124,9 +124,8 @@ def new_frame(table: Table, codes: Array, library: str, drawn: bool = True) -> A
     frame = nw.from_dict(columns, backend=library)
     made = [_typed(frame.get_column(c.name), c, drawn) for c in table.columns]
     native = frame.with_columns(*made).to_native()
-    if library == "pandas":
-        native.columns = [int(c.name) if c.is_counted else c.name for c in table.columns]
-    return native
+    counted = [column.is_counted for column in table.columns]
+    return named_as_came(native, table.names, counted) if library == "pandas" and any(counted) else native
 
 
 def _new_values(column: Column, codes: Array, drawn: bool) -> Any:

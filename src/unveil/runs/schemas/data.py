@@ -36,6 +36,7 @@ class ColumnForm(Struct):
     high: int | float | bool | None = None
     dtype: Text = "float64"
     count: Count = 0
+    is_counted: bool = False
 
 
 class TableColumn(Struct, forbid_unknown_fields=True):
