@@ -106,3 +106,18 @@ def test_gaps_of_words_are_filled_as_they_are_written(tmp_path: Path, values: li
     assert main(["impute", str(tmp_path / "run"), str(source), "-o", str(out)]) == 0
     filled = [row[1] for row in csv.reader(out.read_text(encoding="utf-8").splitlines())][1:]
     assert all(filled) and all(new == old for new, old in zip(filled, values * 15, strict=True) if old)
+
+
+def test_gaps_of_words_that_look_like_powers_are_filled(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = [f"0{i % 3}067,{'yes' if i % 2 else 'no'},0{8 + i % 2}:30:00,{i % 5}.5" for i in range(80)]
+    lines = ["zip,flag,at,size", *rows]
+    new, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = {"model": "any_order", "model__width": 8, "model__depth": 1, "data__kinds": "at=category"}
+    fitted(str(new), tmp_path / "run", steps=5, **options)
+    lines[3:5] = [",,,2.5", "00067,,09:30:00,"]
+    new.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert main(["impute", str(tmp_path / "run"), str(new), "-o", str(out)]) == 0, capfd.readouterr().err
+    full = [line.split(",") for line in out.read_text(encoding="utf-8").splitlines()]
+    assert full[3][0] in ("00067", "01067", "02067") and full[3][1] in ("yes", "no") and full[3][2][2:] == ":30:00"
+    assert [",".join(row) for row in full[5:]] == lines[5:] and full[4][1] in ("yes", "no") and full[4][3]

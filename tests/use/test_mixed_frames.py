@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,70 @@ def test_kinds_that_are_asked_for_are_taken() -> None:
     kinds = {column.name: column.kind for column in data.table.columns}  # type: ignore[union-attr]
     assert kinds["visits"] == "category" and kinds["price"] == "real" and kinds["when"] == "date"
     assert data.table is not None and data.table.left_out == {"note": "as asked"}
+
+
+def test_names_that_are_numbers_stay_such(tmp_path: Path) -> None:
+    frame = pd.DataFrame({0: list("ab") * 30, 1: np.arange(N) % 7, "2": np.random.default_rng(0).normal(size=N)})
+    run = fitted(frame, tmp_path / "run", model="any_order", steps=2, model__width=8, model__depth=1)
+    frame.loc[3, "2"] = None
+    assert list(run.sample(3).columns) == [0, 1, "2"] == list(run.impute(frame).columns)
+
+
+def test_names_that_are_numbers_stay_such_where_all_is_measured(tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(N, 3)))
+    run = fitted(frame, tmp_path / "run", model="vae", steps=2, model__width=8, model__depth=1)
+    assert list(run.sample(3).columns) == [0, 1, 2]
+    plain = fitted(frame.rename(columns=str), tmp_path / "plain", model="vae", steps=2, model__width=8, model__depth=1)
+    assert list(plain.sample(3).columns) == ["0", "1", "2"]
+
+
+def test_years_of_two_digits_are_read_alike_by_a_run(tmp_path: Path) -> None:
+    born = [f"{1 + i % 28:02d}.03.{50 + i % 50:02d}" for i in range(N)]
+    frame = pd.DataFrame({"born": born, "m": np.random.default_rng(0).normal(size=N)})
+    run = fitted(frame, tmp_path / "run", model="any_order", steps=2, model__width=8, model__depth=1)
+    assert all(50 <= int(text[-2:]) <= 99 for text in run.sample(20)["born"])
+    frame.loc[3, "m"], frame.loc[4, "born"] = None, None
+    assert run.impute(frame)["born"].drop(4).tolist() == frame["born"].drop(4).tolist()
+    assert run.sample(5, where={"born": "03.03.52"})["born"].tolist() == ["03.03.52"] * 5
+
+
+def test_what_was_taken_as_categories_comes_back_as_it_came(tmp_path: Path) -> None:
+    month = pd.Series([pd.Period("2020-01", "M") + i % 3 for i in range(N)])
+    took = pd.Series([pd.Timedelta(hours=i % 3) for i in range(N)])
+    bins = pd.Series(pd.arrays.IntervalArray.from_breaks(range(4)).take([0, 1, 2] * (N // 3)))
+    frame = pd.DataFrame({"month": month, "took": took, "bin": bins, "m": np.random.default_rng(0).normal(size=N)})
+    options: dict[str, Any] = {"model": "any_order", "steps": 2, "model__width": 8, "model__depth": 1}
+    run = fitted(frame, tmp_path / "run", data__kinds="month=category,took=category,bin=category", **options)
+    assert dict(run.sample(9).dtypes) == dict(frame.dtypes)
+    frame.loc[3, ["month", "took"]] = pd.NaT
+    full = run.impute(frame)
+    assert dict(full.dtypes) == dict(frame.dtypes) and not full.isna().any().any()
+    assert (
+        {*full["bin"]} == {*bins}
+        and set(full["month"]) == set(month.drop(3))
+        and set(full["took"]) == set(took.drop(3))
+    )
+
+
+def test_objects_come_back_as_the_objects_that_they_were(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "yes": pd.Series([bool(v) for v in rng.random(N) < 0.5], dtype=object),
+            "any": pd.Series([[1, "a", 2.5][i % 3] for i in range(N)], dtype=object),
+            "day": pd.Series([date(2024, 2, 1 + int(v)) for v in rng.integers(0, 28, N)], dtype=object),
+            "bin": pd.cut(rng.normal(size=N), [-9, 0, 9]),
+            "m": rng.normal(size=N),
+        }
+    )
+    run = fitted(frame, tmp_path / "run", model="any_order", steps=2, model__width=8, model__depth=1)
+    new = run.sample(30)
+    assert {type(v) for v in new["yes"]} == {bool} and {type(v) for v in new["day"]} == {date}
+    assert new["bin"].dtype == frame["bin"].dtype and not new["bin"].isna().any()
+    gaps = frame.copy()
+    for name in list(frame.columns)[:4]:
+        gaps.loc[5:20, name] = None
+    full = run.impute(gaps)
+    assert not full.isna().any().any() and full["bin"].dtype == frame["bin"].dtype
+    assert {type(v) for v in full["yes"]} == {bool} and {type(v) for v in full["day"]} == {date}
+    assert {(type(v), v) for v in full["any"]} == {(int, 1), (str, "a"), (float, 2.5)}

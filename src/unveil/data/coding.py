@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +15,29 @@ import numpy as np
 
 from ..domain.columns import OWN
 from ..errors import RequestError
-from .columnkinds import GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
+from .columnkinds import EMPTY, GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
 from .dates import formats_of, read_dates
 from .filling import type_name
 from .fills import noted
-from .raw import MISSING, Array, Raw
+from .raw import MISSING, Array, Raw, is_missing
 from .stray import sentence, stray_values
-from .tablecolumns import NAMED, are, is_empty, is_number, is_whole, listing, narwhals, numbers, whole_numbers
+from .tablecolumns import (
+    NAMED,
+    are,
+    is_counted,
+    is_empty,
+    is_number,
+    is_whole,
+    joined,
+    listing,
+    narwhals,
+    number_marks,
+    numbers,
+    taking,
+    whole_numbers,
+    without_inf,
+)  # fmt: skip
 from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
 from .unfit import unfit
 from .writtennumbers import NotNumbers
@@ -36,7 +54,10 @@ LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 SOME = 50  # texts that tell whether a column may be of dates
 FINER = 1e-3  # of a cell, between two of which a number lies
 PEEK = 5000  # rows that tell how numbers are written
+DIGITS, ZEROS = re.compile(r"\d+", re.ASCII), "digits with zeros in front"
 NO_USE = {"Duration": "durations", "Time": "times of day"}
+MOST_WHOLE, ALIKE = 2**53, "its whole numbers are too large to be told apart"
+HOLDS, AS_TEXT = "it holds ", ("durations", "times of day", "periods", "intervals")  # that texts can stand for
 
 
 @dataclass(frozen=True)
@@ -87,7 +108,7 @@ def recognised(
         if isinstance(found, str):
             left_out[name] = found
         else:
-            columns.append(found)
+            columns.append(replace(found, is_counted=is_counted(names[name])))
     if wrong:
         refuse_columns(wrong, names, how, False)
     if not columns:
@@ -132,15 +153,17 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return "as asked"
     if is_empty(series):
         return "it holds no value"
-    if held := unfit(series) or NO_USE.get(kind):
-        return f"it holds {held}"
     dtype = type_name(series, None)
+    if held := unfit(series) or NO_USE.get(kind):
+        if asked in LEVELLED and held in AS_TEXT:
+            return levels_column(name, _without(series.to_list(), state.how), dtype, asked)
+        return f"it holds {held}"
     if series.dtype in (nw.Date, nw.Datetime):
         _require(name, asked, ("date",), "dates")
         return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
     if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
         _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
-        return levels_column(name, _cells(series), dtype, asked, _order(series))
+        return levels_column(name, _cells(series), _type_of_levels(series, dtype), asked, _order(series))
     if series.dtype.is_numeric():
         _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
         return _of_numbers(name, series, dtype, asked, shown, state)
@@ -165,10 +188,23 @@ def _of_numbers(
         state.numbers[name] = values, known
         if far.any():
             state.far[name], known = far, known & ~far
+        if is_whole(series) and _are_alike(values[known], bool(known.all())):
+            if asked:
+                raise RequestError(f"data.kinds takes {name} as {asked}, and {ALIKE}.", f"Give {taking(name, 'drop')}.")
+            return ALIKE
+    elif is_whole(series):
+        values = whole_numbers(series)  # also those beyond 63 bits to the last digit
     found = numbers_column(name, values, known, dtype, asked, state.num_columns)
     if isinstance(found, Column) and _is_padded(shown, found.decimals):
         return replace(found, written="padded")
     return found
+
+
+def _are_alike(values: Array, are_all: bool) -> bool:
+    """Whether whole numbers are so large that different ones would be one: float64 has them up to 2^53."""
+    if not len(values) or float(np.abs(values.astype(np.float64)).max()) <= MOST_WHOLE:
+        return False
+    return values.dtype.kind == "f" or not are_all or int(values.max()) - int(values.min()) > MOST_WHOLE
 
 
 def _of_texts(
@@ -176,8 +212,13 @@ def _of_texts(
 ) -> Column | str:
     """A column of texts or of objects: numbers, dates, yes and no, or levels."""
     cells, how = series.to_list(), state.how
-    if asked in LEVELLED or {type(cell) for cell in cells if cell is not None} <= {bool, np.bool_}:
-        return levels_column(name, _without(cells, how), dtype, asked)
+    types = {type(cell) for cell in cells if not is_missing(cell)}
+    if dtype == "object" and len(types) == 1 and types <= {bool, np.bool_, date}:
+        dtype = "object[date]" if types == {date} else "object[bool]"
+    if asked in LEVELLED or types <= {bool, np.bool_}:
+        kept = _without(cells, how)
+        state.notes += _said_words(name, kept) if asked else []
+        return levels_column(name, kept, dtype, asked)
     texts = [None if t is None or t in how.missing else t for t in texts_of(cells, MISSING)]
     may_be_dates = not asked and bool(formats_of([t for t in texts if t is not None][:SOME]))
     if (may_be_dates or asked.startswith("date")) and (dated := dates_of_texts(name, texts, asked)) is not None:
@@ -186,6 +227,9 @@ def _of_texts(
         return dates_column(name, values, dtype, fmt, asked, state.num_columns)
     if not any(character.isdigit() for text in {t for t in texts if t is not None} for character in text):
         return levels_column(name, _without(cells, how), dtype, asked)
+    if not asked and _have_zeros(texts):
+        found = levels_column(name, _without(cells, how), dtype, "")
+        return f"{found}, {ZEROS}" if isinstance(found, str) else replace(found, why=f"{found.why}, {ZEROS}")
     gaps: tuple[str, ...] = ()
     try:
         numeric = read_or_why(series, how)
@@ -199,13 +243,32 @@ def _of_texts(
         numeric = read_or_why(series, replace(how, missing=(*how.missing, *gaps)))
         state.notes.append(
             f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken "
-            f"as missing. data.kinds={name}=category takes all of it as levels."
+            f"as missing. {taking(name, 'category')} takes all of it as levels."
         )
     found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, shown, state)
     if isinstance(found, str):
         return found
     state.read[name] = numeric
     return replace(found, gaps=gaps)
+
+
+def _said_words(name: str, cells: Sequence[Any]) -> list[str]:
+    """A sentence where words that elsewhere stand for a missing value are levels."""
+    words = Counter(cell.strip() for cell in cells if isinstance(cell, str))
+    found = {word: count for word, count in words.items() if word.casefold() in GONE - EMPTY}
+    if not found:
+        return []
+    listed, rows = ", ".join(map(repr, found)), sum(found.values())
+    they = ("a level", "it") if len(found) == 1 else ("levels", "them")
+    way = shlex.quote(f"data.missing={joined(list(found))}")
+    hold = f"{rows:,} row" + "s" * (rows != 1)
+    return [f"Column {name!r} holds {listed} in {hold}, taken as {they[0]}; {way} takes {they[1]} as missing."]
+
+
+def _have_zeros(texts: Sequence[str | None]) -> bool:
+    """Whether texts are digits that name something, as postcodes do: some have zeros in front."""
+    known = {text for text in texts if text is not None}
+    return any(len(text) > 1 and text[0] == "0" for text in known) and all(map(DIGITS.fullmatch, known))
 
 
 def _is_almost(error: NotNumbers) -> bool:
@@ -240,13 +303,12 @@ def _numbers(series: AnySeries, missing: Sequence[str]) -> tuple[Array, Array]:
         if series.dtype == narwhals().Float32:
             values = values.astype(np.float32)
         known = ~np.isnan(values)
-    for mark in filter(is_number, missing):
+    for mark in number_marks(missing):
         known &= values != float(mark)
-    if np.isinf(values[known].astype(np.float64)).any():
-        raise RequestError(
-            f"Column {series.name!r} of the table: inf came, first in row {int(np.isinf(values).argmax())}.",
-            "Make them missing (NaN), drop those rows, or put numbers there.",
-        )
+    wide = values[known].astype(np.float64)
+    if np.isinf(wide).any():
+        row = int((np.isinf(values) & known).argmax())
+        raise RequestError(f"Column {series.name!r} of the table: inf came, first in row {row}.", without_inf(wide))
     return values, known
 
 
@@ -265,7 +327,26 @@ def moments_of(series: AnySeries) -> Array:
 
 def _cells(series: AnySeries) -> list[Any]:
     nw = narwhals()
-    return list((series if series.dtype == nw.Boolean else series.cast(nw.String)).to_list())
+    if series.dtype == nw.Boolean:
+        return list(series.to_list())
+    if (levels := _levels_of(series)) is not None:  # by code: as text, intervals of whole ends change beside a gap
+        texts = [*map(str, levels), None]
+        return [texts[code] for code in series.to_native().cat.codes]
+    return list(series.cast(nw.String).to_list())
+
+
+def _levels_of(series: AnySeries) -> Any:
+    """The index of levels of a type of pandas; None of another."""
+    if not series.implementation.is_pandas_like():
+        return None
+    return getattr(series.to_native().dtype, "categories", None)
+
+
+def _type_of_levels(series: AnySeries, dtype: str) -> str:
+    """The name of a type, that of categories of pandas with the type of the levels, where these are no texts."""
+    levels = _levels_of(series)
+    name = "object" if levels is None else str(levels.dtype)
+    return dtype if name in ("object", "str", "string") else f"category[{name}]"
 
 
 def _order(series: AnySeries) -> tuple[str, ...]:
@@ -301,7 +382,10 @@ def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
         return ()
     names = list(asked)
     told = "; ".join(f"{name!r}: {why}" for name, why in list(asked.items())[:NAMED])
-    return (f"{listing(names)} {are(names)} left out ({told}). data.kinds={names[0]}=category takes it all the same.",)
+    able = [name for name, why in asked.items() if not why.startswith(HOLDS) or why.removeprefix(HOLDS) in AS_TEXT]
+    it = "it" if len(names) == 1 else repr(able[0]) if able else ""
+    way = f" {taking(able[0], 'category')} takes {it} all the same." if able else ""
+    return (f"{listing(names)} {are(names)} left out ({told}).{way}",)
 
 
 def coded(
@@ -376,7 +460,8 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
         return [None] * len(series) if column.kind in LEVELLED else np.full(len(series), np.nan)
     if column.kind in LEVELLED:
         is_level = isinstance(series.dtype, nw.Categorical | nw.Enum) or series.dtype == nw.Boolean
-        return texts_of(_cells(series) if is_level else _without(series.to_list(), how), GONE)
+        gone = GONE - {level.casefold() for level in column.levels}
+        return texts_of(_cells(series) if is_level else _without(series.to_list(), how), gone)
     if column.kind == "date":
         if series.dtype in (nw.Date, nw.Datetime):
             return moments_of(series)
@@ -389,7 +474,11 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
 
 def _dates(column: Column, series: AnySeries) -> Array:
     texts = texts_of(series.to_list(), GONE)
-    found = read_dates(texts, column.written) if column.written else np.full(len(texts), "NaT", "datetime64[us]")
+    found = (
+        read_dates(texts, column.written, column.last_year)
+        if column.written
+        else np.full(len(texts), "NaT", "datetime64[us]")
+    )
     bad = next((t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v)), None)
     if bad is not None:
         raise RequestError(

@@ -25,7 +25,8 @@ class Form:
     """How the numbers of a column are held.
 
     Arguments: decimals, the most that a value has, None where there is no end of them; low and high, the smallest and
-    the largest value of a column of whole numbers; dtype, its type by name; count, the values that tell of it.
+    the largest value of a column of whole numbers; dtype, its type by name; count, the values that tell of it;
+    is_counted, whether the name of the column is a whole number in its frame, and no text.
     """
 
     decimals: int | None = None
@@ -33,6 +34,7 @@ class Form:
     high: int | float | None = None
     dtype: str = "float64"
     count: int = 0
+    is_counted: bool = False
 
     @property
     def is_bool(self) -> bool:

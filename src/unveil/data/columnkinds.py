@@ -12,8 +12,9 @@ from ..domain.columns import OWN
 from ..errors import RequestError, nearest
 from .columnforms import decimals_of
 from .columns import KINDS, LEVELLED, Column, Kind, texts_of
-from .dates import formats_of, read_dates, unit_of
+from .dates import formats_of, last_year, read_dates, unit_of
 from .raw import MISSING, Array
+from .tablecolumns import taking
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -24,6 +25,7 @@ LEVEL_WORDS = frozenset(
     {"none", "nil", "unknown", "undefined", "*", "."}
 )  # marks of a gap in a number, levels of a category
 GONE = MISSING - LEVEL_WORDS
+EMPTY = frozenset({"", "nan"})  # what is missing in categories that were asked for: "NA" may be Namibia
 YES_NO = (
     {"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"0", "1"}, {"on", "off"}, {"ja", "nein"}, {"oui", "non"},
     {"sí", "no"}, {"si", "no"}, {"是", "否"},
@@ -32,6 +34,7 @@ OWN_TEXT = 0.4  # different texts to a value, from which on a column is text and
 FEW_ROWS = 20  # texts that may differ from each other by chance
 MOST_CELLS = 2**31  # between the least and the greatest: more say that no resolution is visible
 MOST_DECIMALS = 9
+MOST_FLOAT32 = float(np.finfo(np.float32).max)
 MOST_STEPS, UNEVEN = 1e6, 1e-3  # even steps between the least and the greatest; how far off one may be, in steps
 COUNTED = 1000  # whole numbers from 0 to below this count something
 FEW_NUMBERS = 20  # different numbers up to which each that comes twice is an atom
@@ -70,7 +73,7 @@ def levels_column(name: str, cells: Sequence[Any], dtype: str, asked: str, order
 
     Arguments: cells, as they came; asked, its kind in data.kinds or ""; order, levels of an ordered type.
     """
-    texts = texts_of(cells, GONE)
+    texts = texts_of(cells, EMPTY if asked else GONE)
     counts = Counter(text for text in texts if text is not None)
     known, gaps = sum(counts.values()), 1 - sum(counts.values()) / max(1, len(texts))
     if not known:
@@ -114,6 +117,7 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
     distinct, counts = np.unique(seen, return_counts=True)
     if asked in LEVELLED or (not asked and len(distinct) <= 2 and set(distinct) <= {0, 1} and len(distinct) == 2):
         return _numbers_as_levels(name, distinct, counts, dtype, asked, gaps)
+    _require_float32(name, seen)
     decimals = _resolution(seen) if asked != "real" else None
     if asked in ("whole", "count") and decimals != 0:
         raise RequestError(f"data.kinds takes {name} as {asked}, and it holds {seen[seen != np.rint(seen)][0]:g}.")
@@ -127,7 +131,8 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
     if step:
         decimals, cells = 0, np.rint((distinct - base) / step)
     else:
-        cells = distinct if decimals is None else np.rint(distinct * 10.0**decimals)
+        is_exact = decimals is None or distinct.dtype.kind == "i"
+        cells = distinct if is_exact else np.rint(distinct * 10.0 ** (decimals or 0))
     middle = cells[np.searchsorted(counts.cumsum(), counts.sum() / 2)]
     origin = float(middle) if decimals is None else int(middle)
     is_wide = decimals is None or float(np.abs(cells).max()) >= 2**24
@@ -150,6 +155,16 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
         name, kind, "as asked" if asked else why, (), decimals or 0, origin, atoms, float(codes.min()),
         float(codes.max()), dtype, missing=gaps, step=step, base=base,
     )  # fmt: skip
+
+
+def _require_float32(name: str, seen: Array) -> None:
+    """Refuse numbers that float32, in which a model computes, does not have."""
+    far = seen[int(np.abs(seen.astype(np.float64)).argmax())]
+    if abs(float(far)) > MOST_FLOAT32:
+        raise RequestError(
+            f"Column {name!r} of the table holds {far:g}, and a model takes numbers up to {MOST_FLOAT32:.3g}.",
+            f"Give its logarithms, or leave it out: {taking(name, 'drop')}",
+        )
 
 
 def even_steps(distinct: Array) -> tuple[float, float]:
@@ -185,7 +200,7 @@ def dates_column(name: str, values: Array, dtype: str, written: str, asked: str,
     return Column(
         name, "date", "as asked" if asked else f"dates to the {unit_name}", (), 0, origin,
         _atoms(codes, counts, most_atoms(num_columns), False), float(codes.min()), float(codes.max()), dtype, unit,
-        written, 1 - len(seen) / max(1, len(values)),
+        written, 1 - len(seen) / max(1, len(values)), last_year=last_year(written),
     )  # fmt: skip
 
 
@@ -194,11 +209,11 @@ def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> tuple[
     known = [text for text in texts if text is not None]
     if asked.startswith("date:"):
         fmt = asked.removeprefix("date:")
-        found = read_dates(texts, fmt)
+        found = read_dates(texts, fmt, last_year(fmt))
         if len(known) and np.isnat(found).sum() > len(texts) - len(known):
             bad = next(t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v))
             raise RequestError(f"data.kinds takes {name} as {asked}, and it holds {bad!r}.")
-        return found, fmt, ""
+        return found, fmt, _said_two_digits(name, fmt)
     fits = formats_of(known)
     if not fits:
         if asked == "date":
@@ -213,7 +228,19 @@ def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> tuple[
             f"Column {name!r} holds dates that can be read as {fits[0]} or {fits[1]}; they are taken as {fits[0]}. "
             f"data.kinds={name}=date:{fits[1]} takes the other."
         )
-    return read_dates(texts, fits[0]), fits[0], said
+    said = " ".join(filter(None, [said, _said_two_digits(name, fits[0])]))
+    return read_dates(texts, fits[0], last_year(fits[0])), fits[0], said
+
+
+def _said_two_digits(name: str, fmt: str) -> str:
+    """Which years the two digits of a format stand for; "" of another format."""
+    last = last_year(fmt)
+    if not last:
+        return ""
+    return (
+        f"Column {name!r} holds years of two digits: they are taken as {last - 99} to {last}; write all four where "
+        "others are meant."
+    )
 
 
 def _numbers_as_levels(name: str, distinct: Array, counts: Array, dtype: str, asked: str, gaps: float) -> Column:

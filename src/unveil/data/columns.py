@@ -36,6 +36,8 @@ class Column:
         atoms: codes that come so often that each has a probability of its own.
         low, high: the least and the greatest code that came.
         dtype: its type by name, in the library that it came from.
+        is_counted: whether its name is a whole number in its frame, and no text.
+        last_year: of dates whose years have two digits, the year that ends the hundred that these stand for.
         unit: of dates, the width of a cell: "D", "h", "m", "s", "ms" or "us".
         written: how a text of it is written: the format of a date, or "padded" where all numbers show all decimals.
         missing: the share of rows without a value.
@@ -58,6 +60,8 @@ class Column:
     gaps: tuple[str, ...] = ()
     step: float = 0.0
     base: float = 0.0
+    last_year: int = 0
+    is_counted: bool = False
 
     @property
     def domain(self) -> ColumnDomain:

@@ -27,13 +27,21 @@ def formats_of(texts: Sequence[str]) -> list[str]:
     return [fmt for fmt in few if all(_fits(text, fmt) for text in distinct[PEEK:])] if distinct else []
 
 
-def read_dates(texts: Sequence[str | None], fmt: str) -> Array:
-    """Texts in a format, NaT where there is none or it is another."""
+def read_dates(texts: Sequence[str | None], fmt: str, last: int = 0) -> Array:
+    """Texts in a format, NaT where there is none or it is another.
+
+    Arguments: last, the year that ends the hundred years that two digits stand for; 0 for Python's own, to 2068.
+    """
     known: dict[str | None, Any] = {None: np.datetime64("NaT")}
     for text in set(texts) - {None}:
         assert text is not None
-        known[text] = np.datetime64(datetime.strptime(text, fmt), "us") if _fits(text, fmt) else np.datetime64("NaT")
+        known[text] = np.datetime64(_read(text, fmt, last), "us") if _fits(text, fmt) else np.datetime64("NaT")
     return np.array([known[text] for text in texts], "datetime64[us]")
+
+
+def last_year(fmt: str) -> int:
+    """The year that ends the hundred years of a format whose years have two digits: the present; 0 of another."""
+    return datetime.now().year if "%y" in fmt else 0
 
 
 def unit_of(values: Array) -> str:
@@ -47,6 +55,11 @@ def written_date(value: np.datetime64, fmt: str, unit: str) -> str:
     if fmt:
         return str(value.astype("datetime64[us]").item().strftime(fmt))
     return str(value).replace("T", " ") if unit != "D" else str(value)
+
+
+def _read(text: str, fmt: str, last: int) -> datetime:
+    found = datetime.strptime(text, fmt)
+    return found.replace(year=last - (last - found.year) % 100) if last else found
 
 
 def _fits(text: str, fmt: str) -> bool:

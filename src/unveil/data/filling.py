@@ -57,7 +57,15 @@ def frame_of(columns: Mapping[str, Array], forms: Sequence[Any] | None, drawn: b
     nw = narwhals()
     frame = nw.from_dict(dict(columns), backend=library)
     made = [_typed(frame.get_column(name), form, drawn) for name, form in zip(columns, forms or (), strict=False)]
-    return frame.with_columns(*made).to_native()
+    native = frame.with_columns(*made).to_native()
+    counted = [form.is_counted for form in forms or ()]
+    return named_as_came(native, list(columns), counted) if library == "pandas" and any(counted) else native
+
+
+def named_as_came(native: Any, names: Sequence[str], counted: Sequence[bool]) -> Any:
+    """A frame of pandas with the names of its columns, those that were whole numbers as such."""
+    native.columns = [int(name) if is_counted else name for name, is_counted in zip(names, counted, strict=True)]
+    return native
 
 
 def _typed(series: AnySeries, form: Form, drawn: bool) -> AnySeries:

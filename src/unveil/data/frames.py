@@ -29,6 +29,7 @@ from .raw import Array, Raw, encode_labels
 from .rowless import LAZY, library_of, no_frame, require_rows
 from .tablecolumns import (
     are,
+    is_counted,
     is_empty,
     is_whole,
     labels,
@@ -150,7 +151,8 @@ class Frame:
                 values = values.astype(np.float32)
             seen = np.ones(len(values), bool) if observed is None else observed[:, i]
             came = self.whole.get_column(self.natives[name])
-            found.append(form_of(values[rows][seen[rows]], type_name(came, self.read.get(name))))
+            form = form_of(values[rows][seen[rows]], type_name(came, self.read.get(name)))
+            found.append(replace(form, is_counted=is_counted(self.natives[name])))
         return tuple(found)
 
     def column(self, name: str) -> AnySeries:

@@ -68,7 +68,8 @@ def _limits(values: NDArray[np.float64], middle: float) -> NDArray[np.float64]:
         return off
     usual = float(off[(len(off) - 1) // 2] + off[len(off) // 2]) / 2
     first = max(1, int(np.searchsorted(off, FAR * usual, side="right")))
-    return off[first:][off[first:] > APART * off[first - 1 : -1]]
+    with np.errstate(over="ignore"):  # what lies so far off is infinitely apart
+        return off[first:][off[first:] > APART * off[first - 1 : -1]]
 
 
 def sentence(raw: Raw, found: NDArray[np.bool_]) -> str:

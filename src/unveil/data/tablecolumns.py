@@ -26,6 +26,7 @@ NAMED = 5  # columns that a sentence names
 TOLD = 20  # columns that a sentence lists
 NEAR = 0.8  # how like two names are, from 0 to 1, of which one may be the other misspelt
 ROWS = 5000  # rows that columns are judged by
+INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
 OFTEN = 0.2  # share of rows with one value from which on a column breaks a density
 
@@ -43,7 +44,7 @@ def matrix(columns: Mapping[str, AnySeries], missing: Sequence[str] = ()) -> tup
     """Numeric columns as x [N, D] float64, NaN where they are missing, and how often each of `missing` stood there."""
     x = np.stack([numbers(series) for series in columns.values()], axis=1)
     taken: dict[str, Counter[str]] = {}
-    for mark in filter(is_number, missing):
+    for mark in number_marks(missing):
         for name, column in zip(columns, x.T, strict=True):
             if count := int((column == float(mark)).sum()):
                 taken.setdefault(name, Counter())[mark] += count
@@ -51,9 +52,24 @@ def matrix(columns: Mapping[str, AnySeries], missing: Sequence[str] = ()) -> tup
     infinite = [name for name, bad in zip(columns, np.isinf(x).any(0), strict=True) if bad]
     if infinite:
         row = int(np.isinf(x).any(1).argmax())
-        remedy = "Make them missing (NaN), drop those rows, or put numbers there."
-        raise RequestError(f"{listing(infinite)} of the table: inf came, first in row {row}.", remedy)
+        raise RequestError(f"{listing(infinite)} of the table: inf came, first in row {row}.", without_inf(x))
     return x, taken
+
+
+def number_marks(missing: Iterable[str]) -> list[str]:
+    """Those of the words for a missing value that are numbers, inf among them."""
+    return [mark for mark in missing if is_number(mark) or INFINITE.fullmatch(mark)]
+
+
+def without_inf(x: Array) -> str:
+    """What to do about the infinite numbers among x."""
+    came = [mark for mark in ("inf", "-inf") if (x == float(mark)).any()]
+    return f"data.missing={','.join(came)} takes them as missing; or drop those rows, or put numbers there."
+
+
+def taking(name: str, kind: str) -> str:
+    """The option that takes a column as of a kind, as it is typed in a shell."""
+    return shlex.quote(f"data.kinds={joined([f'{name}={kind}'])}")
 
 
 def numbers(series: AnySeries) -> Array:
@@ -78,6 +94,11 @@ def whole_numbers(series: AnySeries) -> Array:
         fits = all(-(2**63) <= value < 2**63 for value in values)
         return np.array(values, np.int64 if fits else np.float64)
     return np.array(series.fill_null(False if series.dtype == narwhals().Boolean else 0).to_numpy())
+
+
+def is_counted(name: Any) -> bool:
+    """Whether the name of a column is a whole number, which pandas allows."""
+    return isinstance(name, int | np.integer) and not isinstance(name, bool)
 
 
 def is_empty(series: AnySeries) -> bool:

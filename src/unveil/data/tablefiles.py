@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,10 +13,12 @@ from typing import Any
 
 from ..errors import Fact, RequestError
 from ..legible import quoted
+from .columnkinds import asked_kinds
+from .columns import LEVELLED
 from .compressed import CHUNK, is_compressed, kind_of, opened, size_of, table_in
 from .decimalmarks import marks_of
 from .firstlines import is_row, refuse_below, said_of_row
-from .frames import read_frame
+from .frames import read_frame, split_words
 from .npyfiles import BROKEN
 from .parquet import dropped as parquet_dropped
 from .parquet import read_parquet
@@ -59,6 +61,7 @@ def read_table(
                 raise RequestError(f"data.header={header} is for tables of text, and {path} is none; leave it out.")
             return _columnar(path, label, drop, columns, decimal, missing, kinds)
         table, text, decimal = _text(_opening(path, member), header, decimal, columns)
+        table = _with_words(table, text, _levels(kinds, text.names))
     told: dict[str, Any] = {"label": label, "drop": drop, "columns": columns, "decimal": decimal, "missing": missing}
     return read_frame(table, **told, **kinds, source=source, text=text)
 
@@ -104,6 +107,7 @@ def _text(at: Opening, header: int | str, decimal: str, columns: Sequence[str] |
     text = _told_apart(text, gone)
     kept = [i for i in range(len(names)) if i not in gone]
     table, decimal, is_open = _with_marks(table, text, breaks, decimal, columns is None)
+    table = _with_zeros(table, text, breaks)
     point = "," if decimal == "," else "."
     notes = _notes(text, len(names) - len(kept))
     return table.select(kept), replace(text, notes=notes, is_open=is_open, decimal=point), decimal
@@ -182,6 +186,58 @@ def _with_marks(table: Any, text: TextTable, breaks: bool, decimal: str, fitting
         for i in found.open:
             table = table.set_column(i, table.field(i).name, cells.column(i))
     return table, found.decimal, found.decimal == "auto"
+
+
+def _levels(kinds: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Columns in which a word for a missing value is a level: asked for as such, or of a run that has that level."""
+    table = kinds.get("table")
+    if table is not None:
+        return [column.name for column in table.columns if {*column.levels} & {*NULLS}]
+    asked = asked_kinds(split_words(kinds.get("kinds", "")), names)
+    return [name for name, kind in asked.items() if kind in LEVELLED]
+
+
+def _with_words(table: Any, text: TextTable, levels: Collection[str]) -> Any:
+    """The table, with words for a missing value as they stand in some of its columns of text."""
+    import pyarrow
+
+    for i, name in enumerate(table.column_names):
+        if name in levels and name in text.marks and pyarrow.types.is_string(table.field(i).type):
+            place = text.names.index(name)
+            cells = [row[place] if row[place].strip() else None for row in text.cells()]
+            table = table.set_column(i, name, pyarrow.array(cells, pyarrow.string()))
+    return table
+
+
+def _with_zeros(table: Any, text: TextTable, breaks: bool) -> Any:
+    """The table, columns of whole numbers as text where some have zeros in front, as postcodes and phones have."""
+    import pyarrow
+
+    whole = [i for i, column in enumerate(table.columns) if pyarrow.types.is_integer(column.type)]
+    if not (zeros := _zeros(text, breaks, whole)):
+        return table
+    cells = _cells(text, breaks)
+    for i in zeros:
+        table = table.set_column(i, table.field(i).name, cells.column(i))
+    return table
+
+
+def _zeros(text: TextTable, breaks: bool, whole: Sequence[int]) -> list[int]:
+    """Which of the columns have a cell with a zero before another digit, read block by block."""
+    import pyarrow.compute
+    import pyarrow.csv
+
+    if not whole:
+        return []
+    names, kept = [str(i) for i in range(len(text.names))], [str(i) for i in whole]
+    reading = pyarrow.csv.ReadOptions(column_names=names, skip_rows_after_names=text.has_header, block_size=BLOCK)
+    as_text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(kept, pyarrow.string()), include_columns=kept)
+    found: set[str] = set()
+    with _native(text) as stream, pyarrow.csv.open_csv(stream, reading, _parsing(text, breaks), as_text) as blocks:
+        for block in blocks:
+            has = {name: pyarrow.compute.match_substring_regex(block[name], r"^\s*0\d") for name in kept}
+            found |= {name for name, marks in has.items() if pyarrow.compute.any(marks).as_py()}
+    return sorted(map(int, found))
 
 
 def _may_mislead(table: Any, text: TextTable) -> bool:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .columnforms import Form
-from .columns import LEVELLED, Column, Table
-from .filling import PLAIN, filled_column, of_type, series_like
+from .columns import LEVELLED, Column, Table, texts_of
+from .filling import PLAIN, filled_column, named_as_came, of_type, series_like
 from .raw import Array
 from .tablecolumns import narwhals
+
+BY_LEVEL = ("period", "timedelta64", "interval")  # types of pandas whose values may be levels
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -44,11 +46,21 @@ def _filled(frame: Frame, column: Column, codes: Array, observed: Array, drawn: 
         )
     cells = came.to_list()
     new = python_values(column, codes[~observed], came.dtype == narwhals().String)
+    if column.kind in LEVELLED and not came.dtype.is_numeric():
+        known = _objects(column, came, [cell for cell, seen in zip(cells, observed, strict=True) if seen])
+        new = [known.get(str(value), value) for value in new]
     for row, value in zip(np.flatnonzero(~observed).tolist(), new, strict=True):
         cells[row] = value
     if came.dtype.is_numeric() and any(isinstance(value, str) for value in new):  # none of its numbers was a level
         return series_like(came, [None if cell is None or cell != cell else str(cell) for cell in cells])
     return of_type(series_like(came, cells), came)
+
+
+def _objects(column: Column, came: AnySeries, cells: Sequence[Any]) -> dict[str | None, Any]:
+    """Levels by their texts: of a type of pandas in that, else as the cells that are observed have them."""
+    own = level_objects(column) if came.implementation.is_pandas_like() else _levels(column, column.levels)
+    known = dict(zip(column.levels, own, strict=True))
+    return {**known, **dict(reversed(list(zip(texts_of(cells, frozenset()), cells, strict=True))))}
 
 
 def _form(column: Column) -> Form:
@@ -65,6 +77,8 @@ def python_values(column: Column, codes: Array, as_text: bool = False) -> list[A
         return list(column.texts(codes, bounded=True))
     if column.kind == "date":
         moments = column.values(codes, bounded=True).astype("datetime64[us]").tolist()
+        if column.dtype == "object[date]":
+            return [moment.date() for moment in moments]
         return [moment.replace(tzinfo=UTC) for moment in moments] if column.has_zone else list(moments)
     return _levels(column, column.values(codes))
 
@@ -72,11 +86,35 @@ def python_values(column: Column, codes: Array, as_text: bool = False) -> list[A
 def _levels(column: Column, texts: Sequence[str]) -> list[Any]:
     """Levels in the type of their column: texts, yes and no, or numbers."""
     name = column.dtype.lower()
-    if name.startswith("bool"):
+    if name.startswith("bool") or name == "object[bool]":
         return [text.casefold() in ("true", "1") for text in texts]
-    if name.startswith(("int", "uint")):
+    if name.startswith(("int", "uint")) and not name.startswith("interval"):
         return list(map(int, texts))
     return list(map(float, texts)) if name.startswith("float") else list(texts)
+
+
+def level_objects(column: Column) -> list[Any]:
+    """The levels of a column as objects of the type of pandas that it has by its name."""
+    name = column.dtype
+    plain, _, inner = name.removesuffix("]").partition("[")
+    of_pandas = inner if plain == "category" else name if plain in BY_LEVEL else ""
+    if not of_pandas:
+        return _levels(column, column.levels)
+    if of_pandas.startswith("bool"):
+        return [level == "True" for level in column.levels]
+    return list(_index(column.levels, of_pandas))
+
+
+def _index(texts: Sequence[str], dtype: str) -> Any:
+    """Texts as an index of pandas of a type by its name; of intervals as "(0.0, 1.5]"."""
+    import pandas
+
+    if dtype.startswith("interval["):
+        inner, _, closed = dtype.removeprefix("interval[").removesuffix("]").rpartition(", ")
+        left, right = zip(*(text[1:-1].split(", ") for text in texts), strict=True)
+        return pandas.IntervalIndex.from_arrays(_index(left, inner), _index(right, inner), closed)
+    index = pandas.to_timedelta(list(texts)) if dtype.startswith("timedelta") else pandas.Index(list(texts))
+    return index.astype(dtype)
 
 
 def new_frame(table: Table, codes: Array, library: str, drawn: bool = True) -> Any:
@@ -85,13 +123,15 @@ def new_frame(table: Table, codes: Array, library: str, drawn: bool = True) -> A
     columns = {c.name: _new_values(c, codes[:, d], drawn) for d, c in enumerate(table.columns)}
     frame = nw.from_dict(columns, backend=library)
     made = [_typed(frame.get_column(c.name), c, drawn) for c in table.columns]
-    return frame.with_columns(*made).to_native()
+    native = frame.with_columns(*made).to_native()
+    counted = [column.is_counted for column in table.columns]
+    return named_as_came(native, table.names, counted) if library == "pandas" and any(counted) else native
 
 
 def _new_values(column: Column, codes: Array, drawn: bool) -> Any:
     if column.is_number:
         return column.values(codes, bounded=True) if drawn else column.mean_values(codes)
-    if column.written and column.kind == "date" and not column.dtype.lower().startswith("date"):
+    if column.written and column.kind == "date" and not column.dtype.lower().startswith(("date", "object[date")):
         return column.texts(codes, bounded=True)
     return python_values(column, codes)
 
@@ -105,8 +145,9 @@ def _typed(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
         if is_pandas:
             import pandas
 
-            levels = pandas.CategoricalDtype(_levels(column, column.levels), ordered=column.kind == "ordinal")
-            made: AnySeries = nw.from_native(series.to_native().astype(levels), series_only=True)
+            levels = pandas.CategoricalDtype(list(column.levels), ordered=column.kind == "ordinal")
+            native = series.to_native().astype(levels).cat.rename_categories(level_objects(column))
+            made: AnySeries = nw.from_native(native, series_only=True)
             return made
         return series.cast(nw.Categorical)
     if column.is_number and not drawn and plain not in ("float32", "float64"):
@@ -118,6 +159,12 @@ def _typed(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
             series.to_native().astype(name if plain != "boolean" else "boolean"), series_only=True
         )
         return typed
+    if is_pandas and (plain in BY_LEVEL or name.startswith("object[")):
+        native = series.to_native()
+        if plain in BY_LEVEL:
+            native = native.map(dict(zip(column.levels, level_objects(column), strict=True)))
+        found: AnySeries = nw.from_native(native.astype(name if plain in BY_LEVEL else object), series_only=True)
+        return found
     if plain in PLAIN:
         return series.cast(getattr(nw, PLAIN[plain]))
     if plain == "date" and series.dtype == nw.Datetime:

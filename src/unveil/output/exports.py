@@ -226,13 +226,13 @@ def _filled_cells(found: Completed) -> dict[int, tuple[np.ndarray, list[str]]]:
     places = {i: frame.text.names.index(frame.columns[i]) for i in gaps}
     if found.raw.table is not None:
         return {places[i]: (~observed[:, i], written) for i, written in _written_gaps(found, gaps).items()}
-    table = found.native()
     known: dict[int, set[str]] = {i: set() for i in gaps if frame.columns[i] not in frame.read}
     for row, cells in enumerate(frame.text.cells() if known else ()):
         for i, texts in known.items():
             if observed[row, i]:
                 texts.add(cells[places[i]])
     write = {i: Cells.of(texts, Style(frame.text.decimal)).write for i, texts in known.items()}
+    table = found.native()
     values = {i: table.column(frame.columns[i]).to_pylist() for i in gaps}
     return {places[i]: (~observed[:, i], list(map(write.get(i, str), values[i]))) for i in gaps}
 

@@ -97,7 +97,7 @@ def _code(column: Column, value: str, sign: str) -> float:
         return float(column.levels.index(value))
     if column.kind == "date":
         fits = [column.written] if column.written else formats_of([value])
-        found = read_dates([value], fits[0]) if fits else np.array(["NaT"], "datetime64[us]")
+        found = read_dates([value], fits[0], column.last_year) if fits else np.array(["NaT"], "datetime64[us]")
         if np.isnat(found[0]):
             form = column.written or "%Y-%m-%d"
             raise RequestError(f"{column.name!r} holds dates and where gives {value!r}; write it as {form}.")

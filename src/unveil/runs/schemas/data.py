@@ -36,6 +36,7 @@ class ColumnForm(Struct):
     high: int | float | bool | None = None
     dtype: Text = "float64"
     count: Count = 0
+    is_counted: bool = False
 
 
 class TableColumn(Struct, forbid_unknown_fields=True):
@@ -57,6 +58,8 @@ class TableColumn(Struct, forbid_unknown_fields=True):
     gaps: list[Text] = []
     step: Annotated[float, Meta(ge=0)] = 0.0
     base: float = 0.0
+    last_year: Annotated[int, Meta(ge=0, le=9999)] = 0
+    is_counted: bool = False
 
 
 class TableFile(Struct, forbid_unknown_fields=True):
