@@ -52,9 +52,9 @@ def test_a_usual_mark_apart_is_said_with_the_key_that_takes_it(tmp_path: Path, k
     for source in (tmp_path / "t.csv", frame):
         (said,) = notes(source)
         assert f"stands in {count} rows of column 't', far from all its other values; if it means missing: " in said
-        option = re.search(r"data\.missing=(\S+)$", said)
+        option = re.search(r"data\.na_values=(\S+)$", said)
         assert option and float(option[1]) == mark
-        data = load(source, missing=option[1])
+        data = load(source, na_values=option[1])
         assert not [note for note in data.notes if " stands in " in note]
         whole = [part.observed for part in (data.train, data.valid, data.test) if part.observed is not None]
         assert sum(int((~seen).sum()) for seen in whole) == count
@@ -95,8 +95,8 @@ def test_a_usual_mark_among_integers_is_said_and_taken_as_it_is_printed(
     scope = {"x": x, "np": np}
     exec(re.search(r"x = np\.where\(.*?, np\.nan, x\)", told(x))[0], scope)
     assert np.array_equal(np.isnan(scope["x"]), holes)
-    option = re.search(r"data\.missing=(-?\d+)", told(tmp_path / "x.npy"))[1]
-    data = load(tmp_path / "x.npy", missing=option)
+    option = re.search(r"data\.na_values=(-?\d+)", told(tmp_path / "x.npy"))[1]
+    data = load(tmp_path / "x.npy", na_values=option)
     assert f"Taken as missing values: {mark} ({holes.sum():,})." in data.notes
     parts = [data.train, data.valid, data.test]
     assert sum(0 if part.observed is None else int((~part.observed).sum()) for part in parts) == holes.sum()
@@ -117,8 +117,8 @@ def test_one_mark_far_from_all_integers_is_enough_and_words_are_none_of_an_array
     assert "If -9999 means missing" in told(np.where(np.arange(3 * N).reshape(N, 3) == 7, -9999, x))
     assert "65535 stands in 1 row of column 1" in told(np.where(np.arange(3 * N).reshape(N, 3) == 7, 65535, x))
     with pytest.raises(RequestError, match="it takes numbers, such as"):
-        load(x, missing="none")
-    assert load(x, missing="-999").sha256 == load(x).sha256
+        load(x, na_values="none")
+    assert load(x, na_values="-999").sha256 == load(x).sha256
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_mark_that_another_column_holds_honestly_is_taken_in_its_own_alone() -
     frame = pd.DataFrame({"t": np.r_[9, 9, RNG.integers(1, 6, N - 2)], "n": RNG.integers(0, 30, N), "other": OTHER})
     (said,) = notes(frame)
     line = re.search(r"frame\['t'\] = .*(?= in pandas)", said)
-    assert line and "data.missing" not in said
+    assert line and "data.na_values" not in said
     exec(line[0], {"frame": frame})
     assert frame["t"].isna().sum() == 2 and not notes(frame)
     x = np.stack([np.r_[9, 9, RNG.integers(1, 6, N - 2)], RNG.integers(0, 30, N)], 1)
@@ -157,7 +157,7 @@ def test_what_is_masked_is_said_with_the_key_or_the_line_that_takes_it() -> None
     x = RNG.normal(size=(N, 3))
     x[[7, 9], 1] = 9999.9
     (said,) = notes(pd.DataFrame(x, columns=list("abc")))
-    assert said.endswith("If it means missing: data.missing=9999.9")
+    assert said.endswith("If it means missing: data.na_values=9999.9")
     for array in (x, x.astype(np.float32), x.reshape(N, 3, 1)):
         (said,) = notes(array)
         scope = {"x": array, "np": np}

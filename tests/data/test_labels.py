@@ -60,12 +60,12 @@ def test_what_is_missing_in_x_is_a_label_that_is_not_known(tmp_path: Path, mark:
 
 
 def test_marks_of_the_user_are_labels_that_are_not_known(tmp_path: Path) -> None:
-    assert unknown(of_file(tmp_path, ["a", "b", "-9"], missing="-9")) == 20
-    assert of_file(tmp_path, ["1", "2", "-9"], missing="-9").classes == ("1", "2")
-    assert of_file(tmp_path, ["1.0", "2.0", "-9.0"], missing="-9").classes == ("1.0", "2.0")
+    assert unknown(of_file(tmp_path, ["a", "b", "-9"], na_values="-9")) == 20
+    assert of_file(tmp_path, ["1", "2", "-9"], na_values="-9").classes == ("1", "2")
+    assert of_file(tmp_path, ["1.0", "2.0", "-9.0"], na_values="-9").classes == ("1.0", "2.0")
     frame = pd.DataFrame(X, columns=list("abc"))
-    assert unknown(load(frame.assign(m=[1, 2, -9] * 20), label="m", missing="-9")) == 20
-    assert unknown(load(frame.assign(m=["u", "v", "none given"] * 20), label="m", missing="none given")) == 20
+    assert unknown(load(frame.assign(m=[1, 2, -9] * 20), label="m", na_values="-9")) == 20
+    assert unknown(load(frame.assign(m=["u", "v", "none given"] * 20), label="m", na_values="none given")) == 20
 
 
 def test_a_label_of_minus_one_is_not_known_however_it_is_written(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_inf_can_be_missing(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"data\.missing=inf,-inf takes them as missing"):
         loaded(file)
     for options in ({}, {"domain": "real"}):
-        data = loaded(file, missing="inf,-inf", **options)
+        data = loaded(file, na_values="inf,-inf", **options)
         parts = [part.observed for part in (data.train, data.valid, data.test) if part.observed is not None]
         assert sum(int((~seen).sum()) for seen in parts) == 2
     with pytest.raises(RequestError, match=r"data\.missing=inf,-inf takes"):
@@ -131,9 +131,9 @@ def test_a_word_for_missing_is_a_level_of_a_category_that_was_asked_for(tmp_path
     data = loaded(source, kinds="land=category" + ",rooms=category" * is_file)
     found = column(data, "land")
     assert set(found.levels) == {"NA", "ZA", "BW"} and found.missing == pytest.approx(0.25)
-    note = "Column 'land' holds 'NA' in 15 rows, taken as a level; data.missing=NA takes it as missing"
+    note = "Column 'land' holds 'NA' in 15 rows, taken as a level; data.na_values=NA takes it as missing"
     assert note in " ".join(data.notes)
-    assert set(column(loaded(source, kinds="land=category", missing="NA"), "land").levels) == {"ZA", "BW"}
+    assert set(column(loaded(source, kinds="land=category", na_values="NA"), "land").levels) == {"ZA", "BW"}
     if is_file:
         assert set(column(data, "rooms").levels) == {"0", "1", "2"}
         again = read_table(tmp_path / "t.csv", columns=data.table.names, table=data.table)

@@ -160,8 +160,8 @@ def test_words_among_numbers_are_taken_as_missing_as_it_is_printed(tmp_path: Pat
     cells = [words[i // 2] if i % 2 and i < 40 else f"{v:.3f}" for i, v in enumerate([*X[:, 0]] * 3)]
     frame = pandas.DataFrame({name: cells, "z": [*X[:, 1]] * 3})
     said = refused(frame)
-    missing = typed(said)[0].removeprefix("data.missing=")
-    data = load(frame, missing=missing)
+    missing = typed(said)[0].removeprefix("data.na_values=")
+    data = load(frame, na_values=missing)
     assert data.has_missing and data.columns == (name, "z")
     number = python(said, r"pandas\.to_numeric\(frame\[.*?\], errors='coerce'\)", frame=frame)
     assert load(frame.assign(**{name: number})).sha256 == data.sha256
@@ -171,7 +171,7 @@ def test_words_with_line_breaks_are_taken_as_missing_by_pandas() -> None:
     frame = pandas.DataFrame({"a": ["1.5", "2.5", "3", "no\nidea"] * 10, "z": X[:, 0]})
     said = refused(frame)
     frame["a"] = python(said, r"pandas\.to_numeric\(frame\[.*?\], errors='coerce'\)", frame=frame)
-    assert load(frame).has_missing and "data.missing" not in said
+    assert load(frame).has_missing and "data.na_values" not in said
 
 
 def test_both_readings_of_a_comma_can_be_asked_for(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_objects_that_are_numbers_are_numbers(held: str) -> None:
         (["1.5", "1,5"], ["written in several ways, such as '1.5' and '1,5'"]),
         (
             ["1", "2", "3", "n.b."],
-            ["and text in 15 rows, such as 'n.b.'", "data.missing=n.b. takes it as missing"],
+            ["and text in 15 rows, such as 'n.b.'", "data.na_values=n.b. takes it as missing"],
         ),
         (["red", "blue"], ["str, such as 'red'", "get_dummies"]),
         (["1", 2j], ["complex"]),
@@ -176,9 +176,9 @@ def test_numbers_and_words_that_stand_for_missing_values_can_be_named(tmp_path: 
         assert np.array_equal(raw.observed, np.stack([np.arange(60) % 4 > 0, np.arange(60) % 6 > 0], 1))
         said = " ".join(raw.notes)
         assert "'-999' (15 in 'a')" in said and "'gone, alas' (10 in 'b')" in said
-    new = read_new(tmp_path / "t.csv", Domain("real", (1,)), columns=["a"], missing="-999")
+    new = read_new(tmp_path / "t.csv", Domain("real", (1,)), columns=["a"], na_values="-999")
     assert new.observed is not None and int((~new.observed).sum()) == 15
-    assert load(np.where(V[3] == V, -999, V).reshape(20, 3), missing="-999").has_missing
+    assert load(np.where(V[3] == V, -999, V).reshape(20, 3), na_values="-999").has_missing
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -26,7 +26,7 @@ TABLE = pd.DataFrame({
     "kind": np.where(RNG.random(N) < 0.4, "a", "b"),
     "hidden": pd.Series(VALUE.round(3)).where(~GONE),
 })  # fmt: skip
-INFORMATIVE = {"data__gaps": "informative"}
+INFORMATIVE = {"data__missing": "informative"}
 BRIEF: dict[str, Any] = {"model": "table_mixture", "model__num_components": 8, "train__lr": 0.05, "steps": 200}
 
 
@@ -121,24 +121,23 @@ def test_gaps_are_modelled_of_mixed_tables_with_gaps_alone() -> None:
             {},
             "no table of mixed columns but real",
         ),
-        (TABLE, {"data__missing": "informative"}, "data.missing came as 'informative'"),
     ):
         with pytest.raises(RequestError, match=said):
             prepare(source, **INFORMATIVE, **options)
-    with pytest.raises(RequestError, match="ignored"):
-        unveil.load_data(TABLE, gaps="ignore")
+    with pytest.raises(RequestError, match=r"it takes ignored or informative.*told by data.na_values=-999"):
+        unveil.load_data(TABLE, missing="-999")
 
 
 def test_the_command_line_takes_it(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
     monkeypatch.chdir(folder)
-    words = ["fit", "t.csv", "data.gaps=informative", "--model", "table_mixture", "--steps", "3", "--dry-run"]
+    words = ["fit", "t.csv", "data.missing=informative", "--model", "table_mixture", "--steps", "3", "--dry-run"]
     assert main(words) == 0
     assert (
         "Missingness is modelled: log p is that of the row and of which of its cells are missing"
         in capfd.readouterr().err
     )
     TABLE.drop(columns="hidden").to_csv("whole.csv", index=False)
-    assert main(["fit", "whole.csv", "data.gaps=informative"]) == 2
+    assert main(["fit", "whole.csv", "data.missing=informative"]) == 2
     assert "no training row of this one has a gap" in capfd.readouterr().err
-    assert main(["fit", "t.csv", "data.missing=informative"]) == 2
-    assert "data.gaps=informative" in capfd.readouterr().err
+    assert main(["fit", "t.csv", "data.missing=-999"]) == 2
+    assert "it takes ignored | informative" in capfd.readouterr().err

@@ -260,7 +260,7 @@ def _said_words(name: str, cells: Sequence[Any]) -> list[str]:
         return []
     listed, rows = ", ".join(map(repr, found)), sum(found.values())
     they = ("a level", "it") if len(found) == 1 else ("levels", "them")
-    way = shlex.quote(f"data.missing={joined(list(found))}")
+    way = shlex.quote(f"data.na_values={joined(list(found))}")
     hold = f"{rows:,} row" + "s" * (rows != 1)
     return [f"Column {name!r} holds {listed} in {hold}, taken as {they[0]}; {way} takes {they[1]} as missing."]
 
@@ -290,7 +290,7 @@ def _count(cells: Sequence[Any], words: Sequence[str]) -> int:
 
 
 def _without(cells: Sequence[Any], how: Reading) -> list[Any]:
-    """Cells without those that data.missing names."""
+    """Cells without those that data.na_values names."""
     return [None if isinstance(cell, str) and cell.strip() in how.missing else cell for cell in cells]
 
 

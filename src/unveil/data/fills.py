@@ -103,7 +103,7 @@ def written(value: Any) -> str:
 def remedy(raw: Raw, marks: list[str]) -> str:
     """What makes such values of x missing, as it is typed."""
     if raw.frame is not None or raw.source != "array":
-        return f"data.missing={','.join(marks)}"
+        return f"data.na_values={','.join(marks)}"
     if len(marks) == 1:
         return f"x = np.where(x == {marks[0]}, np.nan, x)"
     return f"x = np.where(np.isin(x, [{', '.join(marks)}]), np.nan, x)"

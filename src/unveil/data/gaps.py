@@ -1,25 +1,24 @@
 """Whether which cells of a table are missing is part of x."""
 
 from dataclasses import replace
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..domain import Domain
-from ..errors import Fact, RequestError, nearest
+from ..errors import Fact, RequestError
 
 INFORMATIVE = "informative"
-GAPS = ("ignored", INFORMATIVE)
+MISSING = ("ignored", INFORMATIVE)
 
 
-def require_gaps(gaps: str, missing: str) -> None:
-    """Refuse what data.gaps does not take, and its words where marks of missing values are told."""
-    if gaps not in GAPS:
-        raise RequestError(f"data.gaps came as {gaps!r}.", nearest(gaps, GAPS))
-    if missing in GAPS:
+def require_missing(missing: str) -> None:
+    """Refuse what data.missing does not take; a mark of missing values with the key that takes it."""
+    if missing not in MISSING:
         raise RequestError(
-            f"data.missing came as {missing!r}; it takes the marks of missing values, as -999.",
-            f"How gaps are modelled is data.gaps={missing}.",
+            f"data.missing came as {missing!r}; it takes {' or '.join(MISSING)}: how gaps are modelled.",
+            f"A mark of missing values is told by {quote(f'data.na_values={missing}')}",
         )
 
 
@@ -28,12 +27,12 @@ def with_gaps(domain: Domain, observed: NDArray[np.bool_] | None, train: NDArray
 
     Arguments: observed [N, D] of all rows; train, the rows of training.
     """
-    told = f"data.gaps={INFORMATIVE} models which cells of a table are missing"
+    told = f"data.missing={INFORMATIVE} models which cells of a table are missing"
     if domain.columns is None:
         raise RequestError(f"{told}, and x is no table of mixed columns but {domain}; leave it out.")
     missing = [observed is not None and not bool(observed[train, d].all()) for d in range(domain.num_dims)]
     if not any(missing):
         raise RequestError(f"{told}, and no training row of this one has a gap; leave it out.")
     columns = tuple(replace(each, may_be_missing=gap) for each, gap in zip(domain.columns, missing, strict=True))
-    said = f"log p is that of the row and of which of its cells are missing (data.gaps={INFORMATIVE})."
+    said = f"log p is that of the row and of which of its cells are missing (data.missing={INFORMATIVE})."
     return replace(domain, columns=columns), Fact(f"Missingness is modelled: {said}")

@@ -19,7 +19,7 @@ from .columnforms import Form, form_of
 from .columns import Table
 from .filetree import Pictures
 from .fills import noted, way_out
-from .gaps import INFORMATIVE, require_gaps, with_gaps
+from .gaps import INFORMATIVE, require_missing, with_gaps
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
@@ -44,9 +44,9 @@ def load(
     drop: str = "",
     header: int | str = "auto",
     decimal: str = "auto",
-    missing: str = "",
+    na_values: str = "",
     kinds: str = "",
-    gaps: str = "ignored",
+    missing: str = "ignored",
     size: int | Literal["auto"] = "auto",
     skip_broken: bool = False,
 ) -> Data:
@@ -69,19 +69,19 @@ def load(
         header: of a table of text: "first", its first line names the columns; "none", it is a row; the number of the
             line that names them; "auto", the first does, or is a row where it can be nothing else, and is said.
         decimal: the mark before fractions in numbers written as text, "." or ","; "auto" finds it.
-        missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
+        na_values: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as "-999".
         kinds: of a table, what columns are taken for, as "pclass=ordinal,id=drop,when=date:%d.%m.%Y"; one of category,
             ordinal, yes/no, whole, count, decimal, real, date, date:FORMAT, drop.
-        gaps: "ignored", p is of what is observed, as if cells were missing at random; "informative", of a table of
+        missing: "ignored", p is of what is observed, as if cells were missing at random; "informative", of a table of
             mixed columns, which cells are missing is part of x: see `unveil.data.gaps`.
         size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
     """
     _require_choices(binarization, domain, seed, header, decimal)
-    require_gaps(gaps, missing)
+    require_missing(missing)
     table: dict[str, Any] = {
-        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing, "kinds": kinds,
+        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": na_values, "kinds": kinds,
         "domain": domain,
     }  # fmt: skip
     raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
@@ -89,7 +89,7 @@ def load(
     marks = noted(raw) if raw.table is None else ()  # of the codes of a table they would say nothing
     raw = replace(raw, notes=(*raw.notes, *marks, *raw.empty))
     with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
-        return _split_up(raw, binarization, domain, levels, seed, gaps)
+        return _split_up(raw, binarization, domain, levels, seed, missing)
 
 
 @contextmanager
@@ -204,7 +204,7 @@ def read_new(
     drop: str = "",
     header: int | str = "auto",
     decimal: str = "auto",
-    missing: str = "",
+    na_values: str = "",
     table: Table | None = None,
     white: int | None = None,
     paper: str | None = None,
@@ -212,13 +212,13 @@ def read_new(
 ) -> Raw:
     """New x for a fitted run, decoded: images brought to its shape, the columns of a table that it was fitted on.
 
-    Arguments: columns, label, drop, header, decimal, missing, of the run, whatever order and company the columns come
+    Arguments: columns, label, drop, header, decimal, na_values, of the run, whatever order and company the columns come
     in now; table, of a run on mixed columns; white and paper, of its pictures, as of `Raw`; skip_broken, leave out
     pictures that cannot be read.
     """
     pictures = Pictures("auto", skip_broken, domain.shape, domain.kind == "real", white, paper)
     told: dict[str, Any] = {
-        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": missing, "known": table
+        "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": na_values, "known": table
     }  # fmt: skip
     return read(source, columns=columns, **told, domain=domain.kind, pictures=pictures)
 

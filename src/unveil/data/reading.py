@@ -166,7 +166,7 @@ def _marked(raw: Raw, missing: str) -> Raw:
     for mark in words(missing):
         if not is_number(mark):
             raise RequestError(
-                f"data.missing={missing} came for an array; it takes numbers, such as data.missing=-999."
+                f"data.na_values={missing} came for an array; it takes numbers, such as data.na_values=-999."
             )
         found = observed & (raw.x == (int(mark) if INTEGER.fullmatch(mark) else float(mark)))
         observed &= ~found

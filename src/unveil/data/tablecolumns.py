@@ -64,7 +64,7 @@ def number_marks(missing: Iterable[str]) -> list[str]:
 def without_inf(x: Array) -> str:
     """What to do about the infinite numbers among x."""
     came = [mark for mark in ("inf", "-inf") if (x == float(mark)).any()]
-    return f"data.missing={','.join(came)} takes them as missing; or drop those rows, or put numbers there."
+    return f"data.na_values={','.join(came)} takes them as missing; or drop those rows, or put numbers there."
 
 
 def taking(name: str, kind: str) -> str:

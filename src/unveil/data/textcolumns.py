@@ -209,4 +209,4 @@ def _as_missing(words: Sequence[str]) -> str:
     """The option that takes words as missing, as it is typed in a shell; "" where they are too many, or cannot be."""
     if len(words) > TOLD or sum(map(len, words)) > LONG or not all(word.isprintable() for word in words):
         return ""
-    return f"{shlex.quote(f'data.missing={joined(words)}')} takes {it_or_them(words)} as missing, and in pandas "
+    return f"{shlex.quote(f'data.na_values={joined(words)}')} takes {it_or_them(words)} as missing, and in pandas "

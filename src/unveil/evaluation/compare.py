@@ -133,7 +133,7 @@ def _require_same_data(first: RunStore, other: RunStore) -> None:
         raise RequestError(
             f"{one.path} models which cells are missing and {two.path} leaves that out: log p(x, mask) and log p(x) of "
             "what is observed cannot be compared.",
-            "Fit both with the same data.gaps.",
+            "Fit both with the same data.missing.",
         )
     a, b = first.data_info, other.data_info
     for key in ("sha256", "binarization", "domain", "split"):

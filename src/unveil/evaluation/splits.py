@@ -43,7 +43,7 @@ def choose_split(
     if simulate is not None and run.domain.models_gaps:
         raise RequestError(
             f"{simulate} x to simulate came. Simulated rows have no gaps, and this run models gaps "
-            "(data.gaps=informative); leave simulate out."
+            "(data.missing=informative); leave simulate out."
         )
     if simulate is not None:
         return simulated(run, simulate, seed), "the model itself", SIMULATED

@@ -25,7 +25,7 @@ def new_split(run: RunStore, x: Any) -> tuple[Split, Raw]:
 
 def _read(run: RunStore, x: Any, skip_broken: bool = False) -> Raw:
     info, options = run.data_info, run.config.data
-    table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "missing")}
+    table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "na_values")}
     told = {**table, "columns": info["columns"], "white": info.get("white"), "paper": info.get("paper")}
     told["table"] = fitted_table(run)
     return read_new(x, run.domain, skip_broken=skip_broken, **told)

@@ -76,10 +76,10 @@ class DataOptions:
         header: of a table of text: the first line names the columns (first) or is a row (none), or the number of the
             line that names them; auto takes the first as names, or as a row where it can be nothing else.
         decimal: the mark before fractions in numbers written as text; auto finds it.
-        missing: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
+        na_values: more texts and numbers in a table, or numbers in an array, that stand for a missing value, separated
             by commas, as -999.
         kinds: what columns of a table are taken for, as pclass=ordinal,id=drop,when=date; auto recognises each.
-        gaps: of a table of mixed columns: which cells are missing is left out (ignored), or is part of log p, by a
+        missing: of a table of mixed columns: which cells are missing is left out (ignored), or is part of log p, by a
             probability of each cell that hangs on its value (informative).
         size: of images: cut to squares and resized to this; auto keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
@@ -93,9 +93,9 @@ class DataOptions:
     drop: str = ""
     header: int | Literal["auto", "first", "none"] = "auto"
     decimal: Literal["auto", ".", ","] = "auto"
-    missing: str = ""
+    na_values: str = ""
     kinds: str = ""
-    gaps: Literal["ignored", "informative"] = "ignored"
+    missing: Literal["ignored", "informative"] = "ignored"
     size: int | Literal["auto"] = "auto"
     skip_broken: bool = False
 

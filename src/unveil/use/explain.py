@@ -61,7 +61,7 @@ class Explainer:
             )
         if run.domain.models_gaps:
             raise RequestError(
-                "An explanation hides one column at a time, and where gaps are modelled (data.gaps=informative) a "
+                "An explanation hides one column at a time, and where gaps are modelled (data.missing=informative) a "
                 "hidden column counts as missing; leave it out."
             )
         run.training_data("An explanation")

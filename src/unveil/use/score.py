@@ -82,9 +82,9 @@ def score(
     again, which oddity does. A high log p(x) does not prove that x belongs: simple images can be likelier than any
     training image. Of a row with gaps it is log p of the observed part, and its percentile is among validation examples
     of which the same is taken (`unveil.use.masks.ranks_of_gaps`), which needs the data of the run, and NaN without it;
-    of a row of which nothing is observed log p is 0. Where gaps are modelled (data.gaps=informative) log p is that of
-    the row and its mask, and all rows are ranked together. Labels are not read: a model conditioned on them sums over
-    them. A data frame gives a frame of the same kind and index.
+    of a row of which nothing is observed log p is 0. Where gaps are modelled (data.missing=informative) log p is that
+    of the row and its mask, and all rows are ranked together. Labels are not read: a model conditioned on them sums
+    over them. A data frame gives a frame of the same kind and index.
 
     Arguments: skip_broken, leave out pictures of a folder that cannot be read; the others are named by their files;
     oddity, add columns that order rows by how odd they are, which needs the training data: the farthest of several
