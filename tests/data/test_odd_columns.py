@@ -93,13 +93,13 @@ def test_what_is_left_out_can_be_taken_as_the_note_says(tmp_path: Path) -> None:
 
 def test_inf_can_be_missing(tmp_path: Path) -> None:
     file = written(tmp_path / "t.csv", a=["inf", "-inf", *measures()[2:]], b=[i % 3 for i in range(ROWS)])
-    with pytest.raises(RequestError, match=r"data\.missing=inf,-inf takes them as missing"):
+    with pytest.raises(RequestError, match=r"data\.na_values=inf,-inf takes them as missing"):
         loaded(file)
     for options in ({}, {"domain": "real"}):
         data = loaded(file, na_values="inf,-inf", **options)
         parts = [part.observed for part in (data.train, data.valid, data.test) if part.observed is not None]
         assert sum(int((~seen).sum()) for seen in parts) == 2
-    with pytest.raises(RequestError, match=r"data\.missing=inf,-inf takes"):
+    with pytest.raises(RequestError, match=r"data\.na_values=inf,-inf takes"):
         loaded(file, domain="real")
 
 
