@@ -80,6 +80,14 @@ def test_a_level_that_training_had_none_of_is_named_and_not_observed(use: Callab
     assert (sex, size, when) == ("male", "XXL", "2021-01-03") and age
 
 
+def test_a_column_of_which_nothing_is_known_is_said_with_what_may_be_meant(use: Callable[..., Answer]) -> None:
+    code, err, _ = use("score", HEAD, "MALE,S,25,2021-01-03", "FEMALE,S,25,2021-01-03")
+    assert code == 0 and "No value of 'sex' is known to the run, so the column tells nothing." in err
+    assert "Did you mean 'female' for 'FEMALE'?" in err
+    code, err, _ = use("score", HEAD, "male,s,25,2021-01-03", "male,S,25,2021-01-03")
+    assert code == 0 and "Did you mean 'S' for 's'?" in err and "No value of" not in err
+
+
 def test_numbers_where_training_had_words_are_levels_of_no_use(use: Callable[..., Answer]) -> None:
     code, err, found = use("impute", HEAD, "1,S,25,2021-01-03", "2,M,25,2021-01-03")
     assert code == 0 and "('sex': '1', '2'): they are taken as missing." in err

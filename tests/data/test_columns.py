@@ -73,7 +73,7 @@ def test_words_among_numbers_are_missing_where_they_are_few_and_that_is_said() -
     assert found.table is not None and found.table.columns[0].gaps == ("refused",)
     assert any("'refused' in 2 rows" in note for note in found.notes)
     values[10:40] = ["refused"] * 30
-    with pytest.raises(RequestError, match=r"data\.missing=refused"):
+    with pytest.raises(RequestError, match=r"data\.na_values=refused"):
         load(pd.DataFrame({"c": values, "other": OTHER}))
 
 

@@ -1045,12 +1045,12 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
         "tests/use/test_where.py::test_given_a_level_the_others_come_as_often_as_the_model_says",
     ),
     fault(
-        "levels-that-are-new-in-silence", "data/coding.py",
+        "levels-that-are-new-in-silence", "data/newcodes.py",
         "if not strange:", "if strange or not strange:",
         "tests/cli/test_mixed_columns.py::test_a_level_that_training_had_none_of_is_named_and_not_observed",
     ),
     fault(
-        "numbers-rounded-in-silence", "data/coding.py",
+        "numbers-rounded-in-silence", "data/newcodes.py",
         "if not between.any():", "if between.any() or not between.any():",
         "tests/cli/test_mixed_columns.py::test_a_number_between_two_cells_is_said",
     ),

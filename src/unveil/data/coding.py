@@ -1,4 +1,4 @@
-"""From the columns of a data frame to the codes of a mixed table: recognised once, then read by what was found."""
+"""What the columns of a data frame or an array are taken for: the columns of a mixed table, recognised once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from ..domain.columns import OWN
 from ..errors import RequestError
 from .columnkinds import EMPTY, GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
-from .dates import formats_of, read_dates
+from .columnvalues import cells_of, levels_of, moments_of, number_values, without_marks
+from .dates import formats_of
 from .filling import type_name
 from .fills import noted
 from .raw import MISSING, Array, Raw, is_missing
@@ -32,11 +33,8 @@ from .tablecolumns import (
     joined,
     listing,
     narwhals,
-    number_marks,
-    numbers,
     taking,
     whole_numbers,
-    without_inf,
 )  # fmt: skip
 from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
 from .unfit import unfit
@@ -52,7 +50,6 @@ if TYPE_CHECKING:
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 SOME = 50  # texts that tell whether a column may be of dates
-FINER = 1e-3  # of a cell, between two of which a number lies
 PEEK = 5000  # rows that tell how numbers are written
 DIGITS, ZEROS = re.compile(r"\d+", re.ASCII), "digits with zeros in front"
 NO_USE = {"Duration": "durations", "Time": "times of day"}
@@ -156,14 +153,14 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
     dtype = type_name(series, None)
     if held := unfit(series) or NO_USE.get(kind):
         if asked in LEVELLED and held in AS_TEXT:
-            return levels_column(name, _without(series.to_list(), state.how), dtype, asked)
+            return levels_column(name, without_marks(series.to_list(), state.how), dtype, asked)
         return f"it holds {held}"
     if series.dtype in (nw.Date, nw.Datetime):
         _require(name, asked, ("date",), "dates")
         return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
     if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
         _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
-        return levels_column(name, _cells(series), _type_of_levels(series, dtype), asked, _order(series))
+        return levels_column(name, cells_of(series), _type_of_levels(series, dtype), asked, _order(series))
     if series.dtype.is_numeric():
         _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
         return _of_numbers(name, series, dtype, asked, shown, state)
@@ -181,7 +178,7 @@ def _require(name: str, asked: str, allowed: Sequence[str], held: str) -> None:
 def _of_numbers(
     name: str, series: AnySeries, dtype: str, asked: str, shown: Sequence[str], state: _Found
 ) -> Column | str:
-    values, known = _numbers(series, state.how.missing)
+    values, known = number_values(series, state.how.missing)
     if asked not in LEVELLED:
         far = np.zeros(len(values), bool)
         far[known] = stray_values(values[known].astype(np.float64))
@@ -216,7 +213,7 @@ def _of_texts(
     if dtype == "object" and len(types) == 1 and types <= {bool, np.bool_, date}:
         dtype = "object[date]" if types == {date} else "object[bool]"
     if asked in LEVELLED or types <= {bool, np.bool_}:
-        kept = _without(cells, how)
+        kept = without_marks(cells, how)
         state.notes += _said_words(name, kept) if asked else []
         return levels_column(name, kept, dtype, asked)
     texts = [None if t is None or t in how.missing else t for t in texts_of(cells, MISSING)]
@@ -226,9 +223,9 @@ def _of_texts(
         state.notes += [said] if said else []
         return dates_column(name, values, dtype, fmt, asked, state.num_columns)
     if not any(character.isdigit() for text in {t for t in texts if t is not None} for character in text):
-        return levels_column(name, _without(cells, how), dtype, asked)
+        return levels_column(name, without_marks(cells, how), dtype, asked)
     if not asked and _have_zeros(texts):
-        found = levels_column(name, _without(cells, how), dtype, "")
+        found = levels_column(name, without_marks(cells, how), dtype, "")
         return f"{found}, {ZEROS}" if isinstance(found, str) else replace(found, why=f"{found.why}, {ZEROS}")
     gaps: tuple[str, ...] = ()
     try:
@@ -236,7 +233,7 @@ def _of_texts(
     except NotNumbers as error:
         gaps = _gaps(error, cells)
         if not gaps:
-            found = levels_column(name, _without(cells, how), dtype, "")
+            found = levels_column(name, without_marks(cells, how), dtype, "")
             if error.ways or asked or (isinstance(found, str) and _is_almost(error)):
                 raise
             return found
@@ -289,62 +286,9 @@ def _count(cells: Sequence[Any], words: Sequence[str]) -> int:
     return sum(isinstance(cell, str) and cell.strip() in words for cell in cells)
 
 
-def _without(cells: Sequence[Any], how: Reading) -> list[Any]:
-    """Cells without those that data.na_values names."""
-    return [None if isinstance(cell, str) and cell.strip() in how.missing else cell for cell in cells]
-
-
-def _numbers(series: AnySeries, missing: Sequence[str]) -> tuple[Array, Array]:
-    """(numbers [N], whole ones in their own type; whether each is known), numbers among `missing` being not."""
-    if is_whole(series):
-        values, known = signed(whole_numbers(series)), ~np.asarray(series.is_null().to_numpy(), bool)
-    else:
-        values = numbers(series)
-        if series.dtype == narwhals().Float32:
-            values = values.astype(np.float32)
-        known = ~np.isnan(values)
-    for mark in number_marks(missing):
-        known &= values != float(mark)
-    wide = values[known].astype(np.float64)
-    if np.isinf(wide).any():
-        row = int((np.isinf(values) & known).argmax())
-        raise RequestError(f"Column {series.name!r} of the table: inf came, first in row {row}.", without_inf(wide))
-    return values, known
-
-
-def moments_of(series: AnySeries) -> Array:
-    """Dates and times [N] as datetime64 in microseconds, of a zone in UTC; NaT where there is none."""
-    nw = narwhals()
-    if series.dtype == nw.Date:
-        series = series.cast(nw.Datetime("us"))
-    if getattr(series.dtype, "time_zone", None):
-        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    gone = np.asarray(series.is_null().to_numpy(), bool)
-    found = np.asarray(series.fill_null(datetime(1970, 1, 1)).dt.timestamp("us").to_numpy()).astype("datetime64[us]")
-    found[gone] = np.datetime64("NaT")
-    return found
-
-
-def _cells(series: AnySeries) -> list[Any]:
-    nw = narwhals()
-    if series.dtype == nw.Boolean:
-        return list(series.to_list())
-    if (levels := _levels_of(series)) is not None:  # by code: as text, intervals of whole ends change beside a gap
-        texts = [*map(str, levels), None]
-        return [texts[code] for code in series.to_native().cat.codes]
-    return list(series.cast(nw.String).to_list())
-
-
-def _levels_of(series: AnySeries) -> Any:
-    """The index of levels of a type of pandas; None of another."""
-    if not series.implementation.is_pandas_like():
-        return None
-    return getattr(series.to_native().dtype, "categories", None)
-
-
 def _type_of_levels(series: AnySeries, dtype: str) -> str:
     """The name of a type, that of categories of pandas with the type of the levels, where these are no texts."""
-    levels = _levels_of(series)
+    levels = levels_of(series)
     name = "object" if levels is None else str(levels.dtype)
     return dtype if name in ("object", "str", "string") else f"category[{name}]"
 
@@ -386,107 +330,6 @@ def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
     it = "it" if len(names) == 1 else repr(able[0]) if able else ""
     way = f" {taking(able[0], 'category')} takes {it} all the same." if able else ""
     return (f"{listing(names)} {are(names)} left out ({told}).{way}",)
-
-
-def coded(
-    table: Table, given: Mapping[str, AnySeries], how: Reading, far: Mapping[str, Array] | None = None
-) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...], Array]:
-    """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, sentences, and where a
-    level stands that training had none of [N, D]: it is taken as missing, and a sentence names it.
-
-    Arguments: far, rows of a column that are taken as missing.
-    """
-    rows = len(next(iter(given.values())))
-    x, observed = np.zeros((rows, len(table.columns)), np.float32), np.ones((rows, len(table.columns)), bool)
-    strange: dict[str, list[str]] = {}
-    read: dict[str, Numeric] = {}
-    finer: list[str] = []
-    odd = np.zeros_like(observed)
-    for d, column in enumerate(table.columns):
-        series = given[column.name]
-        if column.is_number and not (series.dtype.is_numeric() or is_empty(series)):
-            read[column.name] = _as_numbers(column, series, how)
-            series = read[column.name].series
-        values = _values(column, series, how)
-        codes, new = column.codes(values)
-        finer += _said_finer(column, values)
-        if new:
-            strange[column.name] = new
-            odd[:, d] = np.isnan(codes) & np.array([value is not None for value in values])
-        known = ~np.isnan(codes)
-        if far and column.name in far:
-            known &= ~far[column.name]
-        x[known, d], observed[:, d] = codes[known], known
-    return x, observed, read, (*_said_strange(strange), *finer), odd
-
-
-def _said_finer(column: Column, values: Any) -> list[str]:
-    """A sentence where numbers [N] have more decimals than in training: each is taken at the nearest with as many."""
-    if column.kind not in ("whole", "count", "decimal") or values.dtype.kind != "f":
-        return []
-    wide = values.astype(np.float64) * 10.0**column.decimals
-    between = np.abs(wide - np.rint(wide)) > FINER * (1 + 1e-3 * np.abs(wide))
-    if not between.any():
-        return []
-    row, digits = int(between.argmax()), f"{column.decimals} decimals" if column.decimals else "whole numbers"
-    return [
-        f"Column {column.name!r} holds {digits} in training and now {values[row]:g} (row {row}), as {between.sum():,} "
-        "rows do: each is taken at the nearest."
-    ]
-
-
-def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
-    """A column of text in which the run was fitted on numbers."""
-    try:
-        return read_or_why(series, replace(how, missing=(*how.missing, *column.gaps)))
-    except NotNumbers as error:
-        refuse_columns({column.name: error}, {column.name: column.name}, how, False)
-        raise
-
-
-def _said_strange(strange: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    if not strange:
-        return ()
-    told = "; ".join(f"{name!r}: {', '.join(map(repr, new[:NAMED]))}" for name, new in list(strange.items())[:NAMED])
-    return (f"Levels came that training had none of ({told}): they are taken as missing.",)
-
-
-def _values(column: Column, series: AnySeries, how: Reading) -> Any:
-    """The values of a series for `Column.codes`."""
-    nw = narwhals()
-    if is_empty(series):
-        if column.kind == "date":
-            return np.full(len(series), "NaT", "datetime64[us]")
-        return [None] * len(series) if column.kind in LEVELLED else np.full(len(series), np.nan)
-    if column.kind in LEVELLED:
-        is_level = isinstance(series.dtype, nw.Categorical | nw.Enum) or series.dtype == nw.Boolean
-        gone = GONE - {level.casefold() for level in column.levels}
-        return texts_of(_cells(series) if is_level else _without(series.to_list(), how), gone)
-    if column.kind == "date":
-        if series.dtype in (nw.Date, nw.Datetime):
-            return moments_of(series)
-        return _dates(column, series)
-    values, known = _numbers(series, how.missing)
-    if known.all() and values.dtype.kind in "biu":
-        return values.astype(np.int64)
-    return np.where(known, values.astype(np.float64), np.nan)
-
-
-def _dates(column: Column, series: AnySeries) -> Array:
-    texts = texts_of(series.to_list(), GONE)
-    found = (
-        read_dates(texts, column.written, column.last_year)
-        if column.written
-        else np.full(len(texts), "NaT", "datetime64[us]")
-    )
-    bad = next((t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v)), None)
-    if bad is not None:
-        raise RequestError(
-            f"Column {column.name!r} holds {bad!r}, and the run was fitted on dates there, written as "
-            f"{column.written or 'dates of the frame'}.",
-            "Write them so, or leave the cell empty.",
-        )
-    return found
 
 
 def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import RequestError
-from .coding import Recognised, coded, recognised
+from .coding import Recognised, recognised
 from .columnforms import Form, form_of
 from .columns import Table
 from .filling import filled_column, type_name
 from .headers import looks_like_values
 from .limits import MAX_NAME
+from .newcodes import coded
 from .raw import Array, Raw, encode_labels
 from .rowless import LAZY, library_of, no_frame, require_rows
 from .tablecolumns import (

@@ -1,0 +1,139 @@
+"""The columns of a frame as the codes of a mixed table that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import RequestError
+from .columnkinds import GONE
+from .columns import LEVELLED, Column, Table, texts_of
+from .columnvalues import cells_of, moments_of, number_values, without_marks
+from .dates import read_dates
+from .raw import Array
+from .tablecolumns import NAMED, is_empty, narwhals
+from .textcolumns import Numeric, Reading, read_or_why, refuse_columns
+from .writtennumbers import NotNumbers
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    AnySeries = nw.Series[Any]
+
+FINER = 1e-3  # of a cell, between two of which a number lies
+
+
+def coded(
+    table: Table, given: Mapping[str, AnySeries], how: Reading, far: Mapping[str, Array] | None = None
+) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...], Array]:
+    """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, sentences, and where a
+    level stands that training had none of [N, D]: it is taken as missing, and a sentence names it.
+
+    Arguments: far, rows of a column that are taken as missing.
+    """
+    rows = len(next(iter(given.values())))
+    x, observed = np.zeros((rows, len(table.columns)), np.float32), np.ones((rows, len(table.columns)), bool)
+    strange: dict[str, list[str]] = {}
+    read: dict[str, Numeric] = {}
+    finer: list[str] = []
+    odd = np.zeros_like(observed)
+    for d, column in enumerate(table.columns):
+        series = given[column.name]
+        if column.is_number and not (series.dtype.is_numeric() or is_empty(series)):
+            read[column.name] = _as_numbers(column, series, how)
+            series = read[column.name].series
+        values = _values(column, series, how)
+        codes, new = column.codes(values)
+        finer += _said_finer(column, values)
+        if new:
+            strange[column.name] = new
+            odd[:, d] = np.isnan(codes) & np.array([value is not None for value in values])
+        known = ~np.isnan(codes)
+        if far and column.name in far:
+            known &= ~far[column.name]
+        x[known, d], observed[:, d] = codes[known], known
+    return x, observed, read, (*_said_strange(table, strange, observed), *finer), odd
+
+
+def _said_finer(column: Column, values: Any) -> list[str]:
+    """A sentence where numbers [N] have more decimals than in training: each is taken at the nearest with as many."""
+    if column.kind not in ("whole", "count", "decimal") or values.dtype.kind != "f":
+        return []
+    wide = values.astype(np.float64) * 10.0**column.decimals
+    between = np.abs(wide - np.rint(wide)) > FINER * (1 + 1e-3 * np.abs(wide))
+    if not between.any():
+        return []
+    row, digits = int(between.argmax()), f"{column.decimals} decimals" if column.decimals else "whole numbers"
+    return [
+        f"Column {column.name!r} holds {digits} in training and now {values[row]:g} (row {row}), as {between.sum():,} "
+        "rows do: each is taken at the nearest."
+    ]
+
+
+def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
+    """A column of text in which the run was fitted on numbers."""
+    try:
+        return read_or_why(series, replace(how, missing=(*how.missing, *column.gaps)))
+    except NotNumbers as error:
+        refuse_columns({column.name: error}, {column.name: column.name}, how, False)
+        raise
+
+
+def _said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: Array) -> tuple[str, ...]:
+    if not strange:
+        return ()
+    told = "; ".join(f"{name!r}: {', '.join(map(repr, new[:NAMED]))}" for name, new in list(strange.items())[:NAMED])
+    said = [f"Levels came that training had none of ({told}): they are taken as missing."]
+    for name, new in strange.items():
+        d = table.names.index(name)
+        known = {level.strip().casefold(): level for level in table.columns[d].levels}
+        meant = next(
+            ((level, known[level.strip().casefold()]) for level in new if level.strip().casefold() in known), None
+        )
+        hint = f" Did you mean {meant[1]!r} for {meant[0]!r}?" if meant else ""
+        if not observed[:, d].any():
+            said.append(f"No value of {name!r} is known to the run, so the column tells nothing.{hint}")
+        elif hint:
+            said.append(hint.strip())
+    return tuple(said)
+
+
+def _values(column: Column, series: AnySeries, how: Reading) -> Any:
+    """The values of a series for `Column.codes`."""
+    nw = narwhals()
+    if is_empty(series):
+        if column.kind == "date":
+            return np.full(len(series), "NaT", "datetime64[us]")
+        return [None] * len(series) if column.kind in LEVELLED else np.full(len(series), np.nan)
+    if column.kind in LEVELLED:
+        is_level = isinstance(series.dtype, nw.Categorical | nw.Enum) or series.dtype == nw.Boolean
+        gone = GONE - {level.casefold() for level in column.levels}
+        return texts_of(cells_of(series) if is_level else without_marks(series.to_list(), how), gone)
+    if column.kind == "date":
+        if series.dtype in (nw.Date, nw.Datetime):
+            return moments_of(series)
+        return _dates(column, series)
+    values, known = number_values(series, how.missing)
+    if known.all() and values.dtype.kind in "biu":
+        return values.astype(np.int64)
+    return np.where(known, values.astype(np.float64), np.nan)
+
+
+def _dates(column: Column, series: AnySeries) -> Array:
+    texts = texts_of(series.to_list(), GONE)
+    found = (
+        read_dates(texts, column.written, column.last_year)
+        if column.written
+        else np.full(len(texts), "NaT", "datetime64[us]")
+    )
+    bad = next((t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v)), None)
+    if bad is not None:
+        raise RequestError(
+            f"Column {column.name!r} holds {bad!r}, and the run was fitted on dates there, written as "
+            f"{column.written or 'dates of the frame'}.",
+            "Write them so, or leave the cell empty.",
+        )
+    return found
