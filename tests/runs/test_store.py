@@ -69,6 +69,17 @@ def test_the_choices_of_a_saved_run_come_back_as_they_were(path: Path) -> None:
         assert now.items() >= {k: v for k, v in before.items() if k != "stages"}.items()
 
 
+@pytest.mark.parametrize("marks", ["", "-999,unknown"])
+def test_marks_of_missing_values_of_earlier_runs_keep_their_sense(tmp_path: Path, marks: str) -> None:
+    shutil.copytree(SAVED / "any_order", tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
+    del config["data"]["na_values"]
+    config["data"]["missing"] = marks
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    data = RunStore(tmp_path / "run").config.data
+    assert (data.missing, data.na_values) == ("ignored", marks)
+
+
 def test_a_phase_repeats_its_options_and_leaves_the_budget_open() -> None:
     asked = TrainOptions(clip=3.0, patience=7, finish="iwae", encoder_steps=2)
     phase = Phase(asked, steps=500, batch_size=64, lr=2e-3, ema_half_life=9.0, valid_every=20, threads=2, compile=True)

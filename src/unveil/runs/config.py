@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from ..settings.judging import Judging
 from ..settings.options import DataOptions
@@ -77,7 +77,7 @@ class RunConfig:
         return cls(
             where=found["source"]["where"],
             in_memory=found["source"]["kind"] == "memory",
-            data=DataOptions(**found["data"]),
+            data=_data_options(found["data"]),
             seed=found["seed"],
             model=found["model"],
             objective=found["objective"],
@@ -88,3 +88,10 @@ class RunConfig:
             notes=tuple(plan.get("notes", ())),
             versions=found.get("versions", {}),
         )
+
+
+def _data_options(found: Mapping[str, Any]) -> DataOptions:
+    """The options of data; of a run from before data.na_values, what stood under data.missing are its marks."""
+    if (marks := found.get("missing", "ignored")) in get_args(get_type_hints(DataOptions)["missing"]):
+        return DataOptions(**found)
+    return DataOptions(**{**found, "missing": "ignored", "na_values": marks})

@@ -39,6 +39,7 @@ def _optional(types: dict[str, Any]) -> list[tuple[str, Any, Any]]:
 
 def _known_data() -> dict[str, Any]:
     types = get_type_hints(DataOptions)
+    types["missing"] = str  # marks of missing values, in runs from before data.na_values
     return types | {"seed": Seed, "levels": Annotated[int, Meta(ge=0, le=65_536)]}
 
 
