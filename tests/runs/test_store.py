@@ -76,7 +76,7 @@ def test_marks_of_missing_values_of_earlier_runs_keep_their_sense(tmp_path: Path
     del config["data"]["na_values"]
     config["data"]["missing"] = marks
     (tmp_path / "run" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    data = RunStore(tmp_path / "run").config.data
+    data = RunStore.load(tmp_path / "run").config.data
     assert (data.missing, data.na_values) == ("ignored", marks)
 
 
