@@ -12,7 +12,7 @@ import torch
 
 from quick import QUICK
 from unveil.fitting.prepare import prepare
-from unveil.planning import candidates
+from unveil.planning import candidates, plan
 from unveil.settings.choices import Choices, choose
 
 RNG = np.random.default_rng(0)
@@ -77,3 +77,11 @@ def test_a_wide_table_is_spared_the_passes_over_its_columns(tmp_path: Path) -> N
     options = QUICK | {"train.batch_size": 4}
     said = " ".join(prepare(wide, out=tmp_path / "run", steps=1, options=options).lines)
     assert "Tried shortly" in said and "any_order" not in said
+
+
+def test_a_model_that_asks_its_network_often_is_validated_on_fewer_rows(tmp_path: Path) -> None:
+    long = pd.DataFrame(RNG.integers(0, 9, (4000, 30)))
+    found = prepare(long, out=tmp_path / "run", steps=1, options=QUICK, model="any_order").config.phases[0]
+    assert found.valid_examples == plan.ASKED // (4 * 30)
+    vae = prepare(long, out=tmp_path / "other", steps=1, options=QUICK, model="vae").config.phases[0]
+    assert vae.valid_examples is None
