@@ -226,7 +226,7 @@ def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> tuple[
     if len(fits) > 1:
         said = (
             f"Column {name!r} holds dates that can be read as {fits[0]} or {fits[1]}; they are taken as {fits[0]}. "
-            f"data.kinds={name}=date:{fits[1]} takes the other."
+            f"{taking(name, f'date:{fits[1]}')} takes the other."
         )
     said = " ".join(filter(None, [said, _said_two_digits(name, fits[0])]))
     return read_dates(texts, fits[0], last_year(fits[0])), fits[0], said
