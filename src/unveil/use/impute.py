@@ -171,7 +171,7 @@ def complete(
         raise RequestError(f"The table has a column {DRAW!r} already, which is to number the imputations; rename it.")
     full = np.ones(1, bool) if raw.observed is None else raw.held.reshape(len(raw.x), -1).all(1)
     gaps = np.flatnonzero(~full)
-    values, ess = _impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
+    values, ess = impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
     scale = split.levels - 1 if split.levels else 1
     forms = _forms(run, raw)
     notes = (
@@ -201,15 +201,15 @@ def _require_weights(model: Model) -> None:
 
 
 @torch.no_grad()
-def _impute_rows(
+def impute_rows(
     model: Model,
     split: Split,
     rows: np.ndarray,
-    num_samples: int,
-    num_draws: int,
-    mean: bool,
-    seed: int,
-    progress: Callable[[int, int], None] | None,
+    num_samples: int = 1,
+    num_draws: int = 1,
+    mean: bool = False,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """[M, n, *shape] and the effective samples [n] of the rows with gaps, in blocks that are all of one size."""
     model.eval()

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from ..data import Split
 from ..errors import Fact
-from ..model import device_of, evaluating
-from ..ops import keyed
 from ..runs.store import RunStore
+from .impute import impute_rows
 from .reference import FEW, Array, scored, share_below
 
 SCORED = 5_000  # validation examples that are scored for all masks together
-AT_ONCE = 4096  # of them whose gaps are drawn
 LEAST = 100  # of them for one mask, where there are more masks than that allows
 
 Mask = NDArray[np.bool_]
@@ -42,12 +40,13 @@ def ranks_of_gaps(run: RunStore, split: Split, valid: Split, log_px: Array, seed
 
     Arguments: split, new x; valid, validation examples; log_px [N] nats, of the rows; seed, of the draws.
     """
-    valid = _without_gaps(run, valid, seed)
-    seen, known = _observed(split), _observed(valid)
+    seen = _observed(split)
     gaps = np.flatnonzero(~seen.all(1) & seen.any(1))
     percentile = np.full(len(seen), np.nan)
     if not len(gaps):
         return Ranks(percentile, ())
+    valid = _without_gaps(run, valid, seed)
+    known = _observed(valid)
     masks, group, counts = np.unique(seen[gaps], axis=0, return_inverse=True, return_counts=True)
     taken = _taken(masks, counts)
     nearest = _nearest(masks, taken)
@@ -66,19 +65,15 @@ def ranks_of_gaps(run: RunStore, split: Split, valid: Split, log_px: Array, seed
     return Ranks(percentile, _said(len(gaps), len(seen), len(masks), moved, int(np.isnan(percentile[gaps]).sum())))
 
 
-@torch.no_grad()
 def _without_gaps(run: RunStore, valid: Split, seed: int) -> Split:
     """Validation examples with their gaps drawn, where the model gives any columns given any others."""
     if valid.observed is None or "conditionals" not in run.model.gives:
         return valid
-    parts = []
-    with evaluating(run.model):
-        for first in range(0, len(valid), AT_ONCE):
-            rows = torch.arange(first, min(first + AT_ONCE, len(valid)))
-            with keyed("gaps of validation", seed, first):
-                batch = valid.batch(rows).to(device_of(run.model))
-                parts.append(run.model.draw_missing(batch, 1)[0].to(valid.x.device))
-    return replace(valid, x=torch.cat(parts).view_as(valid.x), observed=None)
+    rows = np.flatnonzero(~_observed(valid).all(1))
+    drawn, _ = impute_rows(run.model, valid, rows, seed=seed)
+    x = valid.x.clone()
+    x[rows] = torch.from_numpy(drawn[0]).to(x)
+    return replace(valid, x=x, observed=None)
 
 
 def _observed(split: Split) -> Mask:
