@@ -59,11 +59,13 @@ def frame_of(columns: Mapping[str, Array], forms: Sequence[Any] | None, drawn: b
     made = [_typed(frame.get_column(name), form, drawn) for name, form in zip(columns, forms or (), strict=False)]
     native = frame.with_columns(*made).to_native()
     counted = [form.is_counted for form in forms or ()]
-    return named_as_came(native, list(columns), counted) if library == "pandas" and any(counted) else native
+    return named_as_came(native, list(columns), counted, library)
 
 
-def named_as_came(native: Any, names: Sequence[str], counted: Sequence[bool]) -> Any:
-    """A frame of pandas with the names of its columns, those that were whole numbers as such."""
+def named_as_came(native: Any, names: Sequence[str], counted: Sequence[bool], library: str) -> Any:
+    """A frame of a library with the names of its columns, in pandas those that were whole numbers as such."""
+    if library != "pandas" or not any(counted):
+        return native
     native.columns = [int(name) if is_counted else name for name, is_counted in zip(names, counted, strict=True)]
     return native
 

@@ -89,16 +89,18 @@ def _said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: 
     said = [f"Levels came that training had none of ({told}): they are taken as missing."]
     for name, new in strange.items():
         d = table.names.index(name)
-        known = {level.strip().casefold(): level for level in table.columns[d].levels}
-        meant = next(
-            ((level, known[level.strip().casefold()]) for level in new if level.strip().casefold() in known), None
-        )
-        hint = f" Did you mean {meant[1]!r} for {meant[0]!r}?" if meant else ""
+        known = {_plain(level): level for level in table.columns[d].levels}
+        meant = [(known[_plain(level)], level) for level in new if _plain(level) in known]
+        hint = " Did you mean {!r} for {!r}?".format(*meant[0]) if meant else ""
         if not observed[:, d].any():
             said.append(f"No value of {name!r} is known to the run, so the column tells nothing.{hint}")
         elif hint:
             said.append(hint.strip())
     return tuple(said)
+
+
+def _plain(text: str) -> str:
+    return text.strip().casefold()
 
 
 def _values(column: Column, series: AnySeries, how: Reading) -> Any:

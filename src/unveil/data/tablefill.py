@@ -125,7 +125,7 @@ def new_frame(table: Table, codes: Array, library: str, drawn: bool = True) -> A
     made = [_typed(frame.get_column(c.name), c, drawn) for c in table.columns]
     native = frame.with_columns(*made).to_native()
     counted = [column.is_counted for column in table.columns]
-    return named_as_came(native, table.names, counted) if library == "pandas" and any(counted) else native
+    return named_as_came(native, table.names, counted, library)
 
 
 def _new_values(column: Column, codes: Array, drawn: bool) -> Any:

@@ -49,7 +49,7 @@ class Ladder(nn.Module):
 
     def value(self, number: Tensor) -> Tensor:
         """The level or atom of each number [..., C]."""
-        return self.values.expand(*number.shape, self.width).gather(-1, number.unsqueeze(-1)).squeeze(-1)
+        return picked(self.values, number)
 
     def log_p(self, logits: Tensor) -> Tensor:
         """log p [..., C, W] of logits [..., C, W]."""
@@ -122,6 +122,10 @@ class ColumnLayout(nn.Module):
         return [*self.levels, *self.atoms]
 
     @property
+    def num_logits_of_levels(self) -> int:
+        return sum(ladder.num_outputs for ladder in self.levels)
+
+    @property
     def num_logits(self) -> int:
         return sum(ladder.num_outputs for ladder in self.ladders)
 
@@ -132,11 +136,9 @@ class ColumnLayout(nn.Module):
     def outputs_of(self, per_number: int) -> list[Tensor]:
         """The places [n] of the numbers of each column in an output: of its ladder, of its density, of its order."""
         found: list[list[Tensor]] = [[] for _ in range(self.num_columns)]
-        first = 0
-        for ladder in self.ladders:
-            for d, own in zip(ladder.places.tolist(), ladder.there.sum(-1).tolist(), strict=True):
-                found[d].append(torch.arange(first, first + own))
-                first += ladder.width
+        for d, span in spans(self.ladders).items():
+            found[d].append(torch.arange(span.start, span.stop))
+        first = self.num_logits
         for row, d in enumerate(self.numeric.tolist()):
             found[d].append(first + row + len(self.numeric) * torch.arange(per_number))
         first += per_number * len(self.numeric)
@@ -156,6 +158,23 @@ class ColumnLayout(nn.Module):
         """What there is of the columns of numbers [..., D₁], from that of the ladders of atoms; `other` without any."""
         rest = atoms[0].new_full((*atoms[0].shape[:-1], len(self.numeric) - sum(t.shape[-1] for t in atoms)), other)
         return torch.cat([*atoms, rest], -1)[..., self.atoms_in_order]
+
+
+def spans(ladders: Sequence[Ladder]) -> dict[int, range]:
+    """Where the levels or atoms of each column stand among the logits of ladders, one ladder after the other."""
+    found: dict[int, range] = {}
+    first = 0
+    for ladder in ladders:
+        for d, own in zip(ladder.places.tolist(), ladder.there.sum(-1).tolist(), strict=True):
+            found[d] = range(first, first + own)
+            first += ladder.width
+    return found
+
+
+def picked(table: Tensor, number: Tensor) -> Tensor:
+    """What stands in a table [..., C, W] at number [..., C]."""
+    shape = torch.broadcast_shapes(table.shape[:-1], number.shape)
+    return table.expand(*shape, table.shape[-1]).gather(-1, number.expand(shape).unsqueeze(-1)).squeeze(-1)
 
 
 def _ladders(values: dict[int, tuple[float, ...]], of_levels: bool) -> nn.ModuleList:

@@ -11,7 +11,7 @@ from torch.distributions import Categorical
 from torch.nn import functional as F
 
 from ..domain.columns import OWN
-from .columnlayout import ColumnLayout
+from .columnlayout import ColumnLayout, picked
 from .event import Selecting, Shape
 from .numbers import Numbers
 from .selection import Selection
@@ -49,7 +49,7 @@ class TableColumns(Selecting):
     def log_prob(self, value: Tensor) -> Tensor:
         """log p(x_d) [..., D] of x [..., D]."""
         levels = [
-            _picked(log_p, ladder.index(value)[0])
+            picked(log_p, ladder.index(value)[0])
             for ladder, log_p in zip(self.layout.levels, self._log_seen_levels, strict=True)
         ]
         found = self.layout.joined(levels, self._log_numbers(value[..., self.layout.numeric], value))
@@ -67,7 +67,7 @@ class TableColumns(Selecting):
             return rest
         pairs = zip(layout.atoms, self._log_seen_atoms, strict=True)
         found = [(*ladder.index(value), log_p) for ladder, log_p in pairs]
-        log_atom = layout.of_numbers([_picked(log_p, number) for number, _, log_p in found], 0.0) + numbers.log_atoms
+        log_atom = layout.of_numbers([picked(log_p, number) for number, _, log_p in found], 0.0) + numbers.log_atoms
         at_atom = layout.of_numbers([hit.float() for _, hit, _ in found], 0.0) > 0
         beside = numbers.log_rest + rest
         both = torch.where(layout.is_cells, torch.logaddexp(log_atom, beside), log_atom)
@@ -174,9 +174,3 @@ class TableColumns(Selecting):
 def _times(log_p: Sequence[Tensor], log_odds: Sequence[Tensor], sign: int = 1) -> list[Tensor]:
     """log p + log σ(±log-odds) of each ladder, [..., C, W]."""
     return [own + F.logsigmoid(sign * odds) for own, odds in zip(log_p, log_odds, strict=True)]
-
-
-def _picked(log_p: Tensor, number: Tensor) -> Tensor:
-    """log_p [..., C, W] at number [..., C]."""
-    shape = torch.broadcast_shapes(log_p.shape[:-1], number.shape)
-    return log_p.expand(*shape, log_p.shape[-1]).gather(-1, number.expand(shape).unsqueeze(-1)).squeeze(-1)

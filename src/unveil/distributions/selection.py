@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .columnlayout import ColumnLayout
+from .columnlayout import ColumnLayout, picked
 from .stretch import Line
 
 NEVER = -40.0  # log-odds of a column without a selection: log(1 − s) is 0 in float32
@@ -37,10 +37,7 @@ class Selection:
 
     def log_odds(self, x: Tensor, layout: ColumnLayout, line: Line) -> Tensor:
         """log s_d(x_d)/(1 − s_d(x_d)) of x [..., D], of a recorded number at its own place."""
-        levels = []
-        for ladder, own in zip(layout.levels, self.levels, strict=True):
-            number, _ = ladder.index(x)
-            levels.append(own.expand(*number.shape, ladder.width).gather(-1, number.unsqueeze(-1)).squeeze(-1))
+        levels = [picked(own, ladder.index(x)[0]) for ladder, own in zip(layout.levels, self.levels, strict=True)]
         return layout.joined(levels, self.logistic.log_odds(line(x[..., layout.numeric])))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..distributions.columnlayout import ColumnLayout, Ladder
+from ..distributions.columnlayout import ColumnLayout, spans
 from ..distributions.selection import NEVER, LogisticSelection, Selection
 from ..distributions.stretch import Line
 from ..domain import ColumnDomain
@@ -34,7 +34,7 @@ class SelfMasking(nn.Module):
         own = [d for d, column in enumerate(columns) if column.may_be_missing]
         numeric = layout.numeric.tolist()
         sizes = {d: min(columns[d].num_levels, OWN) for d in own if columns[d].has_levels}
-        firsts, self._total = _firsts(layout.levels)
+        places, self._total = spans(layout.levels), layout.num_logits_of_levels
         self.numbers = [d for d in own if not columns[d].has_levels]
         self.spans: dict[int, slice] = {}
         for d, size in sizes.items():
@@ -42,7 +42,7 @@ class SelfMasking(nn.Module):
             self.spans[d] = slice(first, first + size)
         self.logits = nn.Parameter(torch.zeros(sum(sizes.values())))  # over PACE, as a and b
         self.a, self.b = (nn.Parameter(torch.zeros(len(self.numbers))) for _ in range(2))
-        at = [firsts[d] + level for d, size in sizes.items() for level in range(size)]
+        at = [place for d in sizes for place in places[d]]
         is_own = [column.may_be_missing for column in columns]
         self.register_buffer("selects", torch.tensor(is_own), persistent=False)
         self.register_buffer("at", torch.tensor(at, dtype=torch.int64), persistent=False)
@@ -92,14 +92,3 @@ def _selection(
         t = line.at(rows)(ladder.values.nan_to_num().T).T  # [C, W]
         atoms.append(a[rows].unsqueeze(-1) + b[rows].unsqueeze(-1) * t)
     return Selection(selects, levels, atoms, LogisticSelection(a, b))
-
-
-def _firsts(ladders: Sequence[Ladder]) -> tuple[dict[int, int], int]:
-    """Where the levels of each column begin in the ladders of levels, one after the other; and their number."""
-    found: dict[int, int] = {}
-    first = 0
-    for ladder in ladders:
-        for d in ladder.places.tolist():
-            found[d] = first
-            first += ladder.width
-    return found, first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..distributions.columnlayout import ColumnLayout
+from ..distributions.columnlayout import ColumnLayout, spans
 from ..distributions.stretch import Stretch
 
 FAR = 12.0  # in units of T; a value farther out than any that was learned from is shown as one that far
@@ -28,8 +28,9 @@ class ColumnView(nn.Module):
         super().__init__()
         self._shared = (layout, stretch)
         self.num_features = len(layout.numeric) + layout.num_logits + layout.num_columns
-        self.blocks = _blocks(layout)
-        self.num_told = len(layout.numeric) + sum(ladder.num_outputs for ladder in layout.levels)
+        N = len(layout.numeric)
+        self.blocks = [range(N + own.start, N + own.stop) for own in spans(layout.levels).values()]
+        self.num_told = N + layout.num_logits_of_levels
         flags = [ladder.places.repeat_interleave(ladder.width) for ladder in layout.ladders]
         owners = torch.cat([layout.numeric, *flags, torch.arange(layout.num_columns)])
         self.register_buffer("column_of", owners, persistent=False)
@@ -50,13 +51,3 @@ class ColumnView(nn.Module):
     def of_columns(self, columns: Tensor) -> Tensor:
         """What holds of columns [..., D], of each of their features [..., F]."""
         return columns[..., self.column_of]
-
-
-def _blocks(layout: ColumnLayout) -> list[range]:
-    """The features of each column of levels."""
-    found, first = [], len(layout.numeric)
-    for ladder in layout.levels:
-        for own in ladder.there.sum(-1).tolist():
-            found.append(range(first, first + own))
-            first += ladder.width
-    return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
+from ..data.gaps import MISSING
 from ..settings.judging import Judging
 from ..settings.options import DataOptions
 from ..settings.phase import Phase
@@ -92,6 +93,6 @@ class RunConfig:
 
 def _data_options(found: Mapping[str, Any]) -> DataOptions:
     """The options of data; of a run from before data.na_values, what stood under data.missing are its marks."""
-    if (marks := found.get("missing", "ignored")) in get_args(get_type_hints(DataOptions)["missing"]):
+    if (marks := found.get("missing", "ignored")) in MISSING:
         return DataOptions(**found)
     return DataOptions(**{**found, "missing": "ignored", "na_values": marks})

@@ -61,9 +61,10 @@ def own_options(network: str, dropout: float, activation: str) -> tuple[dict[str
     """Options that only one kind of network has: those of encoder and decoder, then those of the encoder alone."""
     if not 0 <= dropout < 1:
         raise RequestError(f"model.dropout is {dropout}; it takes a share from 0 to below 1.")
-    if dropout and network not in ("mlp", "linear"):
+    has_dropout = network_parts(network)[0] == "mlp"
+    if dropout and not has_dropout:
         raise RequestError(f"model.dropout={dropout} came for model.network={network!r}; only 'mlp' has it.")
     if activation != "auto" and network != "plain":
         raise RequestError(f"model.activation={activation} came for model.network={network!r}; only 'plain' has it.")
     both = {"activation": "tanh" if activation == "auto" else activation} if network == "plain" else {}
-    return both, {"dropout": dropout} if network in ("mlp", "linear") else {}
+    return both, {"dropout": dropout} if has_dropout else {}
