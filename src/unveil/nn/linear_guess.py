@@ -50,22 +50,17 @@ class LinearGuess(nn.Module):
 
         Arguments: u [..., F]; shown [..., F], whether it is.
         """
-        weighted = self.W / self.psi.unsqueeze(-1)
-        right = torch.where(shown, self._standard(u), 0.0) @ weighted  # [..., q]
-        rows = shown.flatten(0, -2)
-        if len(rows) and bool((rows == rows[0]).all()):  # as where x is judged or drawn column by column
-            z = torch.cholesky_solve(right.flatten(0, -2).T, self._root(rows[0], weighted)).T.view_as(right)
+        used = (self.W != 0).any(-1).float().topk(min(self.size, FEATURES)).indices  # [n], with a few that tell nothing
+        W, told = self.W[used], shown[..., used]
+        weighted = W / self.psi[used].unsqueeze(-1)
+        right = torch.where(told, self._standard(u[..., used], used), 0.0) @ weighted  # [..., q]
+        rows = told.flatten(0, -2)
+        if not self.training and len(rows) and bool((rows == rows[0]).all()):  # as where x is judged column by column
+            z = torch.cholesky_solve(right.flatten(0, -2).T, _root(rows[0], weighted, W)).T.view_as(right)
         else:
-            z = torch.cholesky_solve(right.unsqueeze(-1), self._root(shown, weighted)).squeeze(-1)
+            z = torch.cholesky_solve(right.unsqueeze(-1), _root(told, weighted, W)).squeeze(-1)
         guess = self.mean + self.scale * (z @ self.W.T).clamp(-FAR, FAR)
         return torch.where(shown, u, guess), z.clamp(-FAR, FAR)
-
-    def _root(self, shown: Tensor, weighted: Tensor) -> Tensor:
-        """The lower root of M, [..., q, q]."""
-        outer = (weighted.unsqueeze(-1) * self.W.unsqueeze(-2)).flatten(1)  # [F, q·q]
-        M = (shown.to(outer.dtype) @ outer).unflatten(-1, (self.rank, self.rank))
-        root: Tensor = torch.linalg.cholesky(M + torch.eye(self.rank, device=M.device))
-        return root
 
     @torch.no_grad()
     def fit(self, u: Tensor, seen: Tensor) -> None:
@@ -76,7 +71,7 @@ class LinearGuess(nn.Module):
         scale = ((u - mean) ** 2 * o).sum(0).div(count).sqrt()
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(scale > LEAST_SPREAD, scale, 1.0))
-        u = self._standard(u) * o
+        u = self._standard(u, torch.arange(self.size, device=u.device)) * o
         used = self._used(u, o, scale > LEAST_SPREAD)
         self.W.zero_()
         self.psi.fill_(1.0)
@@ -85,8 +80,8 @@ class LinearGuess(nn.Module):
             self.W[used, : found.W.shape[1]] = found.W.float()
             self.psi[used] = found.psi.float()
 
-    def _standard(self, u: Tensor) -> Tensor:
-        return ((u - self.mean) / self.scale).clamp(-FAR, FAR)
+    def _standard(self, u: Tensor, places: Tensor) -> Tensor:
+        return ((u - self.mean[places]) / self.scale[places]).clamp(-FAR, FAR)
 
     def _used(self, u: Tensor, o: Tensor, varies: Tensor) -> Tensor:
         """The places [n] of features that tell something of their own: of many those most correlated with others."""
@@ -98,6 +93,15 @@ class LinearGuess(nn.Module):
             told = torch.where(used, (correlation**2)[used].sum(0), -1.0)
             used = torch.zeros_like(used).index_fill_(0, told.topk(FEATURES).indices, True)
         return used.nonzero().flatten()
+
+
+def _root(shown: Tensor, weighted: Tensor, W: Tensor) -> Tensor:
+    """The lower root of M, [..., q, q], from what is shown [..., n], ψ⁻¹W and W [n, q]."""
+    q = W.shape[-1]
+    outer = (weighted.unsqueeze(-1) * W.unsqueeze(-2)).flatten(1)  # [n, q·q]
+    M = (shown.to(outer.dtype) @ outer).unflatten(-1, (q, q))
+    root: Tensor = torch.linalg.cholesky(M + torch.eye(q, device=M.device))
+    return root
 
 
 def covariance(u: Tensor, o: Tensor) -> Tensor:
