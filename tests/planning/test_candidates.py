@@ -85,3 +85,11 @@ def test_a_model_that_asks_its_network_often_is_validated_on_fewer_rows(tmp_path
     assert found.valid_examples == plan.ASKED // (4 * 30)
     vae = prepare(long, out=tmp_path / "other", steps=1, options=QUICK, model="vae").config.phases[0]
     assert vae.valid_examples is None
+
+
+def test_the_model_that_is_taken_starts_as_if_it_alone_had_been_asked_for(tmp_path: Path) -> None:
+    tried = fitting(tmp_path / "tried")
+    asked = fitting(tmp_path / "asked", model=tried.config.model_name)
+    both = (tried.model.state_dict(), asked.model.state_dict())
+    assert both[0].keys() == both[1].keys()
+    assert all(torch.equal(both[0][name], both[1][name]) for name in both[0])

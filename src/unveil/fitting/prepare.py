@@ -162,11 +162,14 @@ def _build(
         tried = _from_choices(with_patches(choices), data, seed, device)
         depth, why = verdict(passes_within(choices.train.minutes, tried, data, goal, seed, choices.train))
         choices, told = with_patches(choices, depth) if depth else choices, (why,)
+    begun: Model | None = None
     if is_open(choices, data):
-        choices, found = best_family(choices, data, lambda each: _from_choices(each, data, seed, device), seed)
+        choices, begun, found = best_family(choices, data, lambda each: _from_choices(each, data, seed, device), seed)
         told = (*told, *found)
-    choices, asked = with_latents(choices, data)
-    return _from_choices(choices, data, seed, device), (*told, *asked)
+    sized, asked = with_latents(choices, data)
+    if begun is None or sized != choices:
+        begun = _from_choices(sized, data, seed, device)
+    return begun, (*told, *asked)
 
 
 def _from_choices(choices: Choices, data: Data, seed: int, device: str) -> Model:

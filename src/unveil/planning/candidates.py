@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -31,22 +32,27 @@ def is_open(choices: Choices, data: Data) -> bool:
 
 def best_family(
     choices: Choices, data: Data, build: Callable[[Choices], Model], seed: int
-) -> tuple[Choices, tuple[str, ...]]:
-    """The choices with the family that came farthest in a short try, and the sentence that says what each reached.
+) -> tuple[Choices, Model, tuple[str, ...]]:
+    """The family that came farthest in a short try: its choices, its model, and what each reached in a sentence.
 
     Each candidate is trained from its own start for 60 updates, or 4 seconds where these take longer, and judged by its
     bound on up to 200 validation examples. Another than the first is taken where it gains more than the standard error
-    of its gain: a single strange row decides nothing. The tries are thrown away.
+    of its gain: a single strange row decides nothing. The tries are thrown
+    away: the model is at its start again.
     """
     valid = data.valid.spread(EXAMPLES)
     tried = CANDIDATES[data.domain.num_dims > WIDE :]
     reached: dict[str, Tensor] = {}
+    models: dict[str, Model] = {}
     for name in tried:
-        model = build(named(choices, name))
-        _train(model, data, seed)
-        reached[name] = bound_of_each(model, valid, Elbo()).double()
+        models[name] = build(named(choices, name))
+        start = copy.deepcopy(models[name].state_dict())
+        _train(models[name], data, seed)
+        reached[name] = bound_of_each(models[name], valid, Elbo()).double()
+        models[name].load_state_dict(start)
     best = max(tried, key=lambda name: _sure_gain(reached[name] - reached[tried[0]]))
-    return named(choices, best), (_said({name: float(bound.mean()) for name, bound in reached.items()}, best),)
+    said = _said({name: float(bound.mean()) for name, bound in reached.items()}, best)
+    return named(choices, best), models[best], (said,)
 
 
 def _sure_gain(gain: Tensor) -> float:
