@@ -20,7 +20,7 @@ from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
 from .columnvalues import cells_of, levels_of, moments_of, number_values, without_marks
 from .dates import formats_of
 from .filling import type_name
-from .fills import noted
+from .fills import fills, noted
 from .raw import MISSING, Array, Raw, is_missing
 from .stray import sentence, stray_values
 from .tablecolumns import (
@@ -31,6 +31,7 @@ from .tablecolumns import (
     is_number,
     is_whole,
     joined,
+    listed,
     listing,
     narwhals,
     taking,
@@ -132,7 +133,8 @@ def _said_shared(columns: Sequence[Column]) -> tuple[str, ...]:
 
 def _said_far(state: _Found, text: AsText | None) -> tuple[str, ...]:
     """What lies far from all other numbers of its column, and marks of a missing value that may be such."""
-    if not state.numbers:
+    alone = (fills(values[known].astype(np.float64), None) for values, known in state.numbers.values())
+    if not state.far and not any(alone):
         return ()
     x = np.stack([values for values, _ in state.numbers.values()], 1).astype(np.float64)
     known = np.stack([seen for _, seen in state.numbers.values()], 1)
@@ -208,7 +210,7 @@ def _of_texts(
     name: str, series: AnySeries, asked: str, shown: Sequence[str], state: _Found, dtype: str
 ) -> Column | str:
     """A column of texts or of objects: numbers, dates, yes and no, or levels."""
-    cells, how = series.to_list(), state.how
+    cells, how = listed(series), state.how
     types = {type(cell) for cell in cells if not is_missing(cell)}
     if dtype == "object" and len(types) == 1 and types <= {bool, np.bool_, date}:
         dtype = "object[date]" if types == {date} else "object[bool]"

@@ -6,7 +6,7 @@ between thousands in all of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class Marks:
         return next(iter(self.proven)) if len(self.proven) == 1 else "auto"
 
 
-def marks_of(columns: Sequence[Any], missing: Collection[str] = ()) -> Marks:
+def marks_of(columns: Iterable[Sequence[Any]], missing: Collection[str] = ()) -> Marks:
     """What columns of texts say together.
 
     Arguments: columns, of cells, where only texts count; missing, texts for a missing value beside the usual ones.

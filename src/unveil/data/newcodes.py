@@ -14,7 +14,7 @@ from .columns import LEVELLED, Column, Table, texts_of
 from .columnvalues import cells_of, moments_of, number_values, without_marks
 from .dates import read_dates
 from .raw import Array
-from .tablecolumns import NAMED, is_empty, narwhals
+from .tablecolumns import NAMED, is_empty, listed, narwhals
 from .textcolumns import Numeric, Reading, read_or_why, refuse_columns
 from .writtennumbers import NotNumbers
 
@@ -113,7 +113,7 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
     if column.kind in LEVELLED:
         is_level = isinstance(series.dtype, nw.Categorical | nw.Enum) or series.dtype == nw.Boolean
         gone = GONE - {level.casefold() for level in column.levels}
-        return texts_of(cells_of(series) if is_level else without_marks(series.to_list(), how), gone)
+        return texts_of(cells_of(series) if is_level else without_marks(listed(series), how), gone)
     if column.kind == "date":
         if series.dtype in (nw.Date, nw.Datetime):
             return moments_of(series)
@@ -125,7 +125,7 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
 
 
 def _dates(column: Column, series: AnySeries) -> Array:
-    texts = texts_of(series.to_list(), GONE)
+    texts = texts_of(listed(series), GONE)
     found = (
         read_dates(texts, column.written, column.last_year)
         if column.written

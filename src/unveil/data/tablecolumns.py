@@ -28,6 +28,7 @@ NEAR = 0.8  # how like two names are, from 0 to 1, of which one may be the other
 ROWS = 5000  # rows that columns are judged by
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
+PIECE = 2**16  # cells of text that become Python's own at once
 OFTEN = 0.2  # share of rows with one value from which on a column breaks a density
 
 
@@ -70,6 +71,17 @@ def without_inf(x: Array) -> str:
 def taking(name: str, kind: str) -> str:
     """The option that takes a column as of a kind, as it is typed in a shell."""
     return shlex.quote(f"data.kinds={joined([f'{name}={kind}'])}")
+
+
+def listed(series: AnySeries) -> list[Any]:
+    """The cells of a column; of text each different one is held in memory once."""
+    if series.dtype != narwhals().String:
+        return list(series.to_list())
+    held: dict[Any, Any] = {None: None}
+    found: list[Any] = []
+    for first in range(0, len(series), PIECE):
+        found += [held.setdefault(cell, cell) for cell in series[first : first + PIECE].to_list()]
+    return found
 
 
 def numbers(series: AnySeries) -> Array:

@@ -14,7 +14,7 @@ from ..errors import RequestError
 from .decimalmarks import marks_of
 from .headers import DATE
 from .raw import MISSING
-from .tablecolumns import NAMED, TOLD, are, dropping, is_empty, it_or_them, joined, listing, narwhals
+from .tablecolumns import NAMED, TOLD, are, dropping, is_empty, it_or_them, joined, listed, listing, narwhals
 from .unfit import unfit
 from .writtennumbers import PLAIN, NotNumbers, Style, read_numbers
 
@@ -78,8 +78,8 @@ def decided(columns: Mapping[str, AnySeries], how: Reading) -> Reading:
     """How columns are read once all those of text were asked for the mark before fractions."""
     if how.decimal != "auto" or not how.guesses:
         return how
-    texts = [series.to_list() for series in columns.values() if series.dtype == narwhals().String]
-    found = marks_of(texts, how.missing)
+    texts = (series for series in columns.values() if series.dtype == narwhals().String)
+    found = marks_of((series.unique(maintain_order=True).to_list() for series in texts), how.missing)
     return replace(how, decimal=found.decimal, guesses=len(found.proven) < 2)
 
 
@@ -124,7 +124,7 @@ def read_or_why(series: AnySeries, how: Reading) -> Numeric:
         raise NotNumbers(DATES)
     if (known := _of_other_numbers(series)) is not None:
         return Numeric(known, PLAIN, Counter(), False)
-    cells = series.to_list()
+    cells = listed(series)
     if isinstance(series.dtype, nw.Categorical | nw.Enum):
         raise NotNumbers(_categories(cells))
     texts = [cell for cell in cells if isinstance(cell, str) and cell.strip().casefold() not in MISSING]
