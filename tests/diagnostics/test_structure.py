@@ -152,7 +152,7 @@ def test_the_tree_is_found_in_codes_that_follow_it_and_not_in_noise():
 def test_skin_tones_of_one_base_are_no_pair():
     """Pictures of one base are equal; were they pairs, the subgroup would look near."""
     base = np.repeat(np.arange(30), 4)
-    codes = RNG.normal(size=(30, 3))[base]
+    codes = np.random.default_rng(0).normal(size=(30, 3))[base]
     group, subgroup = base % 3, base % 15
     assert abs(tree_agreement(codes, group, subgroup, base).auc - 0.5) < 0.15
     assert tree_agreement(codes, group, subgroup, np.arange(120)).auc > 0.65

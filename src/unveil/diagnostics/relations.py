@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from ..files import Plain
 from .probes import Probe, knn_hits, linear_hits, probe_of, standardised
@@ -95,14 +96,8 @@ def _agreement(distance: Array, far: Array, base: Array, rows: Array) -> tuple[f
     if len(set(t[t != 1])) < 2:
         return None
     ends = t != 1
-    rho = np.corrcoef(_ranks(d), _ranks(t))[0, 1] if np.ptp(d) > 0 else 0.0
+    rho = np.corrcoef(rankdata(d), rankdata(t))[0, 1] if np.ptp(d) > 0 else 0.0
     return float(roc_auc_score(t[ends] == 2, d[ends])), float(rho), int(kept.sum())
-
-
-def _ranks(values: Array) -> Array:
-    """Ranks, ties at their mean."""
-    _, which, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[which]
 
 
 def held_by(known: Mapping[str, Array] | None, *names: str) -> bool:

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 
 from ...data.columns import LEVELLED
 from ...data.split import spread_rows
@@ -15,12 +16,13 @@ from ..rounding import shortened
 from ..subject import HELD_OUT, Subject
 from . import section
 
-PAIRED, CLOUD = 3, 500  # columns that are paired; points of each kind, at most
+PAIRS, CLOUD = 3, 500  # pairs that are shown; points of each kind, at most
+FEW = 4  # different numbers in a column, up to which a cloud of points shows little
 BINS = 30
 LEVELS, LONGEST = 8, 12  # of a category that are shown, and characters of the name of one
 OF_PAIRS = (
     "Dark points are test examples, coloured points are samples, at most {:,} of each. Even if every column fits, "
-    "pairs of columns may not."
+    "pairs of columns may not. These go together most closely, by the correlation of their ranks."
 )
 
 
@@ -36,7 +38,7 @@ def columns(subject: Subject) -> Group | None:
     each = [Plot(name, "", f"column_{i}", histogram(data[:, i], drawn[:, i], axes[i])) for i, name in enumerate(names)]
     pairs = [
         Plot("", "", f"pair_{i}_{j}", pair(data[:, [i, j]], drawn[:, [i, j]], (names[i], names[j])), narrow=True)
-        for i, j in combinations(_paired(subject, len(names)), 2)
+        for i, j in _pairs(subject, data)
     ]
     total = subject.domain.num_dims
     words = (
@@ -57,11 +59,22 @@ def _observed(subject: Subject, drawn: Array) -> Array:
     return with_gaps(subject.model, torch.from_numpy(drawn), None).numpy()
 
 
-def _paired(subject: Subject, shown: int) -> list[int]:
-    """The first columns of those shown that a scatter can be of."""
+def _pairs(subject: Subject, x: Array) -> list[tuple[int, int]]:
+    """Of the columns of x [N, D] that a scatter can be of, the pairs that go together most closely."""
     table = subject.table
-    numbers = [i for i in range(shown) if table is None or table.columns[i].kind not in LEVELLED]
-    return numbers[:PAIRED]
+    numbers = [i for i in range(x.shape[1]) if table is None or table.columns[i].kind not in LEVELLED]
+    fine = [i for i in numbers if len(np.unique(x[~np.isnan(x[:, i]), i])) > FEW]
+    both = list(combinations(fine if len(fine) > 1 else numbers, 2))
+    return sorted(both, key=lambda pair: -_closeness(x[:, list(pair)]))[:PAIRS]
+
+
+def _closeness(both: Array) -> float:
+    """|ρ| of the ranks of two columns [N, 2] where both are known; 0 where one of them is constant."""
+    known = both[~np.isnan(both).any(1)]
+    if len(known) < 3 or (known.min(0) == known.max(0)).any():
+        return 0.0
+    a, b = (rankdata(column) for column in known.T)
+    return float(abs(np.corrcoef(a, b)[0, 1]))
 
 
 def _decoded(subject: Subject, x: Array) -> Array:
