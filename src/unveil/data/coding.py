@@ -15,9 +15,19 @@ import numpy as np
 
 from ..domain.columns import OWN
 from ..errors import RequestError
-from .columnkinds import EMPTY, GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
+from .columnkinds import (
+    EMPTY,
+    GONE,
+    asked_kinds,
+    dates_column,
+    dates_of_texts,
+    days_column,
+    levels_column,
+    numbers_column,
+)
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
 from .columnvalues import cells_of, levels_of, moments_of, number_values, without_marks
+from .compactdates import are_days
 from .dates import formats_of
 from .filling import type_name
 from .fills import noted
@@ -162,6 +172,8 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
         return levels_column(name, cells_of(series), _type_of_levels(series, dtype), asked, _order(series))
     if series.dtype.is_numeric():
+        if (dated := _of_dated_numbers(name, series, dtype, asked, state)) is not None:
+            return dated
         _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
         return _of_numbers(name, series, dtype, asked, shown, state)
     return _of_texts(name, series, asked, shown, state, dtype)
@@ -204,6 +216,44 @@ def _are_alike(values: Array, are_all: bool) -> bool:
     return values.dtype.kind == "f" or not are_all or int(values.max()) - int(values.min()) > MOST_WHOLE
 
 
+def _of_dated_numbers(name: str, series: AnySeries, dtype: str, asked: str, state: _Found) -> Column | str | None:
+    """A column of numbers as dates: in the format that is asked for, or YYYYMMDD; None where they are none."""
+    if asked.startswith("date:"):
+        return _dated(name, texts_of(series.to_list(), MISSING), dtype, asked, state)
+    return _of_days(name, series, dtype, asked, state) if asked in ("", "date") else None
+
+
+def _of_days(name: str, series: AnySeries, dtype: str, asked: str, state: _Found) -> Column | str | None:
+    """A column of whole numbers as the dates that they are, YYYYMMDD; None where they are none."""
+    values, known = number_values(series, state.how.missing)
+    if not are_days(values[known]):
+        return None
+    found = days_column(name, values, known, dtype, state.num_columns)
+    if isinstance(found, str) or asked:
+        return found
+    gone = int(np.isin(values[known].astype(np.int64).astype(str), found.gaps).sum())
+    told = f" {', '.join(found.gaps[:NAMED])} in {gone:,} row{'s' * (gone != 1)}: taken as missing." if gone else ""
+    state.notes.append(
+        f"Column {name!r} holds whole numbers that are dates, YYYYMMDD: they are taken as dates.{told} "
+        f"{taking(name, 'whole')} takes them as whole numbers."
+    )
+    return found
+
+
+def _dated(name: str, texts: Sequence[str | None], dtype: str, asked: str, state: _Found) -> Column | str | None:
+    """A column of texts as the dates that they are; None where they are none."""
+    dated = dates_of_texts(name, texts, asked)
+    if dated is None:
+        return None
+    values, fmt, said = dated
+    state.notes += [said] if said else []
+    return dates_column(name, values, dtype, fmt, asked, state.num_columns)
+
+
+def _are_digits(texts: Sequence[str | None]) -> bool:
+    return all(text is None or DIGITS.fullmatch(text) for text in texts)
+
+
 def _of_texts(
     name: str, series: AnySeries, asked: str, shown: Sequence[str], state: _Found, dtype: str
 ) -> Column | str:
@@ -218,10 +268,9 @@ def _of_texts(
         return levels_column(name, kept, dtype, asked)
     texts = [None if t is None or t in how.missing else t for t in texts_of(cells, MISSING)]
     may_be_dates = not asked and bool(formats_of([t for t in texts if t is not None][:SOME]))
-    if (may_be_dates or asked.startswith("date")) and (dated := dates_of_texts(name, texts, asked)) is not None:
-        values, fmt, said = dated
-        state.notes += [said] if said else []
-        return dates_column(name, values, dtype, fmt, asked, state.num_columns)
+    is_said = asked.startswith("date") and not (asked == "date" and _are_digits(texts))
+    if (may_be_dates or is_said) and (dated := _dated(name, texts, dtype, asked, state)) is not None:
+        return dated
     if not any(character.isdigit() for text in {t for t in texts if t is not None} for character in text):
         return levels_column(name, without_marks(cells, how), dtype, asked)
     if not asked and _have_zeros(texts):
@@ -242,6 +291,9 @@ def _of_texts(
             f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken "
             f"as missing. {taking(name, 'category')} takes all of it as levels."
         )
+    if asked in ("", "date") and (days := _of_days(name, numeric.series, dtype, asked, state)) is not None:
+        is_text = series.dtype == narwhals().String
+        return days if isinstance(days, str) or is_text else replace(days, dtype=type_name(series, numeric))
     found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, shown, state)
     if isinstance(found, str):
         return found

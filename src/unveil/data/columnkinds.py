@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..domain.columns import OWN
 from ..errors import RequestError, nearest
 from .columnforms import decimals_of
 from .columns import KINDS, LEVELLED, Column, Kind, texts_of
+from .compactdates import FORMAT, days_of
 from .dates import formats_of, last_year, read_dates, unit_of
 from .raw import MISSING, Array
 from .tablecolumns import taking
@@ -202,6 +204,19 @@ def dates_column(name: str, values: Array, dtype: str, written: str, asked: str,
         _atoms(codes, counts, most_atoms(num_columns), False), float(codes.min()), float(codes.max()), dtype, unit,
         written, 1 - len(seen) / max(1, len(values)), last_year=last_year(written),
     )  # fmt: skip
+
+
+def days_column(name: str, values: Array, known: Array, dtype: str, num_columns: int) -> Column | str:
+    """A column of whole numbers [N] that are dates written YYYYMMDD; those that are no date are missing.
+
+    Arguments: known [N] bool, where there is a number.
+    """
+    days = np.where(known, days_of(np.where(known, values, 0)), np.datetime64("NaT"))
+    found = dates_column(name, days, dtype, FORMAT, "", num_columns)
+    if isinstance(found, str):
+        return found
+    wrong = tuple(str(int(value)) for value in np.unique(values[known & np.isnat(days)]))
+    return replace(found, why=f"{found.why} as YYYYMMDD", gaps=wrong)
 
 
 def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> tuple[Array, str, str] | None:

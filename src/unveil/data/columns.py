@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, cast
@@ -19,6 +20,7 @@ Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "re
 KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
 LEVELLED = ("category", "ordinal", "yes/no")
 NUMERIC = ("whole", "count", "decimal", "real")
+NUMBERS = re.compile(r"(u?int|float|double|decimal)(?!erval)", re.IGNORECASE)  # types of numbers, by their names
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class Column:
         """Whether it is of moments in a time zone, which x holds in UTC."""
         name = self.dtype.lower()
         return name.startswith("datetime") and "," in name and "time_zone=none" not in name
+
+    @property
+    def is_date_in_numbers(self) -> bool:
+        """Whether it is of dates written as whole numbers: 20240131."""
+        return self.kind == "date" and bool(self.written) and bool(NUMBERS.match(self.dtype))
 
     @property
     def num_levels(self) -> int:
@@ -144,6 +151,8 @@ class Column:
         """As `brought`, levels as their texts and dates as such, in a type of NumPy."""
         if self.is_number:
             return self.brought(codes, drawn)
+        if self.is_date_in_numbers:
+            return np.array([int(text) for text in self.texts(codes, bounded=True)], np.int64)
         return np.array(self.values(codes, bounded=True), object if self.kind in LEVELLED else None)
 
     def texts(self, codes: Array, bounded: bool = False) -> list[str]:

@@ -12,6 +12,7 @@ from ..errors import RequestError
 from .columnkinds import GONE
 from .columns import LEVELLED, Column, Table, texts_of
 from .columnvalues import cells_of, moments_of, number_values, without_marks
+from .compactdates import FORMAT, days_of
 from .dates import read_dates
 from .raw import Array
 from .tablecolumns import NAMED, is_empty, narwhals
@@ -117,11 +118,22 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
     if column.kind == "date":
         if series.dtype in (nw.Date, nw.Datetime):
             return moments_of(series)
-        return _dates(column, series)
+        return _days(column, series, how) if column.is_date_in_numbers else _dates(column, series)
     values, known = number_values(series, how.missing)
     if known.all() and values.dtype.kind in "biu":
         return values.astype(np.int64)
     return np.where(known, values.astype(np.float64), np.nan)
+
+
+def _days(column: Column, series: AnySeries, how: Reading) -> Array:
+    """Dates written YYYYMMDD, as numbers or texts; those that were none in training are missing."""
+    if column.written != FORMAT or not series.dtype.is_numeric():
+        return _dates(column, series)
+    values, known = number_values(series, (*how.missing, *column.gaps))
+    days = days_of(np.where(known, values, 0))
+    if (known & np.isnat(days)).any():
+        return _dates(column, series)  # which refuses it
+    return np.where(known, days, np.datetime64("NaT")).astype("datetime64[us]")
 
 
 def _dates(column: Column, series: AnySeries) -> Array:

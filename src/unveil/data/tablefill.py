@@ -75,6 +75,8 @@ def python_values(column: Column, codes: Array, as_text: bool = False) -> list[A
     """What the codes of levels or dates stand for, as objects of Python; `as_text`, as a file writes them."""
     if as_text:
         return list(column.texts(codes, bounded=True))
+    if column.is_date_in_numbers:
+        return list(map(int, column.texts(codes, bounded=True)))
     if column.kind == "date":
         moments = column.values(codes, bounded=True).astype("datetime64[us]").tolist()
         if column.dtype == "object[date]":
@@ -131,6 +133,8 @@ def new_frame(table: Table, codes: Array, library: str, drawn: bool = True) -> A
 def _new_values(column: Column, codes: Array, drawn: bool) -> Any:
     if column.is_number:
         return column.values(codes, bounded=True) if drawn else column.mean_values(codes)
+    if column.is_date_in_numbers:
+        return python_values(column, codes)
     if column.written and column.kind == "date" and not column.dtype.lower().startswith(("date", "object[date")):
         return column.texts(codes, bounded=True)
     return python_values(column, codes)
