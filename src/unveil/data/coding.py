@@ -19,18 +19,17 @@ from .columnkinds import (
     EMPTY,
     GONE,
     asked_kinds,
-    dates_column,
-    dates_of_texts,
-    days_column,
     levels_column,
     numbers_column,
 )
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
-from .columnvalues import cells_of, levels_of, moments_of, number_values, without_marks
+from .columnvalues import cells_of, dated, in_full, levels_of, number_values, without_marks
 from .compactdates import are_days
-from .dates import formats_of
+from .datecolumns import Dated, dates_column, dates_of_texts, days_in_numbers, may_be_dates
+from .fardates import said_far, without_far
 from .filling import type_name
 from .fills import noted
+from .nativetypes import declared_levels, is_ordered
 from .raw import MISSING, Array, Raw, is_missing
 from .stray import sentence, stray_values
 from .tablecolumns import (
@@ -59,7 +58,6 @@ if TYPE_CHECKING:
 
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
-SOME = 50  # texts that tell whether a column may be of dates
 PEEK = 5000  # rows that tell how numbers are written
 DIGITS, ZEROS = re.compile(r"\d+", re.ASCII), "digits with zeros in front"
 NO_USE = {"Duration": "durations", "Time": "times of day"}
@@ -115,7 +113,8 @@ def recognised(
         if isinstance(found, str):
             left_out[name] = found
         else:
-            columns.append(replace(found, is_counted=is_counted(names[name])))
+            told = found if text else in_full(found, series)
+            columns.append(replace(told, is_counted=is_counted(names[name])))
     if wrong:
         refuse_columns(wrong, names, how, False)
     if not columns:
@@ -167,13 +166,13 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return f"it holds {held}"
     if series.dtype in (nw.Date, nw.Datetime):
         _require(name, asked, ("date",), "dates")
-        return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
+        return _as_dates(name, dated(series, shown), dtype, asked, state)
     if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
         _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
         return levels_column(name, cells_of(series), _type_of_levels(series, dtype), asked, _order(series))
     if series.dtype.is_numeric():
-        if (dated := _of_dated_numbers(name, series, dtype, asked, state)) is not None:
-            return dated
+        if (days := _of_dated_numbers(name, series, dtype, asked, state)) is not None:
+            return days
         _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
         return _of_numbers(name, series, dtype, asked, shown, state)
     return _of_texts(name, series, asked, shown, state, dtype)
@@ -197,7 +196,7 @@ def _of_numbers(
         state.numbers[name] = values, known
         if far.any():
             state.far[name], known = far, known & ~far
-        if is_whole(series) and _are_alike(values[known], bool(known.all())):
+        if is_whole(series) and _are_alike(values[known]):
             if asked:
                 raise RequestError(f"data.kinds takes {name} as {asked}, and {ALIKE}.", f"Give {taking(name, 'drop')}.")
             return ALIKE
@@ -209,11 +208,11 @@ def _of_numbers(
     return found
 
 
-def _are_alike(values: Array, are_all: bool) -> bool:
+def _are_alike(values: Array) -> bool:
     """Whether whole numbers are so large that different ones would be one: float64 has them up to 2^53."""
     if not len(values) or float(np.abs(values.astype(np.float64)).max()) <= MOST_WHOLE:
         return False
-    return values.dtype.kind == "f" or not are_all or int(values.max()) - int(values.min()) > MOST_WHOLE
+    return values.dtype.kind == "f" or int(values.max()) - int(values.min()) > MOST_WHOLE
 
 
 def _of_dated_numbers(name: str, series: AnySeries, dtype: str, asked: str, state: _Found) -> Column | str | None:
@@ -228,7 +227,8 @@ def _of_days(name: str, series: AnySeries, dtype: str, asked: str, state: _Found
     values, known = number_values(series, state.how.missing)
     if not are_days(values[known]):
         return None
-    found = days_column(name, values, known, dtype, state.num_columns)
+    days = days_in_numbers(values, known)
+    found = _as_dates(name, days, dtype, "", state)
     if isinstance(found, str) or asked:
         return found
     gone = int(np.isin(values[known].astype(np.int64).astype(str), found.gaps).sum())
@@ -242,12 +242,19 @@ def _of_days(name: str, series: AnySeries, dtype: str, asked: str, state: _Found
 
 def _dated(name: str, texts: Sequence[str | None], dtype: str, asked: str, state: _Found) -> Column | str | None:
     """A column of texts as the dates that they are; None where they are none."""
-    dated = dates_of_texts(name, texts, asked)
-    if dated is None:
+    found = dates_of_texts(name, texts, asked)
+    if found is None:
         return None
-    values, fmt, said = dated
-    state.notes += [said] if said else []
-    return dates_column(name, values, dtype, fmt, asked, state.num_columns)
+    state.notes += found.said
+    return _as_dates(name, found, dtype, asked, state)
+
+
+def _as_dates(name: str, found: Dated, dtype: str, asked: str, state: _Found) -> Column | str:
+    """A column of dates, without those that data.na_values names; what stands far from the others is said."""
+    kept = replace(found, values=without_far(found.values, state.how.missing, found.zone))
+    column = dates_column(name, kept, dtype, asked, state.num_columns)
+    state.notes += () if isinstance(column, str) else said_far(column, kept.values)
+    return column
 
 
 def _are_digits(texts: Sequence[str | None]) -> bool:
@@ -267,10 +274,10 @@ def _of_texts(
         state.notes += _said_words(name, kept) if asked else []
         return levels_column(name, kept, dtype, asked)
     texts = [None if t is None or t in how.missing else t for t in texts_of(cells, MISSING)]
-    may_be_dates = not asked and bool(formats_of([t for t in texts if t is not None][:SOME]))
     is_said = asked.startswith("date") and not (asked == "date" and _are_digits(texts))
-    if (may_be_dates or is_said) and (dated := _dated(name, texts, dtype, asked, state)) is not None:
-        return dated
+    tries = is_said or (not asked and may_be_dates(texts))
+    if tries and (days := _dated(name, texts, dtype, asked, state)) is not None:
+        return days
     if not any(character.isdigit() for text in {t for t in texts if t is not None} for character in text):
         return levels_column(name, without_marks(cells, how), dtype, asked)
     if not asked and _have_zeros(texts):
@@ -346,11 +353,8 @@ def _type_of_levels(series: AnySeries, dtype: str) -> str:
 
 
 def _order(series: AnySeries) -> tuple[str, ...]:
-    """The levels of a type of pandas whose levels are in an order; none of another."""
-    nw = narwhals()
-    if isinstance(series.dtype, nw.Enum) and series.implementation.is_pandas_like():
-        return tuple(map(str, series.dtype.categories))
-    return ()
+    """The levels of a type whose levels are in an order; none of another."""
+    return declared_levels(series) if is_ordered(series) else ()
 
 
 def _first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
@@ -358,12 +362,6 @@ def _first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
     rows = list(islice(text.cells(), PEEK))
     place = {name: text.names.index(name) for name in names if name in text.names}
     return {name: [row[i] for row in rows if i < len(row)] for name, i in place.items()}
-
-
-def _date_format(shown: Sequence[str]) -> str:
-    known = [cell.strip() for cell in shown if cell.strip().casefold() not in MISSING]
-    found = formats_of(known[:100])
-    return found[0] if found else ""
 
 
 def _is_padded(shown: Sequence[str], decimals: int) -> bool:
