@@ -29,6 +29,7 @@ from .datecolumns import Dated, dates_column, dates_of_texts, days_in_numbers, m
 from .fardates import said_far, without_far
 from .filling import type_name
 from .fills import noted
+from .identifiers import said_identifier
 from .nativetypes import declared_levels, is_ordered
 from .raw import MISSING, Array, Raw, is_missing
 from .stray import sentence, stray_values
@@ -203,6 +204,7 @@ def _of_numbers(
     elif is_whole(series):
         values = whole_numbers(series)  # also those beyond 63 bits to the last digit
     found = numbers_column(name, values, known, dtype, asked, state.num_columns)
+    state.notes += said_identifier(name, values[known]) if not asked and isinstance(found, Column) else ()
     if isinstance(found, Column) and _is_padded(shown, found.decimals):
         return replace(found, written="padded")
     return found
@@ -404,7 +406,7 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
             {name: c for name, c in found.items() if isinstance(c, str)},
             "numpy",
         )
-        far, notes = state.far, (*_said_far(state, None), *_said_left_out(known.left_out))
+        far, notes = state.far, (*state.notes, *_said_far(state, None), *_said_left_out(known.left_out))
     elif len(known.columns) != len(names):
         left = [i for i in range(len(names)) if str(i) in known.left_out]
         if len(known.columns) + len(left) != len(names):
@@ -443,4 +445,6 @@ def _of_values(name: str, values: Array, known: Array, asked: str, state: _Found
     state.numbers[name] = values, known
     if far.any():
         state.far[name], known = far, known & ~far
-    return numbers_column(name, values, known, str(values.dtype), asked, state.num_columns)
+    found = numbers_column(name, values, known, str(values.dtype), asked, state.num_columns)
+    state.notes += said_identifier(name, values[known]) if not asked and isinstance(found, Column) else ()
+    return found
