@@ -118,20 +118,25 @@ def object_series(like: AnySeries, cells: Sequence[Any]) -> AnySeries:
 
 
 def in_native(series: AnySeries, name: str, levels: Sequence[str] = ()) -> AnySeries:
-    """A column in a type of its library by its name; as it is where that type is not known here.
+    """A column in a type of its library by its name; as it is where that type is not known here, or cannot hold it.
 
     Arguments: levels, of a type that lists them.
     """
-    nw, made = narwhals(), series.to_native()
-    if series.implementation.is_pandas_like():
-        changed = _in_pandas(made, name, levels)
-    elif series.implementation.is_pyarrow():
-        changed = in_arrow(made, arrow_type(name), levels)
-    else:
-        kind = _polars_type(name, levels)
-        changed = made if kind is None else _scaled(made, name).cast(kind)
-    found: AnySeries = nw.from_native(changed, series_only=True)
+    try:
+        found: AnySeries = narwhals().from_native(_changed(series, name, levels), series_only=True)
+    except (TypeError, ValueError, NotImplementedError):  # also what pyarrow raises
+        return series
     return found
+
+
+def _changed(series: AnySeries, name: str, levels: Sequence[str]) -> Any:
+    made = series.to_native()
+    if series.implementation.is_pandas_like():
+        return _in_pandas(made, name, levels)
+    if series.implementation.is_pyarrow():
+        return in_arrow(made, arrow_type(name), levels)
+    kind = _polars_type(name, levels)
+    return made if kind is None else _scaled(made, name).cast(kind)
 
 
 def _in_pandas(made: Any, name: str, levels: Sequence[str]) -> Any:

@@ -169,7 +169,7 @@ def _in_own(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
 
 def _of_objects(series: AnySeries, column: Column, name: str) -> AnySeries:
     """A column as objects of Python: of one type, or of the type of each level."""
-    kinds = dict(zip(column.levels, column.objects, strict=True)) if len(column.objects) > 1 else {}
+    kinds = dict(zip(column.levels, column.objects, strict=False)) if len(column.objects) > 1 else {}
     one = column.objects[0]
     cells = [as_object(cell, kinds.get(str(cell), one)) for cell in _python_cells(series, column)]
     return object_series(series, cells) if name.casefold() in ("object", "float") else series_like(series, cells)
