@@ -131,3 +131,48 @@ def test_new_rows_of_a_file_are_written_as_it_is(tmp_path: Path) -> None:
     table = load(tmp_path / "t.csv").table
     assert table is not None and [c.kind for c in table.columns] == ["category", "decimal", "date", "yes/no"]
     assert table.columns[2].texts(np.array([0.0]))[0].endswith(".02.2024") and table.columns[3].levels == ("ja", "nein")
+
+
+IDS = np.random.default_rng(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("visit", IDS.permutation(N) + 1),
+        ("visit", IDS.permutation(N)[::-1] + 5000),
+        ("customerId", IDS.choice(10**6, N, replace=False)),
+        ("house_no", IDS.choice(10**6, N, replace=False)),
+        ("CODE", IDS.choice(10**6, N, replace=False)),
+        ("a key", [str(value) for value in IDS.choice(10**6, N, replace=False)]),
+        ("order id", np.where(np.arange(N) == 3, np.nan, IDS.choice(10**6, N, replace=False))),
+    ],
+)
+def test_whole_numbers_that_may_name_the_rows_are_said_with_a_remedy_that_works(name: str, values: Any) -> None:
+    frame = pd.DataFrame({name: values, "other": OTHER, "side": ["l", "r"] * (N // 2)})
+    data = load(frame)
+    said = next(note for note in data.notes if "identifier" in note)
+    assert data.table is not None and name in data.table.names
+    remedy = said.rpartition("if it is one: ")[2].strip("'").removeprefix("data.kinds=")
+    table = load(frame, kinds=remedy).table
+    assert table is not None and table.left_out == {name: "as asked"}
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("income", IDS.choice(10**6, N, replace=False)),
+        ("no2", IDS.choice(10**6, N, replace=False)),
+        ("identity", IDS.choice(10**6, N, replace=False)),
+        ("number of rooms", IDS.integers(0, 9, N)),
+        ("id", OTHER),
+    ],
+)
+def test_numbers_that_name_nothing_are_not_said(name: str, values: Any) -> None:
+    frame = pd.DataFrame({name: values, "other": OTHER, "side": ["l", "r"] * (N // 2)})
+    assert not any("identifier" in note for note in load(frame).notes)
+
+
+def test_columns_of_an_array_that_may_name_the_rows_are_said() -> None:
+    x = np.stack([IDS.permutation(N) + 1.0, OTHER], 1)
+    assert any("'0'" in note and "data.kinds=0=drop" in note for note in load(x, domain="mixed").notes)

@@ -15,12 +15,22 @@ import numpy as np
 
 from ..domain.columns import OWN
 from ..errors import RequestError
-from .columnkinds import EMPTY, GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
+from .columnkinds import (
+    EMPTY,
+    GONE,
+    asked_kinds,
+    levels_column,
+    numbers_column,
+)
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
-from .columnvalues import cells_of, levels_of, moments_of, number_values, without_marks
-from .dates import formats_of
+from .columnvalues import cells_of, dated, in_full, levels_of, number_values, without_marks
+from .compactdates import are_days
+from .datecolumns import Dated, dates_column, dates_of_texts, days_in_numbers, may_be_dates
+from .fardates import said_far, without_far
 from .filling import type_name
 from .fills import fills, noted
+from .identifiers import said_identifier
+from .nativetypes import declared_levels, is_ordered
 from .raw import MISSING, Array, Raw, is_missing
 from .stray import sentence, stray_values
 from .tablecolumns import (
@@ -50,7 +60,6 @@ if TYPE_CHECKING:
 
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
-SOME = 50  # texts that tell whether a column may be of dates
 PEEK = 5000  # rows that tell how numbers are written
 DIGITS, ZEROS = re.compile(r"\d+", re.ASCII), "digits with zeros in front"
 NO_USE = {"Duration": "durations", "Time": "times of day"}
@@ -106,7 +115,8 @@ def recognised(
         if isinstance(found, str):
             left_out[name] = found
         else:
-            columns.append(replace(found, is_counted=is_counted(names[name])))
+            told = found if text else in_full(found, series)
+            columns.append(replace(told, is_counted=is_counted(names[name])))
     if wrong:
         refuse_columns(wrong, names, how, False)
     if not columns:
@@ -159,11 +169,13 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return f"it holds {held}"
     if series.dtype in (nw.Date, nw.Datetime):
         _require(name, asked, ("date",), "dates")
-        return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
+        return _as_dates(name, dated(series, shown), dtype, asked, state)
     if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
         _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
         return levels_column(name, cells_of(series), _type_of_levels(series, dtype), asked, _order(series))
     if series.dtype.is_numeric():
+        if (days := _of_dated_numbers(name, series, dtype, asked, state)) is not None:
+            return days
         _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
         return _of_numbers(name, series, dtype, asked, shown, state)
     return _of_texts(name, series, asked, shown, state, dtype)
@@ -187,23 +199,70 @@ def _of_numbers(
         state.numbers[name] = values, known
         if far.any():
             state.far[name], known = far, known & ~far
-        if is_whole(series) and _are_alike(values[known], bool(known.all())):
+        if is_whole(series) and _are_alike(values[known]):
             if asked:
                 raise RequestError(f"data.kinds takes {name} as {asked}, and {ALIKE}.", f"Give {taking(name, 'drop')}.")
             return ALIKE
     elif is_whole(series):
         values = whole_numbers(series)  # also those beyond 63 bits to the last digit
     found = numbers_column(name, values, known, dtype, asked, state.num_columns)
+    state.notes += said_identifier(name, values[known]) if not asked and isinstance(found, Column) else ()
     if isinstance(found, Column) and _is_padded(shown, found.decimals):
         return replace(found, written="padded")
     return found
 
 
-def _are_alike(values: Array, are_all: bool) -> bool:
+def _are_alike(values: Array) -> bool:
     """Whether whole numbers are so large that different ones would be one: float64 has them up to 2^53."""
     if not len(values) or float(np.abs(values.astype(np.float64)).max()) <= MOST_WHOLE:
         return False
-    return values.dtype.kind == "f" or not are_all or int(values.max()) - int(values.min()) > MOST_WHOLE
+    return values.dtype.kind == "f" or int(values.max()) - int(values.min()) > MOST_WHOLE
+
+
+def _of_dated_numbers(name: str, series: AnySeries, dtype: str, asked: str, state: _Found) -> Column | str | None:
+    """A column of numbers as dates: in the format that is asked for, or YYYYMMDD; None where they are none."""
+    if asked.startswith("date:"):
+        return _dated(name, texts_of(series.to_list(), MISSING), dtype, asked, state)
+    return _of_days(name, series, dtype, asked, state) if asked in ("", "date") else None
+
+
+def _of_days(name: str, series: AnySeries, dtype: str, asked: str, state: _Found) -> Column | str | None:
+    """A column of whole numbers as the dates that they are, YYYYMMDD; None where they are none."""
+    values, known = number_values(series, state.how.missing)
+    if not are_days(values[known]):
+        return None
+    days = days_in_numbers(values, known)
+    found = _as_dates(name, days, dtype, "", state)
+    if isinstance(found, str) or asked:
+        return found
+    gone = int(np.isin(values[known].astype(np.int64).astype(str), found.gaps).sum())
+    told = f" {', '.join(found.gaps[:NAMED])} in {gone:,} row{'s' * (gone != 1)}: taken as missing." if gone else ""
+    state.notes.append(
+        f"Column {name!r} holds whole numbers that are dates, YYYYMMDD: they are taken as dates.{told} "
+        f"{taking(name, 'whole')} takes them as whole numbers."
+    )
+    return found
+
+
+def _dated(name: str, texts: Sequence[str | None], dtype: str, asked: str, state: _Found) -> Column | str | None:
+    """A column of texts as the dates that they are; None where they are none."""
+    found = dates_of_texts(name, texts, asked)
+    if found is None:
+        return None
+    state.notes += found.said
+    return _as_dates(name, found, dtype, asked, state)
+
+
+def _as_dates(name: str, found: Dated, dtype: str, asked: str, state: _Found) -> Column | str:
+    """A column of dates, without those that data.na_values names; what stands far from the others is said."""
+    kept = replace(found, values=without_far(found.values, state.how.missing, found.zone))
+    column = dates_column(name, kept, dtype, asked, state.num_columns)
+    state.notes += () if isinstance(column, str) else said_far(column, kept.values)
+    return column
+
+
+def _are_digits(texts: Sequence[str | None]) -> bool:
+    return all(text is None or DIGITS.fullmatch(text) for text in texts)
 
 
 def _of_texts(
@@ -219,11 +278,10 @@ def _of_texts(
         state.notes += _said_words(name, kept) if asked else []
         return levels_column(name, kept, dtype, asked)
     texts = [None if t is None or t in how.missing else t for t in texts_of(cells, MISSING)]
-    may_be_dates = not asked and bool(formats_of([t for t in texts if t is not None][:SOME]))
-    if (may_be_dates or asked.startswith("date")) and (dated := dates_of_texts(name, texts, asked)) is not None:
-        values, fmt, said = dated
-        state.notes += [said] if said else []
-        return dates_column(name, values, dtype, fmt, asked, state.num_columns)
+    is_said = asked.startswith("date") and not (asked == "date" and _are_digits(texts))
+    tries = is_said or (not asked and may_be_dates(texts))
+    if tries and (days := _dated(name, texts, dtype, asked, state)) is not None:
+        return days
     if not any(character.isdigit() for text in {t for t in texts if t is not None} for character in text):
         return levels_column(name, without_marks(cells, how), dtype, asked)
     if not asked and _have_zeros(texts):
@@ -244,6 +302,9 @@ def _of_texts(
             f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken "
             f"as missing. {taking(name, 'category')} takes all of it as levels."
         )
+    if asked in ("", "date") and (days := _of_days(name, numeric.series, dtype, asked, state)) is not None:
+        is_text = series.dtype == narwhals().String
+        return days if isinstance(days, str) or is_text else replace(days, dtype=type_name(series, numeric))
     found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, shown, state)
     if isinstance(found, str):
         return found
@@ -296,11 +357,8 @@ def _type_of_levels(series: AnySeries, dtype: str) -> str:
 
 
 def _order(series: AnySeries) -> tuple[str, ...]:
-    """The levels of a type of pandas whose levels are in an order; none of another."""
-    nw = narwhals()
-    if isinstance(series.dtype, nw.Enum) and series.implementation.is_pandas_like():
-        return tuple(map(str, series.dtype.categories))
-    return ()
+    """The levels of a type whose levels are in an order; none of another."""
+    return declared_levels(series) if is_ordered(series) else ()
 
 
 def _first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
@@ -308,12 +366,6 @@ def _first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
     rows = list(islice(text.cells(), PEEK))
     place = {name: text.names.index(name) for name in names if name in text.names}
     return {name: [row[i] for row in rows if i < len(row)] for name, i in place.items()}
-
-
-def _date_format(shown: Sequence[str]) -> str:
-    known = [cell.strip() for cell in shown if cell.strip().casefold() not in MISSING]
-    found = formats_of(known[:100])
-    return found[0] if found else ""
 
 
 def _is_padded(shown: Sequence[str], decimals: int) -> bool:
@@ -356,7 +408,7 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
             {name: c for name, c in found.items() if isinstance(c, str)},
             "numpy",
         )
-        far, notes = state.far, (*_said_far(state, None), *_said_left_out(known.left_out))
+        far, notes = state.far, (*state.notes, *_said_far(state, None), *_said_left_out(known.left_out))
     elif len(known.columns) != len(names):
         left = [i for i in range(len(names)) if str(i) in known.left_out]
         if len(known.columns) + len(left) != len(names):
@@ -395,4 +447,6 @@ def _of_values(name: str, values: Array, known: Array, asked: str, state: _Found
     state.numbers[name] = values, known
     if far.any():
         state.far[name], known = far, known & ~far
-    return numbers_column(name, values, known, str(values.dtype), asked, state.num_columns)
+    found = numbers_column(name, values, known, str(values.dtype), asked, state.num_columns)
+    state.notes += said_identifier(name, values[known]) if not asked and isinstance(found, Column) else ()
+    return found

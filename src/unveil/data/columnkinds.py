@@ -12,7 +12,6 @@ from ..domain.columns import OWN
 from ..errors import RequestError, nearest
 from .columnforms import decimals_of
 from .columns import KINDS, LEVELLED, Column, Kind, texts_of
-from .dates import formats_of, last_year, read_dates, unit_of
 from .raw import MISSING, Array
 from .tablecolumns import taking
 
@@ -138,7 +137,7 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
     is_wide = decimals is None or float(np.abs(cells).max()) >= 2**24
     origin = (origin if _is_far(cells, float(origin)) else 0.0) if decimals is None else (origin if is_wide else 0)
     codes = (cells - origin).astype(np.float32)
-    atoms = _atoms(codes, counts, most_atoms(num_columns), decimals is None)
+    atoms = atoms_of(codes, counts, most_atoms(num_columns), decimals is None)
     kind: Kind = "real" if decimals is None else "decimal" if decimals or step else "whole"
     if kind == "whole" and seen.min() == 0 and seen.max() < COUNTED:
         kind = "count"
@@ -186,63 +185,6 @@ def even_steps(distinct: Array) -> tuple[float, float]:
     return (float(values[0]), float(step)) if is_even else (0.0, 0.0)
 
 
-def dates_column(name: str, values: Array, dtype: str, written: str, asked: str, num_columns: int) -> Column | str:
-    """A column of datetime64 [N], NaT where there is none; or why it is left out."""
-    seen = values[~np.isnat(values)]
-    if not len(seen):
-        return "it holds no value"
-    unit = unit_of(seen)
-    ticks = seen.astype(f"datetime64[{unit}]").astype(np.int64)
-    distinct, counts = np.unique(ticks, return_counts=True)
-    origin = int(distinct[np.searchsorted(counts.cumsum(), counts.sum() / 2)])
-    codes = (distinct - origin).astype(np.float32)
-    unit_name = {"D": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond", "us": "microsecond"}[unit]
-    return Column(
-        name, "date", "as asked" if asked else f"dates to the {unit_name}", (), 0, origin,
-        _atoms(codes, counts, most_atoms(num_columns), False), float(codes.min()), float(codes.max()), dtype, unit,
-        written, 1 - len(seen) / max(1, len(values)), last_year=last_year(written),
-    )  # fmt: skip
-
-
-def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> tuple[Array, str, str] | None:
-    """(datetime64 [N], its format, what to say of it) of a column that is dates as text; None where it is not."""
-    known = [text for text in texts if text is not None]
-    if asked.startswith("date:"):
-        fmt = asked.removeprefix("date:")
-        found = read_dates(texts, fmt, last_year(fmt))
-        if len(known) and np.isnat(found).sum() > len(texts) - len(known):
-            bad = next(t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v))
-            raise RequestError(f"data.kinds takes {name} as {asked}, and it holds {bad!r}.")
-        return found, fmt, _said_two_digits(name, fmt)
-    fits = formats_of(known)
-    if not fits:
-        if asked == "date":
-            raise RequestError(
-                f"data.kinds takes {name} as date, and it holds {known[0] if known else ''!r}.",
-                f"Say how it is written, as in data.kinds={name}=date:%d.%m.%Y.",
-            )
-        return None
-    said = ""
-    if len(fits) > 1:
-        said = (
-            f"Column {name!r} holds dates that can be read as {fits[0]} or {fits[1]}; they are taken as {fits[0]}. "
-            f"{taking(name, f'date:{fits[1]}')} takes the other."
-        )
-    said = " ".join(filter(None, [said, _said_two_digits(name, fits[0])]))
-    return read_dates(texts, fits[0], last_year(fits[0])), fits[0], said
-
-
-def _said_two_digits(name: str, fmt: str) -> str:
-    """Which years the two digits of a format stand for; "" of another format."""
-    last = last_year(fmt)
-    if not last:
-        return ""
-    return (
-        f"Column {name!r} holds years of two digits: they are taken as {last - 99} to {last}; write all four where "
-        "others are meant."
-    )
-
-
 def _numbers_as_levels(name: str, distinct: Array, counts: Array, dtype: str, asked: str, gaps: float) -> Column:
     """Numbers whose values are levels: as they are written, in their order for an ordinal, the frequent first else."""
     order = (
@@ -272,7 +214,7 @@ def _is_far(values: Array, origin: float) -> bool:
     return abs(origin) > 1e3 * spread > 0
 
 
-def _atoms(codes: Array, counts: Array, most: int, is_real: bool) -> tuple[float, ...]:
+def atoms_of(codes: Array, counts: Array, most: int, is_real: bool) -> tuple[float, ...]:
     """The codes [n] that come often, by their counts [n]; the most frequent where there are more than `most`."""
     total = counts.sum()
     if len(codes) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, cast
@@ -18,7 +19,9 @@ from .tablecolumns import is_number
 Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date"]
 KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
 LEVELLED = ("category", "ordinal", "yes/no")
+TUPLES = ("levels", "atoms", "gaps", "ways", "declared", "objects")  # fields of `Column`
 NUMERIC = ("whole", "count", "decimal", "real")
+NUMBERS = re.compile(r"(u?int|float|double|decimal)(?!erval)", re.IGNORECASE)  # types of numbers, by their names
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,12 @@ class Column:
         unit: of dates, the width of a cell: "D", "h", "m", "s", "ms" or "us".
         written: how a text of it is written: the format of a date, or "padded" where all numbers show all decimals.
         missing: the share of rows without a value.
-        gaps: texts of a column of numbers that stand for none.
+        gaps: texts of a column of numbers or dates that stand for none.
+        zone: of dates, the time zone whose clocks show them; "" where there is none, or they are in UTC.
+        ways: of dates as text, other formats beside the one that new ones are written in.
+        native: its type in full, as the library of its table names it; "" of one of a file of text.
+        declared: the levels that its type has, where these are not those of it as they stand.
+        objects: types of objects of Python, by name: one for all of them, or one for each level.
     """
 
     name: str
@@ -62,6 +70,11 @@ class Column:
     base: float = 0.0
     last_year: int = 0
     is_counted: bool = False
+    zone: str = ""
+    ways: tuple[str, ...] = ()
+    native: str = ""
+    declared: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
     @property
     def domain(self) -> ColumnDomain:
@@ -78,7 +91,12 @@ class Column:
     def has_zone(self) -> bool:
         """Whether it is of moments in a time zone, which x holds in UTC."""
         name = self.dtype.lower()
-        return name.startswith("datetime") and "," in name and "time_zone=none" not in name
+        return name.startswith(("datetime", "timestamp")) and "," in name and "time_zone=none" not in name
+
+    @property
+    def is_date_in_numbers(self) -> bool:
+        """Whether it is of dates written as whole numbers: 20240131."""
+        return self.kind == "date" and bool(self.written) and bool(NUMBERS.match(self.dtype))
 
     @property
     def num_levels(self) -> int:
@@ -144,6 +162,8 @@ class Column:
         """As `brought`, levels as their texts and dates as such, in a type of NumPy."""
         if self.is_number:
             return self.brought(codes, drawn)
+        if self.is_date_in_numbers:
+            return np.array([int(text) for text in self.texts(codes, bounded=True)], np.int64)
         return np.array(self.values(codes, bounded=True), object if self.kind in LEVELLED else None)
 
     def texts(self, codes: Array, bounded: bool = False) -> list[str]:
@@ -152,7 +172,7 @@ class Column:
         if self.kind in LEVELLED:
             return list(values)
         if self.kind == "date":
-            return [written_date(value, self.written, self.unit) for value in values]
+            return [written_date(value, self.written, self.unit, self.zone) for value in values]
         if self.kind == "real" or self.step:
             return [repr(float(np.float32(value))) if value else "0" for value in values]
         return [written_number(value, self.decimals, self.written == "padded") for value in values.tolist()]
@@ -165,7 +185,11 @@ class Column:
 
 
 def column_of_json(stored: Mapping[str, Any]) -> Column:
-    tuples = {name: tuple(stored[name]) for name in ("levels", "atoms", "gaps") if name in stored}
+    tuples = {
+        name: tuple(stored[name])
+        for name in ("levels", "atoms", "gaps", "ways", "declared", "objects")
+        if name in stored
+    }
     return Column(**{**stored, **tuples})
 
 

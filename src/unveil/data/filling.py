@@ -10,9 +10,10 @@ import numpy as np
 
 from .cells import DIGITS, Cells
 from .columnforms import Form, rounded
+from .nativetypes import declared_levels, in_arrow
 from .raw import Array
 from .tablecolumns import is_whole, narwhals, numbers, whole_numbers
-from .textcolumns import Numeric
+from .textcolumns import EXACT, Numeric
 
 PLAIN = {  # types by their names in small letters, and what narwhals calls them
     "bool": "Boolean", "boolean": "Boolean", "float32": "Float32", "float64": "Float64", "int8": "Int8",
@@ -97,14 +98,27 @@ def type_name(came: AnySeries, read: Numeric | None) -> str:
 
 def _numbers(column: AnySeries, x: Array, observed: Array, form: Form, drawn: bool) -> AnySeries:
     nw = narwhals()
-    rounds = drawn and is_whole(column)
-    keeps = rounds or column.dtype == nw.Float32
+    rounds = is_whole(column) and (drawn or _is_large(whole_numbers(column)))
+    keeps = rounds or column.dtype in (nw.Float32, nw.Float64)
     if rounds:
         kept = whole_numbers(column)
-        made = series_like(column, np.where(observed, kept, rounded(x, kept.dtype.type, form.low, form.high)))
+        made = series_like(column, np.where(observed, kept, _whole(x, kept.dtype, form)))
     else:
         made = series_like(column, np.where(observed, numbers(column), x))
     return of_type(made, column) if keeps else made
+
+
+def _is_large(values: Array) -> bool:
+    """Whether some whole numbers are none of float64, which has them up to 2^53."""
+    return bool(values.size) and max(int(values.max()), -int(values.min())) > EXACT
+
+
+def _whole(x: Array, kind: Any, form: Form) -> Array:
+    """x [N] as whole numbers of a type; what is whole already is so to the last digit."""
+    if x.dtype.kind != "i":
+        return rounded(x, kind.type, form.low, form.high)
+    low, high = max(np.iinfo(kind).min, -(2**63)), min(np.iinfo(kind).max, 2**63 - 1)
+    return np.clip(x, low, high).astype(kind)
 
 
 def _decimals(cells: list[Any], x: Array, observed: Array) -> list[Any]:
@@ -147,8 +161,10 @@ def of_type(made: AnySeries, came: AnySeries) -> AnySeries:
     native, own = made.to_native(), came.to_native()
     if _is_pandas(came):
         changed = native.astype(own.dtype)
+    elif came.implementation.is_pyarrow():
+        changed = in_arrow(native, own.type, declared_levels(came))
     else:
-        changed = native.cast(own.type if came.implementation.is_pyarrow() else own.dtype)
+        changed = native.cast(own.dtype)
     found: AnySeries = narwhals().from_native(changed, series_only=True)
     return found
 

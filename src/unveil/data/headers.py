@@ -157,7 +157,7 @@ def _is_near(value: float, column: AnySeries) -> bool:
 
 def _stands_in(name: str, column: AnySeries) -> bool:
     """Whether a name is a value of its column of text; not of one of numbers, which holds a header again."""
-    if column.dtype != narwhals().String or not (column == name).any():
+    if column.dtype != narwhals().String or name not in set(column.to_list()):
         return False
     cells = column.drop_nulls().head(ROWS).to_list()
     return 2 * sum(map(is_number, cells)) < len(cells)

@@ -12,8 +12,10 @@ from ..errors import RequestError
 from .columnkinds import GONE
 from .columns import LEVELLED, Column, Table, texts_of
 from .columnvalues import cells_of, moments_of, number_values, without_marks
-from .dates import read_dates
-from .raw import Array
+from .compactdates import FORMAT, days_of
+from .datecolumns import read_ways
+from .fardates import without_far
+from .raw import MISSING, Array
 from .tablecolumns import NAMED, is_empty, listed, narwhals
 from .textcolumns import Numeric, Reading, read_or_why, refuse_columns
 from .writtennumbers import NotNumbers
@@ -45,8 +47,9 @@ def coded(
         if column.is_number and not (series.dtype.is_numeric() or is_empty(series)):
             read[column.name] = _as_numbers(column, series, how)
             series = read[column.name].series
-        values = _values(column, series, how)
+        values, gone = _numbers(series, how) if _holds_numbers(column, series) else (_values(column, series, how), [])
         codes, new = column.codes(values)
+        codes[np.array(gone, np.int64)] = np.nan
         finer += _said_finer(column, values)
         if new:
             strange[column.name] = new
@@ -62,11 +65,13 @@ def _said_finer(column: Column, values: Any) -> list[str]:
     """A sentence where numbers [N] have more decimals than in training: each is taken at the nearest with as many."""
     if column.kind not in ("whole", "count", "decimal") or values.dtype.kind != "f":
         return []
-    wide = values.astype(np.float64) * 10.0**column.decimals
+    step = column.step or 10.0**-column.decimals
+    wide = (values.astype(np.float64) - column.base) / step
     between = np.abs(wide - np.rint(wide)) > FINER * (1 + 1e-3 * np.abs(wide))
     if not between.any():
         return []
     row, digits = int(between.argmax()), f"{column.decimals} decimals" if column.decimals else "whole numbers"
+    digits = f"steps of {column.step:.4g}" if column.step else digits
     return [
         f"Column {column.name!r} holds {digits} in training and now {values[row]:g} (row {row}), as {between.sum():,} "
         "rows do: each is taken at the nearest."
@@ -116,21 +121,38 @@ def _values(column: Column, series: AnySeries, how: Reading) -> Any:
         return texts_of(cells_of(series) if is_level else without_marks(listed(series), how), gone)
     if column.kind == "date":
         if series.dtype in (nw.Date, nw.Datetime):
-            return moments_of(series)
-        return _dates(column, series)
+            return without_far(moments_of(series, column.zone), how.missing, column.zone)
+        return _days(column, series, how) if column.is_date_in_numbers else _dates(column, series, how)
+    return np.full(len(series), np.nan)
+
+
+def _holds_numbers(column: Column, series: AnySeries) -> bool:
+    return column.is_number and not is_empty(series)
+
+
+def _numbers(series: AnySeries, how: Reading) -> tuple[Array, Array]:
+    """(numbers [N], whole ones to the last digit; the rows that hold none)."""
     values, known = number_values(series, how.missing)
-    if known.all() and values.dtype.kind in "biu":
-        return values.astype(np.int64)
-    return np.where(known, values.astype(np.float64), np.nan)
+    if values.dtype.kind in "biu":
+        return np.where(known, values, 0).astype(np.int64), np.flatnonzero(~known)
+    return np.where(known, values.astype(np.float64), np.nan), np.flatnonzero(~known)
 
 
-def _dates(column: Column, series: AnySeries) -> Array:
-    texts = texts_of(listed(series), GONE)
-    found = (
-        read_dates(texts, column.written, column.last_year)
-        if column.written
-        else np.full(len(texts), "NaT", "datetime64[us]")
-    )
+def _days(column: Column, series: AnySeries, how: Reading) -> Array:
+    """Dates written YYYYMMDD, as numbers or texts; those that were none in training are missing."""
+    if column.written != FORMAT or not series.dtype.is_numeric():
+        return _dates(column, series, how)
+    values, known = number_values(series, (*how.missing, *column.gaps))
+    days = days_of(np.where(known, values, 0))
+    if (known & np.isnat(days)).any():
+        return _dates(column, series, how)  # which refuses it
+    return np.where(known, days, np.datetime64("NaT")).astype("datetime64[us]")
+
+
+def _dates(column: Column, series: AnySeries, how: Reading) -> Array:
+    texts = [None if text in (*how.missing, *column.gaps) else text for text in texts_of(listed(series), MISSING)]
+    ways = (column.written, *column.ways) if column.written else ()
+    found = read_ways(texts, ways, column.last_year, column.zone)
     bad = next((t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v)), None)
     if bad is not None:
         raise RequestError(

@@ -93,6 +93,8 @@ def numbers(series: AnySeries) -> Array:
         return np.full(len(series), np.nan)
     if is_whole(series):
         return np.where(series.is_null().to_numpy(), np.nan, whole_numbers(series))
+    if series.dtype.is_decimal():  # whose cast to floats is off by a last digit in pyarrow
+        return np.array([np.nan if is_missing(cell) else float(cell) for cell in series.to_list()])
     return np.array(series.cast(nw.Float64).to_numpy(), np.float64)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy as np
 from .columnforms import Form
 from .columns import LEVELLED, Column, Table, texts_of
 from .filling import PLAIN, filled_column, named_as_came, of_type, series_like
+from .nativetypes import FLOATS, as_object, in_native, object_series
 from .raw import Array
 from .tablecolumns import narwhals
+from .zones import in_utc, zone_of
 
 BY_LEVEL = ("period", "timedelta64", "interval")  # types of pandas whose values may be levels
 
@@ -41,11 +44,12 @@ def _filled(frame: Frame, column: Column, codes: Array, observed: Array, drawn: 
     came = frame.whole.get_column(frame.natives[column.name])
     if column.is_number:
         values = column.values(codes, bounded=True) if drawn else column.mean_values(codes)
-        return filled_column(
-            came, frame.read.get(column.name), values.astype(np.float64), observed, _form(column), drawn
-        )
+        values = values if drawn and values.dtype.kind == "i" else values.astype(np.float64)
+        return filled_column(came, frame.read.get(column.name), values, observed, _form(column), drawn)
     cells = came.to_list()
     new = python_values(column, codes[~observed], came.dtype == narwhals().String)
+    if came.dtype == narwhals().Date:
+        new = [moment.date() for moment in new]
     if column.kind in LEVELLED and not came.dtype.is_numeric():
         known = _objects(column, came, [cell for cell, seen in zip(cells, observed, strict=True) if seen])
         new = [known.get(str(value), value) for value in new]
@@ -58,7 +62,9 @@ def _filled(frame: Frame, column: Column, codes: Array, observed: Array, drawn: 
 
 def _objects(column: Column, came: AnySeries, cells: Sequence[Any]) -> dict[str | None, Any]:
     """Levels by their texts: of a type of pandas in that, else as the cells that are observed have them."""
-    own = level_objects(column) if came.implementation.is_pandas_like() else _levels(column, column.levels)
+    own = (
+        level_objects(column, column.levels) if came.implementation.is_pandas_like() else _levels(column, column.levels)
+    )
     known = dict(zip(column.levels, own, strict=True))
     return {**known, **dict(reversed(list(zip(texts_of(cells, frozenset()), cells, strict=True))))}
 
@@ -75,11 +81,14 @@ def python_values(column: Column, codes: Array, as_text: bool = False) -> list[A
     """What the codes of levels or dates stand for, as objects of Python; `as_text`, as a file writes them."""
     if as_text:
         return list(column.texts(codes, bounded=True))
+    if column.is_date_in_numbers:
+        return list(map(int, column.texts(codes, bounded=True)))
     if column.kind == "date":
-        moments = column.values(codes, bounded=True).astype("datetime64[us]").tolist()
+        values = column.values(codes, bounded=True).astype("datetime64[us]")
+        moments = (in_utc(values, column.zone) if column.zone else values).tolist()
         if column.dtype == "object[date]":
             return [moment.date() for moment in moments]
-        return [moment.replace(tzinfo=UTC) for moment in moments] if column.has_zone else list(moments)
+        return [moment.replace(tzinfo=UTC) for moment in moments] if column.has_zone or column.zone else list(moments)
     return _levels(column, column.values(codes))
 
 
@@ -93,16 +102,16 @@ def _levels(column: Column, texts: Sequence[str]) -> list[Any]:
     return list(map(float, texts)) if name.startswith("float") else list(texts)
 
 
-def level_objects(column: Column) -> list[Any]:
-    """The levels of a column as objects of the type of pandas that it has by its name."""
+def level_objects(column: Column, levels: Sequence[str]) -> list[Any]:
+    """Levels of a column as objects of the type of pandas that it has by its name."""
     name = column.dtype
     plain, _, inner = name.removesuffix("]").partition("[")
     of_pandas = inner if plain == "category" else name if plain in BY_LEVEL else ""
     if not of_pandas:
-        return _levels(column, column.levels)
+        return _levels(column, levels)
     if of_pandas.startswith("bool"):
-        return [level == "True" for level in column.levels]
-    return list(_index(column.levels, of_pandas))
+        return [level == "True" for level in levels]
+    return list(_index(levels, of_pandas))
 
 
 def _index(texts: Sequence[str], dtype: str) -> Any:
@@ -122,7 +131,16 @@ def new_frame(table: Table, codes: Array, library: str, drawn: bool = True) -> A
     nw = narwhals()
     columns = {c.name: _new_values(c, codes[:, d], drawn) for d, c in enumerate(table.columns)}
     frame = nw.from_dict(columns, backend=library)
-    made = [_typed(frame.get_column(c.name), c, drawn) for c in table.columns]
+    own = library == table.library
+    made = [
+        (
+            _in_own(frame.get_column(c.name), c, drawn)
+            if own and c.native
+            else _typed(frame.get_column(c.name), c, drawn)
+        )
+        for c in table.columns
+    ]
+    made = [series.alias(c.name) for series, c in zip(made, table.columns, strict=True)]
     native = frame.with_columns(*made).to_native()
     counted = [column.is_counted for column in table.columns]
     return named_as_came(native, table.names, counted, library)
@@ -131,9 +149,38 @@ def new_frame(table: Table, codes: Array, library: str, drawn: bool = True) -> A
 def _new_values(column: Column, codes: Array, drawn: bool) -> Any:
     if column.is_number:
         return column.values(codes, bounded=True) if drawn else column.mean_values(codes)
+    if column.is_date_in_numbers:
+        return python_values(column, codes)
     if column.written and column.kind == "date" and not column.dtype.lower().startswith(("date", "object[date")):
         return column.texts(codes, bounded=True)
     return python_values(column, codes)
+
+
+def _in_own(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
+    """A new column in the type that it had in its own library."""
+    name = column.native
+    if column.is_number and not drawn and not FLOATS.match(name):
+        return _of_objects(series, column, "float") if column.objects == ("Decimal",) else series
+    if name.startswith(("category", *BY_LEVEL)):
+        return _typed(series, column, drawn)
+    made = _of_objects(series, column, name) if column.objects else series
+    return made if name.casefold() == "object" else in_native(made, name, column.declared or column.levels)
+
+
+def _of_objects(series: AnySeries, column: Column, name: str) -> AnySeries:
+    """A column as objects of Python: of one type, or of the type of each level."""
+    kinds = dict(zip(column.levels, column.objects, strict=False)) if len(column.objects) > 1 else {}
+    one = column.objects[0]
+    cells = [as_object(cell, kinds.get(str(cell), one)) for cell in _python_cells(series, column)]
+    return object_series(series, cells) if name.casefold() in ("object", "float") else series_like(series, cells)
+
+
+def _python_cells(series: AnySeries, column: Column) -> list[Any]:
+    """The cells as objects, exact decimals with the digits of their column."""
+    cells = list(series.to_list())
+    if column.objects != ("Decimal",):
+        return cells
+    return [Decimal(f"{cell:.{column.decimals}f}") if isinstance(cell, float) else cell for cell in cells]
 
 
 def _typed(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
@@ -145,13 +192,17 @@ def _typed(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
         if is_pandas:
             import pandas
 
-            levels = pandas.CategoricalDtype(list(column.levels), ordered=column.kind == "ordinal")
-            native = series.to_native().astype(levels).cat.rename_categories(level_objects(column))
+            known = column.declared or column.levels
+            levels = pandas.CategoricalDtype(list(known), ordered=column.kind == "ordinal")
+            native = series.to_native().astype(levels).cat.rename_categories(level_objects(column, known))
             made: AnySeries = nw.from_native(native, series_only=True)
             return made
         return series.cast(nw.Categorical)
     if column.is_number and not drawn and plain not in ("float32", "float64"):
         return series
+    if column.zone and is_pandas and series.dtype == nw.Datetime and plain == "datetime":
+        zoned: AnySeries = nw.from_native(series.to_native().dt.tz_convert(zone_of(column.zone)), series_only=True)
+        return zoned
     if is_pandas and (
         name in ("Int64", "Float64", "boolean", "string", "str") or plain in PLAIN or plain == "datetime64"
     ):
@@ -162,7 +213,7 @@ def _typed(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
     if is_pandas and (plain in BY_LEVEL or name.startswith("object[")):
         native = series.to_native()
         if plain in BY_LEVEL:
-            native = native.map(dict(zip(column.levels, level_objects(column), strict=True)))
+            native = native.map(dict(zip(column.levels, level_objects(column, column.levels), strict=True)))
         found: AnySeries = nw.from_native(native.astype(name if plain in BY_LEVEL else object), series_only=True)
         return found
     if plain in PLAIN:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     AnySeries = nw.Series[Any]
 
+EXACT = 2**53  # up to which float64 has all whole numbers
 LONG = 200  # characters of words that an option offers, at most
 DATES = "dates or times"
 
@@ -160,10 +161,19 @@ def _series(series: AnySeries, values: list[int | float | None]) -> AnySeries:
     made: AnySeries
     if whole and (len(known) == len(values) or not series.implementation.is_pandas_like()):
         made = nw.new_series(series.name, values, nw.Int64, backend=series.implementation)
+    elif whole and max(map(abs, known), default=0) > EXACT:
+        made = nw.from_native(_nullable(series.name, values), series_only=True)
     else:
         floats = np.array([np.nan if value is None else value for value in values], np.float64)
         made = nw.new_series(series.name, floats, backend=series.implementation)
     return made
+
+
+def _nullable(name: str, values: list[int | float | None]) -> Any:
+    """Whole numbers with gaps to the last digit, which floats do not have beyond 2^53."""
+    import pandas
+
+    return pandas.Series(pandas.array(values, "Int64"), name=name)
 
 
 def refuse_columns(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], how: Reading, are_all: bool) -> None:

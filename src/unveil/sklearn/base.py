@@ -15,10 +15,12 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ..data.frames import is_frame
+from ..data.inmemory import dense, is_sparse
 from ..data.tablecolumns import narwhals
 from ..errors import RequestError, decisions, remark
 from ..fitting.prepare import prepare
 from ..runs.store import RunStore
+from .cells import as_cells, as_frame, holds_texts, objects
 from .packs import opened, packed
 from .splits import arrange
 
@@ -33,12 +35,14 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """A model of p(x), fitted by `unveil.fit` without a report, and kept as the files of a pack.
 
     Attributes: pack_, the content of each file by its name: what is written into a folder with these names is opened
-    by `unveil.load`; seed_, of the fit, and of what is drawn from it.
+    by `unveil.load`; seed_, of the fit, and of what is drawn from it; holds_texts_, whether X was rows with texts among
+    their cells, a table without names.
     """
 
     random_state: Any
     options: dict[str, Any] | None
     pack_: dict[str, bytes]
+    holds_texts_: bool = False  # of an estimator pickled before there was such
     seed_: int
 
     @no_type_check  # it stores what it is given; fit refuses what is wrong
@@ -94,13 +98,26 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         return X, weights
 
     def _read(self, X: Any, *, reset: bool = False) -> Any:
-        """X as the library takes it: a frame as it came, all else as an array [N, D], NaN being a missing value."""
+        """X as the library takes it: a frame as it came, all else as an array [N, D], NaN being a missing value.
+
+        Rows that hold texts are a table without names; a sparse matrix becomes dense, where memory holds that.
+        """
+        if reset:
+            self.holds_texts_ = not is_frame(X) and holds_texts(X)
+        if self.holds_texts_ and not is_frame(X):
+            return as_frame(validate_data(self, objects(X), reset=reset, skip_check_array=True))
         if is_frame(X):
             return validate_data(self, X, reset=reset, skip_check_array=True)
         if isinstance(X, np.ma.MaskedArray):
             X = np.ma.filled(X.astype(np.float64), np.nan)
         fewest = 2 if reset else 1
-        return validate_data(self, X, reset=reset, ensure_all_finite="allow-nan", ensure_min_samples=fewest)
+        own = {"ensure_all_finite": "allow-nan", "ensure_min_samples": fewest, "accept_sparse": ("csr", "csc")}
+        found = validate_data(self, X, reset=reset, **own)
+        return dense(found, "X, which is sparse,") if is_sparse(found) else found
+
+    def _given(self, found: Any) -> Any:
+        """What was made of rows, as these came: a table without names as an array of objects."""
+        return as_cells(found) if self.holds_texts_ and is_frame(found) else found
 
     def _asked(self) -> dict[str, Any]:
         """The keys of the fit, as `unveil list keys` names them."""
@@ -136,6 +153,7 @@ class Fitted(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
 

@@ -65,7 +65,7 @@ class LatentImputer(OneToOneFeatureMixin, TransformerMixin, Fitted):  # type: ig
     def transform(self, X: Any) -> Any:
         """X with its holes filled, as it came; what was observed is unchanged."""
         run = self._run
-        return filled(run, self._read(X), self.draw, self.seed_)
+        return self._given(filled(run, self._read(X), self.draw, self.seed_))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import OutlierMixin, TransformerMixin
 from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import _check_feature_names_in
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..errors import RequestError, remark
 from ..runs.given import given_with_outside
@@ -29,8 +29,9 @@ Array = NDArray[Any]
 class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc] # scikit-learn has no types
     """p(x) = ∫ p(z) p(x|z) dz of rows: scores, latents, new rows, filled holes, and which rows are odd.
 
-    NaN is a missing value, in fit and later. A frame of pandas, polars or pyarrow is taken as it is, an array as
-    `unveil.fit` takes it. One row in ten is held out to choose the best weights of the training; all others train.
+    NaN is a missing value, in fit and later. A frame of pandas, polars or pyarrow is taken as it is, rows with texts
+    among their cells as a table without names, an array as `unveil.fit` takes it; a sparse one is made dense. One row
+    in ten is held out to choose the best weights of the training; all others train.
 
     Arguments:
         model, prior, likelihood, objective: names, see `unveil list`; None is the model's own. The model "auto" is vae,
@@ -94,7 +95,7 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
         X, weights = self._fit(X, sample_weight, lambda run: found.append(_kept_scores(run)))
         scores = found[0]
         if share is not None or len(scores) < FEW:
-            scores = self.score_samples(X)
+            scores = self._scores(X)
             scores = scores if weights is None else scores[copies(weights, 0)]
         # The first score that is not among the odd ones: so many of the rows that were asked about lie below it.
         self.offset_ = float(np.quantile(scores, ODD if share is None else share, method="higher"))
@@ -107,9 +108,14 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
         model="mixture" and "linear_gaussian". A row's number hangs on no other row. It is a density in the units of
         X, and comparable among rows with the same holes.
         """
+        check_is_fitted(self)
+        return self._scores(self._read(X))
+
+    def _scores(self, X: Any) -> Array:
+        """log p(x) [N] of X as the library takes it."""
         run = self._run
-        given = given_with_outside(run, self._read(X))
-        remark(given.raw.ignored, up=2)
+        given = given_with_outside(run, X)
+        remark(given.raw.ignored, up=3)
         return np.where(given.outside, -np.inf, scored(run, given.split).log_px.numpy())
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -135,7 +141,7 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
     def inverse_transform(self, X: Any) -> Any:
         """E[x|z] of latents X [N, D], in the units of the data; a frame, where the model was fitted on one."""
         run = self._run
-        return as_fitted(run, decode(run, check_array(X, input_name="X", estimator=self)), drawn=False)
+        return self._given(as_fitted(run, decode(run, check_array(X, input_name="X", estimator=self)), drawn=False))
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> Any:
         """New rows drawn from p(x); a frame, where the model was fitted on one.
@@ -143,12 +149,13 @@ class LatentModel(OutlierMixin, TransformerMixin, Fitted):  # type: ignore[misc]
         Arguments: random_state, of the draws; None takes the seed of the fit, so that equal calls draw equal rows.
         """
         run = self._run
-        return sample_as_fitted(run, n_samples, seed=self.seed_ if random_state is None else as_seed(random_state))
+        seed = self.seed_ if random_state is None else as_seed(random_state)
+        return self._given(sample_as_fitted(run, n_samples, seed=seed))
 
     def impute(self, X: Any, *, draw: bool = False) -> Any:
         """X with its holes filled, as it came, by E[x_missing|x_observed] or by a draw."""
         run = self._run
-        return filled(run, self._read(X), draw, self.seed_)
+        return self._given(filled(run, self._read(X), draw, self.seed_))
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """The names of the latents, z_0 …."""

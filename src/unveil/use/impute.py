@@ -19,6 +19,7 @@ from ..data.rowblocks import blocks
 from ..data.split import Split
 from ..data.tablecolumns import listing
 from ..data.tablefill import filled_frame
+from ..data.textcolumns import EXACT
 from ..distributions.given import from_pooled, pooled, sample_given
 from ..errors import RequestError, WorkError, at_least, remark
 from ..estimators.base import rows_at_once
@@ -81,12 +82,14 @@ class Completed:
 
     def _filled_array(self, values: np.ndarray) -> np.ndarray:
         """An array that was read as a mixed table, with numbers in its gaps; columns left out are as they came."""
-        raw, full = self.raw, np.array(self.raw.came, np.float64)
+        raw, came = self.raw, np.array(self.raw.came)
+        is_exact = self.drawn and came.dtype.kind in "iu" and int(np.abs(came).max()) > EXACT
+        full = came if is_exact else came.astype(np.float64)
         names = [int(name) if name.isdigit() else i for i, name in enumerate(raw.table.names)]
         drawn = brought(self.codes(values).astype(np.float64), raw.table.columns, self.drawn)
         for d, place in enumerate(names):
             gap = ~raw.held[:, d]
-            full[gap, place] = drawn[gap, d]
+            full[gap, place] = np.rint(drawn[gap, d]) if is_exact else drawn[gap, d]
         return full
 
     def codes(self, values: np.ndarray) -> np.ndarray:

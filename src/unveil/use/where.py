@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..batch import Batch
 from ..data.columns import LEVELLED, Column, Table, texts_of
-from ..data.dates import formats_of, read_dates
+from ..data.datecolumns import read_ways
+from ..data.dates import formats_of
 from ..errors import Fact, RequestError, WorkError, nearest
 from ..model import device_of, evaluating
 from ..ops import keyed
@@ -96,8 +97,8 @@ def _code(column: Column, value: str, sign: str) -> float:
             raise RequestError(f"{column.name!r} has no level {value!r}.", nearest(value, column.levels))
         return float(column.levels.index(value))
     if column.kind == "date":
-        fits = [column.written] if column.written else formats_of([value])
-        found = read_dates([value], fits[0], column.last_year) if fits else np.array(["NaT"], "datetime64[us]")
+        ways = (column.written, *column.ways) if column.written else formats_of([value])
+        found = read_ways([value], ways, column.last_year, column.zone)
         if np.isnat(found[0]):
             form = column.written or "%Y-%m-%d"
             raise RequestError(f"{column.name!r} holds dates and where gives {value!r}; write it as {form}.")

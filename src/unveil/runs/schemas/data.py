@@ -60,6 +60,11 @@ class TableColumn(Struct, forbid_unknown_fields=True):
     base: float = 0.0
     last_year: Annotated[int, Meta(ge=0, le=9999)] = 0
     is_counted: bool = False
+    zone: Text = ""
+    ways: list[Text] = []
+    native: Text = ""
+    declared: list[Text] = []
+    objects: list[Text] = []
 
 
 class TableFile(Struct, forbid_unknown_fields=True):
