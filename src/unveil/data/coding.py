@@ -15,6 +15,7 @@ import numpy as np
 
 from ..domain.columns import OWN
 from ..errors import RequestError
+from .cells import Cells
 from .columnkinds import EMPTY, GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
 from .columnvalues import cells_of, levels_of, moments_of, number_values, without_marks
@@ -38,7 +39,7 @@ from .tablecolumns import (
 )  # fmt: skip
 from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
 from .unfit import unfit
-from .writtennumbers import NotNumbers
+from .writtennumbers import PLAIN, NotNumbers, Style
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -77,6 +78,7 @@ class _Found:
 
     how: Reading
     num_columns: int
+    style: Style = PLAIN
     read: dict[str, Numeric] = field(default_factory=dict)
     far: dict[str, Array] = field(default_factory=dict)
     numbers: dict[str, tuple[Array, Array]] = field(default_factory=dict)
@@ -92,8 +94,8 @@ def recognised(
     text, the file of text that the frame came from.
     """
     asked = asked_kinds(kinds, list(given))
-    shown = _first_cells(text, list(given)) if text else {}
-    state = _Found(decided(given, how), len(given))
+    shown = first_cells(text, list(given)) if text else {}
+    state = _Found(decided(given, how), len(given), Style(text.decimal) if text else PLAIN)
     columns, left_out = [], {}
     wrong: dict[str, NotNumbers] = {}
     for name, series in given.items():
@@ -160,10 +162,12 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return dates_column(name, moments_of(series), dtype, _date_format(shown), asked, state.num_columns)
     if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
         _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
-        return levels_column(name, cells_of(series), _type_of_levels(series, dtype), asked, _order(series))
+        found = levels_column(name, cells_of(series), _type_of_levels(series, dtype), asked, _order(series))
+        return found if isinstance(found, str) else _as_in_file(found, Cells.among(shown))
     if series.dtype.is_numeric():
         _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
-        return _of_numbers(name, series, dtype, asked, shown, state)
+        own = Cells.among([cell for cell in shown if cell.strip() not in state.how.missing], state.style)
+        return _of_numbers(name, series, dtype, asked, own, state)
     return _of_texts(name, series, asked, shown, state, dtype)
 
 
@@ -175,9 +179,7 @@ def _require(name: str, asked: str, allowed: Sequence[str], held: str) -> None:
         )
 
 
-def _of_numbers(
-    name: str, series: AnySeries, dtype: str, asked: str, shown: Sequence[str], state: _Found
-) -> Column | str:
+def _of_numbers(name: str, series: AnySeries, dtype: str, asked: str, cells: Cells, state: _Found) -> Column | str:
     values, known = number_values(series, state.how.missing)
     if asked not in LEVELLED:
         far = np.zeros(len(values), bool)
@@ -192,9 +194,23 @@ def _of_numbers(
     elif is_whole(series):
         values = whole_numbers(series)  # also those beyond 63 bits to the last digit
     found = numbers_column(name, values, known, dtype, asked, state.num_columns)
-    if isinstance(found, Column) and _is_padded(shown, found.decimals):
-        return replace(found, written="padded")
-    return found
+    if isinstance(found, str):
+        return found
+    return _as_in_file(found, cells)
+
+
+def _as_in_file(column: Column, cells: Cells) -> Column:
+    """The column, with how its numbers, or levels that are numbers or yes and no, stand in a file."""
+    if column.kind not in LEVELLED:
+        return replace(column, cells=cells.of_column(None if column.kind == "real" or column.step else column.decimals))
+    if column.levels and set(column.levels) <= {"True", "False"}:
+        texts = tuple(cells.words[level == "True"] for level in column.levels)
+    elif all(map(is_number, column.levels)):
+        most = cells.of_column(max(len(level.partition(".")[2]) for level in column.levels))
+        texts = tuple(map(most.write, column.levels)) if most else column.levels
+    else:
+        return column
+    return column if texts == column.levels else replace(column, shown=texts)
 
 
 def _are_alike(values: Array, are_all: bool) -> bool:
@@ -242,7 +258,9 @@ def _of_texts(
             f"Column {name!r} holds numbers, and {', '.join(map(repr, gaps))} in {_count(cells, gaps):,} rows: taken "
             f"as missing. {taking(name, 'category')} takes all of it as levels."
         )
-    found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, shown, state)
+    known = [cell for cell in cells if isinstance(cell, str) and cell.strip() not in how.missing]
+    own = Cells.among(known, numeric.style)
+    found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, own, state)
     if isinstance(found, str):
         return found
     state.read[name] = numeric
@@ -301,7 +319,7 @@ def _order(series: AnySeries) -> tuple[str, ...]:
     return ()
 
 
-def _first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
+def first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
     """The first cells of each column as they stand in a file of text."""
     rows = list(islice(text.cells(), PEEK))
     place = {name: text.names.index(name) for name in names if name in text.names}
@@ -310,14 +328,8 @@ def _first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
 
 def _date_format(shown: Sequence[str]) -> str:
     known = [cell.strip() for cell in shown if cell.strip().casefold() not in MISSING]
-    found = formats_of(known[:100])
+    found = formats_of(known)
     return found[0] if found else ""
-
-
-def _is_padded(shown: Sequence[str], decimals: int) -> bool:
-    """Whether all numbers of a column are written with all decimals."""
-    known = [cell.strip() for cell in shown if is_number(cell)]
-    return bool(decimals and known) and all(len(cell.rpartition(".")[2]) == decimals and "." in cell for cell in known)
 
 
 def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, cast
 
 import numpy as np
 
 from ..domain import ColumnDomain, Domain
 from ..domain.columns import ColumnKind
+from .cells import Cells, cells_of_json, cells_to_json
 from .dates import written_date
 from .raw import Array, is_missing
 from .tablecolumns import is_number
@@ -19,6 +20,8 @@ Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "re
 KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
 LEVELLED = ("category", "ordinal", "yes/no")
 NUMERIC = ("whole", "count", "decimal", "real")
+OF_MEANS = 4  # more digits of a mean
+FLOAT32 = 7  # digits that it tells
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,11 @@ class Column:
         is_counted: whether its name is a whole number in its frame, and no text.
         last_year: of dates whose years have two digits, the year that ends the hundred that these stand for.
         unit: of dates, the width of a cell: "D", "h", "m", "s", "ms" or "us".
-        written: how a text of it is written: the format of a date, or "padded" where all numbers show all decimals.
+        written: the format of a date.
         missing: the share of rows without a value.
         gaps: texts of a column of numbers that stand for none.
+        cells: how numbers stand in a column of text; None where that is as Python writes them.
+        shown: the levels as they stand in a file of text, where it writes them otherwise.
     """
 
     name: str
@@ -62,6 +67,8 @@ class Column:
     base: float = 0.0
     last_year: int = 0
     is_counted: bool = False
+    cells: Cells | None = None
+    shown: tuple[str, ...] = ()
 
     @property
     def domain(self) -> ColumnDomain:
@@ -150,23 +157,46 @@ class Column:
         """What the codes stand for, written as the column was."""
         values = self.values(codes, bounded)
         if self.kind in LEVELLED:
-            return list(values)
+            known = dict(zip(self.levels, self.shown, strict=False))
+            return [known.get(level, level) for level in values]
         if self.kind == "date":
-            return [written_date(value, self.written, self.unit) for value in values]
+            return [written_date(value, self.written, self.unit, self.has_zone) for value in values]
         if self.kind == "real" or self.step:
-            return [repr(float(np.float32(value))) if value else "0" for value in values]
-        return [written_number(value, self.decimals, self.written == "padded") for value in values.tolist()]
+            return self._written(self._short(values))
+        return self._written(values) if self.cells else [written_number(v, self.decimals) for v in values.tolist()]
+
+    def as_text(self, codes: Array, drawn: bool) -> list[str]:
+        """As `brought`, written as the column was; means of numbers have more digits than these."""
+        if drawn or not self.is_number:
+            return self.texts(codes, bounded=True)
+        values = self.mean_values(codes)
+        if self.kind == "real" or self.step:
+            return self._written(self._short(values))
+        if self.cells:
+            return list(map(self.cells.of_means(OF_MEANS).write, values.tolist()))
+        return [written_number(value, self.decimals + OF_MEANS) for value in values.tolist()]
+
+    def _written(self, values: Array) -> list[str]:
+        return list(map((self.cells or Cells()).write, values.tolist()))
+
+    def _short(self, values: Array) -> Array:
+        """Numbers without the digits that float32, in which they are learnt, does not tell."""
+        if not (self.origin or self.step):
+            return np.asarray(values, np.float32).astype(str).astype(np.float64)
+        smallest = self.step or max(abs(self.low), abs(self.high)) or 1.0
+        return np.round(values, FLOAT32 - math.floor(math.log10(smallest)))
 
     def to_json(self) -> dict[str, Any]:
         """What differs from the defaults."""
-        defaults = {f.name: f.default for f in fields(Column)}
-        found = {name: value for name, value in asdict(self).items() if value != defaults[name]}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+        found = {f.name: getattr(self, f.name) for f in fields(Column)}
+        found = {f.name: found[f.name] for f in fields(Column) if found[f.name] != f.default}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+        return plain | ({"cells": cells_to_json(self.cells)} if self.cells else {})
 
 
 def column_of_json(stored: Mapping[str, Any]) -> Column:
-    tuples = {name: tuple(stored[name]) for name in ("levels", "atoms", "gaps") if name in stored}
-    return Column(**{**stored, **tuples})
+    tuples = {name: tuple(stored[name]) for name in ("levels", "atoms", "gaps", "shown") if name in stored}
+    return Column(**{**stored, **tuples, "cells": cells_of_json(stored.get("cells"))})
 
 
 @dataclass(frozen=True)
@@ -237,9 +267,9 @@ def signed(values: Array) -> Array:
     return values.astype(np.int64 if not values.size or values.max() < 2**63 else np.float64)
 
 
-def written_number(value: float, decimals: int, padded: bool) -> str:
-    """A number with so many decimals, the zeros at its end only where all are written so."""
+def written_number(value: float, decimals: int) -> str:
+    """A number with so many decimals at most, without zeros at its end."""
     text = f"{value:.{decimals}f}"
-    if decimals and not padded:
+    if decimals:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text

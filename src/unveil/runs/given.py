@@ -48,6 +48,11 @@ def fitted_forms(run: RunStore) -> tuple[Form | Column, ...] | None:
     return forms_of_json(run.data_info.get("forms")) if table is None else table.columns
 
 
+def fitted_separator(run: RunStore) -> str:
+    """What separates the cells of a file of text: ";" where it did in the file that the run was fitted on, else ","."""
+    return run.data_info.get("separator") or ","
+
+
 def fitted_table(run: RunStore) -> Table | None:
     """The columns of the mixed table that the run was fitted on; None of other x."""
     return Table.from_json(run.data_info.get("table"))
