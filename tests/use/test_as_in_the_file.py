@@ -14,7 +14,9 @@ from quick import fitted
 from unveil.api import Run
 from unveil.cli import main
 from unveil.data import load
+from unveil.errors import RequestError
 from unveil.runs.given import fitted_table
+from unveil.use.where import conditions
 
 RNG = np.random.default_rng(3)
 ROWS = 120
@@ -74,7 +76,7 @@ def run(source: Path) -> Run:
     return fitted(str(source), source.parent / "run", **MIXED, data__kinds=kinds)
 
 
-def table(path: Path, separator: str = ",") -> list[dict[str, str]]:
+def rows_of(path: Path, separator: str = ",") -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file, delimiter=separator))
 
@@ -82,7 +84,7 @@ def table(path: Path, separator: str = ",") -> list[dict[str, str]]:
 def test_samples_are_written_as_the_file_was_and_read_as_the_same_columns(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "new.csv"
     assert main(["sample", str(run.path), "-n", "100", "-o", str(out)]) == 0
-    for row in table(out):
+    for row in rows_of(out):
         assert {name for name, text in row.items() if not re.fullmatch(PATTERNS[name], text)} == set()
     again, first = load(str(out), kinds="code=whole,shoe=category").table, fitted_table(run.store)
     assert again is not None and first is not None
@@ -93,11 +95,11 @@ def test_samples_are_written_as_the_file_was_and_read_as_the_same_columns(run: R
 def test_gaps_reconstructions_and_paths_are_written_so_too(run: Run, source: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.csv"
     assert main(["impute", str(run.path), str(source), "-o", str(out), "--num-samples", "8"]) == 0
-    for row in table(out):
+    for row in rows_of(out):
         assert {name for name, text in row.items() if not re.fullmatch(PATTERNS[name], text)} == set()
     for verb, prefix in (("reconstruct", "reconstruction of "), ("interpolate", "")):
         assert main([verb, str(run.path), str(source), "-o", str(out)]) == 0
-        for row in table(out):
+        for row in rows_of(out):
             assert row[f"{prefix}share"].endswith("%") and re.fullmatch(r"\d,\d{3}(\.\d+)?", row[f"{prefix}price"])
             for name in ("when", "ok", "shoe", "town"):
                 assert re.fullmatch(PATTERNS[name], row[f"{prefix}{name}"])
@@ -113,7 +115,7 @@ def test_measurements_alone_keep_their_marks_in_samples(tmp_path: Path) -> None:
     for verb in ("sample", "interpolate"):
         given = [str(source)] if verb == "interpolate" else []
         assert main([verb, str(run.path), *given, "-o", str(out)]) == 0
-        for row in table(out, ";"):
+        for row in rows_of(out, ";"):
             assert re.fullmatch(r"-?\d+,\d%", row["a"]) and re.fullmatch(r"-?\d+,\d\d", row["b"])
             assert re.fullmatch(r"-?\d,\d\d\d", row["c"])
 
@@ -124,7 +126,7 @@ def test_dates_with_several_offsets_are_written_in_utc(tmp_path: Path) -> None:
     source.write_text("\n".join(["day,n", *(f"{day},{i % 7}" for i, day in enumerate(days))]) + "\n")
     run = fitted(str(source), tmp_path / "run", **MIXED)
     assert main(["sample", str(run.path), "-o", str(out)]) == 0
-    assert all(re.fullmatch(r"2024-\d\d-\d\d 1[01]:\d\d:00\+00:00|.*\+00:00", row["day"]) for row in table(out))
+    assert all(re.fullmatch(r"2024-\d\d-\d\d 1[01]:\d\d:00\+00:00|.*\+00:00", row["day"]) for row in rows_of(out))
 
 
 def test_small_numbers_keep_their_digits_in_means(tmp_path: Path) -> None:
@@ -133,4 +135,46 @@ def test_small_numbers_keep_their_digits_in_means(tmp_path: Path) -> None:
     source.write_text("\n".join(["a,k", *rows]))
     run = fitted(str(source), tmp_path / "run", **MIXED)
     assert main(["sample", str(run.path), "-o", str(out), "--mean", "-n", "20"]) == 0
-    assert len({row["a"] for row in table(out)} - {"0"}) > 5
+    assert len({row["a"] for row in rows_of(out)} - {"0"}) > 5
+
+
+def test_conditions_are_read_as_the_file_is_written(run: Run, tmp_path: Path) -> None:
+    table = fitted_table(run.store)
+    assert table is not None
+    asked = {
+        "share=40%": 40, "share=40": 40, "price>=5,000": 5000, "price<5000": 5000, "balance<(2.50)": -2.5,
+        "rate>2.1 %": 2.1, "code=0123": 123, "weight>70.50": 70.5, "tiny<1.25e-08": 1.25e-8,
+        "shoe=38.50": "38.5", "shoe=38.5": "38.5",
+        "ok=true": "True", "ok=True": "True", "town=00502": "00502",
+        "when>2024-03-02T12:30:00+02:00": "2024-03-02T10:30", "when>2024-03-02T12:30:00": "2024-03-02T10:30",
+        "when>2024-03-02T11:30:00Z": "2024-03-02T11:30", "when<2024-03-02": "2024-03-01T22:00",
+    }  # fmt: skip
+    for text, expected in asked.items():
+        (found,) = conditions(run.store, text)
+        column = table.columns[found.column]
+        (value,) = column.values(np.array([found.code]))
+        if column.kind == "date":
+            assert value == np.datetime64(str(expected)), text
+        else:
+            assert value == (expected if isinstance(expected, str) else pytest.approx(expected)), text
+    several = conditions(run.store, 'price>=5,000,share<55%,"price<6,100",ok=true')
+    assert [table.columns[c.column].name for c in several] == ["price", "share", "price", "ok"]
+    out = tmp_path / "new.csv"
+    assert main(["sample", str(run.path), "-n", "9", "-o", str(out), "--where", "price>=5,000,share<55%,ok=true"]) == 0
+    assert all(row["price"] >= "5,000" and int(row["share"][:-1]) < 55 and row["ok"] == "true" for row in rows_of(out))
+    for value in (1234, 1234.0, "1,234"):
+        assert conditions(run.store, {"price": value}) == conditions(run.store, "price=1,234")
+    with pytest.raises(RequestError, match=r"'price' holds no percent signs and where gives '5%'"):
+        conditions(run.store, "price=5%")
+
+
+def test_dates_of_a_file_are_conditions_as_they_stand_there(tmp_path: Path) -> None:
+    source = tmp_path / "t.csv"
+    source.write_text("\n".join(["day;a", *(f"{1 + i % 28:02}.{1 + i % 9:02}.2024;0,{i % 7}" for i in range(ROWS))]))
+    run = fitted(str(source), tmp_path / "run", **MIXED)
+    for text in ("day=03.01.2024", "day=2024-01-03", "day=2024-01-03 "):
+        (found,) = conditions(run.store, text)
+        assert fitted_table(run.store).columns[0].values(np.array([found.code]))[0] == np.datetime64("2024-01-03")
+    assert conditions(run.store, "a=0,3,day>03.01.2024")[0] == conditions(run.store, {"a": 0.3})[0]
+    with pytest.raises(RequestError, match=r"holds dates and where gives '03/01/2024'; write it as %d.%m.%Y"):
+        conditions(run.store, "day=03/01/2024")

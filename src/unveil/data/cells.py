@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any
 
-from .writtennumbers import PLAIN, NotNumbers, Style, read_numbers
+from .writtennumbers import BOOKED, PLAIN, NotNumbers, Style, read_numbers
 
 DIGITS = 400  # of the widest float64 as a decimal
 
@@ -80,8 +80,9 @@ class Cells:
 
     def read(self, text: str) -> int | float | None:
         """The number that a text is, with the marks of the others; None where it is none."""
+        booked = BOOKED.fullmatch(text.strip()) if self.style.negative == "(5)" else None
         try:
-            return read_numbers([text], self.style.decimal).values[0]
+            return read_numbers([f"-{booked[1]}" if booked else text], self.style.decimal).values[0]
         except NotNumbers:
             return None
 

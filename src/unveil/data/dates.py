@@ -58,6 +58,24 @@ def read_dates(texts: Sequence[str | None], fmt: str, last: int = 0) -> Array:
     return np.array([known[text] for text in texts], "datetime64[us]")
 
 
+def read_date(text: str, fmt: str, last: int = 0, is_utc: bool = False) -> np.datetime64:
+    """A date for a column whose format is known, written in that or as in ISO 8601; NaT where it is neither.
+
+    One without an offset has that of the format; one with an offset is of no column without.
+
+    Arguments: fmt, "" where there is none: then any format is taken that no other contradicts; last, as of
+    `read_dates`; is_utc, whether the column holds moments.
+    """
+    (bare, offset), (form, own) = zoned(text.strip()), zoned(fmt)
+    if offset and not (own or is_utc):
+        return np.datetime64("NaT")
+    fits = formats_of([bare])
+    others = [other for other in fits if other.startswith("%Y")] if form else fits if len(fits) == 1 else []
+    found = [read_dates([bare], known, last)[0] for known in [form, *others] if known]
+    moment: np.datetime64 = next((moment for moment in found if not np.isnat(moment)), np.datetime64("NaT"))
+    return moment - np.timedelta64(_ahead(offset or own))
+
+
 def last_year(fmt: str) -> int:
     """The year that ends the hundred years of a format whose years have two digits: the present; 0 of another."""
     return datetime.now().year if "%y" in fmt else 0
