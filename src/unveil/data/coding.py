@@ -23,6 +23,7 @@ from .dates import formats_of
 from .filling import type_name
 from .fills import noted
 from .raw import MISSING, Array, Raw, is_missing
+from .scales import said_of_scale
 from .stray import sentence, stray_values
 from .tablecolumns import (
     NAMED,
@@ -355,6 +356,7 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         seen &= ~np.isnan(raw.x)
     notes: tuple[str, ...] = ()
     far: dict[str, Array] = {}
+    fitting, remarks = known is None, list[str]()
     if known is None:
         asked, state = asked_kinds(kinds, names), _Found(Reading(True), len(names))
         found = {
@@ -381,6 +383,8 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         kept = seen[:, place.get(column.name, d)] & ~far.get(column.name, np.zeros(len(own), bool))
         values = texts_of(own.tolist(), frozenset()) if column.kind in LEVELLED else own
         codes, _ = column.codes(values)
+        if column.is_number and not fitting:
+            remarks += said_of_scale(column.name, own[kept], column.ends, column.has_percent)
         x[kept, d], observed[:, d] = np.nan_to_num(codes[kept]), kept & ~np.isnan(codes)
         strange[:, d] = kept & np.isnan(codes)
     return replace(
@@ -391,6 +395,7 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         strange=strange,
         columns=known.names,
         notes=(*raw.notes, *notes),
+        remarks=(*raw.remarks, *remarks),
         domain="mixed",
         table=known,
     )

@@ -6,7 +6,7 @@ What a model draws is brought to that form: by `impute` in the gaps of a table, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -28,7 +28,7 @@ class Form:
     Arguments: decimals, the most that a value has, None where there is no end of them; low and high, the smallest and
     the largest value of a column of whole numbers; dtype, its type by name; count, the values that tell of it;
     is_counted, whether the name of the column is a whole number in its frame, and no text; cells, how they stand in a
-    file of text, None where that is as Python writes them.
+    file of text, None where that is as Python writes them; span, the least and the greatest that came.
     """
 
     decimals: int | None = None
@@ -38,6 +38,7 @@ class Form:
     count: int = 0
     is_counted: bool = False
     cells: Cells | None = None
+    span: tuple[float, float] | None = field(default=None, compare=False)
 
     @property
     def is_bool(self) -> bool:
@@ -105,7 +106,11 @@ def form_of(values: Array, dtype: str = "") -> Form:
 
     Of floats, a few that are whole could be so by chance: their decimals are not known.
     """
-    name = dtype or str(values.dtype)
+    found = _form_of(values, dtype or str(values.dtype))
+    return replace(found, span=(float(values.min()), float(values.max()))) if len(values) else found
+
+
+def _form_of(values: Array, name: str) -> Form:
     count = len(values)
     if values.dtype.kind in "biu":
         low, high = (values.min().item(), values.max().item()) if count else (None, None)
@@ -174,4 +179,10 @@ def forms_to_json(forms: Sequence[Form] | None) -> list[dict[str, Any]] | None:
 def forms_of_json(found: Sequence[Mapping[str, Any]] | None) -> tuple[Form, ...] | None:
     if found is None:
         return None
-    return tuple(Form(**{**form, "cells": cells_of_json(form.get("cells"))}) for form in found)
+    return tuple(_of_json(form) for form in found)
+
+
+def _of_json(stored: Mapping[str, Any]) -> Form:
+    low, high = stored.get("span") or (None, None)
+    span = None if low is None or high is None else (float(low), float(high))
+    return Form(**{**stored, "span": span, "cells": cells_of_json(stored.get("cells"))})

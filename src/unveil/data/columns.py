@@ -82,6 +82,17 @@ class Column:
         return self.kind in NUMERIC
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest number that came in training."""
+        low, high = (float(np.asarray(self.values(np.array([code])))[0]) for code in (self.low, self.high))
+        return low, high
+
+    @property
+    def has_percent(self) -> bool:
+        """Whether a percent sign stands behind each number in its file."""
+        return self.cells is not None and self.cells.style.percent
+
+    @property
     def has_zone(self) -> bool:
         """Whether it is of moments in a time zone, which x holds in UTC."""
         name = self.dtype.lower()

@@ -14,6 +14,7 @@ from .columns import LEVELLED, Column, Table, texts_of
 from .columnvalues import cells_of, moments_of, number_values, without_marks
 from .dates import read_dates
 from .raw import Array
+from .scales import said_of_scale
 from .tablecolumns import NAMED, is_empty, narwhals
 from .textcolumns import Numeric, Reading, read_or_why, refuse_columns
 from .writtennumbers import NotNumbers
@@ -47,7 +48,7 @@ def coded(
             series = read[column.name].series
         values = _values(column, series, how)
         codes, new = column.codes(values)
-        finer += _said_finer(column, values)
+        finer += [*_said_finer(column, values), *_said_scale(column, values, read.get(column.name))]
         if new:
             strange[column.name] = new
             odd[:, d] = np.isnan(codes) & np.array([value is not None for value in values])
@@ -71,6 +72,14 @@ def _said_finer(column: Column, values: Any) -> list[str]:
         f"Column {column.name!r} holds {digits} in training and now {values[row]:g} (row {row}), as {between.sum():,} "
         "rows do: each is taken at the nearest."
     ]
+
+
+def _said_scale(column: Column, values: Any, read: Numeric | None) -> tuple[str, ...]:
+    """A sentence where numbers [N] are a hundredth or a thousandth of those in training, or as many times as much."""
+    if not column.is_number:
+        return ()
+    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    return said_of_scale(column.name, known, column.ends, column.has_percent, read is not None and read.style.percent)
 
 
 def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:

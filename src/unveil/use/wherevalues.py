@@ -10,8 +10,9 @@ import numpy as np
 from ..data.cells import Cells
 from ..data.columns import LEVELLED, Column, texts_of
 from ..data.dates import read_date
+from ..data.scales import said_of_scale
 from ..data.tablecolumns import is_number
-from ..errors import RequestError, nearest
+from ..errors import RequestError, nearest, remark
 
 
 def code_of(column: Column, value: Any, sign: str) -> float:
@@ -47,6 +48,9 @@ def _moment(column: Column, value: str) -> float:
 
 def _number(column: Column, value: Any, sign: str) -> float:
     number = _read(column, value) if isinstance(value, str) else float(value)
+    is_percent = isinstance(value, str) and value.rstrip().endswith("%")
+    told = np.array([number]), column.ends, column.has_percent, is_percent
+    remark(said_of_scale(column.name, *told, came="is asked for as"), up=6)
     code = float(column.codes(np.array([number]))[0][0])
     recorded = float(np.asarray(column.values(np.array([code])))[0])
     if column.kind == "real" or math.isclose(recorded, number, rel_tol=1e-9, abs_tol=1e-12):

@@ -61,6 +61,7 @@ class ColumnForm(Struct):
     count: Count = 0
     is_counted: bool = False
     cells: Cells | None = None
+    span: tuple[float, float] | None = None
 
 
 class TableColumn(Struct, forbid_unknown_fields=True):
