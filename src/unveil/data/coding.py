@@ -15,6 +15,7 @@ import numpy as np
 
 from ..domain.columns import OWN
 from ..errors import RequestError
+from .alike import said_alike
 from .cells import Cells
 from .columnkinds import EMPTY, GONE, asked_kinds, dates_column, dates_of_texts, levels_column, numbers_column
 from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
@@ -116,7 +117,8 @@ def recognised(
         raise RequestError(
             f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
         )
-    notes = (*state.notes, *_said_far(state, text), *_said_shared(columns), *_said_left_out(left_out))
+    said = *_said_far(state, text), *_said_shared(columns), *said_alike(columns), *_said_left_out(left_out)
+    notes = (*state.notes, *said)
     library = "" if text else _library(next(iter(given.values())))
     return Recognised(Table(tuple(columns), left_out, library), state.read, state.far, notes)
 

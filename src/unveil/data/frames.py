@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import RequestError
+from .alike import said_alike_labels
 from .cells import Cells
 from .coding import Recognised, first_cells, recognised
 from .columnforms import Form, form_of
@@ -258,7 +259,7 @@ def read_frame(
     marks = words(missing)
     how = Reading(fitting, decimal, marks, dropped, not (text and text.is_open))
     y, classes = _labels(whole, names, label, text, marks) if fitting else (None, None)
-    notes = _notes(index, empty if fitting else (), text)
+    notes = [*_notes(index, empty if fitting else (), text), *said_alike_labels(label, classes or ())]
     if fitting and text is None and all(isinstance(name, str) for name in names.values()):
         unnamed = {*index, *empty}
         notes += _suspicion({name: whole.get_column(name) for name in names if name not in unnamed})

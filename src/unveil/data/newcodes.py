@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RequestError
+from .alike import plain
 from .columnkinds import GONE
 from .columns import LEVELLED, Column, Table, texts_of
 from .columnvalues import cells_of, moments_of, number_values, without_marks
@@ -98,18 +99,14 @@ def _said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: 
     said = [f"Levels came that training had none of ({told}): they are taken as missing."]
     for name, new in strange.items():
         d = table.names.index(name)
-        known = {_plain(level): level for level in table.columns[d].levels}
-        meant = [(known[_plain(level)], level) for level in new if _plain(level) in known]
+        known = {plain(level): level for level in table.columns[d].levels}
+        meant = [(known[plain(level)], level) for level in new if plain(level) in known]
         hint = " Did you mean {!r} for {!r}?".format(*meant[0]) if meant else ""
         if not observed[:, d].any():
             said.append(f"No value of {name!r} is known to the run, so the column tells nothing.{hint}")
         elif hint:
             said.append(hint.strip())
     return tuple(said)
-
-
-def _plain(text: str) -> str:
-    return text.strip().casefold()
 
 
 def _values(column: Column, series: AnySeries, how: Reading) -> Any:
