@@ -23,6 +23,7 @@ from .columnvalues import cells_of, levels_of, moments_of, number_values, withou
 from .dates import formats_of
 from .filling import type_name
 from .fills import noted
+from .newcodes import said_strange
 from .raw import MISSING, Array, Raw, is_missing
 from .scales import said_of_scale
 from .stray import sentence, stray_values
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     AnySeries = nw.Series[Any]
 
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
+MANY = 0.4  # different texts to a value, from which on numbers with words among them are no levels
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 SOME = 50  # texts that tell whether a column may be of dates
 PEEK = 5000  # rows that tell how numbers are written
@@ -253,7 +255,7 @@ def _of_texts(
         gaps = _gaps(error, cells)
         if not gaps:
             found = levels_column(name, without_marks(cells, how), dtype, "")
-            if error.ways or asked or (isinstance(found, str) and _is_almost(error)):
+            if error.ways or asked or _is_no_category(found, error, texts):
                 raise
             return found
         numeric = read_or_why(series, replace(how, missing=(*how.missing, *gaps)))
@@ -289,10 +291,22 @@ def _have_zeros(texts: Sequence[str | None]) -> bool:
     return any(len(text) > 1 and text[0] == "0" for text in known) and all(map(DIGITS.fullmatch, known))
 
 
-def _is_almost(error: NotNumbers) -> bool:
-    """Whether a column is numbers but for how they are written, so that nobody would want it left out."""
+def _is_no_category(found: Column | str, error: NotNumbers, texts: Sequence[str | None]) -> bool:
+    """Whether a column that is almost one of numbers has too many texts to be taken as levels in silence."""
+    known = [text for text in texts if text is not None]
+    has_many = isinstance(found, str) or (bool(error.words) and len(set(known)) > MANY * len(known))
+    return has_many and _is_almost(error, texts)
+
+
+def _is_almost(error: NotNumbers, texts: Sequence[str | None]) -> bool:
+    """Whether a column is numbers but for how they are written, so that nobody would want it left out.
+
+    Letters that stand right before digits make names of them: L12.
+    """
     has_unit = 0 < len(error.unit) <= LONGEST_UNIT and " " not in error.unit
-    return bool(error.words or error.unlike) or has_unit
+    first = next((text for text in texts if text is not None), "")
+    is_name = error.unit.isalpha() and first.removeprefix(error.unit)[:1].isdigit() and first.startswith(error.unit)
+    return bool(error.words or error.unlike) or (has_unit and not is_name)
 
 
 def _gaps(error: NotNumbers, cells: Sequence[Any]) -> tuple[str, ...]:
@@ -358,7 +372,7 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         seen &= ~np.isnan(raw.x)
     notes: tuple[str, ...] = ()
     far: dict[str, Array] = {}
-    fitting, remarks = known is None, list[str]()
+    fitting, remarks, unknown = known is None, list[str](), dict[str, list[str]]()
     if known is None:
         asked, state = asked_kinds(kinds, names), _Found(Reading(True), len(names))
         found = {
@@ -384,7 +398,8 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         own = signed(raw.x[:, place.get(column.name, d)])
         kept = seen[:, place.get(column.name, d)] & ~far.get(column.name, np.zeros(len(own), bool))
         values = texts_of(own.tolist(), frozenset()) if column.kind in LEVELLED else own
-        codes, _ = column.codes(values)
+        codes, new = column.codes(values)
+        unknown |= {column.name: new} if new and not fitting else {}
         if column.is_number and not fitting:
             remarks += said_of_scale(column.name, own[kept], column.ends, column.has_percent)
         x[kept, d], observed[:, d] = np.nan_to_num(codes[kept]), kept & ~np.isnan(codes)
@@ -397,7 +412,7 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         strange=strange,
         columns=known.names,
         notes=(*raw.notes, *notes),
-        remarks=(*raw.remarks, *remarks),
+        remarks=(*raw.remarks, *said_strange(known, unknown, observed), *remarks),
         domain="mixed",
         table=known,
     )

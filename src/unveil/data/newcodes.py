@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     AnySeries = nw.Series[Any]
 
+LISTED = 3  # unknown levels of a column that a sentence lists
 FINER = 1e-3  # of a cell, between two of which a number lies
 
 
@@ -57,7 +58,7 @@ def coded(
         if far and column.name in far:
             known &= ~far[column.name]
         x[known, d], observed[:, d] = codes[known], known
-    return x, observed, read, (*_said_strange(table, strange, observed), *finer), odd
+    return x, observed, read, (*said_strange(table, strange, observed), *finer), odd
 
 
 def _said_finer(column: Column, values: Any) -> list[str]:
@@ -92,21 +93,30 @@ def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
         raise
 
 
-def _said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: Array) -> tuple[str, ...]:
+def said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: Array) -> tuple[str, ...]:
+    """Sentences about levels that training had none of, by column, in x of which some is observed [N, D]."""
     if not strange:
         return ()
-    told = "; ".join(f"{name!r}: {', '.join(map(repr, new[:NAMED]))}" for name, new in list(strange.items())[:NAMED])
-    said = [f"Levels came that training had none of ({told}): they are taken as missing."]
+    told = "; ".join(f"{name!r}: {_listed(new)}" for name, new in list(strange.items())[:NAMED])
+    more = f"; and such in {len(strange) - NAMED} more columns" if len(strange) > NAMED else ""
+    said = [f"Levels came that training had none of ({told}{more}): they are taken as missing."]
     for name, new in strange.items():
         d = table.names.index(name)
         known = {plain(level): level for level in table.columns[d].levels}
         meant = [(known[plain(level)], level) for level in new if plain(level) in known]
         hint = " Did you mean {!r} for {!r}?".format(*meant[0]) if meant else ""
         if not observed[:, d].any():
-            said.append(f"No value of {name!r} is known to the run, so the column tells nothing.{hint}")
+            other = hint or " It may be another column than the one of that name in training."
+            said.append(f"No value of {name!r} is known to the run, so the column tells nothing.{other}")
         elif hint:
             said.append(hint.strip())
     return tuple(said)
+
+
+def _listed(levels: Sequence[str]) -> str:
+    """The first levels, and how many there are beyond."""
+    more = f" and {len(levels) - LISTED:,} more" if len(levels) > LISTED else ""
+    return f"{', '.join(map(repr, levels[:LISTED]))}{more}"
 
 
 def _values(column: Column, series: AnySeries, how: Reading) -> Any:
