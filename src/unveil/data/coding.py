@@ -40,7 +40,7 @@ from .tablecolumns import (
     taking,
     whole_numbers,
 )  # fmt: skip
-from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
+from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns, remedy_of
 from .unfit import unfit
 from .writtennumbers import PLAIN, NotNumbers, Style
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 MANY = 0.4  # different texts to a value, from which on numbers with words among them are no levels
+ENOUGH = 20  # different texts from which on numbers with a unit are measurements
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 SOME = 50  # texts that tell whether a column may be of dates
 PEEK = 5000  # rows that tell how numbers are written
@@ -257,6 +258,7 @@ def _of_texts(
             found = levels_column(name, without_marks(cells, how), dtype, "")
             if error.ways or asked or _is_no_category(found, error, texts):
                 raise
+            state.notes += _said_almost(name, found, error, texts)
             return found
         numeric = read_or_why(series, replace(how, missing=(*how.missing, *gaps)))
         state.notes.append(
@@ -298,15 +300,25 @@ def _is_no_category(found: Column | str, error: NotNumbers, texts: Sequence[str 
     return has_many and _is_almost(error, texts)
 
 
-def _is_almost(error: NotNumbers, texts: Sequence[str | None]) -> bool:
-    """Whether a column is numbers but for how they are written, so that nobody would want it left out.
+def _said_almost(name: str, found: Column | str, error: NotNumbers, texts: Sequence[str | None]) -> list[str]:
+    """A sentence where a column that holds numbers, and is none, is taken as levels."""
+    is_unit = bool(error.unit or error.units) and len({*texts}) > ENOUGH and not _is_name(error, texts)
+    if isinstance(found, str) or not (error.words or error.unlike or is_unit):
+        return []
+    told = f"Column {name!r} holds {error.what}: it is taken as {found.kind}, each text a level."
+    return [f"{told} To have numbers: {remedy_of(error, name)}"]
 
-    Letters that stand right before digits make names of them: L12.
-    """
+
+def _is_almost(error: NotNumbers, texts: Sequence[str | None]) -> bool:
+    """Whether a column is numbers but for how they are written, so that nobody would want it left out."""
     has_unit = 0 < len(error.unit) <= LONGEST_UNIT and " " not in error.unit
+    return bool(error.words or error.unlike) or (has_unit and not _is_name(error, texts))
+
+
+def _is_name(error: NotNumbers, texts: Sequence[str | None]) -> bool:
+    """Whether letters that stand right before digits make names of them: L12."""
     first = next((text for text in texts if text is not None), "")
-    is_name = error.unit.isalpha() and first.removeprefix(error.unit)[:1].isdigit() and first.startswith(error.unit)
-    return bool(error.words or error.unlike) or (has_unit and not is_name)
+    return error.unit.isalpha() and first.startswith(error.unit) and first.removeprefix(error.unit)[:1].isdigit()
 
 
 def _gaps(error: NotNumbers, cells: Sequence[Any]) -> tuple[str, ...]:
