@@ -92,6 +92,7 @@ def test_samples_are_written_as_the_file_was_and_read_as_the_same_columns(run: R
         assert (new.name, new.cells, sorted(new.shown)) == (old.name, old.cells, sorted(old.shown))
 
 
+@pytest.mark.filterwarnings("default")  # which a terminal shows as notes
 def test_gaps_reconstructions_and_paths_are_written_so_too(run: Run, source: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.csv"
     assert main(["impute", str(run.path), str(source), "-o", str(out), "--num-samples", "8"]) == 0
@@ -106,6 +107,7 @@ def test_gaps_reconstructions_and_paths_are_written_so_too(run: Run, source: Pat
             assert verb == "interpolate" or re.fullmatch(PATTERNS["price"], row["price"])
 
 
+@pytest.mark.filterwarnings("default")  # which a terminal shows as notes
 def test_measurements_alone_keep_their_marks_in_samples(tmp_path: Path) -> None:
     """A run on a table without mixed columns, with decimal commas between semicolons."""
     source, out = tmp_path / "t.csv", tmp_path / "new.csv"
