@@ -105,17 +105,10 @@ def test_even_steps_are_seen_and_chance_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "decimals", "padded", "text"),
-    [
-        (7.25, 2, False, "7.25"),
-        (7.5, 2, False, "7.5"),
-        (7.5, 2, True, "7.50"),
-        (7.0, 1, False, "7"),
-        (-0.0, 0, False, "0"),
-    ],
+    ("value", "decimals", "text"), [(7.25, 2, "7.25"), (7.5, 2, "7.5"), (7.0, 1, "7"), (-0.0, 0, "0")]
 )
-def test_numbers_are_written_as_the_column_is(value: float, decimals: int, padded: bool, text: str) -> None:
-    assert written_number(value, decimals, padded) == text
+def test_numbers_are_written_without_zeros_at_their_end(value: float, decimals: int, text: str) -> None:
+    assert written_number(value, decimals) == text
 
 
 def test_one_format_is_found_for_all_dates() -> None:

@@ -16,7 +16,9 @@ CELLS = ["up", None, "down", "up", "", "down", "up"]
 
 
 @pytest.mark.parametrize(
-    "make", [pd.Series, pl.Series, lambda cells: pa.chunked_array([cells[:3], cells[3:]])], ids=str
+    "make",
+    [pd.Series, pl.Series, lambda cells: pa.chunked_array([cells[:3], cells[3:]])],
+    ids=["pandas", "polars", "pyarrow"],
 )
 def test_texts_are_listed_as_they_are_and_each_is_held_once(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tablecolumns, "PIECE", 2)

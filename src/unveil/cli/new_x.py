@@ -120,14 +120,15 @@ def sample(
     from ..output.exports import write_x
     from ..output.formulas import Formulas
     from ..output.streams import say
-    from ..runs.given import fitted_forms
+    from ..runs.given import fitted_forms, fitted_separator
     from ..use.sample import sample as drawn
 
     means = mean or (out.suffix.lower() == ".png" and not draw)
     how: dict[str, Any] = {"temperature": spread, "label": label, "seed": seed, "mean": means, **own}
     x = drawn(found.store, num_samples, where=where, tell=say, **how)
     cells = Formulas(safe_csv)
-    write_x(out, x, found.domain, found.columns, fitted_forms(found.store), not means, cells)
+    forms, separator = fitted_forms(found.store), fitted_separator(found.store)
+    write_x(out, x, found.domain, found.columns, forms, not means, cells, separator)
     say(cells.notes(out))
     told = " (means E[x|z]; --draw adds the noise of p(x|z))" if means and not mean and found.model.groups else ""
     answer(f"{len(x):,} samples in {out}{told}")
@@ -144,10 +145,11 @@ def reconstruct(
     """Show x and its reconstruction. Below each x stands E[x|z] at the posterior mean z."""
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_pairs
-    from ..runs.given import fitted_forms
+    from ..runs.given import fitted_forms, fitted_separator
 
     x, again = found.reconstruct(source, num_examples=num_examples)
-    write_pairs(out, x, again, found.domain, found.columns, fitted_forms(found.store))
+    forms, separator = fitted_forms(found.store), fitted_separator(found.store)
+    write_pairs(out, x, again, found.domain, found.columns, forms, separator)
     answer(f"{len(x):,} reconstructions in {out}")
 
 
@@ -167,8 +169,9 @@ def interpolate(
     """Decode paths between examples. The paths are straight lines between posterior means, or great circles."""
     found = open_to_draw(run, out, plugin, source)
     from ..output.exports import write_paths
-    from ..runs.given import fitted_forms
+    from ..runs.given import fitted_forms, fitted_separator
 
     x = found.interpolate(source, other, num_paths=num_paths, num_steps=num_steps, spherical=spherical)
-    write_paths(out, x, found.domain, found.columns, fitted_forms(found.store))
+    forms, separator = fitted_forms(found.store), fitted_separator(found.store)
+    write_paths(out, x, found.domain, found.columns, forms, separator)
     answer(f"{len(x):,} paths of {x.shape[1]} steps in {out}")

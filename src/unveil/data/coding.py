@@ -15,6 +15,8 @@ import numpy as np
 
 from ..domain.columns import OWN
 from ..errors import RequestError
+from .alike import said_alike
+from .cells import Cells
 from .columnkinds import (
     EMPTY,
     GONE,
@@ -31,7 +33,9 @@ from .filling import type_name
 from .fills import fills, noted
 from .identifiers import said_identifier
 from .nativetypes import declared_levels, is_ordered
+from .newcodes import said_strange
 from .raw import MISSING, Array, Raw, is_missing
+from .scales import said_of_scale
 from .stray import sentence, stray_values
 from .tablecolumns import (
     NAMED,
@@ -47,9 +51,9 @@ from .tablecolumns import (
     taking,
     whole_numbers,
 )  # fmt: skip
-from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns
+from .textcolumns import Numeric, Reading, decided, read_or_why, refuse_columns, remedy_of
 from .unfit import unfit
-from .writtennumbers import NotNumbers
+from .writtennumbers import PLAIN, NotNumbers, Style
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -59,6 +63,8 @@ if TYPE_CHECKING:
     AnySeries = nw.Series[Any]
 
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
+MANY = 0.4  # different texts to a value, from which on numbers with words among them are no levels
+ENOUGH = 20  # different texts from which on numbers with a unit are measurements
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 PEEK = 5000  # rows that tell how numbers are written
 DIGITS, ZEROS = re.compile(r"\d+", re.ASCII), "digits with zeros in front"
@@ -87,6 +93,7 @@ class _Found:
 
     how: Reading
     num_columns: int
+    style: Style = PLAIN
     read: dict[str, Numeric] = field(default_factory=dict)
     far: dict[str, Array] = field(default_factory=dict)
     numbers: dict[str, tuple[Array, Array]] = field(default_factory=dict)
@@ -102,8 +109,8 @@ def recognised(
     text, the file of text that the frame came from.
     """
     asked = asked_kinds(kinds, list(given))
-    shown = _first_cells(text, list(given)) if text else {}
-    state = _Found(decided(given, how), len(given))
+    shown = first_cells(text, list(given)) if text else {}
+    state = _Found(decided(given, how), len(given), Style(text.decimal) if text else PLAIN)
     columns, left_out = [], {}
     wrong: dict[str, NotNumbers] = {}
     for name, series in given.items():
@@ -124,7 +131,8 @@ def recognised(
         raise RequestError(
             f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
         )
-    notes = (*state.notes, *_said_far(state, text), *_said_shared(columns), *_said_left_out(left_out))
+    said = *_said_far(state, text), *_said_shared(columns), *said_alike(columns), *_said_left_out(left_out)
+    notes = (*state.notes, *said)
     library = "" if text else _library(next(iter(given.values())))
     return Recognised(Table(tuple(columns), left_out, library), state.read, state.far, notes)
 
@@ -172,12 +180,14 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
         return _as_dates(name, dated(series, shown), dtype, asked, state)
     if series.dtype == nw.Boolean or isinstance(series.dtype, nw.Categorical | nw.Enum):
         _require(name, asked, LEVELLED, "yes and no" if series.dtype == nw.Boolean else "categories")
-        return levels_column(name, cells_of(series), _type_of_levels(series, dtype), asked, _order(series))
+        found = levels_column(name, cells_of(series), _type_of_levels(series, dtype), asked, _order(series))
+        return found if isinstance(found, str) else _as_in_file(found, Cells.among(shown))
     if series.dtype.is_numeric():
         if (days := _of_dated_numbers(name, series, dtype, asked, state)) is not None:
             return days
         _require(name, asked, (*LEVELLED, *NUMERIC), "numbers")
-        return _of_numbers(name, series, dtype, asked, shown, state)
+        own = Cells.among([cell for cell in shown if cell.strip() not in state.how.missing], state.style)
+        return _of_numbers(name, series, dtype, asked, own, state)
     return _of_texts(name, series, asked, shown, state, dtype)
 
 
@@ -189,9 +199,7 @@ def _require(name: str, asked: str, allowed: Sequence[str], held: str) -> None:
         )
 
 
-def _of_numbers(
-    name: str, series: AnySeries, dtype: str, asked: str, shown: Sequence[str], state: _Found
-) -> Column | str:
+def _of_numbers(name: str, series: AnySeries, dtype: str, asked: str, cells: Cells, state: _Found) -> Column | str:
     values, known = number_values(series, state.how.missing)
     if asked not in LEVELLED:
         far = np.zeros(len(values), bool)
@@ -206,10 +214,24 @@ def _of_numbers(
     elif is_whole(series):
         values = whole_numbers(series)  # also those beyond 63 bits to the last digit
     found = numbers_column(name, values, known, dtype, asked, state.num_columns)
-    state.notes += said_identifier(name, values[known]) if not asked and isinstance(found, Column) else ()
-    if isinstance(found, Column) and _is_padded(shown, found.decimals):
-        return replace(found, written="padded")
-    return found
+    if isinstance(found, str):
+        return found
+    state.notes += said_identifier(name, values[known]) if not asked else ()
+    return _as_in_file(found, cells)
+
+
+def _as_in_file(column: Column, cells: Cells) -> Column:
+    """The column, with how its numbers, or levels that are numbers or yes and no, stand in a file."""
+    if column.kind not in LEVELLED:
+        return replace(column, cells=cells.of_column(None if column.kind == "real" or column.step else column.decimals))
+    if column.levels and set(column.levels) <= {"True", "False"}:
+        texts = tuple(cells.words[level == "True"] for level in column.levels)
+    elif all(map(is_number, column.levels)):
+        most = cells.of_column(max(len(level.partition(".")[2]) for level in column.levels))
+        texts = tuple(map(most.write, column.levels)) if most else column.levels
+    else:
+        return column
+    return column if texts == column.levels else replace(column, shown=texts)
 
 
 def _are_alike(values: Array) -> bool:
@@ -294,8 +316,9 @@ def _of_texts(
         gaps = _gaps(error, cells)
         if not gaps:
             found = levels_column(name, without_marks(cells, how), dtype, "")
-            if error.ways or asked or (isinstance(found, str) and _is_almost(error)):
+            if error.ways or asked or _is_no_category(found, error, texts):
                 raise
+            state.notes += _said_almost(name, found, error, texts)
             return found
         numeric = read_or_why(series, replace(how, missing=(*how.missing, *gaps)))
         state.notes.append(
@@ -305,7 +328,9 @@ def _of_texts(
     if asked in ("", "date") and (days := _of_days(name, numeric.series, dtype, asked, state)) is not None:
         is_text = series.dtype == narwhals().String
         return days if isinstance(days, str) or is_text else replace(days, dtype=type_name(series, numeric))
-    found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, shown, state)
+    known = [cell for cell in cells if isinstance(cell, str) and cell.strip() not in how.missing]
+    own = Cells.among(known, numeric.style)
+    found = _of_numbers(name, numeric.series, type_name(series, numeric), asked, own, state)
     if isinstance(found, str):
         return found
     state.read[name] = numeric
@@ -331,10 +356,32 @@ def _have_zeros(texts: Sequence[str | None]) -> bool:
     return any(len(text) > 1 and text[0] == "0" for text in known) and all(map(DIGITS.fullmatch, known))
 
 
-def _is_almost(error: NotNumbers) -> bool:
+def _is_no_category(found: Column | str, error: NotNumbers, texts: Sequence[str | None]) -> bool:
+    """Whether a column that is almost one of numbers has too many texts to be taken as levels in silence."""
+    known = [text for text in texts if text is not None]
+    has_many = isinstance(found, str) or (bool(error.words) and len(set(known)) > MANY * len(known))
+    return has_many and _is_almost(error, texts)
+
+
+def _said_almost(name: str, found: Column | str, error: NotNumbers, texts: Sequence[str | None]) -> list[str]:
+    """A sentence where a column that holds numbers, and is none, is taken as levels."""
+    is_unit = bool(error.unit or error.units) and len({*texts}) > ENOUGH and not _is_name(error, texts)
+    if isinstance(found, str) or not (error.words or error.unlike or is_unit):
+        return []
+    told = f"Column {name!r} holds {error.what}: it is taken as {found.kind}, each text a level."
+    return [f"{told} To have numbers: {remedy_of(error, name)}"]
+
+
+def _is_almost(error: NotNumbers, texts: Sequence[str | None]) -> bool:
     """Whether a column is numbers but for how they are written, so that nobody would want it left out."""
     has_unit = 0 < len(error.unit) <= LONGEST_UNIT and " " not in error.unit
-    return bool(error.words or error.unlike) or has_unit
+    return bool(error.words or error.unlike) or (has_unit and not _is_name(error, texts))
+
+
+def _is_name(error: NotNumbers, texts: Sequence[str | None]) -> bool:
+    """Whether letters that stand right before digits make names of them: L12."""
+    first = next((text for text in texts if text is not None), "")
+    return error.unit.isalpha() and first.startswith(error.unit) and first.removeprefix(error.unit)[:1].isdigit()
 
 
 def _gaps(error: NotNumbers, cells: Sequence[Any]) -> tuple[str, ...]:
@@ -361,17 +408,11 @@ def _order(series: AnySeries) -> tuple[str, ...]:
     return declared_levels(series) if is_ordered(series) else ()
 
 
-def _first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
+def first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
     """The first cells of each column as they stand in a file of text."""
     rows = list(islice(text.cells(), PEEK))
     place = {name: text.names.index(name) for name in names if name in text.names}
     return {name: [row[i] for row in rows if i < len(row)] for name, i in place.items()}
-
-
-def _is_padded(shown: Sequence[str], decimals: int) -> bool:
-    """Whether all numbers of a column are written with all decimals."""
-    known = [cell.strip() for cell in shown if is_number(cell)]
-    return bool(decimals and known) and all(len(cell.rpartition(".")[2]) == decimals and "." in cell for cell in known)
 
 
 def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
@@ -397,6 +438,7 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         seen &= ~np.isnan(raw.x)
     notes: tuple[str, ...] = ()
     far: dict[str, Array] = {}
+    fitting, remarks, unknown = known is None, list[str](), dict[str, list[str]]()
     if known is None:
         asked, state = asked_kinds(kinds, names), _Found(Reading(True), len(names))
         found = {
@@ -422,7 +464,10 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         own = signed(raw.x[:, place.get(column.name, d)])
         kept = seen[:, place.get(column.name, d)] & ~far.get(column.name, np.zeros(len(own), bool))
         values = texts_of(own.tolist(), frozenset()) if column.kind in LEVELLED else own
-        codes, _ = column.codes(values)
+        codes, new = column.codes(values)
+        unknown |= {column.name: new} if new and not fitting else {}
+        if column.is_number and not fitting:
+            remarks += said_of_scale(column.name, own[kept], column.ends, column.has_percent)
         x[kept, d], observed[:, d] = np.nan_to_num(codes[kept]), kept & ~np.isnan(codes)
         strange[:, d] = kept & np.isnan(codes)
     return replace(
@@ -433,6 +478,7 @@ def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
         strange=strange,
         columns=known.names,
         notes=(*raw.notes, *notes),
+        remarks=(*raw.remarks, *said_strange(known, unknown, observed), *remarks),
         domain="mixed",
         table=known,
     )

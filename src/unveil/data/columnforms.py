@@ -6,11 +6,12 @@ What a model draws is brought to that form: by `impute` in the gaps of a table, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from .cells import Cells, cells_of_json, cells_to_json
 from .raw import Array
 
 ENOUGH_WHOLE = 10  # values from which a column of floats is one of whole numbers
@@ -26,7 +27,8 @@ class Form:
 
     Arguments: decimals, the most that a value has, None where there is no end of them; low and high, the smallest and
     the largest value of a column of whole numbers; dtype, its type by name; count, the values that tell of it;
-    is_counted, whether the name of the column is a whole number in its frame, and no text.
+    is_counted, whether the name of the column is a whole number in its frame, and no text; cells, how they stand in a
+    file of text, None where that is as Python writes them; span, the least and the greatest that came.
     """
 
     decimals: int | None = None
@@ -35,6 +37,8 @@ class Form:
     dtype: str = "float64"
     count: int = 0
     is_counted: bool = False
+    cells: Cells | None = None
+    span: tuple[float, float] | None = field(default=None, compare=False)
 
     @property
     def is_bool(self) -> bool:
@@ -63,6 +67,10 @@ class Form:
         kind = TYPES.get(self.dtype.lower().split("[")[0], np.int64)
         return rounded(values, kind, self.low, self.high)
 
+    def as_text(self, values: Array, drawn: bool) -> list[str] | None:
+        """As `brought`, written as in the file; None where that is as Python writes numbers."""
+        return None if self.cells is None else list(map(self.cells.write, self.held(values, drawn).tolist()))
+
     def joined(self, other: Form | None) -> Form:
         """This form of what came, with that of the training examples where it is too little to tell."""
         if other is None or self.count >= ENOUGH_WHOLE:
@@ -78,7 +86,8 @@ class Form:
 
     def to_json(self) -> dict[str, Any]:
         """What differs from the defaults."""
-        return {name: value for name, value in asdict(self).items() if value != getattr(Form, name)}
+        found = {f.name: getattr(self, f.name) for f in fields(Form) if getattr(self, f.name) != f.default}
+        return found | ({"cells": cells_to_json(self.cells)} if self.cells else {})
 
 
 @runtime_checkable
@@ -89,13 +98,19 @@ class Held(Protocol):
 
     def held(self, values: Array, drawn: bool, /) -> Array: ...
 
+    def as_text(self, values: Array, drawn: bool, /) -> list[str] | None: ...
+
 
 def form_of(values: Array, dtype: str = "") -> Form:
     """The form of the values that are observed in a column, in their own type.
 
     Of floats, a few that are whole could be so by chance: their decimals are not known.
     """
-    name = dtype or str(values.dtype)
+    found = _form_of(values, dtype or str(values.dtype))
+    return replace(found, span=(float(values.min()), float(values.max()))) if len(values) else found
+
+
+def _form_of(values: Array, name: str) -> Form:
     count = len(values)
     if values.dtype.kind in "biu":
         low, high = (values.min().item(), values.max().item()) if count else (None, None)
@@ -162,4 +177,12 @@ def forms_to_json(forms: Sequence[Form] | None) -> list[dict[str, Any]] | None:
 
 
 def forms_of_json(found: Sequence[Mapping[str, Any]] | None) -> tuple[Form, ...] | None:
-    return None if found is None else tuple(Form(**form) for form in found)
+    if found is None:
+        return None
+    return tuple(_of_json(form) for form in found)
+
+
+def _of_json(stored: Mapping[str, Any]) -> Form:
+    low, high = stored.get("span") or (None, None)
+    span = None if low is None or high is None else (float(low), float(high))
+    return Form(**{**stored, "span": span, "cells": cells_of_json(stored.get("cells"))})

@@ -29,7 +29,7 @@ YES_NO = (
     {"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"0", "1"}, {"on", "off"}, {"ja", "nein"}, {"oui", "non"},
     {"sí", "no"}, {"si", "no"}, {"是", "否"},
 )  # fmt: skip
-OWN_TEXT = 0.4  # different texts to a value, from which on a column is text and no category
+OWN_TEXT = 0.5  # different texts to a value, from which on a column is text and no category
 FEW_ROWS = 20  # texts that may differ from each other by chance
 MOST_CELLS = 2**31  # between the least and the greatest: more say that no resolution is visible
 MOST_DECIMALS = 9

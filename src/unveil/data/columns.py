@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, cast
 
 import numpy as np
 
 from ..domain import ColumnDomain, Domain
 from ..domain.columns import ColumnKind
+from .cells import Cells, cells_of_json, cells_to_json
 from .dates import written_date
 from .raw import Array, is_missing
 from .tablecolumns import is_number
@@ -19,9 +20,11 @@ from .tablecolumns import is_number
 Kind = Literal["category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date"]
 KINDS: tuple[Kind, ...] = ("category", "ordinal", "yes/no", "whole", "count", "decimal", "real", "date")
 LEVELLED = ("category", "ordinal", "yes/no")
-TUPLES = ("levels", "atoms", "gaps", "ways", "declared", "objects")  # fields of `Column`
+TUPLES = ("levels", "atoms", "gaps", "ways", "declared", "objects", "shown")  # fields of `Column`
 NUMERIC = ("whole", "count", "decimal", "real")
 NUMBERS = re.compile(r"(u?int|float|double|decimal)(?!erval)", re.IGNORECASE)  # types of numbers, by their names
+OF_MEANS = 4  # more digits of a mean
+FLOAT32 = 7  # digits that it tells
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Column:
         is_counted: whether its name is a whole number in its frame, and no text.
         last_year: of dates whose years have two digits, the year that ends the hundred that these stand for.
         unit: of dates, the width of a cell: "D", "h", "m", "s", "ms" or "us".
-        written: how a text of it is written: the format of a date, or "padded" where all numbers show all decimals.
+        written: the format of a date.
         missing: the share of rows without a value.
         gaps: texts of a column of numbers or dates that stand for none.
         zone: of dates, the time zone whose clocks show them; "" where there is none, or they are in UTC.
@@ -50,6 +53,8 @@ class Column:
         native: its type in full, as the library of its table names it; "" of one of a file of text.
         declared: the levels that its type has, where these are not those of it as they stand.
         objects: types of objects of Python, by name: one for all of them, or one for each level.
+        cells: how numbers stand in a column of text; None where that is as Python writes them.
+        shown: the levels as they stand in a file of text, where it writes them otherwise.
     """
 
     name: str
@@ -75,6 +80,8 @@ class Column:
     native: str = ""
     declared: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
+    cells: Cells | None = None
+    shown: tuple[str, ...] = ()
 
     @property
     def domain(self) -> ColumnDomain:
@@ -86,6 +93,17 @@ class Column:
     @property
     def is_number(self) -> bool:
         return self.kind in NUMERIC
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest number that came in training."""
+        low, high = (float(np.asarray(self.values(np.array([code])))[0]) for code in (self.low, self.high))
+        return low, high
+
+    @property
+    def has_percent(self) -> bool:
+        """Whether a percent sign stands behind each number in its file."""
+        return self.cells is not None and self.cells.style.percent
 
     @property
     def has_zone(self) -> bool:
@@ -170,27 +188,47 @@ class Column:
         """What the codes stand for, written as the column was."""
         values = self.values(codes, bounded)
         if self.kind in LEVELLED:
-            return list(values)
+            known = dict(zip(self.levels, self.shown, strict=False))
+            return [known.get(level, level) for level in values]
         if self.kind == "date":
-            return [written_date(value, self.written, self.unit, self.zone) for value in values]
+            is_utc = self.has_zone and not self.zone
+            return [written_date(value, self.written, self.unit, self.zone, is_utc) for value in values]
         if self.kind == "real" or self.step:
-            return [repr(float(np.float32(value))) if value else "0" for value in values]
-        return [written_number(value, self.decimals, self.written == "padded") for value in values.tolist()]
+            return self._written(self._short(values))
+        return self._written(values) if self.cells else [written_number(v, self.decimals) for v in values.tolist()]
+
+    def as_text(self, codes: Array, drawn: bool) -> list[str]:
+        """As `brought`, written as the column was; means of numbers have more digits than these."""
+        if drawn or not self.is_number:
+            return self.texts(codes, bounded=True)
+        values = self.mean_values(codes)
+        if self.kind == "real" or self.step:
+            return self._written(self._short(values))
+        if self.cells:
+            return list(map(self.cells.of_means(OF_MEANS).write, values.tolist()))
+        return [written_number(value, self.decimals + OF_MEANS) for value in values.tolist()]
+
+    def _written(self, values: Array) -> list[str]:
+        return list(map((self.cells or Cells()).write, values.tolist()))
+
+    def _short(self, values: Array) -> Array:
+        """Numbers without the digits that float32, in which they are learnt, does not tell."""
+        if not (self.origin or self.step):
+            return np.asarray(values, np.float32).astype(str).astype(np.float64)
+        smallest = self.step or max(abs(self.low), abs(self.high)) or 1.0
+        return np.round(values, FLOAT32 - math.floor(math.log10(smallest)))
 
     def to_json(self) -> dict[str, Any]:
         """What differs from the defaults."""
-        defaults = {f.name: f.default for f in fields(Column)}
-        found = {name: value for name, value in asdict(self).items() if value != defaults[name]}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+        found = {f.name: getattr(self, f.name) for f in fields(Column)}
+        found = {f.name: found[f.name] for f in fields(Column) if found[f.name] != f.default}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+        return plain | ({"cells": cells_to_json(self.cells)} if self.cells else {})
 
 
 def column_of_json(stored: Mapping[str, Any]) -> Column:
-    tuples = {
-        name: tuple(stored[name])
-        for name in ("levels", "atoms", "gaps", "ways", "declared", "objects")
-        if name in stored
-    }
-    return Column(**{**stored, **tuples})
+    tuples = {name: tuple(stored[name]) for name in TUPLES if name in stored}
+    return Column(**{**stored, **tuples, "cells": cells_of_json(stored.get("cells"))})
 
 
 @dataclass(frozen=True)
@@ -261,9 +299,9 @@ def signed(values: Array) -> Array:
     return values.astype(np.int64 if not values.size or values.max() < 2**63 else np.float64)
 
 
-def written_number(value: float, decimals: int, padded: bool) -> str:
-    """A number with so many decimals, the zeros at its end only where all are written so."""
+def written_number(value: float, decimals: int) -> str:
+    """A number with so many decimals at most, without zeros at its end."""
     text = f"{value:.{decimals}f}"
-    if decimals and not padded:
+    if decimals:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text

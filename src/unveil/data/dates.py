@@ -29,6 +29,7 @@ LOOKS = {
     "%Y": r"\d{4}", "%y": r"\d\d", "%m": SHORT, "%d": SHORT, "%H": SHORT, "%I": SHORT, "%M": SHORT, "%S": SHORT,
     "%b": WORD, "%B": WORD, "%f": r"\d{1,6}", "%p": r"[ap]\.?m\.?", "%z": r"[+-]\d{4}", "%:z": r"[+-]\d\d:\d\d",
 }  # fmt: skip
+IN_UTC = "+00:00"  # behind a moment
 PEEK = 200  # texts that tell which formats are left
 
 
@@ -81,8 +82,8 @@ def unit_of(values: Array) -> str:
     return next(unit for unit in UNITS if bool((ticks.astype(f"datetime64[{unit}]") == ticks).all()))
 
 
-def written_date(value: np.datetime64, fmt: str, unit: str, zone: str = "") -> str:
-    """A date in a format; without one as in ISO 8601.
+def written_date(value: np.datetime64, fmt: str, unit: str, zone: str = "", is_utc: bool = False) -> str:
+    """A date in a format; without one as in ISO 8601, with +00:00 where it is a moment in UTC.
 
     Arguments: zone, of a format with offsets.
     """
@@ -92,7 +93,8 @@ def written_date(value: np.datetime64, fmt: str, unit: str, zone: str = "") -> s
         return f"{text[:-2]}:{text[-2:]}" if fmt.endswith("%:z") else text
     if fmt:
         return str(value.astype("datetime64[us]").item().strftime(fmt))
-    return str(value).replace("T", " ") if unit != "D" else str(value)
+    text = str(value).replace("T", " ") if unit != "D" else str(value)
+    return f"{value.astype('datetime64[us]').item().isoformat(sep=' ')}{IN_UTC}" if is_utc else text
 
 
 def _read(text: str, fmt: str, last: int) -> datetime:

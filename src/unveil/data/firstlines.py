@@ -68,6 +68,8 @@ def refuse_below(text: TextTable, twice: str) -> None:
     if begins > len(text.above) + 1:
         what = f"Two columns of {text.path} have the same name, {twice}."
         way = f"Give each its own name; if line {begins} names the columns, data.header={begins}."
-        if not twice:
-            what, way = f"The first line of {text.path} names one column of several.", way.replace("its own", "a")
+        if twice in ("", repr("")):
+            named, several = sum(bool(title.strip()) for title in text.header), len(text.header)
+            what = f"The first line of {text.path} names {'one column' if named == 1 else named} of {several}."
+            way = way.replace("its own", "a")
         raise RequestError(what, way)

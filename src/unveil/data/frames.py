@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import RequestError
-from .coding import Recognised, recognised
+from .alike import said_alike_labels
+from .cells import Cells
+from .coding import Recognised, first_cells, recognised
 from .columnforms import Form, form_of
 from .columns import Table
 from .filling import filled_column, type_name
@@ -43,6 +45,7 @@ from .tablecolumns import (
     whole_numbers,
 )
 from .textcolumns import Numeric, Reading, numeric_columns, said_of
+from .writtennumbers import Style
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -143,6 +146,7 @@ class Frame:
         Arguments: x [N, D], where it is at hand in float64.
         """
         x = x if x is not None and x.dtype == np.float64 else None
+        shown = first_cells(self.text, self.columns) if self.text else {}
         found = []
         for i, name in enumerate(self.columns):
             series = self.column(name)
@@ -153,8 +157,14 @@ class Frame:
             seen = np.ones(len(values), bool) if observed is None else observed[:, i]
             came = self.whole.get_column(self.natives[name])
             form = form_of(values[rows][seen[rows]], type_name(came, self.read.get(name)))
-            found.append(replace(form, is_counted=is_counted(self.natives[name])))
+            cells = self._cells(name, shown[name]).of_column(form.decimals) if self.text else None
+            found.append(replace(form, is_counted=is_counted(self.natives[name]), cells=cells))
         return tuple(found)
+
+    def _cells(self, name: str, shown: Sequence[str]) -> Cells:
+        """How the numbers of a column stand in a file of text, of which the first cells are shown."""
+        style = self.read[name].style if name in self.read else Style(self.text.decimal if self.text else ".")
+        return Cells.among(shown, style)
 
     def column(self, name: str) -> AnySeries:
         """A column as numbers, where it is x, by its name as text."""
@@ -249,7 +259,7 @@ def read_frame(
     marks = words(missing)
     how = Reading(fitting, decimal, marks, dropped, not (text and text.is_open))
     y, classes = _labels(whole, names, label, text, marks) if fitting else (None, None)
-    notes = _notes(index, empty if fitting else (), text)
+    notes = [*_notes(index, empty if fitting else (), text), *said_alike_labels(label, classes or ())]
     if fitting and text is None and all(isinstance(name, str) for name in names.values()):
         unnamed = {*index, *empty}
         notes += _suspicion({name: whole.get_column(name) for name in names if name not in unnamed})

@@ -172,6 +172,7 @@ def _split_up(raw: Raw, binarization: str, domain: str, levels: int, seed: int, 
         files=raw.files,
         forms=_forms(raw, found, mode, rows[0]),
         table=raw.table,
+        separator=";" if raw.frame is not None and raw.frame.text and raw.frame.text.separator == ";" else ",",
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RequestError
+from .alike import plain
 from .columnkinds import GONE
 from .columns import LEVELLED, Column, Table, texts_of
 from .columnvalues import cells_of, moments_of, number_values, without_marks
@@ -16,6 +17,7 @@ from .compactdates import FORMAT, days_of
 from .datecolumns import read_ways
 from .fardates import without_far
 from .raw import MISSING, Array
+from .scales import said_of_scale
 from .tablecolumns import NAMED, is_empty, listed, narwhals
 from .textcolumns import Numeric, Reading, read_or_why, refuse_columns
 from .writtennumbers import NotNumbers
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     AnySeries = nw.Series[Any]
 
+LISTED = 3  # unknown levels of a column that a sentence lists
 FINER = 1e-3  # of a cell, between two of which a number lies
 
 
@@ -50,7 +53,7 @@ def coded(
         values, gone = _numbers(series, how) if _holds_numbers(column, series) else (_values(column, series, how), [])
         codes, new = column.codes(values)
         codes[np.array(gone, np.int64)] = np.nan
-        finer += _said_finer(column, values)
+        finer += [*_said_finer(column, values), *_said_scale(column, values, read.get(column.name))]
         if new:
             strange[column.name] = new
             odd[:, d] = np.isnan(codes) & np.array([value is not None for value in values])
@@ -58,7 +61,7 @@ def coded(
         if far and column.name in far:
             known &= ~far[column.name]
         x[known, d], observed[:, d] = codes[known], known
-    return x, observed, read, (*_said_strange(table, strange, observed), *finer), odd
+    return x, observed, read, (*said_strange(table, strange, observed), *finer), odd
 
 
 def _said_finer(column: Column, values: Any) -> list[str]:
@@ -78,6 +81,14 @@ def _said_finer(column: Column, values: Any) -> list[str]:
     ]
 
 
+def _said_scale(column: Column, values: Any, read: Numeric | None) -> tuple[str, ...]:
+    """A sentence where numbers [N] are a hundredth or a thousandth of those in training, or as many times as much."""
+    if not column.is_number:
+        return ()
+    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    return said_of_scale(column.name, known, column.ends, column.has_percent, read is not None and read.style.percent)
+
+
 def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
     """A column of text in which the run was fitted on numbers."""
     try:
@@ -87,25 +98,30 @@ def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
         raise
 
 
-def _said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: Array) -> tuple[str, ...]:
+def said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: Array) -> tuple[str, ...]:
+    """Sentences about levels that training had none of, by column, in x of which some is observed [N, D]."""
     if not strange:
         return ()
-    told = "; ".join(f"{name!r}: {', '.join(map(repr, new[:NAMED]))}" for name, new in list(strange.items())[:NAMED])
-    said = [f"Levels came that training had none of ({told}): they are taken as missing."]
+    told = "; ".join(f"{name!r}: {_listed(new)}" for name, new in list(strange.items())[:NAMED])
+    more = f"; and such in {len(strange) - NAMED} more columns" if len(strange) > NAMED else ""
+    said = [f"Levels came that training had none of ({told}{more}): they are taken as missing."]
     for name, new in strange.items():
         d = table.names.index(name)
-        known = {_plain(level): level for level in table.columns[d].levels}
-        meant = [(known[_plain(level)], level) for level in new if _plain(level) in known]
+        known = {plain(level): level for level in table.columns[d].levels}
+        meant = [(known[plain(level)], level) for level in new if plain(level) in known]
         hint = " Did you mean {!r} for {!r}?".format(*meant[0]) if meant else ""
         if not observed[:, d].any():
-            said.append(f"No value of {name!r} is known to the run, so the column tells nothing.{hint}")
+            other = hint or " It may be another column than the one of that name in training."
+            said.append(f"No value of {name!r} is known to the run, so the column tells nothing.{other}")
         elif hint:
             said.append(hint.strip())
     return tuple(said)
 
 
-def _plain(text: str) -> str:
-    return text.strip().casefold()
+def _listed(levels: Sequence[str]) -> str:
+    """The first levels, and how many there are beyond."""
+    more = f" and {len(levels) - LISTED:,} more" if len(levels) > LISTED else ""
+    return f"{', '.join(map(repr, levels[:LISTED]))}{more}"
 
 
 def _values(column: Column, series: AnySeries, how: Reading) -> Any:

@@ -145,6 +145,7 @@ class Data:
         white, paper: as of `Raw`.
         forms: of a table, how the numbers of each column are held in the training rows, or None.
         table: of a mixed table, its columns, or None.
+        separator: of a table of text that semicolons separate, ";".
     """
 
     source: str
@@ -167,6 +168,7 @@ class Data:
     paper: str | None = None
     forms: tuple[Form, ...] | None = None
     table: Table | None = None
+    separator: str = ","
 
     def __repr__(self) -> str:
         sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))
@@ -204,4 +206,5 @@ class Data:
             "paper": self.paper,
             "forms": forms_to_json(self.forms),
             "table": None if self.table is None else self.table.to_json(),
+            "separator": self.separator,
         }

@@ -225,10 +225,4 @@ def _typed(series: AnySeries, column: Column, drawn: bool) -> AnySeries:
 
 def written_columns(table: Sequence[Column], codes: Array, drawn: bool = True) -> dict[str, list[str]]:
     """New rows [n, D] as text, each column written as it was in the file."""
-    return {c.name: _as_text(c, codes[:, d], drawn) for d, c in enumerate(table)}
-
-
-def _as_text(column: Column, codes: Array, drawn: bool) -> list[str]:
-    if drawn or not column.is_number:
-        return column.texts(codes, bounded=True)
-    return [f"{value:.{column.decimals + 4}f}".rstrip("0").rstrip(".") for value in column.mean_values(codes)]
+    return {column.name: column.as_text(codes[:, d], drawn) for d, column in enumerate(table)}

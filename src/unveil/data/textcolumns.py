@@ -189,7 +189,7 @@ def refuse_columns(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], ho
     leave = "" if are_all else f"Leave {it_or_them(all_names)} out: {dropping([*how.dropped, *all_names])}"
     if error.is_name:
         raise RequestError(f"{said}.", leave)
-    if remedy := _remedy(error, names[first]):
+    if remedy := remedy_of(error, names[first]):
         raise RequestError(f"{said}.", f"{remedy} {leave}".strip())
     ways = "ne-hot encode: pandas.get_dummies(frame); data.label=NAME takes one as labels."
     other = "data.domain=mixed takes them as categories"
@@ -199,7 +199,7 @@ def refuse_columns(wrong: Mapping[str, NotNumbers], names: Mapping[str, Any], ho
     )
 
 
-def _remedy(error: NotNumbers, name: Any) -> str:
+def remedy_of(error: NotNumbers, name: Any) -> str:
     """What makes numbers of a column that is meant as such, "" of another; a name as the frame has it."""
     if error.what == DATES:
         return "Give a number, such as the days since the first."
@@ -208,6 +208,8 @@ def _remedy(error: NotNumbers, name: Any) -> str:
         return f"Say which: {'; '.join(ways)}; pandas.read_csv has decimal=',' and thousands=','."
     if error.words:
         return f"{_as_missing(error.words)}pandas.to_numeric(frame[{name!r}], errors='coerce') does for all such text."
+    if error.units:
+        return "Bring all of them to one unit, and write the numbers alone."
     if error.unlike:
         return "Write all of them in one way."
     if error.unit:

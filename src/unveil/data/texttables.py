@@ -85,7 +85,7 @@ class TextTable:
 def text_table(at: Opening, header: int | str, columns: Sequence[str] | None) -> tuple[TextTable, int, bool]:
     """(a table, the number of its rows, whether a cell goes over several lines); other arguments as of `read_table`.
 
-    A new file need not have the lines above its table that the first one had.
+    A new file need not have the lines above its table that the first one had, and may have others.
 
     Arguments: at, gives the file where a header is as told.
     """
@@ -94,9 +94,23 @@ def text_table(at: Opening, header: int | str, columns: Sequence[str] | None) ->
     if columns and isinstance(header, int) and not set(columns) <= set(_names(file, separator)):
         file = at(header)
         separator = file.separator or _separator(file)
+    if columns and not set(columns) <= set(_names(file, separator)) and (begins := _line_of(file, columns)):
+        file = replace(at(begins), named=False)
+        separator = file.separator or _separator(file)
     require_columns(len(_names(file, separator)), file.path)
     text = TextTable(file, separator, [], header != "none", is_short=header != "none" and _is_short(file, separator))
     return _counted(replace(text, others=_units(text)))
+
+
+def _line_of(file: TextFile, columns: Sequence[str]) -> int:
+    """The first line that names all of some columns, below titles of a report; 0 where none of the first does."""
+    wanted = set(columns)
+    for separator in (file.separator,) if file.separator else (",", ";", "\t", "|"):
+        with suppress(csv.Error):
+            rows = islice(file.rows(separator), PEEK)
+            if found := next((line for line, cells in rows if wanted <= set(cells)), 0):
+                return found
+    return 0
 
 
 def _is_short(file: TextFile, separator: str) -> bool:

@@ -9,7 +9,7 @@ import math
 import numbers
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -23,6 +23,8 @@ from .raw import MISSING, is_missing
 FEW = 10  # rows, up to which all may differ by chance
 BEHIND = re.compile(r"[\d.,' ]*\d[\d.,' ]*-")  # 12.50- of an accounting system
 BOOKED = re.compile(r"\(([\d.,' ]*\d[\d.,' ]*%?)\)")  # (12.50) beside 12.50, as accountants write -12.50
+UNIT = re.compile(r"[+-]?[\d.,' ]*\d[\d.,']*\s*([^\d\s.,'+-]\D{0,11})")  # a number and what stands behind it
+MOST_UNITS, SHOWN = 5, 3  # different ones of a column; texts that a sentence shows
 MOST = 0.5  # share of the cells from which on a column is one of numbers with a few words
 
 
@@ -86,8 +88,8 @@ class NotNumbers(ValueError):
     """What keeps a column from being numbers.
 
     Arguments: what, for a sentence; ways, decimal marks and what a number is with each, where they disagree; words,
-    texts among many numbers; unit, what stands beside every number; unlike, whether numbers are written in unlike ways;
-    is_name, whether each row has a text of its own.
+    texts among many numbers; unit, what stands beside every number; units, what stands behind them where it differs;
+    unlike, whether numbers are written in unlike ways; is_name, whether each row has a text of its own.
     """
 
     def __init__(
@@ -97,12 +99,13 @@ class NotNumbers(ValueError):
         ways: tuple[tuple[str, float], ...] = (),
         words: tuple[str, ...] = (),
         unit: str = "",
+        units: tuple[str, ...] = (),
         unlike: bool = False,
         is_name: bool = False,
     ) -> None:
         super().__init__(what)
         self.what, self.ways, self.words, self.unit, self.unlike = what, ways, words, unit, unlike
-        self.is_name = is_name
+        self.is_name, self.units = is_name, units
 
 
 def decimals(texts: Iterable[Any], missing: Collection[str] = ()) -> frozenset[str]:
@@ -211,12 +214,15 @@ def _reason(texts: Counter[str], written: dict[str, str], given: int) -> NotNumb
         return NotNumbers(f"a text of its own in each row, such as {_short(first)}", is_name=True)
     if unit := _unit(list(written.values())):
         return NotNumbers(f"numbers as text, each with {unit!r} beside it", unit=unit)
+    if units := _units(texts, written):
+        told = ", ".join(f"{unit!r} in {count:,} row{'s' * (count > 1)}" for unit, count in units.most_common())
+        return NotNumbers(f"numbers in several units, {told}", units=tuple(units))
     wrong = tuple(text.strip() for text, value in written.items() if not any(style.takes(value) for style in STYLES))
     numbers_there = given + sum(texts[text] for text in written if text.strip() not in wrong)
     words_there = sum(texts[text] for text in written if text.strip() in wrong)
     if wrong and numbers_there > MOST * (numbers_there + words_there):
         rows = "1 row" if words_there == 1 else f"{words_there:,} rows"
-        return NotNumbers(f"numbers, and text in {rows}, such as {_short(wrong[0])}", words=wrong)
+        return NotNumbers(f"numbers, and text in {rows}, such as {', '.join(map(_short, wrong[:SHOWN]))}", words=wrong)
     if not wrong:
         two = " and ".join(_short(text) for text in _unlike(list(written)))
         return NotNumbers(f"numbers written in several ways, such as {two}", unlike=True)
@@ -240,6 +246,17 @@ def _unit(texts: list[str]) -> str:
         return ""
     before, after = {part[1].strip() for part in parts if part}, {part[3].strip() for part in parts if part}
     return "".join(before | after) if len(before) == len(after) == 1 and (before | after) != {""} else ""
+
+
+def _units(texts: Counter[str], written: Mapping[str, str]) -> Counter[str]:
+    """How many rows there are of each unit behind numbers, where all have one of a few; none else."""
+    if max(map(len, written.values()), default=0) > MAX_DIGITS:
+        return Counter()
+    found = {text: UNIT.fullmatch(bare) for text, bare in written.items()}
+    counts: Counter[str] = Counter()
+    for text, unit in found.items():
+        counts[unit[1].strip() if unit else ""] += texts[text]
+    return counts if "" not in counts and 1 < len(counts) <= MOST_UNITS else Counter()
 
 
 def _such(value: Any) -> str:

@@ -9,7 +9,7 @@ import torch
 from ..batch import Batch
 from ..data import Data, Split
 from ..data.rowblocks import ROWS, blocks
-from ..errors import RequestError, positive
+from ..errors import RequestError, positive, remark
 from ..model import Model
 from ..ops import keyed
 from ..runs.given import new_split
@@ -50,7 +50,8 @@ def choose_split(
     if data is None:
         found, source, name = getattr(run.data, split), run.data.source, split
     else:
-        new, _ = new_split(run, data)
+        new, raw = new_split(run, data)
+        remark(raw.ignored, up=5)
         own = _own(run, data, len(new))
         found, name = (new, GIVEN) if own is None else (getattr(own, split), split)
         source = str(data) if isinstance(data, str | Path) else "array"

@@ -59,14 +59,17 @@ def _is_same(path: Path, source: str) -> bool:
     return found is not None and found.samefile(path)
 
 
-def write_table(path: Path, columns: Columns, arrays: Arrays, cells: Formulas | None = None) -> None:
+def write_table(
+    path: Path, columns: Columns, arrays: Arrays, cells: Formulas | None = None, separator: str = ","
+) -> None:
     """Write a result with one row per example.
 
-    Arguments: columns, for .csv and .parquet; arrays, all of them for .npz, the first for .npy; cells, as of `csv`.
+    Arguments: columns, for .csv and .parquet; arrays, all of them for .npz, the first for .npy; cells and separator, as
+    of `csv`.
     """
     match path.suffix.lower():
         case ".csv":
-            content = csv(columns, cells)
+            content = csv(columns, cells, separator)
         case ".parquet":
             import pyarrow
 
@@ -78,13 +81,13 @@ def write_table(path: Path, columns: Columns, arrays: Arrays, cells: Formulas | 
     write_output(path, content)
 
 
-def csv(columns: Columns, cells: Formulas | None = None) -> bytes:
-    """Comma-separated text: as many digits as it takes to read the same number back; nothing for None and NaN.
+def csv(columns: Columns, cells: Formulas | None = None, separator: str = ",") -> bytes:
+    """Separated text: as many digits as it takes to read the same number back; nothing for None and NaN.
 
-    Arguments: cells, what becomes of texts that begin like formulas, and counts them.
+    Arguments: cells, what becomes of texts that begin like formulas, and counts them; separator, "," or ";".
     """
     text, cells = io.StringIO(), cells or Formulas()
-    rows = writer(text, lineterminator="\n")
+    rows = writer(text, lineterminator="\n", delimiter=separator)
     rows.writerow(cells.row(columns))
     values = ([None if value != value else value for value in column.tolist()] for column in columns.values())
     has_text = any(column.dtype.kind in "OU" for column in columns.values())
@@ -153,24 +156,18 @@ def write_x(
     forms: Forms = None,
     drawn: bool = True,
     cells: Formulas | None = None,
+    separator: str = ",",
 ) -> None:
     """Write x [N, *shape] as a square grid, or as arrays with a column per value: the table's own `names`, or x_i.
 
-    Arguments: forms, of a table, how the numbers of its columns are held; drawn, x are draws and no means; cells, as of
-    `csv`.
+    Arguments: forms, of a table, how the numbers of its columns are held; drawn, x are draws and no means; cells and
+    separator, as of `csv`.
     """
     if path.suffix.lower() == ".png":
         write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
     else:
-        write_table(path, _columns_of_x(path, x, names, forms, drawn), {"x": brought(x, forms, drawn)}, cells)
-
-
-def _columns_of_x(path: Path, x: np.ndarray, names: Names, forms: Forms, drawn: bool) -> Columns:
-    """x by columns; of a mixed table as text in a file of text, each column as it was written."""
-    table = [form for form in forms or () if isinstance(form, Column)]
-    if table and path.suffix.lower() == ".csv":
-        return {name: _objects(texts) for name, texts in written_columns(table, x, drawn).items()}
-    return flat("x", x, names, forms, drawn)
+        columns = _flat(path, "x", x, names, forms, drawn)
+        write_table(path, columns, {"x": brought(x, forms, drawn)}, cells, separator)
 
 
 def write_completed(path: Path, found: Completed, cells: Formulas | None = None) -> None:
@@ -246,21 +243,36 @@ def _written_gaps(found: Completed, gaps: Sequence[int]) -> dict[int, list[str]]
 
 
 def write_pairs(
-    path: Path, x: np.ndarray, again: np.ndarray, domain: Domain, names: Names = None, forms: Forms = None
+    path: Path,
+    x: np.ndarray,
+    again: np.ndarray,
+    domain: Domain,
+    names: Names = None,
+    forms: Forms = None,
+    separator: str = ",",
 ) -> None:
-    """Write x [N, *shape] and its reconstruction: each x above its own, or as arrays (.npy: the reconstruction)."""
+    """Write x [N, *shape] and its reconstruction: each x above its own, or as arrays (.npy: the reconstruction).
+
+    Arguments: forms and separator, as of `write_x`.
+    """
     if path.suffix.lower() == ".png":
         columns = min(PER_ROW, len(x))
         both = to_bytes(np.concatenate([x, again]), domain)  # together, so that both have one grey scale
         write_grid(path, interleaved(both[: len(x)], both[len(x) :], columns), columns)
     else:
         again_names = None if names is None else [f"reconstruction of {name}" for name in names]
-        means = flat("reconstruction", again, again_names, forms, drawn=False)
-        write_table(path, flat("x", x, names, forms) | means, {"reconstruction": again, "x": x})
+        means = _flat(path, "reconstruction", again, again_names, forms, drawn=False)
+        found = _flat(path, "x", x, names, forms) | means
+        write_table(path, found, {"reconstruction": again, "x": x}, separator=separator)
 
 
-def write_paths(path: Path, x: np.ndarray, domain: Domain, names: Names = None, forms: Forms = None) -> None:
-    """Write interpolations [P, S, *shape]: a path per row, or as arrays (.csv: with the columns path and step)."""
+def write_paths(
+    path: Path, x: np.ndarray, domain: Domain, names: Names = None, forms: Forms = None, separator: str = ","
+) -> None:
+    """Write interpolations [P, S, *shape]: a path per row, or as arrays (.csv: with the columns path and step).
+
+    Arguments: forms and separator, as of `write_x`.
+    """
     paths, steps = x.shape[:2]
     flattened = x.reshape(paths * steps, *domain.shape)
     if path.suffix.lower() == ".png":
@@ -268,7 +280,20 @@ def write_paths(path: Path, x: np.ndarray, domain: Domain, names: Names = None, 
     else:
         where = {"path": np.repeat(np.arange(paths), steps), "step": np.tile(np.arange(steps), paths)}
         own = None if names is not None and where.keys() & set(names) else names
-        write_table(path, where | flat("x", flattened, own, forms, drawn=False), {"x": x})
+        columns = where | _flat(path, "x", flattened, own, forms, drawn=False)
+        write_table(path, columns, {"x": x}, separator=separator)
+
+
+def _flat(
+    path: Path, name: str, x: np.ndarray, names: Names = None, forms: Forms = None, drawn: bool = True
+) -> dict[str, np.ndarray]:
+    """As `flat`; for a file of text each column of a table as it was written."""
+    found = flat(name, x, names, forms, drawn)
+    if forms is None or path.suffix.lower() != ".csv":
+        return found
+    texts = [form.as_text(column, drawn) for form, column in zip(forms, x.reshape(len(x), -1).T, strict=True)]
+    each = zip(found.items(), texts, strict=True)
+    return {own: column if text is None else _objects(text) for (own, column), text in each}
 
 
 def flat(

@@ -10,6 +10,7 @@ from ..data import Split, prepare, read_new
 from ..data.columnforms import Form, forms_of_json
 from ..data.columns import Column, Table
 from ..data.raw import Raw
+from ..data.scales import said_of_scale
 from ..domain import Domain
 from .store import RunStore
 
@@ -28,7 +29,23 @@ def _read(run: RunStore, x: Any, skip_broken: bool = False) -> Raw:
     table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "na_values")}
     told = {**table, "columns": info["columns"], "white": info.get("white"), "paper": info.get("paper")}
     told["table"] = fitted_table(run)
-    return read_new(x, run.domain, skip_broken=skip_broken, **told)
+    raw = read_new(x, run.domain, skip_broken=skip_broken, **told)
+    return replace(raw, remarks=(*raw.remarks, *_said_scale(run, raw)))
+
+
+def _said_scale(run: RunStore, raw: Raw) -> list[str]:
+    """Sentences where columns of a table of numbers alone are on another scale than in training."""
+    forms = forms_of_json(run.data_info.get("forms"))
+    if forms is None or raw.table is not None or raw.x.ndim != 2 or raw.x.shape[1] != len(forms):
+        return []
+    found: list[str] = []
+    for d, form in enumerate(forms):
+        name = raw.columns[d] if raw.columns else str(d)
+        values = raw.x[:, d] if raw.observed is None else raw.x[raw.observed[:, d], d]
+        read = raw.frame.read.get(name) if raw.frame is not None else None
+        percent = form.cells is not None and form.cells.style.percent, read is not None and read.style.percent
+        found += said_of_scale(name, values, form.span, *percent) if form.span else ()
+    return found
 
 
 def _prepared(run: RunStore, raw: Raw) -> Split:
@@ -46,6 +63,11 @@ def fitted_forms(run: RunStore) -> tuple[Form | Column, ...] | None:
     """How the values of each column were held that the run was fitted on; None where x is no table."""
     table = fitted_table(run)
     return forms_of_json(run.data_info.get("forms")) if table is None else table.columns
+
+
+def fitted_separator(run: RunStore) -> str:
+    """What separates the cells of a file of text: ";" where it did in the file that the run was fitted on, else ","."""
+    return run.data_info.get("separator") or ","
 
 
 def fitted_table(run: RunStore) -> Table | None:

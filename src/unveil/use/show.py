@@ -10,7 +10,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..data import Split
 from ..data.rowblocks import blocks
-from ..errors import RequestError
+from ..errors import RequestError, remark
 from ..estimators.base import rows_of_block
 from ..model import device_of, has_real_z, require_latents
 from ..ops import keyed
@@ -23,7 +23,7 @@ from .finite import finite
 def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to test examples from all over them."""
     require_latents(run.model, "Reconstruction")
-    split = _of_test(run, num_examples) if x is None else given_as(run, x)[0].head(num_examples)
+    split = _of_test(run, num_examples) if x is None else _given(run, x).head(num_examples)
     z, y = posterior_z(run, split), likely_labels(run, split)
     return batch_x(split), finite(run.model.decode(z, y).mean, "Reconstructions").cpu().numpy()
 
@@ -66,16 +66,23 @@ def interpolate(
 def _ends(run: RunStore, x: Any, other: Any, num_paths: int) -> Split:
     """The starts of at most so many paths, and then their ends."""
     if other is not None:
-        starts, ends = (given_as(run, source)[0] for source in (x, other))
+        starts, ends = (_given(run, source) for source in (x, other))
         if len(starts) != len(ends):
             raise RequestError(f"{len(starts)} examples came as starts of paths and {len(ends)} as ends; give as many.")
         return starts.head(num_paths).followed_by(ends.head(num_paths))
     if x is None:
         return _of_test(run, 2 * min(num_paths, len(run.data.test) // 2))
-    source = given_as(run, x)[0]
+    source = _given(run, x)
     if len(source) < 2:
         raise RequestError("An interpolation takes at least two examples; give more rows, or a second source.")
     return source.head(2 * min(num_paths, len(source) // 2)).to(run.device)
+
+
+def _given(run: RunStore, x: Any) -> Split:
+    """New x, with what there is to say of it as warnings."""
+    split, raw = given_as(run, x)
+    remark(raw.ignored, up=4)
+    return split
 
 
 def _of_test(run: RunStore, num_examples: int) -> Split:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import csv
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..batch import Batch
-from ..data.columns import LEVELLED, Column, Table, texts_of
-from ..data.datecolumns import read_ways
-from ..data.dates import formats_of
+from ..data.columns import LEVELLED, Table
 from ..errors import Fact, RequestError, WorkError, nearest
 from ..model import device_of, evaluating
 from ..ops import keyed
 from ..runs.given import fitted_table
 from ..runs.store import RunStore
+from .wherevalues import code_of
 
 Array = NDArray[np.float32]
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -29,6 +28,7 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 MOST_DRAWS, AT_ONCE = 1_000_000, 4096  # rows that are drawn before it is given up, and at a time
 HOPELESS = 20_000  # of which not one meets the conditions
+CONDITION = re.compile(r"\s*(.+?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
 EXAMPLE = 'where="sex=female,age>=60"'
 
 
@@ -50,12 +50,15 @@ class Condition:
 
 
 def conditions(run: RunStore, where: str | Mapping[str, Any]) -> tuple[Condition, ...]:
-    """The conditions of "sex=female,age>=60", or of {"sex": "female", "age": ">=60"}; refused if one is wrong."""
+    """The conditions of "sex=female,age>=60", or of {"sex": "female", "age": ">=60"}; refused if one is wrong.
+
+    Values are written as in the file: "price>=1,234,share<12%". What holds both a comma and a sign stands in quotes.
+    """
     table = fitted_table(run)
     if table is None:
         raise RequestError("Conditions on samples are for a run on a table of mixed columns; leave where out.")
     if isinstance(where, str):
-        parts = [_split(part) for part in where.split(",") if part.strip()]
+        parts = [_split(part) for part in _parts(where)]
     else:
         parts = [_of_pair(name, value) for name, value in where.items()]
     if not parts:
@@ -63,21 +66,32 @@ def conditions(run: RunStore, where: str | Mapping[str, Any]) -> tuple[Condition
     return tuple(_condition(table, *part) for part in parts)
 
 
+def _parts(where: str) -> list[str]:
+    """What commas separate; one without a sign goes on with the value before it, as 234 of "price=1,234" does."""
+    found: list[str] = []
+    for part in next(csv.reader([where])):
+        if found and part.strip() and CONDITION.fullmatch(part) is None:
+            found[-1] += f",{part}"
+        elif part.strip():
+            found.append(part)
+    return found
+
+
 def _split(part: str) -> tuple[str, str, str]:
-    found = re.fullmatch(r"\s*(.+?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", part)
+    found = CONDITION.fullmatch(part)
     if found is None:
         raise RequestError(f"where came with {part.strip()!r}; it takes COLUMN=VALUE, or >, <, >=, <=, !=.", EXAMPLE)
     name, sign, value = found.groups()
     return name, sign, value
 
 
-def _of_pair(name: str, value: Any) -> tuple[str, str, str]:
+def _of_pair(name: str, value: Any) -> tuple[str, str, Any]:
     """A pair of a mapping, whose value may begin with a sign."""
     found = re.fullmatch(r"(>=|<=|!=|>|<)\s*(.*)", value) if isinstance(value, str) else None
-    return (name, found[1], found[2]) if found else (name, "=", str(texts_of([value], frozenset())[0]))
+    return (name, found[1], found[2]) if found else (name, "=", value)
 
 
-def _condition(table: Table, name: str, sign: str, value: str) -> Condition:
+def _condition(table: Table, name: str, sign: str, value: Any) -> Condition:
     if name not in table.names:
         why = table.left_out.get(name)
         told = f"where names the column {name!r}, which the run left out: {why}." if why else ""
@@ -87,36 +101,7 @@ def _condition(table: Table, name: str, sign: str, value: str) -> Condition:
     column = table.columns[d]
     if sign not in ("=", "!=") and column.kind in ("category", "yes/no"):
         raise RequestError(f"where compares {name!r} by {sign}, and its levels are in no order; take = or !=.")
-    return Condition(d, sign, _code(column, value, sign))
-
-
-def _code(column: Column, value: str, sign: str) -> float:
-    """The number in x of a value as text, of one that lies between two recorded ones halfway between these."""
-    if column.kind in LEVELLED:
-        if value not in column.levels:
-            raise RequestError(f"{column.name!r} has no level {value!r}.", nearest(value, column.levels))
-        return float(column.levels.index(value))
-    if column.kind == "date":
-        ways = (column.written, *column.ways) if column.written else formats_of([value])
-        found = read_ways([value], ways, column.last_year, column.zone)
-        if np.isnat(found[0]):
-            form = column.written or "%Y-%m-%d"
-            raise RequestError(f"{column.name!r} holds dates and where gives {value!r}; write it as {form}.")
-        return float(column.codes(found)[0][0])
-    try:
-        number = float(value)
-    except ValueError:
-        raise RequestError(f"{column.name!r} holds numbers and where gives {value!r}; give a number.") from None
-    code = float(column.codes(np.array([number]))[0][0])
-    recorded = float(np.asarray(column.values(np.array([code])))[0])
-    if column.kind == "real" or math.isclose(recorded, number, rel_tol=1e-9, abs_tol=1e-12):
-        return code
-    if sign in ("=", "!="):
-        raise RequestError(
-            f"{column.name!r} holds no value between {recorded:g} and its neighbours, and where gives {value}; "
-            f"give {recorded:g}, or take > or <."
-        )
-    return code + (0.5 if recorded < number else -0.5)
+    return Condition(d, sign, code_of(column, value, sign))
 
 
 @torch.no_grad()

@@ -11,6 +11,8 @@ from ...domain.columns import MOST_ATOMS
 from ...domain.domain import DomainRecord, Shape
 from ...records import Count, Sha256, Text
 
+Digits = Annotated[int, Meta(ge=0, le=400)]
+
 
 class Sizes(Struct):
     """Examples of each split."""
@@ -28,6 +30,27 @@ class SplitRule(Struct):
     sizes: Sizes
 
 
+class Written(Struct, forbid_unknown_fields=True):
+    """The marks of numbers in text."""
+
+    decimal: Literal[".", ","] = "."
+    thousands: Annotated[str, Meta(max_length=1)] = ""
+    percent: bool = False
+    negative: Literal["-5", "5-", "(5)"] = "-5"
+
+
+class Cells(Struct, forbid_unknown_fields=True):
+    """How numbers stand in a column of text, as `data.cells.Cells`."""
+
+    style: Written
+    least: Digits = 0
+    most: Digits | None = None
+    power: Literal["", "e", "E", "d", "D"] = ""
+    after: Annotated[str, Meta(max_length=100)] = ""
+    words: tuple[Text, Text] = ("False", "True")
+    width: Digits = 0
+
+
 class ColumnForm(Struct):
     """How the numbers of a column are held."""
 
@@ -37,6 +60,8 @@ class ColumnForm(Struct):
     dtype: Text = "float64"
     count: Count = 0
     is_counted: bool = False
+    cells: Cells | None = None
+    span: tuple[float, float] | None = None
 
 
 class TableColumn(Struct, forbid_unknown_fields=True):
@@ -65,6 +90,12 @@ class TableColumn(Struct, forbid_unknown_fields=True):
     native: Text = ""
     declared: list[Text] = []
     objects: list[Text] = []
+    cells: Cells | None = None
+    shown: list[Text] = []
+
+    def __post_init__(self) -> None:
+        if self.shown and len(self.shown) != len(self.levels):
+            raise ValueError(f"has {len(self.levels):,} levels, of which {len(self.shown):,} are written")
 
 
 class TableFile(Struct, forbid_unknown_fields=True):
@@ -93,6 +124,7 @@ class DataFile(Struct):
     paper: Text | None = None
     forms: list[ColumnForm] | None = None
     table: TableFile | None = None
+    separator: Literal[",", ";"] = ","
 
     def __post_init__(self) -> None:
         if self.shape != self.domain.shape:
