@@ -148,8 +148,8 @@ def test_conditions_are_read_as_the_file_is_written(run: Run, tmp_path: Path) ->
         "rate>2.1 %": 2.1, "code=0123": 123, "weight>70.50": 70.5, "tiny<1.25e-08": 1.25e-8,
         "shoe=38.50": "38.5", "shoe=38.5": "38.5",
         "ok=true": "True", "ok=True": "True", "town=00502": "00502",
-        "when>2024-03-02T12:30:00+02:00": "2024-03-02T10:30", "when>2024-03-02T12:30:00": "2024-03-02T10:30",
-        "when>2024-03-02T11:30:00Z": "2024-03-02T11:30", "when<2024-03-02": "2024-03-01T22:00",
+        "when>2024-03-02T12:30:00+02:00": "2024-03-02T12:30", "when>2024-03-02T12:30:00": "2024-03-02T12:30",
+        "when>2024-03-02T11:30:00Z": "2024-03-02T13:30", "when<2024-03-02": "2024-03-02T00:00",
     }  # fmt: skip
     for text, expected in asked.items():
         (found,) = conditions(run.store, text)

@@ -10,7 +10,7 @@ import numpy as np
 from ..data.cells import Cells
 from ..data.columns import LEVELLED, Column, texts_of
 from ..data.datecolumns import read_ways
-from ..data.dates import formats_of, has_offset
+from ..data.dates import IN_UTC, formats_of, has_offset
 from ..data.scales import said_of_scale
 from ..data.tablecolumns import is_number
 from ..errors import RequestError, nearest, remark
@@ -41,6 +41,8 @@ def _level(column: Column, value: str) -> float:
 
 def _moment(column: Column, value: str) -> float:
     """The code of a date as its file writes it, or as in ISO 8601."""
+    if value.endswith("Z") and not column.written.endswith("Z"):
+        value = value[:-1] + IN_UTC
     fits = formats_of([value])
     others = [way for way in fits if way.startswith("%Y") and (column.zone or column.has_zone or not has_offset(way))]
     ways = (column.written, *column.ways, *others) if column.written else others or fits[:1]
