@@ -24,7 +24,7 @@ from .columnkinds import (
     levels_column,
     numbers_column,
 )
-from .columns import LEVELLED, NUMERIC, Column, Table, signed, texts_of
+from .columns import LEVELLED, NUMERIC, Column, Table, texts_of
 from .columnvalues import cells_of, dated, in_full, levels_of, number_values, without_marks
 from .compactdates import are_days
 from .datecolumns import Dated, dates_column, dates_of_texts, days_in_numbers, may_be_dates
@@ -33,9 +33,7 @@ from .filling import type_name
 from .fills import fills, noted
 from .identifiers import said_identifier
 from .nativetypes import declared_levels, is_ordered
-from .newcodes import said_strange
 from .raw import MISSING, Array, Raw, is_missing
-from .scales import said_of_scale
 from .stray import sentence, stray_values
 from .tablecolumns import (
     NAMED,
@@ -88,7 +86,7 @@ class Recognised:
 
 
 @dataclass
-class _Found:
+class Found:
     """What is found while the columns are gone through."""
 
     how: Reading
@@ -110,7 +108,7 @@ def recognised(
     """
     asked = asked_kinds(kinds, list(given))
     shown = first_cells(text, list(given)) if text else {}
-    state = _Found(decided(given, how), len(given), Style(text.decimal) if text else PLAIN)
+    state = Found(decided(given, how), len(given), Style(text.decimal) if text else PLAIN)
     columns, left_out = [], {}
     wrong: dict[str, NotNumbers] = {}
     for name, series in given.items():
@@ -131,7 +129,7 @@ def recognised(
         raise RequestError(
             f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
         )
-    said = *_said_far(state, text), *_said_shared(columns), *said_alike(columns), *_said_left_out(left_out)
+    said = *said_of_far(state, text), *_said_shared(columns), *said_alike(columns), *said_left_out(left_out)
     notes = (*state.notes, *said)
     library = "" if text else _library(next(iter(given.values())))
     return Recognised(Table(tuple(columns), left_out, library), state.read, state.far, notes)
@@ -149,7 +147,7 @@ def _said_shared(columns: Sequence[Column]) -> tuple[str, ...]:
     return tuple(f"Column {column.name!r} is taken as {column.kind}: {column.why}." for column in long)
 
 
-def _said_far(state: _Found, text: AsText | None) -> tuple[str, ...]:
+def said_of_far(state: Found, text: AsText | None) -> tuple[str, ...]:
     """What lies far from all other numbers of its column, and marks of a missing value that may be such."""
     alone = (fills(values[known].astype(np.float64), None) for values, known in state.numbers.values())
     if not state.far and not any(alone):
@@ -162,7 +160,7 @@ def _said_far(state: _Found, text: AsText | None) -> tuple[str, ...]:
     return (*told, *noted(replace(raw, observed=known & ~far)))
 
 
-def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], state: _Found) -> Column | str:
+def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], state: Found) -> Column | str:
     """The column, or why it is left out."""
     nw = narwhals()
     kind = str(series.dtype).split("(")[0]
@@ -199,7 +197,7 @@ def _require(name: str, asked: str, allowed: Sequence[str], held: str) -> None:
         )
 
 
-def _of_numbers(name: str, series: AnySeries, dtype: str, asked: str, cells: Cells, state: _Found) -> Column | str:
+def _of_numbers(name: str, series: AnySeries, dtype: str, asked: str, cells: Cells, state: Found) -> Column | str:
     values, known = number_values(series, state.how.missing)
     if asked not in LEVELLED:
         far = np.zeros(len(values), bool)
@@ -241,14 +239,14 @@ def _are_alike(values: Array) -> bool:
     return values.dtype.kind == "f" or int(values.max()) - int(values.min()) > MOST_WHOLE
 
 
-def _of_dated_numbers(name: str, series: AnySeries, dtype: str, asked: str, state: _Found) -> Column | str | None:
+def _of_dated_numbers(name: str, series: AnySeries, dtype: str, asked: str, state: Found) -> Column | str | None:
     """A column of numbers as dates: in the format that is asked for, or YYYYMMDD; None where they are none."""
     if asked.startswith("date:"):
         return _dated(name, texts_of(series.to_list(), MISSING), dtype, asked, state)
     return _of_days(name, series, dtype, asked, state) if asked in ("", "date") else None
 
 
-def _of_days(name: str, series: AnySeries, dtype: str, asked: str, state: _Found) -> Column | str | None:
+def _of_days(name: str, series: AnySeries, dtype: str, asked: str, state: Found) -> Column | str | None:
     """A column of whole numbers as the dates that they are, YYYYMMDD; None where they are none."""
     values, known = number_values(series, state.how.missing)
     if not are_days(values[known]):
@@ -266,7 +264,7 @@ def _of_days(name: str, series: AnySeries, dtype: str, asked: str, state: _Found
     return found
 
 
-def _dated(name: str, texts: Sequence[str | None], dtype: str, asked: str, state: _Found) -> Column | str | None:
+def _dated(name: str, texts: Sequence[str | None], dtype: str, asked: str, state: Found) -> Column | str | None:
     """A column of texts as the dates that they are; None where they are none."""
     found = dates_of_texts(name, texts, asked)
     if found is None:
@@ -275,7 +273,7 @@ def _dated(name: str, texts: Sequence[str | None], dtype: str, asked: str, state
     return _as_dates(name, found, dtype, asked, state)
 
 
-def _as_dates(name: str, found: Dated, dtype: str, asked: str, state: _Found) -> Column | str:
+def _as_dates(name: str, found: Dated, dtype: str, asked: str, state: Found) -> Column | str:
     """A column of dates, without those that data.na_values names; what stands far from the others is said."""
     kept = replace(found, values=without_far(found.values, state.how.missing, found.zone))
     column = dates_column(name, kept, dtype, asked, state.num_columns)
@@ -287,9 +285,7 @@ def _are_digits(texts: Sequence[str | None]) -> bool:
     return all(text is None or DIGITS.fullmatch(text) for text in texts)
 
 
-def _of_texts(
-    name: str, series: AnySeries, asked: str, shown: Sequence[str], state: _Found, dtype: str
-) -> Column | str:
+def _of_texts(name: str, series: AnySeries, asked: str, shown: Sequence[str], state: Found, dtype: str) -> Column | str:
     """A column of texts or of objects: numbers, dates, yes and no, or levels."""
     cells, how = listed(series), state.how
     types = {type(cell) for cell in cells if not is_missing(cell)}
@@ -415,7 +411,7 @@ def first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
     return {name: [row[i] for row in rows if i < len(row)] for name, i in place.items()}
 
 
-def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
+def said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
     asked = {name: why for name, why in left_out.items() if why != "as asked"}
     if not asked:
         return ()
@@ -425,74 +421,3 @@ def _said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
     it = "it" if len(names) == 1 else repr(able[0]) if able else ""
     way = f" {taking(able[0], 'category')} takes {it} all the same." if able else ""
     return (f"{listing(names)} {are(names)} left out ({told}).{way}",)
-
-
-def array_as_table(raw: Raw, known: Table | None, kinds: Sequence[str]) -> Raw:
-    """An array [N, D] as a mixed table, whose columns are called 0, 1, … where they have no names.
-
-    Arguments: known, the columns of the run that it is for; None to recognise them.
-    """
-    names = raw.columns or tuple(map(str, range(raw.x.shape[1])))
-    seen = np.ones(raw.x.shape, bool) if raw.observed is None else raw.observed.copy()
-    if raw.x.dtype.kind == "f":
-        seen &= ~np.isnan(raw.x)
-    notes: tuple[str, ...] = ()
-    far: dict[str, Array] = {}
-    fitting, remarks, unknown = known is None, list[str](), dict[str, list[str]]()
-    if known is None:
-        asked, state = asked_kinds(kinds, names), _Found(Reading(True), len(names))
-        found = {
-            name: _of_values(name, signed(raw.x[:, i]), seen[:, i], asked.get(name, ""), state)
-            for i, name in enumerate(names)
-        }
-        known = Table(
-            tuple(c for c in found.values() if isinstance(c, Column)),
-            {name: c for name, c in found.items() if isinstance(c, str)},
-            "numpy",
-        )
-        far, notes = state.far, (*state.notes, *_said_far(state, None), *_said_left_out(known.left_out))
-    elif len(known.columns) != len(names):
-        left = [i for i in range(len(names)) if str(i) in known.left_out]
-        if len(known.columns) + len(left) != len(names):
-            return raw  # whose shape is refused
-    place = {name: i for i, name in enumerate(names)}
-    if not known.columns:
-        raise RequestError("No column of x is left to learn from: each holds no value, or counts the rows.")
-    shape = len(raw.x), len(known.columns)
-    x, observed, strange = np.zeros(shape, np.float32), np.ones(shape, bool), np.zeros(shape, bool)
-    for d, column in enumerate(known.columns):
-        own = signed(raw.x[:, place.get(column.name, d)])
-        kept = seen[:, place.get(column.name, d)] & ~far.get(column.name, np.zeros(len(own), bool))
-        values = texts_of(own.tolist(), frozenset()) if column.kind in LEVELLED else own
-        codes, new = column.codes(values)
-        unknown |= {column.name: new} if new and not fitting else {}
-        if column.is_number and not fitting:
-            remarks += said_of_scale(column.name, own[kept], column.ends, column.has_percent)
-        x[kept, d], observed[:, d] = np.nan_to_num(codes[kept]), kept & ~np.isnan(codes)
-        strange[:, d] = kept & np.isnan(codes)
-    return replace(
-        raw,
-        x=x,
-        came=raw.x,
-        observed=observed,
-        strange=strange,
-        columns=known.names,
-        notes=(*raw.notes, *notes),
-        remarks=(*raw.remarks, *said_strange(known, unknown, observed), *remarks),
-        domain="mixed",
-        table=known,
-    )
-
-
-def _of_values(name: str, values: Array, known: Array, asked: str, state: _Found) -> Column | str:
-    """A column of an array, or why it is left out."""
-    if asked == "drop":
-        return "as asked"
-    far = np.zeros(len(values), bool)
-    far[known] = stray_values(values[known].astype(np.float64))
-    state.numbers[name] = values, known
-    if far.any():
-        state.far[name], known = far, known & ~far
-    found = numbers_column(name, values, known, str(values.dtype), asked, state.num_columns)
-    state.notes += said_identifier(name, values[known]) if not asked and isinstance(found, Column) else ()
-    return found

@@ -267,10 +267,10 @@ def read_frame(
     frame = Frame(whole, tuple(chosen), tuple(name for name in names if name not in known), text)
     common = Raw(source, np.empty(0), y, classes, notes=tuple(notes), dropped=tuple(dropped), frame=frame)
     if table is not None:
-        x, observed, read, said, strange = coded(table, given, how)
-        frame = replace(frame, read=read)
-        coded_raw = replace(common, x=x, observed=observed, strange=strange, columns=frame.columns, frame=frame)
-        return replace(coded_raw, domain="mixed", table=table, remarks=said)
+        new = coded(table, given, how)
+        frame = replace(frame, read=new.read)
+        own = replace(common, x=new.x, observed=new.observed, strange=new.strange, columns=frame.columns, frame=frame)
+        return replace(own, domain="mixed", table=table, remarks=new.said)
     if fitting and (domain in ("auto", "mixed") or kinds):
         found = recognised(given, names, how, [*split_words(kinds)], text)
         if domain == "mixed" or kinds or not _are_measured(found.table):
@@ -308,13 +308,13 @@ def _mixed(common: Raw, found: Recognised, given: Mapping[str, AnySeries], how: 
     """The codes of a table whose columns were recognised."""
     table, frame = found.table, common.frame
     kept = {name: given[name] for name in table.names}
-    x, observed, *_ = coded(table, kept, how, found.far)
+    own = coded(table, kept, how, found.far)
     text = frame.text
     said = said_of(found.read, {name: text.marks[name] for name in kept if text and name in text.marks}, {})
     return replace(
         common,
-        x=x,
-        observed=observed,
+        x=own.x,
+        observed=own.observed,
         notes=(*common.notes, *said, *found.notes),
         columns=table.names,
         frame=replace(frame, columns=table.names, read=found.read, ignored=()),

@@ -31,45 +31,60 @@ LISTED = 3  # unknown levels of a column that a sentence lists
 FINER = 1e-3  # of a cell, between two of which a number lies
 
 
-def coded(
-    table: Table, given: Mapping[str, AnySeries], how: Reading, far: Mapping[str, Array] | None = None
-) -> tuple[Array, Array, dict[str, Numeric], tuple[str, ...], Array]:
-    """The columns of a frame as x [N, D], what of it is observed, numbers that came as text, sentences, and where a
-    level stands that training had none of [N, D]: it is taken as missing, and a sentence names it.
+class Coded:
+    """The columns of a table as x, put in one after the other.
+
+    Attributes: x [N, D]; observed [N, D]; strange [N, D], where a level stands that training had none of: it is taken
+    as missing, and a sentence names it; read, numbers that came as text, by column.
+    """
+
+    def __init__(self, table: Table, rows: int) -> None:
+        shape = rows, len(table.columns)
+        self.table, self.x = table, np.zeros(shape, np.float32)
+        self.observed, self.strange = np.ones(shape, bool), np.zeros(shape, bool)
+        self.read: dict[str, Numeric] = {}
+        self._unknown: dict[str, list[str]] = {}
+        self._said: list[str] = []
+
+    def put(self, d: int, values: Any, seen: Array) -> None:
+        """Column d from its values for `Column.codes` [N], and whether each is known [N]."""
+        column = self.table.columns[d]
+        codes, new = column.codes(values)
+        known = seen & ~np.isnan(codes)
+        self.x[known, d], self.observed[:, d], self.strange[:, d] = codes[known], known, seen & ~known
+        if new:
+            self._unknown[column.name] = new
+        if column.is_number:
+            self._said += [*_said_finer(column, values, seen), *_said_scale(column, values[seen], self.read)]
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What there is to say of new rows."""
+        return (*_said_strange(self.table, self._unknown, self.observed), *self._said)
+
+
+def coded(table: Table, given: Mapping[str, AnySeries], how: Reading, far: Mapping[str, Array] | None = None) -> Coded:
+    """The columns of a frame as x.
 
     Arguments: far, rows of a column that are taken as missing.
     """
-    rows = len(next(iter(given.values())))
-    x, observed = np.zeros((rows, len(table.columns)), np.float32), np.ones((rows, len(table.columns)), bool)
-    strange: dict[str, list[str]] = {}
-    read: dict[str, Numeric] = {}
-    finer: list[str] = []
-    odd = np.zeros_like(observed)
+    found = Coded(table, len(next(iter(given.values()))))
     for d, column in enumerate(table.columns):
         series = given[column.name]
         if column.is_number and not (series.dtype.is_numeric() or is_empty(series)):
-            read[column.name] = _as_numbers(column, series, how)
-            series = read[column.name].series
-        values, gone = _numbers(series, how) if _holds_numbers(column, series) else (_values(column, series, how), [])
-        codes, new = column.codes(values)
-        codes[np.array(gone, np.int64)] = np.nan
-        finer += [*_said_finer(column, values), *_said_scale(column, values, read.get(column.name))]
-        if new:
-            strange[column.name] = new
-            odd[:, d] = np.isnan(codes) & np.array([value is not None for value in values])
-        known = ~np.isnan(codes)
-        if far and column.name in far:
-            known &= ~far[column.name]
-        x[known, d], observed[:, d] = codes[known], known
-    return x, observed, read, (*said_strange(table, strange, observed), *finer), odd
+            found.read[column.name] = _as_numbers(column, series, how)
+            series = found.read[column.name].series
+        values, seen = _values(column, series, how)
+        found.put(d, values, seen & ~far[column.name] if far and column.name in far else seen)
+    return found
 
 
-def _said_finer(column: Column, values: Any) -> list[str]:
+def _said_finer(column: Column, values: Array, seen: Array) -> list[str]:
     """A sentence where numbers [N] have more decimals than in training: each is taken at the nearest with as many."""
-    if column.kind not in ("whole", "count", "decimal") or values.dtype.kind != "f":
+    if column.kind == "real" or values.dtype.kind != "f":
         return []
     step = column.step or 10.0**-column.decimals
-    wide = (values.astype(np.float64) - column.base) / step
+    wide = (np.where(seen, values, column.base).astype(np.float64) - column.base) / step
     between = np.abs(wide - np.rint(wide)) > FINER * (1 + 1e-3 * np.abs(wide))
     if not between.any():
         return []
@@ -81,12 +96,10 @@ def _said_finer(column: Column, values: Any) -> list[str]:
     ]
 
 
-def _said_scale(column: Column, values: Any, read: Numeric | None) -> tuple[str, ...]:
-    """A sentence where numbers [N] are a hundredth or a thousandth of those in training, or as many times as much."""
-    if not column.is_number:
-        return ()
-    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
-    return said_of_scale(column.name, known, column.ends, column.has_percent, read is not None and read.style.percent)
+def _said_scale(column: Column, known: Array, read: Mapping[str, Numeric]) -> tuple[str, ...]:
+    """A sentence where numbers are a hundredth or a thousandth of those in training, or as many times as much."""
+    is_percent = column.name in read and read[column.name].style.percent
+    return said_of_scale(column.name, known, column.ends, column.has_percent, is_percent)
 
 
 def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
@@ -98,7 +111,7 @@ def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
         raise
 
 
-def said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: Array) -> tuple[str, ...]:
+def _said_strange(table: Table, strange: Mapping[str, Sequence[str]], observed: Array) -> tuple[str, ...]:
     """Sentences about levels that training had none of, by column, in x of which some is observed [N, D]."""
     if not strange:
         return ()
@@ -124,34 +137,39 @@ def _listed(levels: Sequence[str]) -> str:
     return f"{', '.join(map(repr, levels[:LISTED]))}{more}"
 
 
-def _values(column: Column, series: AnySeries, how: Reading) -> Any:
-    """The values of a series for `Column.codes`."""
+def _values(column: Column, series: AnySeries, how: Reading) -> tuple[Any, Array]:
+    """(the values of a series for `Column.codes`, whether each is known [N])."""
+    if column.kind in LEVELLED:
+        texts = _texts(column, series, how)
+        return texts, np.array([text is not None for text in texts], bool)
+    if column.kind == "date":
+        moments = _moments(column, series, how)
+        return moments, ~np.isnat(moments)
+    if is_empty(series):
+        return np.full(len(series), np.nan), np.zeros(len(series), bool)
+    values, known = number_values(series, how.missing)
+    whole = values.dtype.kind in "biu"  # to the last digit
+    return np.where(known, values, 0).astype(np.int64 if whole else np.float64), known
+
+
+def _texts(column: Column, series: AnySeries, how: Reading) -> list[str | None]:
+    """The levels of a series, None where there is none."""
     nw = narwhals()
     if is_empty(series):
-        if column.kind == "date":
-            return np.full(len(series), "NaT", "datetime64[us]")
-        return [None] * len(series) if column.kind in LEVELLED else np.full(len(series), np.nan)
-    if column.kind in LEVELLED:
-        is_level = isinstance(series.dtype, nw.Categorical | nw.Enum) or series.dtype == nw.Boolean
-        gone = GONE - {level.casefold() for level in column.levels}
-        return texts_of(cells_of(series) if is_level else without_marks(listed(series), how), gone)
-    if column.kind == "date":
-        if series.dtype in (nw.Date, nw.Datetime):
-            return without_far(moments_of(series, column.zone), how.missing, column.zone)
-        return _days(column, series, how) if column.is_date_in_numbers else _dates(column, series, how)
-    return np.full(len(series), np.nan)
+        return [None] * len(series)
+    is_level = isinstance(series.dtype, nw.Categorical | nw.Enum) or series.dtype == nw.Boolean
+    gone = GONE - {level.casefold() for level in column.levels}
+    return texts_of(cells_of(series) if is_level else without_marks(listed(series), how), gone)
 
 
-def _holds_numbers(column: Column, series: AnySeries) -> bool:
-    return column.is_number and not is_empty(series)
-
-
-def _numbers(series: AnySeries, how: Reading) -> tuple[Array, Array]:
-    """(numbers [N], whole ones to the last digit; the rows that hold none)."""
-    values, known = number_values(series, how.missing)
-    if values.dtype.kind in "biu":
-        return np.where(known, values, 0).astype(np.int64), np.flatnonzero(~known)
-    return np.where(known, values.astype(np.float64), np.nan), np.flatnonzero(~known)
+def _moments(column: Column, series: AnySeries, how: Reading) -> Array:
+    """The dates of a series, NaT where there is none."""
+    nw = narwhals()
+    if is_empty(series):
+        return np.full(len(series), "NaT", "datetime64[us]")
+    if series.dtype in (nw.Date, nw.Datetime):
+        return without_far(moments_of(series, column.zone), how.missing, column.zone)
+    return _days(column, series, how) if column.is_date_in_numbers else _dates(column, series, how)
 
 
 def _days(column: Column, series: AnySeries, how: Reading) -> Array:

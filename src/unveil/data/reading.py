@@ -14,7 +14,7 @@ import torch
 from ..errors import Fact, RequestError, nearest
 from ..legible import quoted
 from ..registry import load_all
-from .coding import array_as_table
+from .arraytables import array_as_table
 from .columns import Table
 from .compressed import is_compressed, kind_of
 from .filetree import SUFFIXES as IMAGES
