@@ -1091,7 +1091,8 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
     ),
     fault(
         "a-guess-from-what-is-hidden", "nn/linear_guess.py",
-        "torch.where(shown, self._standard(u), 0.0) @ weighted", "self._standard(u) @ weighted",
+        "torch.where(told, self._standard(u[..., used], used), 0.0) @ weighted",
+        "self._standard(u[..., used], used) @ weighted",
         "tests/nn/test_linear_guess.py::test_a_guess_is_the_conditional_mean_of_a_normal_distribution",
     ),
     fault(
