@@ -88,7 +88,7 @@ def bracket(model: Model, split: Split, *, seed: int = 0, progress: Callable[[st
 
 def _estimators(model: Model) -> Iterator[tuple[str, Estimator]]:
     """The estimators that the model allows, from the loosest to the tightest."""
-    if model.gives & {"log_w", "rsample", "straight_through", "enumerate"}:
+    if model.groups and model.gives & {"log_w", "rsample", "straight_through", "enumerate"}:
         yield "ELBO", lookup("estimator", "elbo")(num_samples=64)
     if "log_w" in model.gives and "enumerate" not in model.gives:
         for count in LADDER:

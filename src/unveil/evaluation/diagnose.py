@@ -23,6 +23,8 @@ from .splits import choose_split, limited, of_one_quantity, said_of_training
 
 GAP, AUDIT = "unveil-gap-1", "unveil-audit-1"
 EXAMPLES = 100  # of the bracket, the gap and the audit, which work on every example for a second or so
+OF_LATENTS = ("gap", "aggregate", "collapse", "structure")  # parts that ask about z
+NO_LATENTS = "{} has no latents, it states p(x) itself."
 HEALTHY = "Nothing looks wrong in what was measured."
 FOUND_NONE = "The diagnosis found no fault. These numbers are still worth a look."
 Progress = Callable[[str], None]
@@ -121,7 +123,9 @@ def _diagnosed(
     }
     if columns_of(data) is not None:
         parts["synthetic"] = lambda: synthetic(model, data, target=target, seed=seed)
-    found, why = _measure(parts, told)
+    asked = {name: part for name, part in parts.items() if model.groups or name not in OF_LATENTS}
+    found, why = _measure(asked, told)
+    why |= {name: NO_LATENTS.format(run.config.model_name) for name in parts if name not in asked}
     effort = Effort.of(run)
     findings = plain([suited(finding, effort) for part in found.values() for finding in part.findings()])
     remarks = found["quality"].remarks() if "quality" in found else []

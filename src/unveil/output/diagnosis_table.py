@@ -30,12 +30,23 @@ def print_diagnosis(found: Mapping[str, Any], page: Path) -> None:
         print_lines([""])
         print_rows(found["synthetic"]["rows"], SYNTHETIC)
         print_lines(["", *found["synthetic"]["words"]])
-    print_lines(["", *(f"{name} was left out: {why}" for name, why in found["why"].items())])
+    print_lines(["", *_left_out(found["why"])])
     for finding in found["findings"]:
         print_lines([f"{finding['code']}: {finding['sentence']} {finding['remedy']}"])
     if not found["findings"]:
         print_lines(found["sentences"])
     print_lines(["", f'The report shows it, under "How good is it, really": {page}'])
+
+
+def _left_out(why: Mapping[str, str]) -> list[str]:
+    """What was not measured, a sentence for each reason."""
+    parts: dict[str, list[str]] = {}
+    for name, reason in why.items():
+        parts.setdefault(reason, []).append(name)
+    return [
+        f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} left out: {reason}"
+        for reason, names in parts.items()
+    ]
 
 
 def _rung(row: Mapping[str, Any]) -> tuple[str, ...]:

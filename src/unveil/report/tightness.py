@@ -24,6 +24,8 @@ def bracket(part: Found, title: str, what: str) -> Panel:
     rows = [row for row in part["rows"] if row["log_px"] is not None]
     if not rows:
         return Panel(title, "No estimator of this model gave a finite number.")
+    if len(rows) == 1 and _exact(rows[0]):
+        return Panel("The true value", f"{what} is computed exactly, so no bound is needed. {where_it_lies(rows)}")
     where = "The line is the true value." if any(map(_exact, rows)) else "The true value is in the shaded part."
     lead = (
         f"{what} is an integral over z that cannot be computed directly. Bounds from below approach it from the left, "

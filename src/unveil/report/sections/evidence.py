@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from markupsafe import Markup
 
-from ...evaluation.diagnose import HEALTHY
+from ...evaluation.diagnose import HEALTHY, OF_LATENTS
 from ...evaluation.findings import quantity
 from ...legible import quoted
 from ...panels import Panel
@@ -32,6 +32,11 @@ PARTS: dict[str, tuple[str, Part]] = {  # by their names in the diagnosis
     "structure": ("What z knows", structure),
 }
 BEFORE = 3  # parts, which the pictures of densities come after
+QUESTIONS = (
+    "This section answers three questions. How far can that number be trusted? What is lost between it and the true "
+    "value? Is z worth what it costs?"
+)
+WITHOUT_LATENTS = "This model has no latents: it states p(x) itself. What asks about z is left out."
 MAY_LACK = ("codebook",)  # nothing is said where a model has none
 
 
@@ -44,16 +49,21 @@ def evidence(subject: Subject) -> Group | None:
         command = Markup("Run <code>unveil diagnose {}</code> to measure the bracket, the gap, islands and structure. ")
         words = command.format(quoted(subject.run.path)) + "The page then shows them here."
         return Group(title, words, pictures)
-    parts = [_part(found, name, *of, what) for name, of in PARTS.items() if name not in MAY_LACK or found.get(name)]
-    return Group(title, _measured(found), [*parts[:BEFORE], *pictures, *parts[BEFORE:], _findings(found)])
+    gone = () if subject.run.model.groups else OF_LATENTS
+    parts = [
+        _part(found, name, *of, what)
+        for name, of in PARTS.items()
+        if name not in gone and (name not in MAY_LACK or found.get(name))
+    ]
+    lead = _measured(found, QUESTIONS if subject.run.model.groups else WITHOUT_LATENTS)
+    return Group(title, lead, [*parts[:BEFORE], *pictures, *parts[BEFORE:], _findings(found)])
 
 
-def _measured(found: Found) -> str:
+def _measured(found: Found, questions: str) -> str:
     return Markup(
-        "The number at the top says how well the model predicts. This section answers three questions. How far can "
-        "that number be trusted? What is lost between it and the true value? Is z worth what it costs? <small>Measured "
-        "on the {} split of {}. The bracket and the gap use {:,} of its examples. Seed {}, {:,.0f} seconds.</small>"
-    ).format(found["split"], found["source"], found["num_examples"], found["seed"], found["seconds"])
+        "The number at the top says how well the model predicts. {} <small>Measured on the {} split of {}. The bracket "
+        "and the gap use {:,} of its examples. Seed {}, {:,.0f} seconds.</small>"
+    ).format(questions, found["split"], found["source"], found["num_examples"], found["seed"], found["seconds"])
 
 
 def _part(found: Found, name: str, title: str, made: Part, what: str) -> Panel:
