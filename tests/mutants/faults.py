@@ -1144,6 +1144,41 @@ ESTIMATORS = (  # what scikit-learn's checks do not see
         "tests/sklearn/test_model.py::test_the_share_of_odd_rows_is_as_it_was_asked_for",
     ),
     fault(
+        "clocks-behind-for-ahead", "data/zones.py",
+        "return moments + _offsets(", "return moments - _offsets(",
+        "tests/data/test_dates.py::test_midnights_of_a_zone_are_days_and_come_back_in_it",
+    ),
+    fault(
+        "utc-read-as-local", "use/wherevalues.py",
+        "value = value[:-1] + IN_UTC", "value = value[:-1]",
+        "tests/use/test_as_in_the_file.py::test_conditions_are_read_as_the_file_is_written",
+    ),
+    fault(
+        "a-scale-of-few-numbers", "data/scales.py",
+        "best if inside[best] >= NEARLY else 1.0", "best if inside[best] > 0 else 1.0",
+        "tests/use/test_scales.py::test_most_numbers_tell_of_a_scale",
+    ),
+    fault(
+        "unknown-levels-of-an-array-unsaid", "data/arraytables.py",
+        "remarks = () if known is None else found.said", "remarks = ()",
+        "tests/data/test_many_levels.py::test_unknown_levels_of_an_array_are_said_as_those_of_a_frame",
+    ),
+    fault(
+        "days-of-any-numbers", "data/compactdates.py",
+        "return bool(are.mean() >= NEARLY) and", "return bool(are.any()) and",
+        "tests/data/test_dates.py::test_whole_numbers_that_are_no_days_stay_such",
+    ),
+    fault(
+        "the-last-pairs-shown", "report/sections/columns.py",
+        "-_closeness(x[:, list(pair)])", "_closeness(x[:, list(pair)])",
+        "tests/report/test_pairs_of_columns.py::test_pairs_that_go_together_are_shown",
+    ),
+    fault(
+        "a-tried-model-kept-as-it-is", "planning/candidates.py",
+        "models[name].load_state_dict(start)", "start.clear()",
+        "tests/planning/test_candidates.py::test_the_model_that_is_taken_starts_as_if_it_alone_had_been_asked_for",
+    ),
+    fault(
         "a-key-given-twice", "sklearn/base.py",
         "if twice := sorted(set(options) & set(own)):", "if twice := []:",
         "tests/sklearn/test_model.py::test_what_is_wrong_is_refused_in_fit",
