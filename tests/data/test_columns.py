@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,14 @@ def test_numbers_that_name_nothing_are_not_said(name: str, values: Any) -> None:
 def test_columns_of_an_array_that_may_name_the_rows_are_said() -> None:
     x = np.stack([IDS.permutation(N) + 1.0, OTHER], 1)
     assert any("'0'" in note and "data.kinds=0=drop" in note for note in load(x, domain="mixed").notes)
+
+
+def test_a_column_of_which_hardly_anything_is_known_is_said(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(f"{i % 7},{i if i < 3 else ''}\n" for i in range(60)))
+    notes = load(str(tmp_path / "t.csv"), domain="mixed").notes
+    (said,) = (note for note in notes if "values are known" in note)
+    assert "'b' (3)" in said and "'a'" not in said
+    option = re.search(r"data\.kinds=\S+", said)
+    assert option is not None
+    kept = load(str(tmp_path / "t.csv"), domain="mixed", kinds=option[0].removeprefix("data.kinds=")).table
+    assert kept is not None and kept.names == ("a",)

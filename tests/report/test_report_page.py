@@ -88,7 +88,7 @@ def test_vectors_get_columns_in_the_place_of_galleries(vectors: RunStore) -> Non
     ]
     figures = shown.page_data
     assert sum(name.startswith("column_") for name in figures) == 12
-    assert {"pair_0_1", "pair_0_2", "pair_1_2", "explained"} <= figures.keys()
+    assert sum(name.startswith("pair_") for name in figures) == 3 and "explained" in figures
     assert figures["map"]["layout"]["xaxis"]["title"]["text"] == "z₁"
     assert not [tag for tag, _ in shown.tags if tag == "img"]
     assert "The first 12 of 14 columns" in shown.text

@@ -53,7 +53,8 @@ def test_an_error_is_stated_where_many_draws_count(tmp_path: Path) -> None:
 
 
 def test_a_judged_bound_says_that_few_draws_count(run: Run) -> None:
-    far = run.evaluate(data=-300 * X[:50], num_samples=100)
+    with pytest.warns(UserWarning, match="the unit may be another"):
+        far = run.evaluate(data=-300 * X[:50], num_samples=100)
     assert far["ess"] < 10 and [f["code"] for f in far["findings"]] == ["heavy_weights"]
 
 

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 MANY = 0.4  # different texts to a value, from which on numbers with words among them are no levels
 ENOUGH = 20  # different texts from which on numbers with a unit are measurements
+SCARCE = 5  # known values of a column, below which they tell little
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 PEEK = 5000  # rows that tell how numbers are written
 DIGITS, ZEROS = re.compile(r"\d+", re.ASCII), "digits with zeros in front"
@@ -129,7 +130,13 @@ def recognised(
         raise RequestError(
             f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
         )
-    said = *said_of_far(state, text), *_said_shared(columns), *said_alike(columns), *said_left_out(left_out)
+    said = (
+        *said_of_far(state, text),
+        *_said_shared(columns),
+        *_said_scarce(columns, given),
+        *said_alike(columns),
+        *said_left_out(left_out),
+    )
     notes = (*state.notes, *said)
     library = "" if text else _library(next(iter(given.values())))
     return Recognised(Table(tuple(columns), left_out, library), state.read, state.far, notes)
@@ -145,6 +152,22 @@ def _said_shared(columns: Sequence[Column]) -> tuple[str, ...]:
     """What the rarest levels of long categories cost."""
     long = [column for column in columns if column.num_levels > OWN]
     return tuple(f"Column {column.name!r} is taken as {column.kind}: {column.why}." for column in long)
+
+
+def _said_scarce(columns: Sequence[Column], given: Mapping[str, AnySeries]) -> tuple[str, ...]:
+    """Which columns hold so few values that a model can but guess at others."""
+    rows = len(next(iter(given.values())))
+    known = {column.name: round((1 - column.missing) * rows) for column in columns if column.missing}
+    few = {name: count for name, count in known.items() if count < SCARCE}
+    if not few or rows < 2 * SCARCE:
+        return ()
+    first = next(iter(few))
+    told = ", ".join(f"{name!r} ({count})" for name, count in list(few.items())[:NAMED])
+    more = f" and {len(few) - NAMED} more" if len(few) > NAMED else ""
+    return (
+        f"Fewer than {SCARCE} values are known of {told}{more}: what a model says of others there is a guess. "
+        f"{taking(first, 'drop')} leaves {first!r} out.",
+    )
 
 
 def said_of_far(state: Found, text: AsText | None) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def _beside(best: Mapping[str, Any], count: int) -> str:
     if error is None:
         way = "above" if gain > 0 else "below"
         return f"{apart} nats {way} {name}, on a single test example: that does not tell which of them is better."
-    why = "too small to matter" if abs(gain) <= WORTH else "within its error"
+    why = "too small to matter" if abs(gain) <= WORTH else "not clear beside its error"
     return f"as good as {name}: the difference, {'+' if gain > 0 else '−'}{apart} nats, is {why}."
 
 
