@@ -57,7 +57,8 @@ def boosted(train: pd.DataFrame, test: pd.DataFrame, options: argparse.Namespace
             p = np.tile(share / share.sum(), (len(test), 1))
         else:
             before = [np.stack(parts, 1) for parts in zip(*coded, strict=True)]
-            trees = HistGradientBoostingClassifier(max_iter=ROUNDS, early_stopping=True, random_state=options.seed)
+            alone = bool((np.unique(learned, return_counts=True)[1] == 1).any())  # a class that cannot be held out
+            trees = HistGradientBoostingClassifier(max_iter=ROUNDS, early_stopping=not alone, random_state=options.seed)
             trees.fit(before[0], learned)
             p = np.full((len(test), learned.max() + 1), 0.0)
             p[:, trees.classes_] = trees.predict_proba(before[1])
