@@ -106,7 +106,10 @@ def contenders(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str,
         return x
 
     real = codes(train), codes(test)
-    name = f"unveil, {type(run.store.model).__name__}, {fitted / 60:.1f} min and {drawn:.0f} s to draw"
+    bits = float(np.mean(-run.score(test).log_px)) / np.log(2)
+    name = (
+        f"unveil, {run.store.config.model_name}, {fitted / 60:.1f} min and {drawn:.0f} s to draw, {bits:.2f} bits a row"
+    )
     yield name, judged(columns, *real, codes(made), options.seed)
     half = np.array_split(real[1], 2)
     yield "half of the test rows", judged(columns, real[0], half[0], half[1], options.seed)
