@@ -125,6 +125,38 @@ def test_the_days_of_both_formats_are_the_days_that_they_name() -> None:
     assert np.array_equal(one.train.x.numpy(), both.train.x.numpy())
 
 
+def zoned(ends: list[str], words: int = 0) -> tuple[Column, list[str]]:
+    """What is found of moments at ten that end in several ways, with words among them, and how they are written."""
+    hours = [f"{day}T10:00" for day in ISO[: N - words]]
+    values = [hour + ends[i % len(ends)] for i, hour in enumerate(hours)] + ["t.b.d."] * words
+    data = load(pd.DataFrame({"when": values, "other": OTHER}))
+    assert data.table is not None
+    column = data.table.columns[0]
+    x = np.concatenate([split.x[:, :1].numpy() for split in (data.train, data.valid, data.test)])
+    known = np.concatenate([np.ones(len(split.x), bool) if split.observed is None else split.observed[:, 0].numpy()
+                            for split in (data.train, data.valid, data.test)])  # fmt: skip
+    return column, column.texts(x[known, 0])
+
+
+def test_dates_of_which_some_have_an_offset_and_others_none_are_on_the_clocks_of_its_zone() -> None:
+    column, texts = zoned([":00", ":00+01:00"])
+    assert column.zone == "+01:00" and all("T10:00:00" in text for text in texts)
+
+
+def test_offsets_in_two_formats_give_one_zone() -> None:
+    column, texts = zoned([":30+01:00", "+01:00"])
+    assert column.zone == "+01:00" and {text[10:16] for text in texts} == {"T10:00"}
+
+
+@pytest.mark.parametrize(
+    "ends", [[":00Z", ":00+01:00"], [":00+01:00", ":00Z", ":00+01:00"]], ids=["as Z", "as an offset"]
+)
+def test_a_z_beside_offsets_is_utc(ends: list[str]) -> None:
+    _, texts = zoned(ends, words=1)
+    moments = [pd.Timestamp(text).tz_convert("UTC").hour for text in texts]
+    assert sorted(set(moments)) == [9, 10] and moments.count(10) == len(range(ends.index(":00Z"), N - 1, len(ends)))
+
+
 def test_dates_in_formats_that_contradict_each_other_are_refused_in_a_sentence() -> None:
     values = DAYS.dt.strftime("%m/%d/%Y").where(~EVERY_THIRD, SLASHES)
     with pytest.raises(RequestError, match=r"contradict each other, '.*' and '.*'\..*data\.kinds=when=drop"):

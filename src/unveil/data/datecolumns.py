@@ -105,8 +105,7 @@ def _as_asked(name: str, texts: Sequence[str | None], asked: str) -> Dated:
 def _read(
     texts: Sequence[str | None], ways: tuple[str, ...], gaps: tuple[str, ...] = (), said: tuple[str, ...] = ()
 ) -> Dated:
-    zone = next(filter(None, (zone_of_texts(texts, way) for way in ways)), "")
-    last = max(map(last_year, ways))
+    last, zone = max(map(last_year, ways)), zone_of_texts(texts, *ways)
     return Dated(read_ways(texts, ways, last, zone), ways, zone, gaps, said)
 
 
