@@ -275,6 +275,12 @@ def test_dates_that_may_stand_for_none_are_said_with_a_remedy_that_works(values:
     assert len(quick(frame, tmp_path / "all").sample(50)) == 50
 
 
+def test_the_first_day_that_clocks_know_is_said_and_written_with_all_digits_of_its_year() -> None:
+    column, notes = read(ISO.where(np.arange(N) != 3, "0001-01-01"))
+    assert any("data.na_values=0001-01-01" in note for note in notes)
+    assert column.texts(np.array([column.low])) == ["0001-01-01"]
+
+
 def test_dates_of_one_spread_say_nothing() -> None:
     born = pd.Series(pd.Timestamp("1925-01-01") + pd.to_timedelta(RNG.integers(0, 36_000, N), unit="D"))
     for values in (DAYS, born, born.where(born.index > 1, pd.Timestamp("1900-01-01"))):

@@ -96,10 +96,11 @@ def written_date(value: np.datetime64, fmt: str, unit: str, zone: str = "", is_u
         value = in_utc(np.array([value], "datetime64[us]"), zone)[0]
     if has_offset(fmt):
         wall = value.astype("datetime64[us]").item().replace(tzinfo=zone_of(zone) or UTC)
-        text = str(wall.strftime(_plain(fmt)))
+        text = str(wall.strftime(_plain(fmt).replace("%Y", f"{wall.year:04}")))
         return f"{text[:-2]}:{text[-2:]}" if fmt.endswith("%:z") else text
     if fmt:
-        return str(value.astype("datetime64[us]").item().strftime(fmt))
+        found = value.astype("datetime64[us]").item()
+        return str(found.strftime(fmt.replace("%Y", f"{found.year:04}")))  # strftime of glibc pads no year
     text = str(value).replace("T", " ") if unit != "D" else str(value)
     return f"{value.astype('datetime64[us]').item().isoformat(sep=' ')}{IN_UTC}" if is_utc else text
 
