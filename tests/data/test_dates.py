@@ -227,6 +227,32 @@ def test_midnights_with_offsets_as_text_are_days_written_with_their_offsets(
         assert full[:3] + full[4:] == texts[:3] + texts[4:] and "T00:00:00" in full[3]
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("hours", [0, 7], ids=["days", "hours"])
+def test_gaps_are_filled_by_the_clocks_of_the_frame_that_came(library: str, hours: int, tmp_path: Path) -> None:
+    own = DAYS + pd.to_timedelta(np.arange(N) % 2 * hours, unit="h")
+    frame = pd.DataFrame({"when": own.dt.tz_localize("Europe/Berlin"), "other": OTHER})
+    run = quick(frame, tmp_path / "run")
+    gaps = frame.assign(when=frame["when"].where(frame.index % 4 > 0))
+    inside = gaps["when"].dt.tz_convert("Europe/Berlin" if hours == 0 else "UTC")
+    ways = {"none": inside.dt.tz_localize(None), "other": inside.dt.tz_convert("Asia/Tokyo")}
+    none, other = (pd.to_datetime(run.impute(LIBRARIES[library](gaps.assign(when=way)))["when"].to_numpy())
+                   for way in ways.values())  # fmt: skip
+    known = run.impute(LIBRARIES[library](gaps))["when"].to_numpy()
+    moments = pd.DatetimeIndex([pd.Timestamp(value) for value in known])
+    utc = moments.tz_localize("UTC") if moments.tz is None else moments.tz_convert("UTC")
+    shown = utc.tz_convert("Europe/Berlin" if hours == 0 else "UTC").tz_localize(None)
+    assert (none == shown).all()
+    assert ((other.tz_localize("UTC") if other.tz is None else other.tz_convert("UTC")) == utc).all()
+
+
+def test_days_in_numbers_fill_the_gaps_of_a_column_of_dates(tmp_path: Path) -> None:
+    run = quick(pd.DataFrame({"when": WHOLE, "other": OTHER}), tmp_path / "run")
+    days = DAYS.where(np.arange(N) % 4 > 0)
+    full = run.impute(pd.DataFrame({"when": days, "other": OTHER}))["when"]
+    assert full.dtype == days.dtype and full.between(DAYS.min(), DAYS.max()).all()
+
+
 def test_the_first_hour_of_a_day_without_a_midnight_is_its_day() -> None:
     cairo = pd.date_range("2024-04-20", periods=10).tz_localize("Africa/Cairo", nonexistent="shift_forward").repeat(6)
     found, _ = read(pd.Series(cairo))
