@@ -13,7 +13,7 @@ import pytest
 
 from quick import fitted
 from unveil.api import Run
-from unveil.data import load
+from unveil.data import load, read_new
 from unveil.data.columns import Column
 from unveil.errors import RequestError
 
@@ -244,6 +244,19 @@ def test_gaps_are_filled_by_the_clocks_of_the_frame_that_came(library: str, hour
     shown = utc.tz_convert("Europe/Berlin" if hours == 0 else "UTC").tz_localize(None)
     assert (none == shown).all()
     assert ((other.tz_localize("UTC") if other.tz is None else other.tz_convert("UTC")) == utc).all()
+
+
+@pytest.mark.parametrize("as_text", [False, True], ids=["types", "text"])
+def test_times_for_a_run_that_knows_days_are_said(as_text: bool) -> None:
+    def came(days: Any) -> Any:
+        return days.dt.strftime("%Y-%m-%d %H:%M:%S") if as_text else days
+
+    data = load(pd.DataFrame({"when": came(DAYS), "other": OTHER}))
+    new = pd.DataFrame({"when": came(DAYS), "other": OTHER})
+    late = new.assign(when=came(DAYS + pd.to_timedelta(np.arange(N) % 2 * 7, unit="h")))
+    (said,) = read_new(late, data.domain, columns=data.columns, table=data.table).remarks
+    assert "'when' holds dates to the day in training" in said and "07:00:00" in said and "in 30 rows" in said
+    assert read_new(new, data.domain, columns=data.columns, table=data.table).remarks == ()
 
 
 def test_days_in_numbers_fill_the_gaps_of_a_column_of_dates(tmp_path: Path) -> None:
