@@ -324,3 +324,13 @@ def test_dates_of_one_spread_say_nothing() -> None:
     born = pd.Series(pd.Timestamp("1925-01-01") + pd.to_timedelta(RNG.integers(0, 36_000, N), unit="D"))
     for values in (DAYS, born, born.where(born.index > 1, pd.Timestamp("1900-01-01"))):
         assert not any("far from" in note for note in read(values)[1])
+
+
+def test_the_ends_of_long_numbers_and_of_fine_dates_are_told_to_the_last_digit() -> None:
+    whole = 1_577_836_800_000 + 86_400_123 * np.arange(60)[::-1]
+    times = pd.Timestamp("2020-01-01 00:00:01") + pd.to_timedelta(40_000_007 * np.arange(60), unit="s")
+    data = load(pd.DataFrame({"whole": whole, "times": times, "other": np.random.default_rng(0).normal(size=60)}))
+    assert data.table is not None
+    told = {c.name: c.texts(np.array([c.low, c.high]), bounded=True) for c in data.table.columns}
+    assert told["whole"] == [str(whole.min()), str(whole.max())]
+    assert told["times"] == [str(times.min()), str(times.max())]

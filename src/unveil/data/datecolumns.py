@@ -53,10 +53,12 @@ def dates_column(name: str, found: Dated, dtype: str, asked: str, num_columns: i
     codes = (distinct - origin).astype(np.float32)
     where = f" in {found.zone}" if found.zone else " as YYYYMMDD" if found.ways == (FORMAT,) else ""
     why = "as asked" if asked else f"dates to the {UNITS[unit]}{where}"
+    low, high = float(distinct[0] - origin), float(distinct[-1] - origin)
+    atoms = atoms_of(codes, counts, most_atoms(num_columns), False)
     return Column(
-        name, "date", why, (), 0, origin, atoms_of(codes, counts, most_atoms(num_columns), False), float(codes.min()),
-        float(codes.max()), dtype, unit, written, 1 - len(seen) / max(1, len(values)), found.gaps,
-        last_year=max(map(last_year, found.ways), default=0), zone=found.zone, ways=found.ways[1:],
+        name, "date", why, (), 0, origin, atoms, low, high, dtype, unit, written,
+        1 - len(seen) / max(1, len(values)), found.gaps, last_year=max(map(last_year, found.ways), default=0),
+        zone=found.zone, ways=found.ways[1:],
     )  # fmt: skip
 
 
