@@ -13,7 +13,7 @@ import pytest
 
 from quick import fitted
 from unveil.api import Run
-from unveil.data import load
+from unveil.data import load, read_new
 from unveil.data.columns import Column
 from unveil.errors import RequestError
 
@@ -126,6 +126,38 @@ def test_the_days_of_both_formats_are_the_days_that_they_name() -> None:
     assert np.array_equal(one.train.x.numpy(), both.train.x.numpy())
 
 
+def zoned(ends: list[str], words: int = 0) -> tuple[Column, list[str]]:
+    """What is found of moments at ten that end in several ways, with words among them, and how they are written."""
+    hours = [f"{day}T10:00" for day in ISO[: N - words]]
+    values = [hour + ends[i % len(ends)] for i, hour in enumerate(hours)] + ["t.b.d."] * words
+    data = load(pd.DataFrame({"when": values, "other": OTHER}))
+    assert data.table is not None
+    column = data.table.columns[0]
+    x = np.concatenate([split.x[:, :1].numpy() for split in (data.train, data.valid, data.test)])
+    known = np.concatenate([np.ones(len(split.x), bool) if split.observed is None else split.observed[:, 0].numpy()
+                            for split in (data.train, data.valid, data.test)])  # fmt: skip
+    return column, column.texts(x[known, 0])
+
+
+def test_dates_of_which_some_have_an_offset_and_others_none_are_on_the_clocks_of_its_zone() -> None:
+    column, texts = zoned([":00", ":00+01:00"])
+    assert column.zone == "+01:00" and all("T10:00:00" in text for text in texts)
+
+
+def test_offsets_in_two_formats_give_one_zone() -> None:
+    column, texts = zoned([":30+01:00", "+01:00"])
+    assert column.zone == "+01:00" and {text[10:16] for text in texts} == {"T10:00"}
+
+
+@pytest.mark.parametrize(
+    "ends", [[":00Z", ":00+01:00"], [":00+01:00", ":00Z", ":00+01:00"]], ids=["as Z", "as an offset"]
+)
+def test_a_z_beside_offsets_is_utc(ends: list[str]) -> None:
+    _, texts = zoned(ends, words=1)
+    moments = [pd.Timestamp(text).tz_convert("UTC").hour for text in texts]
+    assert sorted(set(moments)) == [9, 10] and moments.count(10) == len(range(ends.index(":00Z"), N - 1, len(ends)))
+
+
 def test_dates_in_formats_that_contradict_each_other_are_refused_in_a_sentence() -> None:
     values = DAYS.dt.strftime("%m/%d/%Y").where(~EVERY_THIRD, SLASHES)
     with pytest.raises(RequestError, match=r"contradict each other, '.*' and '.*'\..*data\.kinds=when=drop"):
@@ -196,6 +228,45 @@ def test_midnights_with_offsets_as_text_are_days_written_with_their_offsets(
         assert full[:3] + full[4:] == texts[:3] + texts[4:] and "T00:00:00" in full[3]
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.parametrize("hours", [0, 7], ids=["days", "hours"])
+def test_gaps_are_filled_by_the_clocks_of_the_frame_that_came(library: str, hours: int, tmp_path: Path) -> None:
+    own = DAYS + pd.to_timedelta(np.arange(N) % 2 * hours, unit="h")
+    frame = pd.DataFrame({"when": own.dt.tz_localize("Europe/Berlin"), "other": OTHER})
+    run = quick(frame, tmp_path / "run")
+    gaps = frame.assign(when=frame["when"].where(frame.index % 4 > 0))
+    inside = gaps["when"].dt.tz_convert("Europe/Berlin" if hours == 0 else "UTC")
+    ways = {"none": inside.dt.tz_localize(None), "other": inside.dt.tz_convert("Asia/Tokyo")}
+    none, other = (pd.to_datetime(run.impute(LIBRARIES[library](gaps.assign(when=way)))["when"].to_numpy())
+                   for way in ways.values())  # fmt: skip
+    known = run.impute(LIBRARIES[library](gaps))["when"].to_numpy()
+    moments = pd.DatetimeIndex([pd.Timestamp(value) for value in known])
+    utc = moments.tz_localize("UTC") if moments.tz is None else moments.tz_convert("UTC")
+    shown = utc.tz_convert("Europe/Berlin" if hours == 0 else "UTC").tz_localize(None)
+    assert (none == shown).all()
+    assert ((other.tz_localize("UTC") if other.tz is None else other.tz_convert("UTC")) == utc).all()
+
+
+@pytest.mark.parametrize("as_text", [False, True], ids=["types", "text"])
+def test_times_for_a_run_that_knows_days_are_said(as_text: bool) -> None:
+    def came(days: Any) -> Any:
+        return days.dt.strftime("%Y-%m-%d %H:%M:%S") if as_text else days
+
+    data = load(pd.DataFrame({"when": came(DAYS), "other": OTHER}))
+    new = pd.DataFrame({"when": came(DAYS), "other": OTHER})
+    late = new.assign(when=came(DAYS + pd.to_timedelta(np.arange(N) % 2 * 7, unit="h")))
+    (said,) = read_new(late, data.domain, columns=data.columns, table=data.table).remarks
+    assert "'when' holds dates to the day in training" in said and "07:00:00" in said and "in 30 rows" in said
+    assert read_new(new, data.domain, columns=data.columns, table=data.table).remarks == ()
+
+
+def test_days_in_numbers_fill_the_gaps_of_a_column_of_dates(tmp_path: Path) -> None:
+    run = quick(pd.DataFrame({"when": WHOLE, "other": OTHER}), tmp_path / "run")
+    days = DAYS.where(np.arange(N) % 4 > 0)
+    full = run.impute(pd.DataFrame({"when": days, "other": OTHER}))["when"]
+    assert full.dtype == days.dtype and full.between(DAYS.min(), DAYS.max()).all()
+
+
 def test_the_first_hour_of_a_day_without_a_midnight_is_its_day() -> None:
     cairo = pd.date_range("2024-04-20", periods=10).tz_localize("Africa/Cairo", nonexistent="shift_forward").repeat(6)
     found, _ = read(pd.Series(cairo))
@@ -244,7 +315,23 @@ def test_dates_that_may_stand_for_none_are_said_with_a_remedy_that_works(values:
     assert len(quick(frame, tmp_path / "all").sample(50)) == 50
 
 
+def test_the_first_day_that_clocks_know_is_said_and_written_with_all_digits_of_its_year() -> None:
+    column, notes = read(ISO.where(np.arange(N) != 3, "0001-01-01"))
+    assert any("data.na_values=0001-01-01" in note for note in notes)
+    assert column.texts(np.array([column.low])) == ["0001-01-01"]
+
+
 def test_dates_of_one_spread_say_nothing() -> None:
     born = pd.Series(pd.Timestamp("1925-01-01") + pd.to_timedelta(RNG.integers(0, 36_000, N), unit="D"))
     for values in (DAYS, born, born.where(born.index > 1, pd.Timestamp("1900-01-01"))):
         assert not any("far from" in note for note in read(values)[1])
+
+
+def test_the_ends_of_long_numbers_and_of_fine_dates_are_told_to_the_last_digit() -> None:
+    whole = 1_577_836_800_000 + 86_400_123 * np.arange(60)[::-1]
+    times = pd.Timestamp("2020-01-01 00:00:01") + pd.to_timedelta(40_000_007 * np.arange(60), unit="s")
+    data = load(pd.DataFrame({"whole": whole, "times": times, "other": np.random.default_rng(0).normal(size=60)}))
+    assert data.table is not None
+    told = {c.name: c.texts(np.array([c.low, c.high]), bounded=True) for c in data.table.columns}
+    assert told["whole"] == [str(whole.min()), str(whole.max())]
+    assert told["times"] == [str(times.min()), str(times.max())]

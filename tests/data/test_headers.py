@@ -399,3 +399,10 @@ def test_a_frame_with_names_is_taken_without_a_word(kind: str) -> None:
     frame = pd.DataFrame(X, columns=NAMED[kind].split(","))
     for some in (frame, pd.DataFrame(X), pd.DataFrame(X.round().astype(int))):
         assert not any("look like a row" in note for note in load(some).notes)
+
+
+def test_each_column_without_a_name_that_names_rows_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(",,x\n" + "".join(f"{i}.5,{i},{i * i % 7}\n" for i in range(40)))
+    said = "The columns without a name ('', 'Unnamed: 1') are taken as names of the rows, not as x."
+    assert said in read(path).notes

@@ -145,3 +145,16 @@ def test_x_that_is_no_mixed_table_has_no_conditions(tmp_path: Path) -> None:
     run = fitted((RNG.random((60, 3)) < 0.5).astype(np.uint8), tmp_path / "run", model="mixture", steps=2)
     with pytest.raises(RequestError, match="Conditions on samples are for a run on a table of mixed columns"):
         run.sample(3, where="x_0=1")
+
+
+def test_a_name_may_hold_a_sign_or_have_spaces_around_it(tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    path = tmp_path / "t.csv"
+    rows = "".join(f"{i % 30},{'uv'[draws.integers(2)]},{draws.normal():.2f}\n" for i in draws.integers(0, 30, 80))
+    path.write_text(f"a,a>b, c \n{rows}")
+    run = fitted(path, tmp_path / "run", model="vae", steps=1)
+    assert [(c.column, c.sign) for c in where.conditions(run.store, "a>b=u,a>=3, c <1")] == [
+        (1, "="),
+        (0, ">="),
+        (2, "<"),
+    ]

@@ -137,13 +137,14 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
     is_wide = decimals is None or float(np.abs(cells).max()) >= 2**24
     origin = (origin if _is_far(cells, float(origin)) else 0.0) if decimals is None else (origin if is_wide else 0)
     codes = (cells - origin).astype(np.float32)
+    ends = codes[[0, -1]] if decimals is None else (cells[[0, -1]] - origin).astype(np.float64)  # float32 is too short
     atoms = atoms_of(codes, counts, most_atoms(num_columns), decimals is None)
     kind: Kind = "real" if decimals is None else "decimal" if decimals or step else "whole"
     if kind == "whole" and seen.min() == 0 and seen.max() < COUNTED:
         kind = "count"
     kind = cast(Kind, asked) if asked in ("count", "whole", "decimal") else kind
     if kind == "count":  # its ends are at 0
-        codes, atoms, origin = codes + np.float32(origin), tuple(atom + origin for atom in atoms), 0
+        ends, atoms, origin = ends + origin, tuple(atom + origin for atom in atoms), 0
     why = {
         "real": "no last digit is to be seen",
         "decimal": f"steps of {step:.4g}" if step else f"{decimals} decimal" + "s" * (decimals != 1),
@@ -151,8 +152,8 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
         "count": "whole numbers from 0 up",
     }.get(kind, kind)
     return Column(
-        name, kind, "as asked" if asked else why, (), decimals or 0, origin, atoms, float(codes.min()),
-        float(codes.max()), dtype, missing=gaps, step=step, base=base,
+        name, kind, "as asked" if asked else why, (), decimals or 0, origin, atoms, float(ends[0]),
+        float(ends[1]), dtype, missing=gaps, step=step, base=base,
     )  # fmt: skip
 
 

@@ -53,10 +53,12 @@ def dates_column(name: str, found: Dated, dtype: str, asked: str, num_columns: i
     codes = (distinct - origin).astype(np.float32)
     where = f" in {found.zone}" if found.zone else " as YYYYMMDD" if found.ways == (FORMAT,) else ""
     why = "as asked" if asked else f"dates to the {UNITS[unit]}{where}"
+    low, high = float(distinct[0] - origin), float(distinct[-1] - origin)
+    atoms = atoms_of(codes, counts, most_atoms(num_columns), False)
     return Column(
-        name, "date", why, (), 0, origin, atoms_of(codes, counts, most_atoms(num_columns), False), float(codes.min()),
-        float(codes.max()), dtype, unit, written, 1 - len(seen) / max(1, len(values)), found.gaps,
-        last_year=max(map(last_year, found.ways), default=0), zone=found.zone, ways=found.ways[1:],
+        name, "date", why, (), 0, origin, atoms, low, high, dtype, unit, written,
+        1 - len(seen) / max(1, len(values)), found.gaps, last_year=max(map(last_year, found.ways), default=0),
+        zone=found.zone, ways=found.ways[1:],
     )  # fmt: skip
 
 
@@ -105,8 +107,7 @@ def _as_asked(name: str, texts: Sequence[str | None], asked: str) -> Dated:
 def _read(
     texts: Sequence[str | None], ways: tuple[str, ...], gaps: tuple[str, ...] = (), said: tuple[str, ...] = ()
 ) -> Dated:
-    zone = next(filter(None, (zone_of_texts(texts, way) for way in ways)), "")
-    last = max(map(last_year, ways))
+    last, zone = max(map(last_year, ways)), zone_of_texts(texts, *ways)
     return Dated(read_ways(texts, ways, last, zone), ways, zone, gaps, said)
 
 

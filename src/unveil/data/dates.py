@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .raw import Array
-from .zones import local, zone_like, zone_of
+from .zones import in_utc, local, zone_like, zone_of
 
 UNITS = ("D", "h", "m", "s", "ms", "us")
 DAYS = (
@@ -51,7 +51,7 @@ def read_dates(texts: Sequence[str | None], fmt: str, last: int = 0, zone: str =
         assert text is not None
         known[text] = np.datetime64(_read(text, fmt, last), "us") if fits(text, fmt) else np.datetime64("NaT")
     found = np.array([known[text] for text in texts], "datetime64[us]")
-    return local(found, zone) if has_offset(fmt) and zone else found
+    return local(found, zone) if zone and (has_offset(fmt) or in_utc_by(fmt)) else found
 
 
 def all_fit(texts: Sequence[str], fmt: str) -> bool:
@@ -64,11 +64,16 @@ def has_offset(fmt: str) -> bool:
     return fmt.endswith("z")
 
 
-def zone_of_texts(texts: Sequence[str | None], fmt: str) -> str:
-    """A zone whose clocks show the times of texts in a format with offsets; "" of another format."""
-    if not has_offset(fmt):
-        return ""
-    return zone_like([datetime.strptime(text, _plain(fmt)) for text in sorted({text for text in texts if text})])
+def in_utc_by(fmt: str) -> bool:
+    """Whether texts of a format say by a Z that they are in UTC."""
+    return fmt.endswith("Z")
+
+
+def zone_of_texts(texts: Sequence[str | None], *ways: str) -> str:
+    """A zone whose clocks show the times of those texts that are in formats with offsets; "" where there are none."""
+    known = sorted(set(texts) - {None}) if any(map(has_offset, ways)) else []  # type: ignore[type-var]
+    pairs = [(text, way) for text in known for way in ways if text and has_offset(way) and fits(text, way)]
+    return zone_like([datetime.strptime(text, _plain(way)) for text, way in pairs]) if pairs else ""
 
 
 def last_year(fmt: str) -> int:
@@ -87,12 +92,15 @@ def written_date(value: np.datetime64, fmt: str, unit: str, zone: str = "", is_u
 
     Arguments: zone, of a format with offsets.
     """
+    if zone and in_utc_by(fmt):
+        value = in_utc(np.array([value], "datetime64[us]"), zone)[0]
     if has_offset(fmt):
         wall = value.astype("datetime64[us]").item().replace(tzinfo=zone_of(zone) or UTC)
-        text = str(wall.strftime(_plain(fmt)))
+        text = str(wall.strftime(_plain(fmt).replace("%Y", f"{wall.year:04}")))
         return f"{text[:-2]}:{text[-2:]}" if fmt.endswith("%:z") else text
     if fmt:
-        return str(value.astype("datetime64[us]").item().strftime(fmt))
+        found = value.astype("datetime64[us]").item()
+        return str(found.strftime(fmt.replace("%Y", f"{found.year:04}")))  # strftime of glibc pads no year
     text = str(value).replace("T", " ") if unit != "D" else str(value)
     return f"{value.astype('datetime64[us]').item().isoformat(sep=' ')}{IN_UTC}" if is_utc else text
 

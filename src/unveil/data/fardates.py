@@ -13,7 +13,7 @@ from .raw import Array
 from .tablecolumns import joined
 
 FAR = np.timedelta64(36_525, "D")  # from the median of the others: 100 years
-FAR_YEAR = np.datetime64("2200-01-01")
+EARLY, LATE = np.datetime64("1000-01-01"), np.datetime64("2200-01-01")  # beyond which one row is enough
 USUAL = ("1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "1753-01-01", "1601-01-01")  # where clocks begin
 OFTEN, MOST = 2, 3  # rows from which one date is no slip, and such dates at either end of a column
 
@@ -62,6 +62,6 @@ def _is_far(distinct: Array, counts: Array, end: int) -> bool:
     middle = others[np.searchsorted(rows.cumsum(), rows.sum() / 2)]
     away = np.abs(value - middle)
     if away > FAR:
-        return bool(counts[end] >= OFTEN or value >= FAR_YEAR)
+        return bool(counts[end] >= OFTEN or value >= LATE or value < EARLY)
     is_usual = value in np.array(USUAL, "datetime64[us]") and counts[end] >= OFTEN
     return bool(is_usual and np.abs(value - others[end]) > others[-1] - others[0])

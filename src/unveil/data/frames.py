@@ -339,8 +339,11 @@ def _notes(index: Sequence[str], empty: Sequence[str], text: AsText | None) -> l
     """What to say of a table before its columns."""
     notes = list(text.notes) if text else []
     if nameless := [name for name in index if NAMELESS.fullmatch(name)]:
-        names = "".join(f" ({name!r})" for name in nameless if name)
-        notes.append(f"The column without a name{names} is taken as names of the rows, not as x.")
+        names, several = ", ".join(repr(name) for name in nameless), len(nameless) > 1
+        which = "The columns" if several else "The column"
+        shown = f" ({names})" if any(nameless) else ""
+        are = "are" if several else "is"
+        notes.append(f"{which} without a name{shown} {are} taken as names of the rows, not as x.")
     if empty:
         notes.append("A column without a name and without values is left out.")
     return notes

@@ -14,13 +14,14 @@ from .columnkinds import GONE
 from .columns import LEVELLED, Column, Table, texts_of
 from .columnvalues import cells_of, moments_of, number_values, without_marks
 from .compactdates import FORMAT, days_of
-from .datecolumns import read_ways
+from .datecolumns import UNITS, read_ways
 from .fardates import without_far
 from .raw import MISSING, Array
 from .scales import said_of_scale
 from .tablecolumns import NAMED, is_empty, listed, narwhals
 from .textcolumns import Numeric, Reading, read_or_why, refuse_columns
 from .writtennumbers import NotNumbers
+from .zones import in_utc
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -54,6 +55,8 @@ class Coded:
         self.x[known, d], self.observed[:, d], self.strange[:, d] = codes[known], known, seen & ~known
         if new:
             self._unknown[column.name] = new
+        if column.kind == "date":
+            self._said += _said_finer_dates(column, values[seen])
         if column.is_number:
             self._said += [*_said_finer(column, values, seen), *_said_scale(column, values[seen], self.read)]
 
@@ -93,6 +96,23 @@ def _said_finer(column: Column, values: Array, seen: Array) -> list[str]:
     return [
         f"Column {column.name!r} holds {digits} in training and now {values[row]:g} (row {row}), as {between.sum():,} "
         "rows do: each is taken at the nearest."
+    ]
+
+
+def _said_finer_dates(column: Column, known: Array) -> list[str]:
+    """A sentence where dates [n] are finer than in training: what is finer is left off."""
+    whole = known.astype(f"datetime64[{column.unit}]").astype(known.dtype)
+    rest = whole != known
+    if column.zone and rest.any():  # where a zone leaves a midnight out, the day begins later
+        rest &= in_utc(whole.astype("datetime64[us]"), column.zone) != in_utc(
+            known.astype("datetime64[us]"), column.zone
+        )
+    if not rest.any():
+        return []
+    first = str(known[rest.argmax()]).replace("T", " ")
+    return [
+        f"Column {column.name!r} holds dates to the {UNITS[column.unit]} in training and now {first}; "
+        f"in {rest.sum():,} rows what is finer is left off."
     ]
 
 

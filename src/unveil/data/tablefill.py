@@ -47,9 +47,7 @@ def _filled(frame: Frame, column: Column, codes: Array, observed: Array, drawn: 
         values = values if drawn and values.dtype.kind == "i" else values.astype(np.float64)
         return filled_column(came, frame.read.get(column.name), values, observed, _form(column), drawn)
     cells = came.to_list()
-    new = python_values(column, codes[~observed], came.dtype == narwhals().String)
-    if came.dtype == narwhals().Date:
-        new = [moment.date() for moment in new]
+    new = _new_cells(column, codes[~observed], came.dtype)
     if column.kind in LEVELLED and not came.dtype.is_numeric():
         known = _objects(column, came, [cell for cell, seen in zip(cells, observed, strict=True) if seen])
         new = [known.get(str(value), value) for value in new]
@@ -58,6 +56,20 @@ def _filled(frame: Frame, column: Column, codes: Array, observed: Array, drawn: 
     if came.dtype.is_numeric() and any(isinstance(value, str) for value in new):  # none of its numbers was a level
         return series_like(came, [None if cell is None or cell != cell else str(cell) for cell in cells])
     return of_type(series_like(came, cells), came)
+
+
+def _new_cells(column: Column, codes: Array, dtype: Any) -> list[Any]:
+    """What the codes of levels or dates stand for, as cells of a type: moments where it has a zone, else wall times."""
+    nw = narwhals()
+    if column.kind != "date" or dtype not in (nw.Date, nw.Datetime):
+        return python_values(column, codes, dtype == nw.String)
+    values = column.values(codes, bounded=True).astype("datetime64[us]")
+    if dtype == nw.Date:
+        return [moment.date() for moment in values.tolist()]
+    if not getattr(dtype, "time_zone", None):
+        return list(values.tolist())
+    moments = in_utc(values, column.zone) if column.zone else values
+    return [moment.replace(tzinfo=UTC) for moment in moments.tolist()]
 
 
 def _objects(column: Column, came: AnySeries, cells: Sequence[Any]) -> dict[str | None, Any]:

@@ -105,8 +105,11 @@ class Subject:
     @property
     def column_names(self) -> list[str]:
         """The names of the first columns, or their numbers from 0."""
-        found = (self.info["columns"] or [f"column {i}" for i in range(self.domain.num_dims)])[:COLUMNS]
-        return [shortened(name, LONGEST) for name in found]
+        return [self.name_of(i) for i in range(min(COLUMNS, self.domain.num_dims))]
+
+    def name_of(self, i: int) -> str:
+        """The name of a column, or its number from 0."""
+        return shortened((self.info["columns"] or {i: f"column {i}"})[i], LONGEST)
 
     @cached_property
     def table(self) -> Table | None:

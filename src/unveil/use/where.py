@@ -28,7 +28,8 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 MOST_DRAWS, AT_ONCE = 1_000_000, 4096  # rows that are drawn before it is given up, and at a time
 HOPELESS = 20_000  # of which not one meets the conditions
-CONDITION = re.compile(r"\s*(.+?)\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*", re.DOTALL)
+COMPARED = r"\s*(>=|<=|!=|=|>|<)\s*(.*?)\s*"
+CONDITION = re.compile(rf"\s*(.+?){COMPARED}", re.DOTALL)
 EXAMPLE = 'where="sex=female,age>=60"'
 
 
@@ -58,7 +59,7 @@ def conditions(run: RunStore, where: str | Mapping[str, Any]) -> tuple[Condition
     if table is None:
         raise RequestError("Conditions on samples are for a run on a table of mixed columns; leave where out.")
     if isinstance(where, str):
-        parts = [_split(part) for part in _parts(where)]
+        parts = [_split(part, table.names) for part in _parts(where)]
     else:
         parts = [_of_pair(name, value) for name, value in where.items()]
     if not parts:
@@ -77,7 +78,13 @@ def _parts(where: str) -> list[str]:
     return found
 
 
-def _split(part: str) -> tuple[str, str, str]:
+def _split(part: str, names: Sequence[str]) -> tuple[str, str, str]:
+    """(column, sign, value); of a column whose name holds a sign, the longest name that the part begins with."""
+    for known in sorted(names, key=len, reverse=True):
+        rest = part.lstrip().removeprefix(known.strip())
+        compared = re.fullmatch(COMPARED, rest, re.DOTALL) if known.strip() and rest != part.lstrip() else None
+        if compared is not None:
+            return known, compared[1], compared[2]
     found = CONDITION.fullmatch(part)
     if found is None:
         raise RequestError(f"where came with {part.strip()!r}; it takes COLUMN=VALUE, or >, <, >=, <=, !=.", EXAMPLE)

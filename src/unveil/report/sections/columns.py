@@ -37,8 +37,9 @@ def columns(subject: Subject) -> Group | None:
     data, drawn = _decoded(subject, data), _decoded(subject, drawn)
     each = [Plot(name, "", f"column_{i}", histogram(data[:, i], drawn[:, i], axes[i])) for i, name in enumerate(names)]
     pairs = [
-        Plot("", "", f"pair_{i}_{j}", pair(data[:, [i, j]], drawn[:, [i, j]], (names[i], names[j])), narrow=True)
+        Plot("", "", f"pair_{i}_{j}", pair(data[:, [i, j]], drawn[:, [i, j]], named), narrow=True)
         for i, j in _pairs(subject, data)
+        for named in [(subject.name_of(i), subject.name_of(j))]
     ]
     total = subject.domain.num_dims
     words = (
