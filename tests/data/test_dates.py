@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -335,3 +336,25 @@ def test_the_ends_of_long_numbers_and_of_fine_dates_are_told_to_the_last_digit()
     told = {c.name: c.texts(np.array([c.low, c.high]), bounded=True) for c in data.table.columns}
     assert told["whole"] == [str(whole.min()), str(whole.max())]
     assert told["times"] == [str(times.min()), str(times.max())]
+
+
+@pytest.mark.parametrize("wrong", ["2023-02-30", "0000-00-00", "2023-13-01"])
+def test_a_day_that_no_calendar_has_is_missing_and_said(wrong: str) -> None:
+    days = [f"2023-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(N)]
+    found, notes = read([wrong if i == 9 else day for i, day in enumerate(days)])
+    assert found.kind == "date" and found.missing == pytest.approx(1 / N)
+    (said,) = (note for note in notes if wrong in note)
+    assert "taken as missing" in said
+
+
+@pytest.mark.parametrize(
+    ("way", "why"), [("%Y-%U", "%U tells no date"), ("%d.%m.", "names no year"), ("%Y-%m-%d", "it holds '2023-12'")]
+)
+def test_a_format_that_tells_no_date_of_the_column_is_refused(way: str, why: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(why)):
+        read(["2023-12"] * N, kinds=f"when=date:{way}")
+
+
+def test_two_kinds_for_a_column_are_refused() -> None:
+    with pytest.raises(RequestError, match="'whole' and as 'count'"):
+        read(list(range(N)), kinds="when=whole,when=count")

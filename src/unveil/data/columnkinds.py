@@ -45,7 +45,7 @@ ENOUGH_IDS = 20  # rows from which numbers that count on are taken for names of 
 
 def asked_kinds(text: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """{column: kind} of data.kinds, a kind being one of KINDS, "drop", "text", or "date:FORMAT"."""
-    found = {}
+    found: dict[str, str] = {}
     for part in text:
         name, sep, kind = part.rpartition("=")
         if not sep or name.strip() not in names:
@@ -57,6 +57,11 @@ def asked_kinds(text: Sequence[str], names: Sequence[str]) -> dict[str, str]:
         if kind.strip() not in (*KINDS, "drop") and not kind.strip().startswith("date:"):
             raise RequestError(
                 f"data.kinds takes {name.strip()} as {kind.strip()!r}.", nearest(kind.strip(), [*KINDS, "drop"])
+            )
+        if found.get(name.strip(), kind.strip()) != kind.strip():
+            raise RequestError(
+                f"data.kinds takes {name.strip()} as {found[name.strip()]!r} and as {kind.strip()!r}.",
+                "Give one of them.",
             )
         found[name.strip()] = kind.strip()
     return found

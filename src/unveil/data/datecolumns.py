@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from ..errors import RequestError
 from .columnkinds import atoms_of, most_atoms
 from .columns import Column
 from .compactdates import FORMAT, days_of
-from .dates import fits, fitting, formats_of, last_year, read_dates, unit_of, written_date, zone_of_texts
+from .dates import LOOKS, fits, fitting, formats_of, last_year, read_dates, unit_of, written_date, zone_of_texts
 from .raw import Array
-from .tablecolumns import taking
+from .tablecolumns import joined, taking
 
 ASKED = "date:"  # before the formats of data.kinds, which OR separates
 OR = "|"
+ALSO = ("%j", "%a", "%A", "%%")  # parts of a format beside those that are recognised
 PEEK, TRIED = 8, 100  # texts that tell whether a column may be of dates; dates that tell whether a format holds all
 MOST_UNLIKE = 500  # different texts that are compared with each other
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of dates, and different ones, that stand for gaps
@@ -98,10 +100,28 @@ def dates_of_texts(name: str, texts: Sequence[str | None], asked: str) -> Dated 
 
 def _as_asked(name: str, texts: Sequence[str | None], asked: str) -> Dated:
     ways = tuple(asked.removeprefix(ASKED).split(OR))
+    for way in ways:
+        _require_dates(name, asked, way)
     bad = next((text for text in texts if text is not None and not any(fits(text, way) for way in ways)), None)
     if bad is not None:
-        raise RequestError(f"data.kinds takes {name} as {asked}, and it holds {bad!r}.")
+        way = f"{shlex.quote(f'data.na_values={joined([bad])}')} takes it as missing."
+        raise RequestError(f"data.kinds takes {name} as {asked}, and it holds {bad!r}.", way)
     return _read(texts, ways, said=_said_two_digits(name, ways))
+
+
+def _require_dates(name: str, asked: str, way: str) -> None:
+    """Refuse a format whose parts do not tell a date: weeks alone, or no year."""
+    parts = re.findall(r"%:?[a-zA-Z%]", way)
+    if strange := [part for part in parts if part not in (*LOOKS, *ALSO)]:
+        raise RequestError(
+            f"data.kinds takes {name} as {asked}, and {strange[0]} tells no date.",
+            f"A format is made of {', '.join((*LOOKS, *ALSO))}.",
+        )
+    if not {"%Y", "%y"} & set(parts):
+        raise RequestError(
+            f"data.kinds takes {name} as {asked}, and {way} names no year.",
+            f"Give dates with years, or take it as levels: {taking(name, 'category')}",
+        )
 
 
 def _read(
@@ -125,6 +145,10 @@ def _mixed(name: str, texts: Sequence[str | None]) -> Dated | None:
     shapes: dict[str, list[str]] = {}
     for text in counts:
         shapes.setdefault(_shape(text), []).append(text)
+    for shape, group in list(shapes.items()):
+        if wrong := set(_impossible(group)):
+            shapes[shape] = [text for text in group if text not in wrong]
+            shapes[f"no {shape}"] = [text for text in group if text in wrong]
     found = {shape: formats_of(group) for shape, group in shapes.items()}
     _refuse_unlike(name, [shapes[shape] for shape, ways in found.items() if not ways])
     words = tuple(text for shape, ways in found.items() if not ways for text in shapes[shape])
@@ -139,6 +163,15 @@ def _mixed(name: str, texts: Sequence[str | None]) -> Dated | None:
     doubtful = next((fmts for fmts in found.values() if len(fmts) > 1), list(taken))
     said = (*_said_ways(name, kept, rows, taken), *_said_words(name, words, counts), *_said(name, doubtful, taken))
     return _read(kept, taken, words, said)
+
+
+def _impossible(group: Sequence[str]) -> list[str]:
+    """Texts that are written as dates of a format and are none: 2023-02-30; none where hardly any is a date."""
+    if formats_of(group):
+        return []
+    ways = {way for text in group[:TRIED] for way in fitting(text)}
+    wrong = [text for text in group if not any(fits(text, way) for way in ways)]
+    return wrong if 2 * len(wrong) < len(group) else []
 
 
 def _shape(text: str) -> str:
