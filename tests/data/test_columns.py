@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from quick import fitted
 from unveil.data import load
 from unveil.data.columnkinds import even_steps
 from unveil.data.columns import Column, written_number
@@ -181,3 +182,25 @@ def test_a_column_of_which_hardly_anything_is_known_is_said(tmp_path: Path) -> N
     assert option is not None
     kept = load(str(tmp_path / "t.csv"), domain="mixed", kinds=option[0].removeprefix("data.kinds=")).table
     assert kept is not None and kept.names == ("a",)
+
+
+def test_where_no_column_is_left_the_remedy_names_one_that_can_be_taken(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("name,empty\n" + "".join(f"word {chr(97 + i % 26)}{'x' * i},\n" for i in range(60)))
+    with pytest.raises(RequestError) as refused:
+        load(str(path), domain="mixed")
+    option = re.search(r"data\.kinds=(\S+)", refused.value.hint)
+    assert option is not None and load(str(path), domain="mixed", kinds=option[1]).table is not None
+    with pytest.raises(RequestError, match="as asked") as refused:
+        load(str(path), domain="mixed", kinds="name=drop")
+    assert "data.kinds" not in refused.value.hint
+
+
+def test_texts_where_a_run_knows_dates_are_refused_with_what_makes_dates_of_them(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"when": pd.date_range("2020-01-01", periods=60), "n": range(60, 0, -1)})
+    own = fitted(frame.sample(60, random_state=0), tmp_path / "run", model="vae", steps=1)
+    texts = frame.assign(when=frame["when"].astype(str))
+    with pytest.raises(RequestError) as refused:
+        own.score(texts)
+    assert refused.value.hint is not None and "pandas.to_datetime(frame['when'])" in refused.value.hint
+    assert len(own.score(texts.assign(when=pd.to_datetime(texts["when"]))).log_px) == 60

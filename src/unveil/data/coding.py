@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 MANY = 0.4  # different texts to a value, from which on numbers with words among them are no levels
 ENOUGH = 20  # different texts from which on numbers with a unit are measurements
+AS_ASKED, NO_VALUE = "as asked", "it holds no value"  # why a column is left out
 SCARCE = 5  # known values of a column, below which they tell little
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 PEEK = 5000  # rows that tell how numbers are written
@@ -127,9 +128,13 @@ def recognised(
         refuse_columns(wrong, names, how, False)
     if not columns:
         why = "; ".join(f"{name!r}: {why}" for name, why in list(left_out.items())[:NAMED])
-        raise RequestError(
-            f"No column of the table is left to be x ({why}).", "data.kinds=NAME=category takes one all the same."
+        able = [name for name, why in left_out.items() if why not in (AS_ASKED, NO_VALUE)]
+        way = (
+            f"{taking(able[0], 'category')} takes {able[0]!r} all the same."
+            if able
+            else "Leave fewer out, or give values."
         )
+        raise RequestError(f"No column of the table is left to be x ({why}).", way)
     said = (
         *said_of_far(state, text),
         *_said_shared(columns),
@@ -188,9 +193,9 @@ def _column(name: str, series: AnySeries, asked: str, shown: Sequence[str], stat
     nw = narwhals()
     kind = str(series.dtype).split("(")[0]
     if asked == "drop":
-        return "as asked"
+        return AS_ASKED
     if is_empty(series):
-        return "it holds no value"
+        return NO_VALUE
     dtype = type_name(series, None)
     if held := unfit(series) or NO_USE.get(kind):
         if asked in LEVELLED and held in AS_TEXT:
@@ -435,7 +440,7 @@ def first_cells(text: AsText, names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def said_left_out(left_out: Mapping[str, str]) -> tuple[str, ...]:
-    asked = {name: why for name, why in left_out.items() if why != "as asked"}
+    asked = {name: why for name, why in left_out.items() if why != AS_ASKED}
     if not asked:
         return ()
     names = list(asked)

@@ -209,9 +209,8 @@ def _dates(column: Column, series: AnySeries, how: Reading) -> Array:
     found = read_ways(texts, ways, column.last_year, column.zone)
     bad = next((t for t, v in zip(texts, found, strict=True) if t is not None and np.isnat(v)), None)
     if bad is not None:
-        raise RequestError(
-            f"Column {column.name!r} holds {bad!r}, and the run was fitted on dates there, written as "
-            f"{column.written or 'dates of the frame'}.",
-            "Write them so, or leave the cell empty.",
-        )
+        said = f"Column {column.name!r} holds {bad!r}, and the run was fitted on dates there"
+        if column.written:
+            raise RequestError(f"{said}, written as {column.written}.", "Write them so, or leave the cell empty.")
+        raise RequestError(f"{said}.", f"Give dates, in pandas with pandas.to_datetime(frame[{column.name!r}]).")
     return found
