@@ -5,8 +5,9 @@ What a model draws is brought to that form: by `impute` in the gaps of a table, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -96,7 +97,7 @@ class Held(Protocol):
 
     def brought(self, values: Array, drawn: bool, /) -> Array: ...
 
-    def held(self, values: Array, drawn: bool, /) -> Array: ...
+    def held(self, values: Array, drawn: bool) -> Array: ...
 
     def as_text(self, values: Array, drawn: bool, /) -> list[str] | None: ...
 
@@ -169,7 +170,27 @@ def held(x: Array, forms: Sequence[Held] | None, drawn: bool) -> list[Array]:
     """The columns of x [N, D], each in its form and its type."""
     if forms is None:
         return list(x.T)
-    return [form.held(column, drawn) for form, column in zip(forms, x.T, strict=True)]
+    return [beside_gaps(column, partial(form.held, drawn=drawn)) for form, column in zip(forms, x.T, strict=True)]
+
+
+def beside_gaps(column: Array, made: Callable[[Array], Any]) -> Array:
+    """What is made of the numbers of a column [N]; in its gaps, which are NaN, NaN stays, or None among others."""
+    known = ~np.isnan(column)
+    values = made(column if known.all() else column[known])
+    found = np.asarray(values) if isinstance(values, np.ndarray) else as_objects(values)
+    if known.all():
+        return found
+    kind = found.dtype if found.dtype.kind == "f" else np.dtype(object)
+    whole = np.full(len(column), np.nan if kind.kind == "f" else None, kind)
+    whole[known] = found.tolist() if kind.kind == "O" else found
+    return whole
+
+
+def as_objects(values: Sequence[Any]) -> Array:
+    """Values as an array [N] of objects, whatever they are."""
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found
 
 
 def forms_to_json(forms: Sequence[Form] | None) -> list[dict[str, Any]] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.cells import Cells
-from ..data.columnforms import Form, brought, held
+from ..data.columnforms import Form, Held, as_objects, beside_gaps, brought, held
 from ..data.columns import Column
 from ..data.frames import DRAW
 from ..data.tablefill import written_columns
@@ -99,7 +99,7 @@ def _legible(column: np.ndarray) -> np.ndarray:
     """A column [N] whose texts any file can hold."""
     if column.dtype.kind not in "OU":
         return column
-    return _objects([readable(value) if isinstance(value, str) else value for value in column.tolist()])
+    return as_objects([readable(value) if isinstance(value, str) else value for value in column.tolist()])
 
 
 def write_frame(path: Path, table: Any, cells: Formulas | None = None) -> None:
@@ -113,13 +113,7 @@ def write_frame(path: Path, table: Any, cells: Formulas | None = None) -> None:
 
 def _as_objects(values: Sequence[Any]) -> np.ndarray:
     """[N] objects, None for NaN."""
-    return _objects([None if value != value else value for value in values])
-
-
-def _objects(values: Sequence[Any]) -> np.ndarray:
-    found = np.empty(len(values), object)
-    found[:] = values
-    return found
+    return as_objects([None if value != value else value for value in values])
 
 
 def write_records(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
@@ -291,9 +285,15 @@ def _flat(
     found = flat(name, x, names, forms, drawn)
     if forms is None or path.suffix.lower() != ".csv":
         return found
-    texts = [form.as_text(column, drawn) for form, column in zip(forms, x.reshape(len(x), -1).T, strict=True)]
-    each = zip(found.items(), texts, strict=True)
-    return {own: column if text is None else _objects(text) for (own, column), text in each}
+    each = zip(found.items(), forms, x.reshape(len(x), -1).T, strict=True)
+    return {own: _as_texts(held, form, values, drawn) for (own, held), form, values in each}
+
+
+def _as_texts(held: np.ndarray, form: Held, values: np.ndarray, drawn: bool) -> np.ndarray:
+    """A column [N] as it is written in a file of text, empty in its gaps; as it is held where Python writes it so."""
+    if form.as_text(values[:0], drawn) is None:
+        return held
+    return beside_gaps(values, lambda known: form.as_text(known, drawn))
 
 
 def flat(

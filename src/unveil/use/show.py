@@ -21,11 +21,17 @@ from .finite import finite
 
 @torch.no_grad()
 def reconstruct(run: RunStore, x: Any = None, *, num_examples: int = 16) -> tuple[np.ndarray, np.ndarray]:
-    """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to test examples from all over them."""
+    """(x, E[x|z] at the posterior mean), [N, *shape] each; x defaults to test examples from all over them.
+
+    x of vectors is NaN where it is not observed.
+    """
     require_latents(run.model, "Reconstruction")
     split = _of_test(run, num_examples) if x is None else _given(run, x).head(num_examples)
     z, y = posterior_z(run, split), likely_labels(run, split)
-    return batch_x(split), finite(run.model.decode(z, y).mean, "Reconstructions").cpu().numpy()
+    came = batch_x(split)
+    if split.observed is not None and came.ndim == 2:
+        came = np.where(split.observed.cpu().numpy(), came, np.nan)
+    return came, finite(run.model.decode(z, y).mean, "Reconstructions").cpu().numpy()
 
 
 @torch.no_grad()
