@@ -103,3 +103,11 @@ def test_most_numbers_tell_of_a_scale() -> None:
     assert off_scale(np.r_[usual[:80], usual[80:] / 100], 10, 50) == 1 and off_scale(usual[:0], 10, 50) == 1
     assert off_scale(usual / 30, 10, 50) == 1 and off_scale(np.zeros(5), 10, 50) == 1
     assert off_scale(np.array([0.5]), 10, 50) == 100 and off_scale(np.r_[usual / 100, 9.0], 10, 50) == 100
+
+
+def test_a_percent_sign_that_is_new_is_said_also_where_the_numbers_fit(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"share": SHARES, "group": ["a", "b"] * (len(SHARES) // 2)})
+    own = fitted(frame, tmp_path / "run", model="vae", steps=1)
+    with pytest.warns(UserWarning, match="'share' holds percent signs, and held none in training; 5% is read as 5"):
+        signed = own.score(frame.assign(share=[f"{s}%" for s in SHARES]))
+    np.testing.assert_array_equal(signed.log_px, own.score(frame).log_px)

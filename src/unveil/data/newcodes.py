@@ -119,7 +119,10 @@ def _said_finer_dates(column: Column, known: Array) -> list[str]:
 def _said_scale(column: Column, known: Array, read: Mapping[str, Numeric]) -> tuple[str, ...]:
     """A sentence where numbers are a hundredth or a thousandth of those in training, or as many times as much."""
     is_percent = column.name in read and read[column.name].style.percent
-    return said_of_scale(column.name, known, column.ends, column.has_percent, is_percent)
+    said = said_of_scale(column.name, known, column.ends, column.has_percent, is_percent)
+    if is_percent and not column.has_percent and not said:
+        return (f"Column {column.name!r} holds percent signs, and held none in training; 5% is read as 5.",)
+    return said
 
 
 def _as_numbers(column: Column, series: AnySeries, how: Reading) -> Numeric:
