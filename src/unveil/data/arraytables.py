@@ -9,12 +9,11 @@ import numpy as np
 
 from ..errors import RequestError
 from .coding import Found, said_left_out, said_of_far
-from .columnkinds import asked_kinds, numbers_column
+from .columnkinds import AS_ASKED, asked_kinds, numbers_column
 from .columns import LEVELLED, Column, Table, signed, texts_of
 from .identifiers import said_identifier
 from .newcodes import Coded
 from .raw import Array, Raw
-from .stray import stray_values
 from .textcolumns import Reading
 
 
@@ -73,12 +72,8 @@ def _table_of_array(
 def _of_values(name: str, values: Array, known: Array, asked: str, state: Found) -> Column | str:
     """A column of an array, or why it is left out."""
     if asked == "drop":
-        return "as asked"
-    far = np.zeros(len(values), bool)
-    far[known] = stray_values(values[known].astype(np.float64))
-    state.numbers[name] = values, known
-    if far.any():
-        state.far[name], known = far, known & ~far
+        return AS_ASKED
+    known = state.without_far(name, values, known)
     found = numbers_column(name, values, known, str(values.dtype), asked, state.num_columns)
     state.notes += said_identifier(name, values[known]) if not asked and isinstance(found, Column) else ()
     return found

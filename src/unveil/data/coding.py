@@ -18,8 +18,12 @@ from ..errors import RequestError
 from .alike import said_alike
 from .cells import Cells
 from .columnkinds import (
+    AS_ASKED,
     EMPTY,
     GONE,
+    MOST_WORDS,
+    NO_VALUE,
+    WORDS_SHARE,
     asked_kinds,
     levels_column,
     numbers_column,
@@ -60,10 +64,8 @@ if TYPE_CHECKING:
 
     AnySeries = nw.Series[Any]
 
-WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers, and different ones, that stand for gaps
 MANY = 0.4  # different texts to a value, from which on numbers with words among them are no levels
 ENOUGH = 20  # different texts from which on numbers with a unit are measurements
-AS_ASKED, NO_VALUE = "as asked", "it holds no value"  # why a column is left out
 SCARCE = 5  # known values of a column, below which they tell little
 LONGEST_UNIT = 3  # characters; what is longer is text that begins with a number
 PEEK = 5000  # rows that tell how numbers are written
@@ -98,6 +100,16 @@ class Found:
     far: dict[str, Array] = field(default_factory=dict)
     numbers: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def without_far(self, name: str, values: Array, known: Array) -> Array:
+        """Where a column of numbers [N] is known, but for what lies far from all others, which is kept in mind."""
+        far = np.zeros(len(values), bool)
+        far[known] = stray_values(values[known].astype(np.float64))
+        self.numbers[name] = values, known
+        if not far.any():
+            return known
+        self.far[name] = far
+        return known & ~far
 
 
 def recognised(
@@ -228,11 +240,7 @@ def _require(name: str, asked: str, allowed: Sequence[str], held: str) -> None:
 def _of_numbers(name: str, series: AnySeries, dtype: str, asked: str, cells: Cells, state: Found) -> Column | str:
     values, known = number_values(series, state.how.missing)
     if asked not in LEVELLED:
-        far = np.zeros(len(values), bool)
-        far[known] = stray_values(values[known].astype(np.float64))
-        state.numbers[name] = values, known
-        if far.any():
-            state.far[name], known = far, known & ~far
+        known = state.without_far(name, values, known)
         if is_whole(series) and _are_alike(values[known]):
             if asked:
                 raise RequestError(f"data.kinds takes {name} as {asked}, and {ALIKE}.", f"Give {taking(name, 'drop')}.")

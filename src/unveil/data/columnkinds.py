@@ -30,6 +30,8 @@ YES_NO = (
     {"sí", "no"}, {"si", "no"}, {"是", "否"},
 )  # fmt: skip
 OWN_TEXT = 0.5  # different texts to a value, from which on a column is text and no category
+AS_ASKED, NO_VALUE = "as asked", "it holds no value"  # why a column is left out
+WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of numbers or dates, and different ones, that are gaps
 FEW_ROWS = 20  # texts that may differ from each other by chance
 MOST_CELLS = 2**31  # between the least and the greatest: more say that no resolution is visible
 MOST_DECIMALS = 9
@@ -81,7 +83,7 @@ def levels_column(name: str, cells: Sequence[Any], dtype: str, asked: str, order
     counts = Counter(text for text in texts if text is not None)
     known, gaps = sum(counts.values()), 1 - sum(counts.values()) / max(1, len(texts))
     if not known:
-        return "it holds no value"
+        return NO_VALUE
     if not asked and not order and _is_text(counts, known):
         return "each row has a text of its own" if len(counts) == known else f"{len(counts):,} texts in {known:,} rows"
     levels = tuple(order) or tuple(sorted(counts, key=lambda text: (-counts[text], text)))
@@ -115,7 +117,7 @@ def numbers_column(name: str, values: Array, known: Array, dtype: str, asked: st
     seen = values[known]
     gaps = 1 - len(seen) / max(1, len(values))
     if not len(seen):
-        return "it holds no value"
+        return NO_VALUE
     if not asked and _counts_on(seen, gaps):
         return "its numbers count the rows"
     distinct, counts = np.unique(seen, return_counts=True)

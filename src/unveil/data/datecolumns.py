@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import RequestError
-from .columnkinds import atoms_of, most_atoms
+from .columnkinds import MOST_WORDS, NO_VALUE, WORDS_SHARE, atoms_of, most_atoms
 from .columns import Column
 from .compactdates import FORMAT, days_of
 from .dates import LOOKS, fits, fitting, formats_of, last_year, read_dates, unit_of, written_date, zone_of_texts
@@ -23,7 +23,6 @@ OR = "|"
 ALSO = ("%j", "%a", "%A", "%%")  # parts of a format beside those that are recognised
 PEEK, TRIED = 8, 100  # texts that tell whether a column may be of dates; dates that tell whether a format holds all
 MOST_UNLIKE = 500  # different texts that are compared with each other
-WORDS_SHARE, MOST_WORDS = 0.05, 5  # of the values of a column of dates, and different ones, that stand for gaps
 UNITS = {"D": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond", "us": "microsecond"}
 
 
@@ -47,7 +46,7 @@ def dates_column(name: str, found: Dated, dtype: str, asked: str, num_columns: i
     values = found.values
     seen = values[~np.isnat(values)]
     if not len(seen):
-        return "it holds no value"
+        return NO_VALUE
     unit, written = unit_of(seen), next(iter(found.ways), "")
     ticks = seen.astype(f"datetime64[{unit}]").astype(np.int64)
     distinct, counts = np.unique(ticks, return_counts=True)
@@ -145,11 +144,12 @@ def _mixed(name: str, texts: Sequence[str | None]) -> Dated | None:
     shapes: dict[str, list[str]] = {}
     for text in counts:
         shapes.setdefault(_shape(text), []).append(text)
-    for shape, group in list(shapes.items()):
-        if wrong := set(_impossible(group)):
-            shapes[shape] = [text for text in group if text not in wrong]
-            shapes[f"no {shape}"] = [text for text in group if text in wrong]
     found = {shape: formats_of(group) for shape, group in shapes.items()}
+    for shape in [shape for shape, ways in found.items() if not ways]:
+        if wrong := set(_impossible(shapes[shape])):
+            shapes[f"no {shape}"], found[f"no {shape}"] = [text for text in shapes[shape] if text in wrong], []
+            shapes[shape] = [text for text in shapes[shape] if text not in wrong]
+            found[shape] = formats_of(shapes[shape])
     _refuse_unlike(name, [shapes[shape] for shape, ways in found.items() if not ways])
     words = tuple(text for shape, ways in found.items() if not ways for text in shapes[shape])
     few = max(2, WORDS_SHARE * sum(counts.values()))
@@ -166,9 +166,10 @@ def _mixed(name: str, texts: Sequence[str | None]) -> Dated | None:
 
 
 def _impossible(group: Sequence[str]) -> list[str]:
-    """Texts that are written as dates of a format and are none: 2023-02-30; none where hardly any is a date."""
-    if formats_of(group):
-        return []
+    """Texts that are written as dates of a format and are none: 2023-02-30; none where hardly any is a date.
+
+    Arguments: group, texts that no format holds all of.
+    """
     ways = {way for text in group[:TRIED] for way in fitting(text)}
     wrong = [text for text in group if not any(fits(text, way) for way in ways)]
     return wrong if 2 * len(wrong) < len(group) else []
