@@ -79,6 +79,19 @@ def test_a_family_takes_the_domains_that_it_states(family: type[Model]) -> None:
 # Shapes
 
 
+@pytest.mark.parametrize("variant", [p for p in models() if p.values[0].model != "vae"])
+def test_a_model_that_is_started_twice_is_started_once(variant: Variant) -> None:
+    """Not of vae: its linear start makes a network quieter than it is, whatever it is."""
+    model, batch = variant.build(), batch_of(variant.domain, 60)
+    found = []
+    for _ in range(2):
+        with keyed("initialise"):
+            model.initialise(batch)
+        found.append({name: value.clone() for name, value in model.state_dict().items()})
+    for name, value in found[0].items():
+        torch.testing.assert_close(found[1][name], value, equal_nan=True, msg=name)
+
+
 @EACH
 def test_shapes_of_terms(variant: Variant) -> None:
     model, batch = variant.build(), batch_of(variant.domain)

@@ -1102,8 +1102,18 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
     ),
     fault(
         "the-first-family-whatever-it-reached", "planning/candidates.py",
-        "best = max(tried, key=lambda name: _sure_gain(reached[name] - reached[tried[0]]))", "best = tried[0]",
+        "best = max(tried, key=lambda name: _sure_gain(promised[name] - promised[tried[0]]))", "best = tried[0]",
         "tests/planning/test_candidates.py::test_the_best_on_validation_is_taken_and_said",
+    ),
+    fault(
+        "a-high-start-taken-for-an-end", "planning/candidates.py",
+        "3 * bound_of_each(model, valid, Elbo()).double() - 2 * before", "bound_of_each(model, valid, Elbo()).double()",
+        "tests/planning/test_candidates.py::test_a_family_that_climbs_is_taken_before_one_that_starts_high",
+    ),
+    fault(
+        "components-set-apart-twice", "models/mixture/table.py",
+        "        self.h.normal_().mul_(APART)\n", "",
+        "tests/contracts/test_models.py::test_a_model_that_is_started_twice_is_started_once",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,22 @@ def test_the_best_on_validation_is_taken_and_said(tmp_path: Path, monkeypatch: p
     assert (
         f"{best} -1.00" in said and f"{best} is taken" in said and all(name in said for name in candidates.CANDIDATES)
     )
+
+
+def test_a_family_that_climbs_is_taken_before_one_that_starts_high(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Counter[str] = Counter()
+
+    def judged(model: Any, split: Any, objective: Any) -> torch.Tensor:
+        name = type(model).registered[1]
+        asked[name] += 1
+        return torch.full((9,), {"vae": -9.0 + 2 * asked[name], "table_mixture": -4.0}.get(name, -99.0))
+
+    monkeypatch.setattr(candidates, "bound_of_each", judged)
+    found = fitting(tmp_path)
+    assert found.config.model_name == "vae" and asked["vae"] == 2
+    assert any("vae -1.00, table_mixture -4.00" in line for line in found.lines)
 
 
 def test_equals_leave_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from ..files import Plain
 from .probes import Probe, knn_hits, linear_hits, probe_of, standardised
@@ -87,6 +86,7 @@ def tree_agreement(codes: Array, group: Array, subgroup: Array, base: Array, *, 
 
 def _agreement(distance: Array, far: Array, base: Array, rows: Array) -> tuple[float, float, int] | None:
     """(AUC, Spearman's ρ, number of pairs) among these rows; an example drawn twice is no pair with itself."""
+    from scipy.stats import rankdata
     from sklearn.metrics import roc_auc_score
 
     i, j = np.triu_indices(len(rows), 1)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from ..data import Data, Split
 from ..data.columnforms import brought
@@ -77,6 +76,8 @@ def synthetic(model: Model, data: Data, *, target: str | None = None, seed: int 
 
     Arguments: target, the column that is to be learned, chosen unless told; seed, of draws, shuffles, folds and trees.
     """
+    from threadpoolctl import threadpool_limits
+
     with threads(1), threadpool_limits(1):
         return _synthetic(model, data, target, seed)
 

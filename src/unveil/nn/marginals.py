@@ -59,6 +59,7 @@ class Marginals(nn.Module):
         spread = rest.std() if len(rest) > 1 else torch.ones_like(x.mean())
         broad = torch.quantile(rest[:: 1 + len(rest) // 100_000], shares.clamp(max=1).to(rest.dtype))
         self.middle.copy_(torch.cat([frequent, broad]))
+        self.logits.zero_()
         narrow = torch.full_like(frequent, math.log(distance / 50) if distance else 0.0)
         self.log_scale.copy_(torch.cat([narrow, (spread.clamp(min=1e-3) / 3).log().expand(len(broad))]))
         for _ in range(ROUNDS):

@@ -139,7 +139,7 @@ class VectorQuantizer(Quantizer):
 
     def forward(self, h: Tensor) -> Quantized:
         h = F.layer_norm(h, h.shape[-1:])
-        codes = _nearest(h.detach().flatten(0, -2), self.vectors.detach()).reshape(h.shape[:-1])
+        codes = nearest_centre(h.detach().flatten(0, -2), self.vectors.detach()).reshape(h.shape[:-1])
         e = self.look_up(codes)
         commitment = (h - e.detach()).square().sum(-1)
         book = torch.zeros_like(commitment) if self.ema else (h.detach() - e).square().sum(-1)
@@ -251,7 +251,7 @@ def k_means(h: Tensor, num_codes: int) -> tuple[Tensor, Tensor]:
     """
     centres, counts = _some(h, num_codes), h.new_zeros(num_codes)
     for _ in range(ROUNDS):
-        nearest = _nearest(h, centres)
+        nearest = nearest_centre(h, centres)
         counts = count_codes(nearest, num_codes)
         sums = torch.zeros_like(centres).index_add_(0, nearest, h)
         held = counts.unsqueeze(-1)
@@ -259,7 +259,7 @@ def k_means(h: Tensor, num_codes: int) -> tuple[Tensor, Tensor]:
     return centres, counts
 
 
-def _nearest(h: Tensor, e: Tensor) -> Tensor:
+def nearest_centre(h: Tensor, e: Tensor) -> Tensor:
     """argmin_k ‖e_k‖²/2 − h·e_k, [N], of h [N, D] and e [K, D]."""
     return torch.addmm(e.square().sum(-1) / 2, h, e.T, alpha=-1).argmin(-1)
 

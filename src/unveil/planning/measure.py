@@ -106,7 +106,7 @@ class Probe:
         self._timed: dict[tuple[bool, bool], float] = {}
         self.compiling = 0.0  # seconds that compiling took, once it was done
 
-    def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 1.5, hopeless: float = math.inf) -> float:
+    def seconds_per_step(self, bf16: bool, problem: Any, budget: float = 0.8, hopeless: float = math.inf) -> float:
         """The median time of an update, after three that are not counted (fewer, where they are slow).
 
         Arguments: budget, seconds, about; hopeless, seconds of one update from which on no more are made.

@@ -334,7 +334,7 @@ def _pick_precision(asked: str, probe: Probe, large: bool) -> tuple[bool, tuple[
     if asked != "auto" or not large:
         return asked == "bf16", ()
     full = probe.seconds_per_step(False, None)
-    half = probe.seconds_per_step(True, None, hopeless=HOPELESS * full + SETTING_UP)
+    half = probe.seconds_per_step(True, None, budget=0.5, hopeless=HOPELESS * full + SETTING_UP)
     bf16 = half < 0.87 * full
     told = f"bf16 takes {half / full:.2f} times as long as float32"
     return bf16, (f"Networks run in {'bf16' if bf16 else 'float32'}: {told}.",)

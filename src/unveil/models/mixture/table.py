@@ -14,12 +14,14 @@ from ...errors import RequestError, at_least
 from ...likelihoods import Columns, Likelihood, default_likelihood
 from ...model import Drawn, Model, groups_of, parameters_in
 from ...nn.columnview import ColumnView
+from ...nn.quantize import k_means, nearest_centre
 from ...registry import lookup, register
 from ...terms import Terms
 from .responsibilities import Responsibilities, picked
 
 STARTED_FROM = 10_000  # rows that the components start from
 FEWEST, SHRUNK = 10, 0.7  # rows of a component at its start, and how far it starts from the whole
+APART = 0.1  # standard deviations of chance that set components apart
 
 
 @register("model", "table_mixture")
@@ -47,7 +49,7 @@ class TableMixture(Model):
             raise RequestError(f"table_mixture is a model of mixed tables and x is {likelihood.domain}; use 'mixture'.")
         self.likelihood, self.domain, self.num_components = likelihood, likelihood.domain, num_components
         self.logits = nn.Parameter(torch.zeros(num_components))
-        self.h = nn.Parameter(0.1 * torch.randn(num_components, likelihood.num_outputs))
+        self.h = nn.Parameter(APART * torch.randn(num_components, likelihood.num_outputs))
 
     @classmethod
     def build(
@@ -121,15 +123,14 @@ class TableMixture(Model):
     @torch.no_grad()
     def initialise(self, batch: Batch) -> None:
         """The whole table, and around it clusters of rows, as far as they are large enough to tell something."""
-        from sklearn.cluster import KMeans
-
         self.likelihood.initialise(batch.x, batch.observed)
+        self.logits.zero_()
+        self.h.normal_().mul_(APART)
         some = batch.map(lambda t: t[:STARTED_FROM])
         seen = torch.ones_like(some.x, dtype=torch.bool) if some.observed is None else some.observed
-        shown = ColumnView(self.likelihood.layout, self.likelihood.stretch)(some.x, seen).cpu().numpy()
+        shown = ColumnView(self.likelihood.layout, self.likelihood.stretch)(some.x, seen)
         clusters = min(self.num_components, max(1, len(shown) // FEWEST))
-        seed = int(torch.randint(2**31, ()))
-        label = torch.from_numpy(KMeans(clusters, n_init=1, random_state=seed).fit_predict(shown)).to(some.x.device)
+        label = nearest_centre(shown, k_means(shown, clusters)[0])
         whole = self.likelihood.offset.detach().clone()
         for c in range(clusters):
             rows = label == c

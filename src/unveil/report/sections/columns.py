@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 
 from ...data.columns import LEVELLED
 from ...data.split import spread_rows
@@ -71,6 +70,8 @@ def _pairs(subject: Subject, x: Array) -> list[tuple[int, int]]:
 
 def _closeness(both: Array) -> float:
     """|ρ| of the ranks of two columns [N, 2] where both are known; 0 where one of them is constant."""
+    from scipy.stats import rankdata
+
     known = both[~np.isnan(both).any(1)]
     if len(known) < 3 or (known.min(0) == known.max(0)).any():
         return 0.0
