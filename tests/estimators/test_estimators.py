@@ -14,6 +14,7 @@ from torch.distributions import kl_divergence
 
 from canned import Canned, random_terms
 from exact.toys import clustered, linear_gaussian, mixture, real_rows
+from mixedtables import mixed, rows
 from unveil.batch import Batch
 from unveil.data import Split
 from unveil.domain import Domain
@@ -22,6 +23,7 @@ from unveil.estimators import base
 from unveil.estimators.base import Estimator, evaluate
 from unveil.estimators.bounds import ElboBound, Exact, IwaeBound
 from unveil.estimators.psis import pareto_k
+from unveil.models.autoregressive import AnyOrder
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.ops import keyed, log_mean_exp
 
@@ -87,6 +89,24 @@ def test_the_stated_error_is_the_spread_over_seeds(make: Callable[[], Estimator]
     stated = torch.stack([run.stderr_mc for run in runs]).pow(2).mean(0).sqrt()
     ratio = (stated / spread).log().mean().exp()
     assert 0.92 < ratio < 1.08
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_model_without_latents_is_asked_once_for_its_exact_log_p(
+    monkeypatch: pytest.MonkeyPatch, training: bool
+) -> None:
+    model, batch = AnyOrder.build(mixed(3), width=8).train(training), Batch(rows(mixed(3), 20))
+    model.initialise(batch)
+    asked, own = [], AnyOrder.log_prob
+
+    def counted(self: AnyOrder, batch: Batch) -> Tensor:
+        asked.append(self.training)
+        return own(self, batch)
+
+    monkeypatch.setattr(AnyOrder, "log_prob", counted)
+    found = Exact()(model, batch)
+    assert len(asked) == 1
+    torch.testing.assert_close(found.log_px, own(model, batch).double())
 
 
 def test_one_draw_cannot_tell_its_error() -> None:
