@@ -37,7 +37,7 @@ def best_family(
 ) -> tuple[Choices, Model, tuple[str, ...]]:
     """The family that a short try promises most of: its choices, its model, and what each promised in a sentence.
 
-    Each candidate is trained from its own start for 48 updates, or fewer where these take longer than 4 seconds. What it
+    Each candidate is trained from its own start for 48 updates, or fewer where these take over 4 seconds. What it
     promises is its bound on up to 200 validation examples, with the gain of the second half of the updates added twice
     more: a bound climbs about as far with each doubling, and some families start high and hardly climb. Another than
     the first is taken where it promises more by over the standard error of that gain: a single strange row decides
