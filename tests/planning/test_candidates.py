@@ -14,6 +14,7 @@ import torch
 from quick import QUICK
 from unveil.fitting.prepare import prepare
 from unveil.planning import candidates, plan
+from unveil.planning.measure import Probe
 from unveil.settings.choices import Choices, choose
 
 RNG = np.random.default_rng(0)
@@ -96,10 +97,16 @@ def test_a_wide_table_is_spared_the_passes_over_its_columns(tmp_path: Path) -> N
     assert "Tried shortly" in said and "any_order" not in said
 
 
-def test_a_model_that_asks_its_network_often_is_validated_on_fewer_rows(tmp_path: Path) -> None:
+def test_a_model_that_asks_its_network_often_is_validated_on_fewer_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """400 rows would take 1,000 s; the one validation after the only step is of 166."""
+    monkeypatch.setattr(Probe, "seconds_per_validation", 1000.0)
     long = pd.DataFrame(RNG.integers(0, 9, (4000, 30)))
-    found = prepare(long, out=tmp_path / "run", steps=1, options=QUICK, model="any_order").config.phases[0]
+    config = prepare(long, out=tmp_path / "run", steps=1, options=QUICK, model="any_order").config
+    found = config.phases[0]
     assert found.valid_examples == plan.ASKED // (4 * 30)
+    assert 1000 * 166 / 400 < config.seconds["training"] < 500
     vae = prepare(long, out=tmp_path / "other", steps=1, options=QUICK, model="vae").config.phases[0]
     assert vae.valid_examples is None
 

@@ -34,7 +34,7 @@ def digits() -> Data:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judging is not what is looked at here."""
-    monkeypatch.setattr(Probe, "seconds_per_validation", lambda self: 0.01)
+    monkeypatch.setattr(Probe, "seconds_per_validation", 0.01)
     monkeypatch.setattr(Probe, "seconds_per_sample", lambda self, name: 1e-6)
     monkeypatch.setattr(Probe, "seconds_per_row", lambda self, name: 1e-6)
 
@@ -183,12 +183,12 @@ def test_a_compiler_that_fails_is_told_and_left(digits: Data, monkeypatch: pytes
 def test_minutes_leave_room_for_validations_and_compiling(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fourth of the steps would be lost to 25 validations of 2 seconds; there are fewer."""
     monkeypatch.setattr(Probe, "seconds_per_step", lambda *a, **k: 0.01)
-    monkeypatch.setattr(Probe, "seconds_per_validation", lambda self: 2.0)
+    monkeypatch.setattr(Probe, "seconds_per_validation", 2.0)
     asked = replace(request(digits, steps=None, minutes=2.0), started=planning.time.perf_counter())
     plan = resolve(asked)
     looks = plan.phase.steps / plan.phase.valid_every
     assert 4.9 <= looks < 6 and 0.01 * plan.phase.steps + 2 * looks < 100
-    monkeypatch.setattr(Probe, "seconds_per_validation", lambda self: 0.01)
+    monkeypatch.setattr(Probe, "seconds_per_validation", 0.01)
     assert resolve(asked).phase.steps / resolve(asked).phase.valid_every == pytest.approx(25, abs=1)
 
 
@@ -275,6 +275,24 @@ def test_judging_keeps_to_its_share_of_the_minutes(digits: Data) -> None:
         assert found == expected and (taken < 288 or seconds == 10.0)
         told = f"The result judges {found.num_examples} of {len(digits.test)} test examples"
         assert [told in sentence for sentence in said] == [True] * (found.num_examples is not None)
+
+
+def test_an_exact_judge_keeps_to_its_share_of_the_minutes_too(digits: Data) -> None:
+    """Of an hour, 8 % are 288 s. An example takes 0.1 ms or 2 s: all of them, or the fewest."""
+
+    class Timed(Probe):
+        def __init__(self, seconds: float) -> None:
+            self.model, self.data = model(digits), digits
+            self.seconds_per_validation = seconds * len(digits.valid)
+
+    for seconds, expected, taken in (
+        (1e-4, Judging("exact", None, None, 179), 0.0358),
+        (2.0, Judging("exact", None, 128, 100), 456.0),
+    ):
+        found, takes, said = plan_judging(EvaluationOptions(estimator="exact"), Timed(seconds), 60.0, 3000.0)
+        assert found == expected and takes == pytest.approx(taken)
+        assert bool(said) == (found.num_examples is not None)
+    assert plan_judging(EvaluationOptions(estimator="exact"), Timed(2.0), None, 10.0)[0].num_examples is None
 
 
 # What can only fail is refused before anything is trained

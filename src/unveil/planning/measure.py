@@ -1,6 +1,7 @@
 """Short measurements on the real model and data that a plan is made from: seconds, bytes, floating-point operations."""
 
 import copy
+import functools
 import math
 import shutil
 import time
@@ -30,7 +31,7 @@ UNCOUNTED, TIMED = 3, 100  # updates that are made first, and those whose time c
 SERVED = 5  # updates of the training for each one that is timed
 ALONE = 8  # examples that are judged one by one for their time
 PROBED = 1.0  # seconds that timing the estimator may take, about
-GLANCE, QUICK = 32, 0.1  # validation examples that are timed first, and seconds below which more of them are
+GLANCES, QUICK = (32, 256, 1000), 0.3  # validation examples that are timed, and seconds below which more of them are
 PER_WEIGHT = 4 * 6 + 2  # bytes: weight, gradient, two moments, average, one of them copied; bf16
 
 
@@ -144,16 +145,17 @@ class Probe:
         self.compiling = time.perf_counter() - start
         return problem, ""
 
+    @functools.cached_property
     def seconds_per_validation(self) -> float:
         """Of one over all validation examples, timed on a few of them where these take long."""
-        count, total = min(GLANCE, len(self.data.valid)), len(self.data.valid)
-        while True:
+        total, seconds = len(self.data.valid), 0.0
+        for count in (min(count, total) for count in GLANCES):
             start = time.perf_counter()
             validate(self.model, self.data.valid.head(count), self.stage.objective)
-            seconds = time.perf_counter() - start
-            if seconds > QUICK or count == min(1000, total):
-                return seconds * total / count
-            count = min(1000, total)
+            seconds = (time.perf_counter() - start) * total / count
+            if seconds * count / total > QUICK or count == total:
+                break
+        return seconds
 
     def seconds_per_sample(self, estimator: str) -> float:
         """Of one draw for one example."""

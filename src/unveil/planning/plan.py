@@ -127,11 +127,13 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     phase = _chosen(request)
     probe = Probe(request.model, request.data, request.objective, phase, request.seed, steps=_steps_asked(request))
     speed = _pick_speed(request, probe, phase, large)
-    per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation()
+    per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation
     steps, minutes, told = _budget(request, per_step)
     looks, examples = min(VALIDATIONS, max(FEWEST_VALIDATIONS, steps // APART)), _looked_at(request)
     judging, judged, few = plan_judging(request.judging, probe, minutes, per_step * steps)
-    if minutes is not None:
+    if minutes is None:
+        validation *= (examples or len(request.data.valid)) / len(request.data.valid)
+    else:
         passed = time.perf_counter() - request.started
         left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed - speed.compiling
         looks, examples = _looks(left, validation, len(request.data.valid))

@@ -220,7 +220,7 @@ class Bench:
         start = time.perf_counter()
         probe = Probe(self.new_model(), self.data, trials[0].objective, self.phase, self.seed)
         per_step = probe.seconds_per_step(self.phase.in_bf16, None, budget=0.5)
-        fixed = len(trials) * (self._judging + looking + VALIDATIONS * probe.seconds_per_validation())
+        fixed = len(trials) * (self._judging + looking + VALIDATIONS * probe.seconds_per_validation)
         left = seconds - self._judging - looking - (time.perf_counter() - start) - fixed
         found = int(left / (per_step * sum(map(self._cost, trials))))
         return min(self.own_steps, max(FEWEST, found))
