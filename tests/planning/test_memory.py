@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,38 @@ def test_memory_in_the_words_of_those_who_say_it() -> None:
         torch.empty(2**50)
     assert is_memory(refused.value) and is_memory(MemoryError()) and is_memory(OSError(12, "Cannot allocate memory"))
     assert not is_memory(RuntimeError("shape mismatch")) and not is_memory(OSError(28, "No space left on device"))
+
+
+@pytest.mark.parametrize("much", [None, 0])
+def test_what_reading_much_data_took_is_given_back_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, much: int | None
+) -> None:
+    """Of little data nothing is worth the time that it takes."""
+    given: list[int] = []
+    room = sys.modules["unveil.fitting.prepare"]
+    monkeypatch.setattr(room, "give_back", lambda: given.append(1))
+    if much is not None:
+        monkeypatch.setattr(room, "MUCH", much)
+    prepare(x(), out=tmp_path / "run", model="linear_gaussian", options=QUICK)
+    assert len(given) == (much is not None)
+
+
+def test_giving_back_asks_every_allocator_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Pool:
+        def release_unused(self) -> None:
+            asked.append("pyarrow")
+
+    class Library:
+        def malloc_trim(self, left: int) -> None:
+            asked.append("glibc")
+
+    monkeypatch.setitem(sys.modules, "pyarrow", SimpleNamespace(default_memory_pool=Pool))
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: Library())
+    monkeypatch.setattr(memory.sys, "platform", "linux")
+    memory.give_back()
+    assert asked == ["pyarrow", "glibc"]
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())  # musl has no malloc_trim
+    memory.give_back()
+    assert asked == ["pyarrow", "glibc", "pyarrow"]

@@ -17,7 +17,7 @@ from ..plainfiles import at_home
 from ..planning.candidates import best_family, is_open
 from ..planning.latents import with_latents
 from ..planning.measure import pick_device
-from ..planning.memory import within_memory
+from ..planning.memory import give_back, within_memory
 from ..planning.network import asks, passes_within, verdict, with_patches
 from ..planning.plan import Plan, Request, check_counts, resolve
 from ..registry import describe, seeded
@@ -36,6 +36,7 @@ from .explain import explain
 from .numbers import as_numbers
 from .place import placed
 
+MUCH = 2**25  # bytes of training examples, from which on memory that reading took is looked after
 OPEN = {"model": "auto", "objective": "elbo"}  # what stands for nothing asked for
 SHORT = {
     **{name: f"model.{name}" for name in ("latent", "condition")},
@@ -116,6 +117,8 @@ def prepare(
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
         data = load(source, y=y, z=z, **vars(choices.data))
         data = arrange(data)
+    if data.train.x.nbytes > MUCH:
+        give_back()
     goal = choices.objective() if isinstance(objective, str) else objective
     built, told = _build(model, choices, data, goal, seed, device)
     if built.solves == "all" and "objective" in asked | _named("objective", objective):

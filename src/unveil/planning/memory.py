@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,6 +45,19 @@ def _advice(step: float, of_weights: float, batch: int) -> str:
     if step - of_weights > of_weights and batch > 1:
         return f"Its batches take most of it: give a smaller train.batch_size than {batch}."
     return "Its weights take most of it: give a smaller model.width, or smaller examples."
+
+
+def give_back() -> None:
+    """Give memory that is free to the system: what reading took does not stand beside what training takes.
+
+    Of a table of 10⁶ rows and 20 columns the allocators of pyarrow and glibc keep 175 MB, more than x takes.
+    """
+    gc.collect()
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is not None:
+        pyarrow.default_memory_pool().release_unused()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)  # of glibc; musl has none
 
 
 @contextmanager
