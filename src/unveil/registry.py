@@ -59,7 +59,7 @@ def _remember_arguments(cls: type) -> None:
         bound.apply_defaults()
         arguments = dict(bound.arguments)
         arguments.pop(next(iter(signature.parameters)))
-        self.__dict__["spec"] = arguments
+        self.__dict__.setdefault("spec", arguments)  # of the class itself, whose constructor calls that of its base
         init(self, *args, **kwargs)
 
     cls.__init__ = wrapped  # type: ignore[misc]

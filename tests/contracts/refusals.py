@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from smalldomains import of_kind
 from unveil.data import Split
 from unveil.domain import ColumnDomain, Domain, kinds
 from unveil.errors import RequestError
@@ -27,7 +28,7 @@ from unveil.settings.choices import Choices, choose
 COLUMNS = (ColumnDomain("category", 3), ColumnDomain("cells"), ColumnDomain("real"))
 SMALL = {"latent": 2, "width": 8, "depth": 1, "num_components": 3}
 DOMAINS = [
-    Domain(name, (3,), 4 if kind.has_levels else None, COLUMNS if kind.has_columns else None)
+    Domain(name, (3,), columns=COLUMNS) if kind.has_columns else of_kind(name, 4 if kind.has_parts else 3)
     for name, kind in kinds().items()
 ]
 

@@ -144,4 +144,4 @@ def _in_a_process(*modules: str) -> dict[str, object]:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(SOURCES)}
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(SOURCES), str(SOURCES.parent / "tests")])}

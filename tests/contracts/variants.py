@@ -32,7 +32,7 @@ DOMAINS = [
     Domain(kind, shape, 4 if kind == "levels" else None)
     for kind in ("binary", "levels", "real", "unit", "count")
     for shape in ((7,), (9, 10))  # an image whose halves are odd
-] + [mixedtables.mixed(7)]
+] + [mixedtables.mixed(7), Domain.joined(image=Domain("binary", (2, 3)), text=Domain("text", (3,), alphabet="abc"))]
 PARTS = ("prior", "posterior", "likelihood")
 
 
@@ -138,6 +138,12 @@ def rows_of(domain: Domain, num: int) -> Tensor:
     """Examples [N, *shape] that no dimension of is constant."""
     if domain.kind == "mixed":
         return mixedtables.rows(domain, num)
+    if domain.kind == "joint":
+        return torch.cat([rows_of(part, num).flatten(1) for _, part in domain.parts or ()], 1)
+    if domain.alphabet is not None:
+        lengths = torch.randint(domain.num_dims + 1, (num, 1))
+        codes = torch.randint(1, len(domain.alphabet) + 1, (num, domain.num_dims))
+        return torch.where(torch.arange(domain.num_dims) < lengths, codes, 0).float()
     if domain.kind == "real":
         return 3 + torch.randn(num, *domain.shape) * torch.linspace(0.5, 2, domain.num_dims).reshape(domain.shape)
     if domain.kind == "unit":

@@ -301,8 +301,8 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
     ),
     fault(
         "split-by-the-training-seed", "fitting/prepare.py",
-        "data = load(source, y=y, z=z, **vars(choices.data))",
-        'data = load(source, y=y, z=z, **vars(choices.data) | {"seed": seed})',
+        "load(source, y=y, z=z, **vars(choices.data) | (",
+        'load(source, y=y, z=z, **vars(choices.data) | {"seed": seed} | (',
         "tests/runs/test_laws.py::test_the_training_seed_moves_neither_the_split_nor_a_fixed_draw",
     ),
     fault(
@@ -633,7 +633,7 @@ MODELS = (  # codes, ladders and diffusions, and parts from other packages
         "tests/priors/test_priors.py::test_importing_the_parts_leaves_torch_and_building_a_flow_leaves_its_checks",
     ),
     fault(
-        "x-through-bf16", "models/vae.py",
+        "x-through-bf16", "models/vae/vae.py",
         ".log_prob(batch.x)", ".log_prob(batch.x.bfloat16().float())",
         "tests/train/test_train.py::test_x_and_densities_never_pass_through_bf16",
     ),
@@ -831,7 +831,7 @@ FILES = (  # whole or not there, one writer, nothing overwritten, and what a com
 # fmt: off
 STARTS = (
     fault(
-        "start-from-noise", "models/vae.py",
+        "start-from-noise", "models/vae/vae.py",
         "if self.linear is not None and batch.z is None:", "if False:",
         "tests/models/test_linear_start.py::test_the_bound_of_the_start_is_the_likelihood_of_factor_analysis",
     ),
@@ -846,7 +846,7 @@ STARTS = (
         "tests/models/test_linear_start.py::test_the_posterior_of_a_mixture_has_the_moments_that_bayes_gives",
     ),
     fault(
-        "mixture-for-wide-tables", "models/vae.py",
+        "mixture-for-wide-tables", "models/vae/vae.py",
         "domain.num_dims < num_examples < LONG_TABLE", "num_examples < LONG_TABLE",
         "tests/models/test_linear_start.py::test_a_fit_of_a_short_table_says_that_it_takes_a_mixture",
     ),
@@ -1112,7 +1112,7 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
     ),
     fault(
         "components-set-apart-twice", "models/mixture/table.py",
-        "        self.h.normal_().mul_(APART)\n", "",
+        "self.h.normal_().mul_(APART)", "pass",
         "tests/contracts/test_models.py::test_a_model_that_is_started_twice_is_started_once",
     ),
 )

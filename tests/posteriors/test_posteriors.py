@@ -28,15 +28,20 @@ DISCRETE = [name for name in load_all("posterior") if name not in CONTINUOUS]
 def moved(name: str, num_latents: int = D, by: float = 0.2, **keys: Any) -> PosteriorHead:
     """A head in float64 that is not at a special value."""
     sizes = {"width": 16} if name in FLOWS else {"num_categories": 3} if name == "categorical" else {}
-    head: PosteriorHead = lookup("posterior", name)(F, num_latents, **sizes, **keys).double()
+    head: PosteriorHead = lookup("posterior", name)(width(name, num_latents), num_latents, **sizes, **keys).double()
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.add_(by * torch.randn_like(parameter))
     return head
 
 
-def features() -> Tensor:
-    return torch.randn(B, F).double()
+def width(name: str, num_latents: int) -> int:
+    """The features that a head takes: any number, or those of two experts."""
+    return 2 * (2 * num_latents + 1) if name == "product_of_experts" else F
+
+
+def features(name: str = "", num_latents: int = D) -> Tensor:
+    return torch.randn(B, width(name, num_latents)).double()
 
 
 def test_no_head_is_missed() -> None:
@@ -46,7 +51,7 @@ def test_no_head_is_missed() -> None:
 
 @pytest.mark.parametrize("name", [*CONTINUOUS, *DISCRETE])
 def test_draws_and_densities_keep_samples_and_examples_apart(name: str) -> None:
-    q = moved(name)(features())
+    q = moved(name)(features(name))
     size = 3 * D if name == "categorical" else D
     assert q.batch_shape == (B,) and q.event_shape == (size,)
     z = q.sample((7,))
@@ -58,7 +63,7 @@ def test_draws_and_densities_keep_samples_and_examples_apart(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*CONTINUOUS, *DISCRETE])
 def test_a_draw_reaches_every_parameter_and_its_density_is_that_of_log_prob(name: str) -> None:
-    head, h = moved(name), features()
+    head, h = moved(name), features(name).requires_grad_()  # a product of experts has no parameter of its own
     posterior = OneGroup(lambda hold: head(h))
     (z,), log_q = posterior.draw(6)
     torch.testing.assert_close(log_q, posterior.log_prob((z,)))
@@ -72,7 +77,7 @@ def test_a_draw_reaches_every_parameter_and_its_density_is_that_of_log_prob(name
 @torch.no_grad()
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_a_density_integrates_to_one_for_each_example(name: str) -> None:
-    q = moved(name, 2, by=0.1)(0.5 * features())
+    q = moved(name, 2, by=0.1)(0.5 * features(name, 2))
     axis = torch.linspace(-8, 8, 201).double()
     z = torch.cartesian_prod(axis, axis).unsqueeze(1)  # [N, 1, 2], broadcast over the examples
     p = q.log_prob(z.expand(-1, B, -1)).exp() * (axis[1] - axis[0]) ** 2
@@ -144,7 +149,7 @@ def test_a_flow_goes_both_ways_and_its_density_is_that_of_the_jacobian(name: str
 
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_joint_draw_is_the_draw_with_its_density_and_both_gradients(name: str) -> None:
-    head, h = moved(name), features()
+    head, h = moved(name), features(name)
     found = []
     for jointly in (True, False):
         q = head(h)
@@ -161,7 +166,7 @@ def test_a_joint_draw_is_the_draw_with_its_density_and_both_gradients(name: str)
 
 @pytest.mark.parametrize("name", FLOWS)
 def test_with_the_weights_held_the_gradient_goes_through_z_alone(name: str) -> None:
-    head, h = moved(name), features()
+    head, h = moved(name), features(name)
 
     def make(hold: bool) -> Distribution:
         return head(h)

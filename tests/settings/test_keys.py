@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mixedtables import mixed
+from smalldomains import of_kind
 from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.likelihoods import Gaussian
@@ -26,9 +26,9 @@ REAL = Domain("real", (4,))
 
 
 def taken_by(model: str) -> Domain:
-    """Real x, or a mixed table for a family that takes nothing else."""
+    """Real x, or what a family takes that takes none."""
     own = lookup("model", model).domains
-    return REAL if not own or "real" in own else mixed(4)
+    return REAL if not own or "real" in own else of_kind(own[0], 4)
 
 
 KEYS = sorted({key.name for key in all_keys()})

@@ -22,6 +22,8 @@ class Kind(ABC):
         inside: one of its values, which stands for those that are not observed while x is checked.
         has_levels: whether n belongs to the domain, as in levels(17).
         has_columns: whether the kinds of its columns belong to it; then `is_discrete` is theirs to say.
+        has_alphabet: whether the characters that it is made of belong to it.
+        has_parts: whether the domains of its modalities belong to it; then `is_discrete` is theirs to say.
         likelihood: the name of the one that `fit` picks; above 32 levels smooth_likelihood, where there is one.
         retaken: the sentence for x that was recognised as one of `taken_for` and could be asked for as this kind.
     """
@@ -34,6 +36,8 @@ class Kind(ABC):
     inside: ClassVar[float] = 0.0
     has_levels: ClassVar[bool] = False
     has_columns: ClassVar[bool] = False
+    has_alphabet: ClassVar[bool] = False
+    has_parts: ClassVar[bool] = False
     likelihood: ClassVar[str]
     smooth_likelihood: ClassVar[str] = ""
     retaken: ClassVar[str] = ""
@@ -86,5 +90,5 @@ def kinds() -> dict[str, Kind]:
 
 
 def choices() -> tuple[str, ...]:
-    """The words that data.domain takes: "auto", or a kind."""
-    return ("auto", *kinds())
+    """The words that data.domain takes: "auto", or a kind that numbers can be taken as."""
+    return ("auto", *(name for name, kind in kinds().items() if not (kind.has_alphabet or kind.has_parts)))

@@ -58,7 +58,7 @@ class Model(nn.Module, ABC):
         remedies: of facts that this family does not give, in place of the general ones.
         compared_steps: the numbers of steps T that a model with the fact layers is shown in.
         passes: how often its network is asked for log p(x) of an example.
-        domains: the kinds of x that the family takes; empty where its likelihood decides.
+        domains: the kinds of x that the family takes; empty where its likelihood decides, of x of one modality.
         fits_few_data: whether it is what to try where there are too few examples for networks.
     """
 

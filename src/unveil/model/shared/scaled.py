@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ...batch import Batch
+from ...errors import RequestError
 from ...likelihoods import Columns, Likelihood, moments
 from ...nn.columnview import ColumnView
 from ...nn.masking import join_mask, shape_with_mask
@@ -53,6 +54,11 @@ class Scaled(Model):
 
     def expect_x(self, sees_missing: bool) -> None:
         """Called by the constructor, once the likelihood is there."""
+        if self.likelihood.domain.parts is not None and "joint" not in self.domains:
+            raise RequestError(
+                f"{self.registered[1]} is a model of one modality and x is {self.likelihood.domain}.",
+                "Give --model joint, or leave the texts out.",
+            )
         self.domain, self.sees_missing = self.likelihood.domain, sees_missing
         self.view = ColumnView(self.likelihood.layout, self.likelihood.stretch) if _is_table(self.likelihood) else None
         self.register_buffer("centre", torch.zeros(self.domain.shape))

@@ -58,6 +58,11 @@ class Autoregressive(WithoutLatents, Conditioned):
         for key, size in (("width", width), ("depth", depth)):
             if size < 1:
                 raise RequestError(f"model.{key} is {size}; it takes a whole number from 1 upwards, or 0 to pick.")
+        if likelihood.domain.alphabet is not None:
+            raise RequestError(
+                f"autoregressive makes a chain of values and x is {likelihood.domain}, which is one already; use the "
+                "model 'vae'."
+            )
         if not likelihood.factorises:
             raise RequestError(
                 f"The likelihood {likelihood.registered[1]!r} of colours is itself a chain over the channels; take "

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
-from ..batch import Batch
-from ..domain import Domain
-from ..errors import RequestError, at_least
-from ..likelihoods import Likelihood, default_likelihood
-from ..model import (
+from ...batch import Batch
+from ...domain import Domain
+from ...errors import RequestError, at_least
+from ...likelihoods import Likelihood, default_likelihood
+from ...model import (
     Coordinates,
     Drawn,
     OneGroup,
@@ -28,9 +28,9 @@ from ..model import (
     marginals,
     parameters_in,
 )
-from ..model.shared.labelled import Condition, Labelled, classes_of
-from ..model.shared.linear_start import linear_model, start_linear, starts_given, takes_start
-from ..model.shared.networks import (
+from ...model.shared.labelled import Condition, Labelled, classes_of
+from ...model.shared.linear_start import linear_model, start_linear, starts_given, takes_start
+from ...model.shared.networks import (
     ENOUGH,
     SMALL,
     Activation,
@@ -41,15 +41,15 @@ from ..model.shared.networks import (
     own_options,
     sizes,
 )
-from ..model.shared.scaled import Scaled, view_size
-from ..nn.beside import DecoderBeside
-from ..nn.linear_posterior import LinearPosterior
-from ..nn.masking import join_label, shape_with_mask
-from ..ops import keyed
-from ..posteriors import PosteriorHead
-from ..priors import Prior
-from ..registry import describe, lookup, register
-from ..terms import Terms
+from ...model.shared.scaled import Scaled, view_size
+from ...nn.beside import DecoderBeside
+from ...nn.linear_posterior import LinearPosterior
+from ...nn.masking import join_label, shape_with_mask
+from ...ops import keyed
+from ...posteriors import PosteriorHead
+from ...priors import Prior
+from ...registry import describe, lookup, register
+from ...terms import Terms
 
 LATENTS = 32
 LONG_TABLE = 400  # rows from which a flow as prior brings nats (1 to 9 in four tables) and below which it costs some

@@ -1,0 +1,42 @@
+"""q(z|x) of x of several modalities, any of which may be missing."""
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal
+
+from ..errors import RequestError
+from ..nn.linear_posterior import bounded
+from ..registry import register
+from .base import PosteriorHead
+
+
+@register("posterior", "product_of_experts")
+class ProductOfExperts(PosteriorHead):
+    """q(z|x) ∝ N(z; 0, I) Π_m N(z; μ_m, diag σ_m²) over the modalities m that are observed.
+
+    Its precision is 1 + Σ_m 1/σ_m², and its mean Σ_m μ_m/σ_m² over that: who says nothing leaves z to the others, and
+    where nothing is observed it is N(0, I). Where p(x_m|z) is linear and Gaussian and p(z) = N(0, I), it is p(z|x) for
+    every set of modalities.
+
+    The features are those of each modality, one after the other: μ_m [D], log σ_m [D] before it is bounded to ±8, and
+    1 or 0, whether it is observed.
+
+    References: Hinton, Training Products of Experts (2002); Wu & Goodman, Multimodal Generative Models for Scalable
+    Weakly-Supervised Learning (2018), eq. 3.
+    """
+
+    def __init__(self, num_features: int, num_latents: int) -> None:
+        super().__init__(num_features, num_latents)
+        if num_features % (2 * num_latents + 1):
+            raise RequestError(
+                f"posterior=product_of_experts came with {num_features} features; it takes 2·{num_latents} + 1 "
+                "numbers of each modality, and goes with --model joint."
+            )
+
+    def forward(self, features: Tensor) -> Distribution:
+        D = self.num_latents
+        mean, log_scale, there = features.unflatten(-1, (-1, 2 * D + 1)).split([D, D, 1], -1)  # [..., M, D]
+        precision = (there > 0) * torch.exp(-2 * bounded(log_scale))
+        total = 1 + precision.sum(-2)
+        centre = (precision * mean).sum(-2) / total
+        return Independent(Normal(centre, total.rsqrt(), validate_args=False), 1, validate_args=False)

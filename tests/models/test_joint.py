@@ -1,0 +1,187 @@
+"""Pictures and texts as one model: every marginal and conditional against sums over all pictures and texts."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor
+
+from unveil.batch import Batch
+from unveil.domain import Domain
+from unveil.domain.text import decode, encode
+from unveil.errors import RequestError
+from unveil.likelihoods.characters import Characters
+from unveil.models.vae.joint import Joint
+from unveil.ops import keyed
+from unveil.registry import describe, lookup, rebuild
+
+IMAGE, TEXT = Domain("binary", (2, 2)), Domain("text", (3,), alphabet="ab")
+BOTH = Domain.joined(image=IMAGE, text=TEXT)
+WORDS = ["".join(w) for n in range(4) for w in itertools.product("ab", repeat=n)]  # all 15
+GRID = torch.linspace(-6, 6, 161)
+
+
+def every() -> Tensor:
+    """All 16 pictures with all 15 texts, [240, 7], texts the faster."""
+    texts = torch.from_numpy(encode(WORDS, "ab", 3))
+    pictures = torch.tensor(list(itertools.product([0.0, 1.0], repeat=4)))
+    return torch.cat([pictures.repeat_interleave(len(texts), 0), texts.repeat(len(pictures), 1)], 1)
+
+
+def model(latent: int = 1, seed: int = 0) -> Joint:
+    with keyed("joint", seed):
+        found = Joint.build(BOTH, latent=latent, width=16).eval()
+        with torch.no_grad():
+            for p in found.decoder.parameters():
+                p.mul_(3)
+    return found
+
+
+def hiding(x: Tensor, *names: str) -> Batch:
+    observed = torch.ones_like(x, dtype=torch.bool)
+    for name in names:
+        observed[:, BOTH.places[name]] = False
+    return Batch(x, observed=observed)
+
+
+@torch.no_grad()
+def log_p(found: Joint, batch: Batch) -> Tensor:
+    """log p(x) by the trapezium rule over one latent, [B], float64."""
+    z = GRID.view(-1, 1, 1).expand(-1, len(batch), 1)
+    terms = found.joint(batch, (z,))
+    return (terms.log_px_z.double() + terms.log_pz.sum(-1).double()).logsumexp(0) + torch.log(
+        GRID[1] - GRID[0]
+    ).double()
+
+
+def test_the_probabilities_of_all_pictures_with_all_texts_sum_to_one() -> None:
+    torch.testing.assert_close(
+        log_p(model(), Batch(every())).logsumexp(0), torch.zeros((), dtype=torch.float64), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize(("hidden", "shape", "axis"), [("image", (16, 15), 0), ("text", (16, 15), 1)])
+def test_a_marginal_is_the_sum_over_the_other_modality(hidden: str, shape: tuple[int, int], axis: int) -> None:
+    found, x = model(), every()
+    whole, alone = log_p(found, Batch(x)).view(shape), log_p(found, hiding(x, hidden)).view(shape)
+    torch.testing.assert_close(whole.logsumexp(axis), alone.select(axis, 0), atol=1e-5, rtol=0)
+    conditional = whole - alone
+    torch.testing.assert_close(conditional.logsumexp(axis), torch.zeros_like(alone.select(axis, 0)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("hidden", [(), ("image",), ("text",), ("image", "text")])
+def test_the_bound_of_any_modalities_is_below_their_log_p_and_close_with_many_draws(hidden: tuple[str, ...]) -> None:
+    found, batch = model(), hiding(every()[::17], *hidden)
+    exact = log_p(found, batch)
+    with keyed("draws"), torch.no_grad():
+        elbo = found.infer(batch, 400).elbo.double()
+        many = torch.stack([found.infer(batch, 500).bound for _ in range(8)])
+    assert bool((elbo < exact + 0.02).all())
+    error = many.std(0) / 8**0.5
+    assert bool(((many.mean(0) - exact).abs() < 5 * error + 0.01).all())
+
+
+def test_where_nothing_is_observed_q_is_the_prior() -> None:
+    q = model(3).posterior(hiding(every()[:4], "image", "text"))
+    mean, std = q.mean, q.stddev
+    assert mean is not None and std is not None
+    torch.testing.assert_close(mean[0], torch.zeros(4, 3))
+    torch.testing.assert_close(std[0], torch.ones(4, 3))
+
+
+def test_parts_say_what_each_modality_adds() -> None:
+    found, x = model(2), every()[:20]
+    with torch.no_grad():
+        terms = found.infer(hiding(x, "text"), 3)
+    torch.testing.assert_close(terms.parts["image"] + terms.parts["text"], terms.log_px_z)
+    assert not bool(terms.parts["text"].any()) and bool(terms.parts["image"].all())
+
+
+def test_room_after_a_text_and_company_change_no_log_p() -> None:
+    long = Domain("text", (9,), alphabet="ab")
+    short = Characters(TEXT, width=8, told=4)
+    wide = Characters(long, width=8, told=4)
+    wide.load_state_dict(short.state_dict())
+    h = torch.randn(2, 14, 4)
+    texts = [w for w in WORDS if len(w) < 3] * 2
+    a, b = (torch.from_numpy(encode(texts, "ab", n)) for n in (3, 9))
+    one = short(h).log_prob(a)
+    torch.testing.assert_close(one, wide(h).log_prob(b))
+    for i in (0, 5):
+        torch.testing.assert_close(short(h[:, i : i + 1]).log_prob(a[i : i + 1]), one[:, i : i + 1])
+
+
+def test_all_texts_of_an_alphabet_sum_to_one() -> None:
+    p = Characters(TEXT, width=8, told=4)
+    h = torch.randn(5, 1, 4)
+    log_p = p(h).log_prob(torch.from_numpy(encode(WORDS, "ab", 3)))
+    torch.testing.assert_close(log_p.logsumexp(1), torch.zeros(5), atol=1e-5, rtol=0)
+
+
+def test_draws_of_texts_come_as_often_as_their_probability() -> None:
+    p = Characters(TEXT, width=8, told=4)
+    with keyed("texts"):
+        h = 2 * torch.randn(1, 4)
+        drawn = decode(p(h).sample((20_000,))[:, 0].numpy(), "ab")
+    expected = p(h).log_prob(torch.from_numpy(encode(WORDS, "ab", 3))).exp()
+    counts = torch.tensor([drawn.count(word) for word in WORDS]) / len(drawn)
+    error = (expected * (1 - expected) / len(drawn)).sqrt()
+    assert bool(((counts - expected).abs() < 5 * error + 1e-4).all())
+
+
+def test_a_reader_says_the_same_of_a_text_in_any_company() -> None:
+    encoder = model(2).encoder
+    x = every()[:16]
+    seen = torch.cat([x, torch.ones_like(x)], 1)
+    whole = encoder(seen)
+    for i in range(16):
+        torch.testing.assert_close(encoder(seen[i : i + 1])[0], whole[i])
+
+
+def test_training_shows_every_set_of_modalities_and_never_what_is_missing() -> None:
+    found, x = model(), every()
+    batch = hiding(x, "text")
+    with keyed("some"):
+        assert bool((found.some(batch).observed == batch.observed).all())  # one that is alone stays
+        shown = found.some(Batch(torch.cat([x] * 20))).observed
+    assert shown is not None
+    image, text = (shown[:, BOTH.places[name]] for name in ("image", "text"))
+    assert bool((image.all(1) | ~image.any(1)).all()) and bool((image.any(1) | text.any(1)).all())
+    both = float((image.any(1) & text.any(1)).float().mean())
+    assert 0.55 < both < 0.75 and 0.1 < float((~image.any(1)).float().mean()) < 0.25
+
+
+def test_a_joint_model_is_rebuilt_from_what_describes_it() -> None:
+    found = model(2)
+    other = rebuild(describe(found))
+    other.load_state_dict(found.state_dict())
+    batch = Batch(every()[:30])
+    with torch.no_grad(), keyed("a"):
+        a = found.infer(batch).log_w
+    with torch.no_grad(), keyed("a"):
+        b = other.eval().infer(batch).log_w
+    torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("network", ["mlp", "plain", "linear", "patch", "conv"])
+def test_pictures_take_any_network(network: str) -> None:
+    domain = Domain.joined(image=Domain("binary", (8, 8)), text=TEXT)
+    found = Joint.build(domain, latent=2, network=network, width=8)  # type: ignore[arg-type]
+    assert found.infer(Batch(torch.zeros(3, 67))).log_w.shape == (1, 3)
+
+
+def test_many_pictures_get_a_learned_prior_and_leave_the_network_to_the_budget() -> None:
+    domain = Domain.joined(image=Domain("binary", (28, 28)), text=TEXT)
+    priors = [describe(Joint.build(domain, n, latent=2, width=8).prior)["name"] for n in (100, 60_000)]
+    assert priors == ["standard_normal", "realnvp"]
+    assert Joint.leaves_network_open(domain, 60_000, {}) and not Joint.leaves_network_open(domain, 100, {})
+
+
+def test_what_is_no_joint_x_is_refused() -> None:
+    with pytest.raises(RequestError, match="joint is a model of pictures with texts"):
+        Joint.build(IMAGE)
+    with pytest.raises(RequestError, match="no text can be made up"):
+        Joint.build(BOTH, prior=lookup("prior", "vamp"))
+    assert Domain.from_json(BOTH.to_json()) == BOTH
