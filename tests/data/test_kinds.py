@@ -79,7 +79,7 @@ def domain_key() -> Any:
 
 
 def test_the_kinds_that_there_are_come_from_their_files() -> None:
-    assert list(kinds()) == ["binary", "levels", "count", "unit", "real", "mixed"]
+    assert list(kinds()) == ["binary", "levels", "count", "unit", "real", "mixed", "text", "joint"]
     assert domain_key().type_name == "auto | binary | levels | count | unit | real | mixed"
 
 

@@ -61,6 +61,7 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "vqvae": (images, SMALL | {"model": "vqvae", "model.codebook_size": 8}),
     "any_order": (table, MIXED | {"model": "any_order", "model.width": 8, "model.depth": 1}),
     "table_mixture": (table, MIXED | {"model": "table_mixture", "model.num_components": 3}),
+    "joint": (images, SMALL | {"model": "joint", "likelihood": "joint", "likelihood.width": 8}),
     "autoregressive": (binary, {"model": "autoregressive", "model.width": 8, "model.depth": 1, "train.steps": 40}),
 }
 WITHOUT_MEAN = ("mixture", "vdm", "vqvae", "autoregressive", "any_order", "table_mixture")
@@ -76,7 +77,9 @@ def main() -> None:
 
 def save(name: str, x: np.ndarray, options: dict[str, Any], path: Path) -> None:
     """Fit, keep what a loaded run needs, and write down what it says of a few rows."""
-    labels = {"y": np.arange(len(x)) % 3} if name == "vae-condition" else {}
+    labels: dict[str, Any] = {"y": np.arange(len(x)) % 3} if name == "vae-condition" else {}
+    if name == "joint":
+        labels = {"text": ["ab猫"[i % 3 :] for i in range(len(x))]}
     with tempfile.TemporaryDirectory() as folder:
         run = unveil.fit(x, out=Path(folder) / "run", options=options, show=False, **labels)
         path.mkdir(parents=True)
@@ -88,7 +91,8 @@ def save(name: str, x: np.ndarray, options: dict[str, Any], path: Path) -> None:
 
 def says(run: unveil.Run, x: np.ndarray) -> dict[str, Any]:
     """log p(x), the posterior mean where there is one, and samples."""
-    found = {"log_px": np.asarray(run.score(x).log_px).tolist(), "sample": run.sample(3).tolist()}
+    drawn = run.sample(3, text="猫") if run.config["model"]["name"] == "joint" else run.sample(3)
+    found = {"log_px": np.asarray(run.score(x).log_px).tolist(), "sample": drawn.tolist()}
     if run.config["model"]["name"] not in WITHOUT_MEAN:
         found["mean"] = np.asarray(run.encode(x).mean).tolist()
     return found

@@ -41,6 +41,7 @@ def fit(
     latent: Annotated[int | None, count("D", "Number of latents.")] = None,
     size: Annotated[str | None, option("S", "Resize images to S×S pixels.")] = None,
     skip_broken: SkipBroken = False,
+    text: Annotated[str | None, option("TABLE", "Texts of pictures: first column file, then texts.")] = None,
     condition: Annotated[str | None, option("label", "Fit p(x|z, label): the model is given the labels.")] = None,
     epochs: Epochs = None,
     steps: Steps = None,
@@ -64,6 +65,7 @@ def fit(
         "model": model, "objective": objective, "model.latent": latent, "model.condition": condition,
         "train.epochs": epochs, "train.steps": steps,
         "train.minutes": minutes, "seed": seed, "data.size": size, "data.skip_broken": "true" if skip_broken else None,
+        "data.text": text,
     }  # fmt: skip
     options = merged(flags, keys or [])
     chosen = parse(Key("seed", int, 0, ""), options.pop("seed", "0"))

@@ -20,6 +20,7 @@ from .columns import Table
 from .filetree import Pictures
 from .fills import noted, way_out
 from .gaps import INFORMATIVE, require_missing, with_gaps
+from .pairs import paired, texts_of
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
@@ -49,6 +50,7 @@ def load(
     missing: str = "ignored",
     size: int | Literal["auto"] = "auto",
     skip_broken: bool = False,
+    text: Any = "",
 ) -> Data:
     """Read a source, recognise its domain, split it, binarize it where asked.
 
@@ -77,6 +79,8 @@ def load(
             mixed columns, which cells are missing is part of x: see `unveil.data.gaps`.
         size: of images: cut to squares and resized to this; "auto" keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
+        text: texts that go with pictures, which makes x joint: "own", those of the source or its labels; of a folder a
+            path to a table of files and texts; or [N] strings, lists of strings, or None where there is no text.
     """
     _require_choices(binarization, domain, seed, header, decimal)
     require_missing(missing)
@@ -89,7 +93,11 @@ def load(
     marks = noted(raw) if raw.table is None else ()  # of the codes of a table they would say nothing
     raw = replace(raw, notes=(*raw.notes, *marks, *raw.empty))
     with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
-        return _split_up(raw, binarization, domain, levels, seed, missing)
+        data = _split_up(raw, binarization, domain, levels, seed, missing)
+    if isinstance(text, str) and not text:
+        return data
+    named, given = (text, None) if isinstance(text, str) else ("", text)
+    return paired(data, *texts_of(raw, named, given))
 
 
 @contextmanager

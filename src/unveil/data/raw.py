@@ -53,6 +53,8 @@ class Raw:
         together: [N] integers; rows with the same number stay in one split; None where every row is its own.
         table: of a mixed table, its columns, as `columns.Table`; None of other x.
         came: [N, …] of a mixed table that came as an array, that array; x then holds its codes.
+        texts: the texts of each example [N], the first its own; None where they are not known. They are part of x only
+            where a model of texts is asked for.
         strange: of new rows of a mixed table, where a level stands that training had none of [N, D]; or None.
     """
 
@@ -79,6 +81,7 @@ class Raw:
     table: Any = None
     came: Array | None = None
     strange: NDArray[np.bool_] | None = None
+    texts: tuple[tuple[str, ...], ...] | None = None
 
     @property
     def held(self) -> Array:

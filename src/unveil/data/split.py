@@ -16,6 +16,7 @@ from .binarize import draw
 from .columnforms import Form, forms_to_json
 from .columns import Table
 from .raw import Array, short_name
+from .texts import one_of
 
 FORMAT = "unveil-data-1"
 
@@ -34,6 +35,8 @@ class Split:
         grey: [N, *shape] uint8, the levels behind a fixed draw that x holds; None where x itself holds all there is.
         observed: [N, *shape] bool, False where x is not known and holds 0; None where all of it is.
         z: known latents, a tuple of groups [N, …], a row of NaN where they are not known; or None.
+        texts: of joint x, all texts of each example [N, M, T] of which `batch` draws one, and how many [N]; None where
+            x holds the only one.
     """
 
     x: Tensor
@@ -45,6 +48,7 @@ class Split:
     grey: Tensor | None = None
     observed: Tensor | None = None
     z: tuple[Tensor, ...] | None = None
+    texts: tuple[Tensor, Tensor] | None = None
 
     def __repr__(self) -> str:
         parts = ("y", "observed", "z")
@@ -58,7 +62,16 @@ class Split:
         """The examples at `index` [B] int64; a fresh draw takes its noise from torch's default generator."""
         index = index.to(self.x.device)
         x = self.x.index_select(0, index)
-        return self._batch(draw(x, self.levels) if self.binarize == "draw" else x.float(), index)
+        if self.domain.parts is None:
+            return self._batch(draw(x, self.levels) if self.binarize == "draw" else x.float(), index)
+        x = x.float()
+        for name, place in self.domain.places.items():
+            if self.domain.part(name).kind == "binary" and self.binarize == "draw":
+                x[:, place] = draw(self.x[index][:, place].contiguous(), self.levels)
+            elif self.domain.part(name).alphabet is not None and self.texts is not None:
+                every, counts = (held.index_select(0, index) for held in self.texts)
+                x[:, place] = one_of(every, counts).float()
+        return self._batch(x, index)
 
     def expected(self, index: Tensor) -> Batch:
         """Like `batch`, x being its mean over binarizations, v/(n−1): the input of an embedding, which is no draw."""
@@ -112,7 +125,9 @@ class Split:
     def _map(self, change: Callable[[Tensor], Tensor]) -> Split:
         held = {name: getattr(self, name) for name in ("x", "y", "rows", "grey", "observed")}
         changed: dict[str, Any] = {name: change(tensor) for name, tensor in held.items() if tensor is not None}
-        return replace(self, **changed, z=None if self.z is None else tuple(map(change, self.z)))
+        z = None if self.z is None else tuple(map(change, self.z))
+        texts = None if self.texts is None else (change(self.texts[0]), change(self.texts[1]))
+        return replace(self, **changed, z=z, texts=texts)
 
 
 def spread_rows(total: int, count: int, seed: int = 0) -> Tensor:

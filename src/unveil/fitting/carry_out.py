@@ -112,6 +112,6 @@ def _report(run: RunStore, report: Report) -> Iterator[Event]:
     commands = (
         f"unveil report {quoted(run.path)} --open",
         f"unveil diagnose {quoted(run.path)}",
-        f"unveil sample {quoted(run.path)} -o samples.{'png' if run.domain.is_image else 'csv'}",
+        f"unveil sample {quoted(run.path)} -o samples.{'png' if run.domain.picture.is_image else 'csv'}",
     )
     yield Finished(run, tuple(run.result["sentences"]), commands)

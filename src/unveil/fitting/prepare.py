@@ -34,6 +34,7 @@ from .classes import said_of_classes
 from .events import Event
 from .explain import explain
 from .numbers import as_numbers
+from .owntexts import with_own_texts
 from .place import placed
 
 MUCH = 2**25  # bytes of training examples, from which on memory that reading took is looked after
@@ -41,7 +42,7 @@ OPEN = {"model": "auto", "objective": "elbo"}  # what stands for nothing asked f
 SHORT = {
     **{name: f"model.{name}" for name in ("latent", "condition")},
     **{name: f"train.{name}" for name in ("epochs", "steps", "minutes")},
-    **{name: f"data.{name}" for name in ("size", "skip_broken")},
+    **{name: f"data.{name}" for name in ("size", "skip_broken", "text")},
 }
 
 
@@ -85,6 +86,7 @@ def prepare(
     seed: int = 0,
     y: Any = None,
     z: Any = None,
+    text: Any = None,
     options: Mapping[str, Any] | None = None,
     started: float | None = None,
     arrange: Callable[[Data], Data] = lambda data: data,
@@ -101,6 +103,7 @@ def prepare(
         seed: of initial weights, order of examples and noise.
         y: [N] labels; None, NaN or −1 where one is not known.
         z: [N, D] known latents, NaN in the rows where they are not known; see the objective elbo.
+        text: the texts that go with pictures, [N] strings, lists of strings or None, for the model joint.
         options: {"model.latent": 16, …}; `keys` are the same with a double underscore for the dot.
         started: `time.perf_counter()` when the command began, for --minutes.
         arrange: makes other splits of the same rows, for a caller that judges nothing or weighs rows.
@@ -115,7 +118,8 @@ def prepare(
     device = pick_device(choices.train.device)
     choices, numbers = as_numbers(choices, source)
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
-        data = load(source, y=y, z=z, **vars(choices.data))
+        choices = with_own_texts(choices, text)
+        data = load(source, y=y, z=z, **vars(choices.data) | ({} if text is None else {"text": text}))
         data = arrange(data)
     if data.train.x.nbytes > MUCH:
         give_back()
@@ -132,7 +136,7 @@ def prepare(
         plan = resolve(Request(built, data, goal, choices.train, choices.evaluation, seed, started))
     plan = replace(plan, notes=(*told, *plan.notes))
     path = at_home(out) if out is not None else default_path(data.name, describe(built).get("name", "model"))
-    in_memory = not isinstance(source, str | Path) or y is not None or z is not None
+    in_memory = not isinstance(source, str | Path) or any(given is not None for given in (y, z, text))
     config = _config(in_memory, data, built, goal, choices, plan, seed)
     numbers = sum(t.numel() for t in built.state_dict().values())
     check_space(path, 10 * 4 * numbers + 20_000_000)

@@ -83,6 +83,8 @@ class DataOptions:
             probability of each cell that hangs on its value (informative).
         size: of images: cut to squares and resized to this; auto keeps those of one size up to 64, else takes 64.
         skip_broken: leave out image files that cannot be read, instead of refusing.
+        text: texts that go with pictures: own, those of the source, or a table of files and texts; the model joint
+            takes own unless told.
     """
 
     binarization: Literal["auto", "dynamic", "static", "threshold", "none"] = "auto"
@@ -98,6 +100,7 @@ class DataOptions:
     missing: Literal["ignored", "informative"] = "ignored"
     size: int | Literal["auto"] = "auto"
     skip_broken: bool = False
+    text: str = ""
 
 
 @dataclass(frozen=True)

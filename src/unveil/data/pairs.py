@@ -1,0 +1,99 @@
+"""Pictures and the texts that go with them as joint x."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..domain import Domain
+from ..domain.text import decode
+from ..errors import RequestError
+from .raw import Array, Raw
+from .split import Data, Split
+from .texts import Coded, Written, coded, read_captions, written
+
+IMAGE, TEXT = "image", "text"
+OWN = "own"  # texts that a source brings itself
+
+
+def texts_of(raw: Raw, named: str, given: Any) -> tuple[Written, tuple[str, ...]]:
+    """The texts of what was read, and what to say of them.
+
+    Arguments: named, "own" for those of the source (its labels, where it has no others), or a path to a table of files
+    and texts; given, texts in memory, or None.
+    """
+    if given is not None:
+        return written(given, len(raw.x)), ()
+    if named != OWN:
+        if raw.files is None:
+            raise RequestError(
+                f"data.text={named} names a table of files and texts, and x is no folder of pictures.",
+                "Give texts in memory: unveil.fit(x, text=[…], model='joint').",
+            )
+        return read_captions(Path(named).expanduser(), raw.files)
+    if raw.texts is not None:
+        return raw.texts, ()
+    if raw.y is None or raw.classes is None:
+        raise RequestError(
+            f"{raw.source} has pictures and no texts, and joint is a model of both.",
+            "Give them: --text captions.csv, a table whose first column names the file and the others texts.",
+        )
+    names = raw.classes
+    return tuple((names[code],) if code >= 0 else () for code in raw.y), ("The texts are the names of the labels.",)
+
+
+def by_modality(x: Array, domain: Domain) -> dict[str, Any]:
+    """Joint x [N, D] as it is spoken of: an array [N, *shape] of each modality, a list of strings of texts."""
+    found: dict[str, Any] = dict(domain.split(x))
+    for name, part in domain.parts or ():
+        if part.alphabet is not None:
+            found[name] = decode(found[name], part.alphabet)
+    return found
+
+
+def paired(data: Data, texts: Written, said: tuple[str, ...]) -> Data:
+    """Joint x of pictures that are split already, and texts [N] in the order of the source."""
+    found = coded(texts, data.train.rows.numpy())
+    name = IMAGE if data.domain.is_image else "x"
+    domain = Domain.joined(**{name: data.domain, TEXT: found.domain})
+    splits = (data.train, data.valid, data.test)
+    train, valid, test = (_joined(split, found, domain, split is data.train) for split in splits)
+    text = hashlib.sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()
+    return replace(
+        data,
+        domain=domain,
+        train=train,
+        valid=valid,
+        test=test,
+        sha256=hashlib.sha256(f"{data.sha256}\n{text}".encode()).hexdigest(),
+        notes=(*data.notes, *said, *found.notes),
+        forms=None,
+    )
+
+
+def _joined(split: Split, found: Coded, domain: Domain, training: bool) -> Split:
+    """A split of pictures with their texts: in training all of an example's, else its first."""
+    rows = split.rows.numpy()
+    texts = found.first[rows]
+    small = split.x.dtype == torch.uint8 and len(found.domain.alphabet or "") < 256
+    x = _beside(split.x, torch.from_numpy(texts), torch.uint8 if small else torch.float32)
+    grey = None if split.grey is None else _beside(split.grey, torch.from_numpy(texts), x.dtype)
+    known = torch.from_numpy(np.repeat(found.known[rows][:, None], texts.shape[1], 1))
+    seen = torch.ones(split.x.shape, dtype=torch.bool) if split.observed is None else split.observed
+    observed = torch.cat([seen.flatten(1), known], 1)
+    every = None
+    if training and found.all is not None:
+        every = torch.from_numpy(found.all[rows]).to(x.dtype), torch.from_numpy(found.counts[rows])
+    parts = dict(domain.parts or ()) | {next(iter(domain.places)): split.domain}
+    whole = None if bool(observed.all()) else observed
+    return replace(split, x=x, domain=Domain.joined(**parts), observed=whole, grey=grey, texts=every)
+
+
+def _beside(x: Tensor, texts: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.cat([x.flatten(1).to(dtype), texts.to(dtype)], 1)

@@ -1,0 +1,59 @@
+"""Procedural scenes: what is drawn can be read again, and what is held out is in no training scene."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unveil.data import scenes
+from unveil.data.scenes import (
+    RELATIONS,
+    Scene,
+    Scenes,
+    english,
+    every_scene,
+    is_held_out,
+    picture,
+    read_scene,
+    sentences,
+)
+
+RNG = np.random.default_rng(3)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_every_scene_is_read_as_it_was_drawn(relation: str) -> None:
+    for scene in (s for s in every_scene() if s.relation == relation):
+        assert read_scene(picture(scene, RNG)) == scene
+
+
+def test_a_scene_and_its_swap_are_told_apart() -> None:
+    scene = next(s for s in every_scene() if s.relation == "chases")
+    assert read_scene(picture(scene.swapped, RNG)) == scene.swapped != scene
+    assert english(scene) != english(scene.swapped) and sorted(english(scene)) == sorted(english(scene.swapped))
+
+
+def test_nothing_is_read_of_an_empty_picture() -> None:
+    assert read_scene(np.full((32, 32, 3), scenes.PAPER, np.uint8)) is None
+
+
+def test_sentences_say_the_scene_in_both_languages() -> None:
+    for scene in every_scene()[::7]:
+        said = sentences(scene, RNG)
+        assert said[0] == english(scene) and len(said) >= 2
+        assert any(not text.isascii() for text in said)
+    sentences_of: dict[str, Scene] = {english(scene): scene for scene in every_scene()}
+    assert len(sentences_of) == len(every_scene())
+
+
+def test_what_is_held_out_is_in_no_training_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenes, "NUM", 700)
+    monkeypatch.setattr(scenes, "NUM_TEST", 200)
+    raw = Scenes().read()
+    assert raw.factors is not None and raw.texts is not None and raw.num_test == 200
+    held = raw.factors["held out"] == raw.factors["held out"][-1]
+    assert held[-100:].all() and not held[:-100].any()
+    drawn = {read_scene(x) for x in raw.x[:500]}
+    assert None not in drawn and not any(is_held_out(scene) for scene in drawn if scene)
+    again = Scenes().read()
+    assert (again.x == raw.x).all() and again.texts == raw.texts
