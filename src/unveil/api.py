@@ -28,6 +28,7 @@ from .output.progress import follow, shows
 from .report import write_report
 from .report.notebook import run_card
 from .runs.store import RunStore
+from .use.both import Description, describe
 from .use.encode import encode
 from .use.impute import impute
 from .use.neighbours import neighbours
@@ -168,6 +169,11 @@ class Run:
     def sample(self, num_samples: int = 64, **options: Any) -> Any:
         """New x from the model, [N, *shape], or a frame; see `unveil.use.sample.sample`."""
         return sample_as_fitted(self.store, num_samples, **options)
+
+    @like(describe)
+    def describe(self, x: Any, **options: Any) -> list[Description]:
+        """Texts of pictures, likeliest first, with log p(text|picture); see `unveil.use.both.describe`."""
+        return describe(self.store, x, **options)
 
     @like(reconstruct)
     def reconstruct(self, x: Any = None, **options: Any) -> Any:

@@ -43,6 +43,7 @@ def evaluate(
     precision: Annotated[str | None, option("NAME", "float32, or bf16 for the decoder; its effect is stated.")] = None,
     gap: Annotated[bool, switch("--gap", "Split log p(x) - ELBO: family of q, and encoder.")] = False,
     audit: Annotated[bool, switch("--audit", "Check log p(x) = ELBO + KL(q||p(z|x)), term by term.")] = False,
+    joint: Annotated[bool, switch("--joint", "Of pictures and texts: both, each, one given the other.")] = False,
     seed: Seed = 0,
     plugin: Plugin = None,
     as_json: Json = False,
@@ -52,8 +53,21 @@ def evaluate(
     if gap or audit:
         asked = {"estimator": estimator, "num_samples": num_samples, "keys": options, "precision": precision}
         refuse_beside(f"with {'--gap' if gap else '--audit'}", audit=gap and audit, **asked)
+    if joint:
+        asked = {"estimator": estimator, "simulate": simulate, "keys": options, "precision": precision}
+        refuse_beside("with --joint", gap=gap, audit=audit, **asked)
     found = open_run(run, plugin)
     where: dict[str, Any] = {"data": data, "split": split, "simulate": simulate, "limit": limit, "seed": seed}
+    if joint:
+        from ..evaluation.jointly import evaluate_jointly
+        from ..output.counting import counting
+        from ..output.descriptions import print_jointly
+
+        del where["simulate"]
+        with counting("examples") as progress:
+            figures = evaluate_jointly(found.store, num_samples=num_samples, progress=progress, **where)
+        print_json(figures) if as_json else print_jointly(figures)
+        return
     if gap or audit:
         from ..evaluation.diagnose import audit_of, gap_of
         from ..output.counting import naming

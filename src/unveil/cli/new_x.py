@@ -1,9 +1,11 @@
-"""The verbs that use runs: encode, neighbours, impute, sample, reconstruct, interpolate."""
+"""The verbs that use runs: encode, neighbours, impute, sample, describe, reconstruct, interpolate."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from ..errors import RequestError
 from .app import (
+    Json,
     OptionalSource,
     Picture,
     Plugin,
@@ -19,7 +21,7 @@ from .app import (
     switch,
     verb,
 )
-from .shared import answer, joined, numbers, open_run, open_to_draw, refuse_beside
+from .shared import answer, joined, numbers, open_run, open_to_draw, print_json, refuse_beside
 
 
 @verb("unveil encode runs/digits-vae-1 new.npz -o z.csv")
@@ -106,6 +108,7 @@ def sample(
     draw: Annotated[bool, switch("--draw", "Write draws x ~ p(x|z), with noise; the default of data.")] = False,
     safe_csv: SafeCsv = False,
     where: Annotated[str | None, option("COL=VALUE,…", "Rows of a table with this; also >, <, >=, <=, !=.")] = None,
+    text: Annotated[str | None, option("TEXT", "Pictures of this text: E[picture|text] first, then draws.")] = None,
     plugin: Plugin = None,
 ) -> None:
     """Draw new x from a run. A picture (.png) shows means E[x|z]; arrays and tables hold draws x ~ p(x|z)."""
@@ -124,7 +127,16 @@ def sample(
     from ..use.sample import sample as drawn
 
     means = mean or (out.suffix.lower() == ".png" and not draw)
-    how: dict[str, Any] = {"temperature": spread, "label": label, "seed": seed, "mean": means, **own}
+    how: dict[str, Any]
+    if text is not None:
+        from ..output.exports import write_x
+
+        how = {"temperature": spread, "label": label, "where": where, "seed": seed, "mean": means, **own}
+        pictures = found.sample(num_samples, text=text, **how)
+        write_x(out, pictures, found.domain.picture)
+        answer(f"{len(pictures):,} pictures of {text!r} in {out}: the first is their mean")
+        return
+    how = {"temperature": spread, "label": label, "seed": seed, "mean": means, **own}
     x = drawn(found.store, num_samples, where=where, tell=say, **how)
     cells = Formulas(safe_csv)
     forms, separator = fitted_forms(found.store), fitted_separator(found.store)
@@ -132,6 +144,39 @@ def sample(
     say(cells.notes(out))
     told = " (means E[x|z]; --draw adds the noise of p(x|z))" if means and not mean and found.model.groups else ""
     answer(f"{len(x):,} samples in {out}{told}")
+
+
+@verb("unveil describe runs/emoji-joint-1 photo.png -n 5")
+def describe(
+    run: RunPath,
+    source: Source,
+    num_texts: Annotated[int, count("N", "Number of texts.", "-n", "--num-texts", show_default=True)] = 5,
+    out: Annotated[Path | None, option("FILE", "Write a table (.csv, .npz, .parquet).", "-o", "--out")] = None,
+    num_samples: Annotated[int, count("K", "Draws behind each log p(text|picture).", show_default=True)] = 200,
+    seed: Seed = 0,
+    safe_csv: SafeCsv = False,
+    plugin: Plugin = None,
+    as_json: Json = False,
+) -> None:
+    """Say what pictures show. Texts of each from p(text|picture), likeliest first, with log p in nats and its error."""
+    from ..output.counting import counting
+    from ..output.descriptions import print_descriptions, rows_of
+    from ..output.exports import TABLES, check_target, write_table
+    from ..output.formulas import Formulas
+
+    if out is not None:
+        check_target(out, TABLES, source)
+    found = open_run(run, plugin)
+    with counting("pictures") as progress:
+        told = found.describe(source, n=num_texts, num_samples=num_samples, seed=seed, progress=progress)
+    if as_json:
+        print_json({"format": "unveil-descriptions-1", "pictures": [vars(each) for each in told]})
+    elif out is None:
+        print_descriptions(told)
+    if out is not None:
+        cells = Formulas(safe_csv)
+        write_table(out, *rows_of(told), cells=cells)
+        answer(f"{len(told):,} pictures described in {out}")
 
 
 @verb("unveil reconstruct runs/digits-vae-1 -o pairs.png")

@@ -50,7 +50,7 @@ def numbers(text: str, kind: type[N], name: str) -> tuple[N, ...]:
     return found
 
 
-def refuse_beside(where: str, **given: Any) -> None:
+def refuse_beside(where: str, /, **given: Any) -> None:
     """Refuse options that have no effect there: "with --gap", "without --sweep"."""
     for name, value in given.items():
         if value:

@@ -6,7 +6,9 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from csv import writer
+from functools import reduce
 from importlib.util import find_spec
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from ..data.cells import Cells
 from ..data.columnforms import Form, Held, as_objects, beside_gaps, brought, held
 from ..data.columns import Column
 from ..data.frames import DRAW
+from ..data.pairs import by_modality
 from ..data.tablefill import written_columns
 from ..data.writtennumbers import Style
 from ..domain import Domain
@@ -137,7 +140,7 @@ def _written(write: Callable[..., None], /, *given: Any, **named: Any) -> bytes:
 
 def check_picture(path: Path, domain: Domain) -> None:
     """Refuse, before any work, a picture of x that are not images."""
-    if path.suffix.lower() == ".png" and not domain.is_image:
+    if path.suffix.lower() == ".png" and not domain.picture.is_image:
         shape = f"x of shape {domain.shape} is not an image"
         raise RequestError(f"{path.name} is a picture, but {shape}; choose an output that ends in .npz, .npy or .csv.")
 
@@ -158,10 +161,23 @@ def write_x(
     separator, as of `csv`.
     """
     if path.suffix.lower() == ".png":
+        x, domain = _pictures(x, domain)
         write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
+    elif domain.parts is not None:
+        arrays = {name: np.array(own) for name, own in by_modality(x, domain).items()}
+        texts = {name: own for name, own in arrays.items() if own.dtype.kind == "U"}
+        others = [flat(name, own) for name, own in arrays.items() if name not in texts]
+        write_table(path, reduce(or_, others, texts), arrays, cells, separator)
     else:
         columns = _flat(path, "x", x, names, forms, drawn)
         write_table(path, columns, {"x": brought(x, forms, drawn)}, cells, separator)
+
+
+def _pictures(x: np.ndarray, domain: Domain) -> tuple[np.ndarray, Domain]:
+    """The pictures [..., *shape] in x, and their domain: of joint x those beside the texts."""
+    if domain.parts is None:
+        return x, domain
+    return next((domain.split(x)[name], part) for name, part in domain.parts if part.is_image)
 
 
 def write_completed(path: Path, found: Completed, cells: Formulas | None = None) -> None:
@@ -247,8 +263,9 @@ def write_pairs(
 ) -> None:
     """Write x [N, *shape] and its reconstruction: each x above its own, or as arrays (.npy: the reconstruction).
 
-    Arguments: forms and separator, as of `write_x`.
+    Arguments: forms and separator, as of `write_x`. Of pictures with texts the pictures are shown.
     """
+    (x, domain), (again, _) = _pictures(x, domain), _pictures(again, domain)
     if path.suffix.lower() == ".png":
         columns = min(PER_ROW, len(x))
         both = to_bytes(np.concatenate([x, again]), domain)  # together, so that both have one grey scale
@@ -265,8 +282,9 @@ def write_paths(
 ) -> None:
     """Write interpolations [P, S, *shape]: a path per row, or as arrays (.csv: with the columns path and step).
 
-    Arguments: forms and separator, as of `write_x`.
+    Arguments: forms and separator, as of `write_x`. Of pictures with texts the pictures are shown.
     """
+    x, domain = _pictures(x, domain)
     paths, steps = x.shape[:2]
     flattened = x.reshape(paths * steps, *domain.shape)
     if path.suffix.lower() == ".png":

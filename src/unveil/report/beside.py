@@ -32,12 +32,14 @@ def _draws(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Strip:
     """A row for each run, and one more for a model in one large step."""
     rows, labels = [], []
     for run in runs:
-        rows.append(torch.from_numpy(sample(run, DRAWN, mean=run.domain.is_image)))
+        rows.append(torch.from_numpy(sample(run, DRAWN, mean=run.domain.picture.is_image)))
         labels.append(run.path.name)
         if run in layered:
             rows.append(_in_one_step(run))
             labels.append(f"{run.path.name}, in one step")
-    shown = " They are means E[x|z] at z from p(z), without the noise of p(x|z)." if runs[0].domain.is_image else ""
+    shown = (
+        " They are means E[x|z] at z from p(z), without the noise of p(x|z)." if runs[0].domain.picture.is_image else ""
+    )
     return Strip("Draws", f"Each row shows new x from one model.{shown}" + (ONE_STEP if layered else ""), rows, labels)
 
 
@@ -46,7 +48,7 @@ def _in_one_step(run: RunStore) -> Tensor:
     y, layers = run.model.draw_labels(DRAWN), run.model.layers(1)
     with keyed("sample", 0):
         x, z = layers.sample(DRAWN, y)
-    return (layers.shown(x, z, y) if run.domain.is_image else x).cpu()
+    return (layers.shown(x, z, y) if run.domain.picture.is_image else x).cpu()
 
 
 def _steps(runs: Sequence[RunStore], layered: Sequence[RunStore]) -> Lines:

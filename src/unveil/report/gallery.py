@@ -19,7 +19,10 @@ CRISP = 64  # images up to this side keep hard pixel edges when they are enlarge
 
 @dataclass(frozen=True)
 class Painter:
-    """Turns x into uint8 images; real images run from `low` to `high`, the same for data and model."""
+    """Turns x into uint8 images; real images run from `low` to `high`, the same for data and model.
+
+    Of joint x the pictures are shown, and so is x that is only pictures.
+    """
 
     domain: Domain
     low: float
@@ -28,16 +31,24 @@ class Painter:
     @staticmethod
     def of(domain: Domain, x: NDArray[np.floating]) -> Painter:
         """The range of real images is that of the data x."""
-        return Painter(domain, float(np.nanmin(x)), float(np.nanmax(x)))
+        pictures = _pictures(x, domain)
+        return Painter(domain, float(np.nanmin(pictures)), float(np.nanmax(pictures)))
 
     @property
     def crisp(self) -> bool:
         """Whether images are so small that they keep hard edges."""
-        return max(self.domain.image_shape[:2]) <= CRISP
+        return max(self.domain.picture.image_shape[:2]) <= CRISP
 
     def __call__(self, x: NDArray[np.floating]) -> Bytes:
         """x [..., *shape] → uint8 [N, H, W, C], every leading dimension laid flat."""
-        return to_bytes(x, self.domain, self.low, self.high)
+        return to_bytes(_pictures(x, self.domain), self.domain.picture, self.low, self.high)
+
+
+def _pictures(x: NDArray[np.floating], domain: Domain) -> NDArray[np.floating]:
+    """The pictures of x, which may be joint x or its pictures alone."""
+    if domain.parts is None or x.shape[-1:] != domain.shape:
+        return x
+    return next(domain.split(x)[name] for name, part in domain.parts if part.is_image)
 
 
 @dataclass(frozen=True)

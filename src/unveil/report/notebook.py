@@ -4,11 +4,10 @@ from markupsafe import Markup
 
 from ..errors import RequestError
 from ..legible import quoted
-from ..pictures import to_bytes
 from ..runs.curves import last_step, validation_curve
 from ..runs.store import RunStore
 from ..use.sample import sample
-from .gallery import uris
+from .gallery import Painter, uris
 
 WIDTH, HEIGHT = 260, 44  # of the sparkline, in pixels
 SAMPLES, SIDE = 12, 64  # images in the strip, and their longest side
@@ -48,10 +47,11 @@ def sparkline(values: list[float]) -> Markup:
 
 def _strip(run: RunStore) -> Markup:
     """Mean images of a few samples in a row; nothing for other x, or where the model cannot be loaded yet."""
-    if not run.domain.is_image:
+    if not run.domain.picture.is_image:
         return Markup("")
     try:
-        images = to_bytes(sample(run, SAMPLES, mean=True), run.domain)
+        drawn = sample(run, SAMPLES, mean=True)
+        images = Painter.of(run.domain, drawn)(drawn)
     except RequestError:  # no weights yet, or parts of the user's own that this run was opened without
         return Markup("")
     each = Markup('<img src="{}" alt="" style="flex:1;min-width:0;border-radius:3px;image-rendering:pixelated">')

@@ -119,7 +119,7 @@ class Subject:
     @cached_property
     def paint(self) -> Painter | None:
         """What turns x into images, where it is one."""
-        return Painter.of(self.domain, self.held_out()) if self.domain.is_image else None
+        return Painter.of(self.domain, self.held_out()) if self.domain.picture.is_image else None
 
     @cached_property
     def counted(self) -> Split:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ..data import Split, prepare, read_new
 from ..data.columnforms import Form, forms_of_json
 from ..data.columns import Column, Table
+from ..data.newpairs import read_new_pairs
 from ..data.raw import Raw
 from ..data.scales import said_of_scale
 from ..domain import Domain
@@ -29,8 +30,18 @@ def _read(run: RunStore, x: Any, skip_broken: bool = False) -> Raw:
     table = {name: getattr(options, name) for name in ("label", "drop", "header", "decimal", "na_values")}
     told = {**table, "columns": info["columns"], "white": info.get("white"), "paper": info.get("paper")}
     told["table"] = fitted_table(run)
+    if run.domain.parts is not None:
+        return read_new_pairs(x, run.domain, lambda own, part: _pictures(run, read_new(own, part, **told), part))
     raw = read_new(x, run.domain, skip_broken=skip_broken, **told)
     return replace(raw, remarks=(*raw.remarks, *_said_scale(run, raw)))
+
+
+def _pictures(run: RunStore, raw: Raw, domain: Domain) -> Raw:
+    """New pictures of a run on pictures and texts, binarized as those that it was fitted on."""
+    info = run.data_info
+    split = prepare(raw, domain, info["binarization"], info["split"]["seed"], levels=info["levels"])
+    observed = None if split.observed is None else split.observed.numpy()
+    return replace(raw, x=split.x.numpy(), observed=observed)
 
 
 def _said_scale(run: RunStore, raw: Raw) -> list[str]:
@@ -103,7 +114,8 @@ def given_with_outside(run: RunStore, x: Any, skip_broken: bool = False) -> Give
     Arguments: skip_broken, leave out image files that cannot be read, instead of refusing.
     """
     raw, domain = _read(run, x, skip_broken), run.domain
-    strange = np.zeros(raw.x.shape, bool) if run.data_info["binarization"] else _outside(raw, domain)
+    is_inside = run.data_info["binarization"] or domain.parts is not None
+    strange = np.zeros(raw.x.shape, bool) if is_inside else _outside(raw, domain)
     rows = np.asarray(strange.any(tuple(range(1, strange.ndim))))
     if not rows.any() or _of_another_kind(raw, rows, domain):
         return Given(_prepared(run, raw).to(run.device), raw, np.zeros(len(raw.x), bool), "")

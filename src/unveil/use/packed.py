@@ -19,6 +19,7 @@ from ..plainfiles import whole_folder
 from ..runs.given import fitted_forms
 from ..runs.paths import check_writable, missing_file
 from ..runs.store import RunStore
+from .both import Description, describe
 from .encode import Encoding, decode, encode
 from .impute import impute
 from .neighbours import Neighbours, neighbours
@@ -58,7 +59,7 @@ def load(path: Path | str, *, parts: Mapping[str, Any] | None = None) -> Packed:
 
 
 class Packed:
-    """A fitted model, ready for use: encode, score, impute, sample, decode."""
+    """A fitted model, ready for use: encode, score, impute, sample, describe, decode."""
 
     def __init__(self, run: RunStore) -> None:
         self._run = run
@@ -90,6 +91,10 @@ class Packed:
         """New x [N, *shape], of a table with the decimals of its columns; options as in `Run.sample`."""
         drawn = sample(self._run, num_samples, **options)
         return brought(drawn, fitted_forms(self._run), not options.get("mean"))
+
+    def describe(self, x: Any, **options: Any) -> list[Description]:
+        """Texts of pictures, likeliest first; options as in `Run.describe`."""
+        return describe(self._run, x, **options)
 
     def decode(self, z: np.ndarray | torch.Tensor, y: Any = None) -> np.ndarray:
         """E[x|z] of z [N, D] (and labels y [N], for a model conditioned on them), [N, *shape]."""

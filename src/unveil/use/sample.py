@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..data.columnforms import brought, held
 from ..data.filling import frame_of
+from ..data.pairs import by_modality
 from ..data.tablefill import new_frame
 from ..errors import RequestError, at_least, nearest
 from ..model import Model
@@ -17,6 +18,7 @@ from ..ops import keyed
 from ..runs.given import fitted_forms, fitted_table
 from ..runs.store import RunStore
 from ..settings.keys import sample_arguments, takes_several
+from .both import pictures_of
 from .encode import CHUNK
 from .finite import drawn, finite
 from .where import conditions, sample_where
@@ -30,10 +32,12 @@ def sample_as_fitted(run: RunStore, num_samples: int = 64, **options: Any) -> An
     """New x as `sample` draws them: of a run that was fitted on a table a data frame with its columns and types.
 
     The frame is of the library that the table came in; else of pandas, polars or pyarrow, the first of these that is
-    installed; where none is, an array comes.
+    installed; where none is, an array comes. Of a run on pictures and texts it is a dict of both: an array and
+    a list of strings.
     Numbers have the decimals of their column in training, and whole ones lie between its ends.
     """
-    return as_fitted(run, sample(run, num_samples, **options), not options.get("mean"))
+    x = sample(run, num_samples, **options)
+    return x if options.get("text") is not None else as_fitted(run, x, not options.get("mean"))
 
 
 def as_fitted(run: RunStore, x: np.ndarray, drawn: bool) -> Any:
@@ -41,6 +45,8 @@ def as_fitted(run: RunStore, x: np.ndarray, drawn: bool) -> Any:
 
     Arguments: drawn, x is a draw and no mean.
     """
+    if run.domain.parts is not None:
+        return by_modality(x, run.domain)
     forms, table = fitted_forms(run), fitted_table(run)
     own = (table.library,) if table is not None and table.library else ()
     library = next((name for name in (*own, *FRAMES) if importlib.util.find_spec(name)), None)
@@ -62,6 +68,7 @@ def sample(
     seed: int = 0,
     mean: bool = False,
     where: str | Mapping[str, Any] | None = None,
+    text: str | None = None,
     tell: Callable[[Sequence[str]], None] | None = None,
     **keys: Any,
 ) -> np.ndarray:
@@ -77,10 +84,17 @@ def sample(
         where: of a mixed table, what columns are to hold, as "sex=female,age>=60" or {"sex": "female", "age": ">=60"}:
             a model that knows any column given any others draws the others given those with "="; what is left of the
             conditions is met by throwing away rows that do not meet it.
+        text: of a run on pictures and texts: pictures [N, *shape] of this text, E[picture|text] first, then draws.
         tell: is given sentences about how that went.
         keys: what the model's own `sample` takes beyond that, such as steps=50 of a diffusion.
     """
     at_least(1, "The number of samples", num_samples)
+    if text is not None:
+        heat = None if _is_one(temperature) else temperature
+        beside = {"where": where, "label": label, "temperature": heat, **keys}
+        if others := [name for name, value in beside.items() if value is not None]:
+            raise RequestError(f"{others[0]} came with text, of which pictures are drawn alone; leave {others[0]} out.")
+        return pictures_of(run, text, num_samples, seed, mean)
     if where is not None:
         return _sample_where(
             run, num_samples, where, tell, {"temperature": temperature, "label": label, **keys}, seed, mean
@@ -91,6 +105,10 @@ def sample(
         counts = (min(CHUNK, num_samples - first) for first in range(0, num_samples, CHUNK))
         found = [_sample_chunk(run, count, spread, code, mean, keys) for count in counts]
     return finite(torch.cat(found), "Samples").cpu().numpy()
+
+
+def _is_one(temperature: float | Sequence[float]) -> bool:
+    return temperature == 1 if isinstance(temperature, int | float) else tuple(temperature) == (1.0,)
 
 
 def _sample_where(

@@ -28,7 +28,7 @@ OF_PAIRS = (
 @section("columns", order=40)
 def columns(subject: Subject) -> Group | None:
     """A histogram for each of the first columns, and scatters of the first pairs, of a model of vectors."""
-    if subject.domain.is_image:
+    if subject.domain.picture.is_image:
         return None
     data, names = subject.held_out(), subject.column_names
     drawn = _observed(subject, sample(subject.run, HELD_OUT))

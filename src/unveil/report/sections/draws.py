@@ -20,7 +20,7 @@ PATHS, STEPS = 5, 10
 @section("one-z", order=50)
 def draws(subject: Subject) -> Group | None:
     """Draws of p(x|z) at one z and, where z is real, decoded draws of q(z|x) at one x; of a model of images."""
-    if not subject.domain.is_image or not stands_for_x(subject.model):
+    if not subject.domain.picture.is_image or not stands_for_x(subject.model):
         return None
     of_x = Strip(
         "",
@@ -68,7 +68,7 @@ def one_x_many_z(subject: Subject) -> Tensor:
 @section("paths", order=60)
 def between(subject: Subject) -> Group | None:
     """Decoded paths between pairs of test images, where z is real."""
-    if not (subject.domain.is_image and subject.has_real_z and len(subject.test) > 1):
+    if not (subject.domain.picture.is_image and subject.has_real_z and len(subject.test) > 1):
         return None
     words = Markup(
         "Each row follows a straight line from the {} of one test example to that of another and shows E[x|z] on the "

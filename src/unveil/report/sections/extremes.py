@@ -31,7 +31,7 @@ def extremes(subject: Subject) -> Group | None:
         "at the least likely ones: they may be rare, mislabelled or broken. <strong>A high likelihood does not prove "
         "that x belongs to the data.</strong> A plain image can be more likely than every real example."
     ).format(how)
-    shown = _images if subject.domain.is_image else _table
+    shown = _images if subject.domain.picture.is_image else _table
     sides = [shown(subject, "Least likely", least), shown(subject, "Most likely", most)]
     return Group("Least and most likely", words, sides)
 

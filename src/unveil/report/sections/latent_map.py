@@ -55,7 +55,7 @@ def latent_map(subject: Subject) -> Group | None:
     if found.codes is not None:
         blind = ", which the model has never seen" if quantity(subject.result) in ("log p(x)", "log p(x, mask)") else ""
         words += f" Colours are labels{blind}."
-    words += " Point at one to see it." if subject.domain.is_image else ""
+    words += " Point at one to see it." if subject.domain.picture.is_image else ""
     return Group("Map of the latent space", f"{words} {found.how}", [plot])
 
 

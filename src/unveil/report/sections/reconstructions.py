@@ -26,7 +26,7 @@ def reconstructions(subject: Subject) -> Group | None:
         return None
     mean = Markup('the posterior mean <span class="f">z = E<sub>q</sub>[z|x]</span>')
     z = "a z drawn from q(z|x)" if subject.dimensions is None else mean
-    if subject.domain.is_image:
+    if subject.domain.picture.is_image:
         return Group("Reconstructions", _words(subject, subject.some(PAIRS), z), [_pairs(subject)])
     if len(subject.test) < 2:
         return None

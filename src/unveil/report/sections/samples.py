@@ -14,7 +14,7 @@ GRID, COLUMNS = 36, 6
 @section("samples", order=30)
 def samples(subject: Subject) -> Group | None:
     """A grid of samples and a grid of test examples, of a model of images."""
-    if not subject.domain.is_image:
+    if not subject.domain.picture.is_image:
         return None
     real = subject.held_out(GRID)
     drawn = sample(subject.run, len(real), mean=True)
