@@ -16,10 +16,16 @@ from exact import toys
 from exact.simulated import StoredHierarchy, simulated
 from unveil.data import Split
 from unveil.diagnostics.collapse import DROP, RATE, Collapse, collapse, derangement, rate_gone_since, verdict
+from unveil.domain import Domain
 from unveil.errors import RequestError
 from unveil.models.linear_gaussian import LinearGaussian
 from unveil.models.vae import VAE
+from unveil.models.vae.joint import Joint
+from unveil.objectives import Elbo
+from unveil.ops import keyed
 from unveil.registry import lookup
+from unveil.train.loop import fit
+from unveil.train.stage import Stage
 
 # -- own z against another example's ----------------------------------------------------------------------------------
 
@@ -182,3 +188,32 @@ def test_a_drop_at_the_threshold_is_no_collapse() -> None:
         active=None, since=None, num_steps=None,
     )  # fmt: skip
     assert make(drop=DROP).findings() == [] and len(make(drop=DROP - 0.01).findings()) == 1
+
+
+# -- of each modality --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_decoder_of_texts_that_ignores_z_is_named(deaf: bool) -> None:
+    domain = Domain.joined(image=Domain("binary", (3, 3)), text=Domain("text", (3,), alphabet="abc"))
+    with keyed("joint"):
+        model = Joint.build(domain, latent=2, width=16)
+        kind = torch.randint(2, (200, 1))
+        x = torch.where(kind == 1, torch.tensor([1.0] * 9 + [1, 2, 3]), torch.tensor([0.0] * 9 + [3, 0, 0]))
+    for _ in fit(model, Split(x, None, domain, "none", torch.arange(200)), Stage(Elbo(warmup=0.0), steps=150, lr=1e-2)):
+        pass
+    model.eval()
+    if deaf:
+        with torch.no_grad():
+            for weight in model.decoder.of[1].parameters():  # type: ignore[union-attr, index, operator]
+                weight.zero_()
+    observed = torch.ones_like(x, dtype=torch.bool)
+    observed[:20, domain.places["text"]] = False
+    split = Split(x, None, domain, "none", torch.arange(200), observed=observed)
+    found = collapse(model, split)
+    assert found.drop_per_modality is not None and set(found.drop_per_modality) == {"image", "text"}
+    (image, _), (text, error) = found.drop_per_modality["image"], found.drop_per_modality["text"]
+    assert found.drop == pytest.approx(image + 0.9 * text, rel=1e-4) and image > DROP
+    assert (text == 0 and error == 0) if deaf else text > 3 * error
+    assert [finding.code for finding in found.findings()] == (["modality_ignores_z"] if deaf else [])
+    assert "of text)" in found.words and json.loads(json.dumps(found.to_json()))["drop_per_modality"]["text"][0] == text

@@ -91,6 +91,17 @@ def test_where_nothing_is_observed_q_is_the_prior() -> None:
     torch.testing.assert_close(std[0], torch.ones(4, 3))
 
 
+def test_a_text_of_which_a_part_is_hidden_is_not_observed() -> None:
+    found, x = model(2), every()[:20]
+    observed = torch.ones_like(x, dtype=torch.bool)
+    observed[:, -1] = False
+    z = torch.randn(3, 20, 2)
+    terms = found.joint(Batch(x, observed=observed), (z,))
+    assert not bool(terms.parts["text"].any()) and bool(terms.parts["image"].all())
+    whole = hiding(x, "text")
+    torch.testing.assert_close(found.posterior(Batch(x, observed=observed)).mean, found.posterior(whole).mean)
+
+
 def test_parts_say_what_each_modality_adds() -> None:
     found, x = model(2), every()[:20]
     with torch.no_grad():

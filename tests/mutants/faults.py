@@ -1117,6 +1117,39 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
     ),
 )
 
+BOTH = (  # pictures and texts
+    fault(
+        "experts-without-the-prior", "posteriors/experts.py",
+        "total = 1 + precision.sum(-2)", "total = 1e-6 + precision.sum(-2)",
+        "tests/models/test_joint.py::test_where_nothing_is_observed_q_is_the_prior",
+    ),
+    fault(
+        "an-expert-that-is-not-there", "posteriors/experts.py",
+        "precision = (there > 0) * torch.exp", "precision = torch.exp",
+        "tests/models/test_joint.py::test_where_nothing_is_observed_q_is_the_prior",
+    ),
+    fault(
+        "told-after-the-end", "distributions/characters.py",
+        "found = torch.where(_reached(told), found, 0.0)", "found = found * 1.0",
+        "tests/models/test_joint.py::test_all_texts_of_an_alphabet_sum_to_one",
+    ),
+    fault(
+        "half-a-text-observed", "likelihoods/characters.py",
+        "return observed.all(-1, keepdim=True).expand_as(observed)", "return observed",
+        "tests/models/test_joint.py::test_a_text_of_which_a_part_is_hidden_is_not_observed",
+    ),
+    fault(
+        "a-deaf-modality-unsaid", "diagnostics/collapse.py",
+        "if found[0] <= CLEAR * found[1]}", "if found[0] < -CLEAR}",
+        "tests/diagnostics/test_collapse.py::test_a_decoder_of_texts_that_ignores_z_is_named",
+    ),
+    fault(
+        "always-the-first-text", "data/texts.py",
+        "which = (torch.rand(len(counts), device=counts.device) * counts).long()", "which = 0 * counts",
+        "tests/data/test_texts.py::test_texts_become_joint_x_and_one_of_several_is_drawn_in_training",
+    ),
+)
+
 ESTIMATORS = (  # what scikit-learn's checks do not see
     fault(
         "weights-ignored", "sklearn/splits.py",
@@ -1196,6 +1229,6 @@ ESTIMATORS = (  # what scikit-learn's checks do not see
 )
 
 MUTANTS = (
-    *STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *SYNTHETIC, *TABLES, *ESTIMATORS,
+    *STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *SYNTHETIC, *TABLES, *BOTH, *ESTIMATORS,
 )
 # fmt: on

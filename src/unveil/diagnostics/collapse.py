@@ -27,6 +27,7 @@ INACTIVE = 0.01  # nats that a latent tells of x, and variance of its mean over 
 # still tells what the training rows happened to share. Rate: 2.4 and more; 0.00–0.10. Where z tells little, the drop is
 # about twice the rate.
 DROP, RATE = 0.5, 0.25
+CLEAR = 3.0  # errors of its drop, above which a modality listens to z
 OF_REAL = (
     "If objective.beta is above 1, lower it. Else train again with objective.warmup=0.5, --objective free_bits or "
     "train.encoder_steps=5. If z is then used and the bound is no better, the model can explain these x without z."
@@ -51,6 +52,8 @@ class Collapse(Plain):
         since: the training step from which on the rate stayed below 0.25 nat; or None, where it did not at the end.
         num_steps: the last training step there is a rate of; or None.
         codes: whether z is codes of a book, whose rate no weight could have pushed to 0.
+        drop_per_modality: the drop of each modality of joint x and its error, over examples in which it is observed; or
+            None.
     """
 
     num_examples: int
@@ -65,22 +68,29 @@ class Collapse(Plain):
     since: int | None
     num_steps: int | None
     codes: bool = False
+    drop_per_modality: dict[str, tuple[float, float]] | None = None
 
     @property
     def words(self) -> str:
         units = "" if self.active is None else f" {self.active} of {len(self.information_per_dim or ())} latents vary."
+        each = (self.drop_per_modality or {}).items()
+        parts = ", ".join(f"{drop:.2f} ± {error:.2f} of {name}" for name, (drop, error) in each)
         return (
             f"With the z of another example, log p(x|z) falls from {self.own:.2f} by {self.drop:.2f} ± "
-            f"{self.drop_stderr:.2f} nats.{units}"
+            f"{self.drop_stderr:.2f} nats{f' ({parts})' if parts else ''}.{units}"
         )
 
     def to_json(self) -> dict[str, Any]:
         return super().to_json() | {"words": self.words}
 
     def findings(self) -> list[Finding]:
-        """`collapse`: x is as likely with another example's z. (Dead latents are none: most healthy VAEs have some.)"""
+        """`collapse`: x is as likely with another example's z; `modality_ignores_z`: one modality is.
+
+        Dead latents are no finding: most healthy VAEs have some.
+        """
         if self.drop >= DROP:
-            return []
+            deaf = {n: found for n, found in (self.drop_per_modality or {}).items() if found[0] <= CLEAR * found[1]}
+            return [_of_modality(name, *found) for name, found in deaf.items()]
         when = "" if self.since is None else f" since step {self.since:,} of {self.num_steps:,}"
         sentence = (
             f"z carries next to nothing. With the z of another example log p(x|z) falls by only {self.drop:.3f} ± "
@@ -89,13 +99,23 @@ class Collapse(Plain):
         return [Finding("collapse", sentence, self.drop, OF_CODES if self.codes else OF_REAL)]
 
 
+def _of_modality(name: str, drop: float, error: float) -> Finding:
+    return Finding(
+        "modality_ignores_z",
+        f"The decoder of {name} ignores z. With the z of another example log p({name}|z) falls by only {drop:.3f} ± "
+        f"{error:.3f} nats.",
+        drop,
+        "Train for longer, or again with likelihood=joint likelihood.dropout=0.3, which hides characters from the "
+        "decoder of texts.",
+    )
+
+
 @dataclass(frozen=True)
 class _Part:
-    """Examples with K draws each: z, groups [K, n, …]; rate and own [n]; mean and stddev [n, D], or None."""
+    """Examples with K draws each: z, groups [K, n, …]; rate [n]; mean and stddev [n, D], or None."""
 
     batch: Batch
     z: tuple[Tensor, ...]
-    own: Tensor
     rate: Tensor
     moments: tuple[Tensor, Tensor] | None
 
@@ -122,10 +142,11 @@ def collapse(
         z = tuple(torch.cat(groups, 1) for groups in zip(*(part.z for part in parts), strict=True))
         with keyed("collapse", seed, "order"):
             order = derangement(len(held_out)).to(z[0].device)
-        own = torch.cat([part.own for part in parts])
+        own, own_parts = _log_likelihood(model, parts, z)
         foreign = tuple(g[:, order] for g in z)
-        shuffled = _log_likelihood(model, parts, foreign)
-        alone = [own - _log_likelihood(model, parts, _replaced(z, l, foreign[l])) for l in range(len(z))]
+        shuffled, shuffled_parts = _log_likelihood(model, parts, foreign)
+        alone = [own - _log_likelihood(model, parts, _replaced(z, l, foreign[l]))[0] for l in range(len(z))]
+        drops = {name: own_parts[name] - shuffled_parts[name] for name in own_parts}
     since, num_steps = rate_gone_since(metrics)
     return Collapse(
         len(own),
@@ -138,6 +159,7 @@ def collapse(
         since,
         num_steps,
         bool(model.codebook_size),
+        _per_modality(model, parts, drops),
     )
 
 
@@ -156,18 +178,34 @@ def _encode(model: Model, split: Split, rows: Tensor, key: tuple[int | str, ...]
         z, log_q = posterior.draw(DRAWS)
     terms, kl = model.joint(batch, z), model.expected_kl(posterior)
     rate = (log_q - terms.log_pz).mean(0) if kl is None else kl  # [n, L]
-    return _Part(batch, z, terms.log_px_z.double().mean(0), rate.double().sum(-1), moments_of(posterior))
+    return _Part(batch, z, rate.double().sum(-1), moments_of(posterior))
 
 
-def _log_likelihood(model: Model, parts: Sequence[_Part], z: tuple[Tensor, ...]) -> Tensor:
-    """E[log p(x_n|z_n)] over the draws z, groups [K, N, …]; [N]."""
+def _log_likelihood(model: Model, parts: Sequence[_Part], z: tuple[Tensor, ...]) -> tuple[Tensor, dict[str, Tensor]]:
+    """E[log p(x_n|z_n)] over the draws z, groups [K, N, …], [N]; and of each modality, 0 where it is not observed."""
     found, first = [], 0
     for part in parts:
         last = first + len(part.batch)
-        terms = model.joint(part.batch, tuple(g[:, first:last] for g in z))
-        found.append(terms.log_px_z.double().mean(0))
+        found.append(model.joint(part.batch, tuple(g[:, first:last] for g in z)))
         first = last
-    return torch.cat(found)
+    names = found[0].parts if model.domain.parts is not None else {}
+    each = {name: torch.cat([terms.parts[name].double().mean(0) for terms in found]) for name in names}
+    return torch.cat([terms.log_px_z.double().mean(0) for terms in found]), each
+
+
+def _per_modality(
+    model: Model, parts: Sequence[_Part], drops: Mapping[str, Tensor]
+) -> dict[str, tuple[float, float]] | None:
+    """The mean and the error of each modality's drop, over the examples in which it is observed; None of other x."""
+    found = {}
+    for name, drop in drops.items():
+        place = model.domain.places[name]
+        masks = [None if part.batch.observed is None else part.batch.observed[:, place].any(1) for part in parts]
+        whole = [torch.ones(len(part.batch), dtype=torch.bool, device=drop.device) for part in parts]
+        seen = torch.cat([own if mask is None else mask for mask, own in zip(masks, whole, strict=True)])
+        if int(seen.sum()) > 1:
+            found[name] = mean_and_error(drop[seen])
+    return found or None
 
 
 def _replaced(z: tuple[Tensor, ...], place: int, group: Tensor) -> tuple[Tensor, ...]:
