@@ -9,13 +9,16 @@ import torch
 from torch import Tensor
 
 from unveil.batch import Batch
+from unveil.data import Split
 from unveil.domain import Domain
 from unveil.domain.text import decode, encode
 from unveil.errors import RequestError
+from unveil.evaluation.jointly import closest
 from unveil.likelihoods.characters import Characters
 from unveil.models.vae.joint import Joint
 from unveil.ops import keyed
 from unveil.registry import describe, lookup, rebuild
+from unveil.use.both import posterior_draws
 
 IMAGE, TEXT = Domain("binary", (2, 2)), Domain("text", (3,), alphabet="ab")
 BOTH = Domain.joined(image=IMAGE, text=TEXT)
@@ -100,6 +103,36 @@ def test_a_text_of_which_a_part_is_hidden_is_not_observed() -> None:
     assert not bool(terms.parts["text"].any()) and bool(terms.parts["image"].all())
     whole = hiding(x, "text")
     torch.testing.assert_close(found.posterior(Batch(x, observed=observed)).mean, found.posterior(whole).mean)
+
+
+@pytest.mark.parametrize("hidden", ["image", "text"])
+def test_draws_of_z_given_one_modality_are_those_of_its_posterior(hidden: str) -> None:
+    found, batch = model(), hiding(every()[100:101], hidden)
+    with torch.no_grad():
+        terms = found.joint(batch, (GRID.view(-1, 1, 1),))
+    p = (terms.log_px_z[:, 0].double() + terms.log_pz[:, 0, 0].double()).softmax(0)
+    mean = float((p * GRID).sum())
+    spread = float((p * (GRID - mean) ** 2).sum() ** 0.5)
+    with keyed("draws"):
+        z, effective = posterior_draws(found, batch, 2_000)
+    assert z.shape == (2_000, 1) and 100 < effective < 20_001
+    error = spread * (1 / effective + 1 / 2_000) ** 0.5
+    assert float(z.mean()) == pytest.approx(mean, abs=5 * error)
+    assert float(z.std()) == pytest.approx(spread, abs=5 * error)
+
+
+@torch.no_grad()
+def test_the_closer_bound_of_a_text_alone_is_taken() -> None:
+    """An expert of texts that is sure of something wrong leaves q(z|t) far from p(z|t); draws of p(z) are not."""
+    found, x = model(), every()[:15]
+    found.encoder.heads[1].weight.zero_()  # type: ignore[union-attr, index, operator]
+    found.encoder.heads[1].bias.copy_(torch.tensor([6.0, -2.0]))  # type: ignore[union-attr, index, operator]
+    observed = hiding(x, "image").observed
+    split = Split(x, None, BOTH, "none", torch.arange(15), observed=observed)
+    estimate, name = closest(found, split, ("iwae", "prior"), 500)
+    assert name == "prior"
+    torch.testing.assert_close(estimate.log_px, log_p(found, hiding(x, "image")), atol=0.3, rtol=0)
+    assert closest(model(), split, ("iwae",), 10)[1] == "iwae"
 
 
 def test_parts_say_what_each_modality_adds() -> None:

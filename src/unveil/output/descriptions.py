@@ -33,12 +33,13 @@ def rows_of(found: Sequence[Description]) -> tuple[Mapping[str, np.ndarray], Map
 
 def print_jointly(found: Mapping[str, Any]) -> None:
     """The figures of `evaluate_jointly`, in nats per example."""
-    told = {name: value for name, value in found.items() if isinstance(value, Mapping)}
+    told = {name: value for name, value in found.items() if isinstance(value, Mapping) and "mean" in value}
     rows = [(name, f"{v['mean']:.2f}", f"{v['stderr']:.2f}", f"{v['stderr_mc']:.3f}") for name, v in told.items()]
     print_rows(rows, ("nats per example", "mean", "+-", "of that by draws"))
     print_lines(
         [
             f"{found['num_examples']:,} {found['split']} examples of which both are observed, {found['num_samples']} "
-            "draws each. The first three are lower bounds; differences have no side."
+            "draws each. The first three are lower bounds. Differences have no side: they are off by what the bounds "
+            "are."
         ]
     )

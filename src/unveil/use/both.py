@@ -24,7 +24,7 @@ from ..runs.given import given_as
 from ..runs.store import RunStore
 from ..settings.judging import make_estimator
 
-WEIGHED = 2_000  # draws of q(z|x) that those of p(z|x) are picked from
+WEIGHED = 4_000  # draws of q(z|x) and p(z) that those of p(z|x) are picked from
 DRAWN, FEWEST = 64, 4  # texts that are drawn for each picture, and for each that is asked for
 
 
@@ -45,14 +45,22 @@ def require_both(run: RunStore, what: str) -> Domain:
 
 @torch.no_grad()
 def posterior_draws(model: Model, batch: Batch, num: int) -> tuple[Tensor, float]:
-    """(z [num, D] from p(z|x) of one example, the effective number of weights), by importance resampling of q(z|x).
+    """(z [num, D] from p(z|x) of one example, the effective number of weights), by importance resampling.
 
-    References: Rubin, The calculation of posterior distributions by data augmentation: comment (1987), SIR.
+    Half of the draws come from q(z|x) and half from p(z), and w = p(x, z) / (½ q(z|x) + ½ p(z)): what a short text says
+    of z is little, and has no simple form.
+
+    References: Rubin, The calculation of posterior distributions by data augmentation: comment (1987), SIR; Veach &
+    Guibas, Optimally Combining Sampling Techniques (1995), the balance heuristic.
     """
-    terms = model.infer(batch, max(WEIGHED, 10 * num))
-    weights = terms.log_w[:, 0].double().softmax(0)
+    posterior, half = model.posterior(batch), max(WEIGHED, 10 * num) // 2
+    z = torch.cat([posterior.draw(half)[0][0], model.draw_prior(half)[0].unsqueeze(1)])  # [K, 1, D]
+    terms = model.joint(batch, (z,))
+    log_q, log_p = (each.sum(-1).double() for each in (posterior.log_prob((z,)), terms.log_pz))
+    log_w = (terms.log_px_z.double() + log_p - torch.logaddexp(log_q, log_p))[:, 0]
+    weights = log_w.softmax(0)
     rows = torch.multinomial(weights, num, replacement=True)
-    return terms.z[0][rows, 0], float(1 / weights.square().sum())
+    return z[rows, 0], float(1 / weights.square().sum())
 
 
 def only_text(domain: Domain, text: str, device: torch.device | str = "cpu") -> Batch:

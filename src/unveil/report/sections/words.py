@@ -9,11 +9,9 @@ from ...batch import Batch
 from ...data import Split
 from ...data.pairs import TEXT
 from ...domain.text import decode
-from ...estimators.base import evaluate
-from ...evaluation.jointly import complete, showing
+from ...evaluation.jointly import closest, complete, showing
 from ...ops import keyed
 from ...panels import Panel, Strip
-from ...settings.judging import make_estimator
 from ...use.both import describe_batch, image_of, pictures_of
 from ..exhibits import Group, Table
 from ..rounding import fixed, shortened
@@ -77,9 +75,11 @@ def _five(subject: Subject, split: Split) -> Panel:
     """log p of the first example: of both, of each, of one given the other, and of z."""
     one, domain, model = split.take(torch.tensor([0])), subject.domain, subject.model
     image = image_of(domain)
-    judge = make_estimator("iwae", DRAWS, {})
     seen = {names: showing(one, domain, names) for names in ((image, TEXT), (image,), (TEXT,))}
-    log_p = {names: float(evaluate(model, own, judge)[0].log_px[0]) for names, own in seen.items()}
+    log_p = {
+        names: float(closest(model, own, ("iwae", "prior")[: 3 - len(names)], DRAWS)[0].log_px[0])
+        for names, own in seen.items()
+    }
     both, picture, text = log_p[image, TEXT], log_p[(image,)], log_p[(TEXT,)]
     z, at_z = _at_mean(subject, seen[image, TEXT])
     rows = [
