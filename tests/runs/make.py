@@ -91,7 +91,7 @@ def save(name: str, x: np.ndarray, options: dict[str, Any], path: Path) -> None:
 
 def says(run: unveil.Run, x: np.ndarray) -> dict[str, Any]:
     """log p(x), the posterior mean where there is one, and samples."""
-    drawn = run.sample(3, text="猫") if run.config["model"]["name"] == "joint" else run.sample(3)
+    drawn = run.sample(3)["image"] if run.config["model"]["name"] == "joint" else run.sample(3)
     found = {"log_px": np.asarray(run.score(x).log_px).tolist(), "sample": drawn.tolist()}
     if run.config["model"]["name"] not in WITHOUT_MEAN:
         found["mean"] = np.asarray(run.encode(x).mean).tolist()
