@@ -44,6 +44,15 @@ def test_pictures_are_binarized_and_texts_are_not() -> None:
     assert bool((again.x[:, place["image"]] != batch.x[:, place["image"]]).any())
 
 
+def test_the_mean_of_pictures_leaves_texts_as_they_are() -> None:
+    grey = RNG.integers(0, 256, (40, 4, 4)).astype(np.uint8)
+    data = load(grey, text=["é"] * 20 + ["猫"] * 20, binarization="dynamic")
+    index = torch.arange(len(data.train))
+    x, text = data.train.expected(index).x, data.domain.places["text"]
+    torch.testing.assert_close(x[:, text], data.train.batch(index).x[:, text])
+    torch.testing.assert_close(x[:, data.domain.places["image"]] * 255, data.train.x[:, :16].float())
+
+
 def test_an_example_without_a_text_is_not_observed_there_and_that_is_said() -> None:
     data = load(X, text=[None, "", float("nan"), *TEXTS[3:]])
     seen = torch.cat(

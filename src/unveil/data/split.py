@@ -61,14 +61,14 @@ class Split:
     def batch(self, index: Tensor) -> Batch:
         """The examples at `index` [B] int64; a fresh draw takes its noise from torch's default generator."""
         index = index.to(self.x.device)
-        x = self.x.index_select(0, index)
+        kept = self.x.index_select(0, index)
         if self.domain.parts is None:
-            return self._batch(draw(x, self.levels) if self.binarize == "draw" else x.float(), index)
-        x = x.float()
+            return self._batch(draw(kept, self.levels) if self.binarize == "draw" else kept.float(), index)
+        x = kept.float()
+        for place in self._binarized if self.binarize == "draw" else ():
+            x[place] = draw(kept[place].contiguous(), self.levels)
         for name, place in self.domain.places.items():
-            if self.domain.part(name).kind == "binary" and self.binarize == "draw":
-                x[:, place] = draw(self.x[index][:, place].contiguous(), self.levels)
-            elif self.domain.part(name).alphabet is not None and self.texts is not None:
+            if self.domain.part(name).alphabet is not None and self.texts is not None:
                 every, counts = (held.index_select(0, index) for held in self.texts)
                 x[:, place] = one_of(every, counts).float()
         return self._batch(x, index)
@@ -79,7 +79,18 @@ class Split:
         v = self.x if self.binarize == "draw" else self.grey
         if v is None:
             return self.batch(index)
-        return self._batch(v.index_select(0, index).float() / (self.levels - 1), index)
+        x = v.index_select(0, index).float()
+        for place in self._binarized:
+            x[place] /= self.levels - 1
+        return self._batch(x, index)
+
+    @property
+    def _binarized(self) -> list[Any]:
+        """The places of a batch of x that a binarization is of: all of them, or those of a modality of joint x."""
+        if self.domain.parts is None:
+            return [...]
+        places = self.domain.places.items()
+        return [(slice(None), place) for name, place in places if self.domain.part(name).kind == "binary"]
 
     @property
     def settled(self) -> Tensor | None:
