@@ -127,16 +127,12 @@ def sample(
     from ..use.sample import sample as drawn
 
     means = mean or (out.suffix.lower() == ".png" and not draw)
-    how: dict[str, Any]
+    how: dict[str, Any] = {"temperature": spread, "label": label, "seed": seed, "mean": means, **own}
     if text is not None:
-        from ..output.exports import write_x
-
-        how = {"temperature": spread, "label": label, "where": where, "seed": seed, "mean": means, **own}
-        pictures = found.sample(num_samples, text=text, **how)
+        pictures = found.sample(num_samples, text=text, where=where, **how)
         write_x(out, pictures, found.domain.picture)
         answer(f"{len(pictures):,} pictures of {text!r} in {out}: the first is their mean")
         return
-    how = {"temperature": spread, "label": label, "seed": seed, "mean": means, **own}
     x = drawn(found.store, num_samples, where=where, tell=say, **how)
     cells = Formulas(safe_csv)
     forms, separator = fitted_forms(found.store), fitted_separator(found.store)

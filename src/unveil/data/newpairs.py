@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from ..errors import RequestError, nearest
 from .frames import is_frame
 from .pairs import TEXT
 from .raw import Array, Raw
-from .textfiles import text_file
-from .texts import as_numbers, unknown, written
+from .texts import as_numbers, table_of_texts, unknown, written
 
 Reader = Callable[[Any, Domain], Raw]  # of new pictures in the domain of a run
 
@@ -66,10 +64,7 @@ def _column(columns: Mapping[str, list[Any]], name: str) -> list[Any]:
 
 
 def _rows(path: Path) -> tuple[list[Any], list[Any]]:
-    try:
-        lines = [cells for _, cells in text_file(path).rows("\t" if path.suffix.lower() == ".tsv" else ",")]
-    except csv.Error as error:
-        raise RequestError(f"{path} is no table of files and texts: {error}.") from error
+    lines = table_of_texts(path)
     if len(lines) < 2:
         raise RequestError(f"{path} has no row below its names; pairs have the columns 'file' and '{TEXT}'.")
     names = [name.strip() for name in lines[0]]

@@ -19,7 +19,6 @@ KINDS = ("square", "circle", "triangle")
 COLOURS = {"red": (220, 40, 40), "green": (40, 160, 60), "blue": (50, 80, 220), "yellow": (235, 200, 40)}
 RELATIONS = ("above", "left of", "inside", "larger than", "chases")
 PAPER, EYE = 245, 20  # grey of the background, and of the eye that says where a thing looks
-SMALL, LARGE = 7, 12  # sides of things
 NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {"square": ("square", "box"), "circle": ("circle", "disc"), "triangle": ("triangle",)},
     "zh": {"square": ("方块", "正方形"), "circle": ("圆", "圆形"), "triangle": ("三角", "三角形")},

@@ -133,17 +133,22 @@ def one_of(every: Tensor, counts: Tensor) -> Tensor:
     return every[torch.arange(len(counts), device=counts.device), which]
 
 
+def table_of_texts(path: Path) -> list[list[str]]:
+    """The rows of a table of files and texts, between tabs where its name ends so, else between commas."""
+    separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+    try:
+        return [cells for _, cells in text_file(path).rows(separator)]
+    except csv.Error as error:
+        raise RequestError(f"{path} is no table of files and texts: {error}.") from error
+
+
 def read_captions(path: Path, files: Sequence[str]) -> tuple[Written, tuple[str, ...]]:
     """The texts of pictures by their files, and what to say: a table of text whose first column names the file.
 
     All other columns are texts; so are further rows of the same file. A first line that names no picture names the
     columns.
     """
-    separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
-    try:
-        rows = [cells for _, cells in text_file(path).rows(separator)]
-    except csv.Error as error:
-        raise RequestError(f"{path} is no table of texts: {error}.") from error
+    rows = table_of_texts(path)
     places = _places(files)
     if rows and rows[0] and rows[0][0].strip() not in places:
         rows = rows[1:]

@@ -107,6 +107,12 @@ class Domain:
         """The domain of the pictures in x: its own, or that of the modality of joint x that is an image."""
         return next((part for _, part in self.parts or () if part.is_image), self)
 
+    def pictures(self, x: Any) -> Any:
+        """The pictures [..., *shape] in x, an array or a tensor: of joint x its image, of all else x itself."""
+        if self.parts is None or x.shape[-1:] != self.shape:
+            return x
+        return next((self.split(x)[name] for name, part in self.parts if part.is_image), x)
+
     def part(self, name: str) -> Domain:
         """The domain of a modality."""
         found = dict(self.parts or ())

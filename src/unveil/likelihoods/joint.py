@@ -51,11 +51,6 @@ class Joint(Likelihood):
     def feature_shape(self) -> tuple[int, ...]:
         return (self.num_outputs,)
 
-    @property
-    def num_outputs_of(self) -> dict[str, int]:
-        """The number of features of each modality."""
-        return dict(zip(self.of, self._outputs, strict=True))
-
     def forward(self, h: Tensor, observed: Tensor | None = None) -> EventSum:
         if observed is not None:
             known = self.domain.split(observed)

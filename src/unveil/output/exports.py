@@ -161,7 +161,7 @@ def write_x(
     separator, as of `csv`.
     """
     if path.suffix.lower() == ".png":
-        x, domain = _pictures(x, domain)
+        x, domain = domain.pictures(x), domain.picture
         write_grid(path, to_bytes(x, domain), columns=math.ceil(math.sqrt(len(x))))
     elif domain.parts is not None:
         arrays = {name: np.array(own) for name, own in by_modality(x, domain).items()}
@@ -171,13 +171,6 @@ def write_x(
     else:
         columns = _flat(path, "x", x, names, forms, drawn)
         write_table(path, columns, {"x": brought(x, forms, drawn)}, cells, separator)
-
-
-def _pictures(x: np.ndarray, domain: Domain) -> tuple[np.ndarray, Domain]:
-    """The pictures [..., *shape] in x, and their domain: of joint x those beside the texts."""
-    if domain.parts is None:
-        return x, domain
-    return next((domain.split(x)[name], part) for name, part in domain.parts if part.is_image)
 
 
 def write_completed(path: Path, found: Completed, cells: Formulas | None = None) -> None:
@@ -265,7 +258,7 @@ def write_pairs(
 
     Arguments: forms and separator, as of `write_x`. Of pictures with texts the pictures are shown.
     """
-    (x, domain), (again, _) = _pictures(x, domain), _pictures(again, domain)
+    x, again, domain = domain.pictures(x), domain.pictures(again), domain.picture
     if path.suffix.lower() == ".png":
         columns = min(PER_ROW, len(x))
         both = to_bytes(np.concatenate([x, again]), domain)  # together, so that both have one grey scale
@@ -284,7 +277,7 @@ def write_paths(
 
     Arguments: forms and separator, as of `write_x`. Of pictures with texts the pictures are shown.
     """
-    x, domain = _pictures(x, domain)
+    x, domain = domain.pictures(x), domain.picture
     paths, steps = x.shape[:2]
     flattened = x.reshape(paths * steps, *domain.shape)
     if path.suffix.lower() == ".png":

@@ -31,7 +31,7 @@ class Painter:
     @staticmethod
     def of(domain: Domain, x: NDArray[np.floating]) -> Painter:
         """The range of real images is that of the data x."""
-        pictures = _pictures(x, domain)
+        pictures = domain.pictures(x)
         return Painter(domain, float(np.nanmin(pictures)), float(np.nanmax(pictures)))
 
     @property
@@ -41,14 +41,7 @@ class Painter:
 
     def __call__(self, x: NDArray[np.floating]) -> Bytes:
         """x [..., *shape] → uint8 [N, H, W, C], every leading dimension laid flat."""
-        return to_bytes(_pictures(x, self.domain), self.domain.picture, self.low, self.high)
-
-
-def _pictures(x: NDArray[np.floating], domain: Domain) -> NDArray[np.floating]:
-    """The pictures of x, which may be joint x or its pictures alone."""
-    if domain.parts is None or x.shape[-1:] != domain.shape:
-        return x
-    return next(domain.split(x)[name] for name, part in domain.parts if part.is_image)
+        return to_bytes(self.domain.pictures(x), self.domain.picture, self.low, self.high)
 
 
 @dataclass(frozen=True)

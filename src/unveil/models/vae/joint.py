@@ -91,8 +91,8 @@ class Joint(VAE):
         Arguments:
             latent: D, the number of latents.
             network: of pictures: "mlp", "patch", "conv", "plain", or "auto".
-            width: units per layer, or channels at the finest resolution, of networks of pictures; 0 picks.
-            depth: residual blocks of them; 0 picks.
+            width: units per layer, or channels at the finest resolution; 0 picks.
+            depth: residual blocks of networks of pictures; 0 picks.
             subsets: drawn shows half of the training examples with some of their modalities alone; all never does.
 
         Context: num_examples to train on.
