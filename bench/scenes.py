@@ -60,8 +60,7 @@ def main() -> None:
         scenes = [read_scene(picture) for picture in pictures]
         told = [scene for scene in scenes if scene is not None]
         painted = [
-            read_scene(np.rint(pictures_of(run.store, english(scene), 2, seed=i, mean=True)[1]).astype(np.uint8))
-            == scene
+            read_scene(pictures_of(run.store, english(scene), 2, seed=i, mean=True)[1]) == scene
             for i, scene in enumerate(told)
         ]
         best = describe(run.store, pictures, n=1, num_samples=args.num_samples)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,12 @@ from .raw import Raw, encode_labels
 
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Place = tuple[int, int]  # row and column
 SIDE, NUM, NUM_TEST = 32, 20_000, 2_000
 KINDS = ("square", "circle", "triangle")
-COLOURS = {"red": (220, 40, 40), "green": (40, 160, 60), "blue": (50, 80, 220), "yellow": (235, 200, 40)}
+COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
 RELATIONS = ("above", "left of", "inside", "larger than", "chases")
-PAPER, EYE = 245, 20  # grey of the background, and of the eye that says where a thing looks
+PAPER, EYE = 1, 0  # white background, and black eyes that say where a thing looks
 NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {"square": ("square", "box"), "circle": ("circle", "disc"), "triangle": ("triangle",)},
     "zh": {"square": ("方块", "正方形"), "circle": ("圆", "圆形"), "triangle": ("三角", "三角形")},
@@ -57,25 +58,26 @@ class Scene:
 
 @register("source", "scenes")
 class Scenes:
-    """20,000 scenes of two things, 32×32×3, 256 levels, each with sentences in English and Chinese.
+    """20,000 scenes of two things, 32×32×3, binary, each with sentences in English and Chinese.
 
     A thing is a square, a circle or a triangle in one of four colours; two of different colours stand above, left of or
     inside each other, one is larger, or one chases the other: both look where they run, and who chases is behind. Of
-    all 540 combinations every sixth is held out of training; of the 2,000 test scenes half are of these. Nothing is
-    downloaded.
+    all 540 combinations every sixth is held out of training; of the 2,000 test scenes half are of these. Kind, colour,
+    side and place of both are factors. Nothing is downloaded.
 
     References: after Johnson et al., CLEVR (2017), the idea of scenes whose every factor is known.
     """
 
     summary: ClassVar[str] = (
-        "20,000 procedural scenes, 32×32×3, two things and their relation, with sentences in English and Chinese; a "
-        "sixth of the combinations is in the test split alone"
+        "20,000 procedural scenes, 32×32×3, binary, two things and their relation, with sentences in English and "
+        "Chinese; a sixth of the combinations is in the test split alone"
     )
 
     def read(self) -> Raw:
         rng = np.random.default_rng(0)
         scenes = drawn_scenes(rng)
-        x = np.stack([picture(scene, rng) for scene in scenes])
+        layouts = [drawn_layout(scene.relation, rng) for scene in scenes]
+        x = np.stack([picture(scene, layout) for scene, layout in zip(scenes, layouts, strict=True)])
         texts = tuple(sentences(scene, rng) for scene in scenes)
         y, relations = encode_labels(np.array([scene.relation for scene in scenes]))
         held = {s for i, s in enumerate(every_scene()) if _held_out(i)}
@@ -89,6 +91,10 @@ class Scenes:
                 "held out": ["yes" if s in held else "no" for s in scenes],
             }.items()
         }
+        for i, which in enumerate(("first", "second")):
+            factors[f"{which} side"] = np.array([layout.sides[i] for layout in layouts])
+            for j, axis in enumerate(("row", "column")):
+                factors[f"{which} {axis}"] = np.array([layout.places[i][j] for layout in layouts])
         return Raw("scenes", x, y, relations, NUM_TEST, factors=factors, texts=texts)
 
 
@@ -118,44 +124,63 @@ def drawn_scenes(rng: np.random.Generator) -> list[Scene]:
     return training + test + [unseen[i] for i in rng.integers(len(unseen), size=NUM_TEST // 2)]
 
 
-def picture(scene: Scene, rng: np.random.Generator) -> Picture:
-    """The scene as a picture, things being somewhere where the relation holds."""
+@dataclass(frozen=True)
+class Layout:
+    """Where both things are.
+
+    Arguments: sides, of each; places, the upper left corner of each; looks, 0 nowhere, −1 left, 1 right.
+    """
+
+    sides: tuple[int, int]
+    places: tuple[Place, Place]
+    looks: int = 0
+
+
+def picture(scene: Scene, layout: Layout) -> Picture:
+    """The scene as a picture, things being where the layout says."""
     x = np.full((SIDE, SIDE, 3), PAPER, np.uint8)
-    sizes, places, looks = _placed(scene.relation, rng)
     order = (1, 0) if scene.relation == "inside" else (0, 1)  # what is inside is drawn last
     for i in order:
         thing = (scene.first, scene.second)[i]
-        _draw(x, thing, places[i], sizes[i], looks)
+        _draw(x, thing, layout.places[i], layout.sides[i], layout.looks)
     return x
 
 
-def _placed(relation: str, rng: np.random.Generator) -> tuple[tuple[int, int], tuple[tuple[int, int], ...], int]:
-    """Sides of both things, their upper left corners, and where they look: 0 nowhere, −1 left, 1 right."""
+def drawn_layout(relation: str, rng: np.random.Generator) -> Layout:
+    """A layout in which the relation holds, drawn at random."""
 
-    def jitter(most: int) -> int:
-        return int(rng.integers(most + 1))
+    def between(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1))
 
-    size = 10
-    if relation == "above":
-        left = 2 + jitter(SIDE - size - 4)
-        aside = int(np.clip(left + rng.integers(-3, 4), 1, SIDE - size - 1))
-        return (size, size), ((1 + jitter(3), left), (18 + jitter(3), aside)), 0
-    if relation == "left of":
-        top = 2 + jitter(SIDE - size - 4)
-        aside = int(np.clip(top + rng.integers(-3, 4), 1, SIDE - size - 1))
-        return (size, size), ((top, 1 + jitter(3)), (aside, 18 + jitter(3))), 0
+    def apart(first: int, second: int, beside: int) -> tuple[Place, Place]:
+        """The one, then the other along an axis, about as far across it."""
+        across = between(2, SIDE - first - 2)
+        aside = int(np.clip(across + between(-beside, beside), 1, SIDE - second - 1))
+        furthest = SIDE - second - 1
+        return (between(1, 16 - first), across), (between(min(17, furthest), furthest), aside)
+
+    sides = between(8, 11), between(8, 11)
     if relation == "inside":
-        top, left, outer, inner = 2 + jitter(6), 2 + jitter(6), 21, 7
-        return (inner, outer), ((top + 9, left + 7), (top, left)), 0
+        (inner, outer), top, left = (7, between(20, 22)), between(2, 8), between(2, 8)
+        return Layout((inner, outer), ((top + outer // 2 - 1, left + outer // 2 - 3), (top, left)))
+    if relation == "above":
+        return Layout(sides, apart(*sides, 3))
+    if relation == "left of":
+        return Layout(sides, _turned(apart(*sides, 3)))
     if relation == "larger than":
-        top, side = 2 + jitter(3), int(rng.integers(2))
-        a = (2 + jitter(12), 1 + jitter(1)) if side else (2 + jitter(12), 16 + jitter(1))
-        b = (5 + jitter(16), 19 + jitter(4)) if side else (5 + jitter(16), 2 + jitter(4))
-        return (14, 7), (a, b), 0
-    looks, top = (1 if rng.integers(2) else -1), 3 + jitter(SIDE - size - 6)
-    behind, ahead = 2 + jitter(2), 18 + jitter(2)
-    first, second = (behind, ahead) if looks > 0 else (ahead, behind)
-    return (size, size), ((top, first), (int(np.clip(top + rng.integers(-2, 3), 1, SIDE - size - 1)), second)), looks
+        sides, swapped = (between(13, 15), between(6, 8)), between(0, 1)
+        if swapped:
+            return Layout(sides, _turned(apart(sides[1], sides[0], 6))[::-1])
+        return Layout(sides, _turned(apart(*sides, 6)))
+    looks, places = (1 if between(0, 1) else -1), _turned(apart(*sides, 2))
+    if looks < 0:
+        sides, places = sides[::-1], places[::-1]
+    return Layout(sides, places, looks)
+
+
+def _turned(places: tuple[Place, Place]) -> tuple[Place, Place]:
+    (a, b), (c, d) = places
+    return (b, a), (d, c)
 
 
 def shape(kind: str, side: int) -> Mask:
@@ -165,7 +190,7 @@ def shape(kind: str, side: int) -> Mask:
     if kind == "circle":
         return (row - middle) ** 2 + (column - middle) ** 2 <= middle**2
     if kind == "triangle":
-        return np.abs(column - middle) <= row / 2
+        return np.abs(column - middle) <= np.maximum(row / 2, 0.5)
     return np.ones((side, side), bool)
 
 
@@ -207,8 +232,8 @@ def _of(words: Sequence[str], which: int) -> str:
     return words[which % len(words)]
 
 
-def read_scene(x: Picture) -> Scene | None:
-    """The scene that a picture shows, by the rules that it is drawn by; None where it shows none.
+def read_scene(x: NDArray[Any]) -> Scene | None:
+    """The scene that a picture of values from 0 to 1 shows, by the rules it is drawn by; None where it shows none.
 
     Colours are those of the nearest of the palette; the kind of a thing is that of the shape with the most cells in
     common; the relation follows from where things stand, which is larger, and where they look.
