@@ -97,3 +97,26 @@ def _joined(split: Split, found: Coded, domain: Domain, training: bool) -> Split
 
 def _beside(x: Tensor, texts: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.cat([x.flatten(1).to(dtype), texts.to(dtype)], 1)
+
+
+def of_part(split: Split, name: str) -> Split:
+    """The examples of which something of a modality is observed, as x of that modality alone."""
+    domain, place = split.domain.part(name), split.domain.places[name]
+    if split.observed is not None:
+        split = split.take(split.observed[:, place].any(1).nonzero().flatten())
+
+    def own(held: Tensor) -> Tensor:
+        return held[:, place].reshape(-1, *domain.shape)
+
+    seen = None if split.observed is None else own(split.observed)
+    is_text, is_binary = domain.alphabet is not None, domain.kind == "binary"
+    return replace(
+        split,
+        x=own(split.x),
+        domain=domain,
+        binarize=split.binarize if is_binary else "none",
+        levels=split.levels if is_binary else 0,
+        grey=own(split.grey) if is_binary and split.grey is not None else None,
+        observed=None if seen is None or bool(seen.all()) else seen,
+        texts=split.texts if is_text else None,
+    )

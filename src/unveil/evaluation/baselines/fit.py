@@ -19,6 +19,7 @@ import torch
 
 from ...data import Data
 from .afford import FLOPS, STARTS, TooDear
+from .apart import each_apart
 from .baseline import Baseline
 from .counts import negative_binomial_mixture, poisson_mixture
 from .examples import Examples, log_px
@@ -47,7 +48,7 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> tuple[
     """pPCA, a mixture of Gaussians and, for discrete x, mixtures of its own kind, each the best of its sizes.
 
     Binary x and levels get a mixture of categoricals; counts get one of Poissons and one of negative binomials. A mixed
-    table is compared with its columns, each by itself.
+    table is compared with its columns, each by itself; pictures with texts, with models of each alone (`apart.py`).
 
     Every choice is made on validation examples; the test split is read once, for the numbers. A mixture of Gaussians
     is left out where a column of real or unit x is constant: a density of it has no bound. All are left out where x has
@@ -61,6 +62,8 @@ def fit_baselines(data: Data, *, seed: int = 0, seconds: float = 10.0) -> tuple[
     """
     if seconds and data.domain.columns is not None:
         return [columns_alone(data)], ()
+    if seconds and data.domain.parts is not None:
+        return each_apart(data, lambda own: fit_baselines(own, seed=seed, seconds=seconds))
     if not seconds or any(split.observed is not None for split in (data.train, data.valid, data.test)):
         return [], ()
     examples = Examples.of(data, seed)
