@@ -28,7 +28,8 @@ from .output.progress import follow, shows
 from .report import write_report
 from .report.notebook import run_card
 from .runs.store import RunStore
-from .use.both import Description, describe
+from .use.both import describe
+from .use.description import Description
 from .use.encode import encode
 from .use.impute import impute
 from .use.neighbours import neighbours

@@ -86,6 +86,45 @@ def test_the_bound_of_any_modalities_is_below_their_log_p_and_close_with_many_dr
     assert bool(((many.mean(0) - exact).abs() < 5 * error + 0.01).all())
 
 
+def test_covering_is_least_where_the_expert_of_a_text_has_the_moments_of_z() -> None:
+    """−E[log q(z|t)] over z ~ N(μ, diag σ²) has its minimum at that normal distribution."""
+    found = model(2)
+    mean, std = torch.tensor([0.3, -0.7]), torch.tensor([0.6, 0.2])
+    with keyed("z"):
+        z = (mean + std * torch.randn(20_000, 2)).unsqueeze(1)  # [K, 1, 2]
+    z = (z - z.mean(0)) / z.std(0, correction=0) * std + mean
+
+    def penalty(mu: Tensor, sigma: Tensor, base: float = 50.0) -> Tensor:
+        """With an expert of all that is base^-2 wide: beside it, that of the text is all of q(z|t)."""
+        with torch.no_grad():
+            found.posterior_head.log_spread.fill_(base)  # type: ignore[operator]
+        told = torch.cat([mu, sigma.log()])
+        experts = torch.stack([torch.cat([torch.zeros(4), torch.ones(1)]), torch.cat([told, torch.ones(1)])])
+        return found.covering(experts.unsqueeze(0), z)[0].detach()
+
+    exact = penalty(mean, std)
+    for other in (penalty(mean + 0.05, std), penalty(mean, std * 1.1), penalty(mean, std * 0.9)):
+        assert float(other) > float(exact)
+
+
+def test_covering_is_learned_by_the_experts_of_texts_with_company_alone() -> None:
+    found, x = model(2), every()[:12]
+    found.train()
+    image, text = (head.weight for head in found.encoder.heads)  # type: ignore[union-attr]
+
+    def gradients(batch: Batch) -> tuple[Tensor, ...]:
+        penalty = found.infer(batch, 3).penalties["covering"]
+        assert penalty.shape == (12,)
+        wanted = [image, text, *found.decoder.parameters()]
+        return torch.autograd.grad(penalty.sum(), wanted, allow_unused=True, materialize_grads=True)
+
+    with keyed("a"):
+        of_image, of_text, *of_decoder = gradients(Batch(x))
+        assert bool(of_text.any()) and not bool(of_image.any()) and not any(bool(g.any()) for g in of_decoder)
+        assert not bool(gradients(hiding(x, "image"))[1].any())
+    assert not found.eval().infer(Batch(x), 3).penalties
+
+
 def test_where_nothing_is_observed_q_is_the_prior() -> None:
     q = model(3).posterior(hiding(every()[:4], "image", "text"))
     mean, std = q.mean, q.stddev
@@ -125,8 +164,8 @@ def test_draws_of_z_given_one_modality_are_those_of_its_posterior(hidden: str) -
 def test_the_closer_bound_of_a_text_alone_is_taken() -> None:
     """An expert of texts that is sure of something wrong leaves q(z|t) far from p(z|t); draws of p(z) are not."""
     found, x = model(), every()[:15]
-    found.encoder.heads[1].weight.zero_()  # type: ignore[union-attr, index, operator]
-    found.encoder.heads[1].bias.copy_(torch.tensor([6.0, -2.0]))  # type: ignore[union-attr, index, operator]
+    found.encoder.heads[1].weight.zero_()  # type: ignore[union-attr, index]
+    found.encoder.heads[1].bias.copy_(torch.tensor([6.0, -2.0]))  # type: ignore[union-attr, index]
     observed = hiding(x, "image").observed
     split = Split(x, None, BOTH, "none", torch.arange(15), observed=observed)
     estimate, name = closest(found, split, ("iwae", "prior"), 500)
@@ -184,11 +223,22 @@ def test_a_reader_says_the_same_of_a_text_in_any_company() -> None:
         torch.testing.assert_close(encoder(seen[i : i + 1])[0], whole[i])
 
 
+def test_texts_that_are_covered_are_shown_with_their_pictures() -> None:
+    found, x = model(), every()
+    with keyed("some"):
+        shown = found.some(Batch(torch.cat([x] * 20))).observed
+        alone = hiding(x, "image")
+        assert torch.equal(found.some(alone).observed, alone.observed)  # type: ignore[arg-type]
+    assert shown is not None and bool(shown[:, BOTH.places["image"]].all())
+    assert 0.45 < float(shown[:, BOTH.places["text"]].all(1).float().mean()) < 0.55
+
+
 def test_training_shows_every_set_of_modalities_and_never_what_is_missing() -> None:
     found, x = model(), every()
+    found.subsets = "drawn"
     batch = hiding(x, "text")
     with keyed("some"):
-        assert bool((found.some(batch).observed == batch.observed).all())  # one that is alone stays
+        assert torch.equal(found.some(batch).observed, batch.observed)  # type: ignore[arg-type]  # one alone stays
         shown = found.some(Batch(torch.cat([x] * 20))).observed
     assert shown is not None
     image, text = (shown[:, BOTH.places[name]] for name in ("image", "text"))

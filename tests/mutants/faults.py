@@ -1120,7 +1120,7 @@ TABLES = (  # what a row, a column or a level of a mixed table is said to be
 BOTH = (  # pictures and texts
     fault(
         "experts-without-the-prior", "posteriors/experts.py",
-        "total = 1 + precision.sum(-2)", "total = 1e-6 + precision.sum(-2)",
+        "total = alone + precision.sum(-2)", "total = 1e-6 + precision.sum(-2)",
         "tests/models/test_joint.py::test_where_nothing_is_observed_q_is_the_prior",
     ),
     fault(
@@ -1129,9 +1129,25 @@ BOTH = (  # pictures and texts
         "tests/models/test_joint.py::test_where_nothing_is_observed_q_is_the_prior",
     ),
     fault(
-        "told-after-the-end", "distributions/characters.py",
-        "found = torch.where(_reached(told), found, 0.0)", "found = found * 1.0",
+        "told-after-the-end", "nn/texts.py",
+        "lengths[rows].unsqueeze(-1)\n            places", "longest\n            places",
         "tests/models/test_joint.py::test_all_texts_of_an_alphabet_sum_to_one",
+    ),
+    fault(
+        "texts-mixed-up", "nn/texts.py",
+        "return torch.cat(parts)[torch.cat(order).argsort()]", "return torch.cat(parts)",
+        "tests/models/test_joint.py::test_a_reader_says_the_same_of_a_text_in_any_company",
+    ),
+    fault(
+        "covering-without-company", "models/vae/joint.py",
+        "several = here[:, m] & (here.sum(-1) > 1)", "several = here[:, m]",
+        "tests/models/test_joint.py::test_covering_is_learned_by_the_experts_of_texts_with_company_alone",
+    ),
+    fault(
+        "covering-of-a-narrow-q", "models/vae/joint.py",
+        "log_q = self.posterior_head(kept(features, alone)).log_prob(z).mean(0)",
+        "log_q = self.posterior_head(kept(features, here)).log_prob(z).mean(0)",
+        "tests/models/test_joint.py::test_covering_is_learned_by_the_experts_of_texts_with_company_alone",
     ),
     fault(
         "half-a-text-observed", "likelihoods/characters.py",

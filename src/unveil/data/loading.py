@@ -1,7 +1,7 @@
 """`load`, `read_array` and `prepare`: from a source to splits, to a plain array, to new x for a fitted run."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import repeat
@@ -20,7 +20,7 @@ from .columns import Table
 from .filetree import Pictures
 from .fills import noted, way_out
 from .gaps import INFORMATIVE, require_missing, with_gaps
-from .pairs import paired, texts_of
+from .pairs import paired, texts_of, with_vectors
 from .raw import Array, Raw, short_name
 from .reading import read
 from .recognise import recognise, require_enough, require_numbers, require_varied
@@ -59,7 +59,8 @@ def load(
             .h5ad[:layers/…], an array, a tensor, a sparse matrix of scipy, lists of numbers, a data frame, AnnData. NaN
             and masked entries are not observed.
         y: [N] labels, integers or strings, in the source's order; None, NaN or −1 where one is not known.
-        z: [N, D] known latents, NaN in the rows where they are not known.
+        z: [N, D] known latents, NaN in the rows where they are not known; or {text: its vector}, and "text" where these
+            stand in the table of texts: z is the vector of a picture's text, and x the picture alone.
         binarization: "dynamic" (training batches are fresh draws; validation and test one fixed draw), "static" (one
             fixed draw of everything), "threshold", "none", or "auto": what the source is known by, else none.
         domain: "auto" or a kind such as "levels" or "real"; asking for any but binary also switches "auto"
@@ -88,12 +89,19 @@ def load(
         "label": label, "drop": drop, "header": header, "decimal": decimal, "missing": na_values, "kinds": kinds,
         "domain": domain,
     }  # fmt: skip
-    raw = read(source, y, z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
+    of_text = isinstance(z, Mapping) or (isinstance(z, str) and z == "text")
+    given_z = None if of_text or isinstance(z, str) else z
+    raw = read(source, y, given_z, **table, pictures=Pictures(size, skip_broken, keeps_depth=domain == "real"))
+    known = None
+    if of_text:
+        raw, known = with_vectors(raw, z, text)
     raw = _without_stray(raw, domain)
     marks = noted(raw) if raw.table is None else ()  # of the codes of a table they would say nothing
     raw = replace(raw, notes=(*raw.notes, *marks, *raw.empty))
     with _naming(raw, lambda name: f"Or leave it out: {dropping([*raw.dropped, name])}"):
         data = _split_up(raw, binarization, domain, levels, seed, missing)
+    if known is not None:
+        return replace(data, known_texts=known)
     if isinstance(text, str) and not text:
         return data
     named, given = (text, None) if isinstance(text, str) else ("", text)

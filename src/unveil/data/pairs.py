@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from ..domain import Domain
 from ..domain.text import decode
-from ..errors import RequestError
+from ..errors import Fact, RequestError
+from .knowntexts import KnownTexts, from_mapping, read_known
 from .raw import Array, Raw
 from .split import Data, Split
 from .texts import Coded, Written, coded, read_captions, written
@@ -46,6 +48,34 @@ def texts_of(raw: Raw, named: str, given: Any) -> tuple[Written, tuple[str, ...]
         )
     names = raw.classes
     return tuple((names[code],) if code >= 0 else () for code in raw.y), ("The texts are the names of the labels.",)
+
+
+def with_vectors(raw: Raw, z: Any, text: Any) -> tuple[Raw, KnownTexts]:
+    """What was read with the vector of each example's text as its z, and the texts whose vectors are known.
+
+    Arguments: z, {text: its vector}, or "text" where these stand in the table of texts; text, as of `load`.
+    """
+    if isinstance(z, Mapping):
+        named, given = (text, None) if isinstance(text, str) else ("", text)
+        texts, said = texts_of(raw, named, given)
+        known = from_mapping(z)
+    else:
+        if not isinstance(text, str) or text in ("", OWN) or raw.files is None:
+            raise RequestError(
+                "data.z=text takes the vectors of texts from a table of files, texts and numbers, of a folder of "
+                "pictures.",
+                "Give it: --text captions.csv data.z=text. In Python: text=[…], z={text: vector, …}.",
+            )
+        texts, known, said = read_known(Path(text).expanduser(), raw.files)
+    vectors = known.of(texts)
+    count = int((~np.isnan(vectors).any(1)).sum())
+    if not count:
+        raise RequestError("No picture has a text whose vector is known.", f"One that is: {known.texts[0]!r}.")
+    told = Fact(
+        f"z is the vector of the text: {known.z.shape[1]} numbers, {len(known.texts):,} texts, known of {count:,} of "
+        f"{len(texts):,} pictures."
+    )
+    return replace(raw, z=vectors, notes=(*raw.notes, *said, told)), known
 
 
 def by_modality(x: Array, domain: Domain) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..ops import keyed
 from .binarize import draw
 from .columnforms import Form, forms_to_json
 from .columns import Table
+from .knowntexts import KnownTexts
 from .raw import Array, short_name
 from .texts import one_of
 
@@ -172,6 +173,7 @@ class Data:
         forms: of a table, how the numbers of each column are held in the training rows, or None.
         table: of a mixed table, its columns, or None.
         separator: of a table of text that semicolons separate, ";".
+        known_texts: texts whose vectors are z, or None.
     """
 
     source: str
@@ -195,6 +197,7 @@ class Data:
     forms: tuple[Form, ...] | None = None
     table: Table | None = None
     separator: str = ","
+    known_texts: KnownTexts | None = None
 
     def __repr__(self) -> str:
         sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))

@@ -145,14 +145,24 @@ def table_of_texts(path: Path) -> list[list[str]]:
 def read_captions(path: Path, files: Sequence[str]) -> tuple[Written, tuple[str, ...]]:
     """The texts of pictures by their files, and what to say: a table of text whose first column names the file.
 
-    All other columns are texts; so are further rows of the same file. A first line that names no picture names the
-    columns.
+    All other columns are texts; so are further rows of the same file.
+    """
+    found, said = captions(path, files)
+    return written(
+        [[text for cells in found.get(i, []) for text in cells] for i in range(len(files))], len(files)
+    ), said
+
+
+def captions(path: Path, files: Sequence[str]) -> tuple[dict[int, list[list[str]]], tuple[str, ...]]:
+    """The cells of each picture's rows after the first, which names its file, and what to say.
+
+    A first line that names no picture names the columns.
     """
     rows = table_of_texts(path)
     places = _places(files)
     if rows and rows[0] and rows[0][0].strip() not in places:
         rows = rows[1:]
-    found: dict[int, list[str]] = {}
+    found: dict[int, list[list[str]]] = {}
     strange: list[str] = []
     for cells in rows:
         if not cells or not any(cell.strip() for cell in cells):
@@ -161,18 +171,17 @@ def read_captions(path: Path, files: Sequence[str]) -> tuple[Written, tuple[str,
         if name not in places:
             strange.append(name)
             continue
-        found.setdefault(places[name], []).extend(cells[1:])
+        found.setdefault(places[name], []).append(cells[1:])
     if not found:
         told = f", such as {strange[0]!r}" if strange else ""
         raise RequestError(
             f"{path} names none of the {len(files):,} pictures{told}.",
             f"Its first column takes their paths below the folder, such as {files[0]!r}, and the others texts.",
         )
-    texts = written([found.get(i, []) for i in range(len(files))], len(files))
     said: tuple[str, ...] = ()
     if strange:
         said = (f"{len(strange):,} rows of {path.name} name no picture, first {strange[0]!r}: they are left out.",)
-    return texts, said
+    return found, said
 
 
 def _places(files: Sequence[str]) -> Mapping[str, int]:

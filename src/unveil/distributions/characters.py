@@ -23,7 +23,7 @@ class Characters(Unchecked):
     Arguments:
         h: [..., F], what the text is told of.
         length: T.
-        logits: from t [N, T] and h [N, F] to the logits [N, T, A + 1] of each character given those before it.
+        log_p: from t [N, T] and h [N, F] to log p of each character given those before it, [N, T].
         begin, step: for drawing: what is remembered at the start, from h [N, F]; and from it and the character before
             [N] (0 at the start) the next logits and what is remembered then.
     """
@@ -32,23 +32,18 @@ class Characters(Unchecked):
         self,
         h: Tensor,
         length: int,
-        logits: Callable[[Tensor, Tensor], Tensor],
+        log_p: Callable[[Tensor, Tensor], Tensor],
         begin: Callable[[Tensor], Tensor],
         step: Callable[[Tensor, Tensor, Tensor], Step],
     ) -> None:
-        self.h, self.length, self._logits, self._begin, self._step = h, length, logits, begin, step
+        self.h, self.length, self._log_p, self._begin, self._step = h, length, log_p, begin, step
         super().__init__(torch.Size((*h.shape[:-1], length)), validate_args=False)
 
     def log_prob(self, value: Tensor) -> Tensor:
         t = value.expand(torch.broadcast_shapes(value.shape, self.batch_shape)).long()
         h = self.h.expand(*t.shape[:-1], -1)
         flat = t.reshape(-1, self.length)
-        longest = min(self.length, int((flat != END).sum(-1).max()) + 1)  # places that any of these texts reaches
-        told = flat[:, :longest]
-        log_p = self._logits(told, h.reshape(len(flat), -1)).float().log_softmax(-1)
-        found = log_p.gather(-1, told.unsqueeze(-1)).squeeze(-1)
-        found = torch.where(_reached(told), found, 0.0)
-        return torch.nn.functional.pad(found, (0, self.length - longest)).view(t.shape)
+        return self._log_p(flat, h.reshape(len(flat), -1)).view(t.shape)
 
     @torch.no_grad()
     def sample(self, sample_shape: Shape = torch.Size()) -> Tensor:
@@ -73,9 +68,3 @@ class Characters(Unchecked):
             if not bool((last != END).any()):
                 break
         return t.to(h.dtype).view(*lead, self.length)
-
-
-def _reached(t: Tensor) -> Tensor:
-    """Where a character or the end of a text t [..., T] stands: what comes after the end is told by it."""
-    before = torch.cat([torch.ones_like(t[..., :1]), t[..., :-1]], -1)
-    return before != END

@@ -1,8 +1,9 @@
-"""The texts of a source for a model that takes nothing else."""
+"""What texts ask of a fit: those of the source for a model that takes nothing else, latents as long as vectors."""
 
 from dataclasses import replace
 from typing import Any
 
+from ..data import Data
 from ..data.pairs import OWN
 from ..registry import lookup
 from ..settings.choices import Choices
@@ -14,3 +15,12 @@ def with_own_texts(choices: Choices, text: Any) -> Choices:
     if not name or getattr(lookup("model", name), "domains", ()) != ("joint",) or choices.data.text or text is not None:
         return choices
     return replace(choices, values=choices.values | {"data": choices.values.get("data", {}) | {"text": OWN}})
+
+
+def as_long_as_vectors(choices: Choices, data: Data) -> Choices:
+    """The choices with as many latents as the known vectors of texts have numbers, unless their number is given."""
+    own = choices.values.get("model", {})
+    if data.known_texts is None or "latent" in own:
+        return choices
+    model = own | {"latent": data.known_texts.z.shape[1]}
+    return replace(choices, values=choices.values | {"model": model})

@@ -34,7 +34,7 @@ from .classes import said_of_classes
 from .events import Event
 from .explain import explain
 from .numbers import as_numbers
-from .owntexts import with_own_texts
+from .owntexts import as_long_as_vectors, with_own_texts
 from .place import placed
 
 MUCH = 2**25  # bytes of training examples, from which on memory that reading took is looked after
@@ -102,8 +102,10 @@ def prepare(
         objective: a name, or an Objective.
         seed: of initial weights, order of examples and noise.
         y: [N] labels; None, NaN or −1 where one is not known.
-        z: [N, D] known latents, NaN in the rows where they are not known; see the objective elbo.
-        text: the texts that go with pictures, [N] strings, lists of strings or None, for the model joint.
+        z: [N, D] known latents, NaN in the rows where they are not known; see the objective elbo. Or {text: its
+            vector}: z is the vector of the text of each picture.
+        text: the texts that go with pictures, [N] strings, lists of strings or None, for the model joint, or to say
+            which vector each has.
         options: {"model.latent": 16, …}; `keys` are the same with a double underscore for the dot.
         started: `time.perf_counter()` when the command began, for --minutes.
         arrange: makes other splits of the same rows, for a caller that judges nothing or weighs rows.
@@ -119,8 +121,10 @@ def prepare(
     choices, numbers = as_numbers(choices, source)
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
         choices = with_own_texts(choices, text)
-        data = load(source, y=y, z=z, **vars(choices.data) | ({} if text is None else {"text": text}))
+        given = {name: value for name, value in (("z", z), ("text", text)) if value is not None}
+        data = load(source, y=y, **vars(choices.data) | given)
         data = arrange(data)
+        choices = as_long_as_vectors(choices, data)
     if data.train.x.nbytes > MUCH:
         give_back()
     goal = choices.objective() if isinstance(objective, str) else objective

@@ -11,11 +11,11 @@ from ..distributions import EventSum
 from ..distributions.characters import Characters as CharactersDistribution
 from ..domain import Domain
 from ..errors import RequestError, at_least
-from ..nn.texts import TextWriter
+from ..nn.texts import TextWriter, reading_width
 from ..registry import register
 from .base import Likelihood
 
-WIDTH, TOLD = 192, 128  # units of the network, and features that it is told
+TOLD = 128  # features that the network is told
 SEEN_BEFORE = 0.5  # counts of each character before any came
 
 
@@ -34,7 +34,7 @@ class Characters(Likelihood):
     References: Bowman et al., Generating Sentences from a Continuous Space (2016).
 
     Arguments:
-        width: units of the network.
+        width: units of the network; 0 picks by the size of the alphabet.
         told: features that it is told.
         dropout: share of the characters before that are hidden from it while training.
     """
@@ -42,14 +42,16 @@ class Characters(Likelihood):
     domains = ("text",)
     factorises = False
 
-    def __init__(self, domain: Domain, *, width: int = WIDTH, told: int = TOLD, dropout: float = 0.0) -> None:
-        for key, size in (("width", width), ("told", told)):
-            at_least(1, f"likelihood.{key}", size)
+    def __init__(self, domain: Domain, *, width: int = 0, told: int = TOLD, dropout: float = 0.0) -> None:
+        at_least(0, "likelihood.width", width)
+        at_least(1, "likelihood.told", told)
         if not 0 <= dropout < 1:
             raise RequestError(f"likelihood.dropout is {dropout}; it takes a number from 0 up to 1, without it.")
         self._told = told
         super().__init__(domain, 1)
-        self.writer = TextWriter(len(domain.alphabet or ""), told, width=width, dropout=dropout)
+        num_characters = len(domain.alphabet or "")
+        units = width or min(192, 2 * reading_width(num_characters))
+        self.writer = TextWriter(num_characters, told, width=units, dropout=dropout)
 
     @property
     def num_outputs(self) -> int:
@@ -74,5 +76,5 @@ class Characters(Likelihood):
         """Characters as often as they come."""
         seen = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
         reached = F.pad(x[:, :-1] != 0, (1, 0), value=True) & seen
-        counts = torch.bincount(x[reached].long(), minlength=len(self.writer.out.bias)).to(x.dtype) + SEEN_BEFORE
-        self.writer.out.bias.copy_((counts / counts.sum()).log())
+        counts = torch.bincount(x[reached].long(), minlength=len(self.writer.bias)).to(x.dtype) + SEEN_BEFORE
+        self.writer.bias.copy_((counts / counts.sum()).log())

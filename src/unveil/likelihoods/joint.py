@@ -14,7 +14,7 @@ from ..distributions.parts import Parts
 from ..domain import Domain
 from ..registry import lookup, register
 from .base import Likelihood, default_likelihood
-from .characters import TOLD, WIDTH, Characters, as_a_whole
+from .characters import TOLD, Characters, as_a_whole
 
 
 @register("likelihood", "joint")
@@ -25,17 +25,19 @@ class Joint(Likelihood):
 
     Arguments:
         likelihoods: of modalities, by name, where they are not the usual ones: "image=bernoulli,text=characters".
-        width: units of the network that writes texts.
+        width: units of the network that writes texts; 0 picks by the size of the alphabet.
         dropout: share of the characters before that are hidden from it while training.
     """
 
     domains = ("joint",)
 
-    def __init__(self, domain: Domain, *, likelihoods: str = "", width: int = WIDTH, dropout: float = 0.0) -> None:
+    def __init__(self, domain: Domain, *, likelihoods: str = "", width: int = 0, dropout: float = 0.0) -> None:
         asked = named_parts(likelihoods, domain)
         made = {}
         for name, part in domain.parts or ():
-            own = {} if part.alphabet is None else {"width": width, "told": min(TOLD, width), "dropout": dropout}
+            own = (
+                {} if part.alphabet is None else {"width": width, "told": min(TOLD, width or TOLD), "dropout": dropout}
+            )
             made[name] = lookup("likelihood", asked.get(name, default_likelihood(part)))(part, **own)
         self._outputs = [p.num_outputs for p in made.values()]
         super().__init__(domain, 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..use.both import Description
+from ..use.description import Description
 from .streams import print_lines, print_rows
 
 

@@ -11,10 +11,10 @@ from ..plainfiles import TEMPORARY, require_folder, require_plain
 
 OWN = (
     "config.json", "data.json", "result.json", "diagnosis.json", "continuations.json", "metrics.jsonl", "pack.json",
-    "weights.safetensors", "scores.safetensors", "report.html", ".lock", ".lock.json",
+    "weights.safetensors", "scores.safetensors", "texts.safetensors", "report.html", ".lock", ".lock.json",
 )  # fmt: skip
 LOCK, HOLDER = OWN[-2:]
-BEGUN = ("config.json", "data.json", HOLDER, LOCK)  # what the beginning of a run writes
+BEGUN = ("config.json", "data.json", "texts.safetensors", HOLDER, LOCK)  # what the beginning of a run writes
 
 
 def check_new(path: Path) -> None:

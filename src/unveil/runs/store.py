@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from ..data import Data, Split, load
+from ..data.knowntexts import KnownTexts
 from ..domain import Domain
 from ..errors import RequestError
 from ..files import sha256_of, write_json
@@ -38,13 +39,14 @@ from .schemas import ConfigFile, ContinuationsFile, DataFile, DiagnosisFile, Res
 from .scores import Scoring, judged_again, read_scores, write_scores
 from .seals import identity, sealed
 from .standing import Standing
+from .texts import read_known_texts, write_known
 from .whereabouts import refuse_changed, refuse_in_memory, require_source
 
 DATA, RESULT = "unveil-data-1", "unveil-result-1"
 DIAGNOSIS, CONTINUATIONS = "unveil-diagnosis-1", "unveil-continuations-1"
-WEIGHTS, SCORES = "weights.safetensors", "scores.safetensors"
+WEIGHTS, SCORES, TEXTS = "weights.safetensors", "scores.safetensors", "texts.safetensors"
 PACK = "pack.json"  # what a pack has and a run has not
-OF_PACK = ("config.json", "data.json", PACK, WEIGHTS, SCORES)  # the last is not in every pack
+OF_PACK = ("config.json", "data.json", PACK, WEIGHTS, SCORES, TEXTS)  # the last two are not in every pack
 
 
 class RunStore:
@@ -81,6 +83,8 @@ class RunStore:
         with made_alone(Path(path), numbered) as own:
             store = cls(own, config, parts=parts, data=data)
             write_json(own / "data.json", data.to_json())
+            if data.known_texts is not None:
+                write_known(own / TEXTS, data.known_texts)
             store.write_config(config)
         return store
 
@@ -123,6 +127,11 @@ class RunStore:
     @property
     def domain(self) -> Domain:
         return Domain.from_json(self.data_info["domain"])
+
+    @cached_property
+    def known_texts(self) -> KnownTexts | None:
+        """The texts whose vectors are z, or None."""
+        return read_known_texts(self.path / TEXTS) if (self.path / TEXTS).is_file() else None
 
     @property
     def columns(self) -> list[str] | None:
@@ -336,7 +345,7 @@ class RunStore:
 
     def read(self, source: Any, y: Any = None, z: Any = None) -> Data:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
-        data = load(source, y=y, z=z, **vars(self.config.data))
+        data = load(source, y=y, **vars(self.config.data) | ({} if z is None else {"z": z}))
         if data.sha256 != self.data_info["sha256"]:
             then = sum(self.data_info["split"]["sizes"].values())
             now = sum(map(len, (data.train, data.valid, data.test)))
@@ -438,7 +447,7 @@ class RunStore:
 
         Scores are written where the run has any: they rank new rows, and are needed for nothing else.
         """
-        for name in filter(lambda name: (self.path / name).is_file(), (WEIGHTS, SCORES)):
+        for name in filter(lambda name: (self.path / name).is_file(), (WEIGHTS, SCORES, TEXTS)):
             write_atomic(out / name, read_plain(self.path / name))
         if not self._standing(out).agrees:  # another process has written one of them in the meantime
             raise RequestError(f"{self.path} holds scores of other weights than its own.", self._completed)
@@ -449,7 +458,8 @@ class RunStore:
     @property
     def pack_bytes(self) -> int:
         """The size of what `write_pack` copies."""
-        return sum((self.path / name).stat().st_size for name in (WEIGHTS, SCORES))
+        held = (self.path / name for name in (WEIGHTS, SCORES, TEXTS))
+        return sum(path.stat().st_size for path in held if path.is_file())
 
     @property
     def _metrics(self) -> Path:

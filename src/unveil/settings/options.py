@@ -85,6 +85,8 @@ class DataOptions:
         skip_broken: leave out image files that cannot be read, instead of refusing.
         text: texts that go with pictures: own, those of the source, or a table of files and texts; the model joint
             takes own unless told.
+        z: of pictures with texts: text, z is the vector of the text, and x the picture alone; the table of texts holds
+            the numbers of each after it.
     """
 
     binarization: Literal["auto", "dynamic", "static", "threshold", "none"] = "auto"
@@ -101,6 +103,7 @@ class DataOptions:
     size: int | Literal["auto"] = "auto"
     skip_broken: bool = False
     text: str = ""
+    z: Literal["", "text"] = ""
 
 
 @dataclass(frozen=True)

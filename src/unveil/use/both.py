@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,12 @@ from ..ops import keyed
 from ..runs.given import given_as
 from ..runs.store import RunStore
 from ..settings.judging import make_estimator
+from .description import Description
+from .known import nearest_texts, pictures_of_known
 
 WEIGHED = 4_000  # draws of q(z|x) and p(z) that those of p(z|x) are picked from
 DRAWN, FEWEST = 64, 4  # texts that are drawn for each picture, and for each that is asked for
+SCREENED, CLOSELY = 10, 10  # draws that pick the likelier of many texts, and how many of these are looked at closely
 
 
 def image_of(domain: Domain) -> str:
@@ -79,6 +82,8 @@ def pictures_of(run: RunStore, text: str, num_samples: int, seed: int = 0, mean:
     Arguments: mean, give E[picture|z] instead of the draws, which are smoother.
     """
     at_least(1, "The number of samples", num_samples)
+    if run.known_texts is not None:
+        return pictures_of_known(run, run.known_texts, text, num_samples, seed, mean)
     domain, model = require_both(run, "A text"), run.model
     with keyed("pictures", seed):
         z, _ = posterior_draws(model, only_text(domain, text, run.device), max(num_samples, 64))
@@ -88,18 +93,6 @@ def pictures_of(run: RunStore, text: str, num_samples: int, seed: int = 0, mean:
         drawn = means if mean else p.sample()[:, place]
     found = torch.cat([means.mean(0, keepdim=True), drawn[: num_samples - 1]])
     return found.reshape(-1, *shape).cpu().numpy()
-
-
-@dataclass(frozen=True)
-class Description:
-    """Texts of one picture, likeliest first.
-
-    Arguments: texts; log_p, log p(text|picture) of each in nats; stderr, the errors of these estimates.
-    """
-
-    texts: tuple[str, ...]
-    log_p: tuple[float, ...]
-    stderr: tuple[float, ...]
 
 
 @torch.no_grad()
@@ -116,7 +109,8 @@ def describe(
     """The likeliest texts of each picture, by log p(text|picture) = log p(picture, text) − log p(picture).
 
     Texts are drawn from p(text|z) at draws of p(z|picture), with the likeliest characters and at random, and what is
-    found so is ranked. Both log p are importance-weighted estimates on the same number of draws.
+    found so is ranked. Both log p are importance-weighted estimates on the same number of draws. Where z is the vector
+    of a text (data.z=text), the known texts are ranked by q(z|x) instead: see `unveil.use.known.nearest_texts`.
 
     Arguments:
         x: pictures, as `score` takes them.
@@ -126,8 +120,11 @@ def describe(
         num_samples: K of the estimates.
     """
     at_least(1, "The number of texts", n)
-    require_both(run, "describe")
+    if run.known_texts is None:
+        require_both(run, "describe")
     split, _ = given_as(run, x)
+    if run.known_texts is not None:
+        return nearest_texts(run, run.known_texts, split, n, among)
     found = []
     for i in range(len(split)):
         batch = split.batch(torch.tensor([i]))
@@ -156,6 +153,9 @@ def describe_batch(
     with keyed("describe", seed, row):
         given = [required(text, domain.part(TEXT)) for text in among or ()]
         texts = given or _drawn(run.model, batch, domain, n)
+    likely = max(CLOSELY, 2 * n)
+    if len(texts) > likely and num_samples > SCREENED:
+        texts = list(_ranked(run, batch, domain, texts, likely, seed, SCREENED).texts)
     return _ranked(run, batch, domain, texts, n, seed, num_samples)
 
 

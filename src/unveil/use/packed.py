@@ -19,7 +19,8 @@ from ..plainfiles import whole_folder
 from ..runs.given import fitted_forms
 from ..runs.paths import check_writable, missing_file
 from ..runs.store import RunStore
-from .both import Description, describe
+from .both import describe
+from .description import Description
 from .encode import Encoding, decode, encode
 from .impute import impute
 from .neighbours import Neighbours, neighbours

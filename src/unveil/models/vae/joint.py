@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, cast
@@ -19,8 +18,7 @@ from ...model import Posterior
 from ...model.shared.networks import Network, choose_network, default_prior, network_parts, own_options, sizes
 from ...model.shared.scaled import centre_and_spread
 from ...nn.modalities import JointDecoder, JointEncoder
-from ...nn.texts import TextReader
-from ...ops import sum_event
+from ...nn.texts import TextReader, reading_width
 from ...posteriors import PosteriorHead
 from ...posteriors.experts import ProductOfExperts
 from ...priors import Prior
@@ -30,7 +28,7 @@ from .vae import VAE
 
 LATENTS = 64
 WRITING = 256  # units of what tells the likelihood of a text of z
-Subsets = Literal["drawn", "all"]
+Subsets = Literal["covered", "drawn", "all"]
 
 
 @register("model", "joint")
@@ -38,16 +36,19 @@ class Joint(VAE):
     """p(x, z) = p(z) Π_m p(x_m|z) over modalities m, with q(z|x) a product of experts over those that are observed.
 
     A missing modality leaves log p(x) and q(z|x) as any missing value does: log p(image), log p(text), log p(image,
-    text) and, as their differences, both conditionals come from one model. While training, half of the examples that
-    are complete are shown with some of their modalities alone, and the bound is on these: so each set of modalities
-    has a q(z|x) that is good.
+    text) and, as their differences, both conditionals come from one model. So that each set of modalities has a good
+    q(z|x), half of the examples that are complete are shown while training as a picture alone, and the bound is on
+    that. A text says little of z, and has a p(z|t) that is wide and of no simple form: q(z|t) learns to cover it, by
+    −E[log q(z|t)] at draws of q(z|x, t) beside the bound.
 
-    References: Wu & Goodman, Multimodal Generative Models for Scalable Weakly-Supervised Learning (2018), eq. 3–5.
+    References: Wu & Goodman, Multimodal Generative Models for Scalable Weakly-Supervised Learning (2018), eq. 3–5;
+    Suzuki, Nakayama & Matsuo, Joint Multimodal Learning with Deep Generative Models (2016), eq. 6, for the second.
 
     Arguments:
-        prior, encoder, posterior, decoder, likelihood: as of `VAE`; the encoder gives the features of
-            `ProductOfExperts`.
-        subsets: "drawn" shows half of the training examples with some of their modalities alone; "all" never does.
+        prior, encoder, posterior: as of `VAE`; the encoder gives the features of `ProductOfExperts`.
+        decoder, likelihood: of all modalities.
+        subsets: "covered", as above; "drawn" shows half of the examples as any of their modalities, texts as well, and
+            covers nothing; "all" shows whole examples only.
     """
 
     summary = "pictures and texts as one model: p(x, t), both marginals, both conditionals"
@@ -59,10 +60,10 @@ class Joint(VAE):
         prior: Prior,
         encoder: nn.Module,
         posterior: PosteriorHead,
-        decoder: nn.Module,
-        likelihood: Likelihood,
+        decoder: JointDecoder,
+        likelihood: JointLikelihood,
         *,
-        subsets: Subsets = "drawn",
+        subsets: Subsets = "covered",
     ) -> None:
         if prior.shares_encoder:
             raise RequestError(
@@ -82,7 +83,7 @@ class Joint(VAE):
         network: Network = "auto",
         width: int = 0,
         depth: int = 0,
-        subsets: Subsets = "drawn",
+        subsets: Subsets = "covered",
         prior: Callable[..., Prior] | None = None,
         likelihood: Callable[..., Likelihood] | None = None,
     ) -> Joint:
@@ -93,7 +94,8 @@ class Joint(VAE):
             network: of pictures: "mlp", "patch", "conv", "plain", or "auto".
             width: units per layer, or channels at the finest resolution; 0 picks.
             depth: residual blocks of networks of pictures; 0 picks.
-            subsets: drawn shows half of the training examples with some of their modalities alone; all never does.
+            subsets: what q(z|x) learns of a modality alone: covered, of pictures by their bound and of texts by draws
+                of q(z|x, t); drawn, of all by their bounds; all, nothing.
 
         Context: num_examples to train on.
         """
@@ -138,28 +140,87 @@ class Joint(VAE):
         return scaled
 
     def joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
-        each = self.likelihood(self._features(z[0], batch.y), batch.observed).log_prob_each(batch.x)
-        parts = {name: sum_event(each[..., place], 1) for name, place in self.domain.places.items()}
+        parts = {name: self._log_part(name, batch, z[0]) for name in self.domain.places}
         log_px_z = torch.stack(list(parts.values())).sum(0)
         return Terms(log_px_z=log_px_z, log_pz=self.prior(batch.y).log_prob(z[0]).unsqueeze(-1), z=z, parts=parts)
 
+    def _log_part(self, name: str, batch: Batch, z: Tensor) -> Tensor:
+        """log p(x_m|z) [K, B] of one modality, whose networks run where something of it is observed alone."""
+        place, (decoder, p) = self.domain.places[name], self._own(name)
+        x, observed = batch.x[:, place], None if batch.observed is None else batch.observed[:, place]
+        rows = None if observed is None else observed.any(-1).nonzero().flatten()
+        if rows is not None and len(rows) < len(x):
+            found = z.new_zeros(z.shape[:-1])
+            if not len(rows):
+                return found
+            z, x, observed = z[:, rows], x[rows], observed[rows]  # type: ignore[index]
+        with self.network_precision(self.network_dtype, self.decoder_dtype):
+            h = decoder(z)
+        shape = self.domain.part(name).shape
+        own = None if observed is None else observed.reshape(-1, *shape)
+        log_p: Tensor = p(h.to(z.dtype), own).log_prob(x.reshape(-1, *shape))
+        return log_p if rows is None or len(rows) == len(batch) else found.index_copy(1, rows, log_p.to(found.dtype))
+
+    def _own(self, name: str) -> tuple[nn.Module, Likelihood]:
+        """The decoder and the likelihood of one modality."""
+        i = list(self.domain.places).index(name)
+        return cast(JointDecoder, self.decoder).of[i], cast(Likelihood, cast(JointLikelihood, self.likelihood).of[name])
+
     def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
-        if self.training and posterior is None and self.subsets == "drawn":
-            batch = self.some(batch)
-        return super().draw_terms(batch, num_samples, hold, posterior)
+        if not self.training or posterior is not None or self.subsets == "all":
+            return super().draw_terms(batch, num_samples, hold, posterior)
+        shown = self.some(batch)
+        if self.subsets == "drawn":
+            return super().draw_terms(shown, num_samples, hold, None)
+        features = self._encode(batch).unflatten(-1, (len(self.domain.sizes), -1))  # [B, M, 2D + 1]
+        there = torch.stack([shown.observed[:, place].any(-1) for place in self.domain.places.values()], -1)  # type: ignore[index]
+        terms = super().draw_terms(shown, num_samples, hold, self._posterior_of(kept(features, there)))
+        return replace(terms, penalties={"covering": self.covering(features, terms.z[0].detach())})
+
+    def covering(self, features: Tensor, z: Tensor) -> Tensor:
+        """−E[log q(z|t)] for the text and −E[log q(z)] [B], at z [K, B, D] of q(z|x) of all that is there.
+
+        Its least is where q(z|t) has the mean and the spread of q(z|x, t) over all x of the text: it covers p(z|t),
+        where the bound on log p(t) would have it pick a part.
+
+        Arguments: features [B, M, 2D + 1] of the experts.
+        """
+        here = features[..., -1] > 0
+        total = -self.posterior_head(kept(features, torch.zeros_like(here))).log_prob(z).mean(0)
+        for m, name in enumerate(self.domain.places):
+            if self.domain.part(name).alphabet is not None:
+                alone = torch.zeros_like(here)
+                alone[:, m] = here[:, m]
+                several = here[:, m] & (here.sum(-1) > 1)
+                log_q = self.posterior_head(kept(features, alone)).log_prob(z).mean(0)
+                total = total - torch.where(several, log_q, 0.0)
+        return total
 
     def some(self, batch: Batch) -> Batch:
-        """The batch with half of its examples left with some of their modalities: each with ½, at least one."""
-        names, B = list(self.domain.places), len(batch)
+        """The batch with half of its examples left with some of their modalities, at least one.
+
+        Of modalities that are drawn from, all but texts where those are covered, each stays with ½.
+        """
+        B = len(batch)
+        may_be_alone = [
+            self.subsets == "drawn" or self.domain.part(name).alphabet is None for name in self.domain.places
+        ]
         observed = torch.ones_like(batch.x, dtype=torch.bool) if batch.observed is None else batch.observed
         here = torch.stack([observed[:, place].any(-1) for place in self.domain.places.values()], -1)  # [B, M]
-        lot = torch.where(here, torch.rand(B, len(names), device=here.device), -1.0)
-        kept = here & (lot > 0.5)
-        kept |= torch.nn.functional.one_hot(lot.argmax(-1), len(names)).bool()
-        whole = torch.rand(B, 1, device=here.device) < 0.5
+        able = here & torch.tensor(may_be_alone, device=here.device)
+        lot = torch.where(able, torch.rand(here.shape, device=here.device), -1.0)
+        kept = able & (lot > 0.5)
+        kept |= torch.nn.functional.one_hot(lot.argmax(-1), here.shape[1]).bool()
+        whole = (torch.rand(B, 1, device=here.device) < 0.5) | ~able.any(-1, keepdim=True)
         kept = torch.where(whole, here, kept & here)
         shown = torch.cat([kept[:, m : m + 1].expand(-1, size) for m, size in enumerate(self.domain.sizes)], -1)
         return replace(batch, observed=observed & shown)
+
+
+def kept(features: Tensor, which: Tensor) -> Tensor:
+    """Features [B, M·(2D + 1)] of the modalities that are kept [B, M] and there, of those of all [B, M, 2D + 1]."""
+    there = (features[..., -1:] > 0) & which.unsqueeze(-1)
+    return torch.cat([features[..., :-1], there.to(features.dtype)], -1).flatten(-2)
 
 
 def _networks(p: Likelihood, num_inputs: int, network: Network, width: int, depth: int) -> tuple[nn.Module, nn.Module]:
@@ -175,8 +236,3 @@ def _networks(p: Likelihood, num_inputs: int, network: Network, width: int, dept
     encoder: nn.Module = lookup("encoder", first)(part.shape, **size, **both, **in_encoder)
     in_decoder = {} if second == "linear" else size | both
     return encoder, lookup("decoder", second)(num_inputs, *out, **in_decoder)
-
-
-def reading_width(num_characters: int) -> int:
-    """Units of a network that reads texts, by the size of their alphabet."""
-    return int(min(256, max(32, 2 ** round(math.log2(16 * math.sqrt(num_characters))))))

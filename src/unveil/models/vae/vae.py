@@ -260,10 +260,7 @@ class VAE(Labelled, Scaled):
         return self.posterior_head(self._encode(Batch(x)))
 
     def posterior_given_label(self, batch: Batch) -> Posterior:
-        features = self._encode(batch)
-        return OneGroup(
-            lambda hold: self.posterior_head(features.detach() if hold else features), self.parameters_of("q")
-        )
+        return self._posterior_of(self._encode(batch))
 
     def joint_given_label(self, batch: Batch, z: tuple[Tensor, ...]) -> Terms:
         log_px_z = self.likelihood(self._features(z[0], batch.y), batch.observed).log_prob(batch.x)
@@ -329,6 +326,12 @@ class VAE(Labelled, Scaled):
         if q is None or not (_factorises(q) and _factorises(p)):
             return None
         return kl_divergence(q.base_dist, p.base_dist)  # type: ignore[attr-defined]
+
+    def _posterior_of(self, features: Tensor) -> Posterior:
+        """q(z|x) of what the encoder gives."""
+        return OneGroup(
+            lambda hold: self.posterior_head(features.detach() if hold else features), self.parameters_of("q")
+        )
 
     def _encode(self, batch: Batch) -> Tensor:
         """Features [B, F], with the label as C numbers after them."""
