@@ -17,6 +17,7 @@ from unveil.evaluation.jointly import closest
 from unveil.likelihoods.characters import Characters
 from unveil.models.vae.joint import Joint
 from unveil.ops import keyed
+from unveil.posteriors.experts import ExpertsOrFlow, ProductOfExperts
 from unveil.registry import describe, lookup, rebuild
 from unveil.use.both import posterior_draws
 
@@ -86,31 +87,74 @@ def test_the_bound_of_any_modalities_is_below_their_log_p_and_close_with_many_dr
     assert bool(((many.mean(0) - exact).abs() < 5 * error + 0.01).all())
 
 
-def test_covering_is_least_where_the_expert_of_a_text_has_the_moments_of_z() -> None:
-    """−E[log q(z|t)] over z ~ N(μ, diag σ²) has its minimum at that normal distribution."""
+def test_covering_learns_draws_of_z_for_each_text() -> None:
+    """Of two texts, z being N(2, ½²) of the one and of two places of the other: q(z|t) comes to both."""
     found = model(2)
-    mean, std = torch.tensor([0.3, -0.7]), torch.tensor([0.6, 0.2])
-    with keyed("z"):
-        z = (mean + std * torch.randn(20_000, 2)).unsqueeze(1)  # [K, 1, 2]
-    z = (z - z.mean(0)) / z.std(0, correction=0) * std + mean
+    head = found.posterior_head
+    assert isinstance(head, ExpertsOrFlow)
+    with keyed("told"):
+        features = torch.randn(2, head.num_features)
+    features[:, [4, 9]] = 1.0  # both modalities are there
 
-    def penalty(mu: Tensor, sigma: Tensor, base: float = 50.0) -> Tensor:
-        """With an expert of all that is base^-2 wide: beside it, that of the text is all of q(z|t)."""
-        with torch.no_grad():
-            found.posterior_head.log_spread.fill_(base)  # type: ignore[operator]
-        told = torch.cat([mu, sigma.log()])
-        experts = torch.stack([torch.cat([torch.zeros(4), torch.ones(1)]), torch.cat([told, torch.ones(1)])])
-        return found.covering(experts.unsqueeze(0), z)[0].detach()
+    def drawn(num: int) -> Tensor:
+        z = torch.randn(num, 2, 2) / 2
+        z[:, 0] += 2.0
+        z[:, 1] += 3.0 * (2.0 * torch.randint(2, (num, 1)) - 1)
+        return z
 
-    exact = penalty(mean, std)
-    for other in (penalty(mean + 0.05, std), penalty(mean, std * 1.1), penalty(mean, std * 0.9)):
-        assert float(other) > float(exact)
+    before = float(found.covering(features, drawn(1_000)).mean().detach())
+    optimizer = torch.optim.Adam(head.parameters(), 5e-3)
+    with keyed("learn"):
+        for _ in range(400):
+            loss = found.covering(features, drawn(256)).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    with torch.no_grad(), keyed("look"):
+        text = head(head.only(features, torch.tensor([[False, True]] * 2)))
+        z = text.sample(torch.Size([4_000]))
+        torch.testing.assert_close(text.log_prob(z), head.of_text(features).log_prob(z))
+    assert float(loss.detach()) < before - 2
+    assert float(z[:, 0].mean()) == pytest.approx(2, abs=0.15) and float(z[:, 0].std()) == pytest.approx(0.5, abs=0.1)
+    assert float((z[:, 1].abs() - 3).abs().mean()) < 0.8 and float(z[:, 1].mean()) == pytest.approx(0, abs=0.5)
+
+
+def test_a_text_alone_has_the_flow_and_all_else_the_experts() -> None:
+    found, x = model(2), every()[:8]
+    head = found.posterior_head
+    assert isinstance(head, ExpertsOrFlow)
+    for parameter in head.to_base.parameters():  # a flow that has learned something
+        torch.nn.init.normal_(parameter, std=0.1)
+    whole, image, text, none = (hiding(x, *hidden) for hidden in ((), ("text",), ("image",), ("image", "text")))
+    z = torch.randn(3, 8, 2)
+
+    @torch.no_grad()
+    def log_q(batch: Batch) -> Tensor:
+        return found.posterior(batch).log_prob((z,)).squeeze(-1)
+
+    of_experts = ProductOfExperts(10, 2)
+    for batch in (whole, image, none):
+        features = found.encoder(found.seen(batch))
+        torch.testing.assert_close(log_q(batch), of_experts(features[:, :10]).log_prob(z))
+    features = found.encoder(found.seen(text))
+    with torch.no_grad():
+        flow = head.of_text(features)
+        torch.testing.assert_close(log_q(text), flow.log_prob(z), atol=1e-4, rtol=1e-4)
+        with keyed("draw"):
+            (drawn,), log_drawn = found.posterior(text).draw(5)
+    torch.testing.assert_close(log_drawn.squeeze(-1), flow.log_prob(drawn), atol=1e-4, rtol=1e-4)
+    mixed = torch.cat([whole.observed[:4], text.observed[4:]])  # type: ignore[index]
+    together = log_q(Batch(x, observed=mixed))
+    torch.testing.assert_close(together, torch.cat([log_q(whole)[:, :4], log_q(text)[:, 4:]], 1), atol=1e-4, rtol=1e-4)
+    with pytest.raises(RequestError, match="subsets=covered takes the posterior experts_or_flow"):
+        Joint(found.prior, found.encoder, of_experts, found.decoder, found.likelihood)  # type: ignore[arg-type]
 
 
 def test_covering_is_learned_by_the_experts_of_texts_with_company_alone() -> None:
     found, x = model(2), every()[:12]
     found.train()
-    image, text = (head.weight for head in found.encoder.heads)  # type: ignore[union-attr]
+    image = found.encoder.heads[0].weight  # type: ignore[union-attr, index]
+    text = dict(found.posterior_head.named_parameters())["to_base.transforms.5.hyper.4.bias"]
 
     def gradients(batch: Batch) -> tuple[Tensor, ...]:
         penalty = found.infer(batch, 3).penalties["covering"]

@@ -25,6 +25,7 @@ from unveil.fitting.prepare import prepare
 from unveil.fitting.signals import StopRequests
 from unveil.fitting.trainer import Trainer
 from unveil.models.vqvae import VQVAE
+from unveil.models.vqvae.figures import words
 from unveil.nn.codecells import code_sizes
 from unveil.nn.quantize import AGAIN, ScalarQuantizer, VectorQuantizer, count_codes, perplexity, scalar_levels
 from unveil.objectives import Elbo
@@ -324,8 +325,23 @@ def test_bad_choices_are_refused_in_a_sentence() -> None:
 
 def test_panels_say_what_only_codes_have() -> None:
     panels = model_of(IMAGE).panels(Batch(rows(IMAGE, 20)))
-    assert [type(panel) for panel in panels] == [Lines, Bars, Strip]
+    assert [type(panel) for panel in panels] == [Lines, Bars, Strip, Strip, Strip]
     assert panels[2].rows.shape == (4, 8, 9, 10)  # type: ignore[attr-defined]
+
+
+def test_the_words_of_a_picture_are_shown_by_those_that_say_them() -> None:
+    """Of 4 words the one that never varies is left out; a row holds pictures that say its code, most often first."""
+    model, x = model_of(IMAGE, latent=4), rows(IMAGE, 6)
+    codes = torch.tensor([[1, 4, 0, 7], [1, 4, 1, 7], [1, 4, 4, 7], [1, 5, 0, 7], [1, 5, 1, 3], [1, 6, 5, 3]])
+    shown, exchanged = words(model, Batch(x), codes)
+    said = dict(zip(shown.row_labels, shown.rows, strict=True))
+    assert list(exchanged.row_labels) == ["word 2", "word 3", "word 4"] and "3 words that vary most" in shown.words
+    torch.testing.assert_close(said["word 2 = 4"], x[[2, 0, 1]])  # the third says 4 twice
+    torch.testing.assert_close(said["word 4 = 7"], x[:4])
+    with torch.no_grad():
+        own, other = (model.decode((torch.tensor([[[1, c, 0, 7]]]),)).mean[0, 0] for c in (4, 5))
+    torch.testing.assert_close(exchanged.rows[0][:2], torch.stack([own, other]))
+    assert len(exchanged.rows[0]) == 3 and exchanged.led
 
 
 # Collapse

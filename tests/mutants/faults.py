@@ -1140,14 +1140,13 @@ BOTH = (  # pictures and texts
     ),
     fault(
         "covering-without-company", "models/vae/joint.py",
-        "several = here[:, m] & (here.sum(-1) > 1)", "several = here[:, m]",
+        "several = there[:, head.text] & (there.sum(-1) > 1)", "several = there[:, head.text]",
         "tests/models/test_joint.py::test_covering_is_learned_by_the_experts_of_texts_with_company_alone",
     ),
     fault(
-        "covering-of-a-narrow-q", "models/vae/joint.py",
-        "log_q = self.posterior_head(kept(features, alone)).log_prob(z).mean(0)",
-        "log_q = self.posterior_head(kept(features, here)).log_prob(z).mean(0)",
-        "tests/models/test_joint.py::test_covering_is_learned_by_the_experts_of_texts_with_company_alone",
+        "a-flow-for-all", "posteriors/experts.py",
+        "alone = there[..., self.text] & (there.sum(-1) == 1)", "alone = there[..., self.text]",
+        "tests/models/test_joint.py::test_a_text_alone_has_the_flow_and_all_else_the_experts",
     ),
     fault(
         "half-a-text-observed", "likelihoods/characters.py",

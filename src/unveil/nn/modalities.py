@@ -16,31 +16,37 @@ VAGUE = 2.0  # log σ that an expert starts with: it says hardly anything yet, a
 
 @register("encoder", "joint")
 class JointEncoder(nn.Module):
-    """Joint x and its mask [B, 2D] → the features of each modality's expert, [B, M·(2·latents + 1)].
+    """Joint x and its mask [B, 2D] → the features of each modality's expert, [B, M·(2·latents + 1) + C].
 
     Arguments:
         domain: of x.
         num_latents: of z.
         networks: the encoder of each modality, with its number of features in `num_features`.
+        num_told: C, features of the text by itself, after those of the experts; 0 without.
     """
 
-    def __init__(self, domain: Domain, num_latents: int, networks: tuple[nn.Module, ...]) -> None:
+    def __init__(self, domain: Domain, num_latents: int, networks: tuple[nn.Module, ...], *, num_told: int = 0) -> None:
         super().__init__()
         self.domain = domain
         self.of = nn.ModuleList(networks)
         self.heads = nn.ModuleList(_head(own, num_latents) for own in networks)
-        self.num_features = len(networks) * (2 * num_latents + 1)
+        self.num_features = len(networks) * (2 * num_latents + 1) + num_told
+        parts = zip(networks, domain.parts or (), strict=True)
+        reader = next((own for own, (_, part) in parts if part.alphabet is not None), None)
+        self.told = nn.Linear(reader.num_features, num_told) if reader is not None and num_told else None  # type: ignore[arg-type]
 
     def forward(self, seen: Tensor) -> Tensor:
         x, mask = seen.chunk(2, -1)
         split, known = self.domain.split(x), self.domain.split(mask)
-        found = []
+        found, told = [], []
         for name, network, head in zip(split, self.of, self.heads, strict=True):
             seen_of = known[name].flatten(1) > 0
             is_text = self.domain.part(name).alphabet is not None
             there = seen_of.all(-1, keepdim=True) if is_text else seen_of.any(-1, keepdim=True)
-            found += [head(network(split[name])), there.to(x.dtype)]
-        return torch.cat(found, -1)
+            features = network(split[name])
+            found += [head(features), there.to(x.dtype)]
+            told += [self.told(features)] if is_text and self.told is not None else []
+        return torch.cat(found + told, -1)
 
 
 @register("decoder", "joint")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...batch import Batch
+from ...distributions.rows import Rows
 from ...domain import Domain
 from ...errors import RequestError, at_least
 from ...likelihoods import Likelihood
@@ -20,7 +21,7 @@ from ...model.shared.scaled import centre_and_spread
 from ...nn.modalities import JointDecoder, JointEncoder
 from ...nn.texts import TextReader, reading_width
 from ...posteriors import PosteriorHead
-from ...posteriors.experts import ProductOfExperts
+from ...posteriors.experts import ExpertsOrFlow, ProductOfExperts
 from ...priors import Prior
 from ...registry import lookup, register
 from ...terms import Terms
@@ -28,6 +29,7 @@ from .vae import VAE
 
 LATENTS = 64
 WRITING = 256  # units of what tells the likelihood of a text of z
+TOLD = 64  # features of a text that q(z|t) is told
 Subsets = Literal["covered", "drawn", "all"]
 
 
@@ -70,6 +72,11 @@ class Joint(VAE):
                 f"The prior {prior.registered[1]!r} is made of q(z|x) of made-up x, and no text can be made up so; "
                 "choose another, such as prior=mixture."
             )
+        if subsets == "covered" and not isinstance(posterior, ExpertsOrFlow):
+            raise RequestError(
+                f"subsets=covered takes the posterior experts_or_flow, and {posterior.registered[1]} came; give it, or "
+                "subsets='drawn'."
+            )
         super().__init__(prior, encoder, posterior, decoder, likelihood, sees_missing=True)
         self.subsets = subsets
 
@@ -109,9 +116,16 @@ class Joint(VAE):
         p_z = (prior or lookup("prior", default_prior(domain.picture, num_examples)))(latent)
         each = [cast(Likelihood, p_x.of[name]) for name, _ in domain.parts]
         networks = [_networks(p, p_z.num_values, network, width, depth) for p in each]
-        encoder = JointEncoder(domain, latent, tuple(reader for reader, _ in networks))
+        text = next((i for i, (_, part) in enumerate(domain.parts) if part.alphabet is not None), None)
+        subsets = "drawn" if text is None else subsets
+        told = TOLD if subsets == "covered" else 0
+        encoder = JointEncoder(domain, latent, tuple(reader for reader, _ in networks), num_told=told)
         decoder = JointDecoder(tuple(writer for _, writer in networks))
-        return cls(p_z, encoder, ProductOfExperts(encoder.num_features, latent), decoder, p_x, subsets=subsets)
+        if told and text is not None:
+            q_z: PosteriorHead = ExpertsOrFlow(encoder.num_features, latent, text=text, num_told=told)
+        else:
+            q_z = ProductOfExperts(encoder.num_features, latent)
+        return cls(p_z, encoder, q_z, decoder, p_x, subsets=subsets)
 
     @classmethod
     def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
@@ -166,35 +180,33 @@ class Joint(VAE):
         i = list(self.domain.places).index(name)
         return cast(JointDecoder, self.decoder).of[i], cast(Likelihood, cast(JointLikelihood, self.likelihood).of[name])
 
+    def expected_kl(self, posterior: Posterior) -> Tensor | None:
+        """As of the VAE; None where the text of some row is alone, whose q(z|t) is a flow."""
+        return None if isinstance(posterior.distribution, Rows) else super().expected_kl(posterior)
+
     def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
         if not self.training or posterior is not None or self.subsets == "all":
             return super().draw_terms(batch, num_samples, hold, posterior)
         shown = self.some(batch)
         if self.subsets == "drawn":
             return super().draw_terms(shown, num_samples, hold, None)
-        features = self._encode(batch).unflatten(-1, (len(self.domain.sizes), -1))  # [B, M, 2D + 1]
+        features, head = self._encode(batch), cast(ExpertsOrFlow, self.posterior_head)
         there = torch.stack([shown.observed[:, place].any(-1) for place in self.domain.places.values()], -1)  # type: ignore[index]
-        terms = super().draw_terms(shown, num_samples, hold, self._posterior_of(kept(features, there)))
+        terms = super().draw_terms(shown, num_samples, hold, self._posterior_of(head.only(features, there)))
         return replace(terms, penalties={"covering": self.covering(features, terms.z[0].detach())})
 
     def covering(self, features: Tensor, z: Tensor) -> Tensor:
-        """−E[log q(z|t)] for the text and −E[log q(z)] [B], at z [K, B, D] of q(z|x) of all that is there.
+        """−E[log q(z|t)] of texts with company, and −E[log q(z)] of nothing [B], at z [K, B, D] of q(z|x) of all.
 
-        Its least is where q(z|t) has the mean and the spread of q(z|x, t) over all x of the text: it covers p(z|t),
-        where the bound on log p(t) would have it pick a part.
-
-        Arguments: features [B, M, 2D + 1] of the experts.
+        Its least is where q(z|t) is the mean of q(z|x, t) over all x of the text: it covers p(z|t), where the bound on
+        log p(t) would have it pick a part.
         """
-        here = features[..., -1] > 0
-        total = -self.posterior_head(kept(features, torch.zeros_like(here))).log_prob(z).mean(0)
-        for m, name in enumerate(self.domain.places):
-            if self.domain.part(name).alphabet is not None:
-                alone = torch.zeros_like(here)
-                alone[:, m] = here[:, m]
-                several = here[:, m] & (here.sum(-1) > 1)
-                log_q = self.posterior_head(kept(features, alone)).log_prob(z).mean(0)
-                total = total - torch.where(several, log_q, 0.0)
-        return total
+        head = cast(ExpertsOrFlow, self.posterior_head)
+        _, there = head.experts_of(features)
+        several = there[:, head.text] & (there.sum(-1) > 1)
+        log_q = torch.where(several, head.of_text(features).log_prob(z).mean(0), 0.0)
+        nothing: Tensor = head(head.only(features, torch.zeros_like(there))).log_prob(z).mean(0)
+        return -(log_q + nothing)
 
     def some(self, batch: Batch) -> Batch:
         """The batch with half of its examples left with some of their modalities, at least one.
@@ -215,12 +227,6 @@ class Joint(VAE):
         kept = torch.where(whole, here, kept & here)
         shown = torch.cat([kept[:, m : m + 1].expand(-1, size) for m, size in enumerate(self.domain.sizes)], -1)
         return replace(batch, observed=observed & shown)
-
-
-def kept(features: Tensor, which: Tensor) -> Tensor:
-    """Features [B, M·(2D + 1)] of the modalities that are kept [B, M] and there, of those of all [B, M, 2D + 1]."""
-    there = (features[..., -1:] > 0) & which.unsqueeze(-1)
-    return torch.cat([features[..., :-1], there.to(features.dtype)], -1).flatten(-2)
 
 
 def _networks(p: Likelihood, num_inputs: int, network: Network, width: int, depth: int) -> tuple[nn.Module, nn.Module]:

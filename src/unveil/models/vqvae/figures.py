@@ -9,6 +9,8 @@ from ...nn.quantize import perplexity
 from ...panels import Bars, Lines, Strip
 
 SHOWN = 8  # examples in a row of the report
+WORDS, VALUES = 3, 3  # words of a picture that are looked at, and codes of each
+EXCHANGED = 7  # codes that take the place of a word
 
 
 def usage(counts: Tensor) -> Lines:
@@ -48,4 +50,47 @@ def gain(uniform: float, learned: float) -> Bars:
         ("uniform", "learned"),
         (uniform, learned),
         "nats",
+    )
+
+
+def words(model: Model, batch: Batch, codes: Tensor) -> tuple[Strip, Strip]:
+    """The n codes of a picture as n words: whose pictures use one, and what changes where one is exchanged.
+
+    Arguments: codes [B, n] of the examples.
+    """
+    counts = torch.stack([torch.bincount(word, minlength=model.codebook_size) for word in codes.T])  # [n, K]
+    share = counts / len(codes)
+    entropy = torch.special.entr(share).sum(1)
+    told = entropy.topk(min(WORDS, len(counts))).indices.sort().values.tolist()
+    rows, labels, exchanged = [], [], []
+    for word in told:
+        usual = [c for c in counts[word].argsort(descending=True).tolist() if counts[word, c]]
+        for code in usual[:VALUES]:
+            here = (codes[:, word] == code).nonzero().flatten()
+            uses = (codes[here] == code).sum(1)
+            rows.append(batch.x[here[uses.argsort(descending=True, stable=True)[:SHOWN]]])
+            labels.append(f"word {word + 1} = {code}")
+        own = int(codes[0, word])
+        others = [own, *[c for c in usual if c != own][:EXCHANGED]]
+        said = codes[:1].repeat(len(others), 1)
+        said[:, word] = torch.tensor(others, device=codes.device)
+        exchanged.append(model.decode((said.unsqueeze(0),)).mean[0])
+    n, most = codes.shape[1], len(told)
+    which = "each word" if most == n else f"the {most} words that vary most"
+    return (
+        Strip(
+            "The words of a picture",
+            f"A picture is {n} codes: its words. For {which} and its usual codes, a row shows the test pictures that "
+            "say that code there, those that say it most often first.",
+            rows,
+            labels,
+        ),
+        Strip(
+            "One word exchanged",
+            "The first picture of each row is one test example, decoded from its own codes. In the others one word is "
+            "another, the usual codes first. All else is the same, so what differs is what the word says.",
+            exchanged,
+            [f"word {word + 1}" for word in told],
+            led=True,
+        ),
     )

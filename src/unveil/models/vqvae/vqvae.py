@@ -27,7 +27,7 @@ from ...priors.codes import CodePrior
 from ...registry import lookup, register
 from ...terms import Terms, expand_samples
 from .codes import Codes, check, make_quantizer
-from .figures import codes_seen, gain, usage
+from .figures import codes_seen, gain, usage, words
 
 CHANNELS = 64  # of the networks of images
 PRIOR_WIDTH, PRIOR_DEPTH = 64, 4  # of the prior's causal convolutions
@@ -290,10 +290,10 @@ class VQVAE(Conditioned, Scaled):
 
     @torch.no_grad()
     def panels(self, batch: Batch) -> tuple[Panel, ...]:
-        """How the book is used, what the learned prior gains, and what codes look like under either prior."""
+        """How the book is used, what the learned prior gains, what codes look like and what each says."""
         (codes,), _ = self.posterior(batch).draw(1)
         counts = count_codes(codes, self.codebook_size).sort(descending=True).values
         learned = float(-self._log_pc(batch, codes).mean())
         uniform = self.num_codes * math.log(self.codebook_size)
         found = (usage(counts), gain(uniform, learned))
-        return (*found, codes_seen(self, batch)) if self.domain.is_image else found
+        return (*found, codes_seen(self, batch), *words(self, batch, codes[0])) if self.domain.is_image else found
