@@ -100,7 +100,7 @@ def fitted(source: Any, out: Path, *, report: bool = False, baselines: bool = Fa
             write_report if report else lambda run: None
         ):
             pass
-    own = {name: options.get(name) for name in ("y", "z")}
+    own = {name: options.get(name) for name in ("y", "z", "text")}
     return Run.load(out) if isinstance(source, str | Path) else Run.load(out, data=source, **own)
 
 

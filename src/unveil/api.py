@@ -70,7 +70,7 @@ class Run:
         Arguments:
             parts: brings the user's own classes back, by slot or class name; a run names them and imports nothing.
             data: the array the run was fitted on, for a run that was fitted on one in memory.
-            y, z: its labels and known latents, where the run was given any.
+            y, z, text: its labels, known latents and texts, where the run was given any.
         """
         return cls(RunStore.load(path, **given))
 

@@ -28,9 +28,10 @@ from unveil.posteriors import PosteriorHead
 from unveil.priors import StandardNormal
 from unveil.report.gallery import Painter, side_that_fits, sprite, uris
 from unveil.report.notebook import run_card, sparkline
+from unveil.report.planes import principal_components
 from unveil.report.sections.anatomy import anatomy
 from unveil.report.sections.columns import histogram
-from unveil.report.sections.latent_map import MOST_CLASSES, Map, placed, principal_components, scattered
+from unveil.report.sections.latent_map import MOST_CLASSES, Map, placed, scattered
 from unveil.report.sections.repetition import judgement, repetition
 from unveil.report.sections.simple_models import differences
 from unveil.report.sections.training import POINTS, curves

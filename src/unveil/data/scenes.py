@@ -159,16 +159,16 @@ def drawn_layout(relation: str, rng: np.random.Generator) -> Layout:
         furthest = SIDE - second - 1
         return (between(1, 16 - first), across), (between(min(17, furthest), furthest), aside)
 
-    sides = between(8, 11), between(8, 11)
+    sides = between(9, 12), between(9, 12)
     if relation == "inside":
-        (inner, outer), top, left = (7, between(20, 22)), between(2, 8), between(2, 8)
-        return Layout((inner, outer), ((top + outer // 2 - 1, left + outer // 2 - 3), (top, left)))
+        (inner, outer), top, left = (9, between(20, 22)), between(2, 8), between(2, 8)
+        return Layout((inner, outer), ((top + outer // 2, left + outer // 2 - 4), (top, left)))
     if relation == "above":
         return Layout(sides, apart(*sides, 3))
     if relation == "left of":
         return Layout(sides, _turned(apart(*sides, 3)))
     if relation == "larger than":
-        sides, swapped = (between(13, 15), between(6, 8)), between(0, 1)
+        sides, swapped = (between(14, 15), between(7, 9)), between(0, 1)
         if swapped:
             return Layout(sides, _turned(apart(sides[1], sides[0], 6))[::-1])
         return Layout(sides, _turned(apart(*sides, 6)))
@@ -199,8 +199,8 @@ def _draw(x: Picture, thing: Thing, place: tuple[int, int], side: int, looks: in
     here = x[top : top + side, left : left + side]
     here[shape(thing.kind, side)] = COLOURS[thing.colour]
     if looks:
-        eye = side - 4 if looks > 0 else 2
-        here[side - 4 : side - 2, eye : eye + 2] = EYE
+        eye = side - 5 if looks > 0 else 2
+        here[side - 5 : side - 2, eye : eye + 3] = EYE
 
 
 def sentences(scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:
@@ -269,7 +269,7 @@ Seen = tuple[int, str, float, float, int]
 def _related(a: Seen, b: Seen, names: Sequence[str], eyes: NDArray[np.int64]) -> Scene:
     """The scene of two things a, the larger, and b."""
     big, small = Thing(a[1], names[a[0]]), Thing(b[1], names[b[0]])
-    if abs(a[2] - b[2]) < 4.5 and abs(a[3] - b[3]) < 4.5:
+    if abs(a[2] - b[2]) < 6 and abs(a[3] - b[3]) < 6:
         return Scene(small, "inside", big)
     if len(eyes) >= 2:
         left = min((a, b), key=lambda own: own[3])

@@ -30,8 +30,7 @@ class Effort:
         more = max(20, round(passes))
         longer = f"unveil resume {quoted(run.path)} --epochs {more}"
         if run.config.in_memory:
-            labels = ", y=y" if run.data_info["classes"] is not None else ""
-            longer = f"unveil.Run.load({str(run.path)!r}, data=x{labels}).resume(epochs={more})"
+            longer = f"{run.opened}.resume(epochs={more})"
         return Effort(steps, passes, run.model.solves == "all", longer)
 
     @property

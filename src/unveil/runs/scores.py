@@ -61,17 +61,17 @@ def read_scores(path: Path, name: str, again: str) -> tuple[np.ndarray, dict[str
     return found.numpy(), {key: value for key, value in told.items() if key in Scoring.__dataclass_fields__}
 
 
-def judged_again(folder: Path, *, pack: bool, finished: bool, in_memory: bool) -> str:
+def judged_again(folder: Path, *, pack: bool, finished: bool, in_memory: str) -> str:
     """The command that judges a run anew, in a sentence.
 
-    Arguments: pack, whether the folder is one; finished, whether all phases are trained and judged; in_memory, whether
-    the run was fitted on an array.
+    Arguments: pack, whether the folder is one; finished, whether all phases are trained and judged; in_memory, what
+    opens a run in Python that was fitted on an array, else "".
     """
     if pack:
         return "Make a new one of a run that was judged again: unveil pack RUN -o DIR"
     if in_memory:
         step = "steps=1" if finished else ""
-        return f"Judge it in Python with its data: unveil.Run.load({str(folder)!r}, data=x).resume({step})"
+        return f"Judge it in Python with its data: {in_memory}.resume({step})"
     typed = f"unveil resume {quoted(folder)}"
     return f"Judge it again after one more step: {typed} --steps 1" if finished else f"Finish it with: {typed}"
 

@@ -90,7 +90,14 @@ class RunStore:
 
     @classmethod
     def load(
-        cls, path: Path | str, *, parts: Mapping[str, Any] | None = None, data: Any = None, y: Any = None, z: Any = None
+        cls,
+        path: Path | str,
+        *,
+        parts: Mapping[str, Any] | None = None,
+        data: Any = None,
+        y: Any = None,
+        z: Any = None,
+        text: Any = None,
     ) -> RunStore:
         """Open a directory; arguments as for `unveil.Run.load`."""
         path = Path(path)
@@ -100,7 +107,7 @@ class RunStore:
         require_own(path)
         store = cls(path, RunConfig.of_json(read_record(path / "config.json", CONFIG, ConfigFile)), parts=parts)
         if data is not None:
-            store._data = store.read(data, y, z)
+            store._data = store.read(data, y, z, text)
         return store
 
     @property
@@ -258,8 +265,8 @@ class RunStore:
     @property
     def judged_again(self) -> str:
         """The command that judges the run anew, in a sentence."""
-        told = {"pack": self.is_pack, "finished": self.is_finished, "in_memory": self.config.in_memory}
-        return judged_again(self.path, **told)
+        opened = self.opened if self.config.in_memory else ""
+        return judged_again(self.path, pack=self.is_pack, finished=self.is_finished, in_memory=opened)
 
     @property
     def is_pack(self) -> bool:
@@ -324,6 +331,14 @@ class RunStore:
             self._data = self.read(self.config.where)
         return self._data
 
+    @property
+    def opened(self) -> str:
+        """What opens a run in Python that was fitted on data in memory, with all that it was given."""
+        labels = ", y=y" if self.data_info["classes"] is not None else ""
+        texts = ", text=texts" if self.domain.parts is not None or self.known_texts is not None else ""
+        vectors = ", z=vectors" if self.known_texts is not None else ""
+        return f"unveil.Run.load({str(self.path)!r}, data=x{labels}{texts}{vectors})"
+
     def training_data(self, what: str) -> Data:
         """`data`, for what needs the examples that the run was fitted on, and cannot do with x alone.
 
@@ -340,12 +355,13 @@ class RunStore:
                 "Give the directory of the run that it was packed from.",
             )
         if self.config.in_memory:
-            refuse_in_memory(self.path, what, self.columns)
+            refuse_in_memory(self.path, what, self.columns, self.opened, self.domain.parts is not None)
         require_source(self.path, self.config.where)
 
-    def read(self, source: Any, y: Any = None, z: Any = None) -> Data:
+    def read(self, source: Any, y: Any = None, z: Any = None, text: Any = None) -> Data:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
-        data = load(source, y=y, **vars(self.config.data) | ({} if z is None else {"z": z}))
+        given = {name: value for name, value in (("z", z), ("text", text)) if value is not None}
+        data = load(source, y=y, **vars(self.config.data) | given)
         if data.sha256 != self.data_info["sha256"]:
             then = sum(self.data_info["split"]["sizes"].values())
             now = sum(map(len, (data.train, data.valid, data.test)))

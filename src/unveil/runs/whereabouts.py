@@ -10,9 +10,17 @@ from ..errors import RequestError
 from ..legible import quoted
 
 
-def refuse_in_memory(path: Path, what: str, columns: Sequence[str] | None) -> None:
-    """Refuse what needs data that was an array or a frame in memory."""
-    run, python = quoted(path), f"open it in Python with unveil.Run.load({str(path)!r}, data=x)"
+def refuse_in_memory(path: Path, what: str, columns: Sequence[str] | None, opened: str, texts: bool) -> None:
+    """Refuse what needs data that was an array or a frame in memory.
+
+    Arguments: columns, of a table; opened, what opens the run in Python; texts, whether x holds any.
+    """
+    run, python = quoted(path), f"open it in Python with {opened}"
+    if texts:
+        raise RequestError(
+            f"{what}, and {path} was fitted on pictures and texts in memory, which a run does not keep.",
+            f"{python[0].upper()}{python[1:]}.",
+        )
     saved, given = "x.npz", "numpy.savez('x.npz', x=x), with y=y and z=z where it was given them"
     if columns:
         saved, given = "t.parquet", "frame.to_parquet('t.parquet')"

@@ -15,6 +15,7 @@ from ...ops import keyed
 from ..charts import Figure, axis, class_colour, figure, points
 from ..exhibits import Group, Plot
 from ..gallery import Sprite, side_that_fits, sprite
+from ..planes import principal_components
 from ..rounding import some_of
 from ..subject import Subject
 from . import section
@@ -99,14 +100,6 @@ def _plane(means: Tensor, stddevs: Tensor) -> tuple[Tensor, tuple[str, str], str
         "are close here may be apart in z."
     )
     return scores, ("first principal component", "second principal component"), how
-
-
-def principal_components(means: Tensor) -> tuple[Tensor, float]:
-    """Scores [N, 2] on the first two components and their share of the variance; largest loadings are positive."""
-    centred = (means - means.mean(0)).double()
-    _, s, Vt = torch.linalg.svd(centred, full_matrices=False)
-    V = Vt[:2] * Vt[:2].gather(1, Vt[:2].abs().argmax(1, keepdim=True)).sign()
-    return centred @ V.T, float((s[:2] ** 2).sum() / (s**2).sum().clamp(min=1e-300))
 
 
 def _thumbnails(subject: Subject, found: Map) -> Sprite | None:

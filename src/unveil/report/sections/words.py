@@ -16,6 +16,8 @@ from ...use.both import describe_batch, image_of, pictures_of
 from ..exhibits import Group, Table
 from ..rounding import fixed, shortened
 from ..subject import Subject
+from ..wordmap import where_both_stand
+from ..wordorder import word_order
 from . import section
 
 PAINTED, DRAWN = 4, 7  # texts, and pictures that are drawn of each
@@ -32,7 +34,14 @@ def words(subject: Subject) -> Group | None:
     if not len(test):
         return None
     chosen = test.spread(DESCRIBED)
-    parts: list[Panel] = [_painted(subject, chosen), _described(subject, chosen), _five(subject, chosen)]
+    texts = texts_of(subject, test)
+    parts: list[Panel] = [
+        _painted(subject, chosen),
+        _described(subject, chosen),
+        *word_order(subject, test, texts),
+        where_both_stand(subject, test, texts),
+        _five(subject, chosen),
+    ]
     return Group("Words and pictures", "", parts)
 
 
