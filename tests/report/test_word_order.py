@@ -39,7 +39,7 @@ def test_a_report_shows_both_orders_and_where_both_stand(tmp_path_factory: pytes
     x[::2, :4], x[1::2, 4:] = 1, 1
     path = tmp_path_factory.mktemp("order") / "run"
     keys = {"model": "joint", "model__latent": 3, "model__width": 16, "train__lr": 5e-3, "steps": 150, "text": texts}
-    subject = Subject.of(fitted(x, path, **keys))
+    subject = Subject.of(fitted(x, path, **keys).store)
     test = complete(subject.test, subject.domain)
     painted, told = word_order(subject, test, texts_of(subject, test))
     assert isinstance(painted, Strip) and isinstance(told, Table) and set(painted.row_labels) == {"a b", "b a"}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data import Split
+from ...data.split import spread_rows
 from .baseline import Baseline
 from .examples import Density, counted
 from .search import Search
@@ -37,11 +38,13 @@ def ngrams(train: Split, valid: Split, test: Split) -> Baseline:
     """
     started = time.perf_counter()
     base = len(train.domain.alphabet or "") + 1
-    sets = [_texts(train)] + ([] if train.texts is None else [_every(train)])
+    sets = [_few(_texts(train))] + ([] if train.texts is None else [_few(_every(train))])
     found = [_search(seen, _texts(valid)[:VALID], base) for seen in sets]
     seen, search = max(zip(sets, found, strict=True), key=lambda pair: pair[1].best().valid)
     best = search.best()
     which = "" if train.texts is None else ", of all texts" if seen is sets[-1] else ", of first texts"
+    whole = len(_texts(train)) if seen is sets[0] else len(_every(train))
+    which += f" ({len(seen):,} of {whole:,})" if len(seen) < whole else ""
     return Baseline(
         name="ngrams",
         description=f"n-grams of {counted(best.size, 'character')}{which}",
@@ -64,7 +67,13 @@ def _search(seen: Tensor, valid: Tensor, base: int) -> Search:
 
 def counted_texts(seen: Tensor, order: int, knob: float, base: int) -> Density:
     """log p(t) [B] of texts [B, T] by n-grams of those seen [N, T]; order n, knob s, base characters and the end."""
-    return _Counted(_as_integers(seen[: max(1, MOST // seen.shape[1])]), order, knob, base)
+    return _Counted(_as_integers(seen), order, knob, base)
+
+
+def _few(seen: Tensor) -> Tensor:
+    """Texts with about as many characters as are counted at most, from all over."""
+    share = int((seen != 0).sum()) / MOST
+    return seen if share <= 1 else seen[spread_rows(len(seen), max(1, int(len(seen) / share)))]
 
 
 def _texts(split: Split) -> Tensor:
