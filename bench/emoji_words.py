@@ -124,8 +124,8 @@ def without_pictures(data: Data) -> Data:
         own = of_part(split, TEXT)
         return replace(own, domain=Domain.joined(text=own.domain))
 
-    splits = {name: alone(getattr(data, name)) for name in ("train", "valid", "test")}
-    return replace(data, domain=splits["train"].domain, **splits)
+    train, valid, test = (alone(split) for split in (data.train, data.valid, data.test))
+    return replace(data, domain=train.domain, train=train, valid=valid, test=test)
 
 
 def per_character(log_p: Tensor, names: list[str]) -> str:
