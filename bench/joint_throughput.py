@@ -4,8 +4,8 @@
 
 The bare loop is what a careful user would write for this one model: the same networks in bf16, the same loss (the
 bound, half of the examples without their text, and −log q(z|t)), Adam, nothing around it: no average of weights, no
-check of the numbers, no clipping, no validation. Ours is `unveil fit` on as many steps. Both run in turn, and the ratio is that
-of the medians of their seconds per step.
+check of the numbers, no clipping, no validation. Ours is `unveil fit` on as many steps. Both run in turn, and the ratio
+is that of the medians of their seconds per step.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Bare:
     """The same model, its step written by hand."""
 
     def __init__(self, source: str, folder: Path) -> None:
-        made = fitting(source, FEW, folder)
+        made: Any = fitting(source, FEW, folder)
         self.model: Any = made.model
         self.model.train()
         data, self.batch = made.data, made.plan.phase.batch_size
@@ -56,8 +56,7 @@ class Bare:
         self.image, self.text = data.train.x[:, place["image"]], data.train.x[:, place["text"]]
         self.texts = data.train.texts
         self.shape = data.domain.part("image").shape
-        scales: tuple[Tensor, Tensor] = (self.model.centre, self.model.spread)
-        self.centre, self.spread = (held[place["image"]] for held in scales)
+        self.centre, self.spread = self.model.centre[place["image"]], self.model.spread[place["image"]]
         self.optimizer = torch.optim.Adam(self.model.parameters(), 1e-3, fused=True)
         self.is_binary = data.domain.part("image").kind == "binary"
 
