@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical
 
+from ..domain.text import END
 from .event import Shape, Unchecked
 
-END = 0
 Step = tuple[Tensor, Tensor]  # logits of the next character [N, A + 1], and what is remembered
 
 

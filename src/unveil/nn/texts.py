@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from ..domain.text import END
 from ..registry import register
 
-END = 0
 BLOCK = 2**24  # numbers of a table of characters that are looked at at once
 GROUPS, WORTH = 4, 8  # groups of texts of like lengths, and rows of one from which on they are worth it
 

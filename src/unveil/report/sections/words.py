@@ -22,7 +22,7 @@ from . import section
 
 PAINTED, DRAWN = 4, 7  # texts, and pictures that are drawn of each
 DESCRIBED, TEXTS = 8, 3  # pictures, and texts that are said of each
-DRAWS, LONGEST = 200, 40  # of each estimate; characters of a text
+DRAWS, LONGEST = 200, 60  # of each estimate; characters of a text
 
 
 @section("words", order=32)
@@ -90,29 +90,38 @@ def _five(subject: Subject, split: Split) -> Panel:
         for names, own in seen.items()
     }
     both, picture, text = log_p[image, TEXT], log_p[(image,)], log_p[(TEXT,)]
-    z, at_z = _at_mean(subject, seen[image, TEXT])
+    z, q, at_z = _at_mean(subject, seen[image, TEXT])
+    given_z = sum(own for _, own in at_z)
     rows = [
-        ("p(picture, text)", fixed(both)), ("p(picture)", fixed(picture)), ("p(text)", fixed(text)),
-        ("p(picture|text) = p(picture, text) / p(text)", fixed(both - text)),
-        ("p(text|picture) = p(picture, text) / p(picture)", fixed(both - picture)),
-        ("p(z) at the mean of q(z|picture, text)", fixed(z)),
+        ("p(x), x being picture and text", fixed(both)),
+        ("p(z) at the mean z of q(z|x)", fixed(z)),
         *((f"p({name}|z) there", fixed(own)) for name, own in at_z),
+        ("p(x|z) = p(picture|z) p(text|z) there", fixed(given_z)),
+        ("p(x, z) = p(z) p(x|z) there", fixed(z + given_z)),
+        ("p(z|x) = p(x, z) / p(x) there", fixed(z + given_z - both)),
+        ("q(z|x), which stands in for it, there", fixed(q)),
+        ("p(picture)", fixed(picture)), ("p(text)", fixed(text)),
+        ("p(picture|text) = p(x) / p(text)", fixed(both - text)),
+        ("p(text|picture) = p(x) / p(picture)", fixed(both - picture)),
     ]  # fmt: skip
     told = texts_of(subject, one)[0]
     words = (
         f"All of one test example, “{shortened(told, LONGEST)}”, in nats. Both together less each alone is what "
-        f"picture and text have in common: {fixed(both - picture - text)} nats. The first five are estimates with "
-        f"{DRAWS} draws."
+        f"picture and text have in common: {fixed(both - picture - text)} nats. p(x), p(picture), p(text), and what is "
+        f"made of them, are estimates with {DRAWS} draws."
     )
     return Table("The distributions of one example", words, ["", "log p"], rows)
 
 
 @torch.no_grad()
-def _at_mean(subject: Subject, split: Split) -> tuple[float, list[tuple[str, float]]]:
-    """log p(z), and log p of each modality given z, at the mean of q(z|x) of one example."""
+def _at_mean(subject: Subject, split: Split) -> tuple[float, float, list[tuple[str, float]]]:
+    """log p(z), log q(z|x), and log p of each modality given z, at the mean of q(z|x) of one example."""
     batch: Batch = split.batch(torch.tensor([0])).to(subject.run.device)
     with keyed("report", "five"):
-        means = subject.model.posterior(batch).mean
+        posterior = subject.model.posterior(batch)
+        means = posterior.mean
         z: tuple[Tensor, ...] = subject.model.infer(batch).z if means is None else tuple(m.unsqueeze(0) for m in means)
-        terms = subject.model.joint(batch, z)
-    return float(terms.log_pz.sum()), [(name, float(own[0, 0])) for name, own in terms.parts.items()]
+        terms, log_q = subject.model.joint(batch, z), posterior.log_prob(z)
+    named = {"image": "picture"}
+    each = [(named.get(name, name), float(own[0, 0])) for name, own in terms.parts.items()]
+    return float(terms.log_pz.sum()), float(log_q.sum()), each
