@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -32,6 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(grey.astype(np.uint8)).save(path / "photos" / f"p{i:02d}.png")
         lines.append(f"p{i:02d}.png,{'bright,亮' if i % 2 else 'dark,'}")
     (path / "captions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (path / "pictures.csv").write_text("file\nphotos/p00.png\n", encoding="utf-8")
     keys = {"model": "joint", "model__latent": 2, "model__width": 16, "train__lr": 5e-3, "steps": 300}
     made = fitted(str(path / "photos"), path / "run", report=True, data__text=str(path / "captions.csv"), **keys)
     assert made.domain.kind == "joint"
@@ -92,7 +94,7 @@ def test_a_picture_is_described_likeliest_text_first(call: Callable[..., Answer]
 def test_descriptions_are_written_as_a_table(call: Callable[..., Answer], folder: Path) -> None:
     code, _, err = call("describe", "run", "photos/p01.png", "-n", "2", "-o", "said.csv", "--num-samples", "20")
     lines = (folder / "said.csv").read_text(encoding="utf-8").splitlines()
-    assert code == 0 and lines[0] == "row,rank,text,log_p,stderr" and lines[1].startswith("0,1,"), err
+    assert code == 0 and lines[0] == "file,row,rank,text,log_p,stderr" and lines[1].startswith("p01.png,0,1,"), err
 
 
 def test_both_are_judged_and_each_given_the_other(call: Callable[..., Answer]) -> None:
@@ -118,19 +120,72 @@ def test_rows_with_either_side_missing_are_scored_and_encoded(call: Callable[...
     ]
     (folder / "pairs.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     code, _, err = call("score", "run", "pairs.csv", "-o", "s.csv")
-    assert code == 0 and "the text of row 4 holds 'é', which no text of training does" in err, err
-    log_p = np.genfromtxt(folder / "s.csv", delimiter=",", names=True)["log_px"]
+    assert code == 0 and "that of row 4 holds 'é', which no text of training does" in err, err
+    table = [line.split(",") for line in (folder / "s.csv").read_text(encoding="utf-8").splitlines()]
+    assert table[0][:3] == ["file", "row", "observed"] and ",".join(table[2]).startswith("photos/p01.png,1,image,")
+    log_p = [float(line[table[0].index("log_px") - len(table[0])]) for line in table[1:]]
     assert len(log_p) == 5 and log_p[2] > log_p[0] > log_p[3] and log_p[1] > log_p[0]
     code, _, err = call("encode", "run", "pairs.csv", "-o", "z.csv")
     assert code == 0 and len((folder / "z.csv").read_text(encoding="utf-8").splitlines()) == 6, err
+
+
+def test_what_is_missing_is_imputed_by_modality(call: Callable[..., Answer], folder: Path) -> None:
+    rows = ["file,text", "photos/p01.png,", ",dark"]
+    (folder / "gaps.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    code, _, err = call("impute", "run", "gaps.csv", "-o", "full.csv")
+    lines = (folder / "full.csv").read_text(encoding="utf-8").splitlines()
+    assert code == 0 and lines[0].startswith("text,image_0,") and len(lines) == 3, err
+    assert lines[1].split(",")[0] in NAMES and lines[2].startswith("dark,")
+    found = Run.load(folder / "run").impute({"image": None, "text": ["dark", "bright"]}, draws=16)
+    assert len(found) == 16 and found[0]["text"] == ["dark", "bright"] and found[0]["image"].shape == (2, 6, 6)
+    dark, bright = (np.mean([each["image"][i] for each in found]) for i in (0, 1))
+    assert dark < bright - 30
+
+
+def test_a_run_is_used_from_elsewhere_and_after_its_table_moved(
+    call: Callable[..., Answer], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder / "run", tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call("evaluate", "run", "--joint", "--num-samples", "5")
+    assert code == 0, err
+    shutil.move(folder / "captions.csv", tmp_path / "moved.csv")
+    try:
+        code, _, err = call("evaluate", "run", "--joint", "--num-samples", "5")
+        assert code == 2 and "There is no table of texts" in err and "unveil relink RUN PHOTOS --text" in err
+        code, _, err = call("relink", "run", str(folder / "photos"), "--text", "moved.csv")
+        assert code == 0, err
+        assert call("evaluate", "run", "--joint", "--num-samples", "5")[0] == 0
+    finally:
+        shutil.move(tmp_path / "moved.csv", folder / "captions.csv")
+
+
+def test_texts_alone_ask_for_joint(call: Callable[..., Answer]) -> None:
+    code, out, err = call("fit", "photos", "--text", "captions.csv", "--dry-run")
+    assert code == 0 and "joint" in out, err
+
+
+def test_a_table_for_training_is_one_for_scores(call: Callable[..., Answer], folder: Path) -> None:
+    """Its pictures are found in the folder of the run, its second texts are said to be left out."""
+    code, _, err = call("score", "run", "captions.csv", "-o", "all.csv")
+    assert code == 0 and "30 rows of captions.csv have several texts" in err, err
+    assert len((folder / "all.csv").read_text(encoding="utf-8").splitlines()) == 61
+    code, _, err = call("describe", "run", "photos", "-n", "1", "-o", "told.csv", "--num-samples", "12")
+    lines = (folder / "told.csv").read_text(encoding="utf-8").splitlines()
+    assert code == 0 and lines[0].startswith("file,row,rank,text") and lines[1].startswith("p00.png,0,1,"), err
+    with pytest.warns(UserWarning, match="No text came, so log p is of the image alone"):
+        Run.load(folder / "run").evaluate(data="photos/p01.png", num_samples=5)
 
 
 def test_modalities_come_in_python_as_well(folder: Path) -> None:
     run = Run.load(folder / "run")
     x = run.data.test.batch(run.data.test.rows[:0]).x
     assert x.shape[1] == 6 * 6 + 6
-    texts = run.score(["bright", "dark", None])
-    assert texts.log_px[2] == 0 and texts.log_px[0] < 0
+    texts = run.score(["bright", "dark", None, "é"])
+    assert np.isnan(texts.log_px[2:]).all() and np.isnan(texts.stderr[2:]).all() and texts.log_px[0] < 0
+    assert texts.observed.tolist() == ["text", "text", "", ""]
+    for came in (np.array(["bright", "dark"]), pd.Series(["bright", "dark"])):
+        np.testing.assert_allclose(np.asarray(run.score(came)), texts.log_px[:2], rtol=1e-5)
     both = run.score({"image": RNG.integers(150, 250, (2, 6, 6)).astype(np.uint8), "text": ["bright", None]})
     assert len(both.log_px) == 2 and np.isfinite(both.log_px).all()
     assert run.describe(RNG.integers(150, 250, (1, 6, 6)).astype(np.uint8), n=1, among=["dark", "bright"])[0].texts == (
@@ -154,7 +209,12 @@ def test_modalities_come_in_python_as_well(folder: Path) -> None:
             ["fit", "photos", "--model", "vae", "--text", "captions.csv", "--steps", "1"],
             "vae is a model of one modality",
         ),
-        (["fit", "photos", "--model", "joint", "--text", "none.csv", "--steps", "1"], "none.csv"),
+        (
+            ["fit", "photos", "--model", "joint", "--text", "none.csv", "--steps", "1"],
+            "There is no table of texts none.csv",
+        ),
+        (["sample", "run", "--text", " ", "-o", "x.png"], "The text is empty"),
+        (["impute", "run", "pictures.csv", "--mean", "-o", "x.csv"], "a text has no mean"),
         (["fit", "photos", "--model", "joint", "--steps", "1"], "has pictures and no texts"),
     ],
 )

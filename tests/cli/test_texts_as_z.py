@@ -115,9 +115,9 @@ def test_a_damaged_file_of_vectors_is_refused(call: Callable[..., Answer], folde
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        ("p00.png,bright,1,2\np01.png,bright,1,3", "'bright' has two different vectors"),
+        ("p00.png,bright,1,2\np01.png,bright,1,3", "differs from that of another row of the text 'bright'"),
         ("p00.png,bright,1,2\np01.png,dark,1", "hold 1 and 2 numbers"),
-        ("p00.png,bright\np01.png,dark", "hold 0 numbers"),
+        ("p00.png,bright\np01.png,dark", "hold no numbers"),
         ("p00.png,bright,1,x", "is not all numbers"),
         ("p00.png,bright,1,1e99", "NaN, inf, or more than float32 can"),
         ("p00.png,,1,2", "hold no numbers"),

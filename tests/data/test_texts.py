@@ -70,7 +70,7 @@ def test_an_example_without_a_text_is_not_observed_there_and_that_is_said() -> N
     ("text", "said"),
     [
         ("a\x00b", r"U\+0000"), ("a\ud800", r"U\+D800"), ("a\u202eb", r"U\+202E"), ("x" * 2_000, "2,000 characters"),
-        (3, "came as int"), (b"a", "came as int|strings|bytes"),
+        (3.5, "came as float"), (b"a", "came as int|strings|bytes"),
     ],
 )  # fmt: skip
 def test_what_is_no_text_is_refused_with_its_row(text: object, said: str) -> None:

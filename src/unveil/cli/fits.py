@@ -96,9 +96,14 @@ def resume(
 
 
 @verb("unveil relink runs/x-vae-1 moved/x.npz")
-def relink(run: RunPath, source: Source, plugin: Plugin = None) -> None:
+def relink(
+    run: RunPath,
+    source: Source,
+    text: Annotated[str | None, option("TABLE", "Where the table of the texts of its pictures is.")] = None,
+    plugin: Plugin = None,
+) -> None:
     """Tell a run where its data is now. It is the same data in another place, and is read from there from then on."""
-    found = open_run(run, plugin).store.relink(source)
+    found = open_run(run, plugin).store.relink(source, text)
     answer(f"{run} reads its {len(found.train) + len(found.valid) + len(found.test):,} examples from {found.source}")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..domain.text import normalised
 from ..errors import RequestError, nearest
 from .raw import Array
-from .texts import Written, captions, written
+from .texts import Written, rows_of_pictures, written
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,12 +54,17 @@ def from_mapping(given: Mapping[str, Any]) -> KnownTexts:
 
 def read_known(path: Path, files: Sequence[str]) -> tuple[Written, KnownTexts, tuple[str, ...]]:
     """The text of each picture, the known texts, and what to say, of a table: file, text, and the numbers of z."""
-    found, said = captions(path, files)
+    found, said = rows_of_pictures(path, files, one_text=True)
     rows, texts = [], []
-    for i in range(len(files)):
-        own = found.get(i, [])
-        texts.append([cells[0] for cells in own if cells])
-        rows += [(f"{path.name}: z of {files[i]}", cells[0], cells[1:]) for cells in own if cells and cells[0].strip()]
+    for i, file in enumerate(files):
+        own = [row for row in found.get(i, []) if row.texts]
+        texts.append([row.texts[0] for row in own])
+        for row in own:
+            cells = [
+                part for cell in row.rest for part in cell.strip(" []()").replace(";", ",").split(",") if part.strip()
+            ]
+            if cells:
+                rows.append((f"z of {file} ({row.where} of {path.name})", row.texts[0], cells))
     return written(texts, len(files)), _known(rows, str(path)), said
 
 
@@ -72,13 +77,16 @@ def _known(rows: list[tuple[str, str, Any]], source: str) -> KnownTexts:
             continue
         vector = _numbers(name, cells)
         if found.setdefault(own[0], vector) != vector:
-            raise RequestError(f"The text {own[0]!r} has two different vectors in {source}.", "Give each text one.")
+            raise RequestError(
+                f"{name[0].upper()}{name[1:]} differs from that of another row of the text {own[0]!r}.",
+                "Give each text one vector.",
+            )
     sizes = {len(vector) for vector in found.values()}
     if len(sizes) != 1 or 0 in sizes:
         told = " and ".join(map(str, sorted(sizes))) or "no"
         raise RequestError(
             f"The vectors of texts in {source} hold {told} numbers; each takes as many as all others, at least one.",
-            "A table has the columns file, text, and one for each number of z.",
+            "A table has the columns file, text, and one for each number of z; without a vector these are empty.",
         )
     return KnownTexts(tuple(found), np.array(list(found.values()), np.float32))
 

@@ -36,7 +36,7 @@ def texts_of(raw: Raw, named: str, given: Any) -> tuple[Written, tuple[str, ...]
         if raw.files is None:
             raise RequestError(
                 f"data.text={named} names a table of files and texts, and x is no folder of pictures.",
-                "Give texts in memory: unveil.fit(x, text=[…], model='joint').",
+                "Give a folder, or in Python texts in memory: unveil.fit(x, text=[…], model='joint').",
             )
         return read_captions(Path(named).expanduser(), raw.files)
     if raw.texts is not None:
@@ -44,7 +44,7 @@ def texts_of(raw: Raw, named: str, given: Any) -> tuple[Written, tuple[str, ...]
     if raw.y is None or raw.classes is None:
         raise RequestError(
             f"{raw.source} has pictures and no texts, and joint is a model of both.",
-            "Give them: --text captions.csv, a table whose first column names the file and the others texts.",
+            "Of a folder of pictures give a table: --text captions.csv. In Python: unveil.fit(x, text=[…]).",
         )
     names = raw.classes
     return tuple((names[code],) if code >= 0 else () for code in raw.y), ("The texts are the names of the labels.",)

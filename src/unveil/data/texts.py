@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 from ..domain import Domain
 from ..domain.text import LONGEST, encode, normalised, wrong_characters
 from ..errors import Fact, RequestError
-from .textfiles import text_file
+from .captions import Places, Row, read_table
 
 Written = tuple[tuple[str, ...], ...]  # the texts of each example, the first being its own; none where none is known
 
@@ -42,36 +41,46 @@ class Coded:
     notes: tuple[str, ...]
 
 
-def written(came: Any, num_examples: int) -> Written:
-    """Texts [N] as a user gives them: of each example a string, a list of strings, or None.
+def written(came: Any, num_examples: int, where: Sequence[str] | None = None) -> Written:
+    """Texts [N] as a user gives them: of each example a string, a whole number, a list of these, or None.
 
     Spaces of any kind and number count as one, and characters that can be written in several ways are one (NFC). What
     is no text is refused with its row.
+
+    Arguments: where, what to call each example, in place of "row 3".
     """
+    if isinstance(came, Mapping | str) or hasattr(came, "columns"):
+        raise RequestError(
+            f"Texts came as {type(came).__name__}; give a list with a text, a list of texts, or None for each example.",
+            "Of a frame that is one column: text=frame['caption'].",
+        )
     rows = came.to_list() if hasattr(came, "to_list") else list(came)
     if len(rows) != num_examples:
         raise RequestError(f"{len(rows):,} texts came for {num_examples:,} examples; give one, or a list, for each.")
-    return tuple(_row(row, i) for i, row in enumerate(rows))
+    return tuple(_row(row, f"row {i}" if where is None else where[i]) for i, row in enumerate(rows))
 
 
-def _row(came: Any, row: int) -> tuple[str, ...]:
-    several = [came] if came is None or isinstance(came, str | float) else came
-    if not isinstance(several, Sequence | np.ndarray):
-        raise RequestError(f"The text of row {row} came as {type(came).__name__}; give a string or a list of them.")
+def _row(came: Any, row: str) -> tuple[str, ...]:
+    several = [came] if came is None or isinstance(came, str | float | int | np.generic) else came
+    if not isinstance(several, Sequence | np.ndarray) or isinstance(several, bytes):
+        raise RequestError(f"The text of {row} came as {type(came).__name__}; give a string or a list of them.")
     found = []
     for text in several:
-        if text is None or (isinstance(text, float) and text != text):
+        if text is None or (isinstance(text, float | np.floating) and text != text):
             continue
+        if isinstance(text, int | np.integer) and not isinstance(text, bool):
+            text = str(text)
         if not isinstance(text, str):
-            raise RequestError(f"A text of row {row} came as {type(text).__name__}; give strings.")
+            raise RequestError(f"A text of {row} came as {type(text).__name__}; give strings.")
         if wrong := wrong_characters(text.replace("\n", " ").replace("\r", " ").replace("\t", " ")):
             raise RequestError(
-                f"The text of row {row} holds {wrong}, which is no character that is seen.", "Take it out of the text."
+                f"The text of {row} holds {wrong}, which is no character that is seen.",
+                f"Take it out of the text, in Python: text.replace({chr(int(wrong[2:], 16))!a}, '').",
             )
         text = normalised(text)
         if len(text) > LONGEST:
             raise RequestError(
-                f"The text of row {row} has {len(text):,} characters, and at most {LONGEST:,} are taken.", "Shorten it."
+                f"The text of {row} has {len(text):,} characters, and at most {LONGEST:,} are taken.", "Shorten it."
             )
         if text and text not in found:
             found.append(text)
@@ -82,7 +91,10 @@ def coded(texts: Written, rows: NDArray[np.int64]) -> Coded:
     """Texts [N] as numbers, in an alphabet and a length of those of training `rows`."""
     training = [text for row in rows for text in texts[row]]
     if not training:
-        raise RequestError("No training example has a text, so nothing can be learned about them.")
+        raise RequestError(
+            "No training example has a text, so nothing can be learned of texts.",
+            "Give a table whose columns are named: file,text; or in Python text=[…].",
+        )
     alphabet = "".join(sorted(set().union(*map(set, training))))
     domain = Domain("text", (max(map(len, training)),), alphabet=alphabet)
     kept = [tuple(text for text in row if not unknown(text, domain)) for row in texts]
@@ -105,7 +117,11 @@ def _said(texts: Written, kept: Sequence[Sequence[str]], domain: Domain, lost: i
         )
     ]
     if lost:
-        told.append(f"{lost:,} texts outside training have a character or a length that training had not: left out.")
+        strange = next(text for row in texts for text in row if unknown(text, domain))
+        told.append(
+            f"{lost:,} texts outside training have a character or a length that training had not, and are left out. "
+            f"The first, {strange[:40]!r}, {unknown(strange, domain)}."
+        )
     if without:
         told.append(f"{without:,} of {len(texts):,} examples have no text: it is not observed there.")
     return tuple(told)
@@ -133,69 +149,48 @@ def one_of(every: Tensor, counts: Tensor) -> Tensor:
     return every[torch.arange(len(counts), device=counts.device), which]
 
 
-def table_of_texts(path: Path) -> list[list[str]]:
-    """The rows of a table of files and texts, between tabs where its name ends so, else between commas."""
-    separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
-    try:
-        return [cells for _, cells in text_file(path).rows(separator)]
-    except csv.Error as error:
-        raise RequestError(f"{path} is no table of files and texts: {error}.") from error
-
-
 def read_captions(path: Path, files: Sequence[str]) -> tuple[Written, tuple[str, ...]]:
-    """The texts of pictures by their files, and what to say: a table of text whose first column names the file.
+    """The texts of pictures by their files, and what to say, of a table that `captions.read_table` reads.
 
-    All other columns are texts; so are further rows of the same file.
+    Further rows of a file are further texts of it.
     """
-    found, said = captions(path, files)
-    return written(
-        [[text for cells in found.get(i, []) for text in cells] for i in range(len(files))], len(files)
-    ), said
+    found, said = rows_of_pictures(path, files)
+    several = [[text for row in found.get(i, []) for text in row.texts] for i in range(len(files))]
+    where = [f"{file} ({found[i][0].where} of {path.name})" if i in found else file for i, file in enumerate(files)]
+    return written(several, len(files), where), said
 
 
-def captions(path: Path, files: Sequence[str]) -> tuple[dict[int, list[list[str]]], tuple[str, ...]]:
-    """The cells of each picture's rows after the first, which names its file, and what to say.
-
-    A first line that names no picture names the columns.
-    """
-    rows = table_of_texts(path)
-    places = _places(files)
-    if rows and rows[0] and rows[0][0].strip() not in places:
-        rows = rows[1:]
-    found: dict[int, list[list[str]]] = {}
+def rows_of_pictures(
+    path: Path, files: Sequence[str], *, one_text: bool = False
+) -> tuple[dict[int, list[Row]], tuple[str, ...]]:
+    """The rows of each picture, and what to say, as of `captions.read_table`; refused where most rows name none."""
+    places = Places(files)
+    table = read_table(path, places, one_text=one_text)
+    found: dict[int, list[Row]] = {}
     strange: list[str] = []
-    for cells in rows:
-        if not cells or not any(cell.strip() for cell in cells):
-            continue
-        name = cells[0].strip()
-        if name not in places:
-            strange.append(name)
-            continue
-        found.setdefault(places[name], []).append(cells[1:])
-    if not found:
-        told = f", such as {strange[0]!r}" if strange else ""
+    for row in table.rows:
+        rows = places.of(row.file)
+        if len(rows) == 1:
+            found.setdefault(rows[0], []).append(row)
+        else:
+            strange.append(f"{row.file!r}, which is in several folders" if rows else repr(row.file))
+    if not found or len(strange) > len(table.rows) / 2:
+        told = f", such as {strange[0]} ({len(strange):,} of {len(table.rows):,} rows)" if strange else ""
         raise RequestError(
-            f"{path} names none of the {len(files):,} pictures{told}.",
-            f"Its first column takes their paths below the folder, such as {files[0]!r}, and the others texts.",
+            f"{path} names {'hardly any' if found else 'none'} of the {len(files):,} pictures{told}.",
+            f"One of its columns takes their paths below the folder, such as {files[0]!r}, and others their texts.",
         )
-    said: tuple[str, ...] = ()
+    said = table.said
     if strange:
-        said = (f"{len(strange):,} rows of {path.name} name no picture, first {strange[0]!r}: they are left out.",)
+        said += (f"{len(strange):,} rows of {path.name} name no picture, first {strange[0]}: they are left out.",)
     return found, said
-
-
-def _places(files: Sequence[str]) -> Mapping[str, int]:
-    """The row of each picture by its path, and by its name where that is the only one."""
-    names: dict[str, list[int]] = {}
-    for i, file in enumerate(files):
-        names.setdefault(Path(file).name, []).append(i)
-    alone = {name: rows[0] for name, rows in names.items() if len(rows) == 1}
-    return alone | {file: i for i, file in enumerate(files)}
 
 
 def required(text: str, domain: Domain) -> str:
     """A text as it stands in a domain; what is none is refused."""
     found = normalised(text)
+    if not found:
+        raise RequestError("The text is empty, and says nothing.", "Leave it out, or say something.")
     if why := unknown(found, domain):
         raise RequestError(f"The text {found[:60]!r} {why}.", "Say it in other words.")
     return found

@@ -9,8 +9,13 @@ from ..registry import lookup
 from ..settings.choices import Choices
 
 
-def with_own_texts(choices: Choices, text: Any) -> Choices:
-    """The choices with the source's own texts, where a model of texts is asked for and none are told or given."""
+def with_own_texts(choices: Choices, text: Any, of_vectors: bool = False) -> Choices:
+    """The choices with the source's own texts, where a model of texts is asked for and none are told or given.
+
+    Where texts came and no model was asked for, it is joint, unless z is their vectors.
+    """
+    if choices.open_model and (choices.data.text or text is not None) and not of_vectors:
+        return replace(choices, names=choices.names | {"model": "joint"})
     name = choices.names.get("model", "")
     if not name or getattr(lookup("model", name), "domains", ()) != ("joint",) or choices.data.text or text is not None:
         return choices

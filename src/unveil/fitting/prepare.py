@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..data import Data, load
+from ..data.pairs import OWN
 from ..errors import RequestError, at_least
 from ..files import check_space
 from ..model import Model
@@ -120,7 +121,7 @@ def prepare(
     device = pick_device(choices.train.device)
     choices, numbers = as_numbers(choices, source)
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
-        choices = with_own_texts(choices, text)
+        choices = with_own_texts(choices, text, isinstance(z, Mapping) or choices.data.z == "text")
         given = {name: value for name, value in (("z", z), ("text", text)) if value is not None}
         data = load(source, y=y, **vars(choices.data) | given)
         data = arrange(data)
@@ -198,10 +199,12 @@ def _started(model: Model, data: Data, seed: int, device: str) -> Model:
 def _config(
     in_memory: bool, data: Data, model: Model, objective: Any, choices: Choices, plan: Plan, seed: int
 ) -> RunConfig:
+    told = choices.data.text
+    text = told if told in ("", OWN) else str(Path(told).expanduser().absolute())
     return RunConfig(
         where=data.source,
         in_memory=in_memory,
-        data=DataOptions(**vars(choices.data) | {"binarization": data.binarization or "none"}),
+        data=DataOptions(**vars(choices.data) | {"binarization": data.binarization or "none", "text": text}),
         seed=seed,
         model=describe(model),
         objective=describe(objective),

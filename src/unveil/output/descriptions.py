@@ -12,7 +12,7 @@ from .streams import print_lines, print_rows
 def print_descriptions(found: Sequence[Description]) -> None:
     """The texts of each picture, one below the other."""
     rows = [
-        (str(i) if k == 0 else "", text, f"{log_p:.2f}", f"{error:.2f}")
+        ((each.file or str(i)) if k == 0 else "", text, f"{log_p:.2f}", f"{error:.2f}")
         for i, each in enumerate(found)
         for k, (text, log_p, error) in enumerate(zip(each.texts, each.log_p, each.stderr, strict=True))
     ]
@@ -28,6 +28,8 @@ def rows_of(found: Sequence[Description]) -> tuple[Mapping[str, np.ndarray], Map
     ]
     names = ("row", "rank", "text", "log_p", "stderr")
     columns = {name: np.array([row[i] for row in rows]) for i, name in enumerate(names)}
+    if any(each.file for each in found):
+        columns = {"file": np.array([each.file for each in found for _ in each.texts])} | columns
     return columns, columns
 
 

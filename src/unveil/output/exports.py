@@ -185,6 +185,9 @@ def write_completed(path: Path, found: Completed, cells: Formulas | None = None)
             write_frame(path, found.native(), cells)
         return
     x = found.arrays()
+    if found.domain is not None:
+        write_x(path, x.reshape(-1, x.shape[-1]), found.domain, cells=cells)
+        return
     draws, rows = len(found.values), len(found.raw.x)
     which = {} if draws == 1 else {DRAW: np.repeat(np.arange(draws), rows)}
     write_table(path, which | flat("x", x.reshape(draws * rows, *found.raw.x.shape[1:])), {"x": x})

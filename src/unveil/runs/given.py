@@ -1,6 +1,7 @@
 """New x, read in the domain of a run."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def _read(run: RunStore, x: Any, skip_broken: bool = False) -> Raw:
     told = {**table, "columns": info["columns"], "white": info.get("white"), "paper": info.get("paper")}
     told["table"] = fitted_table(run)
     if run.domain.parts is not None:
-        return read_new_pairs(x, run.domain, lambda own, part: _pictures(run, read_new(own, part, **told), part))
+        homes = [] if run.config.in_memory else [Path(run.config.where)]
+        return read_new_pairs(x, run.domain, lambda own, part: _pictures(run, read_new(own, part, **told), part), homes)
     raw = read_new(x, run.domain, skip_broken=skip_broken, **told)
     return replace(raw, remarks=(*raw.remarks, *_said_scale(run, raw)))
 

@@ -368,11 +368,15 @@ class RunStore:
             refuse_changed(self.path, str(source), then, now, not isinstance(source, str | Path))
         return data
 
-    def relink(self, source: str) -> Data:
-        """Tell the run where its data is now, which is read from there from then on; refused where it is other data."""
+    def relink(self, source: str, text: str | None = None) -> Data:
+        """Tell the run where its data is now, which is read from there from then on; refused where it is other data.
+
+        Arguments: text, where the table of the texts of its pictures is, if that was moved.
+        """
         with self.lock():
-            found = self.read(source)
-            self.write_config(replace(self.config, where=found.source, in_memory=False))
+            found = self.read(source, text=text)
+            options = self.config.data if text is None else replace(self.config.data, text=str(Path(text).absolute()))
+            self.write_config(replace(self.config, where=found.source, in_memory=False, data=options))
         return found
 
     def forget(self) -> None:

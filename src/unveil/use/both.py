@@ -15,7 +15,7 @@ from ..data import Split
 from ..data.pairs import TEXT
 from ..data.texts import as_numbers, required
 from ..domain import Domain
-from ..domain.text import decode
+from ..domain.text import decode, normalised
 from ..errors import RequestError, at_least
 from ..estimators.base import evaluate
 from ..model import Model
@@ -122,13 +122,16 @@ def describe(
     at_least(1, "The number of texts", n)
     if run.known_texts is None:
         require_both(run, "describe")
-    split, _ = given_as(run, x)
+    split, raw = given_as(run, x)
+    files = raw.files or ("",) * len(split)
     if run.known_texts is not None:
-        return nearest_texts(run, run.known_texts, split, n, among)
+        told = nearest_texts(run, run.known_texts, split, n, among)
+        return [replace(each, file=file) for each, file in zip(told, files, strict=True)]
     found = []
     for i in range(len(split)):
         batch = split.batch(torch.tensor([i]))
-        found.append(describe_batch(run, batch, n, among=among, seed=seed, num_samples=num_samples, row=i))
+        said = describe_batch(run, batch, n, among=among, seed=seed, num_samples=num_samples, row=i)
+        found.append(replace(said, file=files[i]))
         if progress is not None:
             progress(i + 1, len(split))
     return found
@@ -171,7 +174,8 @@ def _drawn(model: Model, batch: Batch, domain: Domain, n: int) -> list[str]:
     p = model.decode((z,))
     place, alphabet = domain.places[TEXT], domain.part(TEXT).alphabet or ""
     codes = torch.cat([p.mean[:, place], p.sample()[:, place]]).cpu().numpy()
-    return list(dict.fromkeys(decode(codes, alphabet)))
+    texts = dict.fromkeys(decode(codes, alphabet))
+    return [text for text in texts if text and text == normalised(text)] or [""]  # as those of training are
 
 
 def _ranked(

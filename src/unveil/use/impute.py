@@ -14,6 +14,7 @@ from torch import Tensor
 from ..batch import Batch
 from ..data.columnforms import ENOUGH_WHOLE, Form, brought, form_of, rounded
 from ..data.frames import DRAW
+from ..data.pairs import by_modality
 from ..data.raw import Raw
 from ..data.rowblocks import blocks
 from ..data.split import Split
@@ -21,6 +22,7 @@ from ..data.tablecolumns import listing
 from ..data.tablefill import filled_frame
 from ..data.textcolumns import EXACT
 from ..distributions.given import from_pooled, pooled, sample_given
+from ..domain import Domain
 from ..errors import RequestError, WorkError, at_least, remark
 from ..estimators.base import rows_at_once
 from ..estimators.proposals import Proposal
@@ -48,6 +50,7 @@ class Completed:
         drawn: the values are draws and no means: where x came as whole numbers they are rounded and stay such.
         notes: sentences for the user.
         forms: of x [N, D], how the numbers of each column are held; None of other x.
+        domain: of x of pictures and texts; None of other x.
     """
 
     raw: Raw
@@ -57,6 +60,7 @@ class Completed:
     drawn: bool
     notes: tuple[str, ...] = ()
     forms: tuple[Form, ...] | None = None
+    domain: Domain | None = None
 
     def arrays(self) -> np.ndarray:
         """x [N, *shape], or [M, N, *shape] for M > 1 draws; what was observed is as it came, bit by bit."""
@@ -64,7 +68,13 @@ class Completed:
         return found[0] if len(found) == 1 else found
 
     def native(self) -> Any:
-        """As `arrays`; of a data frame a frame of the same kind and index, M draws below each other."""
+        """As `arrays`; of a data frame a frame of the same kind and index, M draws below each other.
+
+        Of pictures and texts {"image": array, "text": strings}, and a list of M of these.
+        """
+        if self.domain is not None:
+            found = [by_modality(self._filled(values), self.domain) for values in self.values]
+            return found[0] if len(found) == 1 else found
         if self.raw.frame is None:
             return self.arrays()
         if self.raw.table is not None:
@@ -172,6 +182,8 @@ def complete(
     split, raw = given.split, given.raw
     if draws > 1 and raw.frame is not None and DRAW in raw.frame.names:
         raise RequestError(f"The table has a column {DRAW!r} already, which is to number the imputations; rename it.")
+    if mean and run.domain.parts is not None:
+        _refuse_mean_of_texts(raw, run.domain)
     full = np.ones(1, bool) if raw.observed is None else raw.held.reshape(len(raw.x), -1).all(1)
     gaps = np.flatnonzero(~full)
     values, ess = impute_rows(run.model, split, gaps, K, draws, mean, seed, progress)
@@ -183,7 +195,14 @@ def complete(
         *_said(len(gaps), ess, K, scale),
         *(() if mean or run.domain.is_discrete else _rounding(raw, forms)),
     )
-    return Completed(raw, gaps, scale * values, ess, not mean, notes, forms)
+    joint = run.domain if run.domain.parts is not None else None
+    return Completed(raw, gaps, scale * values, ess, not mean, notes, forms, joint)
+
+
+def _refuse_mean_of_texts(raw: Raw, domain: Domain) -> None:
+    for name, part in domain.parts or ():
+        if part.alphabet is not None and raw.observed is not None and not raw.observed[:, domain.places[name]].all():
+            raise RequestError("The mean came for rows without a text, and a text has no mean.", "Leave --mean out.")
 
 
 def can_impute(model: Model) -> bool:

@@ -21,8 +21,11 @@ class Rows(Protocol):
 
 
 def as_it_came(x: Any, raw: Raw, found: Rows) -> Any:
-    """What was found, as a frame where x came as one, or as AnnData, whose observations name its rows."""
-    if not (is_frame(x) or is_anndata(x)):
+    """What was found, as a frame where x came as one, or as AnnData, whose observations name its rows.
+
+    Of a frame of pictures and texts it is what was found.
+    """
+    if not (is_frame(x) or is_anndata(x)) or (is_frame(x) and raw.frame is None):
         return found
     remark(decisions(found.notes), up=4)
     columns = {name: column for name, column in found.columns().items() if name != "row"}

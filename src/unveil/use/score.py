@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import Split
 from ..errors import Fact, RequestError
 from ..estimators.base import Estimate
 from ..runs.given import Given, given_with_outside
@@ -31,7 +32,8 @@ class Scores:
     and there are 25 or more, the Pareto shape k̂ of a row's largest weights: above 0.7 a few of them dominate, log p(x)
     may be higher and its error larger than stated; −inf where all weights are equal.
     With oddity=True, oddity [N], oddity_percentile [N] and odd_by [N], as of `unveil.use.oddity.Oddity`. With
-    explain=True, explanation, an `unveil.use.explain.Explanation`.
+    explain=True, explanation, an `unveil.use.explain.Explanation`. Of pictures and texts observed [N], which of them
+    log p is of; where neither is, there is no log p (NaN).
     """
 
     log_px: np.ndarray
@@ -46,13 +48,15 @@ class Scores:
     oddity_percentile: np.ndarray | None = None
     odd_by: np.ndarray | None = None
     explanation: Explanation | None = None
+    observed: np.ndarray | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.log_px, dtype=dtype, copy=copy)
 
     def columns(self) -> dict[str, np.ndarray]:
         rows = np.arange(len(self.log_px))
-        numbers = {"row": rows, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
+        seen = {} if self.observed is None else {"observed": self.observed}
+        numbers = {"row": rows, **seen, "log_px": self.log_px, "stderr": self.stderr, "percentile": self.percentile}
         further = {name: getattr(self, name) for name in ("khat", "oddity", "oddity_percentile", "odd_by")}
         known = {name: found for name, found in further.items() if found is not None}
         explained = {} if self.explanation is None else self.explanation.columns()
@@ -110,7 +114,11 @@ def score(
     remarks = (*_said(few & ~np.isneginf(log_px)), *_said_impossible(given, log_px), *ranks.notes)
     notes = (*raw.ignored, *remarks, *reference.notes, *((_OF_BOTH,) if run.domain.models_gaps else ()))
     khat = _khat(estimate, given.outside | np.isneginf(log_px))
+    observed = _modalities(given.split)
+    if observed is not None:
+        log_px, stderr, percentile = (np.where(observed == "", np.nan, own) for own in (log_px, stderr, percentile))
     found = Scores(log_px, stderr, percentile, estimate.direction, judging.estimator, notes, raw.files, khat)
+    found = replace(found, observed=observed)
     if judge is not None:
         odd = judge(given.split, log_px)
         found = replace(found, oddity=odd.value, oddity_percentile=odd.percentile, odd_by=odd.by)
@@ -127,6 +135,18 @@ def _khat(estimate: Estimate, impossible: np.ndarray) -> np.ndarray | None:
     if found is None or bool(found.isnan().all()):
         return None
     return np.where(impossible, np.nan, found.numpy())
+
+
+def _modalities(split: Split) -> np.ndarray | None:
+    """Of joint x which modalities of each row are observed [N], such as "image, text" or ""; None of other x."""
+    if split.domain.parts is None:
+        return None
+    there = np.ones((len(split), len(split.domain.places)), bool)
+    if split.observed is not None:
+        each = [split.observed[:, place].any(1).cpu().numpy() for place in split.domain.places.values()]
+        there = np.stack(each, 1)
+    names = np.array(list(split.domain.places))
+    return np.array([", ".join(names[row]) for row in there], object)
 
 
 def _with_gaps(given: Given) -> np.ndarray:
