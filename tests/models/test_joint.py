@@ -19,7 +19,7 @@ from unveil.models.vae.joint import Joint
 from unveil.ops import keyed
 from unveil.posteriors.experts import ExpertsOrFlow, ProductOfExperts
 from unveil.registry import describe, lookup, rebuild
-from unveil.use.both import posterior_draws
+from unveil.use.both import log_p_of_texts, posterior_draws
 
 IMAGE, TEXT = Domain("binary", (2, 2)), Domain("text", (3,), alphabet="ab")
 BOTH = Domain.joined(image=IMAGE, text=TEXT)
@@ -202,6 +202,24 @@ def test_draws_of_z_given_one_modality_are_those_of_its_posterior(hidden: str) -
     error = spread * (1 / effective + 1 / 2_000) ** 0.5
     assert float(z.mean()) == pytest.approx(mean, abs=5 * error)
     assert float(z.std()) == pytest.approx(spread, abs=5 * error)
+
+
+@torch.no_grad()
+def test_log_p_of_texts_given_a_picture_is_that_of_the_sums() -> None:
+    """Of all 15 texts at once, against p(x, t)/p(x) by quadrature; together they sum to 1, and the errors are told."""
+    found, x = model(), every()[105:120]  # one picture with every text
+    exact = log_p(found, Batch(x)) - log_p(found, hiding(x, "text"))
+    alone = hiding(x[:1], "text")
+    with keyed("texts"):
+        several = [log_p_of_texts(found, alone, BOTH, WORDS, 4_000) for _ in range(8)]
+    told, errors = (torch.stack(each) for each in zip(*several, strict=True))
+    torch.testing.assert_close(told[0].logsumexp(0), torch.zeros((), dtype=torch.float64), atol=3e-4, rtol=0)
+    assert bool(((told.mean(0) - exact).abs() < 5 * told.std(0) / 8**0.5 + 1e-3).all())
+    spread = told.std(0) / errors.mean(0)
+    assert 0.4 < float(spread.median()) < 2.0
+    with keyed("few"):
+        few, _ = log_p_of_texts(found, alone, BOTH, WORDS, 5)
+    assert float(few.logsumexp(0)) < 0  # what is left out is lost
 
 
 @torch.no_grad()

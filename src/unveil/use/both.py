@@ -11,24 +11,21 @@ import torch
 from torch import Tensor
 
 from ..batch import Batch
-from ..data import Split
 from ..data.pairs import TEXT
 from ..data.texts import as_numbers, required
 from ..domain import Domain
 from ..domain.text import decode, normalised
 from ..errors import RequestError, at_least
-from ..estimators.base import evaluate
 from ..model import Model
 from ..ops import keyed
 from ..runs.given import given_as
 from ..runs.store import RunStore
-from ..settings.judging import make_estimator
 from .description import Description
 from .known import nearest_texts, pictures_of_known
 
 WEIGHED = 4_000  # draws of q(z|x) and p(z) that those of p(z|x) are picked from
 DRAWN, FEWEST = 64, 4  # texts that are drawn for each picture, and for each that is asked for
-SCREENED, CLOSELY = 10, 10  # draws that pick the likelier of many texts, and how many of these are looked at closely
+COVERED = 0.9999  # of the weights, that the draws of z have at which texts are judged
 
 
 def image_of(domain: Domain) -> str:
@@ -47,21 +44,30 @@ def require_both(run: RunStore, what: str) -> Domain:
 
 
 @torch.no_grad()
-def posterior_draws(model: Model, batch: Batch, num: int) -> tuple[Tensor, float]:
-    """(z [num, D] from p(z|x) of one example, the effective number of weights), by importance resampling.
+def weighed_draws(model: Model, batch: Batch, num: int) -> tuple[Tensor, Tensor]:
+    """(z [K, 1, D], log w [K] float64 with Σ w = 1): draws that stand for p(z|x) of one example by their weights.
 
-    Half of the draws come from q(z|x) and half from p(z), and w = p(x, z) / (½ q(z|x) + ½ p(z)): what a short text says
+    Half of the draws come from q(z|x) and half from p(z), and w ∝ p(x, z) / (½ q(z|x) + ½ p(z)): what a short text says
     of z is little, and has no simple form.
 
-    References: Rubin, The calculation of posterior distributions by data augmentation: comment (1987), SIR; Veach &
-    Guibas, Optimally Combining Sampling Techniques (1995), the balance heuristic.
+    References: Veach & Guibas, Optimally Combining Sampling Techniques (1995), the balance heuristic.
     """
-    posterior, half = model.posterior(batch), max(WEIGHED, 10 * num) // 2
+    posterior, half = model.posterior(batch), num // 2
     z = torch.cat([posterior.draw(half)[0][0], model.draw_prior(half)[0].unsqueeze(1)])  # [K, 1, D]
     terms = model.joint(batch, (z,))
     log_q, log_p = (each.sum(-1).double() for each in (posterior.log_prob((z,)), terms.log_pz))
-    log_w = (terms.log_px_z.double() + log_p - torch.logaddexp(log_q, log_p))[:, 0]
-    weights = log_w.softmax(0)
+    log_w = terms.log_px_z.double() + log_p - torch.logaddexp(log_q, log_p)
+    return z, log_w[:, 0].log_softmax(0)
+
+
+@torch.no_grad()
+def posterior_draws(model: Model, batch: Batch, num: int) -> tuple[Tensor, float]:
+    """(z [num, D] from p(z|x) of one example, the effective number of weights), by importance resampling.
+
+    References: Rubin, The calculation of posterior distributions by data augmentation: comment (1987), SIR.
+    """
+    z, log_w = weighed_draws(model, batch, max(WEIGHED, 10 * num))
+    weights = log_w.exp()
     rows = torch.multinomial(weights, num, replacement=True)
     return z[rows, 0], float(1 / weights.square().sum())
 
@@ -106,18 +112,19 @@ def describe(
     num_samples: int = 200,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Description]:
-    """The likeliest texts of each picture, by log p(text|picture) = log p(picture, text) − log p(picture).
+    """The likeliest texts of each picture, by log p(text|picture) = log E[p(text|z)] over z ~ p(z|picture).
 
     Texts are drawn from p(text|z) at draws of p(z|picture), with the likeliest characters and at random, and what is
-    found so is ranked. Both log p are importance-weighted estimates on the same number of draws. Where z is the vector
-    of a text (data.z=text), the known texts are ranked by q(z|x) instead: see `unveil.use.known.nearest_texts`.
+    found so is ranked. The mean is over draws that are weighed by p(picture, z)/r(z), r being half q(z|picture) and
+    half p(z); over all texts it sums to 1. Where z is the vector of a text (data.z=text), the known texts are ranked by
+    q(z|x) instead: see `unveil.use.known.nearest_texts`.
 
     Arguments:
         x: pictures, as `score` takes them.
         n: texts of each.
         among: texts to rank instead of drawn ones.
         seed: of the draws.
-        num_samples: K of the estimates.
+        num_samples: K, the most draws of z, those of the largest weights, at which texts are judged.
     """
     at_least(1, "The number of texts", n)
     if run.known_texts is None:
@@ -156,10 +163,7 @@ def describe_batch(
     with keyed("describe", seed, row):
         given = [required(text, domain.part(TEXT)) for text in among or ()]
         texts = given or _drawn(run.model, batch, domain, n)
-    likely = max(CLOSELY, 2 * n)
-    if len(texts) > likely and num_samples > SCREENED:
-        texts = list(_ranked(run, batch, domain, texts, likely, seed, SCREENED).texts)
-    return _ranked(run, batch, domain, texts, n, seed, num_samples)
+    return _ranked(run, batch, domain, texts, n, seed, num_samples, row)
 
 
 def _only_image(batch: Batch, domain: Domain) -> Batch:
@@ -179,18 +183,39 @@ def _drawn(model: Model, batch: Batch, domain: Domain, n: int) -> list[str]:
 
 
 def _ranked(
-    run: RunStore, batch: Batch, domain: Domain, texts: Sequence[str], n: int, seed: int, num_samples: int
+    run: RunStore, batch: Batch, domain: Domain, texts: Sequence[str], n: int, seed: int, num_samples: int, row: int
 ) -> Description:
     """The n likeliest of some texts of one picture."""
-    part, place, count = domain.part(TEXT), domain.places[TEXT], len(texts)
-    codes, _ = as_numbers(list(texts), part)
-    x = batch.x.expand(count + 1, -1).clone()
-    observed = batch.observed.expand(count + 1, -1).clone()  # type: ignore[union-attr]
-    x[1:, place] = torch.from_numpy(codes).to(x)
-    observed[1:, place] = True
-    split = Split(x, None, domain, "none", torch.arange(count + 1), observed=observed)
-    estimate, _ = evaluate(run.model, split, make_estimator("iwae", num_samples, {}), seed=seed, common=True)
-    log_p = (estimate.log_px[1:] - estimate.log_px[0]).tolist()
-    error = (estimate.stderr_mc[1:] ** 2 + estimate.stderr_mc[0] ** 2).sqrt().tolist()
-    order = sorted(range(count), key=lambda i: -log_p[i])[:n]
-    return Description(tuple(texts[i] for i in order), tuple(log_p[i] for i in order), tuple(error[i] for i in order))
+    with keyed("ranked", seed, row):
+        log_p, error = log_p_of_texts(run.model, batch, domain, texts, num_samples)
+    best = log_p.argsort(descending=True)[:n].tolist()
+    told = tuple(float(log_p[i]) for i in best)
+    return Description(tuple(texts[i] for i in best), told, tuple(float(error[i]) for i in best))
+
+
+@torch.no_grad()
+def log_p_of_texts(
+    model: Model, batch: Batch, domain: Domain, texts: Sequence[str], num_samples: int = 200
+) -> tuple[Tensor, Tensor]:
+    """(log p(t|x) [M] = log Σ_k w_k p(t|z_k), its error [M]) of texts of one example x, by `weighed_draws` of z.
+
+    The error is that of a ratio of two means (delta method). Draws of small weights are left out, from the K largest
+    on: what they add is lost, so that Σ_t p(t|x) ≤ 1.
+
+    References: Owen, Monte Carlo theory, methods and examples (2013), eq. 9.8.
+
+    Arguments: batch, one example of which the text is not observed; num_samples, K.
+    """
+    place, count = domain.places[TEXT], len(texts)
+    z, log_w = weighed_draws(model, batch, max(WEIGHED, num_samples))
+    log_w, order = log_w.sort(descending=True)
+    kept = max(1, min(num_samples, int((log_w.exp().cumsum(0) < COVERED).sum()) + 1))
+    z, log_w = z[order[:kept]].expand(-1, count, -1), log_w[:kept].unsqueeze(-1)
+    x = batch.x.new_zeros(count, domain.num_dims)
+    observed = torch.zeros_like(x, dtype=torch.bool)
+    x[:, place] = torch.from_numpy(as_numbers(list(texts), domain.part(TEXT))[0]).to(x)
+    observed[:, place] = True
+    each = model.joint(Batch(x, observed=observed), (z,)).log_px_z.double()  # [K, M]
+    log_p = (log_w + each).logsumexp(0)
+    off = log_w + (each - log_p).expm1().abs().log()
+    return log_p, (2 * off).logsumexp(0).div(2).exp()
