@@ -143,8 +143,18 @@ def test_a_text_alone_has_the_flow_and_all_else_the_experts() -> None:
         with keyed("draw"):
             (drawn,), log_drawn = found.posterior(text).draw(5)
     torch.testing.assert_close(log_drawn.squeeze(-1), flow.log_prob(drawn), atol=1e-4, rtol=1e-4)
+    mean, stddev = found.posterior(text).mean, found.posterior(text).stddev
+    with torch.no_grad(), keyed("many"):
+        many = flow.sample(torch.Size([20_000]))
+    assert mean is not None and stddev is not None
+    torch.testing.assert_close(mean[0], many.mean(0), atol=0.1, rtol=0)
+    torch.testing.assert_close(stddev[0], many.std(0), atol=0.1, rtol=0)
+    alone = found.posterior(Batch(x[5:6], observed=text.observed[5:6])).mean  # type: ignore[index]
+    torch.testing.assert_close(alone[0][0], mean[0][5])  # type: ignore[index]
     mixed = torch.cat([whole.observed[:4], text.observed[4:]])  # type: ignore[index]
     together = log_q(Batch(x, observed=mixed))
+    company = found.posterior(Batch(x, observed=mixed)).mean
+    torch.testing.assert_close(company[0][:4], found.posterior(whole).mean[0][:4])  # type: ignore[index]
     torch.testing.assert_close(together, torch.cat([log_q(whole)[:, :4], log_q(text)[:, 4:]], 1), atol=1e-4, rtol=1e-4)
     with pytest.raises(RequestError, match="subsets=covered takes the posterior experts_or_flow"):
         Joint(found.prior, found.encoder, of_experts, found.decoder, found.likelihood)  # type: ignore[arg-type]

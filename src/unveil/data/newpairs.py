@@ -71,12 +71,18 @@ def _of_parts(parts: dict[str, Any], image: str, domain: Domain, read: Reader) -
     for name in parts:
         if name not in domain.places:
             raise RequestError(f"There is no modality {name!r}.", nearest(name, domain.places))
-    pictures = None if parts.get(image) is None else read(parts[image], domain.part(image))
+    given, rows = parts.get(image), None
+    if isinstance(given, Sequence) and not isinstance(given, str) and any(missing(one) for one in given):
+        rows = np.array([i for i, one in enumerate(given) if not missing(one)], np.int64)
+        given = np.stack([np.asarray(given[i]) for i in rows]) if len(rows) else None
+    pictures = None if given is None else read(given, domain.part(image))
     texts = parts.get(TEXT)
     if pictures is None and texts is None:
         raise RequestError(f"Neither {image} nor {TEXT} came; give one of them, or both.")
-    told = [None] * len(pictures.x) if texts is None and pictures is not None else list(texts or ())
-    return _joint(pictures, None, told, image, domain, "array")
+    told = list(texts or ())
+    if texts is None and pictures is not None:
+        told = [None] * (len(pictures.x) if rows is None else len(parts[image]))
+    return _joint(pictures, rows, told, image, domain, "array")
 
 
 def _of_table(table: Captions, homes: Sequence[Path], image: str, domain: Domain, read: Reader, source: str) -> Raw:

@@ -102,6 +102,11 @@ class Split:
         found = self.observed | may_be.to(self.observed.device)
         return None if bool(found.all()) else found
 
+    @property
+    def whole(self) -> Tensor | None:
+        """[N] bool, the examples of which nothing is left out of log p(x); None where that is all of them."""
+        return None if self.settled is None else self.settled.flatten(1).all(1)
+
     def to(self, device: torch.device | str) -> Split:
         return self._map(lambda held: held.to(device))
 

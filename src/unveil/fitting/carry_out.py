@@ -74,7 +74,7 @@ def _judge(run: RunStore, data: Data) -> Iterator[Event]:
     test = judged(run.model, replace(chosen, z=None), judge)  # z that are known are no draws of p(z|x)
     # Simple models are given no labels: they are compared with log p(x), never with log p(x|label).
     compared = without_labels(run.model, test, judge)
-    run.write_scores(reference.log_px, test.estimate.log_px, compared.log_px)
+    run.write_scores(reference.log_px, test.estimate.log_px, compared.log_px, ranked.whole)
     yield Working("baselines", 0, 1)
     seconds = run.config.seconds["baselines"]
     baselines, left_out = fit_baselines(replace(data, test=chosen), seed=run.config.seed, seconds=seconds)

@@ -88,7 +88,7 @@ class ExpertsOrFlow(ProductOfExperts):
         alone = there[..., self.text] & (there.sum(-1) == 1)
         return Rows(alone, self.of_text(features), q) if bool(alone.any()) else q
 
-    def of_text(self, features: Tensor) -> Distribution:
+    def of_text(self, features: Tensor) -> Pushforward:
         """q(z|t) of the text alone, whatever else is there."""
         told = features[..., -self.num_told :]
         zero = told.new_zeros(*told.shape[:-1], self.num_latents)

@@ -17,6 +17,8 @@ from ..legible import quoted
 from ..plainfiles import require_plain, write_atomic
 from .seals import sealed, unsealed
 
+WHOLE = "valid_whole"  # of the file: which validation examples have no gaps
+
 
 @dataclass(frozen=True)
 class Scoring:
@@ -41,6 +43,16 @@ def write_scores(path: Path, scoring: Scoring, scores: Mapping[str, Tensor], sea
     """Keep log p(x) [N] by name; `scoring` is how "valid" was computed, `seal` says of which run and phase they are."""
     held = {name: log_px.clone() for name, log_px in scores.items()}
     write_atomic(path, save(held, metadata=sealed({**scoring.told, **seal})))
+
+
+def read_whole(path: Path) -> np.ndarray | None:
+    """[M] which validation examples have no gaps; None where none has any, and of files of earlier versions."""
+    require_plain(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.get_tensor(WHOLE).numpy().astype(bool) if WHOLE in file.keys() else None  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None  # `read_scores` says what is wrong
 
 
 def read_scores(path: Path, name: str, again: str) -> tuple[np.ndarray, dict[str, str]]:

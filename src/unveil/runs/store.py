@@ -36,7 +36,7 @@ from .locking import holder, made_alone, only_one
 from .metrics import append_metrics, cut_metrics, read_metrics, sync_metrics
 from .paths import nearby_runs, require_own
 from .schemas import ConfigFile, ContinuationsFile, DataFile, DiagnosisFile, ResultFile, StateValues
-from .scores import Scoring, judged_again, read_scores, write_scores
+from .scores import WHOLE, Scoring, judged_again, read_scores, read_whole, write_scores
 from .seals import identity, sealed
 from .standing import Standing
 from .texts import read_known_texts, write_known
@@ -256,6 +256,10 @@ class RunStore:
         """log p(x) [M] of validation examples, for new ones to be ranked among, and how it was computed, as text."""
         return read_scores(self.path / SCORES, "valid", self.judged_again)
 
+    def whole(self) -> np.ndarray | None:
+        """[M] which validation examples of `ranking` have no gaps; None where none has any."""
+        return read_whole(self.path / SCORES)
+
     def scoring(self, seed: int = 0) -> Scoring:
         """How a score is computed now: what a ranking must have been computed by."""
         judging = self.config.judging
@@ -424,13 +428,17 @@ class RunStore:
         write_atomic(self.report_path, page.encode())
         return self.report_path
 
-    def write_scores(self, valid: Tensor, test: Tensor, test_without_labels: Tensor) -> None:
+    def write_scores(
+        self, valid: Tensor, test: Tensor, test_without_labels: Tensor, whole: Tensor | None = None
+    ) -> None:
         """Keep log p(x) of the judged examples: of validation to rank new ones among, of test to show and to compare.
 
         Arguments: valid, as `score` computes it; test, what the result is the mean of; test_without_labels, the same
-        unless that is log p(x|label).
+        unless that is log p(x|label); whole, [M] which of the former have no gaps, where some have: rows without gaps
+        are ranked among these.
         """
         kept = {"valid": valid, "test": test, "test_without_labels": test_without_labels}
+        kept |= {} if whole is None else {WHOLE: whole.byte()}
         write_scores(self.path / SCORES, self.scoring(), kept, self.seal)
 
     def write_weights(self, model: Model) -> None:

@@ -43,24 +43,26 @@ class Reference:
     """Validation examples that new rows are ranked among.
 
     Arguments: log_px [M] nats, or None where there are none to rank among; notes, sentences that say what to keep in
-    mind.
+    mind; whole, [M] which have no gaps, that rows without gaps are ranked among; None where all are.
     """
 
     log_px: Array | None
     notes: tuple[str, ...] = ()
+    whole: np.ndarray | None = None
 
     @classmethod
     def kept(cls, run: RunStore, seed: int) -> Reference:
         """Those that the run keeps, where they were scored as new rows are."""
         log_px, told = run.ranking()
         now = run.scoring(seed)
-        found, few = log_px.astype(np.float64), said_few(len(log_px))
+        found, whole = log_px.astype(np.float64), run.whole()
+        few = said_few(len(log_px) if whole is None else int(whole.sum()))
         if not run.is_pack and (run.standing.mixture or run.standing.changed):
             return cls(None, (_OTHER_MODEL.format(again=run.judged_again),))
         if told == now.told or (not told and now.seed is None):
-            return cls(found, few)
+            return cls(found, few, whole)
         if not told:
-            return cls(found, (*few, _OTHER_DRAWS.format(again=run.judged_again)))
+            return cls(found, (*few, _OTHER_DRAWS.format(again=run.judged_again)), whole)
         if now.told | {"seed": told.get("seed")} == told:
             return cls(None, (_OTHER_SEED.format(seed=seed, kept=told["seed"]),))
         return cls(None, (_OTHER_MODEL.format(again=run.judged_again),))
@@ -71,13 +73,14 @@ class Reference:
         log_px, told = run.ranking()
         if told != run.scoring(seed).told:
             log_px = scored(run, valid, seed).log_px.numpy()
-        return cls(log_px.astype(np.float64), said_few(len(valid)))
+        whole = None if valid.whole is None else valid.whole.cpu().numpy()
+        return cls(log_px.astype(np.float64), said_few(len(valid) if whole is None else int(whole.sum())), whole)
 
     def percentile(self, log_px: Array) -> Array:
-        """The share [N] of the examples (in %) that are less likely; NaN where there are none to rank among."""
-        if self.log_px is None:
+        """The share [N] of the examples without gaps (in %) that are less likely; NaN where there are none."""
+        if self.log_px is None or (self.whole is not None and not self.whole.any()):
             return np.full(len(log_px), np.nan)
-        return share_below(log_px, np.sort(self.log_px))
+        return share_below(log_px, np.sort(self.log_px if self.whole is None else self.log_px[self.whole]))
 
 
 def share_below(log_p: Array, among: Array) -> Array:
