@@ -14,7 +14,7 @@ from ..batch import Batch
 from ..data.pairs import TEXT
 from ..data.texts import as_numbers, required
 from ..domain import Domain
-from ..domain.text import decode, normalised
+from ..domain.text import LONGEST, decode, normalised
 from ..errors import RequestError, at_least
 from ..model import Model
 from ..ops import keyed
@@ -23,7 +23,7 @@ from ..runs.store import RunStore
 from .description import Description
 from .known import nearest_texts, pictures_of_known
 
-WEIGHED = 4_000  # draws of q(z|x) and p(z) that those of p(z|x) are picked from
+WEIGHED, FEWER = 4_000, 1_000  # draws of q(z|x) and p(z) that those of p(z|x) are picked from; given a picture
 DRAWN, FEWEST = 64, 4  # texts that are drawn for each picture, and for each that is asked for
 COVERED = 0.9999  # of the weights, that the draws of z have at which texts are judged
 
@@ -66,10 +66,15 @@ def posterior_draws(model: Model, batch: Batch, num: int) -> tuple[Tensor, float
 
     References: Rubin, The calculation of posterior distributions by data augmentation: comment (1987), SIR.
     """
-    z, log_w = weighed_draws(model, batch, max(WEIGHED, 10 * num))
+    z, log_w = weighed_draws(model, batch, max(_enough(batch), 10 * num))
     weights = log_w.exp()
     rows = torch.multinomial(weights, num, replacement=True)
     return z[rows, 0], float(1 / weights.square().sum())
+
+
+def _enough(batch: Batch) -> int:
+    """Fewer draws where more than a text is observed: then q(z|x) is close, and each costs a picture."""
+    return WEIGHED if batch.observed is not None and int(batch.observed.sum()) <= LONGEST else FEWER
 
 
 def only_text(domain: Domain, text: str, device: torch.device | str = "cpu") -> Batch:
@@ -207,7 +212,7 @@ def log_p_of_texts(
     Arguments: batch, one example of which the text is not observed; num_samples, K.
     """
     place, count = domain.places[TEXT], len(texts)
-    z, log_w = weighed_draws(model, batch, max(WEIGHED, num_samples))
+    z, log_w = weighed_draws(model, batch, max(FEWER, 2 * num_samples))
     log_w, order = log_w.sort(descending=True)
     kept = max(1, min(num_samples, int((log_w.exp().cumsum(0) < COVERED).sum()) + 1))
     z, log_w = z[order[:kept]].expand(-1, count, -1), log_w[:kept].unsqueeze(-1)
