@@ -212,7 +212,7 @@ def log_p_of_texts(
     Arguments: batch, one example of which the text is not observed; num_samples, K.
     """
     place, count = domain.places[TEXT], len(texts)
-    z, log_w = weighed_draws(model, batch, max(FEWER, 2 * num_samples))
+    z, log_w = weighed_draws(model, batch, max(FEWER, num_samples))
     log_w, order = log_w.sort(descending=True)
     kept = max(1, min(num_samples, int((log_w.exp().cumsum(0) < COVERED).sum()) + 1))
     z, log_w = z[order[:kept]].expand(-1, count, -1), log_w[:kept].unsqueeze(-1)
