@@ -90,6 +90,13 @@ def test_alphabet_and_length_are_those_of_training_and_others_are_left_out_and_s
     assert any("2 texts outside training" in note for note in found.notes)
 
 
+def test_a_split_without_a_text_is_said() -> None:
+    rows = set(load(X).train.rows.tolist())
+    data = load(X, text=["a" if i in rows else None for i in range(40)])
+    assert any("No validation and no test example has a text" in note for note in data.notes)
+    assert not any("No validation" in note for note in load(X, text=TEXTS).notes)
+
+
 def test_a_text_that_is_asked_for_is_one_of_the_domain() -> None:
     domain = coded((("ab",),), np.array([0])).domain
     assert required("  ab ", domain) == "ab"

@@ -94,6 +94,9 @@ def paired(data: Data, texts: Written, said: tuple[str, ...]) -> Data:
     domain = Domain.joined(**{name: data.domain, TEXT: found.domain})
     splits = (data.train, data.valid, data.test)
     train, valid, test = (_joined(split, found, domain, split is data.train) for split in splits)
+    bare = [name for name, split in zip(("validation", "test"), splits[1:], strict=True) if not _any(split, found)]
+    if bare:
+        said += (f"No {' and no '.join(bare)} example has a text: what the model says of texts is not judged there.",)
     text = hashlib.sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()
     return replace(
         data,
@@ -123,6 +126,11 @@ def _joined(split: Split, found: Coded, domain: Domain, training: bool) -> Split
     parts = dict(domain.parts or ()) | {next(iter(domain.places)): split.domain}
     whole = None if bool(observed.all()) else observed
     return replace(split, x=x, domain=Domain.joined(**parts), observed=whole, grey=grey, texts=every)
+
+
+def _any(split: Split, found: Coded) -> bool:
+    """Whether any example of a split has a text."""
+    return bool(found.known[split.rows.numpy()].any())
 
 
 def _beside(x: Tensor, texts: Tensor, dtype: torch.dtype) -> Tensor:
