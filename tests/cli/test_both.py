@@ -117,16 +117,17 @@ def test_rows_with_either_side_missing_are_scored_and_encoded(call: Callable[...
         ",bright",
         "photos/p01.png,dark",
         "photos/p00.png,é",
+        ",",
     ]
     (folder / "pairs.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     code, _, err = call("score", "run", "pairs.csv", "-o", "s.csv")
     assert code == 0 and "that of row 4 holds 'é', which no text of training does" in err, err
     table = [line.split(",") for line in (folder / "s.csv").read_text(encoding="utf-8").splitlines()]
     assert table[0][:3] == ["file", "row", "observed"] and ",".join(table[2]).startswith("photos/p01.png,1,image,")
-    log_p = [float(line[table[0].index("log_px") - len(table[0])]) for line in table[1:]]
-    assert len(log_p) == 5 and log_p[2] > log_p[0] > log_p[3] and log_p[1] > log_p[0]
+    log_p = [float(line[table[0].index("log_px") - len(table[0])] or "nan") for line in table[1:]]
+    assert len(log_p) == 6 and np.isnan(log_p[5]) and log_p[2] > log_p[0] > log_p[3] and log_p[1] > log_p[0]
     code, _, err = call("encode", "run", "pairs.csv", "-o", "z.csv")
-    assert code == 0 and len((folder / "z.csv").read_text(encoding="utf-8").splitlines()) == 6, err
+    assert code == 0 and len((folder / "z.csv").read_text(encoding="utf-8").splitlines()) == 7, err
 
 
 def test_what_is_missing_is_imputed_by_modality(call: Callable[..., Answer], folder: Path) -> None:
@@ -158,6 +159,13 @@ def test_a_run_is_used_from_elsewhere_and_after_its_table_moved(
         assert call("evaluate", "run", "--joint", "--num-samples", "5")[0] == 0
     finally:
         shutil.move(tmp_path / "moved.csv", folder / "captions.csv")
+
+
+def test_options_of_its_likelihood_need_no_name(call: Callable[..., Answer]) -> None:
+    code, out, err = call(
+        "fit", "photos", "--model", "joint", "--text", "captions.csv", "likelihood.dropout=0.2", "--dry-run"
+    )
+    assert code == 0 and "0.2" in out, err
 
 
 def test_texts_alone_ask_for_joint(call: Callable[..., Answer]) -> None:
@@ -214,6 +222,15 @@ def test_modalities_come_in_python_as_well(folder: Path) -> None:
             "There is no table of texts none.csv",
         ),
         (["sample", "run", "--text", " ", "-o", "x.png"], "The text is empty"),
+        (["describe", "run", "photos", "-n", "1000000"], "from 1 to 1,000"),
+        (
+            ["fit", "photos", "--model", "vdm", "--text", "captions.csv", "--steps", "1"],
+            "vdm is a model of one modality",
+        ),
+        (
+            ["fit", "photos", "--text", "captions.csv", "--model", "joint", "prior=bernoulli"],
+            "over real z; choose another",
+        ),
         (["impute", "run", "pictures.csv", "--mean", "-o", "x.csv"], "a text has no mean"),
         (["fit", "photos", "--model", "joint", "--steps", "1"], "has pictures and no texts"),
     ],

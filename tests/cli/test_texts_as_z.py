@@ -16,7 +16,9 @@ import unveil
 from quick import fitted
 from unveil.cli import main
 from unveil.data import load
+from unveil.data.knowntexts import KnownTexts
 from unveil.errors import RequestError
+from unveil.runs.texts import write_known
 from unveil.use.encode import decode
 
 RNG = np.random.default_rng(0)
@@ -105,6 +107,24 @@ def test_the_texts_go_along_with_a_pack(call: Callable[..., Answer], folder: Pat
     assert unveil.load(folder / "packed").describe(str(folder / "photos"))[0].texts[0] == "bright"
 
 
+def test_vectors_of_another_run_or_none_are_refused(call: Callable[..., Answer], folder: Path, tmp_path: Path) -> None:
+    for name in ("run", "pack"):
+        if name == "pack":
+            assert call("pack", "run", "-o", str(tmp_path / name))[0] == 0
+        else:
+            shutil.copytree(folder / "run", tmp_path / name)
+        held = tmp_path / name / "texts.safetensors"
+        known = unveil.Run.load(folder / "run").store.known_texts
+        assert known is not None
+        write_known(held, KnownTexts(known.texts, known.z[::-1].copy()))
+        code, _, err = call("describe", str(tmp_path / name), "photos")
+        assert code == 2 and "is not the file that the run was fitted with" in err
+        held.unlink()
+        for words in (("describe", "photos"), ("sample", "--text", "dark", "-o", "x.npz")):
+            code, _, err = call(words[0], str(tmp_path / name), *words[1:])
+            assert code == 2 and "which holds the vectors of the texts, is gone" in err, err
+
+
 def test_a_damaged_file_of_vectors_is_refused(call: Callable[..., Answer], folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "run", tmp_path / "run")
     (tmp_path / "run" / "texts.safetensors").write_bytes(b"nothing")
@@ -134,6 +154,8 @@ def test_a_table_without_vectors_is_refused(
 
 
 def test_vectors_without_a_table_are_refused(call: Callable[..., Answer]) -> None:
+    code, _, err = call("fit", "photos", "--model", "joint", "--text", "captions.csv", "data.z=text", "--dry-run")
+    assert code == 2 and "joint has a z of its own" in err
     for words in (("photos", "data.z=text"), ("scenes", "--text", "own", "data.z=text")):
         code, _, err = call("fit", *words, "--dry-run")
         assert code == 2 and "data.z=text takes the vectors of texts from a table" in err
@@ -152,3 +174,5 @@ def test_texts_and_vectors_in_memory() -> None:
             assert tuple(z.tolist()) == SEEN[list(SEEN)[row % 3]]
     with pytest.raises(RequestError, match="No picture has a text whose vector is known"):
         load(x, text=texts, z={"blue": (1.0, 2.0)})
+    with pytest.raises(RequestError, match="z came as vectors of texts, and no texts came"):
+        load(x, z=SEEN)

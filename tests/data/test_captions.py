@@ -101,11 +101,16 @@ def test_what_is_no_such_table_is_refused_in_a_sentence(tmp_path: Path) -> None:
         ("file,text\na.jpg,a\nx.jpg,b\ny.jpg,c\n", "c.csv", "names hardly any of the 4 pictures"),
         ("file,text\nc.png,a\nc.png,b\n", "c.csv", "'c.png', which is in several folders"),
         ('a.jpg,"a cat\nb.JPG,a dog\n', "c.csv", "A quote that does not end may be the cause"),
-        ("[1, 2", "c.json", "is no JSON"),
+        ("[1, 2", "c.json", "is no JSON that can be read: Expecting"),
+        ("1" * 5000, "c.json", r"is no JSON that can be read\."),
+        ('{"images": [{"id": [0]}], "annotations": []}', "c.json", r"Image 1 in .*c\.json has no id"),
+        ('{"images": [{"id": 0}, {"id": 0}], "annotations": []}', "c.json", "Image 2 in .* has an id that another has"),
         ("[1, 2]", "c.json", "holds no pictures with texts"),
     ):
         with pytest.raises(RequestError, match=why):
             read(tmp_path, text, name)
+    with pytest.raises(RequestError, match="is no file"):
+        read_table(tmp_path, Places(FILES))
     with pytest.raises(RequestError, match="There is no table of texts"):
         read_table(tmp_path / "none.csv", Places(FILES))
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from ..errors import RequestError
 from .filetree import SUFFIXES
-from .limits import MAX_CELL
 from .raw import MISSING
 from .tablecolumns import is_number
 from .textfiles import text_file
@@ -22,6 +21,7 @@ SEPARATORS = (",", "\t", ";", "|")
 TEXTUAL = re.compile(r"(?:raw[ _-]?)?(?:text|caption|description|title|sentence|comment|name|label|alt)s?[ _-]?\d*")
 FILES = ("file", "filename", "file_name", "filepath", "file_path", "image", "img", "path", "picture", "photo")
 NUMBERED = re.compile(r"#\d+$")  # what some tables put behind the name of a picture, one line for each text of it
+MOST_JSON = 500_000_000  # bytes
 LOOKED = 200  # rows that say which column is which
 Picked = Callable[[str], bool]  # whether a cell names a picture
 
@@ -60,6 +60,8 @@ def read_table(path: Path, names_picture: Picked, *, one_text: bool = False) -> 
     Arguments: names_picture, whether a cell names a picture; one_text, where no column is called so, the first that
     names no file is the text, and no other.
     """
+    if path.exists() and not path.is_file():
+        raise RequestError(f"{path} is no file.", "Give the path of a table: --text captions.csv")
     if not path.is_file():
         raise RequestError(
             f"There is no table of texts {path}.",
@@ -97,10 +99,8 @@ def of_rows(
         own = tuple(cells[i] for i in (texts if head else [i for i in range(len(cells)) if i != file and i in texts]))
         kept = tuple(text for text in own if text.strip().casefold() not in MISSING)
         missing += sum(bool(text.strip()) for text in own) - len(kept)
-        if any(cell.strip() for cell in cells):
-            found.append(
-                Row(where, cells[file].strip() if file is not None else "", kept, tuple(cells[i] for i in rest))
-            )
+        named = cells[file].strip() if file is not None else ""
+        found.append(Row(where, named, kept, tuple(cells[i] for i in rest)))
     if joined:
         told += (f"{joined:,} rows of {source} have more cells than columns: the last hold one text with commas.",)
     if missing:
@@ -177,8 +177,8 @@ def _lines(path: Path, names_picture: Picked) -> list[tuple[int, list[str]]]:
 
 def _of_json(path: Path, names_picture: Picked) -> Captions:
     """A list of objects, one object a line, {file: text or texts}, or {"images": […], "annotations": […]} of COCO."""
-    if path.stat().st_size > MAX_CELL:
-        raise RequestError(f"{path} has more than {MAX_CELL:,} bytes.", "Write it as a table: file,text")
+    if path.stat().st_size > MOST_JSON:
+        raise RequestError(f"{path} has more than {MOST_JSON:,} bytes.", "Write it as a table: file,text")
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     try:
         found: Any = json.loads(text)
@@ -186,11 +186,12 @@ def _of_json(path: Path, names_picture: Picked) -> Captions:
         try:
             found = [json.loads(line) for line in text.splitlines() if line.strip()]
         except (ValueError, RecursionError) as error:
-            raise RequestError(f"{path} is no JSON: {error}.", "Write it as a table: file,text") from error
+            why = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
+            raise RequestError(f"{path} is no JSON that can be read{why}.", "Write it as a table: file,text") from error
     except RecursionError as error:
         raise RequestError(f"{path} is no JSON that can be read: it is too deep.") from error
     if isinstance(found, dict) and isinstance(found.get("images"), list) and isinstance(found.get("annotations"), list):
-        return Captions(tuple(_of_coco(found)))
+        return Captions(tuple(_of_coco(found, path)))
     if isinstance(found, dict):
         pairs = list(found.items())
         rows = [Row(f"entry {i + 1}", str(file), tuple(_texts(own))) for i, (file, own) in enumerate(pairs)]
@@ -207,15 +208,20 @@ def _of_object(where: str, one: Mapping[str, Any], names_picture: Picked) -> Row
     return Row(where, file, tuple(texts))
 
 
-def _of_coco(found: Mapping[str, Any]) -> Iterable[Row]:
-    names = {
-        each["id"]: str(each.get("file_name", ""))
-        for each in found["images"]
-        if isinstance(each, dict) and "id" in each
-    }
+def _of_coco(found: Mapping[str, Any], path: Path) -> Iterable[Row]:
+    names: dict[Any, str] = {}
+    for i, each in enumerate(found["images"]):
+        number = each.get("id") if isinstance(each, dict) else None
+        if not isinstance(number, int | str) or number in names:
+            why = "an id that another has" if isinstance(number, int | str) else "no id"
+            raise RequestError(
+                f"Image {i + 1} in {path} has {why}.", "Give each image a whole number of its own as id."
+            )
+        names[number] = str(each.get("file_name", ""))
     for i, each in enumerate(found["annotations"]):
-        if isinstance(each, dict) and each.get("image_id") in names:
-            yield Row(f"annotation {i + 1}", names[each["image_id"]], tuple(_texts(each.get("caption"))))
+        number = each.get("image_id") if isinstance(each, dict) else None
+        if isinstance(number, int | str) and number in names:
+            yield Row(f"annotation {i + 1}", names[number], tuple(_texts(each.get("caption"))))
 
 
 def _texts(came: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,13 @@ class KnownTexts:
 
     texts: tuple[str, ...]
     z: Array
+
+    @property
+    def sha256(self) -> str:
+        """The fingerprint of texts and vectors."""
+        told = hashlib.sha256(repr(self.texts).encode("utf-8", "surrogatepass"))
+        told.update(np.ascontiguousarray(self.z, np.float32).tobytes())
+        return told.hexdigest()
 
     def of(self, texts: Written) -> Array:
         """The z [N, D] of the first text of each example that has one; rows of NaN where none has."""

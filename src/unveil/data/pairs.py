@@ -56,6 +56,8 @@ def with_vectors(raw: Raw, z: Any, text: Any) -> tuple[Raw, KnownTexts]:
     Arguments: z, {text: its vector}, or "text" where these stand in the table of texts; text, as of `load`.
     """
     if isinstance(z, Mapping):
+        if text is None or (isinstance(text, str) and not text):
+            raise RequestError("z came as vectors of texts, and no texts came.", "Give text=[…], one for each example.")
         named, given = (text, None) if isinstance(text, str) else ("", text)
         texts, said = texts_of(raw, named, given)
         known = from_mapping(z)

@@ -241,4 +241,5 @@ class Data:
             "forms": forms_to_json(self.forms),
             "table": None if self.table is None else self.table.to_json(),
             "separator": self.separator,
+            **({} if self.known_texts is None else {"known_texts": self.known_texts.sha256}),
         }

@@ -92,8 +92,9 @@ def coded(texts: Written, rows: NDArray[np.int64]) -> Coded:
     training = [text for row in rows for text in texts[row]]
     if not training:
         raise RequestError(
-            "No training example has a text, so nothing can be learned of texts.",
-            "Give a table whose columns are named: file,text; or in Python text=[…].",
+            f"None of the {len(rows):,} training examples has a text; {sum(map(bool, texts)):,} of all "
+            f"{len(texts):,} have one.",
+            "Give texts to more of them. Of a table, a column of numbers alone is no text, unless it is called text.",
         )
     alphabet = "".join(sorted(set().union(*map(set, training))))
     domain = Domain("text", (max(map(len, training)),), alphabet=alphabet)
@@ -168,14 +169,15 @@ def rows_of_pictures(
     table = read_table(path, places, one_text=one_text)
     found: dict[int, list[Row]] = {}
     strange: list[str] = []
-    for row in table.rows:
+    kept = [row for row in table.rows if row.file or row.texts]
+    for row in kept:
         rows = places.of(row.file)
         if len(rows) == 1:
             found.setdefault(rows[0], []).append(row)
         else:
             strange.append(f"{row.file!r}, which is in several folders" if rows else repr(row.file))
-    if not found or len(strange) > len(table.rows) / 2:
-        told = f", such as {strange[0]} ({len(strange):,} of {len(table.rows):,} rows)" if strange else ""
+    if not found or len(strange) > len(kept) / 2:
+        told = f", such as {strange[0]} ({len(strange):,} of {len(kept):,} rows)" if strange else ""
         raise RequestError(
             f"{path} names {'hardly any' if found else 'none'} of the {len(files):,} pictures{told}.",
             f"One of its columns takes their paths below the folder, such as {files[0]!r}, and others their texts.",

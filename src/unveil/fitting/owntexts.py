@@ -5,6 +5,7 @@ from typing import Any
 
 from ..data import Data
 from ..data.pairs import OWN
+from ..errors import RequestError
 from ..registry import lookup
 from ..settings.choices import Choices
 
@@ -17,7 +18,16 @@ def with_own_texts(choices: Choices, text: Any, of_vectors: bool = False) -> Cho
     if choices.open_model and (choices.data.text or text is not None) and not of_vectors:
         return replace(choices, names=choices.names | {"model": "joint"})
     name = choices.names.get("model", "")
-    if not name or getattr(lookup("model", name), "domains", ()) != ("joint",) or choices.data.text or text is not None:
+    is_joint = bool(name) and getattr(lookup("model", name), "domains", ()) == ("joint",)
+    if is_joint and of_vectors:
+        raise RequestError(
+            "z came as the vectors of texts, and joint has a z of its own.", "Give --model vae, or leave data.z out."
+        )
+    if name and not is_joint and not of_vectors and (choices.data.text or text is not None):
+        raise RequestError(
+            f"{name} is a model of one modality, and texts came.", "Give --model joint, or leave the texts out."
+        )
+    if not is_joint or choices.data.text or text is not None:
         return choices
     return replace(choices, values=choices.values | {"data": choices.values.get("data", {}) | {"text": OWN}})
 

@@ -137,8 +137,9 @@ class RunStore:
 
     @cached_property
     def known_texts(self) -> KnownTexts | None:
-        """The texts whose vectors are z, or None."""
-        return read_known_texts(self.path / TEXTS) if (self.path / TEXTS).is_file() else None
+        """The texts whose vectors are z, or None; refused where the file is gone, or is another one."""
+        told = self.data_info.get("known_texts")
+        return None if told is None else read_known_texts(self.path / TEXTS, told)
 
     @property
     def columns(self) -> list[str] | None:

@@ -22,8 +22,12 @@ def write_known(path: Path, known: KnownTexts) -> None:
     write_atomic(path, save({"z": torch.from_numpy(known.z)}, metadata=told))
 
 
-def read_known_texts(path: Path) -> KnownTexts:
-    """What `write_known` kept; a file that is none is refused."""
+def read_known_texts(path: Path, sha256: str) -> KnownTexts:
+    """What `write_known` kept; a file that is none, or whose texts and vectors are others, is refused."""
+    if not path.is_file():
+        raise RequestError(
+            f"{path}, which holds the vectors of the texts, is gone.", "Take it from a copy of the run, or fit it anew."
+        )
     require_plain(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -34,7 +38,12 @@ def read_known_texts(path: Path) -> KnownTexts:
     right = z.dtype == torch.float32 and z.ndim == 2 and bool(z.isfinite().all())
     if not right or len(texts) != len(z) or not all(isinstance(text, str) for text in texts):
         raise _damaged(path)
-    return KnownTexts(tuple(texts), z.numpy())
+    found = KnownTexts(tuple(texts), z.numpy())
+    if found.sha256 != sha256:
+        raise RequestError(
+            f"{path} is not the file that the run was fitted with.", "Take it from a copy of the run, or fit it anew."
+        )
+    return found
 
 
 def _damaged(path: Path) -> RequestError:

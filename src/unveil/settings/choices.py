@@ -68,6 +68,7 @@ def choose(options: Mapping[str, Any]) -> Choices:
         if kind in (*DEFAULTS, *PARTS):
             lookup(kind, str(name))
             names[kind] = str(name)
+    names = {**getattr(lookup("model", names["model"]), "default_parts", {}), **names}
     _check_parts_taken(names)
     allowed = keys_for(names, options)
     values: dict[str, dict[str, Any]] = {}

@@ -25,6 +25,7 @@ from .known import nearest_texts, pictures_of_known
 
 WEIGHED, FEWER = 4_000, 1_000  # draws of q(z|x) and p(z) that those of p(z|x) are picked from; given a picture
 DRAWN, FEWEST = 64, 4  # texts that are drawn for each picture, and for each that is asked for
+MOST = 1_000  # texts of each picture
 COVERED = 0.9999  # of the weights, that the draws of z have at which texts are judged
 
 
@@ -131,7 +132,7 @@ def describe(
         seed: of the draws.
         num_samples: K, the most draws of z, those of the largest weights, at which texts are judged.
     """
-    at_least(1, "The number of texts", n)
+    at_least(1, "The number of texts", n, MOST)
     if run.known_texts is None:
         require_both(run, "describe")
     split, raw = given_as(run, x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,7 @@ class Joint(VAE):
 
     summary = "pictures and texts as one model: p(x, t), both marginals, both conditionals"
     domains = ("joint",)
+    default_parts: ClassVar[Mapping[str, str]] = {"likelihood": "joint"}
     compiles = False
 
     def __init__(
@@ -71,6 +72,11 @@ class Joint(VAE):
             raise RequestError(
                 f"The prior {prior.registered[1]!r} is made of q(z|x) of made-up x, and no text can be made up so; "
                 "choose another, such as prior=mixture."
+            )
+        if prior.support != "real":
+            raise RequestError(
+                f"The prior {prior.registered[1]!r} is over {prior.support} z, and the experts of joint are over real "
+                "z; choose another, such as prior=mixture."
             )
         if subsets == "covered" and not isinstance(posterior, ExpertsOrFlow):
             raise RequestError(

@@ -125,6 +125,7 @@ class DataFile(Struct):
     forms: list[ColumnForm] | None = None
     table: TableFile | None = None
     separator: Literal[",", ";"] = ","
+    known_texts: Sha256 | None = None
 
     def __post_init__(self) -> None:
         if self.shape != self.domain.shape:
