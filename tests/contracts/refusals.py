@@ -26,7 +26,7 @@ from unveil.registry import load_all, lookup
 from unveil.settings.choices import Choices, choose
 
 COLUMNS = (ColumnDomain("category", 3), ColumnDomain("cells"), ColumnDomain("real"))
-SMALL = {"latent": 2, "width": 8, "depth": 1, "num_components": 3}
+SMALL = {"latent": 2, "width": 8, "depth": 1, "num_components": 3, "subsets": "drawn"}  # covered needs zuko
 DOMAINS = [
     Domain(name, (3,), columns=COLUMNS) if kind.has_columns else of_kind(name, 4 if kind.has_parts else 3)
     for name, kind in kinds().items()

@@ -301,8 +301,8 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
     ),
     fault(
         "split-by-the-training-seed", "fitting/prepare.py",
-        "load(source, y=y, z=z, **vars(choices.data) | (",
-        'load(source, y=y, z=z, **vars(choices.data) | {"seed": seed} | (',
+        "load(source, y=y, **vars(choices.data) | given)",
+        'load(source, y=y, **vars(choices.data) | {"seed": seed} | given)',
         "tests/runs/test_laws.py::test_the_training_seed_moves_neither_the_split_nor_a_fixed_draw",
     ),
     fault(
@@ -1130,7 +1130,8 @@ BOTH = (  # pictures and texts
     ),
     fault(
         "told-after-the-end", "nn/texts.py",
-        "lengths[rows].unsqueeze(-1)\n            places", "longest\n            places",
+        "reached = torch.arange(longest, device=t.device) < lengths[rows].unsqueeze(-1)",
+        "reached = torch.ones_like(told, dtype=torch.bool)",
         "tests/models/test_joint.py::test_all_texts_of_an_alphabet_sum_to_one",
     ),
     fault(

@@ -36,8 +36,9 @@ def moved(name: str, num_latents: int = D, by: float = 0.2, **keys: Any) -> Post
 
 
 def width(name: str, num_latents: int) -> int:
-    """The features that a head takes: any number, or those of two experts."""
-    return 2 * (2 * num_latents + 1) if name == "product_of_experts" else F
+    """The features that a head takes: any number, or those of two experts, and what a flow is told."""
+    experts = 2 * (2 * num_latents + 1)
+    return {"product_of_experts": experts, "experts_or_flow": experts + 64}.get(name, F)
 
 
 def features(name: str = "", num_latents: int = D) -> Tensor:

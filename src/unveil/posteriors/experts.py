@@ -73,8 +73,8 @@ class ExpertsOrFlow(ProductOfExperts):
         num_features: int,
         num_latents: int,
         *,
-        text: int,
-        num_told: int,
+        text: int = 1,
+        num_told: int = 64,
         num_transforms: int = 6,
         width: int = 128,
     ) -> None:
