@@ -248,6 +248,10 @@ class Model(nn.Module, ABC):
             kl = None if "q" in hold else self.expected_kl(posterior)  # in closed form it would carry q's gradient
         return replace(terms, log_qz_x=log_q, kl=None if kl is None else expand_samples(kl, num_samples))
 
+    def penalties_at(self, batch: Batch, z: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """What a loss adds at draws z, groups [K, B, …], of which `joint` gave the terms, [B] each; mostly nothing."""
+        return {}
+
     def require(self, who: str, needs: Iterable[str]) -> None:
         """Refuse, in a sentence with the remedy, an objective or estimator that needs what this model does not give.
 

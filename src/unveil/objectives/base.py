@@ -125,7 +125,7 @@ def held_draws(model: Model, batch: Batch, num_samples: int) -> Terms:
     posterior = model.posterior(batch)
     with torch.no_grad():
         z, _ = posterior.draw(num_samples)
-    return replace(model.joint(batch, z), log_qz_x=posterior.log_prob(z))
+    return replace(model.joint(batch, z), log_qz_x=posterior.log_prob(z), penalties=model.penalties_at(batch, z))
 
 
 def log_joint(terms: Terms) -> Tensor:

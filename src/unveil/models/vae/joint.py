@@ -191,8 +191,11 @@ class Joint(VAE):
         return None if isinstance(posterior.distribution, Rows) else super().expected_kl(posterior)
 
     def draw_terms(self, batch: Batch, num_samples: int, hold: frozenset[str], posterior: Posterior | None) -> Terms:
-        if not self.training or posterior is not None or self.subsets == "all":
-            return super().draw_terms(batch, num_samples, hold, posterior)
+        if posterior is not None:
+            terms = super().draw_terms(batch, num_samples, hold, posterior)
+            return replace(terms, penalties=self.penalties_at(batch, terms.z))
+        if not self.training or self.subsets == "all":
+            return super().draw_terms(batch, num_samples, hold, None)
         shown = self.some(batch)
         if self.subsets == "drawn":
             return super().draw_terms(shown, num_samples, hold, None)
@@ -200,6 +203,12 @@ class Joint(VAE):
         there = torch.stack([shown.observed[:, place].any(-1) for place in self.domain.places.values()], -1)  # type: ignore[index]
         terms = super().draw_terms(shown, num_samples, hold, self._posterior_of(head.only(features, there)))
         return replace(terms, penalties={"covering": self.covering(features, terms.z[0].detach())})
+
+    def penalties_at(self, batch: Batch, z: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """−E[log q(z|t)] at draws of q(z|x), in training where texts are covered."""
+        if not self.training or self.subsets != "covered":
+            return {}
+        return {"covering": self.covering(self._encode(batch), z[0].detach())}
 
     def covering(self, features: Tensor, z: Tensor) -> Tensor:
         """−E[log q(z|t)] of texts with company, and −E[log q(z)] of nothing [B], at z [K, B, D] of q(z|x) of all.
