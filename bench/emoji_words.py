@@ -168,7 +168,7 @@ def main() -> None:
             model="joint",
             arrange=without_pictures,
             out=Path(folder) / "run",
-            options={"minutes": args.minutes},
+            options={"train.minutes": args.minutes},
         )
         texts = without_pictures(data).test
         own = closest(fitting.trained().model, texts, ("iwae", "prior"), args.judged)[0].log_px
