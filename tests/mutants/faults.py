@@ -301,8 +301,8 @@ DATA = (  # the binarization, the splits and their own seed; what is a likelihoo
     ),
     fault(
         "split-by-the-training-seed", "fitting/prepare.py",
-        "load(source, y=y, **vars(choices.data) | given)",
-        'load(source, y=y, **vars(choices.data) | {"seed": seed} | given)',
+        "load(source, y=y, **choices.data.beside(z=z, text=text))",
+        "load(source, y=y, **choices.data.beside(z=z, text=text, seed=seed))",
         "tests/runs/test_laws.py::test_the_training_seed_moves_neither_the_split_nor_a_fixed_draw",
     ),
     fault(

@@ -96,7 +96,7 @@ def of_rows(
                 "A text that holds the separator stands in double quotes.",
             )
         cells += [""] * (width - len(cells))
-        own = tuple(cells[i] for i in (texts if head else [i for i in range(len(cells)) if i != file and i in texts]))
+        own = tuple(cells[i] for i in texts)
         kept = tuple(text for text in own if text.strip().casefold() not in MISSING)
         missing += sum(bool(text.strip()) for text in own) - len(kept)
         named = cells[file].strip() if file is not None else ""

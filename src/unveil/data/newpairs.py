@@ -129,7 +129,7 @@ def _joint(
     where: Sequence[str] | None = None,
 ) -> Raw:
     """Joint x [N, D] of pictures, which are those of `rows` (of all, where None), and texts [N]."""
-    told = written([None if text is None or text != text or not text else text for text in texts], len(texts), where)
+    told = written([None if missing(text) or not text else text for text in texts], len(texts), where)
     part, count = domain.part(TEXT), len(told)
     strange = {i: why for i, row in enumerate(told) if row and (why := unknown(row[0], part))}
     codes, known = as_numbers([row[0] if row and i not in strange else None for i, row in enumerate(told)], part)

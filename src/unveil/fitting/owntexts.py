@@ -15,7 +15,8 @@ def with_own_texts(choices: Choices, text: Any, of_vectors: bool = False) -> Cho
 
     Where texts came and no model was asked for, it is joint, unless z is their vectors.
     """
-    if choices.open_model and (choices.data.text or text is not None) and not of_vectors:
+    came = bool(choices.data.text) or text is not None
+    if choices.open_model and came and not of_vectors:
         return replace(choices, names=choices.names | {"model": "joint"})
     name = choices.names.get("model", "")
     is_joint = bool(name) and getattr(lookup("model", name), "domains", ()) == ("joint",)
@@ -23,11 +24,11 @@ def with_own_texts(choices: Choices, text: Any, of_vectors: bool = False) -> Cho
         raise RequestError(
             "z came as the vectors of texts, and joint has a z of its own.", "Give --model vae, or leave data.z out."
         )
-    if name and not is_joint and not of_vectors and (choices.data.text or text is not None):
+    if name and not is_joint and not of_vectors and came:
         raise RequestError(
             f"{name} is a model of one modality, and texts came.", "Give --model joint, or leave the texts out."
         )
-    if not is_joint or choices.data.text or text is not None:
+    if not is_joint or came:
         return choices
     return replace(choices, values=choices.values | {"data": choices.values.get("data", {}) | {"text": OWN}})
 

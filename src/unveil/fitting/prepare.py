@@ -122,8 +122,7 @@ def prepare(
     choices, numbers = as_numbers(choices, source)
     with within_memory("the data", "Give fewer rows or columns, or smaller pictures: --size."):
         choices = with_own_texts(choices, text, isinstance(z, Mapping) or choices.data.z == "text")
-        given = {name: value for name, value in (("z", z), ("text", text)) if value is not None}
-        data = load(source, y=y, **vars(choices.data) | given)
+        data = load(source, y=y, **choices.data.beside(z=z, text=text))
         data = arrange(data)
         choices = as_long_as_vectors(choices, data)
     if data.train.x.nbytes > MUCH:

@@ -365,8 +365,7 @@ class RunStore:
 
     def read(self, source: Any, y: Any = None, z: Any = None, text: Any = None) -> Data:
         """The full data set of a source, split as in this run; refused unless it is what the run was fitted on."""
-        given = {name: value for name, value in (("z", z), ("text", text)) if value is not None}
-        data = load(source, y=y, **vars(self.config.data) | given)
+        data = load(source, y=y, **self.config.data.beside(z=z, text=text))
         if data.sha256 != self.data_info["sha256"]:
             then = sum(self.data_info["split"]["sizes"].values())
             now = sum(map(len, (data.train, data.valid, data.test)))

@@ -1,7 +1,7 @@
 """From names and plain values to objects: keys, their types and defaults come from the constructors' signatures."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ..domain import choices
 
@@ -104,6 +104,10 @@ class DataOptions:
     skip_broken: bool = False
     text: str = ""
     z: Literal["", "text"] = ""
+
+    def beside(self, **given: Any) -> dict[str, Any]:
+        """What `load` takes: these, and in their place what was given in memory; None is nothing given."""
+        return vars(self) | {name: value for name, value in given.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -38,16 +38,18 @@ def ngrams(train: Split, valid: Split, test: Split) -> Baseline:
     """
     started = time.perf_counter()
     base = len(train.domain.alphabet or "") + 1
-    sets = [_few(_texts(train))] + ([] if train.texts is None else [_few(_every(train))])
-    found = [_search(seen, _texts(valid)[:VALID], base) for seen in sets]
-    seen, search = max(zip(sets, found, strict=True), key=lambda pair: pair[1].best().valid)
+    sets = {"": _texts(train)}
+    if train.texts is not None:
+        sets = {", of first texts": _texts(train), ", of all texts": _every(train)}
+    few = {which: _few(whole) for which, whole in sets.items()}
+    found = {which: _search(seen, _texts(valid)[:VALID], base) for which, seen in few.items()}
+    which = max(found, key=lambda which: found[which].best().valid)
+    search, seen, whole = found[which], len(few[which]), len(sets[which])
     best = search.best()
-    which = "" if train.texts is None else ", of all texts" if seen is sets[-1] else ", of first texts"
-    whole = len(_texts(train)) if seen is sets[0] else len(_every(train))
-    which += f" ({len(seen):,} of {whole:,})" if len(seen) < whole else ""
+    left = f" ({seen:,} of {whole:,})" if seen < whole else ""
     return Baseline(
         name="ngrams",
-        description=f"n-grams of {counted(best.size, 'character')}{which}",
+        description=f"n-grams of {counted(best.size, 'character')}{which}{left}",
         log_px=best.density(_texts(test)).numpy(),
         direction="exact",
         num_samples=None,

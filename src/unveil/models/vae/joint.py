@@ -200,8 +200,8 @@ class Joint(VAE):
         if self.subsets == "drawn":
             return super().draw_terms(shown, num_samples, hold, None)
         features, head = self._encode(batch), cast(ExpertsOrFlow, self.posterior_head)
-        there = torch.stack([shown.observed[:, place].any(-1) for place in self.domain.places.values()], -1)  # type: ignore[index]
-        terms = super().draw_terms(shown, num_samples, hold, self._posterior_of(head.only(features, there)))
+        own = self._posterior_of(head.only(features, self._there(shown)))
+        terms = super().draw_terms(shown, num_samples, hold, own)
         return replace(terms, penalties={"covering": self.covering(features, terms.z[0].detach())})
 
     def penalties_at(self, batch: Batch, z: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -232,8 +232,7 @@ class Joint(VAE):
         may_be_alone = [
             self.subsets == "drawn" or self.domain.part(name).alphabet is None for name in self.domain.places
         ]
-        observed = torch.ones_like(batch.x, dtype=torch.bool) if batch.observed is None else batch.observed
-        here = torch.stack([observed[:, place].any(-1) for place in self.domain.places.values()], -1)  # [B, M]
+        here = self._there(batch)
         able = here & torch.tensor(may_be_alone, device=here.device)
         lot = torch.where(able, torch.rand(here.shape, device=here.device), -1.0)
         kept = able & (lot > 0.5)
@@ -241,7 +240,12 @@ class Joint(VAE):
         whole = (torch.rand(B, 1, device=here.device) < 0.5) | ~able.any(-1, keepdim=True)
         kept = torch.where(whole, here, kept & here)
         shown = torch.cat([kept[:, m : m + 1].expand(-1, size) for m, size in enumerate(self.domain.sizes)], -1)
-        return replace(batch, observed=observed & shown)
+        return replace(batch, observed=shown if batch.observed is None else batch.observed & shown)
+
+    def _there(self, batch: Batch) -> Tensor:
+        """Of which modalities something is observed, [B, M]."""
+        observed = torch.ones_like(batch.x, dtype=torch.bool) if batch.observed is None else batch.observed
+        return torch.stack([observed[:, place].any(-1) for place in self.domain.places.values()], -1)
 
 
 def _networks(p: Likelihood, num_inputs: int, network: Network, width: int, depth: int) -> tuple[nn.Module, nn.Module]:
