@@ -39,6 +39,17 @@ def test_a_scene_and_its_swap_are_told_apart() -> None:
     assert english(scene) != english(scene.swapped) and sorted(english(scene)) == sorted(english(scene.swapped))
 
 
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_a_scene_is_read_in_spite_of_dots_of_other_colours(relation: str) -> None:
+    for scene in [s for s in every_scene() if s.relation == relation][::3]:
+        x, paper = drawn(scene), RNG.permutation(32)[:4]
+        for row, colour in zip(paper, (scenes.EYE, *scenes.COLOURS.values()), strict=False):
+            column = int(RNG.integers(32))
+            if (x[row, column] == scenes.PAPER).all():
+                x[row, column] = colour
+        assert read_scene(x) == scene
+
+
 def test_nothing_is_read_of_an_empty_picture() -> None:
     assert read_scene(np.full((32, 32, 3), scenes.PAPER, np.uint8)) is None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ..registry import register
 from .raw import Raw, encode_labels
@@ -15,11 +17,12 @@ from .raw import Raw, encode_labels
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Place = tuple[int, int]  # row and column
-SIDE, NUM, NUM_TEST = 32, 20_000, 2_000
+SIDE, NUM, NUM_TEST = 32, 40_000, 2_000
 KINDS = ("square", "circle", "triangle")
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
 RELATIONS = ("above", "left of", "inside", "larger than", "chases")
 PAPER, EYE = 1, 0  # white background, and black eyes that say where a thing looks
+FEWEST_CELLS, FEWEST_EYE = 8, 6  # of a thing, and of what is black, that are taken for one: two eyes have 18
 NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {"square": ("square", "box"), "circle": ("circle", "disc"), "triangle": ("triangle",)},
     "zh": {"square": ("方块", "正方形"), "circle": ("圆", "圆形"), "triangle": ("三角", "三角形")},
@@ -58,7 +61,7 @@ class Scene:
 
 @register("source", "scenes")
 class Scenes:
-    """20,000 scenes of two things, 32×32×3, binary, each with sentences in English and Chinese.
+    """40,000 scenes of two things, 32×32×3, binary, each with sentences in English and Chinese.
 
     A thing is a square, a circle or a triangle in one of four colours; two of different colours stand above, left of or
     inside each other, one is larger, or one chases the other: both look where they run, and who chases is behind. Of
@@ -69,7 +72,7 @@ class Scenes:
     """
 
     summary: ClassVar[str] = (
-        "20,000 procedural scenes, 32×32×3, binary, two things and their relation, with sentences in English and "
+        "40,000 procedural scenes, 32×32×3, binary, two things and their relation, with sentences in English and "
         "Chinese; a sixth of the combinations is in the test split alone"
     )
 
@@ -235,14 +238,15 @@ def _of(words: Sequence[str], which: int) -> str:
 def read_scene(x: NDArray[Any]) -> Scene | None:
     """The scene that a picture of values from 0 to 1 shows, by the rules it is drawn by; None where it shows none.
 
-    Colours are those of the nearest of the palette; the kind of a thing is that of the shape with the most cells in
-    common; the relation follows from where things stand, which is larger, and where they look.
+    Colours are those of the nearest of the palette; a thing is the largest connected patch of a colour; its kind, side
+    and place are those of the shape with the most cells in common; the relation follows from where things stand, which
+    is larger, and where they look.
     """
     palette = np.array([*COLOURS.values(), (PAPER,) * 3, (EYE,) * 3], np.float64)
     nearest = ((x[..., None, :].astype(np.float64) - palette) ** 2).sum(-1).argmin(-1)
     areas = [(int((nearest == i).sum()), i) for i in range(len(COLOURS))]
     (small, second), (_, first) = sorted(areas)[-2:]
-    if small < 8:
+    if small < FEWEST_CELLS:
         return None
     found = {i: _found(nearest == i) for i in (first, second)}
     names = list(COLOURS)
@@ -252,15 +256,23 @@ def read_scene(x: NDArray[Any]) -> Scene | None:
 
 
 def _found(mask: Mask) -> tuple[str, float, float, int]:
-    """(kind, row and column of the middle, side) of the cells of one thing."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    top, left = int(rows[0]), int(columns[0])
-    side = int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
-    cells = np.zeros((side, side), bool)
-    own = mask[top : top + side, left : left + side]
-    cells[: own.shape[0], : own.shape[1]] = own
-    alike = {kind: (shape(kind, side) & cells).sum() / (shape(kind, side) | cells).sum() for kind in KINDS}
-    return max(alike, key=lambda kind: alike[kind]), top + side / 2, left + side / 2, side
+    """(kind, row and column of the middle, side) of the shape that is most alike the largest patch of one colour."""
+    patches, _ = ndimage.label(mask, np.ones((3, 3)))
+    largest = patches == np.bincount(patches[mask]).argmax()
+    rows, columns = (np.flatnonzero(largest.any(axis)) for axis in (1, 0))
+    about = int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
+    around = np.pad(largest, about + 2)
+    best: tuple[float, tuple[str, float, float, int]] = (-1.0, ("", 0.0, 0.0, 0))
+    for side, down, right, kind in itertools.product((about, about - 1, about + 1), (0, -1, 1), (0, -1, 1), KINDS):
+        if side < 2:
+            continue
+        top, left, own = int(rows[0]) + down, int(columns[0]) + right, shape(kind, side)
+        row, column = top + about + 2, left + about + 2
+        common = int((own & around[row : row + side, column : column + side]).sum())
+        alike = common / (int(own.sum()) + int(largest.sum()) - common)
+        if alike > best[0]:
+            best = alike, (kind, top + side / 2, left + side / 2, side)
+    return best[1]
 
 
 Seen = tuple[int, str, float, float, int]
@@ -271,10 +283,9 @@ def _related(a: Seen, b: Seen, names: Sequence[str], eyes: NDArray[np.int64]) ->
     big, small = Thing(a[1], names[a[0]]), Thing(b[1], names[b[0]])
     if abs(a[2] - b[2]) < 6 and abs(a[3] - b[3]) < 6:
         return Scene(small, "inside", big)
-    if len(eyes) >= 2:
-        left = min((a, b), key=lambda own: own[3])
-        own = eyes[np.abs(eyes[:, 1] - left[3]) <= left[4] / 2]
-        looks = 1 if len(own) and own[:, 1].mean() + 0.5 > left[3] else -1
+    if len(eyes) >= FEWEST_EYE:
+        nearer = [min((a, b), key=lambda own: abs(column + 0.5 - own[3]))[3] for column in eyes[:, 1]]
+        looks = 1 if (eyes[:, 1] + 0.5 - nearer).sum() > 0 else -1
         ordered = sorted((a, b), key=lambda seen: looks * seen[3])  # who is behind comes first
         return Scene(*_in_order(ordered, "chases", names))
     if a[4] >= b[4] + 4:
