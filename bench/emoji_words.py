@@ -37,7 +37,7 @@ from unveil.fitting.prepare import prepare
 from unveil.ops import keyed, log_mean_exp
 from unveil.runs.store import RunStore
 
-NEIGHBOURS = 10
+NEIGHBOURS, JUDGED = 10, 4
 GRAMS = (1, 3)
 
 
@@ -65,7 +65,10 @@ def both_ways(label: str, scores: np.ndarray, names: list[str]) -> None:
 
 @torch.no_grad()
 def log_p_of_names(store: RunStore, split: Split, num_samples: int) -> np.ndarray:
-    """log p(name_j|picture_i) [N, N] by self-normalised importance weights on K draws of q(z|picture_i)."""
+    """log p(name_j|picture_i) [N, N] by self-normalised importance weights on draws of q(z|picture_i).
+
+    Names are judged at the few draws of the largest weights, `JUDGED` at most: what is left out is lost to all alike.
+    """
     model, place = store.model, split.domain.places[TEXT]
     texts = split.batch(torch.arange(len(split))).x
     rows = []
@@ -74,8 +77,8 @@ def log_p_of_names(store: RunStore, split: Split, num_samples: int) -> np.ndarra
         batch = pictures.batch(torch.tensor([i]))
         with keyed("recall", i):
             terms = model.infer(batch, num_samples)
-        weights = (terms.log_w[:, 0]).double().log_softmax(0)  # [K]
-        z = terms.z[0].expand(-1, len(texts), -1)
+        weights, kept = terms.log_w[:, 0].double().log_softmax(0).topk(min(JUDGED, num_samples))
+        z = terms.z[0][kept].expand(-1, len(texts), -1)
         observed = torch.zeros_like(texts, dtype=torch.bool)
         observed[:, place] = True
         told = model.joint(replace(batch, x=texts, observed=observed, y=None), (z,))
@@ -141,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("--minutes", type=float, default=5.0, help="of the model without pictures")
-    parser.add_argument("--num-samples", type=int, default=20, help="draws of z of each picture")
+    parser.add_argument("--num-samples", type=int, default=100, help="draws of z of each picture")
     parser.add_argument("--judged", type=int, default=200, help="draws behind each log p")
     args = parser.parse_args()
     run = unveil.Run.load(args.run)
