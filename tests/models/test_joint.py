@@ -19,7 +19,7 @@ from unveil.models.vae.joint import Joint
 from unveil.ops import keyed
 from unveil.posteriors.experts import ExpertsOrFlow, ProductOfExperts
 from unveil.registry import describe, lookup, rebuild
-from unveil.use.both import log_p_of_texts, posterior_draws
+from unveil.use.both import draws_given_text, log_p_of_texts, posterior_draws
 
 IMAGE, TEXT = Domain("binary", (2, 2)), Domain("text", (3,), alphabet="ab")
 BOTH = Domain.joined(image=IMAGE, text=TEXT)
@@ -177,6 +177,68 @@ def test_covering_is_learned_by_the_experts_of_texts_with_company_alone() -> Non
         assert bool(of_text.any()) and not bool(of_image.any()) and not any(bool(g.any()) for g in of_decoder)
         assert not bool(gradients(hiding(x, "image"))[1].any())
     assert not found.eval().infer(Batch(x), 3).penalties
+
+
+def test_pictures_of_a_text_are_made_of_the_z_that_learned_to_cover_it() -> None:
+    found, batch = model(2), hiding(every()[7:8], "image")
+    head = found.posterior_head
+    assert isinstance(head, ExpertsOrFlow)
+    for parameter in head.to_base.parameters():  # far from p(z), so that weights would say something else
+        torch.nn.init.normal_(parameter, std=0.3)
+    with keyed("a"), torch.no_grad():
+        q = head.of_text(found.encoder(found.seen(batch)))
+        z, wanted = draws_given_text(found, batch, 4_000), q.sample(torch.Size([4_000]))[:, 0]
+    torch.testing.assert_close(z.mean(0), wanted.mean(0), atol=0.1, rtol=0.05)
+    torch.testing.assert_close(z.std(0), wanted.std(0), atol=0.1, rtol=0.1)
+    with keyed("joint", 0):
+        weighed = Joint.build(BOTH, latent=2, width=16, subsets="drawn").eval()
+    with keyed("b"):
+        picked = draws_given_text(weighed, batch, 50)
+    with keyed("b"):
+        assert torch.equal(picked, posterior_draws(weighed, batch, 50)[0])
+
+
+def test_a_text_that_was_not_shown_is_not_covered_by_draws_that_do_not_know_it() -> None:
+    found, batch = model(2).train(), Batch(torch.cat([every()] * 4))
+    with keyed("covered"):
+        shown = found.some(batch).observed
+    with keyed("covered"):
+        penalty = found.infer(batch, 2).penalties["covering"]
+    assert torch.equal(penalty != 0, shown.all(-1)) and 0.4 < float(shown.all(-1).float().mean()) < 0.6  # type: ignore[union-attr]
+
+
+def test_with_the_prior_alone_goes_what_a_text_says_of_z_and_whole_examples_are_shown() -> None:
+    found, batch = model(2).train(), Batch(torch.cat([every()] * 4))
+    own = {id(p) for p in found.parameters_of("prior")}
+    names = {name.split(".")[0] + "." + name.split(".")[1] for name, p in found.named_parameters() if id(p) in own}
+    assert "posterior_head.to_base" in names and not any(name.startswith("encoder") for name in names)
+    assert {id(p) for p in found.prior.parameters()} <= own
+    found.begin(("prior",))
+    assert bool(found.infer(batch, 2).penalties["covering"].all())
+    found.begin(("p", "q"))
+    assert not bool(found.infer(batch, 2).penalties["covering"].all())
+
+
+def test_dropout_hides_of_texts_alone_and_while_training_alone() -> None:
+    with keyed("joint", 0):
+        found = Joint.build(BOTH, latent=2, width=16, dropout=0.5)
+    x, z = every()[:50], torch.randn(1, 50, 2)
+
+    def twice() -> tuple[bool, ...]:
+        """Whether (log p of image and text, features of image and text) are the same again."""
+        terms = [found.joint(Batch(x), (z,)).parts for _ in range(2)]
+        read = [found.encoder(found.seen(Batch(x))) for _ in range(2)]
+        parts = [torch.equal(terms[0][name], terms[1][name]) for name in BOTH.places]
+        return (*parts, *(torch.equal(read[0][:, own], read[1][:, own]) for own in (slice(0, 4), slice(5, 9))))
+
+    with keyed("dropped"), torch.no_grad():
+        assert twice() == (True, False, True, False)
+        found.eval()
+        assert twice() == (True, True, True, True)
+    assert Joint.build(BOTH, 100, latent=2, width=16).dropout == 0.5
+    assert Joint.build(BOTH, 20_000, latent=2, width=16).dropout == 0
+    with pytest.raises(RequestError, match=r"model.dropout is 1.0; it takes a share from 0 to below 1, or auto"):
+        Joint.build(BOTH, latent=2, dropout=1.0)
 
 
 def test_where_nothing_is_observed_q_is_the_prior() -> None:

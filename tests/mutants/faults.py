@@ -1145,6 +1145,11 @@ BOTH = (  # pictures and texts
         "tests/models/test_joint.py::test_covering_is_learned_by_the_experts_of_texts_with_company_alone",
     ),
     fault(
+        "covered-without-the-text", "models/vae/joint.py",
+        "torch.where(whole, covering, 0.0)", "covering",
+        "tests/models/test_joint.py::test_a_text_that_was_not_shown_is_not_covered_by_draws_that_do_not_know_it",
+    ),
+    fault(
         "a-flow-for-all", "posteriors/experts.py",
         "alone = there[..., self.text] & (there.sum(-1) == 1)", "alone = there[..., self.text]",
         "tests/models/test_joint.py::test_a_text_alone_has_the_flow_and_all_else_the_experts",

@@ -8,20 +8,23 @@ from typing import Any
 import pytest
 import torch
 
-from unveil.data import Data, load
+from unveil.data import Data, Split, load
 from unveil.errors import RequestError
 from unveil.fitting.place import num_bytes, placed
 from unveil.fitting.prepare import prepare
 from unveil.models.vae import VAE
-from unveil.objectives import Elbo
+from unveil.objectives import Elbo, Iwae
 from unveil.ops import keyed
 from unveil.planning import measure as probing
 from unveil.planning import plan as planning
 from unveil.planning.judging import plan_judging
 from unveil.planning.measure import Probe, bytes_per_row
 from unveil.planning.plan import Request, Speed, resolve
+from unveil.planning.stages import with_prior_share
+from unveil.priors import LearnedGaussian
 from unveil.settings.judging import Judging
 from unveil.settings.options import EvaluationOptions, TrainOptions
+from unveil.train import loop
 
 SMALL: dict[str, Any] = {"model__width": 16, "model__depth": 1, "latent": 2, "evaluation__num_samples": 2}
 
@@ -47,6 +50,44 @@ def model(data: Data, **arguments: Any) -> VAE:
 def request(data: Data, **options: Any) -> Request:
     judging = EvaluationOptions(num_samples=2)
     return Request(model(data), data, Elbo(), TrainOptions(**{"steps": 50} | options), judging, 0, 0.0)
+
+
+# The prior alone
+
+
+def test_the_prior_alone_is_trained_on_larger_batches_and_timed_on_few_examples(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    asked = loop.encoded
+
+    def counted(model: VAE, data: Split, seed: int) -> Split:
+        counts.append(len(data))
+        return asked(model, data, seed)
+
+    monkeypatch.setattr(loop, "encoded", counted)
+    learned = request(digits, prior_share=0.5)
+    learned = replace(learned, model=model(digits, prior=LearnedGaussian))
+    main, alone = resolve(learned).phase.stages
+    assert (alone["name"], alone["batch_size"], main["steps"], alone["steps"]) == ("prior", 512, 25, 25)
+    assert counts and max(counts) <= 512
+    finish = resolve(replace(learned, objective=Iwae(num_samples=2))).phase  # p(z) enters its weights
+    assert finish.stages[-1]["batch_size"] == finish.batch_size
+
+
+def test_of_a_budget_in_steps_the_prior_takes_a_third_at_most_unless_it_is_told(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VAE, "prior_share", 0.6)
+    learned = model(digits, prior=LearnedGaussian)
+    for options, share in (
+        (TrainOptions(minutes=2.0), 0.6),
+        (TrainOptions(), 0.6),
+        (TrainOptions(steps=50), 0.3),
+        (TrainOptions(epochs=5), 0.3),
+        (TrainOptions(steps=50, prior_share=0.5), 0.5),
+    ):
+        assert with_prior_share(options, learned).prior_share == share
 
 
 # What is picked is written down, and can be overridden

@@ -53,6 +53,7 @@ class Model(nn.Module, ABC):
         compiles: whether torch's compiler is tried on it.
         codebook_size: of a z of codes, how many values each can take; 0 where z is none.
         prior_share: the share of the training that the prior gets for itself at its end, unless another is asked for.
+        lr_scale: of the usual learning rate, that suits the family.
         warmup: the share of the training over which the weight of the rate grows, unless another is asked for.
         starts_fitted: whether `initialise` fits a simpler model of x, so that the start may be the best there is.
         remedies: of facts that this family does not give, in place of the general ones.
@@ -69,6 +70,7 @@ class Model(nn.Module, ABC):
     codebook_size: int = 0
     compiles: ClassVar[bool] = True
     prior_share: ClassVar[float] = 0.0
+    lr_scale: ClassVar[float] = 1.0
     warmup: float = 0.1
     starts_fitted: bool = False
     remedies: ClassVar[Mapping[str, str]] = {}
@@ -131,6 +133,14 @@ class Model(nn.Module, ABC):
 
     def begin(self, parts: tuple[str, ...]) -> None:
         """Called when a stage of training begins, also on resume, with the parts that it trains."""
+
+    def encode(self, batch: Batch) -> Tensor | None:
+        """All that training p(z) alone takes of each example, [B, E], for `encoded_terms`; None where it takes x."""
+        return None
+
+    def encoded_terms(self, encoded: Tensor) -> Terms:
+        """The terms of a new draw from q(z|x) of what `encode` gave, log p(x|z) and log q(z|x) being of an old one."""
+        raise NotImplementedError
 
     def shown(self, x: Tensor, z: tuple[Tensor, ...], y: Tensor | None = None) -> Tensor:
         """The picture of a drawn (x, z): E[x|z], which is smoother than the draw, or x itself without latents."""

@@ -23,11 +23,20 @@ class JointEncoder(nn.Module):
         num_latents: of z.
         networks: the encoder of each modality, with its number of features in `num_features`.
         num_told: C, features of the text by itself, after those of the experts; 0 without.
+        dropout: share of what is read of a text that is dropped while training.
     """
 
-    def __init__(self, domain: Domain, num_latents: int, networks: tuple[nn.Module, ...], *, num_told: int = 0) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        num_latents: int,
+        networks: tuple[nn.Module, ...],
+        *,
+        num_told: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.domain = domain
+        self.domain, self.dropout = domain, dropout
         self.of = nn.ModuleList(networks)
         self.heads = nn.ModuleList(_head(own, num_latents) for own in networks)
         self.num_features = len(networks) * (2 * num_latents + 1) + num_told
@@ -44,6 +53,8 @@ class JointEncoder(nn.Module):
             is_text = self.domain.part(name).alphabet is not None
             there = seen_of.all(-1, keepdim=True) if is_text else seen_of.any(-1, keepdim=True)
             features = network(split[name])
+            if is_text and self.dropout:
+                features = nn.functional.dropout(features, self.dropout, self.training)
             found += [head(features), there.to(x.dtype)]
             told += [self.told(features)] if is_text and self.told is not None else []
         return torch.cat(found + told, -1)

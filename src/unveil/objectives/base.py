@@ -49,10 +49,12 @@ class Objective(ABC):
         needs: what the model must give; checked before the first step.
         num_samples: K, posterior draws per example.
         takes_known_z: whether rows whose z is known are trained on it.
+        sums_log_pz: whether p(z) enters as E_q[log p(z)] alone, so that it can be trained on draws of z.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"rsample|straight_through|enumerate"})
     takes_known_z: ClassVar[bool] = False
+    sums_log_pz: ClassVar[bool] = False
     num_samples: int = 1
     registered: ClassVar[tuple[str, str]]
 

@@ -32,6 +32,7 @@ class Elbo(Objective):
     """
 
     takes_known_z = True
+    sums_log_pz = True
 
     def __init__(self, *, num_samples: int = 1, warmup: Warmup = "auto", cycles: int = 1) -> None:
         check_warmup(warmup, cycles)
@@ -70,6 +71,8 @@ class BetaElbo(Objective):
         warmup: share of the training (of each cycle) over which the weight grows from 0 to β; auto as for elbo.
         cycles: how many times the weight starts again from 0, at equal distances.
     """
+
+    sums_log_pz = True
 
     def __init__(self, *, beta: float = 4.0, num_samples: int = 1, warmup: Warmup = "auto", cycles: int = 1) -> None:
         check_from_zero("beta", beta)

@@ -12,7 +12,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from ..data import Data
+from ..data import Data, Split
 from ..errors import RequestError, WorkError
 from ..estimators.base import evaluate, rows_of_block
 from ..model import Model, device_of
@@ -21,6 +21,7 @@ from ..ops import has_device, keyed
 from ..settings.judging import make_estimator
 from ..settings.phase import Phase
 from ..train.compiling import compiled
+from ..train.encoded import encoded
 from ..train.loop import TrainState
 from ..train.loop import fit as train
 from ..train.stage import Stage
@@ -29,6 +30,7 @@ from .available import available
 
 UNCOUNTED, TIMED = 3, 100  # updates that are made first, and those whose time counts, at most
 SERVED = 5  # updates of the training for each one that is timed
+FEW_ENCODED = 256  # examples that encoding is timed on
 ALONE = 8  # examples that are judged one by one for their time
 PROBED = 1.0  # seconds that timing the estimator may take, about
 GLANCES, QUICK = (32, 256, 1000), 0.3  # validation examples that are timed, and seconds below which more of them are
@@ -172,6 +174,14 @@ class Probe:
         split = self.data.valid.head(ALONE)
         _, seconds = evaluate(self.model, split, make_estimator(estimator, 1), common=True)
         return seconds / len(split)
+
+
+def seconds_of_encoding(model: Model, data: Split) -> float:
+    """Of all examples, before the prior is trained alone."""
+    some = data.head(FEW_ENCODED)
+    start = time.perf_counter()
+    encoded(model, some, 0)
+    return (time.perf_counter() - start) * len(data) / len(some)
 
 
 def pick_device(name: str) -> str:

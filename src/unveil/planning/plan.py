@@ -18,9 +18,18 @@ from ..registry import rebuild
 from ..settings.judging import Judging
 from ..settings.options import EvaluationOptions, TrainOptions
 from ..settings.phase import Phase
+from ..train.encoded import encodes
 from ..train.stage import Stage
 from .judging import beside, check_judging, plan_judging
-from .measure import Probe, bytes_of_weights, bytes_per_row, flops_per_step, free_bytes, has_convolutions
+from .measure import (
+    Probe,
+    bytes_of_weights,
+    bytes_per_row,
+    flops_per_step,
+    free_bytes,
+    has_convolutions,
+    seconds_of_encoding,
+)
 from .memory import check_memory
 from .stages import check_stages, plan_stages, with_prior_share
 
@@ -129,13 +138,16 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     speed = _pick_speed(request, probe, phase, large)
     per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation
     steps, minutes, told = _budget(request, per_step)
+    encoding = seconds_of_encoding(request.model, request.data.train) if _encoded(request, phase) else 0.0
     looks, examples = min(VALIDATIONS, max(FEWEST_VALIDATIONS, steps // APART)), _looked_at(request)
     judging, judged, few = plan_judging(request.judging, probe, minutes, per_step * steps)
     if minutes is None:
         validation *= (examples or len(request.data.valid)) / len(request.data.valid)
     else:
         passed = time.perf_counter() - request.started
-        left = 60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed - speed.compiling
+        left = (
+            60 * minutes * (1 - BASELINE_SHARE - SLACK) - judged - REPORT_SECONDS - passed - speed.compiling - encoding
+        )
         looks, examples = _looks(left, validation, len(request.data.valid))
         validation *= (examples or len(request.data.valid)) / len(request.data.valid)
         steps = max(FEWEST_STEPS, int((left - (looks + 1) * validation) / per_step))
@@ -147,7 +159,7 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
         Stage.of(rebuild(own["objective"]) if "objective" in own else request.objective, phase.stage_options(own))
     validations = steps / phase.valid_every + len(phase.stages) - 1
     seconds = {
-        "training": per_step * steps + validation * validations + speed.compiling,
+        "training": per_step * steps + validation * validations + speed.compiling + encoding,
         "evaluation": judged,
         "report": REPORT_SECONDS,
     }
@@ -238,7 +250,7 @@ def _chosen(request: Request) -> Phase:
     return Phase(
         asked=options,
         batch_size=request.batch_size,
-        lr=_learning_rate(request.batch_size, images) if options.lr == "auto" else options.lr,
+        lr=request.model.lr_scale * _learning_rate(request.batch_size, images) if options.lr == "auto" else options.lr,
         weight_decay=(0.02 if images else 0.01) if options.weight_decay == "auto" else options.weight_decay,
         prior_share=options.prior_share,
         device=str(device_of(request.model)),
@@ -256,7 +268,7 @@ def _of_steps(request: Request, phase: Phase, steps: int, looks: int) -> Phase:
         steps=steps,
         ema_half_life=0.01 * steps * phase.batch_size if options.ema_half_life == "auto" else options.ema_half_life,
         valid_every=max(1, min(every, steps)),
-        stages=tuple(plan_stages(phase, request.objective, steps)),
+        stages=tuple(plan_stages(phase, request.objective, steps, _encoded(request, phase))),
     )
 
 
@@ -264,16 +276,27 @@ def _seconds_per_step(request: Request, phase: Phase, probe: Probe, speed: Speed
     """The mean over all stages; later ones are timed eagerly and taken to gain as much by compiling as the first."""
     main = probe.seconds_per_step(speed.bf16, speed.problem)
     gain = main / probe.seconds_per_step(speed.bf16, None) if speed.problem is not None else 1.0
-    total = 0.0
-    for own in plan_stages(phase, request.objective, 1_000_000):
+    total, encoded = 0.0, _encoded(request, phase)
+    for own in plan_stages(phase, request.objective, 1_000_000, encoded):
         inner = own.get("encoder_steps", phase.asked.encoder_steps) * phase.asked.aggressive_share
         seconds = main * (1 + inner)
         if own["name"] != "main":
             goal = rebuild(own["objective"])
-            other = Probe(request.model, request.data, goal, phase, request.seed, own)
+            few = encoded and own["name"] == "prior"  # not all are encoded for a few updates
+            data = replace(request.data, train=request.data.train.head(own["batch_size"])) if few else request.data
+            other = Probe(request.model, data, goal, phase, request.seed, own)
             seconds = gain * other.seconds_per_step(speed.bf16, None, budget=0.5)
         total += own["steps"] * seconds
     return total / 1_000_000
+
+
+def _encoded(request: Request, phase: Phase) -> int:
+    """How many examples a stage of the prior alone encodes once, or 0."""
+    (*_, last), train = plan_stages(phase, request.objective, 1_000_000), request.data.train
+    if last["name"] != "prior":
+        return 0
+    stage = Stage.of(rebuild(last["objective"]), phase.stage_options(last))
+    return len(train) if encodes(request.model, stage, train) else 0
 
 
 def _steps_asked(request: Request) -> int:

@@ -13,12 +13,18 @@ from ..settings.options import TrainOptions
 from ..settings.phase import Phase
 
 FEWEST_ROWS = 32  # examples per update that a finish keeps, however many samples it draws
+MOST_OF_STEPS = 0.3  # that the prior takes of a number of steps, unless it is told
+ENCODED_ROWS = 512  # examples per update of the prior alone, where they are encoded once
 GENTLER = 0.3  # the peak learning rate of a later stage, relative to the first
 
 
 def with_prior_share(options: TrainOptions, model: Model) -> TrainOptions:
-    """The options with a number for the share of the prior: the one asked for, or the family's own."""
+    """The options with a number for the share of the prior: the one asked for, or the family's own.
+
+    That may be large where updates of the prior are quick; of a budget in steps or epochs it is 0.3 at most.
+    """
     own = model.prior_share if model.parameters_of("prior") else 0.0
+    own = own if options.steps is None and options.epochs is None else min(own, MOST_OF_STEPS)
     return replace(options, prior_share=own) if options.prior_share == "auto" else options
 
 
@@ -78,10 +84,11 @@ def _check_companions(options: TrainOptions) -> None:
         )
 
 
-def plan_stages(phase: Phase, objective: Objective, steps: int) -> list[dict[str, Any]]:
+def plan_stages(phase: Phase, objective: Objective, steps: int, encoded: int = 0) -> list[dict[str, Any]]:
     """What config.json says of each stage, over what holds for the whole phase.
 
-    Arguments: phase, its resolved options; objective, of the main stage; steps of all stages together.
+    Arguments: phase, its resolved options; objective, of the main stage; steps of all stages together; encoded, how
+    many examples the prior alone is trained on as what they are encoded to, 0 where it is on x.
     """
     has_finish = phase.asked.finish != "none"
     finish, prior = round(has_finish * phase.asked.finish_share * steps), round(phase.prior_share * steps)
@@ -92,7 +99,9 @@ def plan_stages(phase: Phase, objective: Objective, steps: int) -> list[dict[str
     if finish:
         stages.append({"name": "finish", "steps": finish, **later, "batch_size": rows})
     if prior:
-        alone = {"parts": ["prior"], "lr": phase.lr, "batch_size": rows if finish else phase.batch_size}
+        usual = rows if finish else phase.batch_size
+        batch = max(usual, min(ENCODED_ROWS, encoded))
+        alone = {"parts": ["prior"], "lr": phase.lr, "batch_size": batch}
         stages.append({"name": "prior", "steps": prior, **later, **alone})
     return stages
 

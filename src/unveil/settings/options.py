@@ -27,7 +27,7 @@ class TrainOptions:
         finish: objective of a last stage, such as iwae or dreg, from the best weights so far; none has no such stage.
         finish_share: share of the steps that the finish takes.
         prior_share: share of the steps, at the very end, in which the prior moves alone and all else is held; auto
-            takes none, but for a model that needs it (vqvae).
+            takes none, but for a model that needs it (vqvae, joint).
         encoder_steps: updates of the encoder alone before each update of everything (aggressive training).
         aggressive_share: share of the main stage, from its start, that has such updates.
         valid_every: steps between validations (and checkpoints); auto makes about 25, fewer in a few minutes.

@@ -15,6 +15,7 @@ from ..model import Model, device_of, held
 from ..objectives import Loss
 from ..ops import keyed, seed_of
 from .ema import Average
+from .encoded import EncodedProblem, encoded, encodes
 from .feeding import Feed
 from .optimizer import Optimizer
 from .stage import Stage
@@ -166,6 +167,8 @@ def fit(
 
 def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, problem: nn.Module) -> Iterator[Step]:
     model, stage, optimizer = state.model, state.stage, state.optimizer
+    if encodes(model, stage, data):
+        data, problem = encoded(model, data, seed), EncodedProblem(model)
     parameters, device = stage.parameters(model), device_of(model)
     frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
     not_q = _outside_q(model, stage)

@@ -327,6 +327,22 @@ class VAE(Labelled, Scaled):
             return None
         return kl_divergence(q.base_dist, p.base_dist)  # type: ignore[attr-defined]
 
+    @torch.no_grad()
+    def encode(self, batch: Batch) -> Tensor | None:
+        """The features of q(z|x), and log p(x|z) and log q(z|x) at one draw, [B, F + 2]; of real z without a label."""
+        if self.num_classes or self.prior.shares_encoder or self.posterior_head.support != "real":
+            return None
+        features = self._encode(batch)
+        z, log_q = self._posterior_of(features).draw(1)
+        kept = [self.joint(batch, z).log_px_z.mT, log_q.squeeze(-1).mT]
+        return torch.cat([features, *(log_p.to(features.dtype) for log_p in kept)], -1)
+
+    def encoded_terms(self, encoded: Tensor) -> Terms:
+        features, log_px_z, log_q = encoded.split([encoded.shape[-1] - 2, 1, 1], -1)
+        z = self.posterior_head(features).sample((1,))
+        log_pz = self.prior().log_prob(z).unsqueeze(-1)
+        return Terms(log_px_z=log_px_z.mT, log_pz=log_pz, log_qz_x=log_q.mT.unsqueeze(-1), z=(z,))
+
     def _posterior_of(self, features: Tensor) -> Posterior:
         """q(z|x) of what the encoder gives."""
         return OneGroup(
