@@ -1145,6 +1145,16 @@ BOTH = (  # pictures and texts
         "tests/models/test_joint.py::test_covering_is_learned_by_the_experts_of_texts_with_company_alone",
     ),
     fault(
+        "a-prior-of-means", "models/vae/vae.py",
+        "z = self.posterior_head(features).sample((1,))", "z = self.posterior_head(features).mean.unsqueeze(0)",
+        "tests/train/test_encoded.py::test_the_prior_alone_comes_to_the_moments_of_all_draws_of_z",
+    ),
+    fault(
+        "pictures-by-weights", "use/both.py",
+        "if isinstance(posterior.distribution, Rows):", "if posterior.distribution is None:",
+        "tests/models/test_joint.py::test_pictures_of_a_text_are_made_of_the_z_that_learned_to_cover_it",
+    ),
+    fault(
         "covered-without-the-text", "models/vae/joint.py",
         "torch.where(whole, covering, 0.0)", "covering",
         "tests/models/test_joint.py::test_a_text_that_was_not_shown_is_not_covered_by_draws_that_do_not_know_it",
