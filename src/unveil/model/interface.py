@@ -114,7 +114,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def parameters_of(self, part: str) -> list[nn.Parameter]:
-        """The parameters of "p" (prior and likelihood), "q" (inference) or "prior"."""
+        """The parameters of "p" (prior and likelihood), "q" (inference) or "prior", and what learns of z beside it."""
 
     @classmethod
     def leaves_network_open(cls, domain: Domain, num_examples: int, given: Mapping[str, Any]) -> bool:
