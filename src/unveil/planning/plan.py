@@ -136,9 +136,10 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
     phase = _chosen(request)
     probe = Probe(request.model, request.data, request.objective, phase, request.seed, steps=_steps_asked(request))
     speed = _pick_speed(request, probe, phase, large)
-    per_step, validation = _seconds_per_step(request, phase, probe, speed), probe.seconds_per_validation
+    kept = _encoded(request, phase)
+    per_step, validation = _seconds_per_step(request, phase, probe, speed, kept), probe.seconds_per_validation
     steps, minutes, told = _budget(request, per_step)
-    encoding = seconds_of_encoding(request.model, request.data.train) if _encoded(request, phase) else 0.0
+    encoding = seconds_of_encoding(request.model, request.data.train) if kept else 0.0
     looks, examples = min(VALIDATIONS, max(FEWEST_VALIDATIONS, steps // APART)), _looked_at(request)
     judging, judged, few = plan_judging(request.judging, probe, minutes, per_step * steps)
     if minutes is None:
@@ -153,7 +154,9 @@ def _resolve(request: Request, large: bool, notes: list[str]) -> Plan:
         steps = max(FEWEST_STEPS, int((left - (looks + 1) * validation) / per_step))
         told += _too_few(steps, minutes, request)
     precision = "bf16" if speed.bf16 else "float32"
-    phase = replace(_of_steps(request, phase, steps, looks), precision=precision, compile=speed.problem is not None)
+    phase = replace(
+        _of_steps(request, phase, steps, looks, kept), precision=precision, compile=speed.problem is not None
+    )
     phase = replace(phase, valid_examples=examples)
     for own in phase.stages:  # each is refused here, or trains
         Stage.of(rebuild(own["objective"]) if "objective" in own else request.objective, phase.stage_options(own))
@@ -259,8 +262,8 @@ def _chosen(request: Request) -> Phase:
     )
 
 
-def _of_steps(request: Request, phase: Phase, steps: int, looks: int) -> Phase:
-    """The phase with what follows from the number of steps and of validations."""
+def _of_steps(request: Request, phase: Phase, steps: int, looks: int, encoded: int) -> Phase:
+    """The phase with what follows from the number of steps and of validations, and of examples encoded once."""
     options = request.options
     every = max(1, round(steps / looks)) if options.valid_every == "auto" else options.valid_every
     return replace(
@@ -268,15 +271,15 @@ def _of_steps(request: Request, phase: Phase, steps: int, looks: int) -> Phase:
         steps=steps,
         ema_half_life=0.01 * steps * phase.batch_size if options.ema_half_life == "auto" else options.ema_half_life,
         valid_every=max(1, min(every, steps)),
-        stages=tuple(plan_stages(phase, request.objective, steps, _encoded(request, phase))),
+        stages=tuple(plan_stages(phase, request.objective, steps, encoded)),
     )
 
 
-def _seconds_per_step(request: Request, phase: Phase, probe: Probe, speed: Speed) -> float:
+def _seconds_per_step(request: Request, phase: Phase, probe: Probe, speed: Speed, encoded: int) -> float:
     """The mean over all stages; later ones are timed eagerly and taken to gain as much by compiling as the first."""
     main = probe.seconds_per_step(speed.bf16, speed.problem)
     gain = main / probe.seconds_per_step(speed.bf16, None) if speed.problem is not None else 1.0
-    total, encoded = 0.0, _encoded(request, phase)
+    total = 0.0
     for own in plan_stages(phase, request.objective, 1_000_000, encoded):
         inner = own.get("encoder_steps", phase.asked.encoder_steps) * phase.asked.aggressive_share
         seconds = main * (1 + inner)

@@ -161,14 +161,14 @@ def fit(
         state = TrainState(model, stage)
     if model.solves == "all":
         yield from _solve_steps(state, data, seed)
+    elif encodes(model, stage, data):
+        yield from _gradient_steps(state, encoded(model, data, seed), seed, bf16, EncodedProblem(model))
     else:
         yield from _gradient_steps(state, data, seed, bf16, Problem(model, stage) if problem is None else problem)
 
 
 def _gradient_steps(state: TrainState, data: Split, seed: int, bf16: bool, problem: nn.Module) -> Iterator[Step]:
     model, stage, optimizer = state.model, state.stage, state.optimizer
-    if encodes(model, stage, data):
-        data, problem = encoded(model, data, seed), EncodedProblem(model)
     parameters, device = stage.parameters(model), device_of(model)
     frozen = [p for p in model.parameters() if id(p) not in {id(q) for q in parameters}]
     not_q = _outside_q(model, stage)
