@@ -14,14 +14,15 @@ from ..errors import WorkError
 from ..evaluation.findings import SIGNS, quantity
 from ..legible import readable, shortened
 from ..runs.store import RunStore
-from .drawing import Drawing
-from .exhibits import Group
+from .drawing import Drawing, every
+from .exhibits import Group, Html
 from .gallery import Painter
 from .rounding import error, fixed
 from .sections import groups
 from .subject import Subject
 
 HERE = Path(__file__).parent
+STYLES = ("style.css", "explorer/explorer.css")
 MOST_BYTES = 8_000_000
 LONGEST = 5000  # characters of a text; what is as long is a name, of which the files of the run hold the whole
 LEFT_OUT = "This part was left out: with it the page would have been larger than {:.0f} MB. The run has all numbers."
@@ -29,21 +30,27 @@ LEFT_OUT = "This part was left out: with it the page would have been larger than
 
 def page(run: RunStore) -> str:
     subject = Subject.of(run)
-    found = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
+    found: dict[str, Any] = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
     return rendered("run.html", groups(subject), subject.paint, subject.column_names, subject=subject, **found)
 
 
 def rendered(
-    template: str, sections: Mapping[str, Group], paint: Painter | None = None, columns: Sequence[str] = (), **head: Any
+    template: str,
+    sections: Mapping[str, Group],
+    paint: Painter | None = None,
+    columns: Sequence[str] = (),
+    *,
+    connects: bool = False,
+    **head: Any,
 ) -> str:
     """The HTML of a page: a template that says what is above the sections, and the sections.
 
-    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors; head,
-    the values of the template.
+    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors;
+    connects, whether the page asks the server that it came from; head, the values of the template.
     """
     sections = dict(sections)
     while True:
-        html, weights = _written(template, sections, paint, columns, head)
+        html, weights = _written(template, sections, paint, columns, connects, head)
         if (size := len(html.encode())) <= MOST_BYTES:
             return html
         heaviest = max(sections, key=lambda name: weights[name] if sections[name].parts else 0)
@@ -53,7 +60,12 @@ def rendered(
 
 
 def _written(
-    template: str, sections: Mapping[str, Group], paint: Painter | None, columns: Sequence[str], head: Mapping[str, Any]
+    template: str,
+    sections: Mapping[str, Group],
+    paint: Painter | None,
+    columns: Sequence[str],
+    connects: bool,
+    head: Mapping[str, Any],
 ) -> tuple[str, dict[str, int]]:
     """The HTML, and how many characters each section takes of it, about."""
     made = environment()
@@ -65,15 +77,18 @@ def _written(
         weights[name] = len(repr(shown[name])) + sum(
             len(repr(v)) for k, v in drawing.figures.items() if k not in before
         )
-    scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
+    own = [panel.scripts for panel in every(*sections.values()) if isinstance(panel, Html)]
+    files = ["behaviour.js", *dict.fromkeys(name for names in own for name in names)]
+    plots = [script(get_plotlyjs())] if drawing.figures else []
+    scripts = [*plots, *(script((HERE / name).read_text(encoding="utf-8")) for name in files)]
     html = made.get_template(template).render(
         head,
         sections=shown,
         figures=with_short_names(drawing.figures),
         crisp=paint is not None and paint.crisp,
-        style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
+        style=Markup("".join((HERE / name).read_text(encoding="utf-8") for name in STYLES)),
         scripts=scripts,
-        policy=content_policy(scripts),
+        policy=content_policy(scripts, connects),
     )
     return readable(html), weights
 
@@ -107,12 +122,16 @@ def environment() -> Environment:
     return made
 
 
-def content_policy(scripts: list[Markup]) -> str:
-    """Nothing from anywhere: inline style, data: images, and of scripts only these, each by its SHA-256."""
+def content_policy(scripts: list[Markup], connects: bool = False) -> str:
+    """Nothing from anywhere: inline style, data: images, and of scripts only these, each by its SHA-256.
+
+    Arguments: connects, whether they may ask the server that the page came from.
+    """
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    asks = "connect-src 'self'; " if connects else ""
     return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; {asks}"
         "base-uri 'none'; form-action 'none'"
     )
 
