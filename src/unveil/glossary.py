@@ -1,7 +1,7 @@
 """The terms of the field in English and Chinese: one plain sentence each, for the report, the site and the tour.
 
-They are written in `glossary.txt`, six lines a term: its address; how English texts spell it, the name first; how Chinese
-texts do; a formula, or "-"; what it is, in English; what it is, in Chinese.
+They are written in `glossary.txt`, six lines a term: its address; how English texts spell it, the name first; how
+Chinese texts do; a formula, or "-"; what it is, in English; what it is, in Chinese.
 """
 
 from dataclasses import dataclass

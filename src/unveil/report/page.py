@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
+
 
 from ..errors import WorkError
 from ..evaluation.findings import SIGNS, quantity
@@ -20,6 +20,7 @@ from .gallery import Painter
 from .rounding import error, fixed
 from .sections import groups
 from .subject import Subject
+from .vendor import plotly
 
 HERE = Path(__file__).parent
 MOST_BYTES = 8_000_000
@@ -65,7 +66,7 @@ def _written(
         weights[name] = len(repr(shown[name])) + sum(
             len(repr(v)) for k, v in drawing.figures.items() if k not in before
         )
-    scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
+    scripts = [script(plotly()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
     html = made.get_template(template).render(
         head,
         sections=shown,
