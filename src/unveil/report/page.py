@@ -9,7 +9,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-
 from ..errors import WorkError
 from ..evaluation.findings import SIGNS, quantity
 from ..legible import readable, shortened
