@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 
 HOLE = re.compile(r"\{([notx]\d?)\}")
-FILLED = {"n": r"[\d.,:;%e+\-−–±<>≥≤=≈∞× ]+?", "x": r".+?", "t": r".+?", "o": r".*?"}
+WITHIN = r"(?:(?![.!?]\s).)"  # a letter of one sentence
+FILLED = {"n": r"[\d.,:;%e+\-−–±<>≥≤=≈∞× ]+?", "x": r".+?", "t": f"{WITHIN}+?", "o": f"{WITHIN}*?"}
+FIRST = 3  # letters by which templates are found
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,19 @@ class Template:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All sentences of a language: those without holes by themselves, the others from the most particular on."""
+    """All sentences of a language.
+
+    Arguments: whole, those without holes; begun, those with holes by their first letters, "" for those that begin with a
+    hole or with fewer; the most particular come first.
+    """
 
     whole: dict[str, str]
-    templates: tuple[Template, ...]
+    begun: dict[str, list[tuple[int, Template]]]
+
+    def like(self, text: str) -> Iterator[Template]:
+        """The templates that a text may be made from, the most particular first."""
+        found = [*self.begun.get(text[:FIRST], ()), *self.begun.get("", ())]
+        yield from (template for _, template in sorted(found, key=lambda ranked: ranked[0]))
 
 
 @cache
@@ -58,7 +69,11 @@ def catalogue(lang: str) -> Catalogue:
         else:
             whole[english] = said
     holed.sort(key=lambda pair: len(HOLE.sub("", pair[0])), reverse=True)
-    return Catalogue(whole, tuple(Template.of(*pair) for pair in holed))
+    begun: dict[str, list[tuple[int, Template]]] = {}
+    for rank, (english, said) in enumerate(holed):
+        start = HOLE.split(english)[0][:FIRST]
+        begun.setdefault(start if len(start) == FIRST else "", []).append((rank, Template.of(english, said)))
+    return Catalogue(whole, begun)
 
 
 def entries(lang: str) -> Iterator[tuple[str, str]]:

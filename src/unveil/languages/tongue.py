@@ -47,7 +47,7 @@ def _said(text: str, lang: str, names: frozenset[str]) -> str:
     """A text of any number of sentences."""
     body = text.strip()
     before, after = text[: text.index(body)], text[text.index(body) + len(body) :]
-    return before + (_one(body, lang, names) or "".join(_sentences(body, lang, names))) + after
+    return before + (catalogue(lang).whole.get(body) or "".join(_sentences(body, lang, names))) + after
 
 
 def _sentences(text: str, lang: str, names: frozenset[str]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _one(text: str, lang: str, names: frozenset[str]) -> str | None:
         return found.whole[text]
     if (code := CODE.match(text)) and (rest := _one(text[code.end() :], lang, names)) is not None:
         return code[0] + rest
-    for template in found.templates:
+    for template in found.like(text):
         holes = template.match(text)
         if holes is not None:
             filled = {hole: _filled(hole, value, lang, names) for hole, value in holes.items()}

@@ -119,7 +119,8 @@ def ranks_examples(known: Known) -> str | None:
     whole, own = spread
     if own > 0 and whole < TELLING * own:
         return None
-    apart = "it is exact" if own == 0 else f"the estimator errs by {error(own)} for one example"
+    exact = known.result["direction"] == "exact"
+    apart = "it is exact" if exact else f"the estimator errs by {error(own)} for one example"
     return f"Ranking examples by log p(x): it varies by {fixed(whole)} nats from one to another, and {apart}."
 
 
