@@ -8,30 +8,38 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ..errors import WorkError
 from ..evaluation.findings import SIGNS, quantity
+from ..glossary import TERMS
+from ..languages import ENGLISH, Tongue
 from ..legible import readable, shortened
 from ..runs.store import RunStore
+from .claims import claims
 from .drawing import Drawing, every
 from .exhibits import Group, Html
 from .gallery import Painter
 from .rounding import error, fixed
 from .sections import groups
 from .subject import Subject
+from .vendor import plotly
+from .wording import in_language, tongue_of
 
 HERE = Path(__file__).parent
 STYLES = ("style.css", "explorer/explorer.css")
+OWN = ("behaviour.js", "reading.js")  # scripts of a page: its figures; its terms, folds and print
 MOST_BYTES = 8_000_000
 LONGEST = 5000  # characters of a text; what is as long is a name, of which the files of the run hold the whole
 LEFT_OUT = "This part was left out: with it the page would have been larger than {:.0f} MB. The run has all numbers."
 
 
-def page(run: RunStore) -> str:
+def page(run: RunStore, lang: str = "en") -> str:
+    """The page of a finished run, in one of the languages."""
     subject = Subject.of(run)
-    found: dict[str, Any] = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
-    return rendered("run.html", groups(subject), subject.paint, subject.column_names, subject=subject, **found)
+    tongue = tongue_of(subject, lang)
+    found = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
+    head: dict[str, Any] = {**found, "claims": claims(subject), "subject": subject}
+    return rendered("run.html", groups(subject), subject.paint, subject.column_names, tongue, **head)
 
 
 def rendered(
@@ -39,24 +47,26 @@ def rendered(
     sections: Mapping[str, Group],
     paint: Painter | None = None,
     columns: Sequence[str] = (),
+    tongue: Tongue = ENGLISH,
     *,
     connects: bool = False,
     **head: Any,
 ) -> str:
     """The HTML of a page: a template that says what is above the sections, and the sections.
 
-    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors;
-    connects, whether the page asks the server that it came from; head, the values of the template.
+    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors; tongue,
+    what says it all in a language; connects, whether the page asks the server that it came from; head, the values of
+    the template.
     """
-    sections = dict(sections)
+    sections = {name: in_language(group, tongue) for name, group in sections.items()}
     while True:
-        html, weights = _written(template, sections, paint, columns, connects, head)
+        html, weights = _written(template, sections, paint, columns, tongue, connects, head)
         if (size := len(html.encode())) <= MOST_BYTES:
             return html
         heaviest = max(sections, key=lambda name: weights[name] if sections[name].parts else 0)
         if not sections[heaviest].parts:
             raise WorkError(f"The report came to {size / 1e6:.1f} MB; at most {MOST_BYTES / 1e6:.0f} MB are allowed.")
-        sections[heaviest] = Group(sections[heaviest].title, LEFT_OUT.format(MOST_BYTES / 1e6), [])
+        sections[heaviest] = Group(sections[heaviest].title, tongue(LEFT_OUT.format(MOST_BYTES / 1e6)), [])
 
 
 def _written(
@@ -64,11 +74,12 @@ def _written(
     sections: Mapping[str, Group],
     paint: Painter | None,
     columns: Sequence[str],
+    tongue: Tongue,
     connects: bool,
     head: Mapping[str, Any],
 ) -> tuple[str, dict[str, int]]:
     """The HTML, and how many characters each section takes of it, about."""
-    made = environment()
+    made = environment(tongue)
     drawing = Drawing.of(sections, made, paint, columns)
     shown, weights = {}, {}
     for name, group in sections.items():
@@ -78,9 +89,10 @@ def _written(
             len(repr(v)) for k, v in drawing.figures.items() if k not in before
         )
     own = [panel.scripts for panel in every(*sections.values()) if isinstance(panel, Html)]
-    files = ["behaviour.js", *dict.fromkeys(name for names in own for name in names)]
-    plots = [script(get_plotlyjs())] if drawing.figures else []
-    scripts = [*plots, *(script((HERE / name).read_text(encoding="utf-8")) for name in files)]
+    more = dict.fromkeys(name for names in own for name in names)
+    texts = ["\n".join((HERE / name).read_text(encoding="utf-8") for name in OWN)]
+    texts += [(HERE / name).read_text(encoding="utf-8") for name in more]
+    scripts = [script(text) for text in ([plotly()] if drawing.figures else []) + texts]
     html = made.get_template(template).render(
         head,
         sections=shown,
@@ -89,6 +101,7 @@ def _written(
         style=Markup("".join((HERE / name).read_text(encoding="utf-8") for name in STYLES)),
         scripts=scripts,
         policy=content_policy(scripts, connects),
+        terms=TERMS,
     )
     return readable(html), weights
 
@@ -107,8 +120,8 @@ def with_short_names(value: Any) -> Any:
     return value
 
 
-def environment() -> Environment:
-    """Templates of this folder: everything escaped, nothing undefined, one way to round numbers."""
+def environment(tongue: Tongue = ENGLISH) -> Environment:
+    """Templates of this folder: everything escaped, nothing undefined, one way to round numbers, in one language."""
     made = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -118,7 +131,9 @@ def environment() -> Environment:
         finalize=with_short_names,
     )
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    made.filters |= {"fixed": fixed, "error": error}
+    made.filters |= {"fixed": fixed, "error": error, "said": lambda text: tongue(Markup(" ").join(text.split()))}
+    made.filters["spoken"] = lambda words: {name: tongue(said) for name, said in words.items()}
+    made.globals |= {"_": tongue, "lang": tongue.lang}
     return made
 
 

@@ -4,8 +4,9 @@
   const holder = document.getElementById("explorer-data");
   if (!holder) return;
   const data = JSON.parse(holder.textContent);
-  const { words, points, shown, names, order } = data;
-  const k = names.length, N = points.count;
+  const words = JSON.parse(document.getElementById("explorer-words").textContent);
+  const { points, shown, order } = data;
+  const k = data.size, N = points.count;
   const at = id => document.getElementById(id);
   const root = at("explorer-root"), dark = matchMedia("(prefers-color-scheme: dark)");
   const token = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
@@ -19,6 +20,9 @@
     return found;
   }
 
+  const names = Array.from({ length: k }, (_, i) => data.whole ? `z_${i}` : fill(words.direction, { number: i + 1 }));
+  const axisName = name => name in words ? words[name] : names[name];
+  const exampleName = i => points.files ? points.files[i] : fill(words.row, { number: points.row[i].toLocaleString("en") });
   const means = programs.fromHalf(points.mean), spreads = programs.fromHalf(points.stddev);
   const prior = programs.fromHalf(data.prior);
   const mean = i => means.slice(i * k, (i + 1) * k);
@@ -212,7 +216,7 @@
     };
     const [[x0, x1], [y0, y1]] = [ends(0), ends(1)];
     view = { x0, x1, y0, y1, wide };
-    const { names: [a, b], share } = axes(), both = `${a} → · ${b} ↑`;
+    const { names: both_names, share } = axes(), [a, b] = both_names.map(axisName), both = `${a} → · ${b} ↑`;
     at("ex-axis-names").textContent = share === null || share === undefined ? fill(words.plain, { names: both })
       : fill(words.share, { names: both, share: Math.round(100 * share) });
   }
@@ -386,7 +390,7 @@
       .sort((a, b) => a[0] - b[0]).slice(0, count).map(([, i]) => i);
   }
 
-  const named = i => [points.name[i], className(i)].filter(Boolean).join(" · ");
+  const named = i => [exampleName(i), className(i)].filter(Boolean).join(" · ");
 
   // ---- moving
 
@@ -551,7 +555,7 @@
 
   // ---- axes, labels, buttons
 
-  data.axes.forEach(({ names: [a, b] }, i) => at("ex-axes").append(new Option(`${a} × ${b}`, String(i))));
+  data.axes.forEach((each, i) => at("ex-axes").append(new Option(each.names.map(axisName).join(" × "), String(i))));
   at("ex-axes").parentElement.hidden = data.axes.length < 2;
   at("ex-axes").addEventListener("change", event => { state.map = Number(event.target.value); redraw(); });
   if (data.label && data.classes) {
@@ -729,7 +733,11 @@
 
   // ---- begin
 
-  if (data.why) { const why = root.querySelector(".ex-why"); why.hidden = false; why.textContent = data.why; }
+  if (data.why) {
+    const why = root.querySelector(".ex-why"), { template, because, count } = data.why;
+    why.hidden = false;
+    why.textContent = fill(words[template], { count, why: words[because], command: data.command });
+  }
   function redraw() { layout(); drawBase(); drawMap(); follow(); }
   redraw();
   legend();

@@ -24,9 +24,8 @@ def alone(subject: Subject) -> Group | None:
         return None
     data, found = scene.with_programs(subject)
     if not found.each:
-        why = WORDS["too_large" if "MB" in found.missing.get("decode", "") else "unknown_steps"]
-        template = WORDS["tiles" if "tiles" in data else "none"]
-        data["why"] = template.format(count=TILES**2, why=why, command=command(subject))
+        because = "too_large" if "MB" in found.missing["decode"] else "unknown_steps"
+        data["why"] = {"template": "tiles" if "tiles" in data else "none", "because": because, "count": TILES**2}
     return _group(subject, scene, data)
 
 
@@ -57,8 +56,6 @@ def command(subject: Subject) -> str:
 
 def _group(subject: Subject, scene: Scene, data: dict[str, Any]) -> Group:
     functions: Functions = scene.functions
-    data = {
-        **data, "words": WORDS, "draws": DRAWS, "command": command(subject), "whole": functions.space.is_whole
-    }  # fmt: skip
+    data = {**data, "draws": DRAWS, "command": command(subject), "whole": functions.space.is_whole}
     values = {"words": WORDS, "data": data}
     return Group(WORDS["title"], WORDS["lead"], [Html("", "", "explorer/explorer.html", values, scripts=SCRIPTS)])

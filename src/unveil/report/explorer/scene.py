@@ -70,7 +70,7 @@ def scene_of(subject: Subject) -> Scene | None:
     functions = Functions(subject.model, subject.domain, space, 0 if frequencies is None else len(frequencies))
     plane = _plane(places)
     data = {
-        "names": list(space.names),
+        "size": space.size,
         "order": order[:SLIDERS],
         "active": _num_active(subject, space, order),
         "axes": _axes(space, places, order, plane),
@@ -109,20 +109,18 @@ def _plane(places: Tensor) -> tuple[Tensor, Tensor, float]:
 def _axes(
     space: Space, places: Tensor, order: Sequence[int], plane: tuple[Tensor, Tensor, float]
 ) -> list[dict[str, Any]]:
-    """The maps that one can choose from: centre, directions, names of the axes, share of the variance."""
+    """The maps that one can choose from: centre, directions, axes by coordinate or word, share of the variance."""
     centre, V, share = plane
     k = space.size
     if k <= 2:
-        names = [*space.names, "sd"][:2]
+        names = [0, "spread" if k == 1 else 1]
         return [{"centre": short(centre), "V": [short(row) for row in V], "names": names, "share": None}]
-    names = ["first main direction", "second main direction"]
+    names = ["main_1", "main_2"]
     found = [{"centre": short(centre, 6), "V": [short(row, 6) for row in V], "names": names, "share": share}]
     for a, b in pairs(order):
         rows = torch.zeros(2, k)
         rows[0, a] = rows[1, b] = 1.0
-        found.append(
-            {"centre": [0.0] * k, "V": rows.tolist(), "names": [space.names[a], space.names[b]], "share": None}
-        )
+        found.append({"centre": [0.0] * k, "V": rows.tolist(), "names": [a, b], "share": None})
     return found
 
 
@@ -146,7 +144,8 @@ def _points(subject: Subject, splits: Sequence[Split], places: Tensor, spread: T
         "condition": joined(splits, lambda split: _condition(subject, split)),
         "log_px": joined(splits, lambda split: [known.get(row) for row in split.rows.tolist()]),
         "error": typical_error(subject.result),
-        "name": joined(splits, lambda split: names_of(subject, split)),
+        "files": joined(splits, lambda split: files_of(subject, split)),
+        "row": joined(splits, lambda split: split.rows.tolist()),
         "test": len(splits[0]),
     }
     if subject.paint is not None:
@@ -182,11 +181,10 @@ def typical_error(result: dict[str, Any]) -> float | None:
     return float(f"{error * math.sqrt(result['num_examples']):.2g}")
 
 
-def names_of(subject: Subject, split: Split) -> list[str]:
-    """What each example is called: the name of its file, or its row in the source."""
+def files_of(subject: Subject, split: Split) -> list[str] | None:
+    """The name of the file of each example, where x is a folder."""
     files = subject.run.data.files
-    rows = split.rows.tolist()
-    return [f"row {row:,}" for row in rows] if files is None else [files[row].rsplit("/", 1)[-1] for row in rows]
+    return None if files is None else [files[row].rsplit("/", 1)[-1] for row in split.rows.tolist()]
 
 
 def _colours(subject: Subject) -> list[str] | None:

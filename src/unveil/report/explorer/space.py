@@ -27,18 +27,13 @@ class Space:
 
     z = c, or of many latents z = centre + basisᵀ c with orthonormal rows: the main directions of posterior means.
 
-    Arguments: names [k]; shapes of the groups of z of one example; centre [D] and basis [k, D], or None.
+    Arguments: size, k; shapes of the groups of z of one example; centre [D] and basis [k, D], or None.
     """
 
-    names: tuple[str, ...]
+    size: int
     shapes: tuple[torch.Size, ...]
     centre: Tensor | None = None
     basis: Tensor | None = None
-
-    @property
-    def size(self) -> int:
-        """k, the number of coordinates."""
-        return len(self.names)
 
     @property
     def is_whole(self) -> bool:
@@ -64,11 +59,11 @@ def space_of(model: Model, means: Tensor) -> Space:
     """The coordinates for a model, from the posterior means [N, D] of some examples."""
     shapes = tuple(group.shape[1:] for group in prior_draw(model))
     if len(shapes) == 1 and means.shape[1] <= MOST:
-        return Space(tuple(f"z_{i}" for i in range(means.shape[1])), shapes)
+        return Space(means.shape[1], shapes)
     centre = means.mean(0)
     _, _, Vt = torch.linalg.svd((means - centre).double(), full_matrices=False)
     basis = Vt[: min(DIRECTIONS, max(1, len(means) - 1))].to(means.dtype)
-    return Space(tuple(f"direction {i + 1}" for i in range(len(basis))), shapes, centre, basis)
+    return Space(len(basis), shapes, centre, basis)
 
 
 @torch.no_grad()
