@@ -585,7 +585,11 @@
       list.append(found);
     };
     list.replaceChildren();
-    if (data.classes && points.y) data.classes.slice(0, 40).forEach((name, i) => entry(name, data.colours[i]));
+    if (data.classes && points.y) {
+      data.classes.slice(0, 40).forEach((name, i) => entry(name, data.colours[i]));
+      if (data.classes.length > 40) entry(fill(words.more_classes, { count: data.classes.length - 40 }), token("muted"));
+      if (points.y.some(code => code < 0)) entry(words.unlabelled, token("muted"));
+    }
     if (k > 1) { entry(words.legend_prior, "", "ring"); entry(words.legend_aggregate, "", "cloud"); }
   }
 

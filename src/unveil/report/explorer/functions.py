@@ -18,6 +18,7 @@ from .program import Constants, Program, Untraced
 from .space import Space
 from .trace import traced
 
+NOISE = ("explorer", "judge")
 DRAWS = 16  # of z, for the bound of an x
 MOST_BYTES = 3_000_000  # of weights, which a page holds as 4 MB of text
 
@@ -58,7 +59,7 @@ class Functions:
         """place and stddev of q(z|x), in coordinates; x: E[x|z] there; elbo, rate, distortion of x, in nats."""
         batch = Batch(x, y=y)
         posterior = self.model.posterior(batch)
-        with keyed("explorer", "judge"):
+        with keyed(*NOISE):
             terms = self.model.infer(batch, DRAWS, posterior=posterior)
         moments = moments_of(posterior)
         if moments is None:
@@ -110,7 +111,7 @@ def programs_of(functions: Functions, most_bytes: int = MOST_BYTES) -> Programs:
             continue
         tried = constants.copy()
         try:
-            found = traced(function, *functions.example(name), constants=tried)
+            found = traced(function, *functions.example(name), constants=tried, noise=NOISE)
         except Untraced as error:
             missing[name] = str(error)
             continue

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,10 +18,11 @@ from .program import Untraced, Writer
 class Call:
     """One step of torch.
 
-    Arguments: given, its arguments as they stand in the graph, nodes among them; args and kwargs, their values; value,
-    what it gave for the example.
+    Arguments: name; given, its arguments as they stand in the graph, nodes among them; args and kwargs, their values;
+    value, what it gave for the example.
     """
 
+    name: str
     given: tuple[Any, ...]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -30,18 +33,22 @@ class Call:
         return list(self.value.shape)
 
 
-class Lowering(Protocol):
+class Lowering(ABC):
     """What knows the numbers of values."""
 
     writer: Writer
 
-    def number(self, thing: Any) -> int: ...
+    @abstractmethod
+    def number(self, thing: Any) -> int:
+        """The number of a value; of a constant, or a plain number, that of a new constant."""
 
-    def step(self, name: str, things: Sequence[Any], shape: Sequence[int], more: Any = None) -> int: ...
+    @abstractmethod
+    def hangs(self, thing: Any) -> bool:
+        """Whether it hangs on an input."""
 
-    def value(self, thing: Any) -> Any: ...
-
-    def hangs(self, thing: Any) -> bool: ...
+    def step(self, name: str, things: Sequence[Any], shape: Sequence[int], more: Any = None) -> int:
+        """Write a step of such things."""
+        return self.writer.step(name, [self.number(thing) for thing in things], shape, more)
 
 
 Lower = Callable[[Lowering, Call], "int | list[int]"]
@@ -349,3 +356,64 @@ def _avg_pool2d(out: Lowering, call: Call) -> int:
     cut = out.step("view", call.given[:1], [*lead, height // down, down, width // across, across])
     n = len(lead)
     return out.writer.step("mean", [cut], call.shape, [n + 1, n + 3])
+
+
+def picked(out: Lowering, x: int, shape: Sequence[int], dim: int, places: Tensor) -> int:
+    """The places [n] of one dimension, in that order."""
+    spread = places.reshape([-1 if d == dim else 1 for d in range(len(shape))]).expand(list(shape))
+    return out.writer.step("gather", [x, out.writer.constant(spread)], shape, dim)
+
+
+@lowers("flip")
+def _flip(out: Lowering, call: Call) -> int:
+    found = out.number(call.given[0])
+    for dim in call.args[1]:
+        size = call.shape[dim]
+        found = picked(out, found, call.shape, dim % len(call.shape), torch.arange(size - 1, -1, -1))
+    return found
+
+
+@lowers("index_copy")
+def _index_copy(out: Lowering, call: Call) -> int:
+    """What is put at places that hang on no input: both beside each other, and of each place the one that holds."""
+    x, dim, index, source = call.args[:4]
+    if out.hangs(call.given[2]):
+        raise Untraced("places that hang on x are no step that a page knows")
+    dim %= x.ndim
+    places = torch.arange(x.shape[dim]).index_copy(0, index.cpu(), x.shape[dim] + torch.arange(source.shape[dim]))
+    both = list(call.shape)
+    both[dim] += source.shape[dim]
+    joined = out.step("cat", [call.given[0], call.given[3]], both, dim)
+    return picked(out, joined, call.shape, dim, places)
+
+
+@lowers("std", "var")
+def _std(out: Lowering, call: Call) -> int:
+    x, dims = call.args[0], call.args[1] if len(call.args) > 1 and call.args[1] else list(range(call.args[0].ndim))
+    dims = sorted(d % x.ndim for d in dims)
+    kept = [1 if d in dims else size for d, size in enumerate(x.shape)]
+    count = math.prod(x.shape[d] for d in dims)
+    mean = out.step("mean", call.given[:1], kept, dims)
+    off = out.writer.step("sub", [out.number(call.given[0]), mean], list(x.shape))
+    squares = out.writer.step("square", [off], list(x.shape))
+    total = out.writer.step("sum", [squares], call.shape, dims)
+    correction = call.kwargs.get("correction", 1)
+    share = out.writer.constant(torch.tensor(float(count - correction)))
+    variance = out.writer.step("div", [total, share], call.shape)
+    return variance if call.name == "var" else out.writer.step("sqrt", [variance], call.shape)
+
+
+@lowers("addcmul")
+def _addcmul(out: Lowering, call: Call) -> int:
+    if call.kwargs:
+        raise Untraced("a product with a factor is no step that a page knows")
+    product = out.step("mul", call.given[1:3], torch.broadcast_shapes(call.args[1].shape, call.args[2].shape))
+    return out.writer.step("add", [out.number(call.given[0]), product], call.shape)
+
+
+@lowers("argmax")
+def _argmax(out: Lowering, call: Call) -> int:
+    x, dim = call.args[0], call.args[1] if len(call.args) > 1 else None
+    if dim is None:
+        raise Untraced("this place of the largest is no step that a page knows")
+    return out.step("argmax", call.given[:1], call.shape, [dim % x.ndim])

@@ -184,6 +184,7 @@ const programs = (() => {
     sum: row => row.reduce((a, b) => a + b, 0), mean: row => row.reduce((a, b) => a + b, 0) / row.length,
     prod: row => row.reduce((a, b) => a * b, 1), amax: row => row.reduce((a, b) => Math.max(a, b), -Infinity),
     amin: row => row.reduce((a, b) => Math.min(a, b), Infinity), logsumexp,
+    argmax: row => row.reduce((best, v, i) => v > row[best] ? i : best, 0),
   };
 
   // Along one dimension, row by row: f changes a row in place.

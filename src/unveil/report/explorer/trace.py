@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from .lowering import LOWERED, Call
+from ...ops import keyed
+from .lowering import LOWERED, Call, Lowering
 from .program import Constants, Program, Untraced, Writer
 
 aten = torch.ops.aten
@@ -33,13 +34,16 @@ SAME = {
     "lift_fresh_copy", "flatten", "unflatten", "copy",
 }  # fmt: skip
 REDUCED = {"sum": "sum", "mean": "mean", "amax": "amax", "amin": "amin", "logsumexp": "logsumexp", "prod": "prod"}
+VIEWS = SAME | {"t", "transpose", "permute", "expand", "slice", "select", "unbind", "split", "diagonal"}
 DRAWN = {"randn", "randn_like", "normal", "normal_functional", "rand", "rand_like", "bernoulli", "multinomial"}
 
 
-def traced(f: Callable[..., dict[str, Tensor]], *inputs: Tensor, constants: Constants) -> Program:
+def traced(
+    f: Callable[..., dict[str, Tensor]], *inputs: Tensor, constants: Constants, noise: Sequence[str] = ()
+) -> Program:
     """The program of f(*inputs) → {name: tensor}, at the shapes of these inputs; `Untraced` where there is none.
 
-    Noise that f draws is drawn here, once: the program always has the same.
+    Noise that f draws is drawn once: the program always has the same, under the key `noise`.
     """
     names: list[str] = []
 
@@ -48,15 +52,16 @@ def traced(f: Callable[..., dict[str, Tensor]], *inputs: Tensor, constants: Cons
         names[:] = found
         return list(found.values())
 
-    with torch.no_grad():
+    with torch.enable_grad(), keyed(*noise):  # what only judges branches on values; what also trains does not
         try:
             module = make_fx(listed, tracing_mode="real")(*inputs)
         except RuntimeError as error:
             raise Untraced(str(error).split("\n")[0]) from error
-    return _Tracing(module, inputs, constants).program(names)
+    with keyed(*noise):
+        return _Tracing(module, inputs, constants).program(names)
 
 
-class _Tracing:
+class _Tracing(Lowering):
     """Runs a traced graph on its example inputs and writes what hangs on an input."""
 
     def __init__(self, module: fx.GraphModule, inputs: Sequence[Tensor], constants: Constants) -> None:
@@ -64,6 +69,7 @@ class _Tracing:
         self.values: Values = {}  # what each node gives for the example
         self.numbers: dict[fx.Node, int] = {}  # of nodes that hang on an input
         self.parts: dict[fx.Node, list[int]] = {}  # of nodes that give several values
+        self.live = set[fx.Node]()  # what hangs on an input
 
     @torch.no_grad()
     def program(self, names: Sequence[str]) -> Program:
@@ -73,6 +79,7 @@ class _Tracing:
                 case "placeholder":
                     number, value = waiting.pop(0)
                     self.values[node], self.numbers[node] = value, number
+                    self.live.add(node)
                 case "get_attr":
                     self.values[node] = getattr(module, node.target)
                 case "call_function":
@@ -86,20 +93,17 @@ class _Tracing:
         return fx.node.map_arg(thing, lambda node: self.values[node])
 
     def number(self, thing: Any) -> int:
-        """The number of a value; of a constant, or a plain number, that of a new constant."""
         if isinstance(thing, fx.Node) and thing in self.numbers:
             return self.numbers[thing]
+        if self.hangs(thing):
+            raise Untraced(f"{thing} is no value that a page has")
         found = self.value(thing)
         if not isinstance(found, Tensor):
             found = torch.tensor(float(found))
         return self.writer.constant(found)
 
     def hangs(self, thing: Any) -> bool:
-        """Whether it hangs on an input."""
-        return isinstance(thing, fx.Node) and (thing in self.numbers or thing in self.parts)
-
-    def step(self, name: str, things: Sequence[Any], shape: Sequence[int], more: Any = None) -> int:
-        return self.writer.step(name, [self.number(thing) for thing in things], shape, more)
+        return isinstance(thing, fx.Node) and thing in self.live
 
     def _call(self, node: fx.Node) -> None:
         name = _name(node.target)
@@ -107,15 +111,30 @@ class _Tracing:
         value = self.values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
         if name in DRAWN or not any(map(self.hangs, node.all_input_nodes)):
             return
+        self.live.add(node)
         if node.target is operator.getitem:
             parent, place = node.args
-            self.numbers[node] = self.parts[parent][place]  # type: ignore[index]
+            if place < len(self.parts[parent]):  # type: ignore[index, operator]
+                self.numbers[node] = self.parts[parent][place]  # type: ignore[index]
             return
-        found = self._lowered(name, Call(node.args, args, kwargs, value))
+        call = Call(name, node.args, args, kwargs, value)
+        found = self._in_place(node, call) if name.endswith("_") else self._lowered(name, call)
         if isinstance(found, int):
             self.numbers[node] = found
         else:
             self.parts[node] = found
+
+    def _in_place(self, node: fx.Node, call: Call) -> int:
+        """A step that changes its first argument: whoever asks for that one later gets the result."""
+        changed = node.args[0]
+        views = isinstance(changed, fx.Node) and any(_name(each.target) in VIEWS for each in (changed, *changed.users))
+        if not isinstance(changed, fx.Node) or views:
+            raise Untraced(f"{call.name} changes what others look at")
+        found = self._lowered(call.name.removesuffix("_"), call)
+        if not isinstance(found, int):
+            raise Untraced(f"{call.name} is no step that a page knows")
+        self.numbers[changed] = found
+        return found
 
     def _lowered(self, name: str, call: Call) -> int | list[int]:
         given = call.given

@@ -11,6 +11,8 @@ WORDS = {
     "plain": "{names}",
     "legend_prior": "the prior p(z): half and 95 % of it",
     "legend_aggregate": "where q(z|x) of all examples lies",
+    "unlabelled": "not labelled",
+    "more_classes": "and {count} others",
     "decoded": "E[x|z] at the cross",
     "label": "Decode as",
     "nearest": "nearest example: {name}",
