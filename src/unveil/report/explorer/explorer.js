@@ -472,7 +472,8 @@
     const found = [];
     if (points.odd && points.odd[i].length) {
       const each = points.odd[i].map(([column, percent]) => fill(words.odd_cell, { column: nameOf(column), percent: rounded(percent) }));
-      found.push(element("p", fill(words.odd, { cells: each.join("; ") }), { class: "note ex-odd" }));
+      found.push(element("p", fill(words.odd, { cells: each.join(", ") }), { class: "ex-odd" }));
+      found.push(element("p", words.odd_note, { class: "note" }));
     }
     found.push(table([words.columns_head, words.value_head], points.rows[i].map((cell, d) => [heads[d] || String(d), cell])));
     return found;
