@@ -1259,7 +1259,42 @@ ESTIMATORS = (  # what scikit-learn's checks do not see
     ),
 )
 
+PAGES = (  # what a page computes, and who may ask the server behind one
+    fault(
+        "a-value-taken-for-a-constant", "report/explorer/trace.py",
+        "        if self.hangs(thing):\n            raise Untraced(f\"{thing} is no value that a page has\")\n", "",
+        "tests/report/explorer/test_programs.py::test_what_a_page_cannot_compute_is_no_program",
+    ),
+    fault(
+        "other-noise-in-the-page", "report/explorer/trace.py",
+        "    with keyed(*noise):\n        return _Tracing", "    with keyed('other'):\n        return _Tracing",
+        "tests/report/explorer/test_programs.py::test_a_browser_computes_what_the_model_does",
+    ),
+    fault(
+        "anybody-may-ask", "report/explorer/server.py",
+        "if not hmac.compare_digest(token.encode(), self.server.token.encode()):", "if False:",
+        "tests/report/explorer/test_server.py::test_without_the_token_nothing_is_given",
+    ),
+    fault(
+        "any-host-may-ask", "report/explorer/server.py",
+        "host not in self.server.hosts or ", "",
+        "tests/report/explorer/test_server.py::test_other_hosts_and_origins_are_refused",
+    ),
+    fault(
+        "any-origin-may-ask", "report/explorer/server.py",
+        'origin is not None and origin != f"http://{host}"', "False",
+        "tests/report/explorer/test_server.py::test_other_hosts_and_origins_are_refused",
+    ),
+    fault(
+        "the-answer-of-another", "report/explorer/program.js",
+        "found.set(part.data.subarray(from, from + size), i * whole + first);",
+        "found.set(part.data.subarray(0, size), i * whole + first);",
+        "tests/report/explorer/test_programs.py",
+    ),
+)
+
 MUTANTS = (
     *STARTS, *BOUNDS, *DATA, *JUDGING, *MODELS, *TRAINING, *FILES, *RECORDS, *SYNTHETIC, *TABLES, *BOTH, *ESTIMATORS,
+    *PAGES,
 )
 # fmt: on

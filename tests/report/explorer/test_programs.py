@@ -113,8 +113,9 @@ def test_large_constants_are_halves_and_kept_once() -> None:
         lambda x: {"y": torch.linalg.inv(x @ x.T + torch.eye(2))},
         lambda x: {"y": x if bool(x.sum() > 0) else -x},
         lambda x: {"y": x.view(-1)[:1].neg_() + x.sum()},
+        lambda x: {"y": torch.native_layer_norm(x, [2], None, None, 1e-5)[1]},
     ],
-    ids=["an unknown step", "a branch on a value", "a view that is changed"],
+    ids=["an unknown step", "a branch on a value", "a view that is changed", "a second result"],
 )
 def test_what_a_page_cannot_compute_is_no_program(f: Any) -> None:
     with pytest.raises(Untraced):
