@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
-from .catalogue import HOLE, catalogue
+from .catalogue import catalogue
 
 Text = TypeVar("Text", bound=str)
 ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[.!?]</strong>)\s+|(?<=[.!?]</small>)\s+|\n")  # where a sentence ends
 MOST = 4  # sentences that a template may hold, or that a name with full stops makes of one
 CODE = re.compile(r"([a-z]+(?:_[a-z]+)+|[a-z]+): (?=[A-Z“])")  # the code of a finding before its sentence
+LED = re.compile(r"\s+[（，；]")  # a space that is none before such
 WIDE = re.compile(r"[　-〿一-鿿＀-￯]$")  # what needs no space behind it
 
 
@@ -76,12 +77,17 @@ def _one(text: str, lang: str, names: frozenset[str]) -> str | None:
         return code[0] + rest
     for template in found.like(text):
         holes = template.match(text)
-        if holes is not None:
+        if holes is not None and all(value in names for hole, value in holes.items() if hole[0] == "d"):
             filled = {hole: _filled(hole, value, lang, names) for hole, value in holes.items()}
-            return HOLE.sub(lambda hole, filled=filled: filled[hole[1]], template.said)
+            return template.filled(filled)
     return None
 
 
 def _filled(hole: str, value: str, lang: str, names: frozenset[str]) -> str:
     """What stands in a hole: translated where its letter says so."""
-    return value if hole[0] in "nx" or not value.strip() or value in names else _said(value, lang, names)
+    if hole[0] in "dnx" or not value.strip() or value in names:
+        return value
+    said = _said(value, lang, names)
+    if said == value and "; " in value:
+        said = "; ".join(_said(part, lang, names) for part in value.split("; "))
+    return said.lstrip() if LED.match(said) else said

@@ -1,7 +1,7 @@
 """What a model is good for and what is wrong with it, or not known: a sentence each, made from what was measured.
 
-A claim is a function of what is known of a run that returns its sentence, or None where nothing of it was measured or it
-does not hold. No claim stands without its number.
+A claim is a function of what is known of a run that returns its sentence, or None where nothing of it was measured or
+it does not hold. No claim stands without its number.
 """
 
 from __future__ import annotations
@@ -175,7 +175,10 @@ def rows_told_apart(known: Known) -> str | None:
     told = next((row[1] for row in rows if row[0] == "told from real rows, AUC"), None)
     if told is None or float(told.split(" ")[0]) < TOLD:
         return None
-    return f"Synthetic rows are easily told from real ones: a classifier reaches an AUC of {told}, and 0.5 would be a match."
+    return (
+        f"Synthetic rows are easily told from real ones: a classifier reaches an AUC of {told}, and 0.5 would be a "
+        "match."
+    )
 
 
 def latents_unused(known: Known) -> str | None:
@@ -275,6 +278,6 @@ def _share(found: dict[str, Any], name: str) -> float:
 def _among(found: dict[str, Any]) -> str:
     own, real = found["samples"], found["reference"]
     return (
-        f"{percent(own['precision'])} of its samples lie among held-out x, and {percent(own['coverage'])} of held-out x "
-        f"have a sample nearby. Training examples reach {percent(real['precision'])} and {percent(real['coverage'])}."
+        f"{percent(own['precision'])} of its samples lie among held-out x, and {percent(own['coverage'])} of held-out "
+        f"x have a sample nearby. Training examples reach {percent(real['precision'])} and {percent(real['coverage'])}."
     )

@@ -23,7 +23,7 @@ from .rounding import error, fixed
 from .sections import groups
 from .subject import Subject
 from .vendor import plotly
-from .wording import in_language, tongue_of
+from .wording import figure_in, in_language, tongue_of
 
 HERE = Path(__file__).parent
 OWN = ("behaviour.js", "reading.js")  # scripts of a page: its figures; its terms, folds and print
@@ -37,8 +37,10 @@ def page(run: RunStore, lang: str = "en") -> str:
     subject = Subject.of(run)
     tongue = tongue_of(subject, lang)
     found = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
-    found |= {"claims": claims(subject)}
-    return rendered("run.html", groups(subject), subject.paint, subject.column_names, tongue, subject=subject, **found)
+    return rendered(
+        "run.html", groups(subject), subject.paint, subject.column_names, tongue,
+        subject=subject, claims=claims(subject), **found,
+    )  # fmt: skip
 
 
 def rendered(
@@ -51,8 +53,8 @@ def rendered(
 ) -> str:
     """The HTML of a page: a template that says what is above the sections, and the sections.
 
-    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors; tongue,
-    what says it all in a language; head, the values of the template.
+    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors;
+    tongue, what says it all in a language; head, the values of the template.
     """
     sections = {name: in_language(group, tongue) for name, group in sections.items()}
     while True:
@@ -88,7 +90,7 @@ def _written(
     html = made.get_template(template).render(
         head,
         sections=shown,
-        figures=with_short_names(drawing.figures),
+        figures=with_short_names({name: figure_in(figure, tongue) for name, figure in drawing.figures.items()}),
         crisp=paint is not None and paint.crisp,
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         scripts=scripts,
@@ -123,7 +125,11 @@ def environment(tongue: Tongue = ENGLISH) -> Environment:
         finalize=with_short_names,
     )
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    made.filters |= {"fixed": fixed, "error": error, "said": lambda text: tongue(Markup(" ").join(text.split()))}
+
+    def said(text: Markup) -> Markup:
+        return tongue(Markup(" ").join(text.split()))
+
+    made.filters |= {"fixed": fixed, "error": error, "said": said}
     made.globals |= {"_": tongue, "lang": tongue.lang}
     return made
 
