@@ -13,7 +13,8 @@ from .catalogue import catalogue
 Text = TypeVar("Text", bound=str)
 ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[.!?]</strong>)\s+|(?<=[.!?]</small>)\s+|\n")  # where a sentence ends
 MOST = 4  # sentences that a template may hold, or that a name with full stops makes of one
-CODE = re.compile(r"([a-z]+(?:_[a-z]+)+|[a-z]+): (?=[A-Z“])")  # the code of a finding before its sentence
+CODE = re.compile(r"([a-z]+(?:_[a-z]+)+|[a-z]+): (?=[A-Z“]|z )")  # the code of a finding before its sentence
+LISTED = {"; ": "；", ", ": "，"}  # what stands between the parts of a list
 LED = re.compile(r"\s+[（，；]")  # a space that is none before such
 WIDE = re.compile(r"[　-〿一-鿿＀-￯]$")  # what needs no space behind it
 
@@ -38,6 +39,18 @@ class Tongue:
     def of(self, text: Text) -> Text:
         """The same of what may be a name of the data, which is left alone."""
         return text if text in self.names else self(text)
+
+    def cell(self, text: Text, head: str) -> Text:
+        """The same of a cell of a table, whose words may mean another thing under that head: "better | lower"."""
+        if text in self.names or self.lang == "en":
+            return text
+        under, names = f"{head} | ", frozenset(self.names)
+        if (whole := catalogue(self.lang).whole.get(under + text)) is not None:
+            return type(text)(whole)
+        for template in catalogue(self.lang).like(under + text):
+            if template.pieces[0].startswith(under) and (holes := template.match(under + text)) is not None:
+                return type(text)(template.filled(_all_filled(holes, self.lang, names)))
+        return self(text)
 
 
 ENGLISH = Tongue()
@@ -78,16 +91,22 @@ def _one(text: str, lang: str, names: frozenset[str]) -> str | None:
     for template in found.like(text):
         holes = template.match(text)
         if holes is not None and all(value in names for hole, value in holes.items() if hole[0] == "d"):
-            filled = {hole: _filled(hole, value, lang, names) for hole, value in holes.items()}
-            return template.filled(filled)
+            return template.filled(_all_filled(holes, lang, names))
     return None
+
+
+def _all_filled(holes: dict[str, str], lang: str, names: frozenset[str]) -> dict[str, str]:
+    return {hole: _filled(hole, value, lang, names) for hole, value in holes.items()}
 
 
 def _filled(hole: str, value: str, lang: str, names: frozenset[str]) -> str:
     """What stands in a hole: translated where its letter says so."""
     if hole[0] in "dnx" or not value.strip() or value in names:
         return value
+    for comma, wide in LISTED.items():
+        parts = value.split(comma)
+        listed = [_said(part, lang, names) for part in parts]
+        if len(parts) > 1 and all(part != said for part, said in zip(parts, listed, strict=True)):
+            return wide.join(listed)
     said = _said(value, lang, names)
-    if said == value and "; " in value:
-        said = "; ".join(_said(part, lang, names) for part in value.split("; "))
     return said.lstrip() if LED.match(said) else said

@@ -40,8 +40,9 @@ def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = (), named: 
     Arguments: rows; heads; named, the columns that hold names of the data.
     """
     tongue = spoken()
+    cells = [[(i, cell, heads[i] if heads else "") for i, cell in enumerate(row)] for row in rows]
+    rows = [[cell if i in named else tongue.cell(cell, head) for i, cell, head in row] for row in cells]
     heads = [tongue(head) for head in heads]
-    rows = [[cell if i in named else tongue.of(cell) for i, cell in enumerate(row)] for row in rows]
     table = Table(box=None, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for i in range(max(map(len, [*rows, heads]), default=0)):
         table.add_column(harmless(heads[i]) if heads else "", no_wrap=i == 0, style="bold" if i == 0 else "")

@@ -18,6 +18,7 @@ from ..legible import quoted
 from .rounding import error, fixed, percent
 from .subject import Subject
 
+SILENT = 0.1  # nats, below which a fit says of a model that it has collapsed
 SOME_RATE = 0.5  # nats, below which a code says next to nothing
 FEW_EXAMPLES = 100  # test examples, below which an error is large
 TELLING = 3.0  # how many errors of the estimator the spread of log p(x) must be, to rank examples by it
@@ -181,10 +182,17 @@ def rows_told_apart(known: Known) -> str | None:
     )
 
 
+def latents_silent(known: Known) -> str | None:
+    """That z is hardly used at all."""
+    if known.num_latents is None or known.result["direction"] == "exact" or known.result["rate"] >= SILENT:
+        return None
+    return f"z is hardly used: the latents carry only {fixed(known.result['rate'])} nats about x."
+
+
 def latents_unused(known: Known) -> str | None:
-    """Latents that say nothing about x."""
+    """Latents that say nothing about x, where others do."""
     active, count = known.result["active_units"], known.num_latents
-    if active is None or not count or active == count:
+    if active is None or not count or active == count or latents_silent(known):
         return None
     return f"{count - active} of {count} latents say nothing about x."
 
@@ -227,7 +235,7 @@ GOOD: tuple[Claim, ...] = (
     beats_simple_models, samples_like_data, codes_tell_labels, codes_carry, ranks_examples, compresses,
 )  # fmt: skip
 WRONG: tuple[Claim, ...] = (
-    beaten_by_simple_models, not_above_simple_models, samples_unlike_data, rows_told_apart, latents_unused,
+    beaten_by_simple_models, not_above_simple_models, samples_unlike_data, rows_told_apart, latents_silent, latents_unused,
     weights_heavy, few_examples, tightness_unknown, no_diagnosis,
 )  # fmt: skip
 

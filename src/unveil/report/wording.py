@@ -52,7 +52,7 @@ def in_language(panel: Panel, tongue: Tongue) -> Any:
             captions = [_each(row, tongue) for row in found.captions]
             return replace(found, row_labels=_each(found.row_labels, tongue), captions=captions)
         case Table():
-            rows = [_each(row, tongue) for row in found.rows]
+            rows = [_cells(row, found.head, tongue) for row in found.rows]
             return replace(found, head=_each(found.head, tongue), rows=rows)
         case Group():
             return replace(found, parts=[in_language(part, tongue) for part in found.parts])
@@ -62,6 +62,10 @@ def in_language(panel: Panel, tongue: Tongue) -> Any:
 def _each(values: Sequence[Any], tongue: Tongue) -> list[Any]:
     """Every text among values."""
     return [tongue.of(value) if isinstance(value, str | Markup) else value for value in values]
+
+
+def _cells(row: Sequence[str], head: Sequence[str], tongue: Tongue) -> list[str]:
+    return [tongue.cell(cell, name) for cell, name in zip(row, head, strict=True)]
 
 
 def figure_in(figure: Figure, tongue: Tongue) -> Figure:
