@@ -33,8 +33,10 @@ class Tongue:
         """The project's own words in the language; what no sentence of it matches stays as it is."""
         if self.lang == "en" or not text or text.isspace():
             return text
-        whole = catalogue(self.lang).whole.get(str(text).strip())
-        return type(text)(whole or _said(str(text), self.lang, frozenset(self.names)))
+        body = str(text).strip()
+        whole = catalogue(self.lang).whole.get(body)
+        said = _said(str(text), self.lang, frozenset(self.names)) if whole is None else str(text).replace(body, whole)
+        return type(text)(said)
 
     def of(self, text: Text) -> Text:
         """The same of what may be a name of the data, which is left alone."""

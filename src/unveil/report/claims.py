@@ -31,14 +31,14 @@ class Known:
     """What was measured of a run.
 
     Arguments: result and diagnosis, its files, {} where there is no diagnosis; num_latents and num_levels, None where
-    x or z has none; path, as it is typed in a command.
+    x or z has none; typed, the run as it is typed in a command.
     """
 
     result: dict[str, Any]
     diagnosis: dict[str, Any]
     num_latents: int | None
     num_levels: int | None
-    path: str
+    typed: str
 
     @staticmethod
     def of(subject: Subject) -> Known:
@@ -226,7 +226,7 @@ def no_diagnosis(known: Known) -> str | None:
     if known.diagnosis:
         return None
     return (
-        f"Not known yet: whether samples are like data, and what z knows. To measure it: unveil diagnose {known.path}"
+        f"Not known yet: whether samples are like data, and what z knows. To measure it: unveil diagnose {known.typed}"
     )
 
 
@@ -235,8 +235,8 @@ GOOD: tuple[Claim, ...] = (
     beats_simple_models, samples_like_data, codes_tell_labels, codes_carry, ranks_examples, compresses,
 )  # fmt: skip
 WRONG: tuple[Claim, ...] = (
-    beaten_by_simple_models, not_above_simple_models, samples_unlike_data, rows_told_apart, latents_silent, latents_unused,
-    weights_heavy, few_examples, tightness_unknown, no_diagnosis,
+    beaten_by_simple_models, not_above_simple_models, samples_unlike_data, rows_told_apart, latents_silent,
+    latents_unused, weights_heavy, few_examples, tightness_unknown, no_diagnosis,
 )  # fmt: skip
 
 
