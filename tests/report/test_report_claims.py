@@ -48,9 +48,9 @@ def test_each_claim_has_a_number_or_says_that_nothing_is_known() -> None:
 @pytest.mark.parametrize(
     ("difference", "stderr", "good", "wrong"),
     [
-        (9.0, 0.1, "9.00 ± 0.10 nats more than the best simple model, pPCA with 5 components", ""),
-        (-9.0, 0.1, "", "1 of 1 simple models explain x better. The best of them, pPCA with 5 components, gives new x "
-                        "9.00 ± 0.10 nats more."),
+        (9.0, 0.1, "9.00 ± 0.10 nats higher than with the best simple model, pPCA with 5 components", ""),
+        (-9.0, 0.1, "", "1 of 1 simple models explain x better. The best of them, pPCA with 5 components, is 9.00 ± "
+                        "0.10 nats better."),
         (0.2, 0.1, "", "It is not clearly better than a simple model, pPCA with 5 components: the difference is +0.20"),
         (9.0, None, "", "It is not clearly better"),
     ],

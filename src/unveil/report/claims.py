@@ -74,7 +74,7 @@ def beats_simple_models(known: Known) -> str | None:
     if best is None or clearly(best["difference"], best["difference_stderr"], known.result["num_examples"]) <= 0:
         return None
     return (
-        f"Saying how likely an x is: it gives new x {_apart(best)} nats more than the best simple model, "
+        f"Saying how likely an x is: log p(x) of new x is {_apart(best)} nats higher than with the best simple model, "
         f"{best['description']}."
     )
 
@@ -146,8 +146,8 @@ def beaten_by_simple_models(known: Known) -> str | None:
         return None
     best = max(better, key=lambda one: one["log_px"])
     return (
-        f"{len(better)} of {len(every)} simple models explain x better. The best of them, {best['description']}, gives "
-        f"new x {_apart(best)} nats more."
+        f"{len(better)} of {len(every)} simple models explain x better. The best of them, {best['description']}, is "
+        f"{_apart(best)} nats better."
     )
 
 
