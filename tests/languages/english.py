@@ -30,14 +30,16 @@ class Read(HTMLParser):
         super().__init__()
         self.texts: list[str] = []
         self._inside: list[str] = []
-        self._data = ""
+        self._data: dict[str, str] = {}
         self.feed(html)
-        self.texts += _of_figures(json.loads(self._data))
+        self.texts += _of_figures(json.loads(self._data["page-data"]))
+        for name in (name for name in self._data if name.endswith("-words")):
+            self.texts += [re.sub(r"\{\w+\}", "", told) for told in json.loads(self._data[name]).values()]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag in ("script", "style", "code", "pre"):
-            self._inside.append("json" if given.get("type") == "application/json" else tag)
+            self._inside.append(given.get("id") or tag)
         self.texts += [told for name in ("aria-label", "title", "alt") if (told := given.get(name))]
 
     def handle_endtag(self, tag: str) -> None:
@@ -45,9 +47,9 @@ class Read(HTMLParser):
             self._inside.pop()
 
     def handle_data(self, data: str) -> None:
-        if self._inside[-1:] == ["json"]:
-            self._data += data
-        elif not self._inside:
+        if self._inside:
+            self._data[self._inside[-1]] = self._data.get(self._inside[-1], "") + data
+        else:
             self.texts.append(data)
 
 

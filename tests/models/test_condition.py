@@ -17,8 +17,8 @@ from unveil.cli import main
 from unveil.errors import RequestError
 from unveil.estimators.base import evaluate
 from unveil.evaluation.findings import conclude
+from unveil.report.explorer.scene import scene_of
 from unveil.report.page import page
-from unveil.report.sections.latent_map import placed
 from unveil.report.subject import Subject
 
 RNG = np.random.default_rng(0)
@@ -119,11 +119,10 @@ def test_what_an_example_is_reconstructed_as_does_not_depend_on_how_many_came(ru
 
 def test_the_report_does_not_give_the_last_class_to_what_has_no_label(run: Run) -> None:
     subject = Subject.of(run.store)
-    found = placed(subject)
-    assert found is not None and found.codes is not None and (found.codes < 0).any()
-    html = page(run.store)
-    labels = html[html.index('"labels":') :][: 8 * len(found.codes)]
-    assert labels.count('""') == int((found.codes < 0).sum()) and "not labelled" in html
+    found = scene_of(subject)
+    assert found is not None and found.data["label"]
+    codes = [*subject.test.y.tolist(), *subject.valid.y.tolist()]  # type: ignore[union-attr]
+    assert found.data["points"]["y"] == codes and -1 in codes and -1 not in found.data["points"]["condition"]
 
 
 def test_a_label_is_drawn_by_its_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

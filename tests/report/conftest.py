@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sklearn.datasets import load_digits
 
 import quick
+from unveil.report.explorer.space import moments
 from unveil.runs.store import RunStore
 
 HOSTILE = ["</script><img src=x onerror=alert(1)>", "a <b>bold</b> & %{x} '\"\u2028 name", "{{ 7 * 7 }} <!-- @accent"]
@@ -69,3 +70,15 @@ def browser(browser_path: str) -> Iterator[Browser]:
         found = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
         yield found
         found.close()
+
+
+@pytest.fixture(scope="session")
+def ladder(home: Path, digits_file: str) -> RunStore:
+    """A hierarchical VAE with two groups of latents."""
+    options = {"model": "hvae", "model__num_groups": 2, "model__width": 8, "train__steps": 3}
+    return fitted(digits_file, home / "ladder", **options)
+
+
+def seen_moments(run: RunStore) -> tuple[Any, Any]:
+    """Posterior means and standard deviations [N, D] of test examples."""
+    return moments(run.model, run.data.test)

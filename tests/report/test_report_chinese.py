@@ -15,7 +15,6 @@ from languages.english import Read, english
 from report.conftest import HOSTILE, fitted
 from report.test_report_page import Seen
 from unveil.languages import Tongue
-from unveil.report.charts import plain
 from unveil.report.page import page
 from unveil.report.subject import Subject
 from unveil.report.wording import names_of
@@ -78,8 +77,8 @@ def test_hostile_names_stay_escaped(images: RunStore) -> None:
     html = page(images, "zh")
     assert "<img src=x" not in html and "<b>bold" not in html
     shown = Seen(html)
-    assert set(shown.page_data["map"]["labels"]) == set(HOSTILE)
-    assert {plain(name) for name in HOSTILE} <= {trace["name"] for trace in shown.page_data["map"]["data"]}
+    explorer = shown.kept["explorer-data"]
+    assert sorted(json.loads(explorer)["classes"]) == sorted(HOSTILE) and not set(explorer) & set("<>&")
     assert str(escape(HOSTILE[2][:4])) in html
 
 

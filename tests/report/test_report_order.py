@@ -10,9 +10,9 @@ import pytest
 from quick import fitted
 from unveil.api import Run
 from unveil.cli import main
+from unveil.report.explorer.scene import chosen
 from unveil.report.sections import groups
 from unveil.report.sections.columns import HELD_OUT, pair
-from unveil.report.sections.latent_map import placed
 from unveil.report.subject import Subject
 
 N, D = 25_000, 3
@@ -29,7 +29,7 @@ def test_columns_show_the_whole_range_and_how_many(run: Run) -> None:
     subject = Subject.of(run.store)
     test = subject.test.x.numpy()
     assert len(test) > HELD_OUT
-    for shown in (subject.held_out(), run.reconstruct(num_examples=200)[0], placed(subject).x.numpy()):
+    for shown in (subject.held_out(), run.reconstruct(num_examples=200)[0], chosen(subject)[0].x.numpy()):
         assert abs(shown[:, 0].mean() - test[:, 0].mean()) < 0.1 and abs(shown[:, 0].std() - test[:, 0].std()) < 0.1
     cloud = pair(subject.held_out()[:, :2], subject.held_out()[:, :2], ("a", "b"))["data"][1]["x"]
     assert abs(np.mean(cloud) - test[:, 0].mean()) < 0.1

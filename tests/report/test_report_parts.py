@@ -31,7 +31,6 @@ from unveil.report.notebook import run_card, sparkline
 from unveil.report.planes import principal_components
 from unveil.report.sections.anatomy import anatomy
 from unveil.report.sections.columns import histogram
-from unveil.report.sections.latent_map import MOST_CLASSES, Map, placed, scattered
 from unveil.report.sections.repetition import judgement, repetition
 from unveil.report.sections.simple_models import differences
 from unveil.report.sections.training import POINTS, curves
@@ -189,23 +188,6 @@ def test_principal_components_are_those_of_scikit_learn() -> None:
     assert np.allclose(np.abs(scores.numpy()), np.abs(theirs.transform(x)), atol=1e-8)
     assert share == pytest.approx(theirs.explained_variance_ratio_.sum())
     assert torch.equal(scores, principal_components(torch.tensor(x))[0])
-
-
-def test_the_map_joins_test_and_validation_examples_in_order(images: RunStore) -> None:
-    found = placed(Subject.of(images))
-    data = images.data
-    assert found.codes is not None and data.test.y is not None and data.valid.y is not None
-    assert found.codes.tolist() == [*data.test.y.tolist(), *data.valid.y.tolist()]
-    assert torch.equal(found.x, torch.cat([data.test.x, data.valid.x]).float())
-    assert len(found.xy) == len(data.test) + len(data.valid)
-
-
-def test_many_classes_share_one_trace() -> None:
-    count = MOST_CLASSES + 1
-    found = Map(torch.zeros(count, 2), ("a", "b"), torch.arange(count), torch.zeros(count, 1), "")
-    figure = scattered(found, [str(i) for i in range(count)])
-    assert len(figure["data"]) == 1 and not figure["layout"]["showlegend"]
-    assert len(set(figure["data"][0]["marker"]["color"])) == count
 
 
 def picture(uri: str) -> np.ndarray:

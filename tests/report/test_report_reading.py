@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from report.test_report_browser import Watched, opened
+from report.watched import Watched, opened
 from unveil.glossary import term
 from unveil.report.vendor import SHA256, plotly
 from unveil.runs.store import RunStore

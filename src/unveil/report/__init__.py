@@ -1,8 +1,14 @@
 """The report of a run: one HTML file that opens without a network."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..runs.store import RunStore
+
+if TYPE_CHECKING:
+    from .explorer.server import Server
 
 
 def write_report(run: RunStore, lang: str = "en") -> Path:
@@ -10,3 +16,10 @@ def write_report(run: RunStore, lang: str = "en") -> Path:
     from .page import page
 
     return run.write_report(page(run, lang))
+
+
+def explorer_of(run: RunStore, port: int = 0) -> Server:
+    """The server of a run's explorer, which does not answer yet."""
+    from .explorer.serve import server_of
+
+    return server_of(run, port)

@@ -45,8 +45,10 @@
     const figure = figures[plot.dataset.figure];
     how(plot, themed(figure.data), layout(figure.layout), config);
   });
-  draw(Plotly.newPlot);
-  dark.addEventListener("change", () => draw(Plotly.react));
+  if (plots.length) {
+    draw(Plotly.newPlot);
+    dark.addEventListener("change", () => draw(Plotly.react));
+  }
 
   const card = document.getElementById("hover");
   const [thumbnail, label] = card.children;

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -31,9 +32,8 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 def comparison_page(found: Comparison, folder: Path = Path()) -> str:
     """The HTML of the page, whose links to the reports of the runs start from the folder that it is to lie in."""
     subject = Subject.of(found.rows[0].run)
-    side = SIGNS[subject.result["direction"]]
-    sections = _sections(found, folder)
-    return rendered("comparison.html", sections, subject.paint, subject.column_names, comparison=found, side=side)
+    head: dict[str, Any] = {"comparison": found, "side": SIGNS[subject.result["direction"]]}
+    return rendered("comparison.html", _sections(found, folder), subject.paint, subject.column_names, **head)
 
 
 def _linked(row: Row, folder: Path) -> str:

@@ -45,10 +45,14 @@ class Table(Panel):
 
 @dataclass(frozen=True)
 class Html(Panel):
-    """A template of this folder, filled with values of its own."""
+    """A template of this folder, filled with values of its own.
+
+    Arguments: scripts of the explorer's folder that it needs, in their order.
+    """
 
     template: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    scripts: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from ..languages import ENGLISH, Tongue
 from ..legible import readable, shortened
 from ..runs.store import RunStore
 from .claims import claims
-from .drawing import Drawing
-from .exhibits import Group
+from .drawing import Drawing, every
+from .exhibits import Group, Html
 from .gallery import Painter
 from .rounding import error, fixed
 from .sections import groups
@@ -26,6 +26,7 @@ from .vendor import plotly
 from .wording import figure_in, in_language, tongue_of
 
 HERE = Path(__file__).parent
+STYLES = ("style.css", "explorer/explorer.css")
 OWN = ("behaviour.js", "reading.js")  # scripts of a page: its figures; its terms, folds and print
 MOST_BYTES = 8_000_000
 LONGEST = 5000  # characters of a text; what is as long is a name, of which the files of the run hold the whole
@@ -37,10 +38,8 @@ def page(run: RunStore, lang: str = "en") -> str:
     subject = Subject.of(run)
     tongue = tongue_of(subject, lang)
     found = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
-    return rendered(
-        "run.html", groups(subject), subject.paint, subject.column_names, tongue,
-        subject=subject, claims=claims(subject), **found,
-    )  # fmt: skip
+    head: dict[str, Any] = {**found, "claims": claims(subject), "subject": subject}
+    return rendered("run.html", groups(subject), subject.paint, subject.column_names, tongue, **head)
 
 
 def rendered(
@@ -49,16 +48,19 @@ def rendered(
     paint: Painter | None = None,
     columns: Sequence[str] = (),
     tongue: Tongue = ENGLISH,
+    *,
+    connects: bool = False,
     **head: Any,
 ) -> str:
     """The HTML of a page: a template that says what is above the sections, and the sections.
 
     Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors;
-    tongue, what says it all in a language; head, the values of the template.
+    tongue, what says it all in a language; connects, whether the page asks the server that it came from; head, the
+    values of the template.
     """
     sections = {name: in_language(group, tongue) for name, group in sections.items()}
     while True:
-        html, weights = _written(template, sections, paint, columns, tongue, head)
+        html, weights = _written(template, sections, paint, columns, tongue, connects, head)
         if (size := len(html.encode())) <= MOST_BYTES:
             return html
         heaviest = max(sections, key=lambda name: weights[name] if sections[name].parts else 0)
@@ -73,6 +75,7 @@ def _written(
     paint: Painter | None,
     columns: Sequence[str],
     tongue: Tongue,
+    connects: bool,
     head: Mapping[str, Any],
 ) -> tuple[str, dict[str, int]]:
     """The HTML, and how many characters each section takes of it, about."""
@@ -85,16 +88,19 @@ def _written(
         weights[name] = len(repr(shown[name])) + sum(
             len(repr(v)) for k, v in drawing.figures.items() if k not in before
         )
-    own = "\n".join((HERE / name).read_text(encoding="utf-8") for name in OWN)
-    scripts = [script(plotly()), script(own)]
+    own = [panel.scripts for panel in every(*sections.values()) if isinstance(panel, Html)]
+    more = dict.fromkeys(name for names in own for name in names)
+    texts = ["\n".join((HERE / name).read_text(encoding="utf-8") for name in OWN)]
+    texts += [(HERE / name).read_text(encoding="utf-8") for name in more]
+    scripts = [script(text) for text in ([plotly()] if drawing.figures else []) + texts]
     html = made.get_template(template).render(
         head,
         sections=shown,
         figures=with_short_names({name: figure_in(figure, tongue) for name, figure in drawing.figures.items()}),
         crisp=paint is not None and paint.crisp,
-        style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
+        style=Markup("".join((HERE / name).read_text(encoding="utf-8") for name in STYLES)),
         scripts=scripts,
-        policy=content_policy(scripts),
+        policy=content_policy(scripts, connects),
         terms=TERMS,
     )
     return readable(html), weights
@@ -130,16 +136,21 @@ def environment(tongue: Tongue = ENGLISH) -> Environment:
         return tongue(Markup(" ").join(text.split()))
 
     made.filters |= {"fixed": fixed, "error": error, "said": said}
+    made.filters["spoken"] = lambda words: {name: tongue(word) for name, word in words.items()}
     made.globals |= {"_": tongue, "lang": tongue.lang}
     return made
 
 
-def content_policy(scripts: list[Markup]) -> str:
-    """Nothing from anywhere: inline style, data: images, and of scripts only these, each by its SHA-256."""
+def content_policy(scripts: list[Markup], connects: bool = False) -> str:
+    """Nothing from anywhere: inline style, data: images, and of scripts only these, each by its SHA-256.
+
+    Arguments: connects, whether they may ask the server that the page came from.
+    """
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    asks = "connect-src 'self'; " if connects else ""
     return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; {asks}"
         "base-uri 'none'; form-action 'none'"
     )
 
