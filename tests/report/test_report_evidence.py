@@ -259,6 +259,7 @@ def test_nothing_is_promised() -> None:
         path for part in ("report", "diagnostics") for path in (home / part).rglob("*.*") if "cache" not in str(path)
     ]
     assert len(sources) > 20
+    sources = [path for path in sources if path.suffix != ".gz"]
     assert [path.name for path in sources if word in path.read_text(encoding="utf-8").lower()] == []
 
 

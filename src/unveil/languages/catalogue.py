@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-HOLE = re.compile(r"\{([notx]\d?)\}")
+HOLE = re.compile(r"\{([dnotx]\d?)\}")
 WITHIN = r"(?:(?![.!?]\s).)"  # a letter of one sentence
-FILLED = {"n": r"[\d.,:;%e+\-−–±<>≥≤=≈∞× ]+?", "x": r".+?", "t": f"{WITHIN}+?", "o": f"{WITHIN}*?"}
+FILLED = {
+    "n": r"[\d.,:;%e+\-−–±<>≥≤=≈∞× ]+?", "x": r".+?", "d": r".+?", "t": f"{WITHIN}+?", "o": f"{WITHIN}*?",
+}  # fmt: skip
 FIRST = 3  # letters by which templates are found
 
 
@@ -41,13 +43,17 @@ class Template:
         found = self.pattern.fullmatch(text)
         return None if found is None else found.groupdict()
 
+    def filled(self, holes: dict[str, str]) -> str:
+        """The translation with what stands in its holes."""
+        return HOLE.sub(lambda hole: holes[hole[1]], self.said)
+
 
 @dataclass(frozen=True)
 class Catalogue:
     """All sentences of a language.
 
-    Arguments: whole, those without holes; begun, those with holes by their first letters, "" for those that begin with a
-    hole or with fewer; the most particular come first.
+    Arguments: whole, those without holes; begun, those with holes by their first letters, "" for those that begin with
+    a hole or with fewer; the most particular come first.
     """
 
     whole: dict[str, str]

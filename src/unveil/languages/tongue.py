@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
-from .catalogue import HOLE, catalogue
+from .catalogue import catalogue
 
 Text = TypeVar("Text", bound=str)
 ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[.!?]</strong>)\s+|(?<=[.!?]</small>)\s+|\n")  # where a sentence ends
 MOST = 4  # sentences that a template may hold, or that a name with full stops makes of one
-CODE = re.compile(r"([a-z]+(?:_[a-z]+)+|[a-z]+): (?=[A-Z“])")  # the code of a finding before its sentence
+CODE = re.compile(r"([a-z]+(?:_[a-z]+)+|[a-z]+): (?=[A-Z“]|z )")  # the code of a finding before its sentence
+LISTED = {"; ": "；", ", ": "，"}  # what stands between the parts of a list
+LED = re.compile(r"\s+[（，；]")  # a space that is none before such
 WIDE = re.compile(r"[　-〿一-鿿＀-￯]$")  # what needs no space behind it
 
 
@@ -31,12 +33,26 @@ class Tongue:
         """The project's own words in the language; what no sentence of it matches stays as it is."""
         if self.lang == "en" or not text or text.isspace():
             return text
-        whole = catalogue(self.lang).whole.get(str(text).strip())
-        return type(text)(whole or _said(str(text), self.lang, frozenset(self.names)))
+        body = str(text).strip()
+        whole = catalogue(self.lang).whole.get(body)
+        said = _said(str(text), self.lang, frozenset(self.names)) if whole is None else str(text).replace(body, whole)
+        return type(text)(said)
 
     def of(self, text: Text) -> Text:
         """The same of what may be a name of the data, which is left alone."""
         return text if text in self.names else self(text)
+
+    def cell(self, text: Text, head: str) -> Text:
+        """The same of a cell of a table, whose words may mean another thing under that head: "better | lower"."""
+        if text in self.names or self.lang == "en":
+            return text
+        under, names = f"{head} | ", frozenset(self.names)
+        if (whole := catalogue(self.lang).whole.get(under + text)) is not None:
+            return type(text)(whole)
+        for template in catalogue(self.lang).like(under + text):
+            if template.pieces[0].startswith(under) and (holes := template.match(under + text)) is not None:
+                return type(text)(template.filled(_all_filled(holes, self.lang, names)))
+        return self(text)
 
 
 ENGLISH = Tongue()
@@ -76,12 +92,23 @@ def _one(text: str, lang: str, names: frozenset[str]) -> str | None:
         return code[0] + rest
     for template in found.like(text):
         holes = template.match(text)
-        if holes is not None:
-            filled = {hole: _filled(hole, value, lang, names) for hole, value in holes.items()}
-            return HOLE.sub(lambda hole, filled=filled: filled[hole[1]], template.said)
+        if holes is not None and all(value in names for hole, value in holes.items() if hole[0] == "d"):
+            return template.filled(_all_filled(holes, lang, names))
     return None
+
+
+def _all_filled(holes: dict[str, str], lang: str, names: frozenset[str]) -> dict[str, str]:
+    return {hole: _filled(hole, value, lang, names) for hole, value in holes.items()}
 
 
 def _filled(hole: str, value: str, lang: str, names: frozenset[str]) -> str:
     """What stands in a hole: translated where its letter says so."""
-    return value if hole[0] in "nx" or not value.strip() or value in names else _said(value, lang, names)
+    if hole[0] in "dnx" or not value.strip() or value in names:
+        return value
+    for comma, wide in LISTED.items():
+        parts = value.split(comma)
+        listed = [_said(part, lang, names) for part in parts]
+        if len(parts) > 1 and all(part != said for part, said in zip(parts, listed, strict=True)):
+            return wide.join(listed)
+    said = _said(value, lang, names)
+    return said.lstrip() if LED.match(said) else said

@@ -1,7 +1,7 @@
 """What a model is good for and what is wrong with it, or not known: a sentence each, made from what was measured.
 
-A claim is a function of what is known of a run that returns its sentence, or None where nothing of it was measured or it
-does not hold. No claim stands without its number.
+A claim is a function of what is known of a run that returns its sentence, or None where nothing of it was measured or
+it does not hold. No claim stands without its number.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..legible import quoted
 from .rounding import error, fixed, percent
 from .subject import Subject
 
+SILENT = 0.1  # nats, below which a fit says of a model that it has collapsed
 SOME_RATE = 0.5  # nats, below which a code says next to nothing
 FEW_EXAMPLES = 100  # test examples, below which an error is large
 TELLING = 3.0  # how many errors of the estimator the spread of log p(x) must be, to rank examples by it
@@ -30,14 +31,14 @@ class Known:
     """What was measured of a run.
 
     Arguments: result and diagnosis, its files, {} where there is no diagnosis; num_latents and num_levels, None where
-    x or z has none; path, as it is typed in a command.
+    x or z has none; typed, the run as it is typed in a command.
     """
 
     result: dict[str, Any]
     diagnosis: dict[str, Any]
     num_latents: int | None
     num_levels: int | None
-    path: str
+    typed: str
 
     @staticmethod
     def of(subject: Subject) -> Known:
@@ -73,7 +74,7 @@ def beats_simple_models(known: Known) -> str | None:
     if best is None or clearly(best["difference"], best["difference_stderr"], known.result["num_examples"]) <= 0:
         return None
     return (
-        f"Saying how likely an x is: it gives new x {_apart(best)} nats more than the best simple model, "
+        f"Saying how likely an x is: log p(x) of new x is {_apart(best)} nats higher than with the best simple model, "
         f"{best['description']}."
     )
 
@@ -145,8 +146,8 @@ def beaten_by_simple_models(known: Known) -> str | None:
         return None
     best = max(better, key=lambda one: one["log_px"])
     return (
-        f"{len(better)} of {len(every)} simple models explain x better. The best of them, {best['description']}, gives "
-        f"new x {_apart(best)} nats more."
+        f"{len(better)} of {len(every)} simple models explain x better. The best of them, {best['description']}, is "
+        f"{_apart(best)} nats better."
     )
 
 
@@ -175,13 +176,23 @@ def rows_told_apart(known: Known) -> str | None:
     told = next((row[1] for row in rows if row[0] == "told from real rows, AUC"), None)
     if told is None or float(told.split(" ")[0]) < TOLD:
         return None
-    return f"Synthetic rows are easily told from real ones: a classifier reaches an AUC of {told}, and 0.5 would be a match."
+    return (
+        f"Synthetic rows are easily told from real ones: a classifier reaches an AUC of {told}, and 0.5 would be a "
+        "match."
+    )
+
+
+def latents_silent(known: Known) -> str | None:
+    """That z is hardly used at all."""
+    if known.num_latents is None or known.result["direction"] == "exact" or known.result["rate"] >= SILENT:
+        return None
+    return f"z is hardly used: the latents carry only {fixed(known.result['rate'])} nats about x."
 
 
 def latents_unused(known: Known) -> str | None:
-    """Latents that say nothing about x."""
+    """Latents that say nothing about x, where others do."""
     active, count = known.result["active_units"], known.num_latents
-    if active is None or not count or active == count:
+    if active is None or not count or active == count or latents_silent(known):
         return None
     return f"{count - active} of {count} latents say nothing about x."
 
@@ -215,7 +226,7 @@ def no_diagnosis(known: Known) -> str | None:
     if known.diagnosis:
         return None
     return (
-        f"Not known yet: whether samples are like data, and what z knows. To measure it: unveil diagnose {known.path}"
+        f"Not known yet: whether samples are like data, and what z knows. To measure it: unveil diagnose {known.typed}"
     )
 
 
@@ -224,8 +235,8 @@ GOOD: tuple[Claim, ...] = (
     beats_simple_models, samples_like_data, codes_tell_labels, codes_carry, ranks_examples, compresses,
 )  # fmt: skip
 WRONG: tuple[Claim, ...] = (
-    beaten_by_simple_models, not_above_simple_models, samples_unlike_data, rows_told_apart, latents_unused,
-    weights_heavy, few_examples, tightness_unknown, no_diagnosis,
+    beaten_by_simple_models, not_above_simple_models, samples_unlike_data, rows_told_apart, latents_silent,
+    latents_unused, weights_heavy, few_examples, tightness_unknown, no_diagnosis,
 )  # fmt: skip
 
 
@@ -275,6 +286,6 @@ def _share(found: dict[str, Any], name: str) -> float:
 def _among(found: dict[str, Any]) -> str:
     own, real = found["samples"], found["reference"]
     return (
-        f"{percent(own['precision'])} of its samples lie among held-out x, and {percent(own['coverage'])} of held-out x "
-        f"have a sample nearby. Training examples reach {percent(real['precision'])} and {percent(real['coverage'])}."
+        f"{percent(own['precision'])} of its samples lie among held-out x, and {percent(own['coverage'])} of held-out "
+        f"x have a sample nearby. Training examples reach {percent(real['precision'])} and {percent(real['coverage'])}."
     )

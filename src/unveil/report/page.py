@@ -23,7 +23,7 @@ from .rounding import error, fixed
 from .sections import groups
 from .subject import Subject
 from .vendor import plotly
-from .wording import in_language, tongue_of
+from .wording import figure_in, in_language, tongue_of
 
 HERE = Path(__file__).parent
 STYLES = ("style.css", "explorer/explorer.css")
@@ -54,9 +54,9 @@ def rendered(
 ) -> str:
     """The HTML of a page: a template that says what is above the sections, and the sections.
 
-    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors; tongue,
-    what says it all in a language; connects, whether the page asks the server that it came from; head, the values of
-    the template.
+    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors;
+    tongue, what says it all in a language; connects, whether the page asks the server that it came from; head, the
+    values of the template.
     """
     sections = {name: in_language(group, tongue) for name, group in sections.items()}
     while True:
@@ -96,7 +96,7 @@ def _written(
     html = made.get_template(template).render(
         head,
         sections=shown,
-        figures=with_short_names(drawing.figures),
+        figures=with_short_names({name: figure_in(figure, tongue) for name, figure in drawing.figures.items()}),
         crisp=paint is not None and paint.crisp,
         style=Markup("".join((HERE / name).read_text(encoding="utf-8") for name in STYLES)),
         scripts=scripts,
@@ -131,8 +131,12 @@ def environment(tongue: Tongue = ENGLISH) -> Environment:
         finalize=with_short_names,
     )
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    made.filters |= {"fixed": fixed, "error": error, "said": lambda text: tongue(Markup(" ").join(text.split()))}
-    made.filters["spoken"] = lambda words: {name: tongue(said) for name, said in words.items()}
+
+    def said(text: Markup) -> Markup:
+        return tongue(Markup(" ").join(text.split()))
+
+    made.filters |= {"fixed": fixed, "error": error, "said": said}
+    made.filters["spoken"] = lambda words: {name: tongue(word) for name, word in words.items()}
     made.globals |= {"_": tongue, "lang": tongue.lang}
     return made
 

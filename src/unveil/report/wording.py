@@ -11,9 +11,9 @@ from markupsafe import Markup, escape
 from ..data.pairs import TEXT
 from ..domain.text import decode
 from ..languages import Tongue
-from ..panels import Bars, Lines, Panel, Strip
+from ..panels import Panel, Strip
 from .charts import Figure, plain
-from .exhibits import Group, Plot, Table
+from .exhibits import Group, Table
 from .rounding import shortened
 from .subject import Subject
 
@@ -28,8 +28,8 @@ def tongue_of(subject: Subject, lang: str) -> Tongue:
 
 def names_of(subject: Subject) -> frozenset[str]:
     """Classes, columns, levels, texts and the run itself, in every form in which a page shows them."""
-    info, table = subject.info, subject.table
-    found = [subject.run.data.name, subject.run.path.name, *(info["classes"] or ()), *(info["columns"] or ())]
+    table = subject.table
+    found = [subject.run.data.name, subject.run.path.name, *subject.run.names]
     if table is not None:
         found += [level for column in table.columns for level in column.levels]
     if subject.domain.parts is not None and TEXT in subject.domain.places:
@@ -45,31 +45,18 @@ def _forms(names: Iterable[str]) -> Iterable[str]:
 
 
 def in_language(panel: Panel, tongue: Tongue) -> Any:
-    """A panel whose words are in a language; it is a new one, and a panel of HTML is translated by its template."""
-    if tongue.lang == "en":
-        return panel
-    title, words = tongue.of(panel.title), tongue(panel.words)
-    match panel:
-        case Plot():
-            labels = None if panel.labels is None else _each(panel.labels, tongue)
-            return replace(panel, title=title, words=words, figure=figure_in(panel.figure, tongue), labels=labels)
-        case Bars():
-            return replace(panel, title=title, words=words, labels=_each(panel.labels, tongue), unit=tongue(panel.unit))
-        case Lines():
-            series = {tongue.of(name): curve for name, curve in panel.series.items()}
-            axes = {"x_label": tongue(panel.x_label), "y_label": tongue(panel.y_label)}
-            return replace(panel, title=title, words=words, series=series, **axes)
+    """A panel whose words are in a language; figures follow when they are drawn, and HTML as its template is filled."""
+    found = replace(panel, title=tongue.of(panel.title), words=tongue(panel.words))
+    match found:
         case Strip():
-            captions = [_each(row, tongue) for row in panel.captions]
-            return replace(
-                panel, title=title, words=words, row_labels=_each(panel.row_labels, tongue), captions=captions
-            )
+            captions = [_each(row, tongue) for row in found.captions]
+            return replace(found, row_labels=_each(found.row_labels, tongue), captions=captions)
         case Table():
-            rows = [_each(row, tongue) for row in panel.rows]
-            return replace(panel, title=title, words=words, head=_each(panel.head, tongue), rows=rows)
+            rows = [_cells(row, found.head, tongue) for row in found.rows]
+            return replace(found, head=_each(found.head, tongue), rows=rows)
         case Group():
-            return replace(panel, title=title, words=words, parts=[in_language(part, tongue) for part in panel.parts])
-    return replace(panel, title=title, words=words)
+            return replace(found, parts=[in_language(part, tongue) for part in found.parts])
+    return found
 
 
 def _each(values: Sequence[Any], tongue: Tongue) -> list[Any]:
@@ -77,11 +64,16 @@ def _each(values: Sequence[Any], tongue: Tongue) -> list[Any]:
     return [tongue.of(value) if isinstance(value, str | Markup) else value for value in values]
 
 
+def _cells(row: Sequence[str], head: Sequence[str], tongue: Tongue) -> list[str]:
+    return [tongue.cell(cell, name) for cell, name in zip(row, head, strict=True)]
+
+
 def figure_in(figure: Figure, tongue: Tongue) -> Figure:
     """A figure whose axes, legends and hover texts are in a language; numbers and what belongs to points stay."""
     data = [{name: _of_trace(name, value, tongue) for name, value in trace.items()} for trace in figure["data"]]
     layout = {name: _of_layout(name, value, tongue) for name, value in figure["layout"].items()}
-    return {**figure, "data": data, "layout": layout}
+    labels = {"labels": _each(figure["labels"], tongue)} if "labels" in figure else {}
+    return {**figure, "data": data, "layout": layout, **labels}
 
 
 def _of_trace(name: str, value: Any, tongue: Tongue) -> Any:
