@@ -177,7 +177,7 @@
   // ---- the map
 
   const canvas = at("ex-map"), base = document.createElement("canvas");
-  let view = null, xy = null, size = 0;
+  let view = null, xy = null, size = 0, sheet = null;
 
   const axes = () => data.axes[state.map];
   function project(c) {
@@ -318,6 +318,24 @@
       context.fill();
     }
     context.globalAlpha = 1;
+    if (sheet && at("ex-pictures").checked) pictures(context);
+  }
+
+  // A picture where there is room for one, with an edge in the colour of its class.
+  function pictures(context) {
+    const { sprite } = points, side = size > 420 ? 30 : 24, room = side + 5, taken = [];
+    const factor = side / Math.max(sprite.width, sprite.height), [w, h] = [sprite.width * factor, sprite.height * factor];
+    context.imageSmoothingEnabled = !shown.crisp;
+    for (let i = 0; i < N; i++) {
+      const [x, y] = toPixel(xy[i]), half = side / 2 + 2;
+      if (Math.min(x, y) < half || Math.max(x, y) > size - half) continue;
+      if (taken.some(([u, v]) => Math.max(Math.abs(u - x), Math.abs(v - y)) < room)) continue;
+      taken.push([x, y]);
+      context.fillStyle = colourOf(i);
+      context.fillRect(x - w / 2 - 1.5, y - h / 2 - 1.5, w + 3, h + 3);
+      const [left, top] = [i % sprite.columns * sprite.width, Math.floor(i / sprite.columns) * sprite.height];
+      context.drawImage(sheet, left, top, sprite.width, sprite.height, x - w / 2, y - h / 2, w, h);
+    }
   }
 
   function ring(context, place, radius, colour, width = 2) {
@@ -564,6 +582,13 @@
     at("ex-label").value = state.y;
     at("ex-label-choice").hidden = false;
     at("ex-label").addEventListener("change", event => { state.y = Number(event.target.value); move(state.c); });
+  }
+  if (points.sprite) {
+    const loaded = new Image();
+    loaded.onload = () => { sheet = loaded; at("ex-pictures-choice").hidden = false; drawBase(); drawMap(); };
+    loaded.src = points.sprite.uri;
+    at("ex-pictures").checked = true;
+    at("ex-pictures").addEventListener("change", () => { drawBase(); drawMap(); });
   }
   let drawn = 0;
   at("ex-random").addEventListener("click", () => {

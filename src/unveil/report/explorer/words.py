@@ -7,6 +7,7 @@ WORDS = {
     "map": "Map of the latent space. The arrow keys move the cross, with Shift by larger steps. Enter picks the "
     "nearest example.",
     "axes": "Axes of the map",
+    "pictures": "Pictures on the map",
     "share": "{names}: {share} % of the variance of the posterior means",
     "plain": "{names}",
     "legend_prior": "the prior p(z): half and 95 % of it",
@@ -56,7 +57,6 @@ WORDS = {
     "too_large": "The decoder is too large for a page.",
     "unknown_steps": "The decoder has steps that a page does not know.",
     "place": "z moved to {place}.",
-    "class": "label {name}",
     "main_1": "first main direction",
     "main_2": "second main direction",
     "direction": "direction {number}",
@@ -64,5 +64,4 @@ WORDS = {
     "row": "row {number}",
     "columns_head": "column",
     "value_head": "value",
-    "here": "of the cross",
 }
