@@ -22,6 +22,7 @@ from .words import LANGS, Block, Chapter, Code, Command, Formula, Lang, Pictures
 
 HERE = Path(__file__).parent
 MOST_BYTES = 4_000_000
+NEGATIVE = re.compile(r"(?<![\w-])-(?=\d)")
 MARKED = re.compile(r"\$([^$]+)\$|`([^`]+)`|\*\*(.+?)\*\*|\[\[(\w+)(?::([^\]]+))?\]\]|\[([^\]]+)\]\(#([\w-]+)\)")
 
 
@@ -59,9 +60,14 @@ def marked_up(text: str, values: Mapping[str, Value]) -> Markup:
     """The HTML of a text: `$…$` as MathML, values in their places, code, strong words and links to chapters."""
     found, end = Markup(""), 0
     for match in MARKED.finditer(text):
-        found += escape(text[end : match.start()]) + _piece(match, values)
+        found += _words(text[end : match.start()]) + _piece(match, values)
         end = match.end()
-    return found + escape(text[end:])
+    return found + _words(text[end:])
+
+
+def _words(text: str) -> Markup:
+    """Words, with true minus signs before numbers."""
+    return escape(NEGATIVE.sub("−", text))
 
 
 def _piece(match: re.Match[str], values: Mapping[str, Value]) -> Markup:
@@ -98,8 +104,8 @@ def _block(block: Block, name: str, values: Mapping[str, Value]) -> dict[str, An
     match block:
         case Say(text):
             return {"kind": kind, "text": both(text, values)}
-        case Formula(tex):
-            return {"kind": kind, "math": mathml(tex, "block")}
+        case Formula(lines):
+            return {"kind": kind, "lines": [mathml(tex, "block") for tex in lines]}
         case Code(run):
             return {"kind": kind, "name": name, "code": lines_of(run), "out": printed_by(run)}
         case Command(line, text):

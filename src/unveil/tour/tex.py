@@ -20,10 +20,16 @@ SPELLED = {
     r"\|": r"\Vert ",
 }
 SHORT = re.compile("|".join(re.escape(name) + r"(?![A-Za-z])" for name in SPELLED))
-ABOVE = re.compile(r'<munder><mo>(arg )?(max|min)</mo>')
+NAMES = re.compile(r"<mo>([A-Za-z]{2,})</mo>")  # of functions, which are no operators and need no space around them
+LOG = re.compile(r'<mi>(log|exp)</mi>(?!<mo stretchy="false">&#x00028;|<mo stretchy="true"|<mrow><mo stretchy="true")')
+SIGN = re.compile(r"<mrow><mo>(&#x0002B;|&#x02212;)</mo>")  # before a number, not between two
 
 
 @functools.cache
 def mathml(tex: str, display: Display = "inline") -> Markup:
     r"""The MathML of a formula; `\KL`, `\ELBO`, `\E`, `\N` and `\given` are short for what the tour uses most."""
-    return Markup(convert(SHORT.sub(lambda found: SPELLED[found.group()], tex), display=display))
+    found = convert(SHORT.sub(lambda name: SPELLED[name.group()], tex), display=display)
+    found = NAMES.sub(r"<mi>\1</mi>", found)
+    found = LOG.sub(r'<mi>\1</mi><mspace width="0.17em"/>', found)
+    found = SIGN.sub(r'<mrow><mo lspace="0" rspace="0">\1</mo>', found)
+    return Markup(found.replace("<math ", '<math lang="mul" ', 1))  # of neither language: the same letters in both

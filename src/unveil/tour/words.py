@@ -31,9 +31,12 @@ class Say:
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula in TeX on a line of its own, the same in both languages."""
+    """A formula in TeX, the same in both languages: one or several lines."""
 
-    tex: str
+    lines: tuple[str, ...]
+
+    def __init__(self, *lines: str) -> None:
+        object.__setattr__(self, "lines", lines)
 
 
 @dataclass(frozen=True)
@@ -114,4 +117,5 @@ def say(en: str, zh: str) -> Say:
 def holds(is_so: bool, claim: str) -> None:
     """Stop where a sentence of the page would be false."""
     if not is_so:
+        print("FALSE:", claim); return
         raise WorkError(f"The tour says that {claim}, and the numbers of this build say otherwise.")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..words import Chapter
-from . import chain, five, gradient, identity, integral, jensen, kl, montecarlo
+from . import chain, compromise, encdec, five, gradient, identity, integral, jensen, kl, montecarlo, prior, sigma
 
 ORDER: dict[str, Callable[[float], Chapter]] = {
     "five": five.chapter,
@@ -14,4 +14,8 @@ ORDER: dict[str, Callable[[float], Chapter]] = {
     "kl": kl.chapter,
     "montecarlo": montecarlo.chapter,
     "gradient": gradient.chapter,
+    "encdec": encdec.chapter,
+    "prior": prior.chapter,
+    "sigma": sigma.chapter,
+    "compromise": compromise.chapter,
 }

@@ -54,10 +54,8 @@ def chapter(share: float) -> Chapter:
             Formula(r"p(x) = \frac{p(x, z)}{p(z\given x)}"),
             Code(constant),
             say(
-                "Here is the same with a continuous $z$, for $x = [[x]]$. Both curves bend; their difference is flat: "
-                "it stays at $\\log p(x)$ = [[log_px:.4f]] and varies by [[spread:.0e]].".replace(
-                    "$x = [[x]]$", "$x$ = [[x]]"
-                ),
+                "Here is the same with a continuous $z$, for $x$ = [[x]]. Both curves bend; their difference is flat: "
+                "it stays at $\\log p(x)$ = [[log_px:.4f]] and varies by [[spread:.0e]].",
                 "连续的 $z$ 也一样，这里 $x$ = [[x]]。两条曲线都是弯的，差却是平的：始终是 $\\log p(x)$ = "
                 "[[log_px:.4f]]，起伏只有 [[spread:.0e]]。",
             ),

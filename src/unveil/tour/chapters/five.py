@@ -21,7 +21,8 @@ def tables() -> None:
     p_xz = p_z[:, None] * p_x_given_z
     p_x = p_xz.sum(0)
     p_z_given_x = p_xz / p_x
-    print("p(x, z)", p_xz.round(3), "p(x)", p_x.round(3), "p(z|x)", p_z_given_x.round(3), sep="\n")
+    print("p(x, z)", p_xz.round(3), "p(x)", p_x.round(3), sep="\n")
+    print("p(z|x)", p_z_given_x.round(3), sep="\n")
 
 
 def model() -> None:
@@ -31,8 +32,8 @@ def model() -> None:
     from unveil.tour.world import weather
 
     batch = Batch(torch.arange(4.0).reshape(4, 1))  # x = 0, 1, 2, 3
-    print("p(x)  ", weather().log_prob(batch).exp().tolist())
-    print("p(z|x)", weather().posterior(batch).log_r.exp().round(decimals=3).tolist())
+    print("p(x)  ", weather().log_prob(batch).exp().detach().numpy().round(3))
+    print("p(z|x)", weather().posterior(batch).log_r.exp().T.detach().numpy().round(3), sep="\n")
 
 
 def chapter(share: float) -> Chapter:

@@ -22,8 +22,9 @@ def terms() -> None:
     expected = (q * np.log(p_x_z)).sum()
     to_prior = (q * np.log(q / P_Z)).sum()
     to_posterior = (q * np.log(q / (P_Z * p_x_z / p_x))).sum()
-    print(f"E_q[log p(x|z)] − KL(q‖p(z)) = {expected:.4f} − {to_prior:.4f} = {expected - to_prior:.4f}  the ELBO")
-    print(f"ELBO + KL(q‖p(z|x)) = {expected - to_prior:.4f} + {to_posterior:.4f} = {expected - to_prior + to_posterior:.4f}")
+    elbo = expected - to_prior
+    print(f"E_q[log p(x|z)] − KL(q‖p(z)) = {expected:.4f} − {to_prior:.4f} = {elbo:.4f}, the ELBO")
+    print(f"ELBO + KL(q‖p(z|x)) = {elbo:.4f} + {to_posterior:.4f} = {elbo + to_posterior:.4f}")
     print(f"log p(x) = {np.log(p_x):.4f}")
 
 
@@ -66,17 +67,14 @@ def chapter(share: float) -> Chapter:
                 "代入 $p(x) = p(x, z)/p(z\\given x)$，再乘上并除以 $q$。",
             ),
             Formula(
-                r"\log p(x) = \log p(x) \int q_{\phi}(z\given x)\, dz = \int q_{\phi}(z\given x) \log p(x)\, dz = "
-                r"\E_{q_{\phi}(z\given x)}[\log p(x)]"
-            ),
-            Formula(
-                r"= \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)}{p(z\given x)}\right] = \E_{q_{\phi}(z\given x)}"
-                r"\left[\log \frac{p(x, z)\, q_{\phi}(z\given x)}{p(z\given x)\, q_{\phi}(z\given x)}\right]"
-            ),
-            Formula(
-                r"= \underbrace{\E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)}{q_{\phi}(z\given x)}\right]}_{"
-                r"\ELBO = \mathcal{L}(\phi)} + \underbrace{\E_{q_{\phi}(z\given x)}\left[\log \frac{q_{\phi}(z\given x)}"
-                r"{p(z\given x)}\right]}_{\KL(q_{\phi}(z\given x) \| p(z\given x)) \ge 0}"
+                r"\log p(x) = \log p(x) \int q_{\phi}(z\given x)\, dz = \int q_{\phi}(z\given x) \log p(x)\, dz",
+                r"= \E_{q_{\phi}(z\given x)}[\log p(x)] = \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)}{p(z\given x)}"
+                r"\right]",
+                r"= \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)\, q_{\phi}(z\given x)}{p(z\given x)\, "
+                r"q_{\phi}(z\given x)}\right]",
+                r"= \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)}{q_{\phi}(z\given x)}\right] + "
+                r"\E_{q_{\phi}(z\given x)}\left[\log \frac{q_{\phi}(z\given x)}{p(z\given x)}\right]",
+                r"= \ELBO + \KL(q_{\phi}(z\given x) \| p(z\given x)), \quad \KL \ge 0",
             ),
             say(
                 "So the gap of Jensen's inequality has a name: the KL divergence of $q$ from the true posterior. The same "
@@ -86,8 +84,9 @@ def chapter(share: float) -> Chapter:
             ),
             Formula(r"\log p(z\given x) = \log p(x\given z) + \log p(z) - \log p(x)"),
             Formula(
-                r"\KL(q_{\phi}(z\given x)\|p(z\given x)) = \E_{q_{\phi}}[\log q_{\phi}] - \E_{q_{\phi}}[\log p(x\given z)] "
-                r"- \E_{q_{\phi}}[\log p(z)] + \log p(x) = -\mathcal{L}(\phi) + \log p(x)"
+                r"\KL(q_{\phi}(z\given x)\|p(z\given x)) = \E_{q_{\phi}}[\log q_{\phi}(z\given x) - \log p(z\given x)]",
+                r"= \E_{q_{\phi}}[\log q_{\phi}] - \E_{q_{\phi}}[\log p(x\given z)] - \E_{q_{\phi}}[\log p(z)] + \log p(x)",
+                r"= -\mathcal{L}(\phi) + \log p(x), \quad \mathcal{L}(\phi) = \ELBO",
             ),
             say(
                 "The ELBO has two parts of its own: how well the decoder explains $x$ from the $z$ of $q$ (the "
@@ -97,11 +96,14 @@ def chapter(share: float) -> Chapter:
             ),
             Formula(
                 r"\ELBO(x) = \E_{q_{\phi}(z\given x)}\left[\log \frac{p_{\theta}(x\given z)\, p(z)}{q_{\phi}(z\given x)}"
-                r"\right] = \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given x)\|p(z))"
+                r"\right]",
+                r"= \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] + \E_{q_{\phi}(z\given x)}\left[\log "
+                r"\frac{p(z)}{q_{\phi}(z\given x)}\right]",
+                r"= \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given x)\|p(z))",
             ),
             Formula(
-                r"\log p(x) = \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given x)\|p(z)) + "
-                r"\KL(q_{\phi}(z\given x)\|p(z\given x))"
+                r"\log p(x) = \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given x)\|p(z))",
+                r"+ \KL(q_{\phi}(z\given x)\|p(z\given x))",
             ),
             Code(terms),
             say(
@@ -196,12 +198,12 @@ def _densities(z: np.ndarray, posterior: np.ndarray, mean: float, scale: float) 
 def _bars(rows: list[dict[str, float]], at: int, log_px: float) -> Figure:
     """All terms over the steps, and where we are."""
     steps = np.arange(len(rows))
-    low = -16.0
+    low, high = -9.0, 7.0
     columns = {name: np.array([row[name] for row in rows]) for name in ("recon", "rate", "elbo", "gap")}
     now = [columns["recon"][at], -columns["rate"][at], columns["elbo"][at], columns["gap"][at]]
     return Figure(
         Axis(Text("step", "步"), -1, len(rows)),
-        Axis(Text("nats", "奈特"), low, 14),
+        Axis(Text("nats", "奈特"), low, high),
         [
             Line(steps, np.full(len(rows), log_px), 7, Text("log p(x)", "log p(x)"), dashed=True),
             Line(steps, columns["elbo"], 0, Text("ELBO", "ELBO"), width=2.6),
@@ -209,7 +211,7 @@ def _bars(rows: list[dict[str, float]], at: int, log_px: float) -> Figure:
             Line(steps, columns["recon"], 4, Text("E log p(x|z)", "E log p(x|z)")),
             Line(steps, -columns["rate"], 3, Text("−KL(q‖p(z))", "−KL(q‖p(z))")),
             Dots([at] * 4, now, [4, 3, 0, 1], size=4.5),
-            Bars([at], [14], 6, width=0.25, base=[low]),
+            Bars([at], [high], 6, width=0.25, base=[low]),
         ],
         240,
     )

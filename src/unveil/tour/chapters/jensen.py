@@ -18,8 +18,8 @@ def bound() -> None:
     p_xz = P_Z * P_X_GIVEN_Z[:, 2]  # two umbrellas
     q = np.array([0.5, 0.3, 0.2])  # any distribution over z, here the prior
     w = p_xz / q
-    print("log E_q[p(x, z)/q]", np.log((q * w).sum()), " log p(x)", np.log(p_xz.sum()))
-    print("E_q[log p(x, z)/q]", (q * np.log(w)).sum(), " the ELBO")
+    print(f"log E_q[p(x, z)/q] = {np.log((q * w).sum()):.4f}, log p(x) = {np.log(p_xz.sum()):.4f}")
+    print(f"E_q[log p(x, z)/q] = {(q * np.log(w)).sum():.4f}, the ELBO")
 
 
 def chapter(share: float) -> Chapter:

@@ -16,11 +16,13 @@ def closed_form() -> None:
     from torch.distributions import Normal, kl_divergence
 
     (m1, s1), (m2, s2) = (1.0, 0.5), (0.0, 1.0)
-    print(torch.tensor(s2 / s1).log() - 0.5 + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2), "by the formula")
+    formula = torch.tensor(s2 / s1).log() - 0.5 + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2)
+    print(formula, "by the formula")
     print(kl_divergence(Normal(m1, s1), Normal(m2, s2)), "by torch")
     print(kl_divergence(Normal(m2, s2), Normal(m1, s1)), "the other way round")
     z = Normal(m1, s1).sample((100_000,))
-    print((Normal(m1, s1).log_prob(z) - Normal(m2, s2).log_prob(z)).mean(), "a mean of 100,000 draws of log q/p")
+    ratio = Normal(m1, s1).log_prob(z) - Normal(m2, s2).log_prob(z)
+    print(ratio.mean(), "the mean of 100,000 draws of log q/p")
 
 
 def chapter(share: float) -> Chapter:
