@@ -14,6 +14,7 @@ Display = Literal["inline", "block"]
 SPELLED = {
     r"\KL": r"\operatorname{KL}",
     r"\ELBO": r"\operatorname{ELBO}",
+    r"\argmax": r"\operatorname{argmax}",
     r"\E": r"\mathbb{E}",
     r"\N": r"\mathcal{N}",
     r"\given": r"\mid ",

@@ -10,7 +10,7 @@ from ..figures import Axis, Dots, Figure, Line, Note, room
 from ..fits import digits, judged, pictures, rate_and_distortion, short_fit, steps_of, whole
 from ..words import Chapter, Code, Command, Formula, Pictures, Plot, Text, holds, say
 
-BETAS = (0.001, 0.03, 0.3, 1.0, 3.0, 10.0, 40.0)
+BETAS = (0.005, 0.03, 0.3, 1.0, 3.0, 10.0, 40.0)
 SHOWN = 300  # codes in the picture
 
 
@@ -87,20 +87,20 @@ def chapter(share: float) -> Chapter:
                 start=BETAS.index(1.0),
             ),
             say(
-                "At β = [[small]] the rate is [[rate0:.1f]] nats, and the codes lie far outside the circles, in **islands** between "
+                "At β = [[small:g]] the rate is [[rate0:.1f]] nats, and the codes lie far outside the circles, in **islands** between "
                 "which the prior draws $z$ that the decoder has never seen. A classifier tells codes from draws of the prior with "
                 "AUC [[auc0:.2f]] (at β = 1 [[auc1:.2f]]; 0.5 is a match). Reconstruction is good, the ELBO is [[elbo0:.1f]], and "
                 "samples are not digits.",
-                "β = [[small]] 时码率是 [[rate0:.1f]] 奈特，编码远在圆外，形成一座座**孤岛**；先验会从岛与岛之间抽出解码器从未见过的 $z$。"
+                "β = [[small:g]] 时码率是 [[rate0:.1f]] 奈特，编码远在圆外，形成一座座**孤岛**；先验会从岛与岛之间抽出解码器从未见过的 $z$。"
                 "分类器区分编码与先验样本的 AUC 是 [[auc0:.2f]]（β = 1 时 [[auc1:.2f]]；0.5 表示两者一致）。重构很好，"
                 "ELBO 却只有 [[elbo0:.1f]]，生成的样本不像数字。",
             ),
             say(
-                "At β = [[large]] the rate is [[rate9:.2f]]: every $q(z\\given x)$ is the prior, $z$ says nothing, and every sample is "
-                "the same mean picture. That is **collapse**; the ELBO is [[elbo9:.1f]]. Between the ends, at β = [[best]], the ELBO "
+                "At β = [[large:g]] the rate is [[rate9:.2f]]: every $q(z\\given x)$ is the prior, $z$ says nothing, and every sample is "
+                "the same mean picture. That is **collapse**; the ELBO is [[elbo9:.1f]]. Between the ends, at β = [[best:g]], the ELBO "
                 "is highest: [[elbo:.1f]].",
-                "β = [[large]] 时码率是 [[rate9:.2f]]：每个 $q(z\\given x)$ 都等于先验，$z$ 什么也没说，每个样本都是同一张平均图。"
-                "这就是**坍缩**，ELBO 是 [[elbo9:.1f]]。在两端之间，β = [[best]] 时 ELBO 最高：[[elbo:.1f]]。",
+                "β = [[large:g]] 时码率是 [[rate9:.2f]]：每个 $q(z\\given x)$ 都等于先验，$z$ 什么也没说，每个样本都是同一张平均图。"
+                "这就是**坍缩**，ELBO 是 [[elbo9:.1f]]。在两端之间，β = [[best:g]] 时 ELBO 最高：[[elbo:.1f]]。",
             ),
             Pictures(
                 Text("Means E[x|z] at ten draws of the prior.", "从先验抽十个 z，解码得到的均值 E[x|z]。"),
@@ -108,8 +108,8 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "So the optimum is neither KL = 0 nor an error of 0, but a $q$ that says enough and stays where the prior draws. "
-                "For this decoder it lies at β = [[best]]. A stronger one can move it: see [the slips](#slips).",
-                "所以最优点既不是 KL = 0，也不是误差 = 0，而是说得足够、又留在先验会抽到的地方。对这个解码器，它在 β = [[best]]。"
+                "For this decoder it lies at β = [[best:g]]. A stronger one can move it: see [the slips](#slips).",
+                "所以最优点既不是 KL = 0，也不是误差 = 0，而是说得足够、又留在先验会抽到的地方。对这个解码器，它在 β = [[best:g]]。"
                 "更强的解码器会移动它，见[笔误一章](#slips)。",
             ),
             Command(

@@ -53,7 +53,7 @@ def chapter(share: float) -> Chapter:
                 "两个网络：Enc 对给定的 $x$ 猜 $q(z)$，Dec 给出 $p(x\\given z)$。假设 Enc 已达到目标，提高 ELBO 就让 Dec 更好；"
                 "假设 Dec 已达到目标，提高 ELBO 就让 Enc 更好。两者其实都没有达到，但照样可行，因为它们爬的是同一座山。",
             ),
-            Formula(r"\phi \leftarrow \arg\max_{\phi} \ELBO(\phi, \theta), \qquad \theta \leftarrow \arg\max_{\theta} \ELBO(\phi, \theta)"),
+            Formula(r"\phi \leftarrow \argmax_{\phi} \ELBO(\phi, \theta), \qquad \theta \leftarrow \argmax_{\theta} \ELBO(\phi, \theta)"),
             say(
                 "A model so small that each turn has a closed form: $z \\sim \\N(0, 1)$, Dec is $\\N(x; wz, 1)$, Enc is "
                 "$\\N(z; ax, s^{2})$.",

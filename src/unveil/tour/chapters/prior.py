@@ -49,7 +49,7 @@ def chapter(share: float) -> Chapter:
     holds(found["codes"][0] <= np.log(CODES) + 1e-6, "a code of ten costs at most log 10 nats")
     names = {
         "standard": Text("$\\N(0, I)$, two latents", "$\\N(0, I)$，两个隐变量"),
-        "guess": Text("$\\N(\\tau, \\theta^{2})$, fixed at [[tau]] and [[theta]]", "$\\N(\\tau, \\theta^{2})$，固定为 [[tau]] 和 [[theta]]"),
+        "guess": Text("$\\N(\\tau, \\theta^{2})$, fixed at [[tau:g]] and [[theta:g]]", "$\\N(\\tau, \\theta^{2})$，固定为 [[tau:g]] 和 [[theta:g]]"),
         "learned": Text("a learned mixture of normals", "学出来的混合正态"),
         "codes": Text("one of [[codes]] codes, each equally likely", "[[codes]] 个码字之一，均匀分布"),
     }
