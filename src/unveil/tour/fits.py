@@ -21,6 +21,7 @@ from ..terms import Terms
 from ..train.loop import fit
 from ..train.stage import Stage
 
+OF_DIGITS = (0, 1, 2, 3, 4, 5, 6, 8, 9, 10)  # colours
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 HANZI = ("零", "一", "二", "三", "四", "五", "六", "七", "八", "九")
 

@@ -73,7 +73,7 @@ def _words(text: str) -> Markup:
 def _piece(match: re.Match[str], values: Mapping[str, Value]) -> Markup:
     tex, code, strong, name, form, words, anchor = match.groups()
     if tex is not None:
-        return Markup('<span class="f">{}</span>').format(mathml(tex))
+        return Markup('<span class="f" lang="en-x-math">{}</span>').format(mathml(tex))
     if code is not None:
         return Markup("<code>{}</code>").format(code)
     if strong is not None:

@@ -13,6 +13,7 @@ from .words import LANGS, Text
 
 WIDTH = 430
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 10, 44  # around the plot
+EDGE = 6  # by which a mark may reach over the plot
 STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -25,7 +26,8 @@ def drawn(figure: Figure, name: str, label: str) -> Markup:
     parts = [f'<svg viewBox="{view}" role="img" aria-labelledby="{label}" xmlns="http://www.w3.org/2000/svg">']
     parts += _frame(figure)
     clip = f"{name}-clip"
-    box = f'x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{figure.height - TOP - BOTTOM}"'
+    wide, high = WIDTH - LEFT - RIGHT + 2 * EDGE, figure.height - TOP - BOTTOM + 2 * EDGE
+    box = f'x="{LEFT - EDGE}" y="{TOP - EDGE}" width="{wide}" height="{high}"'
     parts.append(f'<clipPath id="{clip}"><rect {box}/></clipPath><g clip-path="url(#{clip})">')
     parts += [piece for mark in figure.marks if not isinstance(mark, Note) for piece in _mark(figure, mark)]
     parts.append("</g>")

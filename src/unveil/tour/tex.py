@@ -32,5 +32,4 @@ def mathml(tex: str, display: Display = "inline") -> Markup:
     found = convert(SHORT.sub(lambda name: SPELLED[name.group()], tex), display=display)
     found = NAMES.sub(r"<mi>\1</mi>", found)
     found = LOG.sub(r'<mi>\1</mi><mspace width="0.17em"/>', found)
-    found = SIGN.sub(r'<mrow><mo lspace="0" rspace="0">\1</mo>', found)
-    return Markup(found.replace("<math ", '<math lang="mul" ', 1))  # of neither language: the same letters in both
+    return Markup(SIGN.sub(r'<mrow><mo lspace="0" rspace="0">\1</mo>', found))

@@ -19,6 +19,7 @@ from . import (
     montecarlo,
     prior,
     sigma,
+    slips,
     steps,
     structure,
     texts,
@@ -45,4 +46,5 @@ ORDER: dict[str, Callable[[float], Chapter]] = {
     "many": many.chapter,
     "text": texts.chapter,
     "steps": steps.chapter,
+    "slips": slips.chapter,
 }

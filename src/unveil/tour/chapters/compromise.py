@@ -7,7 +7,7 @@ from ...diagnostics.aggregate import aggregate
 from ...objectives.elbo import BetaElbo
 from ...ops import keyed
 from ..figures import Axis, Dots, Figure, Line, Note, room
-from ..fits import digits, judged, pictures, rate_and_distortion, short_fit, steps_of, whole
+from ..fits import OF_DIGITS, digits, judged, pictures, rate_and_distortion, short_fit, steps_of, whole
 from ..words import Chapter, Code, Command, Formula, Pictures, Plot, Text, holds, say
 
 BETAS = (0.005, 0.03, 0.3, 1.0, 3.0, 10.0, 40.0)
@@ -154,7 +154,7 @@ def _codes(codes: np.ndarray, labels: np.ndarray) -> Figure:
         Axis(Text("z₂", "z₂"), -reach, reach),
         [
             *(Line(r * np.cos(t), r * np.sin(t), 7, width=1.2, dashed=True) for r in (1, 2)),
-            Dots(codes[:, 0], codes[:, 1], [int(v) % 7 for v in labels], size=2.3),
+            Dots(codes[:, 0], codes[:, 1], [OF_DIGITS[int(v)] for v in labels], size=2.3),
         ],
         280,
     )

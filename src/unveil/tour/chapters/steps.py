@@ -22,7 +22,7 @@ def noise_folds() -> None:
     import numpy as np
 
     rng = np.random.default_rng(0)
-    alphas = rng.uniform(0.7, 1.0, size=50)  # 50 small steps: x ← α x + sqrt(1 − α²) ε
+    alphas = rng.uniform(0.97, 1.0, size=50)  # 50 small steps: x ← α x + sqrt(1 − α²) ε
     a, variance = 1.0, 0.0
     for alpha in alphas:
         a, variance = alpha * a, alpha**2 * variance + (1 - alpha**2)
@@ -49,7 +49,7 @@ def chapter(share: float) -> Chapter:
     kls = np.array([float((p0 * np.log(p0 / q)).sum() * WIDTH) for q in results.values()])
     holds(bool(np.all(np.diff(kls) < 0)), "more steps come nearer to the data")
     holds(kls[0] > 20 * kls[-1], "one step is far off")
-    alphas = np.random.default_rng(0).uniform(0.7, 1.0, size=50)
+    alphas = np.random.default_rng(0).uniform(0.97, 1.0, size=50)
     variance = 0.0
     for alpha in alphas:
         variance = alpha**2 * variance + 1 - alpha**2
@@ -95,9 +95,9 @@ def chapter(share: float) -> Chapter:
             ),
             Plot(
                 Text(
-                    "Each step back has the exact mean and variance of p(x_{t−1}|x_t) and is normal. Above: what T such steps make of "
+                    "Each step back has the exact mean and variance of $p(x_{t-1}\\given x_{t})$ and is normal. Above: what T such steps make of "
                     "pure noise. Below: how far that is from the data. Computed on a grid, without a network.",
-                    "每一步倒退都用 p(x_{t−1}|x_t) 精确的均值与方差，并取正态分布。上：从纯噪声出发走 T 步的结果。"
+                    "每一步倒退都用 $p(x_{t-1}\\given x_{t})$ 精确的均值与方差，并取正态分布。上：从纯噪声出发走 T 步的结果。"
                     "下：它与数据的距离。全部在网格上计算，不用网络。",
                 ),
                 frames,

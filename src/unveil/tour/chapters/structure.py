@@ -11,7 +11,7 @@ from ...diagnostics.probes import knn_hits, standardised
 from ...models.vae import VAE
 from ...ops import keyed
 from ..figures import Axis, Bars, Dots, Figure
-from ..fits import digits, whole
+from ..fits import OF_DIGITS, digits, whole
 from ..words import Chapter, Code, Formula, Plot, Table, Text, holds, say
 
 LATENT, BATCH, FITTED = 8, 128, 1000
@@ -179,6 +179,6 @@ def _map(codes: np.ndarray, labels: np.ndarray) -> Figure:
     return Figure(
         Axis(Text("first direction", "第一方向"), -4, 4),
         Axis(Text("second direction", "第二方向"), -3, 3),
-        [Dots(flat[:, 0], flat[:, 1], [int(v) % 7 for v in labels], size=2.3)],
+        [Dots(flat[:, 0], flat[:, 1], [OF_DIGITS[int(v)] for v in labels], size=2.3)],
         280,
     )

@@ -53,7 +53,7 @@ def chapter(share: float) -> Chapter:
                 "我们想从 $p(x)$ 抽取 $x$，为什么不直接写出 $p(x)$？[[pixels]] 个像素的黑白图片，全部列成表有 2 的 [[pixels]] 次方行。"
                 "另一个简单办法是逐像素相乘，只要 [[pixels]] 个数，可那等于说像素之间毫无关系。",
             ),
-            Formula(r"p(x) = \prod_{d} p(x_{d}) \quad \text{against} \quad p(x) = \sum_{z} p(z) \prod_{d} p(x_{d} \given z)"),
+            Formula(r"p(x) = \prod_{d} p(x_{d})", r"p(x) = \sum_{z} p(z) \prod_{d} p(x_{d} \given z)"),
             say(
                 "With a $z$ the pixels may stay independent given $z$; what they have in common goes into $z$. Each part is simple, "
                 "and the sum is not: with normal parts it is a mixture of normals, which can take nearly any form.",
