@@ -35,7 +35,9 @@ def digits() -> Data:
     return load_data((found.images > 7).astype(np.uint8), y=found.target)
 
 
-def short_fit(data: Data, steps: int, *, objective: Objective | None = None, seed: int = 0, lr: float = 3e-3, **parts: Any) -> VAE:
+def short_fit(
+    data: Data, steps: int, *, objective: Objective | None = None, seed: int = 0, lr: float = 3e-3, **parts: Any
+) -> VAE:
     """A small VAE after so many steps.
 
     Arguments: data; steps; objective, by default the ELBO; seed; lr; parts, as of `VAE.build`.
@@ -85,5 +87,3 @@ def pictures(x: Tensor | Sequence[Tensor], model: Model) -> list[str]:
     rows = x if isinstance(x, Tensor) else torch.stack(list(x))
     paint = Painter(model.domain, 0.0, 1.0)
     return uris(255 - paint(rows.detach().reshape(-1, 8, 8).numpy()), 64)
-
-

@@ -113,7 +113,10 @@ def _block(block: Block, name: str, values: Mapping[str, Value]) -> dict[str, An
         case Plot():
             return {"kind": kind, "name": name} | _plot(block, name, values)
         case Pictures(caption, rows):
-            told = [(both(label, values), list(zip(uris, ends or [""] * len(uris), strict=True))) for label, uris, ends in rows]
+            told = [
+                (both(label, values), list(zip(uris, ends or [""] * len(uris), strict=True)))
+                for label, uris, ends in rows
+            ]
             return {"kind": kind, "caption": both(caption, values), "rows": told}
         case Table(caption, head, rows):
             cells = [(both(first, values), [marked_up(cell, values) for cell in rest]) for first, rest in rows]

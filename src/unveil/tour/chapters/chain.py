@@ -71,7 +71,8 @@ def chapter(share: float) -> Chapter:
                 "dashed line shows what happens with a $q(z\\given x)$ that we do have: $\\log p(x, z)/q(z\\given x)$ "
                 "varies with $z$, here between [[low:.2f]] and [[high:.2f]] in the picture. Its mean under $q$ is the "
                 "**evidence lower bound**, the ELBO, and its variation is a sign of how far $q$ is from the posterior.",
-                "所以有后验就够了。可是我们没有它，因为它的公式里就有 $p(x)$。虚线说明换成一个我们拥有的 $q(z\\given x)$ "
+                "所以有后验就够了。可是我们没有它，因为它的公式里就有 $p(x)$。虚线说明换成一个我们拥有的 $q(z\\given "
+                "x)$ "
                 "会怎样：$\\log p(x, z)/q(z\\given x)$ 随 $z$ 变化，在图中介于 [[low:.2f]] 和 [[high:.2f]] 之间。"
                 "它在 $q$ 下的平均就是**证据下界** ELBO，起伏的大小说明 $q$ 离后验有多远。",
             ),

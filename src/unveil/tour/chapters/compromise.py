@@ -19,7 +19,7 @@ def terms() -> None:
 
     model = short_fit(digits(), steps=200, latent=2)
     rate, distortion = rate_and_distortion(judged(model, digits().test))
-    print(f"−ELBO = rate + distortion = {rate:.2f} + {distortion:.2f} = {rate + distortion:.2f} nats per example")
+    print(f"−ELBO = rate + distortion = {rate:.2f} + {distortion:.2f} = {rate + distortion:.2f}")
 
 
 def chapter(share: float) -> Chapter:
@@ -39,20 +39,34 @@ def chapter(share: float) -> Chapter:
     best = int(elbos.argmax())
     holds(bool(np.all(np.diff(rates) < 0.2)), "the rate falls as β grows")
     holds(rates[-1] < 0.1, "the largest β ends in collapse")
-    holds(found[0][2] > found[BETAS.index(1.0)][2] and found[0][2] > 0.75, "codes of the smallest β lie apart from the prior")
+    holds(
+        found[0][2] > found[BETAS.index(1.0)][2] and found[0][2] > 0.75,
+        "codes of the smallest β lie apart from the prior",
+    )
     holds(elbos[best] > elbos[0] and elbos[best] > elbos[-1], "the ELBO is best between the ends")
+    one = BETAS.index(1.0)
     values = {
-        "steps": steps, "best": BETAS[best], "elbo": float(elbos[best]), "elbo0": float(elbos[0]), "elbo9": float(elbos[-1]),
-        "rate0": float(rates[0]), "rate9": float(rates[-1]), "auc0": found[0][2], "auc1": found[BETAS.index(1.0)][2],
-        "small": BETAS[0], "large": BETAS[-1], "dist0": float(distortions[0]), "dist9": float(distortions[-1]),
-    }  # fmt: skip
+        "steps": steps,
+        "best": BETAS[best],
+        "elbo": float(elbos[best]),
+        "elbo0": float(elbos[0]),
+        "elbo9": float(elbos[-1]),
+        "rate0": float(rates[0]),
+        "rate9": float(rates[-1]),
+        "auc0": found[0][2],
+        "auc1": found[one][2],
+        "small": BETAS[0],
+        "large": BETAS[-1],
+    }
     labels = split.y
     assert labels is not None
     frames = [(_curve(rates, distortions, i), _codes(found[i][3], labels.numpy())) for i in range(len(BETAS))]
     told = [
         Text(
-            f"β = {b:g}: rate {rates[i]:.2f}, distortion {distortions[i]:.2f}, ELBO {elbos[i]:.2f}; codes told from the prior with AUC {found[i][2]:.2f}",
-            f"β = {b:g}：码率 {rates[i]:.2f}，失真 {distortions[i]:.2f}，ELBO {elbos[i]:.2f}；编码与先验的可分度 AUC {found[i][2]:.2f}",
+            f"β = {b:g}: rate {rates[i]:.2f}, distortion {distortions[i]:.2f}, ELBO {elbos[i]:.2f}; codes told from "
+            f"the prior with AUC {found[i][2]:.2f}",
+            f"β = {b:g}：码率 {rates[i]:.2f}，失真 {distortions[i]:.2f}，ELBO {elbos[i]:.2f}；编码与先验的可分度 AUC "
+            f"{found[i][2]:.2f}",
         )
         for i, b in enumerate(BETAS)
     ]
@@ -61,14 +75,17 @@ def chapter(share: float) -> Chapter:
         Text("The compromise", "折中"),
         [
             say(
-                "The two parts of the ELBO pull in opposite directions. The reconstruction term wants a $z$ that says much about "
+                "The two parts of the ELBO pull in opposite directions. The reconstruction term wants a $z$ that says "
+                "much about "
                 "$x$. The KL term wants a $q(z\\given x)$ that looks like the prior, whatever $x$ is.",
-                "ELBO 的两部分方向相反。重构项希望 $z$ 说出很多关于 $x$ 的事；KL 项希望 $q(z\\given x)$ 无论对什么 $x$ 都像先验。",
+                "ELBO 的两部分方向相反。重构项希望 $z$ 说出很多关于 $x$ 的事；KL 项希望 $q(z\\given x)$ 无论对什么 "
+                "$x$ 都像先验。",
             ),
             Formula(r"-\ELBO = D + R, \quad D = -\E_{q}[\log p(x\given z)], \quad R = \KL(q(z\given x)\|p(z))"),
             Code(terms),
             say(
-                "Put a weight β on the rate, fit anew for each β, and plot rate against distortion. The ELBO itself is β = 1. "
+                "Put a weight β on the rate, fit anew for each β, and plot rate against distortion. The ELBO itself "
+                "is β = 1. "
                 "Each fit here has two latents and [[steps]] steps.",
                 "给码率加一个权重 β，对每个 β 重新拟合，画出码率与失真。ELBO 本身就是 β = 1。这里每次拟合用两个隐变量、"
                 "[[steps]] 步。",
@@ -76,30 +93,39 @@ def chapter(share: float) -> Chapter:
             Formula(r"\max_{\phi, \theta} \E_{q}[\log p_{\theta}(x\given z)] - \beta\, \KL(q_{\phi}(z\given x)\|p(z))"),
             Plot(
                 Text(
-                    "Above: the rate–distortion curve on test digits; points on one dashed line have the same ELBO. Below: one code "
-                    "z ∼ q(z|x) for each of 300 digits, coloured by digit; the circles hold 39 % and 86 % of the prior.",
+                    "Above: the rate–distortion curve on test digits; points on one dashed line have the same ELBO. "
+                    "Below: one code "
+                    "z ∼ q(z|x) for each of 300 digits, coloured by digit; the circles hold 39 % and 86 % of the "
+                    "prior.",
                     "上图：测试集上的率失真曲线，同一条虚线上的点 ELBO 相同。下图：300 个数字各取一个编码 z ∼ q(z|x)，"
                     "按数字着色；两个圆内含先验的 39 % 与 86 %。",
                 ),
                 frames,
                 Text("β", "β"),
                 told,
-                start=BETAS.index(1.0),
+                start=one,
             ),
             say(
-                "At β = [[small:g]] the rate is [[rate0:.1f]] nats, and the codes lie far outside the circles, in **islands** between "
-                "which the prior draws $z$ that the decoder has never seen. A classifier tells codes from draws of the prior with "
-                "AUC [[auc0:.2f]] (at β = 1 [[auc1:.2f]]; 0.5 is a match). Reconstruction is good, the ELBO is [[elbo0:.1f]], and "
+                "At β = [[small:g]] the rate is [[rate0:.1f]] nats, and the codes lie far outside the circles, in "
+                "**islands** between "
+                "which the prior draws $z$ that the decoder has never seen. A classifier tells codes from draws of "
+                "the prior with "
+                "AUC [[auc0:.2f]] (at β = 1 [[auc1:.2f]]; 0.5 is a match). Reconstruction is good, the ELBO is "
+                "[[elbo0:.1f]], and "
                 "samples are not digits.",
-                "β = [[small:g]] 时码率是 [[rate0:.1f]] 奈特，编码远在圆外，形成一座座**孤岛**；先验会从岛与岛之间抽出解码器从未见过的 $z$。"
+                "β = [[small:g]] 时码率是 [[rate0:.1f]] 奈特，编码远在圆外，形成一座座**孤岛**；"
+                "先验会从岛与岛之间抽出解码器从未见过的 $z$。"
                 "分类器区分编码与先验样本的 AUC 是 [[auc0:.2f]]（β = 1 时 [[auc1:.2f]]；0.5 表示两者一致）。重构很好，"
                 "ELBO 却只有 [[elbo0:.1f]]，生成的样本不像数字。",
             ),
             say(
-                "At β = [[large:g]] the rate is [[rate9:.2f]]: every $q(z\\given x)$ is the prior, $z$ says nothing, and every sample is "
-                "the same mean picture. That is **collapse**; the ELBO is [[elbo9:.1f]]. Between the ends, at β = [[best:g]], the ELBO "
+                "At β = [[large:g]] the rate is [[rate9:.2f]]: every $q(z\\given x)$ is the prior, $z$ says nothing, "
+                "and every sample is "
+                "the same mean picture. That is **collapse**; the ELBO is [[elbo9:.1f]]. Between the ends, at β = "
+                "[[best:g]], the ELBO "
                 "is highest: [[elbo:.1f]].",
-                "β = [[large:g]] 时码率是 [[rate9:.2f]]：每个 $q(z\\given x)$ 都等于先验，$z$ 什么也没说，每个样本都是同一张平均图。"
+                "β = [[large:g]] 时码率是 [[rate9:.2f]]：每个 $q(z\\given x)$ 都等于先验，$z$ 什么也没说，"
+                "每个样本都是同一张平均图。"
                 "这就是**坍缩**，ELBO 是 [[elbo9:.1f]]。在两端之间，β = [[best:g]] 时 ELBO 最高：[[elbo:.1f]]。",
             ),
             Pictures(
@@ -107,9 +133,11 @@ def chapter(share: float) -> Chapter:
                 rows,
             ),
             say(
-                "So the optimum is neither KL = 0 nor an error of 0, but a $q$ that says enough and stays where the prior draws. "
+                "So the optimum is neither KL = 0 nor an error of 0, but a $q$ that says enough and stays where the "
+                "prior draws. "
                 "For this decoder it lies at β = [[best:g]]. A stronger one can move it: see [the slips](#slips).",
-                "所以最优点既不是 KL = 0，也不是误差 = 0，而是说得足够、又留在先验会抽到的地方。对这个解码器，它在 β = [[best:g]]。"
+                "所以最优点既不是 KL = 0，也不是误差 = 0，而是说得足够、又留在先验会抽到的地方。对这个解码器，它在 β "
+                "= [[best:g]]。"
                 "更强的解码器会移动它，见[笔误一章](#slips)。",
             ),
             Command(

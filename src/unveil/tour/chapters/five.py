@@ -33,7 +33,8 @@ def model() -> None:
 
     batch = Batch(torch.arange(4.0).reshape(4, 1))  # x = 0, 1, 2, 3
     print("p(x)  ", weather().log_prob(batch).exp().detach().numpy().round(3))
-    print("p(z|x)", weather().posterior(batch).log_r.exp().T.detach().numpy().round(3), sep="\n")
+    posterior = weather().posterior(batch).log_r.exp()
+    print("p(z|x)", posterior.T.detach().numpy().round(3), sep="\n")
 
 
 def chapter(share: float) -> Chapter:
@@ -59,7 +60,8 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "Two tables say how this world makes what we see: the **prior** $p(z)$, how often each weather comes, "
-                "and the **likelihood** $p(x\\given z)$, how many umbrellas each weather brings. The other three follow.",
+                "and the **likelihood** $p(x\\given z)$, how many umbrellas each weather brings. The other three "
+                "follow.",
                 "两张表说明这个世界怎样产生观测：**先验** $p(z)$，每种天气出现的频率；**似然** $p(x\\given z)$，"
                 "每种天气下带伞的人数。另外三个分布都由它们推出。",
             ),

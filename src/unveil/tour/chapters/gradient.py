@@ -11,15 +11,16 @@ DIMS = [1, 2, 4, 8, 16, 32, 64]
 
 def gradients() -> None:
     import torch
+    from torch.distributions import Normal
 
     mu, sigma, x = 0.8, 0.5, 1.2  # f(z) = log N(x; z, 0.5²), q = N(mu, sigma²)
     eps = torch.randn(100_000)
     z = mu + sigma * eps
-    f = -0.5 * ((x - z) / 0.5) ** 2 - torch.tensor(0.5).log() - 0.5 * torch.tensor(2 * torch.pi).log()
-    reparametrised = (x - z) / 0.5**2  # df/dz · dz/dmu
+    f = Normal(z, 0.5).log_prob(torch.tensor(x))
+    pathwise = (x - z) / 0.5**2  # df/dz · dz/dmu
     score = f * (z - mu) / sigma**2  # f · d log q(z)/dmu
     print(f"exact            {(x - mu) / 0.5**2:.3f}")
-    print(f"reparametrised   {reparametrised.mean():.3f}, variance {reparametrised.var():.2f}")
+    print(f"reparametrised   {pathwise.mean():.3f}, variance {pathwise.var():.2f}")
     print(f"score function   {score.mean():.3f}, variance {score.var():.2f}")
 
 
@@ -48,26 +49,36 @@ def chapter(share: float) -> Chapter:
         Text("Where the gradient goes through chance", "梯度怎样穿过随机性"),
         [
             say(
-                "To climb the ELBO we need its gradient in $\\phi$, but $\\phi$ sits in the distribution that we draw from. "
+                "To climb the ELBO we need its gradient in $\\phi$, but $\\phi$ sits in the distribution that we draw "
+                "from. "
                 "The trick: write the draw as a fixed function of a noise that knows nothing of $\\phi$.",
-                "要爬升 ELBO，就需要它对 $\\phi$ 的梯度，可是 $\\phi$ 藏在抽样的分布里。技巧是把样本写成噪声的确定函数，"
+                "要爬升 ELBO，就需要它对 $\\phi$ 的梯度，可是 $\\phi$ 藏在抽样的分布里。"
+                "技巧是把样本写成噪声的确定函数，"
                 "而噪声与 $\\phi$ 无关。",
             ),
-            Formula(r"x \sim \N(x; \mu, \sigma^{2}) \iff x = \mu + \sigma \epsilon, \quad \epsilon \sim \N(\epsilon; 0, I)"),
+            Formula(
+                r"x \sim \N(x; \mu, \sigma^{2}) \iff x = \mu + \sigma \epsilon, \quad \epsilon \sim \N(\epsilon; 0, I)"
+            ),
             Formula(r"y = \frac{x - \mu}{\sigma}"),
             Formula(r"z = \mu_{\phi}(x) + \sigma_{\phi}(x) \odot \epsilon, \quad \epsilon \sim \N(\epsilon; 0, I)"),
             say(
-                "Then the gradient passes through $z$ to $\\mu$ and $\\sigma$. There is an older way, the score function, "
+                "Then the gradient passes through $z$ to $\\mu$ and $\\sigma$. There is an older way, the score "
+                "function, "
                 "that needs no gradient of $f$ at all:",
-                "这样梯度就能经过 $z$ 传到 $\\mu$ 和 $\\sigma$。还有一种更早的办法，即得分函数，完全不需要 $f$ 的梯度：",
+                "这样梯度就能经过 $z$ 传到 $\\mu$ 和 $\\sigma$。还有一种更早的办法，即得分函数，完全不需要 $f$ "
+                "的梯度：",
             ),
-            Formula(r"\nabla_{\phi} \E_{q_{\phi}}[f(z)] = \E_{\epsilon}[\nabla_{\phi} f(\mu_{\phi} + \sigma_{\phi} \epsilon)]"),
+            Formula(
+                r"\nabla_{\phi} \E_{q_{\phi}}[f(z)] = \E_{\epsilon}[\nabla_{\phi} f(\mu_{\phi} + \sigma_{\phi} "
+                r"\epsilon)]"
+            ),
             Formula(r"\nabla_{\phi} \E_{q_{\phi}}[f(z)] = \E_{q_{\phi}}[f(z)\, \nabla_{\phi} \log q_{\phi}(z)]"),
             Code(gradients),
             say(
                 "Both have the same mean, the true gradient [[exact:.2f]]. A single draw of the first has variance "
                 "[[rep1:.2f]] (by theory [[theory:.2f]]), of the second [[score1:.1f]].",
-                "两者的平均相同，都是真梯度 [[exact:.2f]]。单个样本的方差，前者是 [[rep1:.2f]]（理论值 [[theory:.2f]]），"
+                "两者的平均相同，都是真梯度 [[exact:.2f]]。单个样本的方差，前者是 [[rep1:.2f]]（理论值 "
+                "[[theory:.2f]]），"
                 "后者是 [[score1:.1f]]。",
             ),
             Plot(
@@ -89,10 +100,12 @@ def chapter(share: float) -> Chapter:
                 ],
             ),
             say(
-                "The score function multiplies by the whole of $f$. If $f$ is a sum over $D$ dimensions, the noise of all "
+                "The score function multiplies by the whole of $f$. If $f$ is a sum over $D$ dimensions, the noise of "
+                "all "
                 "the others comes into the gradient of each one. At $D = 64$ its variance is [[score64:,.0f]] against "
                 "[[rep64:.2f]]: it would take [[ratio:,.0f]] times as many draws.",
-                "得分函数乘上的是整个 $f$。如果 $f$ 是 $D$ 维之和，其余各维的噪声都会混进每一维的梯度。$D = 64$ 时方差是 "
+                "得分函数乘上的是整个 $f$。如果 $f$ 是 $D$ 维之和，其余各维的噪声都会混进每一维的梯度。$D = 64$ "
+                "时方差是 "
                 "[[score64:,.0f]] 对 [[rep64:.2f]]：需要 [[ratio:,.0f]] 倍的样本。",
             ),
             Plot(
@@ -110,9 +123,11 @@ def chapter(share: float) -> Chapter:
                 ],
             ),
             say(
-                "Where $z$ is discrete there is no reparametrisation. Then the score function is used with a baseline that "
+                "Where $z$ is discrete there is no reparametrisation. Then the score function is used with a baseline "
+                "that "
                 "takes most of the noise away; in `unveil` the objective is called `rloo`.",
-                "$z$ 离散时没有重参数化。这时用得分函数，再减去一个基线，去掉大部分噪声；`unveil` 里这个目标叫 `rloo`。",
+                "$z$ 离散时没有重参数化。这时用得分函数，再减去一个基线，去掉大部分噪声；`unveil` 里这个目标叫 "
+                "`rloo`。",
             ),
         ],
         values,

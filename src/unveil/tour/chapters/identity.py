@@ -23,8 +23,8 @@ def terms() -> None:
     to_prior = (q * np.log(q / P_Z)).sum()
     to_posterior = (q * np.log(q / (P_Z * p_x_z / p_x))).sum()
     elbo = expected - to_prior
-    print(f"E_q[log p(x|z)] − KL(q‖p(z)) = {expected:.4f} − {to_prior:.4f} = {elbo:.4f}, the ELBO")
-    print(f"ELBO + KL(q‖p(z|x)) = {elbo:.4f} + {to_posterior:.4f} = {elbo + to_posterior:.4f}")
+    print(f"E_q[log p(x|z)] − KL(q‖p(z)) = {expected:.4f} − {to_prior:.4f} = {elbo:.4f}")
+    print(f"ELBO + KL(q‖p(z|x)) = {elbo:.4f} + {to_posterior:.4f}")
     print(f"log p(x) = {np.log(p_x):.4f}")
 
 
@@ -61,14 +61,16 @@ def chapter(share: float) -> Chapter:
         Text("log p(x) = ELBO + KL", "log p(x) = ELBO + KL"),
         [
             say(
-                "Start from $\\log p(x)$, which has no $z$, and take its mean under $q$; since $q$ sums to one, nothing "
+                "Start from $\\log p(x)$, which has no $z$, and take its mean under $q$; since $q$ sums to one, "
+                "nothing "
                 "changes. Put in $p(x) = p(x, z)/p(z\\given x)$, and multiply and divide by $q$.",
                 "从不含 $z$ 的 $\\log p(x)$ 出发，对 $q$ 求平均；$q$ 的总和为一，所以什么也没变。"
                 "代入 $p(x) = p(x, z)/p(z\\given x)$，再乘上并除以 $q$。",
             ),
             Formula(
                 r"\log p(x) = \log p(x) \int q_{\phi}(z\given x)\, dz = \int q_{\phi}(z\given x) \log p(x)\, dz",
-                r"= \E_{q_{\phi}(z\given x)}[\log p(x)] = \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)}{p(z\given x)}"
+                r"= \E_{q_{\phi}(z\given x)}[\log p(x)] = \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)}{p(z\given "
+                r"x)}"
                 r"\right]",
                 r"= \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)\, q_{\phi}(z\given x)}{p(z\given x)\, "
                 r"q_{\phi}(z\given x)}\right]",
@@ -77,7 +79,8 @@ def chapter(share: float) -> Chapter:
                 r"= \ELBO + \KL(q_{\phi}(z\given x) \| p(z\given x)), \quad \KL \ge 0",
             ),
             say(
-                "So the gap of Jensen's inequality has a name: the KL divergence of $q$ from the true posterior. The same "
+                "So the gap of Jensen's inequality has a name: the KL divergence of $q$ from the true posterior. The "
+                "same "
                 "from the other end: write that KL out, and use Bayes' rule for $\\log p(z\\given x)$.",
                 "于是 Jensen 不等式的差距有了名字：$q$ 到真后验的 KL 散度。从另一头也能得到：把这个 KL 写开，"
                 "对 $\\log p(z\\given x)$ 用贝叶斯公式。",
@@ -85,17 +88,20 @@ def chapter(share: float) -> Chapter:
             Formula(r"\log p(z\given x) = \log p(x\given z) + \log p(z) - \log p(x)"),
             Formula(
                 r"\KL(q_{\phi}(z\given x)\|p(z\given x)) = \E_{q_{\phi}}[\log q_{\phi}(z\given x) - \log p(z\given x)]",
-                r"= \E_{q_{\phi}}[\log q_{\phi}] - \E_{q_{\phi}}[\log p(x\given z)] - \E_{q_{\phi}}[\log p(z)] + \log p(x)",
+                r"= \E_{q_{\phi}}[\log q_{\phi}] - \E_{q_{\phi}}[\log p(x\given z)] - \E_{q_{\phi}}[\log p(z)] + "
+                r"\log p(x)",
                 r"= -\mathcal{L}(\phi) + \log p(x), \quad \mathcal{L}(\phi) = \ELBO",
             ),
             say(
                 "The ELBO has two parts of its own: how well the decoder explains $x$ from the $z$ of $q$ (the "
-                "**reconstruction term**), less how far $q$ moves away from the prior (the **rate**, or prior matching term).",
+                "**reconstruction term**), less how far $q$ moves away from the prior (the **rate**, or prior "
+                "matching term).",
                 "ELBO 自己也有两部分：解码器用 $q$ 的 $z$ 解释 $x$ 有多好（**重构项**），减去 $q$ 离先验有多远"
                 "（**码率**，即先验匹配项）。",
             ),
             Formula(
-                r"\ELBO(x) = \E_{q_{\phi}(z\given x)}\left[\log \frac{p_{\theta}(x\given z)\, p(z)}{q_{\phi}(z\given x)}"
+                r"\ELBO(x) = \E_{q_{\phi}(z\given x)}\left[\log \frac{p_{\theta}(x\given z)\, p(z)}{q_{\phi}(z\given "
+                r"x)}"
                 r"\right]",
                 r"= \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] + \E_{q_{\phi}(z\given x)}\left[\log "
                 r"\frac{p(z)}{q_{\phi}(z\given x)}\right]",
@@ -113,7 +119,8 @@ def chapter(share: float) -> Chapter:
                 "一般算不出来，但从不为负。",
             ),
             say(
-                "Now fit $q$. The prior is $\\N(0, 1)$, the decoder is $\\N(x; e^{0.7z}, 0.5^{2})$, and one $x$ is seen. A "
+                "Now fit $q$. The prior is $\\N(0, 1)$, the decoder is $\\N(x; e^{0.7z}, 0.5^{2})$, and one $x$ is "
+                "seen. A "
                 "Gaussian $q$ climbs the ELBO by gradient steps. Move the slider: the ELBO goes from [[elbo0:.2f]] to "
                 "[[elbo1:.2f]], the gap from [[gap0:.2f]] to [[gap1:.3f]] nats, and their sum never moves (to within "
                 "[[worst:.0e]]).",
@@ -134,8 +141,10 @@ def chapter(share: float) -> Chapter:
             ),
             Formula(r"\ELBO = \log p(x) - \KL(q(z)\|p(z\given x)) \le \log p(x)"),
             say(
-                "Hence two readings of one climb. In $\\phi$, $\\log p(x)$ does not move, so raising the ELBO is the same as "
-                "$\\min_{\\phi} \\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$. The best $q$ of all is the posterior, and there "
+                "Hence two readings of one climb. In $\\phi$, $\\log p(x)$ does not move, so raising the ELBO is the "
+                "same as "
+                "$\\min_{\\phi} \\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$. The best $q$ of all is the posterior, "
+                "and there "
                 "the ELBO is $\\log p(x)$ itself. That is how inference becomes optimisation, $\\max_{\\phi} "
                 "\\mathcal{L}(\\phi)$.",
                 "于是同一次爬升有两种读法。对 $\\phi$ 来说 $\\log p(x)$ 不动，所以提高 ELBO 就等于 "

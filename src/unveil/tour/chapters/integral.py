@@ -72,7 +72,8 @@ def chapter(share: float) -> Chapter:
                 "Now give both the same effort, [[budget:,]] values of $z$, and let the number of dimensions grow. "
                 "Spread over 12 dimensions, a grid of [[budget:,]] points has two points on each axis. Its error "
                 "grows from [[grid1:.0e]] nats to [[grid12:.1f]]. Draws from the prior hardly ever land where "
-                "$p(x\\given z)$ is not nearly zero, and their error grows from [[prior1:.3f]] to [[prior12:.1f]] nats.",
+                "$p(x\\given z)$ is not nearly zero, and their error grows from [[prior1:.3f]] to [[prior12:.1f]] "
+                "nats.",
                 "现在给两种办法同样的工作量，即 [[budget:,]] 个 $z$，让维数增长。[[budget:,]] 个网格点摊到 12 维上，"
                 "每条轴只剩两个点，误差从 [[grid1:.0e]] 奈特涨到 [[grid12:.1f]]。从先验抽出的 $z$ 几乎都落在 "
                 "$p(x\\given z)$ 接近零的地方，误差从 [[prior1:.3f]] 涨到 [[prior12:.1f]] 奈特。",
@@ -86,7 +87,8 @@ def chapter(share: float) -> Chapter:
                 [figure],
             ),
             say(
-                "The third curve draws $z$ from a distribution that knows $x$ and lies near the posterior; each draw is "
+                "The third curve draws $z$ from a distribution that knows $x$ and lies near the posterior; each draw "
+                "is "
                 "weighed by $p(x, z)/q(z)$. In 12 dimensions its error is [[near12:.3f]] nats. That is the idea of "
                 "all that follows: look for $z$ where this $x$ could have come from. The rest is the question how to "
                 "find such a $q(z\\given x)$.",

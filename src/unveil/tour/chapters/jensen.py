@@ -18,7 +18,8 @@ def bound() -> None:
     p_xz = P_Z * P_X_GIVEN_Z[:, 2]  # two umbrellas
     q = np.array([0.5, 0.3, 0.2])  # any distribution over z, here the prior
     w = p_xz / q
-    print(f"log E_q[p(x, z)/q] = {np.log((q * w).sum()):.4f}, log p(x) = {np.log(p_xz.sum()):.4f}")
+    print(f"log E_q[p(x, z)/q] = {np.log((q * w).sum()):.4f}")
+    print(f"log p(x)           = {np.log(p_xz.sum()):.4f}")
     print(f"E_q[log p(x, z)/q] = {(q * np.log(w)).sum():.4f}, the ELBO")
 
 
@@ -37,9 +38,11 @@ def chapter(share: float) -> Chapter:
         Text("Jensen: a chord lies below the logarithm", "Jensen 不等式：弦在对数曲线之下"),
         [
             say(
-                "Multiply and divide by any distribution $q(z)$, or written out $q_{\\phi}(z\\given x)$, and the integral "
+                "Multiply and divide by any distribution $q(z)$, or written out $q_{\\phi}(z\\given x)$, and the "
+                "integral "
                 "becomes an expectation: a mean weighed by $q$.",
-                "乘上再除以任意一个分布 $q(z)$（完整写作 $q_{\\phi}(z\\given x)$），积分就变成期望，也就是以 $q$ 为权的平均。",
+                "乘上再除以任意一个分布 $q(z)$（完整写作 $q_{\\phi}(z\\given x)$），积分就变成期望，也就是以 $q$ "
+                "为权的平均。",
             ),
             Formula(r"\log p(x) = \log \int q_{\phi}(z\given x)\, \frac{p(x, z)}{q_{\phi}(z\given x)}\, dz"),
             Formula(r"\log p(x) = \log \E_{q_{\phi}(z\given x)}\left[\frac{p(x, z)}{q_{\phi}(z\given x)}\right]"),
@@ -60,12 +63,14 @@ def chapter(share: float) -> Chapter:
             say("For the logarithm it turns around, and gives the ELBO:", "对数的情形方向相反，由此得到 ELBO："),
             Formula(r"\log \E[X] \ge \E[\log X]"),
             Formula(
-                r"\log p(x) \ge \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)}{q_{\phi}(z\given x)}\right] = \ELBO(x)"
+                r"\log p(x) \ge \E_{q_{\phi}(z\given x)}\left[\log \frac{p(x, z)}{q_{\phi}(z\given x)}\right] = "
+                r"\ELBO(x)"
             ),
             Code(bound),
             Plot(
                 Text(
-                    "X = p(x, z)/q(z) takes three values, one for each weather; the size of a dot is q(z). The mean of the "
+                    "X = p(x, z)/q(z) takes three values, one for each weather; the size of a dot is q(z). The mean "
+                    "of the "
                     "three dots lies inside the dashed triangle, so below the curve. The gap is the vertical stroke.",
                     "X = p(x, z)/q(z) 有三个值，每种天气一个；点的大小是 q(z)。三个点的平均落在虚线三角形内，"
                     "也就在曲线之下。竖线是两者的差距。",

@@ -35,7 +35,9 @@ def chapter(share: float) -> Chapter:
     mode, wide = (float(means[m1]), float(scales[s1])), (float(means[m2]), float(scales[s2]))
     moments = float((p * Z).sum() * WIDTH), float(np.sqrt((p * (Z - (p * Z).sum() * WIDTH) ** 2).sum() * WIDTH))
     holds(mode[1] < 1 < wide[1], "KL(q‖p) fits one hill and KL(p‖q) covers both")
-    holds(abs(wide[0] - moments[0]) < 0.06 and abs(wide[1] - moments[1]) < 0.06, "the best q of KL(p‖q) has p's moments")
+    holds(
+        abs(wide[0] - moments[0]) < 0.06 and abs(wide[1] - moments[1]) < 0.06, "the best q of KL(p‖q) has p's moments"
+    )
     holds(bool(forward.min() >= 0 and back.min() >= 0), "no KL is negative")
     values = {
         "m1": mode[0], "s1": mode[1], "m2": wide[0], "s2": wide[1], "mp": moments[0], "sp": moments[1],
@@ -49,7 +51,9 @@ def chapter(share: float) -> Chapter:
             f"mean of q {means[i]:.1f}: KL(q‖p) = {forward[fixed, i]:.2f}, KL(p‖q) = {back[fixed, i]:.2f}".replace(
                 "-", "−"
             ),
-            f"q 的均值 {means[i]:.1f}：KL(q‖p) = {forward[fixed, i]:.2f}，KL(p‖q) = {back[fixed, i]:.2f}".replace("-", "−"),
+            f"q 的均值 {means[i]:.1f}：KL(q‖p) = {forward[fixed, i]:.2f}，KL(p‖q) = {back[fixed, i]:.2f}".replace(
+                "-", "−"
+            ),
         )
         for i in places
     ]
@@ -67,12 +71,14 @@ def chapter(share: float) -> Chapter:
             ),
             say("For two normal distributions it has a closed form.", "对两个正态分布，它有闭式解。"),
             Formula(
-                r"\KL(\N(\mu_{1}, \sigma_{1}^{2}) \| \N(\mu_{2}, \sigma_{2}^{2})) = \log \frac{\sigma_{2}}{\sigma_{1}} - "
+                r"\KL(\N(\mu_{1}, \sigma_{1}^{2}) \| \N(\mu_{2}, \sigma_{2}^{2})) = \log "
+                r"\frac{\sigma_{2}}{\sigma_{1}} - "
                 r"\frac{1}{2} + \frac{\sigma_{1}^{2} + (\mu_{1} - \mu_{2})^{2}}{2 \sigma_{2}^{2}}"
             ),
             Code(closed_form),
             say(
-                "A VAE uses it for each example, with $q_{\\phi}(z\\given x) = \\N(z; \\mu_{\\phi}(x), \\sigma^{2}_{\\phi}(x) I)$ "
+                "A VAE uses it for each example, with $q_{\\phi}(z\\given x) = \\N(z; \\mu_{\\phi}(x), "
+                "\\sigma^{2}_{\\phi}(x) I)$ "
                 "and $p(z) = \\N(z; 0, I)$, and adds it up over the dimensions of $z$.",
                 "VAE 对每个样本用到它：$q_{\\phi}(z\\given x) = \\N(z; \\mu_{\\phi}(x), \\sigma^{2}_{\\phi}(x) I)$，"
                 "$p(z) = \\N(z; 0, I)$，再把 $z$ 的各维加起来。",
@@ -80,15 +86,20 @@ def chapter(share: float) -> Chapter:
             say(
                 "Exchange the two, and the number changes. To see what that means, let $p$ have two hills and $q$ only "
                 "one. $\\KL(q\\|p)$ is large where $q$ is and $p$ is not: its best $q$ sits on one hill, at "
-                "[[m1:.2f]] ± [[s1:.2f]]. $\\KL(p\\|q)$ is large where $p$ is and $q$ is not: its best $q$ covers both hills, at "
-                "[[m2:.2f]] ± [[s2:.2f]], which are the mean and the standard deviation of $p$ ([[mp:.2f]] and [[sp:.2f]]).",
+                "[[m1:.2f]] ± [[s1:.2f]]. $\\KL(p\\|q)$ is large where $p$ is and $q$ is not: its best $q$ covers "
+                "both hills, at "
+                "[[m2:.2f]] ± [[s2:.2f]], which are the mean and the standard deviation of $p$ ([[mp:.2f]] and "
+                "[[sp:.2f]]).",
                 "把两者对调，数值就变了。为了看清含义，让 $p$ 有两座峰而 $q$ 只有一座。$q$ 有而 $p$ 没有的地方使 "
                 "$\\KL(q\\|p)$ 变大：它的最优 $q$ 只占一座峰，在 [[m1:.2f]] ± [[s1:.2f]]。$p$ 有而 $q$ 没有的地方使 "
                 "$\\KL(p\\|q)$ 变大：它的最优 $q$ 覆盖两座峰，在 [[m2:.2f]] ± [[s2:.2f]]，正是 $p$ 的均值和标准差"
                 "（[[mp:.2f]] 和 [[sp:.2f]]）。",
             ),
             Plot(
-                Text("The best q of each KL, found on a grid of means and widths.", "两种 KL 各自的最优 q，在均值与宽度的网格上找到。"),
+                Text(
+                    "The best q of each KL, found on a grid of means and widths.",
+                    "两种 KL 各自的最优 q，在均值与宽度的网格上找到。",
+                ),
                 [_best(p, mode, wide)],
             ),
             Plot(
@@ -102,8 +113,10 @@ def chapter(share: float) -> Chapter:
                 start=15,
             ),
             say(
-                "Variational inference uses $\\KL(q\\|p(z\\given x))$, because its expectation is under $q$, from which we "
-                "can draw. The price: $q$ tends to be too narrow, and may miss a hill. And a posterior need not be a normal "
+                "Variational inference uses $\\KL(q\\|p(z\\given x))$, because its expectation is under $q$, from "
+                "which we "
+                "can draw. The price: $q$ tends to be too narrow, and may miss a hill. And a posterior need not be a "
+                "normal "
                 "distribution: the best normal $q$ here is still [[least1:.2f]] nats away.",
                 "变分推断用 $\\KL(q\\|p(z\\given x))$，因为期望在 $q$ 下求，而 $q$ 可以抽样。代价是 $q$ 往往偏窄，"
                 "还可能漏掉一座峰。而且后验不一定是正态分布：这里最好的正态 $q$ 仍差 [[least1:.2f]] 奈特。",

@@ -30,32 +30,49 @@ def chapter(share: float) -> Chapter:
     z = (M - X) / SIGMA  # log p(x|z) is −½(z + (S/SIGMA) ε)² + const, whose variance has a closed form
     spread = float(np.sqrt(0.5 * (S / SIGMA) ** 4 + (z * S / SIGMA) ** 2))
     holds(bool(np.all(np.abs(errors * np.sqrt(LS) / spread - 1) < 0.2)), "the error falls like 1/√L")
-    values = {"exact": exact, "one": errors[0], "many": errors[-1], "spread": spread, "repeats": repeats, "most": LS[-1]}
+    values = {
+        "exact": exact,
+        "one": errors[0],
+        "many": errors[-1],
+        "spread": spread,
+        "repeats": repeats,
+        "most": LS[-1],
+    }
     paths = [np.cumsum(_log_lik(M + S * rng.normal(size=LS[-1]))) / np.arange(1, LS[-1] + 1) for _ in range(4)]
     kept = np.unique(np.geomspace(1, LS[-1], 160).astype(int))
-    x_axis = Axis(Text("number of samples L", "样本数 L"), 1, 1024, log=True, marks=[(float(v), f"{v:,}") for v in LS[::2]])
+    x_axis = Axis(
+        Text("number of samples L", "样本数 L"), 1, 1024, log=True, marks=[(float(v), f"{v:,}") for v in LS[::2]]
+    )
     return Chapter(
         "montecarlo",
         Text("An expectation is a mean of samples", "期望就是样本的平均"),
         [
             say(
-                "$\\E_{q(z\\given x)}[\\log p(x\\given z)]$ reads: draw $z$ from $q(z\\given x)$ again and again, look at "
+                "$\\E_{q(z\\given x)}[\\log p(x\\given z)]$ reads: draw $z$ from $q(z\\given x)$ again and again, "
+                "look at "
                 "$\\log p(x\\given z)$ each time, and take the mean.",
                 "$\\E_{q(z\\given x)}[\\log p(x\\given z)]$ 的读法：反复从 $q(z\\given x)$ 抽取 $z$，每次看 "
                 "$\\log p(x\\given z)$，然后求平均。",
             ),
             Formula(r"\E_{q(z\given x)}[\log p(x\given z)] = \int q(z\given x) \log p(x\given z)\, dz"),
-            Formula(r"\E_{p(x)}[f(x)] = \int_{-\infty}^{+\infty} f(x)\, p(x)\, dx \approx Q_{n} = \frac{1}{n} \sum_{i=1}^{n} f(X_{i})"),
+            Formula(
+                r"\E_{p(x)}[f(x)] = \int_{-\infty}^{+\infty} f(x)\, p(x)\, dx \approx Q_{n} = \frac{1}{n} "
+                r"\sum_{i=1}^{n} f(X_{i})"
+            ),
             Code(samples),
             say(
                 "The mean is right on average for every $L$. Its error is [[spread:.2f]]/√L here: with one sample "
-                "[[one:.2f]], with [[most:,]] samples [[many:.3f]]. To halve the error takes four times the samples, in "
+                "[[one:.2f]], with [[most:,]] samples [[many:.3f]]. To halve the error takes four times the samples, "
+                "in "
                 "any number of dimensions. That is what a grid cannot do.",
                 "对每个 $L$，这个平均在期望意义下都是对的。这里误差是 [[spread:.2f]]/√L：一个样本时 [[one:.2f]]，"
                 "[[most:,]] 个样本时 [[many:.3f]]。误差减半需要四倍的样本，与维数无关。这是网格做不到的。",
             ),
             Plot(
-                Text("Means of the first L samples, four times, and the exact value.", "前 L 个样本的平均，重复四次，以及精确值。"),
+                Text(
+                    "Means of the first L samples, four times, and the exact value.",
+                    "前 L 个样本的平均，重复四次，以及精确值。",
+                ),
                 [
                     Figure(
                         x_axis,
@@ -83,13 +100,15 @@ def chapter(share: float) -> Chapter:
                 ],
             ),
             say(
-                "A VAE trains with $L = 1$. One sample is noisy, but thousands of steps add up to many samples, and the "
+                "A VAE trains with $L = 1$. One sample is noisy, but thousands of steps add up to many samples, and "
+                "the "
                 "rate needs none: it has the closed form of the [last chapter](#kl).",
                 "训练 VAE 时取 $L = 1$。一个样本噪声很大，但成千上万步合起来就是很多样本；码率不需要样本，"
                 "[上一章](#kl)有它的闭式解。",
             ),
             Formula(
-                r"\argmax_{\phi, \theta} \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given x)\|p(z))"
+                r"\argmax_{\phi, \theta} \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given "
+                r"x)\|p(z))"
             ),
             Formula(
                 r"\approx \argmax_{\phi, \theta} \frac{1}{L} \sum_{l=1}^{L} \log p_{\theta}(x\given z^{(l)}) - "

@@ -38,8 +38,10 @@ def chapter(share: float) -> Chapter:
     frames = [_figure(sigmas, rows, best, i) for i in range(0, len(sigmas), 2)]
     told = [
         Text(
-            f"σ = {sigmas[i]:.3f}: rate {rows[i, 0]:.1f} nats, {rows[i, 1]:.0f} of {LATENT} latents in use, log p(x) {rows[i, 2]:.1f}",
-            f"σ = {sigmas[i]:.3f}：码率 {rows[i, 0]:.1f} 奈特，{LATENT} 个隐变量中 {rows[i, 1]:.0f} 个在用，log p(x) {rows[i, 2]:.1f}",
+            f"σ = {sigmas[i]:.3f}: rate {rows[i, 0]:.1f} nats, {rows[i, 1]:.0f} of {LATENT} latents in use, log p(x) "
+            f"{rows[i, 2]:.1f}",
+            f"σ = {sigmas[i]:.3f}：码率 {rows[i, 0]:.1f} 奈特，{LATENT} 个隐变量中 {rows[i, 1]:.0f} 个在用，log p(x) "
+            f"{rows[i, 2]:.1f}",
         )
         for i in range(0, len(sigmas), 2)
     ]
@@ -48,41 +50,63 @@ def chapter(share: float) -> Chapter:
         Text("The Gaussian likelihood, and what σ does", "高斯似然，以及 σ 的作用"),
         [
             say(
-                "For real numbers the usual guess for $p(x\\given z)$ is a normal distribution around the decoder's answer "
-                "$\\hat{x} = \\mu_{\\theta}(z)$. Its logarithm is a squared error with two constants. Neither may be dropped.",
+                "For real numbers the usual guess for $p(x\\given z)$ is a normal distribution around the decoder's "
+                "answer "
+                "$\\hat{x} = \\mu_{\\theta}(z)$. Its logarithm is a squared error with two constants. Neither may be "
+                "dropped.",
                 "对实数数据，$p(x\\given z)$ 通常取以解码器输出 $\\hat{x} = \\mu_{\\theta}(z)$ 为中心的正态分布。"
                 "它的对数就是平方误差再加两个常数，哪个都不能丢。",
             ),
-            Formula(r"p_{\theta}(x\given z) = \N(x; \mu_{\theta}(z), \sigma^{2} I) = \frac{1}{(2\pi\sigma^{2})^{d/2}} \exp\left(-\frac{1}{2\sigma^{2}} \left\Vert x - \hat{x} \right\Vert^{2}\right)"),
-            Formula(r"-\log p(x\given z) = \frac{d}{2} \log(2\pi\sigma^{2}) + \frac{1}{2\sigma^{2}} \left\Vert x - \hat{x} \right\Vert^{2}"),
+            Formula(
+                r"p_{\theta}(x\given z) = \N(x; \mu_{\theta}(z), \sigma^{2} I) = \frac{1}{(2\pi\sigma^{2})^{d/2}} "
+                r"\exp\left(-\frac{1}{2\sigma^{2}} \left\Vert x - \hat{x} \right\Vert^{2}\right)"
+            ),
+            Formula(
+                r"-\log p(x\given z) = \frac{d}{2} \log(2\pi\sigma^{2}) + \frac{1}{2\sigma^{2}} \left\Vert x - "
+                r"\hat{x} \right\Vert^{2}"
+            ),
             Code(likelihood),
             Plot(
                 Text(
-                    "−log p(x|z) per dimension over σ, for three errors |x − x̂|. Each is least where σ equals the error "
+                    "−log p(x|z) per dimension over σ, for three errors |x − x̂|. Each is least where σ equals the "
+                    "error "
                     "(the dot): a smaller σ claims more than it keeps, a larger one wastes density.",
-                    "每一维的 −log p(x|z) 随 σ 的变化，三种误差 |x − x̂|。σ 等于误差时最小（圆点）：σ 更小是说大话，更大则浪费密度。",
+                    "每一维的 −log p(x|z) 随 σ 的变化，三种误差 |x − x̂|。σ 等于误差时最小（圆点）：σ 更小是说大话，"
+                    "更大则浪费密度。",
                 ),
                 [_costs()],
             ),
             say(
-                "σ is also the price of the rate. The error enters with weight $1/2\\sigma^{2}$ against a KL with weight 1, so a "
-                "small σ buys detail with many nats of $z$, and a large one lets $z$ go. In a linear decoder this can be "
+                "σ is also the price of the rate. The error enters with weight $1/2\\sigma^{2}$ against a KL with "
+                "weight 1, so a "
+                "small σ buys detail with many nats of $z$, and a large one lets $z$ go. In a linear decoder this can "
+                "be "
                 "solved: with the eigenvalues $\\lambda_{i}$ of the data's covariance, the best model has",
                 "σ 也是码率的价格。误差的权重是 $1/2\\sigma^{2}$，KL 的权重是 1，所以小 σ 用 $z$ 的许多奈特换取细节，"
                 "大 σ 则放弃 $z$。线性解码器的情形可以解出来：设数据协方差的特征值为 $\\lambda_{i}$，最优模型满足",
             ),
-            Formula(r"\text{rate} = \frac{1}{2} \sum_{i:\ \lambda_{i} > \sigma^{2}} \log \frac{\lambda_{i}}{\sigma^{2}}"),
+            Formula(
+                r"\text{rate} = \frac{1}{2} \sum_{i:\ \lambda_{i} > \sigma^{2}} \log \frac{\lambda_{i}}{\sigma^{2}}"
+            ),
             say(
-                "A latent whose $\\lambda_{i}$ falls below $\\sigma^{2}$ is not used at all: that is collapse, and it is the optimum. "
-                "On the 8×8 digits with [[latent]] latents the rate falls from [[low:.1f]] nats at σ = [[first:.2f]] to "
-                "[[high:.1f]] at σ = [[last:.1f]]. log p(x) is highest at σ = [[best:.3f]], where $\\sigma^{2}$ is the mean "
+                "A latent whose $\\lambda_{i}$ falls below $\\sigma^{2}$ is not used at all: that is collapse, and it "
+                "is the optimum. "
+                "On the 8×8 digits with [[latent]] latents the rate falls from [[low:.1f]] nats at σ = [[first:.2f]] "
+                "to "
+                "[[high:.1f]] at σ = [[last:.1f]]. log p(x) is highest at σ = [[best:.3f]], where $\\sigma^{2}$ is "
+                "the mean "
                 "square error that stays; the rate there is [[at_best:.1f]] nats.",
-                "$\\lambda_{i}$ 低于 $\\sigma^{2}$ 的隐变量完全不用：这就是坍缩，而且是最优解。在 8×8 手写数字上用 [[latent]] 个隐变量，"
-                "码率从 σ = [[first:.2f]] 时的 [[low:.1f]] 奈特降到 σ = [[last:.1f]] 时的 [[high:.1f]]。log p(x) 在 σ = [[best:.3f]] "
+                "$\\lambda_{i}$ 低于 $\\sigma^{2}$ 的隐变量完全不用：这就是坍缩，而且是最优解。在 8×8 手写数字上用 "
+                "[[latent]] 个隐变量，"
+                "码率从 σ = [[first:.2f]] 时的 [[low:.1f]] 奈特降到 σ = [[last:.1f]] 时的 [[high:.1f]]。log p(x) 在 σ "
+                "= [[best:.3f]] "
                 "处最高，此时 $\\sigma^{2}$ 就是剩余的均方误差，码率为 [[at_best:.1f]] 奈特。",
             ),
             Plot(
-                Text("Rate and log p(x) of the best linear model with each σ.", "每个 σ 下最优线性模型的码率与 log p(x)。"),
+                Text(
+                    "Rate and log p(x) of the best linear model with each σ.",
+                    "每个 σ 下最优线性模型的码率与 log p(x)。",
+                ),
                 frames,
                 Text("σ", "σ"),
                 told,
@@ -91,7 +115,8 @@ def chapter(share: float) -> Chapter:
             say(
                 "So do not set σ by taste: learn it, which is what `likelihood=gaussian` does, or solve for it "
                 "(`likelihood.sigma=solved`).",
-                "所以不要凭感觉定 σ：让它一起学，`likelihood=gaussian` 就是这样做的；或者直接解出来（`likelihood.sigma=solved`）。",
+                "所以不要凭感觉定 σ：让它一起学，`likelihood=gaussian` 就是这样做的；"
+                "或者直接解出来（`likelihood.sigma=solved`）。",
             ),
         ],
         values,
@@ -117,7 +142,9 @@ def _costs() -> Figure:
     marks = [Line(sigma, cost(sigma, e), (0, 2, 1)[i], Text(f"error {e}", f"误差 {e}")) for i, e in enumerate(errors)]
     dots = [Dots([e], [float(cost(e, e))], (0, 2, 1)[i], size=4) for i, e in enumerate(errors)]
     places = [(v, str(v)) for v in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)]
-    return Figure(Axis(Text("σ", "σ"), 0.05, 2, log=True, marks=places), Axis(Text("nats", "奈特"), -2, 4), [*marks, *dots], 220)
+    return Figure(
+        Axis(Text("σ", "σ"), 0.05, 2, log=True, marks=places), Axis(Text("nats", "奈特"), -2, 4), [*marks, *dots], 220
+    )
 
 
 def _figure(sigmas: Numbers, rows: Numbers, best: float, at: int) -> tuple[Figure, Figure]:
