@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .words import Text
 
 Numbers = NDArray[np.float64]
+Values = Sequence[float] | Sequence[int] | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Axis:
 class Line:
     """A line through points, or the area below it where it is filled."""
 
-    x: ArrayLike
-    y: ArrayLike
+    x: Values
+    y: Values
     colour: int = 0
     name: Text | None = None
     dashed: bool = False
@@ -47,8 +48,8 @@ class Line:
 class Dots:
     """Points, one colour for all or one each; `told` is shown where one points at them."""
 
-    x: ArrayLike
-    y: ArrayLike
+    x: Values
+    y: Values
     colour: int | Sequence[int] = 0
     name: Text | None = None
     size: float = 3.0
@@ -59,21 +60,21 @@ class Dots:
 class Bars:
     """Upright bars from 0 (or from `base`), `width` wide in the units of x."""
 
-    x: ArrayLike
-    y: ArrayLike
+    x: Values
+    y: Values
     colour: int = 0
     name: Text | None = None
     width: float = 0.7
-    base: ArrayLike | None = None
+    base: Values | None = None
 
 
 @dataclass(frozen=True)
 class Tiles:
     """Values on a grid [rows, columns] as shades; the first row is at the bottom."""
 
-    x: ArrayLike
-    y: ArrayLike
-    values: ArrayLike
+    x: Values
+    y: Values
+    values: Sequence[Sequence[float]] | NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,11 @@ class Figure:
     height: int = 250
 
 
-def numbers(values: ArrayLike) -> Numbers:
+def numbers(values: Values) -> Numbers:
     return np.asarray(values, dtype=np.float64).reshape(-1)
 
 
-def room(*values: ArrayLike, share: float = 0.08) -> tuple[float, float]:
+def room(*values: Values, share: float = 0.08) -> tuple[float, float]:
     """The ends of an axis that holds all these values with some room."""
     every = np.concatenate([numbers(v) for v in values])
     every = every[np.isfinite(every)]

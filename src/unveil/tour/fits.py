@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
+from ..batch import Batch
 from ..data import Data, Split, load_data
 from ..model.interface import Model
 from ..models.vae import VAE
@@ -21,6 +23,7 @@ from ..terms import Terms
 from ..train.loop import fit
 from ..train.stage import Stage
 
+M = TypeVar("M", bound=Model)
 OF_DIGITS = (0, 1, 2, 3, 4, 5, 6, 8, 9, 10)  # colours
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 HANZI = ("零", "一", "二", "三", "四", "五", "六", "七", "八", "九")
@@ -48,7 +51,7 @@ def short_fit(
         return trained(model, data, steps, objective, lr)
 
 
-def trained(model: VAE, data: Data, steps: int, objective: Objective | None = None, lr: float = 3e-3) -> VAE:
+def trained(model: M, data: Data, steps: int, objective: Objective | None = None, lr: float = 3e-3) -> M:
     """The model after so many steps."""
     for _ in fit(model, data.train, Stage(objective or Elbo(), steps=steps, lr=lr)):
         pass
@@ -66,7 +69,19 @@ def steps_of(usual: int, share: float) -> int:
     return max(usual // 4, int(usual * share))
 
 
-def whole(split: Split) -> Any:
+def q_of(model: Model, batch: Batch) -> Distribution:
+    """q(z|x), batch shape [B]."""
+    found = model.posterior(batch).distribution
+    assert found is not None
+    return found
+
+
+def labels_of(split: Split) -> Tensor:
+    assert split.y is not None
+    return split.y
+
+
+def whole(split: Split) -> Batch:
     return split.batch(torch.arange(len(split)))
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 
 from ..errors import RequestError
 from ..files import check_output
-from ..ops import keyed
+from ..ops import keyed, threads
 from ..plainfiles import at_home, write_output
 from .chapters import ORDER
 from .page import rendered
-from .words import Lang
+from .words import Chapter, Lang
 
 MARK = b'<meta name="generator" content="unveil tour">'
+Told = Callable[[str, int, int], None]
 HEAD = 4000  # bytes in which the mark stands
 
 
@@ -37,7 +38,7 @@ def write_tour(
     path: Path | str = "tour.html",
     lang: Lang = "en",
     *,
-    progress: Callable[[str], None] | None = None,
+    progress: Told | None = None,
     share: float = 1.0,
     only: Sequence[str] = (),
 ) -> Path:
@@ -46,21 +47,26 @@ def write_tour(
     Arguments:
         path: of the file; an earlier tour there is replaced, any other file is refused.
         lang: the language that is shown first, "en" or "zh"; the page holds both.
-        progress: is told the title of each chapter before it is computed.
+        progress: is told the name of each chapter before it is computed, its place and how many there are.
         share: of the usual effort that each chapter makes, for tests.
         only: the anchors of some chapters; by default all.
     """
     from .. import __version__
 
-    path, started = check_tour(path, lang), time.perf_counter()
-    chapters = []
-    for name, chapter in ORDER.items():
-        if only and name not in only:
-            continue
-        if progress is not None:
-            progress(name)
-        with keyed("tour", name):
-            chapters.append(chapter(share))
-    made = {"version": __version__, "seconds": f"{time.perf_counter() - started:.0f}"}
-    write_output(path, rendered(chapters, lang, made).encode())
+    path, started = check_tour(path, lang), perf_counter()
+    with threads(1):  # so that the numbers do not hang on the cores of a machine
+        html = rendered(computed(progress, share, only), lang, __version__, started)
+    write_output(path, html.encode())
     return path
+
+
+def computed(progress: Told | None = None, share: float = 1.0, only: Sequence[str] = ()) -> list[Chapter]:
+    """The chapters with their numbers and figures; the arguments are those of `write_tour`."""
+    chosen = {name: chapter for name, chapter in ORDER.items() if not only or name in only}
+    found = []
+    for i, (name, chapter) in enumerate(chosen.items()):
+        if progress is not None:
+            progress(f"chapter {name}", i + 1, len(chosen))
+        with keyed("tour", name):
+            found.append(chapter(share))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -26,20 +27,22 @@ NEGATIVE = re.compile(r"(?<![\w-])-(?=\d)")
 MARKED = re.compile(r"\$([^$]+)\$|`([^`]+)`|\*\*(.+?)\*\*|\[\[(\w+)(?::([^\]]+))?\]\]|\[([^\]]+)\]\(#([\w-]+)\)")
 
 
-def rendered(chapters: Sequence[Chapter], lang: Lang, made: Mapping[str, str]) -> str:
+def rendered(chapters: Sequence[Chapter], lang: Lang, version: str, started: float) -> str:
     """The HTML of the tour.
 
-    Arguments: chapters; lang, the language that is shown first; made, what the page says of how it was made.
+    Arguments: chapters; lang, the language that is shown first; version, of the library; started, when the making
+    of the page began, by the clock of `perf_counter`.
     """
     scripts = [script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
+    shown_chapters = [_chapter(chapter) for chapter in chapters]  # runs the code that they show
+    template = environment().get_template("tour.html")
     html = readable(
-        environment()
-        .get_template("tour.html")
-        .render(
-            chapters=[_chapter(chapter) for chapter in chapters],
+        template.render(
+            chapters=shown_chapters,
             notes=_notes(chapters),
             lang=lang,
-            made=made,
+            version=version,
+            seconds=f"{perf_counter() - started:.0f}",
             style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
             scripts=scripts,
             policy=content_policy(scripts),

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from markupsafe import Markup, escape
 
-from .figures import Axis, Bars, Dots, Figure, Line, Mark, Note, Numbers, Tiles, numbers
+from .figures import Axis, Bars, Dots, Figure, Line, Mark, Note, Tiles, numbers
 from .words import LANGS, Text
 
 WIDTH = 430
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 10, 44  # around the plot
+SHADES = 16
 EDGE = 6  # by which a mark may reach over the plot
 STEPS = (1, 2, 2.5, 5, 10)
 
@@ -85,7 +87,7 @@ def _mark(figure: Figure, mark: Mark) -> Iterator[str]:
 
 def _line(figure: Figure, mark: Line) -> str:
     xs, ys = numbers(mark.x), numbers(mark.y)
-    runs, run = [], list[str]()
+    runs, run = list[list[str]](), list[str]()
     for x, y in zip(xs, ys, strict=True):
         if math.isfinite(x) and math.isfinite(y):
             run.append(f"{_x(figure, x)} {_y(figure, y)}")
@@ -125,18 +127,21 @@ def _bars(figure: Figure, mark: Bars) -> Iterator[str]:
 
 
 def _tiles(figure: Figure, mark: Tiles) -> Iterator[str]:
+    """One path for each of a few shades, with equal neighbours of a row as one piece."""
     xs, ys = numbers(mark.x), numbers(mark.y)
     values = np.asarray(mark.values, dtype=np.float64)
-    top = float(values.max()) or 1.0
+    shades = np.round(SHADES * values / (float(values.max()) or 1.0)).astype(int)
     dx, dy = (xs[1] - xs[0]) / 2, (ys[1] - ys[0]) / 2
+    paths: dict[int, list[str]] = {}
     for row, y in enumerate(ys):
-        for column, x in enumerate(xs):
-            share = values[row, column] / top
-            if share > 0.004:
-                left, up = _x(figure, x - dx), _y(figure, y + dy)
-                wide, high = _x(figure, x + dx) - left + 0.3, _y(figure, y - dy) - up + 0.3
-                size = f'x="{left}" y="{up}" width="{wide:.1f}" height="{high:.1f}"'
-                yield f'<rect {size} style="fill:var(--c0);opacity:{share:.3f}"/>'
+        top, bottom = _y(figure, y + dy), _y(figure, y - dy)
+        ends = [0, *(np.flatnonzero(np.diff(shades[row])) + 1), len(xs)]
+        for start, end in pairwise(ends):
+            left, right = _x(figure, xs[start] - dx), _x(figure, xs[end - 1] + dx)
+            paths.setdefault(int(shades[row, start]), []).append(f"M{left} {top}H{right}V{bottom}H{left}Z")
+    for shade, path in sorted(paths.items()):
+        if shade:
+            yield f'<path d="{"".join(path)}" style="fill:var(--c0);opacity:{shade / SHADES:.3g}"/>'
 
 
 def _share(axis: Axis, value: float) -> float:
@@ -164,7 +169,7 @@ def ticks(axis: Axis) -> list[tuple[float, str]]:
     power: float = 10.0 ** math.floor(math.log10(rough))
     step = next(s * power for s in STEPS if s * power >= rough)
     first = math.ceil(axis.low / step - 1e-9)
-    places: Numbers = step * np.arange(first, math.floor(axis.high / step + 1e-9) + 1)
+    places = step * np.arange(first, math.floor(axis.high / step + 1e-9) + 1)
     return [(float(place), spelled(float(place))) for place in places]
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from ..errors import WorkError
 from .figures import Figure
 
@@ -114,7 +116,7 @@ def say(en: str, zh: str) -> Say:
     return Say(Text(en, zh))
 
 
-def holds(is_so: bool, claim: str) -> None:
+def holds(is_so: bool | np.bool_, claim: str) -> None:
     """Stop where a sentence of the page would be false."""
     if not is_so:
         raise WorkError(f"The tour says that {claim}, and the numbers of this build say otherwise.")

@@ -1,9 +1,10 @@
-"""The small world of the first chapters: a hidden weather with three values, and umbrellas that are seen."""
+"""The small world of the first chapters: a hidden weather with three values, and umbrellas that are seen; a normal."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..domain import Domain
 from ..models.mixture import Mixture
@@ -17,5 +18,10 @@ def weather() -> Mixture:
     model = Mixture(Domain("levels", (1,), 4), num_components=3)
     with torch.no_grad():
         model.logits.copy_(torch.as_tensor(P_Z).log())
-        model.components.logits.copy_(torch.as_tensor(P_X_GIVEN_Z).log().unsqueeze(1))
+        model.get_parameter("components.logits").copy_(torch.as_tensor(P_X_GIVEN_Z).log().unsqueeze(1))
     return model.eval()
+
+
+def log_normal(x: NDArray[np.floating], mean: NDArray[np.floating] | float, scale: float) -> NDArray[np.floating]:
+    """log N(x; mean, scale²)."""
+    return np.asarray(-0.5 * ((x - mean) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi))

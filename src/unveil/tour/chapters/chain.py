@@ -4,7 +4,7 @@ import numpy as np
 
 from ..figures import Axis, Figure, Line, room
 from ..words import Chapter, Code, Formula, Plot, Text, holds, say
-from .integral import _log_normal as log_normal
+from ..world import log_normal
 
 X, SIGMA = 1.2, 0.5
 

@@ -7,10 +7,12 @@ from ...diagnostics.aggregate import aggregate
 from ...objectives.elbo import BetaElbo
 from ...ops import keyed
 from ..figures import Axis, Dots, Figure, Line, Note, room
-from ..fits import OF_DIGITS, digits, judged, pictures, rate_and_distortion, short_fit, steps_of, whole
+from ..fits import OF_DIGITS, digits, judged, labels_of, pictures, rate_and_distortion, short_fit, steps_of, whole
 from ..words import Chapter, Code, Command, Formula, Pictures, Plot, Text, holds, say
 
 BETAS = (0.005, 0.03, 0.3, 1.0, 3.0, 10.0, 40.0)
+Found = tuple[float, float, float, np.ndarray]  # rate, distortion, AUC, codes
+Row = tuple[Text, list[str], list[str]]
 SHOWN = 300  # codes in the picture
 
 
@@ -24,7 +26,7 @@ def terms() -> None:
 
 def chapter(share: float) -> Chapter:
     data, steps = digits(), steps_of(350, share)
-    split, found, rows = data.train.spread(SHOWN), [], []
+    split, found, rows = data.train.spread(SHOWN), list[Found](), list[Row]()
     for beta in BETAS:
         model = short_fit(data, steps, objective=BetaElbo(beta=beta), latent=2)
         rate, distortion = rate_and_distortion(judged(model, data.test))
@@ -57,9 +59,11 @@ def chapter(share: float) -> Chapter:
         "auc1": found[one][2],
         "small": BETAS[0],
         "large": BETAS[-1],
+        "shown": SHOWN,
+        "inner": 1 - float(np.exp(-0.5)),
+        "outer": 1 - float(np.exp(-2)),
     }
-    labels = split.y
-    assert labels is not None
+    labels = labels_of(split)
     frames = [(_curve(rates, distortions, i), _codes(found[i][3], labels.numpy())) for i in range(len(BETAS))]
     told = [
         Text(
@@ -95,10 +99,12 @@ def chapter(share: float) -> Chapter:
                 Text(
                     "Above: the rate–distortion curve on test digits; points on one dashed line have the same ELBO. "
                     "Below: one code "
-                    "z ∼ q(z|x) for each of 300 digits, coloured by digit; the circles hold 39 % and 86 % of the "
+                    "z ∼ q(z|x) for each of [[shown]] digits, coloured by digit; the circles hold [[inner:.0%]] and "
+                    "[[outer:.0%]] of the "
                     "prior.",
-                    "上图：测试集上的率失真曲线，同一条虚线上的点 ELBO 相同。下图：300 个数字各取一个编码 z ∼ q(z|x)，"
-                    "按数字着色；两个圆内含先验的 39 % 与 86 %。",
+                    "上图：测试集上的率失真曲线，同一条虚线上的点 ELBO 相同。下图：[[shown]] 个数字各取一个编码 z ∼ "
+                    "q(z|x)，"
+                    "按数字着色；两个圆内含先验的 [[inner:.0%]] 与 [[outer:.0%]]。",
                 ),
                 frames,
                 Text("β", "β"),
@@ -136,7 +142,7 @@ def chapter(share: float) -> Chapter:
                 "So the optimum is neither KL = 0 nor an error of 0, but a $q$ that says enough and stays where the "
                 "prior draws. "
                 "For this decoder it lies at β = [[best:g]]. A stronger one can move it: see [the slips](#slips).",
-                "所以最优点既不是 KL = 0，也不是误差 = 0，而是说得足够、又留在先验会抽到的地方。对这个解码器，它在 β "
+                "所以最优点既不是 KL = 0，也不是误差 = 0，而是 $q$ 说得足够、又留在先验会抽到的地方。对这个解码器，它在 β "
                 "= [[best:g]]。"
                 "更强的解码器会移动它，见[笔误一章](#slips)。",
             ),

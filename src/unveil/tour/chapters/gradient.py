@@ -13,6 +13,7 @@ def gradients() -> None:
     import torch
     from torch.distributions import Normal
 
+    torch.manual_seed(0)
     mu, sigma, x = 0.8, 0.5, 1.2  # f(z) = log N(x; z, 0.5²), q = N(mu, sigma²)
     eps = torch.randn(100_000)
     z = mu + sigma * eps

@@ -174,7 +174,7 @@ def fitted(z: Tensor, width: float, log_lik: Tensor) -> list[tuple[float, float]
         q = Normal(mean, log_scale.exp())
         elbo = (q.log_prob(z).exp() * log_lik).sum() * width - kl_divergence(q, Normal(0.0, 1.0))
         optimiser.zero_grad()
-        (-elbo).backward()  # type: ignore[no-untyped-call]
+        (-elbo).backward()
         optimiser.step()
     return found
 

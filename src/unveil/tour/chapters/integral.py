@@ -4,6 +4,7 @@ import numpy as np
 
 from ..figures import Axis, Figure, Line
 from ..words import Chapter, Code, Formula, Plot, Text, holds, say
+from ..world import log_normal
 
 SIGMA, BUDGET = 0.3, 4096
 GRIDS = {1: 4096, 2: 64, 3: 16, 4: 8, 6: 4, 12: 2}  # dimensions: points on each axis, 4,096 in all
@@ -110,24 +111,20 @@ def chapter(share: float) -> Chapter:
 def _errors(rng: np.random.Generator, d: int, points: int) -> tuple[float, float, float]:
     """By how much log p(x) of one x ~ p is missed: by a grid over [−4, 4]^d, by prior draws, by draws near p(z|x)."""
     x = rng.normal(size=d) * np.sqrt(1 + SIGMA**2)
-    truth = _log_normal(x, 0, np.sqrt(1 + SIGMA**2)).sum()
+    truth = log_normal(x, 0, np.sqrt(1 + SIGMA**2)).sum()
     width = 8 / points
     z = -4 + width * (np.arange(points) + 0.5)
-    each = _log_normal(z, 0, 1) + _log_normal(x[:, None], z, SIGMA)  # [d, points]; the sum over the grid factorises
+    each = log_normal(z, 0, 1) + log_normal(x[:, None], z, SIGMA)  # [d, points]; the sum over the grid factorises
     on_grid = (_log_sum(each, -1) + np.log(width)).sum()
     draws = rng.normal(size=(BUDGET, d))
-    by_prior = _log_sum(_log_normal(x, draws, SIGMA).sum(-1), 0) - np.log(BUDGET)
+    by_prior = _log_sum(log_normal(x, draws, SIGMA).sum(-1), 0) - np.log(BUDGET)
     mean, scale = x / (1 + SIGMA**2), 1.1 * SIGMA / np.sqrt(1 + SIGMA**2)
     draws = mean + scale * rng.normal(size=(BUDGET, d))
-    log_w = _log_normal(draws, 0, 1) + _log_normal(x, draws, SIGMA) - _log_normal(draws, mean, scale)
+    log_w = log_normal(draws, 0, 1) + log_normal(x, draws, SIGMA) - log_normal(draws, mean, scale)
     by_q = _log_sum(log_w.sum(-1), 0) - np.log(BUDGET)
-    return on_grid - truth, by_prior - truth, by_q - truth
-
-
-def _log_normal(x: np.ndarray, mean: np.ndarray | float, scale: float) -> np.ndarray:
-    return -0.5 * ((x - mean) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
+    return float(on_grid - truth), float(by_prior - truth), float(by_q - truth)
 
 
 def _log_sum(values: np.ndarray, axis: int) -> np.ndarray:
     top = values.max(axis, keepdims=True)
-    return np.squeeze(top, axis) + np.log(np.exp(values - top).sum(axis))
+    return np.asarray(np.squeeze(top, axis) + np.log(np.exp(values - top).sum(axis)))

@@ -3,7 +3,7 @@
 import torch
 
 from ...ops import keyed
-from ..fits import digits, digits_vae, pictures, steps_of, whole
+from ..fits import digits, digits_vae, pictures, q_of, steps_of, whole
 from ..words import Chapter, Code, Formula, Pictures, Text, holds, say
 
 SHOWN = 8
@@ -21,18 +21,18 @@ def chapter(share: float) -> Chapter:
     model, data = digits_vae(steps_of(600, share)), digits()
     some = whole(data.test).map(lambda t: t[:3])
     with keyed("tour many"), torch.no_grad():
-        one_z = model.posterior(some).distribution.mean[1:2]
+        one_z = q_of(model, some).mean[2:3]
         many_x = model.decode((one_z.expand(SHOWN, -1),)).sample()
-        q = model.posterior(some).distribution
-        many_z = q.sample((SHOWN,))[:, 1]
+        q = q_of(model, some)
+        many_z = q.sample((SHOWN,))[:, 2]
         decoded = model.decode((many_z,)).mean
-        scale = float(q.stddev[1].mean())
+        scale = float(q.stddev[2].mean())
         shown = float((many_x != many_x[0]).any(0).float().mean())
     holds(shown > 0.05, "draws of p(x|z) at one z differ")
     holds(scale > 0.02, "q(z|x) of one x is spread out")
-    rows = [
+    rows: list[tuple[Text, list[str], list[str]]] = [
         (Text("one z, many x", "一个 z，多个 x"), pictures(many_x, model), []),
-        (Text("one x, many z (x first)", "一个 x，多个 z（首张为 x）"), pictures([some.x[1], *decoded], model), []),
+        (Text("one x, many z (x first)", "一个 x，多个 z（首张为 x）"), pictures([some.x[2], *decoded], model), []),
     ]
     return Chapter(
         "many",

@@ -4,7 +4,7 @@ import torch
 
 from ...ops import keyed
 from ..figures import Axis, Dots, Figure, Line
-from ..fits import digits, digits_vae, pictures, steps_of, whole
+from ..fits import digits, digits_vae, pictures, q_of, steps_of, whole
 from ..words import Chapter, Code, Formula, Pictures, Plot, Text, holds, say
 
 
@@ -12,6 +12,7 @@ def centre() -> None:
     import torch
     from torch.distributions import Normal
 
+    torch.manual_seed(0)
     mu, sigma = torch.tensor([0.2, 0.8, 0.5]), 0.1  # what a decoder says at one z
     p = Normal(mu, sigma)
     draws = p.sample((100_000,))
@@ -27,7 +28,7 @@ def chapter(share: float) -> Chapter:
         mean = model.decode((z,)).mean
         draws = model.decode((z.expand(500, -1),)).sample()
         some = whole(data.test)
-        own = model.decode((model.posterior(some).distribution.mean,)).mean
+        own = model.decode((q_of(model, some).mean,)).mean
         grid = torch.linspace(0.0, 1.0, 101)
         errors = torch.stack([((draws - (mean + (g - 0.5))) ** 2).sum((-1, -2)).mean() for g in grid])
         to_draws = float(((draws - mean) ** 2).sum((-1, -2)).mean())
@@ -42,7 +43,7 @@ def chapter(share: float) -> Chapter:
     figure = Figure(
         Axis(Text("grey added to the mean picture", "给平均图加的灰度"), -0.5, 0.5),
         Axis(Text("mean squared distance to draws", "到样本的平均平方距离"), 0, float(errors.max()) * 1.02),
-        [Line(grid - 0.5, errors, 0), Dots([best], [float(errors.min())], 1, size=5)],
+        [Line((grid - 0.5).numpy(), errors.numpy(), 0), Dots([best], [float(errors.min())], 1, size=5)],
         200,
     )
     return Chapter(

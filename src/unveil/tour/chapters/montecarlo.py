@@ -13,6 +13,7 @@ def samples() -> None:
     import torch
     from torch.distributions import Normal
 
+    torch.manual_seed(0)
     q, x = Normal(0.8, 0.5), torch.tensor(1.2)
     for L in (1, 10, 100, 10_000):
         z = q.sample((L,))  # z^(1), …, z^(L) ~ q(z|x)
@@ -120,4 +121,4 @@ def chapter(share: float) -> Chapter:
 
 
 def _log_lik(z: np.ndarray) -> np.ndarray:
-    return -0.5 * ((X - z) / SIGMA) ** 2 - np.log(SIGMA) - 0.5 * np.log(2 * np.pi)
+    return np.asarray(-0.5 * ((X - z) / SIGMA) ** 2 - np.log(SIGMA) - 0.5 * np.log(2 * np.pi))

@@ -1,11 +1,13 @@
 """The prior is a guess."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 
 from ...models.vae import VAE
 from ...ops import keyed
-from ...priors import Prior
 from ...registry import lookup
 from ..figures import Axis, Bars, Figure, Line
 from ..fits import digits, judged, rate_and_distortion, steps_of, trained, whole
@@ -19,6 +21,7 @@ def priors() -> None:
     import torch
     from torch.distributions import Normal
 
+    torch.manual_seed(0)
     z = Normal(1.0, 0.5).sample((5,))  # a prior N(τ, θ²) with τ = 1, θ = 0.5
     u = (z - 1.0) / 0.5  # the same draws as a standard normal
     log_p = Normal(1.0, 0.5).log_prob(z) + torch.tensor(0.5).log()
@@ -27,11 +30,11 @@ def priors() -> None:
 
 
 def chapter(share: float) -> Chapter:
-    data, steps = digits(), steps_of(400, share)
+    data, steps = digits(), steps_of(400, max(share, 0.5))
     found = {}
     for name, (latent, prior, posterior) in _kinds().items():
         with keyed("tour prior", name):
-            parts = {"prior": prior} | ({} if posterior is None else {"posterior": posterior})
+            parts: dict[str, Any] = {"prior": prior} | ({} if posterior is None else {"posterior": posterior})
             model = VAE.build(data.domain, network="mlp", width=64, depth=1, latent=latent, **parts)
             model.initialise(whole(data.train))
             if name in ("guess", "codes"):
@@ -39,8 +42,8 @@ def chapter(share: float) -> Chapter:
                     weight.requires_grad_(False)
             if name == "guess":
                 with torch.no_grad():
-                    model.prior.loc.fill_(TAU)
-                    model.prior.log_scale.fill_(float(np.log(THETA)))
+                    model.get_parameter("prior.loc").fill_(TAU)
+                    model.get_parameter("prior.log_scale").fill_(float(np.log(THETA)))
             trained(model, data, steps)
         rate, distortion = rate_and_distortion(judged(model, data.test))
         found[name] = (rate, distortion, -rate - distortion)
@@ -128,13 +131,13 @@ def chapter(share: float) -> Chapter:
     )
 
 
-def _kinds() -> dict[str, tuple[int, type[Prior], object]]:
+def _kinds() -> dict[str, tuple[int, Callable[..., Any], Callable[..., Any] | None]]:
     """Latents, prior and posterior of each guess."""
 
-    def of_codes(num_latents: int) -> Prior:
+    def of_codes(num_latents: int) -> Any:
         return lookup("prior", "categorical")(num_latents, num_categories=CODES)
 
-    def said(num_features: int, num_latents: int) -> object:
+    def said(num_features: int, num_latents: int) -> Any:
         return lookup("posterior", "categorical")(num_features, num_latents, num_categories=CODES)
 
     return {
@@ -142,7 +145,7 @@ def _kinds() -> dict[str, tuple[int, type[Prior], object]]:
         "guess": (2, lookup("prior", "gaussian"), None),
         "learned": (2, lookup("prior", "mixture"), None),
         "codes": (1, of_codes, said),
-    }  # type: ignore[dict-item]
+    }
 
 
 def _belief() -> Plot:

@@ -37,10 +37,10 @@ def denominator() -> None:
 def which_way() -> None:
     import torch
 
-    from unveil.tour.fits import digits, short_fit
+    from unveil.tour.fits import digits, q_of, short_fit
 
     model, x = short_fit(digits(), steps=1), digits().test.batch(torch.arange(1))
-    z = model.posterior(x).distribution.mean
+    z = q_of(model, x).mean
     print("q(z|x), encoder:", tuple(x.x.shape), "→", tuple(z.shape))
     print("p(x|z), decoder:", tuple(z.shape), "→", tuple(model.decode((z,)).mean.shape))
 
@@ -119,10 +119,10 @@ def two_peaks() -> None:
 def widths() -> None:
     import torch
 
-    from unveil.tour.fits import digits, short_fit
+    from unveil.tour.fits import digits, q_of, short_fit
 
     model = short_fit(digits(), steps=100)
-    q = model.posterior(digits().test.batch(torch.arange(1))).distribution
+    q = q_of(model, digits().test.batch(torch.arange(1)))
     print("σ of one picture:", q.stddev[0].detach().numpy().round(2))
 
 
@@ -207,11 +207,12 @@ def chapter(share: float) -> Chapter:
         Code(strong_decoder),
         Plot(
             Text(
-                "Two pixels, equal in 90 % of the pictures; z is a bit that copies the first pixel more or less "
+                "Two pixels, equal in [[tied:.0%]] of the pictures; z is a bit that copies the first pixel more or "
+                "less "
                 "surely. The weak "
                 "decoder draws the pixels apart given z; the strong one draws the second after the first, and "
                 "ignores z.",
-                "两个像素，90 % 的图片里相等；z 是一个比特，以不同的可靠程度抄写第一个像素。弱解码器在给定 z "
+                "两个像素，[[tied:.0%]] 的图片里相等；z 是一个比特，以不同的可靠程度抄写第一个像素。弱解码器在给定 z "
                 "后各自抽取像素；"
                 "强解码器看过第一个再抽第二个，不理会 z。",
             ),
@@ -256,8 +257,8 @@ def chapter(share: float) -> Chapter:
         Code(shuffled),
         Plot(
             Text(
-                "Sixty examples x and the means of their codes, in order and dealt out anew: the same KL.",
-                "六十个样本 x 与它们编码的均值：按序，以及重新发放。KL 相同。",
+                "[[points]] examples x and the means of their codes, in order and dealt out anew: the same KL.",
+                "[[points]] 个样本 x 与它们编码的均值：按序，以及重新发放。KL 相同。",
             ),
             [
                 Figure(
@@ -313,7 +314,9 @@ def chapter(share: float) -> Chapter:
             "**“一大步可以折叠多小步”（笔记 004）。** 对加噪完全正确；对去噪不成立。见[步数一章](#steps)。",
         ),
     ]
-    return Chapter("slips", Text("Slips, put right kindly", "笔误，友善地更正"), blocks)
+    return Chapter(
+        "slips", Text("Slips, put right kindly", "笔误，友善地更正"), blocks, {"tied": TIED, "points": POINTS}
+    )
 
 
 def _decoders() -> tuple[Numbers, Numbers, Numbers]:

@@ -1,5 +1,7 @@
 """What makes structure emerge in z, with the ablation."""
 
+from typing import Any, cast
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,10 +13,10 @@ from ...diagnostics.probes import knn_hits, standardised
 from ...models.vae import VAE
 from ...ops import keyed
 from ..figures import Axis, Bars, Dots, Figure
-from ..fits import OF_DIGITS, digits, whole
+from ..fits import OF_DIGITS, digits, labels_of, q_of, whole
 from ..words import Chapter, Code, Formula, Plot, Table, Text, holds, say
 
-LATENT, BATCH, FITTED = 8, 128, 1000
+LATENT, BATCH, FITTED, SHOWN = 8, 128, 1000, 300
 KINDS = {  # what is taken away: weights of reconstruction and rate, whether an encoder is shared, whether it is trained
     "whole": (1.0, 1.0, True, True),
     "no_rate": (1.0, 0.0, True, True),
@@ -48,30 +50,34 @@ class Free(nn.Module):
 def neighbours() -> None:
     from unveil.diagnostics.codes import flat_x, posterior_means
     from unveil.tour.chapters.structure import knn
-    from unveil.tour.fits import digits, short_fit
+    from unveil.tour.fits import digits, labels_of, short_fit
 
-    data = digits()
+    data, names = digits(), labels_of(digits().train)
     z, x = posterior_means(short_fit(data, steps=200), data.train), flat_x(data.train)
-    print(f"5 neighbours in z name the digit rightly in {knn(z.numpy(), data.train.y):.1%}")
-    print(f"5 neighbours in x name the digit rightly in {knn(x.numpy(), data.train.y):.1%}")
+    print(f"5 neighbours in z name the digit rightly in {knn(z.numpy(), names):.1%}")
+    print(f"5 neighbours in x name the digit rightly in {knn(x.numpy(), names):.1%}")
 
 
 def chapter(share: float) -> Chapter:
     data = digits()
-    epochs = max(12, int(40 * share))
+    epochs, names = max(12, int(40 * share)), labels_of(data.train)
     hits, maps = {}, {}
     for name, kind in KINDS.items():
         with keyed("tour structure", name):
             codes = _codes(data, epochs, *kind)
-        hits[name] = knn(codes, data.train.y)
+        hits[name] = knn(codes, names)
         maps[name] = codes
     x = flat_x(data.train)
-    hits["ppca"], hits["x"] = knn(ppca_codes(x, x, LATENT).numpy(), data.train.y), knn(x.numpy(), data.train.y)
+    hits["ppca"], hits["x"] = knn(ppca_codes(x, x, LATENT).numpy(), names), knn(x.numpy(), names)
     holds(hits["no_reconstruction"] < 0.45, "there is little structure without reconstruction")
     holds(hits["no_rate"] > hits["whole"] - 0.06, "neighbours are as good without the rate")
     holds(hits["no_encoder"] > 2 * hits["no_reconstruction"], "the decoder alone brings most of the structure")
     holds(hits["x"] > hits["untrained"], "x itself has more structure than an untrained encoder's z")
-    values = {f"h_{name}": 100 * value for name, value in hits.items()} | {"epochs": epochs, "fitted": FITTED}
+    values = {f"h_{name}": 100 * value for name, value in hits.items()} | {
+        "epochs": epochs,
+        "fitted": FITTED,
+        "shown": SHOWN,
+    }
     order = list(NAMES)
     ranks = np.arange(float(len(order)))
     bars = Figure(
@@ -83,8 +89,6 @@ def chapter(share: float) -> Chapter:
         190,
     )
     shown = ["whole", "no_rate", "no_reconstruction", "no_encoder"]
-    labels = data.train.y
-    assert labels is not None
     return Chapter(
         "structure",
         Text("What makes structure emerge", "结构从何而来"),
@@ -125,10 +129,10 @@ def chapter(share: float) -> Chapter:
             Plot(Text("The same as bars.", "同样的数字画成柱。"), [bars]),
             Plot(
                 Text(
-                    "Codes of 300 training digits, laid flat by their two main directions; colours are digits.",
-                    "300 个训练样本的编码，投影到两个主方向；颜色表示数字。",
+                    "Codes of [[shown]] training digits, laid flat by their two main directions; colours are digits.",
+                    "[[shown]] 个训练样本的编码，投影到两个主方向；颜色表示数字。",
                 ),
-                [_map(maps[name][:300], labels[:300].numpy()) for name in shown],
+                [_map(maps[name][:SHOWN], names[:SHOWN].numpy()) for name in shown],
                 Text("model", "模型"),
                 [NAMES[name] for name in shown],
             ),
@@ -175,11 +179,11 @@ def _codes(data: Data, epochs: int, reconstruction: float, beta: float, shared: 
     for _ in range(epochs if trains else 0):
         for rows in torch.randperm(len(data.train)).split(BATCH):
             batch = data.train.batch(rows)
-            q = model.posterior(batch).distribution.base_dist if free is None else free(rows)  # type: ignore[attr-defined]
+            q = cast(Any, q_of(model, batch)).base_dist if free is None else free(rows)
             log_px_z = model.joint(batch, (q.rsample().unsqueeze(0),)).log_px_z[0]
             rate = kl_divergence(q, Normal(0.0, 1.0)).sum(-1)
             optimiser.zero_grad()
-            (-reconstruction * log_px_z + beta * rate).mean().backward()  # type: ignore[no-untyped-call]
+            (-reconstruction * log_px_z + beta * rate).mean().backward()
             optimiser.step()
     return (posterior_means(model.eval(), data.train) if free is None else free.mean.detach()).numpy()
 

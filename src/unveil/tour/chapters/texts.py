@@ -7,7 +7,7 @@ import torch
 
 from ...data import Data, load_data
 from ...models.vae import VAE
-from ..fits import HANZI, WORDS, pictures, short_fit, steps_of, whole
+from ..fits import HANZI, WORDS, labels_of, pictures, q_of, short_fit, steps_of, whole
 from ..words import Chapter, Code, Command, Formula, Pictures, Text, holds, say
 
 
@@ -29,15 +29,15 @@ def known_z() -> None:
     import torch
 
     from unveil.tour.chapters.texts import told, vectors
-    from unveil.tour.fits import WORDS, short_fit
+    from unveil.tour.fits import WORDS, labels_of, q_of, short_fit
 
     data = told()  # digits, each with the vector of its word as z
     model = short_fit(data, steps=300, latent=4)
     x = data.test.batch(torch.arange(3))
-    q = model.posterior(x).distribution
+    q = q_of(model, x)
     log_q = torch.stack([q.log_prob(v.expand(3, 4)) for v in vectors()])
     print("said :", [WORDS[i] for i in log_q.argmax(0)])
-    print("truth:", [WORDS[i] for i in x.y])
+    print("truth:", [WORDS[i] for i in labels_of(data.test)[:3]])
 
 
 @functools.cache
@@ -143,9 +143,9 @@ def chapter(share: float) -> Chapter:
 def _hits(model: VAE, data: Data) -> float:
     """The share of test digits whose likeliest word under q(z|x) is right."""
     x = whole(data.test)
-    q = model.posterior(x).distribution
+    q = q_of(model, x)
     log_q = torch.stack([q.log_prob(v.expand(len(x), 4)) for v in vectors()])
-    return float((log_q.argmax(0) == x.y).float().mean())
+    return float((log_q.argmax(0) == labels_of(data.test)).double().mean())
 
 
 def _errors() -> dict[str, tuple[float, float]]:
