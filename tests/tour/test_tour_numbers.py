@@ -132,6 +132,6 @@ def test_a_figure_is_drawn_where_its_axes_say() -> None:
     ]  # fmt: skip
     figure = Figure(Axis(name, 0, 2), Axis(name, 0, 1), marks, 200)
     svg = drawn(figure, "f", "caption")
-    assert 'cx="237.0" cy="10.0"' in svg  # the middle of 56 … 418, the top
+    assert 'cx="233.0" cy="10.0"' in svg  # the middle of 56 … 410, the top
     assert "&lt;x&gt;" in svg and "<x>" not in svg and "a &amp; b" in svg and svg.count("M") >= 3
     assert [(colour, text.zh, dashed) for colour, text, dashed in legend(figure)] == [(1, "横", False)]

@@ -22,13 +22,13 @@ Values = Sequence[float] | Sequence[int] | NDArray[Any]
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: what it measures, its ends, whether it is logarithmic, and marks at places of one's own."""
+    """One axis: what it measures, its ends, whether it is logarithmic, and marks (words or texts) at places."""
 
     title: Text
     low: float
     high: float
     log: bool = False
-    marks: Sequence[tuple[float, str]] | None = None
+    marks: Sequence[tuple[float, str | Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ..report.page import content_policy, script
 from .figures import Figure
 from .formulas import NOTES, Place
 from .running import lines_of, printed_by
-from .svg import drawn, legend
+from .svg import drawn, legend, spelled
 from .tex import mathml
 from .words import LANGS, Block, Chapter, Code, Command, Formula, Lang, Pictures, Plot, Say, Table, Text, Value
 
@@ -87,8 +87,10 @@ def _piece(match: re.Match[str], values: Mapping[str, Value]) -> Markup:
 
 
 def shown(value: Value, form: str) -> str:
-    """A number as a text shows it, with a true minus."""
+    """A number as a text shows it, with a true minus; a power of ten where the form asks for one."""
     told = f"{value:{form}}"
+    if form.endswith("e"):
+        return "0" if value == 0 else spelled(float(told))
     return told if isinstance(value, str) else told.replace("-", "−")
 
 

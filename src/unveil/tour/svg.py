@@ -13,7 +13,7 @@ from .figures import Axis, Bars, Dots, Figure, Line, Mark, Note, Tiles, numbers
 from .words import LANGS, Text
 
 WIDTH = 430
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 10, 44  # around the plot
+LEFT, RIGHT, TOP, BOTTOM = 56, 20, 10, 44  # around the plot
 SHADES = 16
 EDGE = 6  # by which a mark may reach over the plot
 STEPS = (1, 2, 2.5, 5, 10)
@@ -53,11 +53,15 @@ def _frame(figure: Figure) -> Iterator[str]:
     for place, name in ticks(figure.x):
         x = _x(figure, place)
         yield f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{bottom}"/>'
-        yield f'<text class="tick" x="{x}" y="{bottom + 15}" text-anchor="middle">{escape(name)}</text>'
+        where = f'class="tick" x="{x}" y="{bottom + 15}"'
+        if isinstance(name, Text):
+            yield from _words(name, where)
+        else:
+            yield f'<text {where} text-anchor="middle">{escape(name)}</text>'
     for place, name in ticks(figure.y):
         y = _y(figure, place)
         yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-        yield f'<text class="tick" x="{LEFT - 6}" y="{y}" dy=".35em" text-anchor="end">{escape(name)}</text>'
+        yield f'<text class="tick" x="{LEFT - 6}" y="{y}" dy=".35em" text-anchor="end">{escape(str(name))}</text>'
     middle = (TOP + bottom) / 2
     yield from _words(figure.x.title, f'class="axis" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{figure.height - 8}"')
     yield from _words(figure.y.title, f'class="axis" transform="translate(13 {middle}) rotate(-90)"')
@@ -159,7 +163,7 @@ def _y(figure: Figure, value: float) -> float:
     return round(bottom - _share(figure.y, float(value)) * (bottom - TOP), 1)
 
 
-def ticks(axis: Axis) -> list[tuple[float, str]]:
+def ticks(axis: Axis) -> list[tuple[float, str | Text]]:
     """Four to seven round places of an axis; of a logarithmic one powers of ten, or what was asked for."""
     if axis.marks is not None:
         return list(axis.marks)
@@ -173,7 +177,7 @@ def ticks(axis: Axis) -> list[tuple[float, str]]:
     return [(float(place), spelled(float(place))) for place in places]
 
 
-def _powers(axis: Axis) -> list[tuple[float, str]]:
+def _powers(axis: Axis) -> list[tuple[float, str | Text]]:
     low, high = math.ceil(math.log10(axis.low) - 1e-9), math.floor(math.log10(axis.high) + 1e-9)
     every = max(1, math.ceil((high - low + 1) / 7))
     return [(10.0**power, spelled(10.0**power)) for power in range(low, high + 1, every)]

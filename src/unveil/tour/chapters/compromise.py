@@ -142,7 +142,8 @@ def chapter(share: float) -> Chapter:
                 "So the optimum is neither KL = 0 nor an error of 0, but a $q$ that says enough and stays where the "
                 "prior draws. "
                 "For this decoder it lies at β = [[best:g]]. A stronger one can move it: see [the slips](#slips).",
-                "所以最优点既不是 KL = 0，也不是误差 = 0，而是 $q$ 说得足够、又留在先验会抽到的地方。对这个解码器，它在 β "
+                "所以最优点既不是 KL = 0，也不是误差 = 0，而是 $q$ 说得足够、又留在先验会抽到的地方。对这个解码器，"
+                "它在 β "
                 "= [[best:g]]。"
                 "更强的解码器会移动它，见[笔误一章](#slips)。",
             ),
@@ -182,7 +183,7 @@ def _curve(rates: np.ndarray, distortions: np.ndarray, at: int) -> Figure:
 def _codes(codes: np.ndarray, labels: np.ndarray) -> Figure:
     reach = max(3.2, float(np.quantile(np.abs(codes), 0.99)) * 1.1)
     t = np.linspace(0, 2 * np.pi, 61)
-    across = reach * 362 / 226  # as wide as it is high, so that circles are round
+    across = reach * 354 / 226  # as wide as it is high, so that circles are round
     return Figure(
         Axis(Text("z₁", "z₁"), -across, across),
         Axis(Text("z₂", "z₂"), -reach, reach),

@@ -8,7 +8,7 @@ from ..figures import Axis, Bars, Figure
 from ..words import Chapter, Code, Formula, Plot, Text, holds, say
 from ..world import P_X_GIVEN_Z, P_Z, weather
 
-WEATHER = [(0.0, "z₁"), (1.0, "z₂"), (2.0, "z₃")]
+WEATHER = [(0.0, Text("sunny", "晴")), (1.0, Text("cloudy", "阴")), (2.0, Text("rainy", "雨"))]
 
 
 def tables() -> None:
@@ -80,9 +80,8 @@ def chapter(share: float) -> Chapter:
             ),
             Plot(
                 Text(
-                    "Prior and posterior of the weather: z₁ sunny, z₂ cloudy, z₃ rainy. Move the slider to change how "
-                    "many umbrellas are seen.",
-                    "天气的先验与后验：z₁ 晴，z₂ 阴，z₃ 雨。移动滑块，改变看见的伞数。",
+                    "Prior and posterior of the weather. Move the slider to change how many umbrellas are seen.",
+                    "天气的先验与后验。移动滑块，改变看见的伞数。",
                 ),
                 [_figure(posterior[:, x]) for x in range(4)],
                 Text("umbrellas seen, x", "看见的伞数 x"),

@@ -109,7 +109,7 @@ def chapter(share: float) -> Chapter:
             ),
             Formula(
                 r"\log p(x) = \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given x)\|p(z))",
-                r"+ \KL(q_{\phi}(z\given x)\|p(z\given x))",
+                r"\quad + \KL(q_{\phi}(z\given x)\|p(z\given x))",
             ),
             Code(terms),
             say(

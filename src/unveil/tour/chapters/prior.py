@@ -152,6 +152,7 @@ def _belief() -> Plot:
     x = MU + SIGMA * np.random.default_rng(3).normal(size=20)
     mu = np.linspace(-3, 5, 161)
     tau, theta = -1.0, 0.8
+    guessed = f"N({tau:g}, {theta:g}²)".replace("-", "−")
     frames, told = [], []
     for n in range(len(x) + 1):
         precision = 1 / theta**2 + n / SIGMA**2
@@ -163,7 +164,7 @@ def _belief() -> Plot:
                 Axis(Text("μ", "μ"), -3, 5),
                 Axis(Text("density", "密度"), 0, 2),
                 [
-                    Line(mu, guess, 6, Text("guess N(−1, 0.8²)", "猜想 N(−1, 0.8²)"), dashed=True),
+                    Line(mu, guess, 6, Text(f"guess {guessed}", f"猜想 {guessed}"), dashed=True),
                     Line(mu, density, 0, Text("belief after n observations", "n 个观测之后的信念"), filled=True),
                     Line([MU, MU], [0, 2], 1, Text("truth", "真值"), dashed=True, width=1.4),
                 ],
@@ -185,7 +186,8 @@ def _belief() -> Plot:
 def _bars(found: dict[str, tuple[float, float, float]]) -> Figure:
     places = np.arange(float(len(found)))
     rate, distortion = (np.array([row[i] for row in found.values()]) for i in (0, 1))
-    marks = list(zip(places, ("N(0, I)", "N(τ, θ²)", "mixture", "codes"), strict=True))
+    named = ("N(0, I)", "N(τ, θ²)", Text("mixture", "混合正态"), Text("codes", "码字"))
+    marks = list(zip(places.tolist(), named, strict=True))
     return Figure(
         Axis(Text("prior", "先验"), -0.6, len(found) - 0.4, marks=marks),
         Axis(Text("nats", "奈特"), 0, 1.08 * float((rate + distortion).max())),
