@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "unveil"
-READ = ("report", "evaluation", "diagnostics", "use", "output", "trials")  # rooms whose texts are shown to people
+READ = ("report", "evaluation", "diagnostics", "use", "output", "trials", "tour")  # rooms whose texts people read
 LONGEST = 32  # words of a sentence, or of a part of one that ends in a colon or semicolon
 NOT_UNDERSTOOD = (
     "is not expected to fall below",

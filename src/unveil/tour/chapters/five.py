@@ -1,0 +1,125 @@
+"""The five distributions as tables."""
+
+import numpy as np
+import torch
+
+from ...batch import Batch
+from ..figures import Axis, Bars, Figure
+from ..words import Chapter, Code, Formula, Plot, Text, holds, say
+from ..world import P_X_GIVEN_Z, P_Z, weather
+
+WEATHER = [(0.0, Text("sunny", "晴")), (1.0, Text("cloudy", "阴")), (2.0, Text("rainy", "雨"))]
+
+
+def tables() -> None:
+    import numpy as np
+
+    p_z = np.array([0.5, 0.3, 0.2])  # sunny, cloudy, rainy
+    p_x_given_z = np.array(
+        [[0.80, 0.15, 0.04, 0.01], [0.40, 0.35, 0.20, 0.05], [0.05, 0.15, 0.35, 0.45]]
+    )  # one row for each z, one column for each x = 0, 1, 2, 3 umbrellas
+    p_xz = p_z[:, None] * p_x_given_z
+    p_x = p_xz.sum(0)
+    p_z_given_x = p_xz / p_x
+    print("p(x, z)", p_xz.round(3), "p(x)", p_x.round(3), sep="\n")
+    print("p(z|x)", p_z_given_x.round(3), sep="\n")
+
+
+def model() -> None:
+    import torch
+
+    from unveil.batch import Batch
+    from unveil.tour.world import weather
+
+    batch = Batch(torch.arange(4.0).reshape(4, 1))  # x = 0, 1, 2, 3
+    print("p(x)  ", weather().log_prob(batch).exp().detach().numpy().round(3))
+    posterior = weather().posterior(batch).log_r.exp()
+    print("p(z|x)", posterior.T.detach().numpy().round(3), sep="\n")
+
+
+def chapter(share: float) -> Chapter:
+    p_xz = P_Z[:, None] * P_X_GIVEN_Z
+    p_x = p_xz.sum(0)
+    posterior = p_xz / p_x
+    theirs = weather().log_prob(Batch(torch.arange(4.0).reshape(4, 1))).exp().detach().numpy()
+    holds(bool(np.allclose(theirs, p_x)), "the library's mixture gives the same p(x) as the tables")
+    values = {
+        "rain": P_Z[2], "two": P_X_GIVEN_Z[2, 2], "joint": p_xz[2, 2], "px": p_x[2], "post": posterior[2, 2],
+        "largest": float(np.abs(theirs - p_x).max()),
+    }  # fmt: skip
+    return Chapter(
+        "five",
+        Text("Five distributions, as tables", "五个分布，写成表格"),
+        [
+            say(
+                "A latent variable $z$ cannot be seen; an observed variable $x$ can. Take the smallest world that has "
+                "both. The weather $z$ is sunny, cloudy or rainy, and we sit in a room without a window. What we see "
+                "is $x$, how many of three colleagues bring an umbrella.",
+                "隐变量 $z$ 看不见，观测变量 $x$ 看得见。先看一个同时含有两者的最小世界：天气 $z$ 是晴、阴或雨，"
+                "而我们坐在没有窗的房间里，只能看见 $x$，也就是三位同事中有几位带了伞。",
+            ),
+            say(
+                "Two tables say how this world makes what we see: the **prior** $p(z)$, how often each weather comes, "
+                "and the **likelihood** $p(x\\given z)$, how many umbrellas each weather brings. The other three "
+                "follow.",
+                "两张表说明这个世界怎样产生观测：**先验** $p(z)$，每种天气出现的频率；**似然** $p(x\\given z)$，"
+                "每种天气下带伞的人数。另外三个分布都由它们推出。",
+            ),
+            Formula(r"p(x, z) = p(z)\, p(x\given z)"),
+            Formula(r"p(x) = \sum_{z} p(x, z)"),
+            Formula(r"p(z\given x) = \frac{p(x\given z)\, p(z)}{p(x)}"),
+            Code(tables),
+            say(
+                "Read one cell. It rains with probability [[rain]], and then two umbrellas come with probability "
+                "[[two]]; so both happen with probability [[joint:.3f]]. Two umbrellas come with [[px:.3f]] in all. So "
+                "if we see two, it rains with probability [[post:.3f]]. Seeing $x$ moved the belief from the prior "
+                "[[rain]] to the **posterior** [[post:.3f]].",
+                "读其中一格。下雨的概率是 [[rain]]，下雨时来两把伞的概率是 [[two]]，所以两者同时发生的概率是 "
+                "[[joint:.3f]]。两把伞总共以 [[px:.3f]] 的概率出现。因此看见两把伞时，下雨的概率是 [[post:.3f]]。"
+                "看见 $x$ 把信念从先验 [[rain]] 移到了**后验** [[post:.3f]]。",
+            ),
+            Plot(
+                Text(
+                    "Prior and posterior of the weather. Move the slider to change how many umbrellas are seen.",
+                    "天气的先验与后验。移动滑块，改变看见的伞数。",
+                ),
+                [_figure(posterior[:, x]) for x in range(4)],
+                Text("umbrellas seen, x", "看见的伞数 x"),
+                [
+                    Text(
+                        f"x = {x}: p(x) = {p_x[x]:.3f}, and p(z|x) = " + ", ".join(f"{v:.3f}" for v in posterior[:, x]),
+                        f"x = {x}：p(x) = {p_x[x]:.3f}，p(z|x) = " + "，".join(f"{v:.3f}" for v in posterior[:, x]),
+                    )
+                    for x in range(4)
+                ],
+                start=2,
+            ),
+            say(
+                "This world is a mixture, and `unveil` has it as a model. Given the same two tables it answers the "
+                "same; the largest difference is [[largest:.0e]].",
+                "这个世界就是一个混合模型，`unveil` 里有这种模型。给它同样的两张表，答案也一样；最大的差别是 "
+                "[[largest:.0e]]。",
+            ),
+            Code(model),
+            say(
+                "In a VAE the names stay, and only the tables become networks: $p(z)$ is a normal distribution, the "
+                "**decoder** gives $p(x\\given z)$. What remains hard is $p(x)$, and with it $p(z\\given x)$.",
+                "在 VAE 里名字不变，只是表格换成了网络：$p(z)$ 是正态分布，**解码器**给出 $p(x\\given z)$。"
+                "难的是 $p(x)$，以及随之而来的 $p(z\\given x)$。",
+            ),
+        ],
+        values,
+    )
+
+
+def _figure(posterior: np.ndarray) -> Figure:
+    places = np.arange(3.0)
+    return Figure(
+        Axis(Text("weather z", "天气 z"), -0.6, 2.6, marks=WEATHER),
+        Axis(Text("probability", "概率"), 0, 1),
+        [
+            Bars(places - 0.18, P_Z, 6, Text("prior p(z)", "先验 p(z)"), 0.32),
+            Bars(places + 0.18, posterior, 0, Text("posterior p(z|x)", "后验 p(z|x)"), 0.32),
+        ],
+        210,
+    )

@@ -1,0 +1,185 @@
+"""The two KL divergences, and why they differ."""
+
+import numpy as np
+
+from ..figures import Axis, Dots, Figure, Line
+from ..words import Chapter, Code, Formula, Plot, Text, holds, say
+
+WEIGHTS, MEANS, SCALES = np.array([0.65, 0.35]), np.array([-1.6, 1.9]), np.array([0.6, 0.7])
+Z = np.linspace(-8, 8, 3201)
+WIDTH = Z[1] - Z[0]
+SHOWN = slice(500, 2701, 11)
+
+
+def closed_form() -> None:
+    import torch
+    from torch.distributions import Normal, kl_divergence
+
+    torch.manual_seed(0)
+    (m1, s1), (m2, s2) = (1.0, 0.5), (0.0, 1.0)
+    formula = torch.tensor(s2 / s1).log() - 0.5 + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2)
+    print(formula, "by the formula")
+    print(kl_divergence(Normal(m1, s1), Normal(m2, s2)), "by torch")
+    print(kl_divergence(Normal(m2, s2), Normal(m1, s1)), "the other way round")
+    z = Normal(m1, s1).sample((100_000,))
+    ratio = Normal(m1, s1).log_prob(z) - Normal(m2, s2).log_prob(z)
+    print(ratio.mean(), "the mean of 100,000 draws of log q/p")
+
+
+def chapter(share: float) -> Chapter:
+    p = _mixture()
+    log_p = np.log(p)
+    scales, means = np.linspace(0.3, 3, 109), np.linspace(-3, 3, 121)
+    forward = np.array([[_kl(_normal(m, s), log_p) for m in means] for s in scales])
+    back = np.array([[_kl_back(p, log_p, m, s) for m in means] for s in scales])
+    (s1, m1), (s2, m2) = (np.unravel_index(table.argmin(), table.shape) for table in (forward, back))
+    mode, wide = (float(means[m1]), float(scales[s1])), (float(means[m2]), float(scales[s2]))
+    moments = float((p * Z).sum() * WIDTH), float(np.sqrt((p * (Z - (p * Z).sum() * WIDTH) ** 2).sum() * WIDTH))
+    holds(mode[1] < 1 < wide[1], "KL(q‖p) fits one hill and KL(p‖q) covers both")
+    holds(
+        abs(wide[0] - moments[0]) < 0.06 and abs(wide[1] - moments[1]) < 0.06, "the best q of KL(p‖q) has p's moments"
+    )
+    holds(bool(forward.min() >= 0 and back.min() >= 0), "no KL is negative")
+    values = {
+        "m1": mode[0], "s1": mode[1], "m2": wide[0], "s2": wide[1], "mp": moments[0], "sp": moments[1],
+        "least1": float(forward.min()), "least2": float(back.min()), "least": float(min(forward.min(), back.min())),
+    }  # fmt: skip
+    fixed = int(np.abs(scales - 0.7).argmin())
+    places = range(0, len(means), 4)
+    frames = [(_hills(p, float(means[i]), 0.7), _curves(means, forward[fixed], back[fixed], i)) for i in places]
+    told = [
+        Text(
+            f"mean of q {means[i]:.1f}: KL(q‖p) = {forward[fixed, i]:.2f}, KL(p‖q) = {back[fixed, i]:.2f}".replace(
+                "-", "−"
+            ),
+            f"q 的均值 {means[i]:.1f}：KL(q‖p) = {forward[fixed, i]:.2f}，KL(p‖q) = {back[fixed, i]:.2f}".replace(
+                "-", "−"
+            ),
+        )
+        for i in places
+    ]
+    return Chapter(
+        "kl",
+        Text("Two KLs, and they are not the same", "两个 KL，并不相同"),
+        [
+            say(
+                "The KL divergence compares two distributions. It is an expectation under the first one, of how much "
+                "likelier the first finds what it draws than the second does.",
+                "KL 散度比较两个分布。它是在前一个分布下的期望：对自己抽出的样本，前者认为的可能性比后者高多少。",
+            ),
+            Formula(
+                r"\KL(q \| p) = \int q(x) \log \frac{q(x)}{p(x)}\, dx = \E_{q}\left[\log \frac{q(X)}{p(X)}\right] \ge 0"
+            ),
+            say("For two normal distributions it has a closed form.", "对两个正态分布，它有闭式解。"),
+            Formula(
+                r"\KL(\N(\mu_{1}, \sigma_{1}^{2}) \| \N(\mu_{2}, \sigma_{2}^{2})) = \log "
+                r"\frac{\sigma_{2}}{\sigma_{1}} - "
+                r"\frac{1}{2} + \frac{\sigma_{1}^{2} + (\mu_{1} - \mu_{2})^{2}}{2 \sigma_{2}^{2}}"
+            ),
+            Code(closed_form),
+            say(
+                "A VAE uses it for each example, with $q_{\\phi}(z\\given x) = \\N(z; \\mu_{\\phi}(x), "
+                "\\sigma^{2}_{\\phi}(x) I)$ "
+                "and $p(z) = \\N(z; 0, I)$, and adds it up over the dimensions of $z$.",
+                "VAE 对每个样本用到它：$q_{\\phi}(z\\given x) = \\N(z; \\mu_{\\phi}(x), \\sigma^{2}_{\\phi}(x) I)$，"
+                "$p(z) = \\N(z; 0, I)$，再把 $z$ 的各维加起来。",
+            ),
+            say(
+                "Exchange the two, and the number changes. To see what that means, let $p$ have two hills and $q$ only "
+                "one. $\\KL(q\\|p)$ is large where $q$ is and $p$ is not: its best $q$ sits on one hill, at "
+                "[[m1:.2f]] ± [[s1:.2f]]. $\\KL(p\\|q)$ is large where $p$ is and $q$ is not: its best $q$ covers "
+                "both hills, at "
+                "[[m2:.2f]] ± [[s2:.2f]], which are the mean and the standard deviation of $p$ ([[mp:.2f]] and "
+                "[[sp:.2f]]).",
+                "把两者对调，数值就变了。为了看清含义，让 $p$ 有两座峰而 $q$ 只有一座。$q$ 有而 $p$ 没有的地方使 "
+                "$\\KL(q\\|p)$ 变大：它的最优 $q$ 只占一座峰，在 [[m1:.2f]] ± [[s1:.2f]]。$p$ 有而 $q$ 没有的地方使 "
+                "$\\KL(p\\|q)$ 变大：它的最优 $q$ 覆盖两座峰，在 [[m2:.2f]] ± [[s2:.2f]]，正是 $p$ 的均值和标准差"
+                "（[[mp:.2f]] 和 [[sp:.2f]]）。",
+            ),
+            Plot(
+                Text(
+                    "The best q of each KL, found on a grid of means and widths.",
+                    "两种 KL 各自的最优 q，在均值与宽度的网格上找到。",
+                ),
+                [_best(p, mode, wide)],
+            ),
+            Plot(
+                Text(
+                    "Move q, of width 0.7, over p. KL(q‖p) has a valley at each hill; KL(p‖q) has one between them.",
+                    "让宽度为 0.7 的 q 在 p 上移动。KL(q‖p) 在每座峰处有一个谷；KL(p‖q) 只在两峰之间有一个谷。",
+                ),
+                frames,
+                Text("mean of q", "q 的均值"),
+                told,
+                start=15,
+            ),
+            say(
+                "Variational inference uses $\\KL(q\\|p(z\\given x))$, because its expectation is under $q$, from "
+                "which we "
+                "can draw. The price: $q$ tends to be too narrow, and may miss a hill. And a posterior need not be a "
+                "normal "
+                "distribution: the best normal $q$ here is still [[least1:.2f]] nats away.",
+                "变分推断用 $\\KL(q\\|p(z\\given x))$，因为期望在 $q$ 下求，而 $q$ 可以抽样。代价是 $q$ 往往偏窄，"
+                "还可能漏掉一座峰。而且后验不一定是正态分布：这里最好的正态 $q$ 仍差 [[least1:.2f]] 奈特。",
+            ),
+        ],
+        values,
+    )
+
+
+def _mixture() -> np.ndarray:
+    return sum(w * np.exp(_normal(m, s)) for w, m, s in zip(WEIGHTS, MEANS, SCALES, strict=True))
+
+
+def _normal(mean: float, scale: float) -> np.ndarray:
+    """log N(z; mean, scale²) on the grid."""
+    return -0.5 * ((Z - mean) / scale) ** 2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
+
+
+def _kl(log_q: np.ndarray, log_p: np.ndarray) -> float:
+    return float((np.exp(log_q) * (log_q - log_p)).sum() * WIDTH)
+
+
+def _kl_back(p: np.ndarray, log_p: np.ndarray, mean: float, scale: float) -> float:
+    return float((p * (log_p - _normal(mean, scale))).sum() * WIDTH)
+
+
+def _hills(p: np.ndarray, mean: float, scale: float) -> Figure:
+    z = Z[SHOWN]
+    return Figure(
+        Axis(Text("z", "z"), -5.5, 5.5),
+        Axis(Text("density", "密度"), 0, 0.72),
+        [
+            Line(z, p[SHOWN], 1, Text("p", "p"), filled=True),
+            Line(z, np.exp(_normal(mean, scale))[SHOWN], 0, Text("q", "q"), width=2.6),
+        ],
+        180,
+    )
+
+
+def _curves(means: np.ndarray, forward: np.ndarray, back: np.ndarray, at: int) -> Figure:
+    top = 1.05 * max(forward.max(), back.max())
+    return Figure(
+        Axis(Text("mean of q", "q 的均值"), -5.5, 5.5),
+        Axis(Text("nats", "奈特"), 0, top),
+        [
+            Line(means, forward, 0, Text("KL(q‖p)", "KL(q‖p)")),
+            Line(means, back, 2, Text("KL(p‖q)", "KL(p‖q)")),
+            Dots([means[at]] * 2, [forward[at], back[at]], [0, 2], size=5),
+        ],
+        190,
+    )
+
+
+def _best(p: np.ndarray, mode: tuple[float, float], wide: tuple[float, float]) -> Figure:
+    z = Z[SHOWN]
+    return Figure(
+        Axis(Text("z", "z"), -5.5, 5.5),
+        Axis(Text("density", "密度"), 0, 0.72),
+        [
+            Line(z, p[SHOWN], 1, Text("p", "p"), filled=True),
+            Line(z, np.exp(_normal(*mode))[SHOWN], 0, Text("q of least KL(q‖p)", "KL(q‖p) 最小的 q"), width=2.6),
+            Line(z, np.exp(_normal(*wide))[SHOWN], 2, Text("q of least KL(p‖q)", "KL(p‖q) 最小的 q"), width=2.6),
+        ],
+        220,
+    )

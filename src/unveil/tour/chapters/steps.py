@@ -1,0 +1,206 @@
+"""One large step against many small ones; linear steps that fold into one."""
+
+import numpy as np
+import torch
+
+from ...data import load_data
+from ...models.vdm.vdm import VDM
+from ...ops import keyed
+from ...registry import lookup
+from ..figures import Axis, Dots, Figure, Line
+from ..fits import steps_of, trained, whole
+from ..words import Chapter, Code, Command, Formula, Plot, Text, holds, say
+
+Z = np.linspace(-4, 4, 321)
+WIDTH = Z[1] - Z[0]
+STEPS = (1, 2, 4, 8, 16, 32, 64)
+LAYERS = (4, 16, 64)
+LAST = 0.02  # share of x that is left in the last, noisiest z
+
+
+def noise_folds() -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    alphas = rng.uniform(0.97, 1.0, size=50)  # 50 small steps: x ← α x + sqrt(1 − α²) ε
+    a, variance = 1.0, 0.0
+    for alpha in alphas:
+        a, variance = alpha * a, alpha**2 * variance + (1 - alpha**2)
+    print(f"50 steps: a = {a:.6f}, variance = {variance:.6f}")
+    print(f"1 step  : a = {alphas.prod():.6f}, variance = {1 - alphas.prod() ** 2:.6f}")
+
+
+def layers_fold() -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    layers = [rng.normal(size=(4, 4)) / 2 for _ in range(10)]  # x = W₁₀ … W₁ z
+    folded = np.linalg.multi_dot(layers[::-1])
+    z = rng.normal(size=4)
+    x = z
+    for W in layers:
+        x = W @ x
+    print("ten layers:", x.round(6))
+    print("one layer :", (folded @ z).round(6))
+
+
+def chapter(share: float) -> Chapter:
+    p0 = _data()
+    results = {T: _walk_back(p0, T) for T in STEPS}
+    kls = np.array([float((p0 * np.log(p0 / q)).sum() * WIDTH) for q in results.values()])
+    holds(bool(np.all(np.diff(kls) < 0)), "more steps come nearer to the data")
+    holds(kls[0] > 20 * kls[-1], "one step is far off")
+    alphas = np.random.default_rng(0).uniform(0.97, 1.0, size=50)
+    variance = 0.0
+    for alpha in alphas:
+        variance = alpha**2 * variance + 1 - alpha**2
+    fold = abs(variance - (1 - alphas.prod() ** 2))
+    holds(fold < 1e-12, "noise steps fold into one")
+    bounds = _layers(share)
+    holds(bounds[-1] > bounds[0], "a diffusion of more layers has the better bound here")
+    values = {"one": kls[0], "four": kls[2], "many": kls[-1], "T": STEPS[-1], "fold": fold}
+    values |= {f"b{T}": bound for T, bound in zip(LAYERS, bounds, strict=True)}
+    frames = [(_hills(p0, results[T]), _curve(kls, i)) for i, T in enumerate(STEPS)]
+    told = [
+        Text(f"T = {T}: KL(data‖model) = {kl:.4f} nats", f"T = {T}：KL(数据‖模型) = {kl:.4f} 奈特")
+        for T, kl in zip(STEPS, kls, strict=True)
+    ]
+    return Chapter(
+        "steps",
+        Text("One large step, or many small ones", "一大步，还是许多小步"),
+        [
+            say(
+                "$z$ need not be small: it may be noise of the same size as $x$, reached in many steps. Adding noise "
+                "is linear, and "
+                "linear steps fold: any number of them is exactly one step (the difference here is [[fold:.0e]]).",
+                "$z$ 不一定比 $x$ 小：它可以是与 $x$ 同样大小、经过许多步得到的噪声。加噪是线性的，线性的步可以折叠："
+                "任意多步恰好等于一步（这里的差是 [[fold:.0e]]）。",
+            ),
+            Formula(
+                r"x_{t} = \alpha_{t} x_{t-1} + \sqrt{1 - \alpha_{t}^{2}}\, \epsilon_{t}",
+                r"\Rightarrow \quad x_{T} = \bar{\alpha}\, x_{0} + \sqrt{1 - \bar{\alpha}^{2}}\, \epsilon, \quad "
+                r"\bar{\alpha} = \alpha_{1} \alpha_{2} \cdots \alpha_{T}",
+            ),
+            Code(noise_folds),
+            say(
+                "Linear layers of a network fold as well. Ten of them are one matrix, so depth without bends adds "
+                "nothing.",
+                "网络的线性层同样可以折叠：十层就是一个矩阵。没有弯折的深度什么也不增加。",
+            ),
+            Formula(r"W_{T} \cdots W_{2} W_{1} z = W z, \quad W = W_{T} \cdots W_{1}"),
+            Code(layers_fold),
+            say(
+                "The way back does not fold. The true $p(x_{t-1}\\given x_{t})$ of two hills is not normal; it has "
+                "two hills "
+                "itself if the step is large. A decoder says a normal distribution at each step. With one step the "
+                "two hills "
+                "melt into one; with small steps every true step is nearly normal, and the walk ends on both.",
+                "回来的路却不能折叠。数据有两座峰时，步子一大，真正的 $p(x_{t-1}\\given x_{t})$ 就不是正态，"
+                "自己也有两座峰。"
+                "而解码器每一步只给出正态分布。只走一步，两座峰就化成一座；步子小，每一步都几乎是正态，"
+                "最后两座峰都走得到。",
+            ),
+            Plot(
+                Text(
+                    "Each step back has the exact mean and variance of $p(x_{t-1}\\given x_{t})$ and is normal. "
+                    "Above: what T such steps make of "
+                    "pure noise. Below: how far that is from the data. Computed on a grid, without a network.",
+                    "每一步倒退都用 $p(x_{t-1}\\given x_{t})$ 精确的均值与方差，并取正态分布。上：从纯噪声出发走 T "
+                    "步的结果。"
+                    "下：它与数据的距离。全部在网格上计算，不用网络。",
+                ),
+                frames,
+                Text("number of steps T", "步数 T"),
+                told,
+            ),
+            say(
+                "One step misses by [[one:.3f]] nats, four by [[four:.3f]], [[T]] by [[many:.4f]]. So “one large step "
+                "could fold "
+                "many small ones” is true of adding noise, and false of taking it away, as long as each step is "
+                "normal.",
+                "一步差 [[one:.3f]] 奈特，四步差 [[four:.3f]]，[[T]] 步差 [[many:.4f]]。所以“一大步可以折叠多小步”"
+                "对加噪成立；"
+                "对去噪，只要每步都是正态分布，就不成立。",
+            ),
+            say(
+                "A real diffusion model, fitted for a few seconds to points on two half circles: cut into 4 layers "
+                "its bound on "
+                "log p(x) is [[b4:.1f]] nats, into 16 [[b16:.2f]], into 64 [[b64:.2f]].",
+                "一个真正的扩散模型，在两个半圆的点上拟合几秒钟：切成 4 层时 log p(x) 的下界是 [[b4:.1f]] 奈特，"
+                "16 层 [[b16:.2f]]，64 层 [[b64:.2f]]。",
+            ),
+            Command(
+                "unveil evaluate RUN --estimator layers estimator.num_steps=64",
+                Text("For a run of `--model vdm`:", "对 `--model vdm` 的运行："),
+            ),
+        ],
+        values,
+    )
+
+
+def _data() -> np.ndarray:
+    p = 0.6 * np.exp(-0.5 * ((Z + 1.1) / 0.3) ** 2) / 0.3 + 0.4 * np.exp(-0.5 * ((Z - 1.2) / 0.35) ** 2) / 0.35
+    return np.asarray(p / (p.sum() * WIDTH))
+
+
+def _walk_back(p0: np.ndarray, T: int) -> np.ndarray:
+    """The density that T normal steps back make of N(0, 1); each matches the mean and variance of the true step."""
+    bars = LAST ** (np.arange(T + 1) / T)  # share of x left after step t
+    q = np.exp(-0.5 * Z**2) / np.sqrt(2 * np.pi)
+    for t in range(T, 0, -1):
+        before = _noised(p0, bars[t - 1])
+        alpha = bars[t] / bars[t - 1]
+        step = np.exp(-0.5 * (Z[:, None] - alpha * Z) ** 2 / (1 - alpha**2))  # [x_t, x_{t−1}]
+        joint = step * before
+        joint /= joint.sum(1, keepdims=True) + 1e-300
+        mean = joint @ Z
+        scale = np.sqrt(np.maximum(joint @ Z**2 - mean**2, WIDTH**2 / 12))
+        back = np.exp(-0.5 * ((Z - mean[:, None]) / scale[:, None]) ** 2)
+        back /= back.sum(1, keepdims=True)
+        q = q @ back
+    return np.asarray(q / (q.sum() * WIDTH)) + 1e-300
+
+
+def _noised(p0: np.ndarray, bar: float) -> np.ndarray:
+    if bar > 1 - 1e-12:
+        return p0
+    kernel = np.exp(-0.5 * (Z[:, None] - bar * Z) ** 2 / (1 - bar**2))
+    kernel /= kernel.sum(0, keepdims=True)
+    return np.asarray(kernel @ p0)
+
+
+def _layers(share: float) -> list[float]:
+    """Bounds on log p(x) of a small diffusion, cut into so many layers."""
+    data = load_data("moons")
+    with keyed("tour vdm"):
+        model = VDM.build(data.domain, width=64, depth=2)
+        model.initialise(whole(data.train))
+        trained(model, data, steps_of(600, share), lr=3e-3)
+        some = data.test.batch(torch.arange(200))
+        with torch.no_grad():
+            return [
+                float(lookup("estimator", "layers")(num_steps=T, num_samples=2)(model, some).log_px.mean())
+                for T in LAYERS
+            ]
+
+
+def _hills(p0: np.ndarray, q: np.ndarray) -> Figure:
+    kept = slice(40, 281, 2)
+    return Figure(
+        Axis(Text("x", "x"), -3, 3),
+        Axis(Text("density", "密度"), 0, 0.95),
+        [
+            Line(Z[kept], p0[kept], 1, Text("data", "数据"), filled=True),
+            Line(Z[kept], q[kept], 0, Text("T normal steps back", "倒退 T 个正态步"), width=2.6),
+        ],
+        200,
+    )
+
+
+def _curve(kls: np.ndarray, at: int) -> Figure:
+    return Figure(
+        Axis(Text("number of steps T", "步数 T"), 1, 64, log=True, marks=[(float(T), str(T)) for T in STEPS]),
+        Axis(Text("KL(data‖model)", "KL(数据‖模型)"), 10 ** float(np.floor(np.log10(kls.min()))), 1, log=True),
+        [Line(STEPS, kls, 0), Dots(STEPS, kls, 0, size=3), Dots([STEPS[at]], [kls[at]], 1, size=6)],
+        180,
+    )
