@@ -207,10 +207,13 @@ class Run:
             webbrowser.open(path.resolve().as_uri())
         return path
 
-    def explore(self, *, port: int = 0, open: bool = False, tell: Callable[[str], None] = print) -> None:
+    def explore(
+        self, *, port: int = 0, open: bool = False, lang: str = "en", tell: Callable[[str], None] = print
+    ) -> None:
         """Serve the explorer of z on 127.0.0.1 until Ctrl-C; `tell` is given the address to open."""
+        checked(lang)
         self.store.require_present()
-        with explorer_of(self.store, port) as server:
+        with explorer_of(self.store, port, lang) as server:
             tell(server.address)
             if open:
                 webbrowser.open(server.address)

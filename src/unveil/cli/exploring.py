@@ -3,7 +3,8 @@
 import sys
 from typing import Annotated
 
-from .app import Plugin, RunPath, count, switch, verb
+from ..languages import checked
+from .app import Lang, Plugin, RunPath, count, switch, verb
 from .shared import answer, open_run
 
 
@@ -12,11 +13,12 @@ def explore(
     run: RunPath,
     port: Annotated[int, count("P", "Listen on this port; default: any that is free.", min=0, max=65535)] = 0,
     open: Annotated[bool, switch("--open", "Open it in the browser.")] = False,
+    lang: Lang = "en",
     plugin: Plugin = None,
 ) -> None:
     """Move about in z by hand. Serves the explorer on this machine alone, and prints its address; Ctrl-C ends it."""
-    found = open_run(run, plugin)
-    found.explore(port=port, open=open, tell=told)
+    checked(lang)
+    open_run(run, plugin).explore(port=port, open=open, lang=lang, tell=told)
 
 
 def told(address: str) -> None:

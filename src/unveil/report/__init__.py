@@ -18,8 +18,8 @@ def write_report(run: RunStore, lang: str = "en") -> Path:
     return run.write_report(page(run, lang))
 
 
-def explorer_of(run: RunStore, port: int = 0) -> Server:
-    """The server of a run's explorer, which does not answer yet."""
+def explorer_of(run: RunStore, port: int = 0, lang: str = "en") -> Server:
+    """The server of a run's explorer, which does not answer yet; its page is in one of the languages."""
     from .explorer.serve import server_of
 
-    return server_of(run, port)
+    return server_of(run, port, lang)

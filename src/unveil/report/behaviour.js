@@ -50,39 +50,6 @@
     dark.addEventListener("change", () => draw(Plotly.react));
   }
 
-  const card = document.getElementById("hover");
-  const [thumbnail, label] = card.children;
-  const SHOWN = 96; // pixels of the longer side of a thumbnail
-
-  function showThumbnail({ uri, columns, width, height }, place) {
-    const factor = SHOWN / Math.max(width, height);
-    const [w, h] = [width * factor, height * factor];
-    Object.assign(thumbnail.style, {
-      width: w + "px",
-      height: h + "px",
-      backgroundImage: `url("${uri}")`,
-      backgroundSize: `${columns * w}px auto`,
-      backgroundPosition: `${-(place % columns) * w}px ${-Math.floor(place / columns) * h}px`,
-    });
-  }
-
-  function showCard({ sprite, labels }, { points, event }) {
-    const place = points[0].customdata;
-    if (sprite) showThumbnail(sprite, place);
-    label.textContent = labels ? labels[place] : "";
-    card.hidden = false;
-    const [w, h] = [card.offsetWidth, card.offsetHeight];
-    card.style.left = (event.clientX + 16 + w > innerWidth ? event.clientX - 16 - w : event.clientX + 16) + "px";
-    card.style.top = Math.min(Math.max(8, event.clientY - h / 2), innerHeight - h - 8) + "px";
-  }
-
-  const hide = () => { card.hidden = true; };
-  plots.filter(plot => figures[plot.dataset.figure].sprite || figures[plot.dataset.figure].labels).forEach(plot => {
-    plot.on("plotly_hover", event => showCard(figures[plot.dataset.figure], event));
-    plot.on("plotly_unhover", hide);
-  });
-  addEventListener("scroll", hide, { passive: true });
-
   // Every section has its place in the contents, and its name is a link to it.
   function link(section, text) {
     const found = document.createElement("a");

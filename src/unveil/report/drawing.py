@@ -77,7 +77,7 @@ class Drawing:
         """A panel, whose figure is called so unless it has a name of its own."""
         match panel:
             case Plot():
-                return self._plot(panel, panel.name, panel.data())
+                return self._plot(panel, panel.name, panel.figure)
             case Bars():
                 return self._plot(panel, name, of_bars(panel))
             case Lines():

@@ -6,27 +6,18 @@ from typing import Any
 
 from ..panels import Panel
 from .charts import Figure
-from .gallery import Sprite
 
 
 @dataclass(frozen=True)
 class Plot(Panel):
     """One figure.
 
-    Arguments: name, its own on the page; figure; narrow, whether it is as high as wide; thumbnails and labels of the
-    points, shown where one points at them, in the order of `customdata`; None where there are none.
+    Arguments: name, its own on the page; figure; narrow, whether it is as high as wide.
     """
 
     name: str
     figure: Figure
     narrow: bool = False
-    thumbnails: Sprite | None = None
-    labels: Sequence[str] | None = None
-
-    def data(self) -> dict[str, Any]:
-        """What the page's script draws."""
-        sprite = {} if self.thumbnails is None else {"sprite": vars(self.thumbnails)}
-        return {**self.figure, **sprite, **({} if self.labels is None else {"labels": self.labels})}
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import RequestError
+from ...languages import ENGLISH, Tongue
 from ...legible import quoted
 from ..exhibits import Group, Html
 from ..page import rendered
@@ -40,13 +41,13 @@ def scene_to_serve(subject: Subject) -> Scene:
     return scene
 
 
-def served(subject: Subject, scene: Scene, server: Mapping[str, Any]) -> str:
+def served(subject: Subject, scene: Scene, server: Mapping[str, Any], tongue: Tongue = ENGLISH) -> str:
     """The HTML of the explorer by itself, which asks a server.
 
-    Arguments: server, its token and the layouts of its answers.
+    Arguments: server, its token and the layouts of its answers; tongue, the language of the page.
     """
     sections = {"explorer": _group(subject, scene, {**scene.data, "server": dict(server)})}
-    return rendered("explore.html", sections, subject.paint, connects=True, subject=subject)
+    return rendered("explore.html", sections, subject.paint, (), tongue, connects=True, subject=subject)
 
 
 def command(subject: Subject) -> str:
