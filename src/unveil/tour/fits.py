@@ -17,7 +17,7 @@ from ..model.interface import Model
 from ..models.vae import VAE
 from ..objectives import Objective
 from ..objectives.elbo import Elbo
-from ..ops import keyed
+from ..ops import keyed, threads
 from ..report.gallery import Painter, uris
 from ..terms import Terms
 from ..train.loop import fit
@@ -53,8 +53,9 @@ def short_fit(
 
 def trained(model: M, data: Data, steps: int, objective: Objective | None = None, lr: float = 3e-3) -> M:
     """The model after so many steps."""
-    for _ in fit(model, data.train, Stage(objective or Elbo(), steps=steps, lr=lr)):
-        pass
+    with threads(1):  # the same numbers on any machine of the kind
+        for _ in fit(model, data.train, Stage(objective or Elbo(), steps=steps, lr=lr)):
+            pass
     return model.eval()
 
 

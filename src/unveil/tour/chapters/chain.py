@@ -47,15 +47,15 @@ def chapter(share: float) -> Chapter:
         Text("p(x) without any sum", "不用求和的 p(x)"),
         [
             say(
-                "The chain rule gives $p(x)$ by one division. The left side has no $z$, so the right side is the same "
-                "number for every $z$.",
+                "The chain rule gives $p(x)$ by one division. The left side has no $z$, so the right side is the "
+                "same number for every $z$.",
                 "链式法则用一次除法就给出 $p(x)$。左边没有 $z$，所以右边对每个 $z$ 都是同一个数。",
             ),
             Formula(r"p(x) = \frac{p(x, z)}{p(z\given x)}"),
             Code(constant),
             say(
-                "Here is the same with a continuous $z$, for $x$ = [[x]]. Both curves bend; their difference is flat: "
-                "it stays at $\\log p(x)$ = [[log_px:.4f]] and varies by [[spread:.0e]].",
+                "Here is the same with a continuous $z$, for $x$ = [[x]]. Both curves bend; their difference is "
+                "flat: it stays at $\\log p(x)$ = [[log_px:.4f]] and varies by [[spread:.0e]].",
                 "连续的 $z$ 也一样，这里 $x$ = [[x]]。两条曲线都是弯的，差却是平的：始终是 $\\log p(x)$ = "
                 "[[log_px:.4f]]，起伏只有 [[spread:.0e]]。",
             ),
@@ -68,12 +68,12 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "So the posterior would be enough. We do not have it, since its formula holds $p(x)$ itself. But the "
-                "dashed line shows what happens with a $q(z\\given x)$ that we do have: $\\log p(x, z)/q(z\\given x)$ "
-                "varies with $z$, here between [[low:.2f]] and [[high:.2f]] in the picture. Its mean under $q$ is the "
-                "**evidence lower bound**, the ELBO, and its variation is a sign of how far $q$ is from the posterior.",
+                "dashed line shows what happens with a $q(z\\given x)$ that we do have: $\\log p(x, z)/q(z\\given "
+                "x)$ varies with $z$, here between [[low:.2f]] and [[high:.2f]] in the picture. Its mean under $q$ "
+                "is the **evidence lower bound**, the ELBO, and its variation is a sign of how far $q$ is from the "
+                "posterior.",
                 "所以有后验就够了。可是我们没有它，因为它的公式里就有 $p(x)$。虚线说明换成一个我们拥有的 $q(z\\given "
-                "x)$ "
-                "会怎样：$\\log p(x, z)/q(z\\given x)$ 随 $z$ 变化，在图中介于 [[low:.2f]] 和 [[high:.2f]] 之间。"
+                "x)$ 会怎样：$\\log p(x, z)/q(z\\given x)$ 随 $z$ 变化，在图中介于 [[low:.2f]] 和 [[high:.2f]] 之间。"
                 "它在 $q$ 下的平均就是**证据下界** ELBO，起伏的大小说明 $q$ 离后验有多远。",
             ),
         ],

@@ -49,15 +49,12 @@ def chapter(share: float) -> Chapter:
         Text("Enc and Dec take turns, and both climb", "Enc 与 Dec 轮流走，都在往上爬"),
         [
             say(
-                "Two networks: Enc guesses $q(z)$ for a given $x$, Dec gives $p(x\\given z)$. Suppose Enc had reached "
-                "its "
-                "goal: then raising the ELBO makes Dec better. Suppose Dec had: then raising the ELBO makes Enc "
-                "better. "
-                "Neither has, and it works all the same, since both climb one hill.",
+                "Two networks: Enc guesses $q(z)$ for a given $x$, Dec gives $p(x\\given z)$. Suppose Enc had "
+                "reached its goal: then raising the ELBO makes Dec better. Suppose Dec had: then raising the ELBO "
+                "makes Enc better. Neither has, and it works all the same, since both climb one hill.",
                 "两个网络：Enc 对给定的 $x$ 猜 $q(z)$，Dec 给出 $p(x\\given z)$。假设 Enc 已达到目标，提高 ELBO 就让 "
-                "Dec 更好；"
-                "假设 Dec 已达到目标，提高 ELBO 就让 Enc 更好。两者其实都没有达到，但照样可行，"
-                "因为它们爬的是同一座山。",
+                "Dec 更好；假设 Dec 已达到目标，提高 ELBO 就让 Enc 更好。两者其实都没有达到，但照样可行，因为它们爬的"
+                "是同一座山。",
             ),
             Formula(
                 r"\phi \leftarrow \argmax_{\phi} \ELBO(\phi, \theta), \qquad \theta \leftarrow \argmax_{\theta} "
@@ -65,33 +62,30 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "A model so small that each turn has a closed form: $z \\sim \\N(0, 1)$, Dec is $\\N(x; wz, 1)$, Enc "
-                "is "
-                "$\\N(z; ax, s^{2})$.",
-                "取一个小到每一步都有闭式解的模型：$z \\sim \\N(0, 1)$，Dec 是 $\\N(x; wz, 1)$，Enc 是 "
-                "$\\N(z; ax, s^{2})$。",
+                "is $\\N(z; ax, s^{2})$.",
+                "取一个小到每一步都有闭式解的模型：$z \\sim \\N(0, 1)$，Dec 是 $\\N(x; wz, 1)$，Enc 是 $\\N(z; ax, "
+                "s^{2})$。",
             ),
             Code(turns),
             Plot(
                 Text(
                     "Above: the mean ELBO over a (Enc) and w (Dec); the darker, the higher. Enc moves level, Dec "
-                    "upright. "
-                    "Below: after each turn of Enc the ELBO touches log p(x); then Dec lifts both.",
-                    "上图：平均 ELBO 随 a（Enc）和 w（Dec）的变化，越深越高。Enc 横着走，Dec 竖着走。"
-                    "下图：Enc 每走一步，ELBO 就贴上 log p(x)；然后 Dec 把两者一起抬高。",
+                    "upright. Below: after each turn of Enc the ELBO touches log p(x); then Dec lifts both.",
+                    "上图：平均 ELBO 随 a（Enc）和 w（Dec）的变化，越深越高。Enc 横着走，Dec 竖着走。下图：Enc 每走一"
+                    "步，ELBO 就贴上 log p(x)；然后 Dec 把两者一起抬高。",
                 ),
                 [(_map(states, v, i), _climb(elbos, logs, i)) for i in range(len(states))],
                 Text("turns", "步数"),
                 told,
             ),
             say(
-                "From [[first:.2f]] the mean ELBO climbs to [[last:.4f]] in [[turns]] turns, and $w$ to [[w:.3f]]; the "
-                "maximum-likelihood value is [[best:.3f]]. With exact turns this is the EM algorithm, by which "
-                "`unveil` "
-                "fits its mixtures. A VAE takes a small gradient step in both at once instead of whole turns.",
+                "From [[first:.2f]] the mean ELBO climbs to [[last:.4f]] in [[turns]] turns, and $w$ to [[w:.3f]]; "
+                "the maximum-likelihood value is [[best:.3f]]. With exact turns this is the EM algorithm, by which "
+                "`unveil` fits its mixtures. A VAE takes a small gradient step in both at once instead of whole "
+                "turns.",
                 "平均 ELBO 从 [[first:.2f]] 经 [[turns]] 步爬到 [[last:.4f]]，$w$ 到达 [[w:.3f]]；最大似然值是 "
-                "[[best:.3f]]。"
-                "每步都精确求解时，这就是 EM 算法，`unveil` 的混合模型正是这样拟合的。VAE 不走整步，"
-                "而是两边同时走一小步梯度。",
+                "[[best:.3f]]。每步都精确求解时，这就是 EM 算法，`unveil` 的混合模型正是这样拟合的。VAE 不走整步，而"
+                "是两边同时走一小步梯度。",
             ),
             Command("unveil fit digits --model mixture", Text("EM on real data:", "在真实数据上运行 EM：")),
         ],

@@ -52,18 +52,18 @@ def chapter(share: float) -> Chapter:
         Text("Five distributions, as tables", "五个分布，写成表格"),
         [
             say(
-                "A latent variable $z$ cannot be seen; an observed variable $x$ can. Take the smallest world that has "
-                "both. The weather $z$ is sunny, cloudy or rainy, and we sit in a room without a window. What we see "
-                "is $x$, how many of three colleagues bring an umbrella.",
-                "隐变量 $z$ 看不见，观测变量 $x$ 看得见。先看一个同时含有两者的最小世界：天气 $z$ 是晴、阴或雨，"
-                "而我们坐在没有窗的房间里，只能看见 $x$，也就是三位同事中有几位带了伞。",
+                "A latent variable $z$ cannot be seen; an observed variable $x$ can. Take the smallest world that "
+                "has both. The weather $z$ is sunny, cloudy or rainy, and we sit in a room without a window. What we "
+                "see is $x$, how many of three colleagues bring an umbrella.",
+                "隐变量 $z$ 看不见，观测变量 $x$ 看得见。先看一个同时含有两者的最小世界：天气 $z$ 是晴、阴或雨，而我"
+                "们坐在没有窗的房间里，只能看见 $x$，也就是三位同事中有几位带了伞。",
             ),
             say(
-                "Two tables say how this world makes what we see: the **prior** $p(z)$, how often each weather comes, "
-                "and the **likelihood** $p(x\\given z)$, how many umbrellas each weather brings. The other three "
-                "follow.",
-                "两张表说明这个世界怎样产生观测：**先验** $p(z)$，每种天气出现的频率；**似然** $p(x\\given z)$，"
-                "每种天气下带伞的人数。另外三个分布都由它们推出。",
+                "Two tables say how this world makes what we see: the **prior** $p(z)$, how often each weather "
+                "comes, and the **likelihood** $p(x\\given z)$, how many umbrellas each weather brings. The other "
+                "three follow.",
+                "两张表说明这个世界怎样产生观测：**先验** $p(z)$，每种天气出现的频率；**似然** $p(x\\given z)$，每种"
+                "天气下带伞的人数。另外三个分布都由它们推出。",
             ),
             Formula(r"p(x, z) = p(z)\, p(x\given z)"),
             Formula(r"p(x) = \sum_{z} p(x, z)"),
@@ -71,12 +71,12 @@ def chapter(share: float) -> Chapter:
             Code(tables),
             say(
                 "Read one cell. It rains with probability [[rain]], and then two umbrellas come with probability "
-                "[[two]]; so both happen with probability [[joint:.3f]]. Two umbrellas come with [[px:.3f]] in all. So "
-                "if we see two, it rains with probability [[post:.3f]]. Seeing $x$ moved the belief from the prior "
-                "[[rain]] to the **posterior** [[post:.3f]].",
+                "[[two]]; so both happen with probability [[joint:.3f]]. Two umbrellas come with [[px:.3f]] in all. "
+                "So if we see two, it rains with probability [[post:.3f]]. Seeing $x$ moved the belief from the "
+                "prior [[rain]] to the **posterior** [[post:.3f]].",
                 "读其中一格。下雨的概率是 [[rain]]，下雨时来两把伞的概率是 [[two]]，所以两者同时发生的概率是 "
-                "[[joint:.3f]]。两把伞总共以 [[px:.3f]] 的概率出现。因此看见两把伞时，下雨的概率是 [[post:.3f]]。"
-                "看见 $x$ 把信念从先验 [[rain]] 移到了**后验** [[post:.3f]]。",
+                "[[joint:.3f]]。两把伞总共以 [[px:.3f]] 的概率出现。因此看见两把伞时，下雨的概率是 [[post:.3f]]。看"
+                "见 $x$ 把信念从先验 [[rain]] 移到了**后验** [[post:.3f]]。",
             ),
             Plot(
                 Text(
@@ -104,8 +104,8 @@ def chapter(share: float) -> Chapter:
             say(
                 "In a VAE the names stay, and only the tables become networks: $p(z)$ is a normal distribution, the "
                 "**decoder** gives $p(x\\given z)$. What remains hard is $p(x)$, and with it $p(z\\given x)$.",
-                "在 VAE 里名字不变，只是表格换成了网络：$p(z)$ 是正态分布，**解码器**给出 $p(x\\given z)$。"
-                "难的是 $p(x)$，以及随之而来的 $p(z\\given x)$。",
+                "在 VAE 里名字不变，只是表格换成了网络：$p(z)$ 是正态分布，**解码器**给出 $p(x\\given z)$。难的是 "
+                "$p(x)$，以及随之而来的 $p(z\\given x)$。",
             ),
         ],
         values,

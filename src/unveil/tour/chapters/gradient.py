@@ -50,12 +50,10 @@ def chapter(share: float) -> Chapter:
         Text("Where the gradient goes through chance", "梯度怎样穿过随机性"),
         [
             say(
-                "To climb the ELBO we need its gradient in $\\phi$, but $\\phi$ sits in the distribution that we draw "
-                "from. "
-                "The trick: write the draw as a fixed function of a noise that knows nothing of $\\phi$.",
-                "要爬升 ELBO，就需要它对 $\\phi$ 的梯度，可是 $\\phi$ 藏在抽样的分布里。"
-                "技巧是把样本写成噪声的确定函数，"
-                "而噪声与 $\\phi$ 无关。",
+                "To climb the ELBO we need its gradient in $\\phi$, but $\\phi$ sits in the distribution that we "
+                "draw from. The trick: write the draw as a fixed function of a noise that knows nothing of $\\phi$.",
+                "要爬升 ELBO，就需要它对 $\\phi$ 的梯度，可是 $\\phi$ 藏在抽样的分布里。技巧是把样本写成噪声的确定函"
+                "数，而噪声与 $\\phi$ 无关。",
             ),
             Formula(
                 r"x \sim \N(x; \mu, \sigma^{2}) \iff x = \mu + \sigma \epsilon, \quad \epsilon \sim \N(\epsilon; 0, I)"
@@ -64,10 +62,9 @@ def chapter(share: float) -> Chapter:
             Formula(r"z = \mu_{\phi}(x) + \sigma_{\phi}(x) \odot \epsilon, \quad \epsilon \sim \N(\epsilon; 0, I)"),
             say(
                 "Then the gradient passes through $z$ to $\\mu$ and $\\sigma$. There is an older way, the score "
-                "function, "
-                "that needs no gradient of $f$ at all:",
-                "这样梯度就能经过 $z$ 传到 $\\mu$ 和 $\\sigma$。还有一种更早的办法，即得分函数，完全不需要 $f$ "
-                "的梯度：",
+                "function, that needs no gradient of $f$ at all:",
+                "这样梯度就能经过 $z$ 传到 $\\mu$ 和 $\\sigma$。还有一种更早的办法，即得分函数，完全不需要 $f$ 的梯"
+                "度：",
             ),
             Formula(
                 r"\nabla_{\phi} \E_{q_{\phi}}[f(z)] = \E_{\epsilon}[\nabla_{\phi} f(\mu_{\phi} + \sigma_{\phi} "
@@ -79,8 +76,7 @@ def chapter(share: float) -> Chapter:
                 "Both have the same mean, the true gradient [[exact:.2f]]. A single draw of the first has variance "
                 "[[rep1:.2f]] (by theory [[theory:.2f]]), of the second [[score1:.1f]].",
                 "两者的平均相同，都是真梯度 [[exact:.2f]]。单个样本的方差，前者是 [[rep1:.2f]]（理论值 "
-                "[[theory:.2f]]），"
-                "后者是 [[score1:.1f]]。",
+                "[[theory:.2f]]），后者是 [[score1:.1f]]。",
             ),
             Plot(
                 Text(
@@ -101,13 +97,11 @@ def chapter(share: float) -> Chapter:
                 ],
             ),
             say(
-                "The score function multiplies by the whole of $f$. If $f$ is a sum over $D$ dimensions, the noise of "
-                "all "
-                "the others comes into the gradient of each one. At $D = 64$ its variance is [[score64:,.0f]] against "
-                "[[rep64:.2f]]: it would take [[ratio:,.0f]] times as many draws.",
-                "得分函数乘上的是整个 $f$。如果 $f$ 是 $D$ 维之和，其余各维的噪声都会混进每一维的梯度。$D = 64$ "
-                "时方差是 "
-                "[[score64:,.0f]] 对 [[rep64:.2f]]：需要 [[ratio:,.0f]] 倍的样本。",
+                "The score function multiplies by the whole of $f$. If $f$ is a sum over $D$ dimensions, the noise "
+                "of all the others comes into the gradient of each one. At $D = 64$ its variance is [[score64:,.0f]] "
+                "against [[rep64:.2f]]: it would take [[ratio:,.0f]] times as many draws.",
+                "得分函数乘上的是整个 $f$。如果 $f$ 是 $D$ 维之和，其余各维的噪声都会混进每一维的梯度。$D = 64$ 时方"
+                "差是 [[score64:,.0f]] 对 [[rep64:.2f]]：需要 [[ratio:,.0f]] 倍的样本。",
             ),
             Plot(
                 Text("Variance of the gradient of one μ, measured.", "对某一个 μ 的梯度的方差，测量值。"),
@@ -124,9 +118,8 @@ def chapter(share: float) -> Chapter:
                 ],
             ),
             say(
-                "Where $z$ is discrete there is no reparametrisation. Then the score function is used with a baseline "
-                "that "
-                "takes most of the noise away; in `unveil` the objective is called `rloo`.",
+                "Where $z$ is discrete there is no reparametrisation. Then the score function is used with a "
+                "baseline that takes most of the noise away; in `unveil` the objective is called `rloo`.",
                 "$z$ 离散时没有重参数化。这时用得分函数，再减去一个基线，去掉大部分噪声；`unveil` 里这个目标叫 "
                 "`rloo`。",
             ),

@@ -62,10 +62,9 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "Start from $\\log p(x)$, which has no $z$, and take its mean under $q$; since $q$ sums to one, "
-                "nothing "
-                "changes. Put in $p(x) = p(x, z)/p(z\\given x)$, and multiply and divide by $q$.",
-                "从不含 $z$ 的 $\\log p(x)$ 出发，对 $q$ 求平均；$q$ 的总和为一，所以什么也没变。"
-                "代入 $p(x) = p(x, z)/p(z\\given x)$，再乘上并除以 $q$。",
+                "nothing changes. Put in $p(x) = p(x, z)/p(z\\given x)$, and multiply and divide by $q$.",
+                "从不含 $z$ 的 $\\log p(x)$ 出发，对 $q$ 求平均；$q$ 的总和为一，所以什么也没变。代入 $p(x) = p(x, "
+                "z)/p(z\\given x)$，再乘上并除以 $q$。",
             ),
             Formula(
                 r"\log p(x) = \log p(x) \int q_{\phi}(z\given x)\, dz = \int q_{\phi}(z\given x) \log p(x)\, dz",
@@ -80,10 +79,9 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "So the gap of Jensen's inequality has a name: the KL divergence of $q$ from the true posterior. The "
-                "same "
-                "from the other end: write that KL out, and use Bayes' rule for $\\log p(z\\given x)$.",
-                "于是 Jensen 不等式的差距有了名字：$q$ 到真后验的 KL 散度。从另一头也能得到：把这个 KL 写开，"
-                "对 $\\log p(z\\given x)$ 用贝叶斯公式。",
+                "same from the other end: write that KL out, and use Bayes' rule for $\\log p(z\\given x)$.",
+                "于是 Jensen 不等式的差距有了名字：$q$ 到真后验的 KL 散度。从另一头也能得到：把这个 KL 写开，对 "
+                "$\\log p(z\\given x)$ 用贝叶斯公式。",
             ),
             Formula(r"\log p(z\given x) = \log p(x\given z) + \log p(z) - \log p(x)"),
             Formula(
@@ -96,8 +94,8 @@ def chapter(share: float) -> Chapter:
                 "The ELBO has two parts of its own: how well the decoder explains $x$ from the $z$ of $q$ (the "
                 "**reconstruction term**), less how far $q$ moves away from the prior (the **rate**, or prior "
                 "matching term).",
-                "ELBO 自己也有两部分：解码器用 $q$ 的 $z$ 解释 $x$ 有多好（**重构项**），减去 $q$ 离先验有多远"
-                "（**码率**，即先验匹配项）。",
+                "ELBO 自己也有两部分：解码器用 $q$ 的 $z$ 解释 $x$ 有多好（**重构项**），减去 $q$ 离先验有多远（**码"
+                "率**，即先验匹配项）。",
             ),
             Formula(
                 r"\ELBO(x) = \E_{q_{\phi}(z\given x)}\left[\log \frac{p_{\theta}(x\given z)\, p(z)}{q_{\phi}(z\given "
@@ -115,23 +113,22 @@ def chapter(share: float) -> Chapter:
             say(
                 "There are two different KLs here. $\\KL(q\\|p(z))$ is a part of the ELBO, and we can compute it. "
                 "$\\KL(q\\|p(z\\given x))$ is the gap; we cannot compute it in general, but it is never negative.",
-                "这里有两个不同的 KL。$\\KL(q\\|p(z))$ 是 ELBO 的一部分，可以算。$\\KL(q\\|p(z\\given x))$ 是差距，"
-                "一般算不出来，但从不为负。",
+                "这里有两个不同的 KL。$\\KL(q\\|p(z))$ 是 ELBO 的一部分，可以算。$\\KL(q\\|p(z\\given x))$ 是差距，一"
+                "般算不出来，但从不为负。",
             ),
             say(
                 "Now fit $q$. The prior is $\\N(0, 1)$, the decoder is $\\N(x; e^{0.7z}, 0.5^{2})$, and one $x$ is "
-                "seen. A "
-                "Gaussian $q$ climbs the ELBO by gradient steps. Move the slider: the ELBO goes from [[elbo0:.2f]] to "
-                "[[elbo1:.2f]], the gap from [[gap0:.2f]] to [[gap1:.3f]] nats, and their sum never moves (to within "
-                "[[worst:.0e]]).",
-                "现在来拟合 $q$。先验是 $\\N(0, 1)$，解码器是 $\\N(x; e^{0.7z}, 0.5^{2})$，看见一个 $x$。高斯分布 $q$ "
-                "沿梯度爬升 ELBO。移动滑块：ELBO 从 [[elbo0:.2f]] 升到 [[elbo1:.2f]]，差距从 [[gap0:.2f]] 缩到 "
+                "seen. A Gaussian $q$ climbs the ELBO by gradient steps. Move the slider: the ELBO goes from "
+                "[[elbo0:.2f]] to [[elbo1:.2f]], the gap from [[gap0:.2f]] to [[gap1:.3f]] nats, and their sum never "
+                "moves (to within [[worst:.0e]]).",
+                "现在来拟合 $q$。先验是 $\\N(0, 1)$，解码器是 $\\N(x; e^{0.7z}, 0.5^{2})$，看见一个 $x$。高斯分布 "
+                "$q$ 沿梯度爬升 ELBO。移动滑块：ELBO 从 [[elbo0:.2f]] 升到 [[elbo1:.2f]]，差距从 [[gap0:.2f]] 缩到 "
                 "[[gap1:.3f]] 奈特，两者之和始终不动（误差不超过 [[worst:.0e]]）。",
             ),
             Plot(
                 Text(
-                    "Above: q moves onto the posterior. Below: the two parts of the ELBO, and the gap, which together "
-                    "reach log p(x). q is a Gaussian and the posterior is not quite, so a small gap stays.",
+                    "Above: q moves onto the posterior. Below: the two parts of the ELBO, and the gap, which "
+                    "together reach log p(x). q is a Gaussian and the posterior is not quite, so a small gap stays.",
                     "上图：q 移到后验上。下图：ELBO 的两部分与差距，合起来总是 log p(x)。q 是高斯分布，后验不完全是，"
                     "所以留下一点差距。",
                 ),
@@ -142,14 +139,12 @@ def chapter(share: float) -> Chapter:
             Formula(r"\ELBO = \log p(x) - \KL(q(z)\|p(z\given x)) \le \log p(x)"),
             say(
                 "Hence two readings of one climb. In $\\phi$, $\\log p(x)$ does not move, so raising the ELBO is the "
-                "same as "
-                "$\\min_{\\phi} \\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$. The best $q$ of all is the posterior, "
-                "and there "
-                "the ELBO is $\\log p(x)$ itself. That is how inference becomes optimisation, $\\max_{\\phi} "
-                "\\mathcal{L}(\\phi)$.",
-                "于是同一次爬升有两种读法。对 $\\phi$ 来说 $\\log p(x)$ 不动，所以提高 ELBO 就等于 "
-                "$\\min_{\\phi} \\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$。所有 $q$ 中最好的就是后验，"
-                "此时 ELBO 就是 $\\log p(x)$。推断就这样变成了优化：$\\max_{\\phi} \\mathcal{L}(\\phi)$。",
+                "same as $\\min_{\\phi} \\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$. The best $q$ of all is the "
+                "posterior, and there the ELBO is $\\log p(x)$ itself. That is how inference becomes optimisation, "
+                "$\\max_{\\phi} \\mathcal{L}(\\phi)$.",
+                "于是同一次爬升有两种读法。对 $\\phi$ 来说 $\\log p(x)$ 不动，所以提高 ELBO 就等于 $\\min_{\\phi} "
+                "\\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$。所有 $q$ 中最好的就是后验，此时 ELBO 就是 $\\log "
+                "p(x)$。推断就这样变成了优化：$\\max_{\\phi} \\mathcal{L}(\\phi)$。",
             ),
             Command(
                 "unveil evaluate RUN --audit",

@@ -60,9 +60,9 @@ def chapter(share: float) -> Chapter:
             ),
             Formula(r"p(x) = \int p(x, z)\, dz = \int p(x\given z)\, p(z)\, dz"),
             say(
-                "Two ways suggest themselves. Lay a grid over $z$ and add up $p(z_{i})\\, p(x\\given z_{i})$ times the "
-                "width $\\Delta z$ of a cell. Or draw $z$ from the prior and take the mean of $p(x\\given z)$. In one "
-                "dimension both work.",
+                "Two ways suggest themselves. Lay a grid over $z$ and add up $p(z_{i})\\, p(x\\given z_{i})$ times "
+                "the width $\\Delta z$ of a cell. Or draw $z$ from the prior and take the mean of $p(x\\given z)$. "
+                "In one dimension both work.",
                 "有两种自然的办法。在 $z$ 上铺网格，把 $p(z_{i})\\, p(x\\given z_{i})$ 乘以格宽 $\\Delta z$ 加起来；"
                 "或者从先验抽取 $z$，再求 $p(x\\given z)$ 的平均。一维时两种都行。",
             ),
@@ -89,19 +89,18 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "The third curve draws $z$ from a distribution that knows $x$ and lies near the posterior; each draw "
-                "is "
-                "weighed by $p(x, z)/q(z)$. In 12 dimensions its error is [[near12:.3f]] nats. That is the idea of "
-                "all that follows: look for $z$ where this $x$ could have come from. The rest is the question how to "
-                "find such a $q(z\\given x)$.",
-                "第三条曲线从一个知道 $x$、位于后验附近的分布抽取 $z$，每个样本按 $p(x, z)/q(z)$ 加权。12 维时误差只有 "
-                "[[near12:.3f]] 奈特。后面的一切都出自这个想法：到这个 $x$ 可能来自的地方去找 $z$。"
-                "剩下的问题是怎样找到这样的 $q(z\\given x)$。",
+                "is weighed by $p(x, z)/q(z)$. In 12 dimensions its error is [[near12:.3f]] nats. That is the idea "
+                "of all that follows: look for $z$ where this $x$ could have come from. The rest is the question how "
+                "to find such a $q(z\\given x)$.",
+                "第三条曲线从一个知道 $x$、位于后验附近的分布抽取 $z$，每个样本按 $p(x, z)/q(z)$ 加权。12 维时误差只"
+                "有 [[near12:.3f]] 奈特。后面的一切都出自这个想法：到这个 $x$ 可能来自的地方去找 $z$。剩下的问题是怎"
+                "样找到这样的 $q(z\\given x)$。",
             ),
             say(
                 "The posterior meets the same wall, since $p(x)$ is its denominator: whoever knew $p(z\\given x)$ "
                 "exactly would know $p(x)$ as well. The next chapter shows how.",
-                "后验撞上的是同一堵墙，因为 $p(x)$ 就是它的分母：谁能精确知道 $p(z\\given x)$，谁也就知道 $p(x)$。"
-                "下一章说明为什么。",
+                "后验撞上的是同一堵墙，因为 $p(x)$ 就是它的分母：谁能精确知道 $p(z\\given x)$，谁也就知道 $p(x)$。下"
+                "一章说明为什么。",
             ),
         ],
         values,

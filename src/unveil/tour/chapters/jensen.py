@@ -39,10 +39,9 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "Multiply and divide by any distribution $q(z)$, or written out $q_{\\phi}(z\\given x)$, and the "
-                "integral "
-                "becomes an expectation: a mean weighed by $q$.",
-                "乘上再除以任意一个分布 $q(z)$（完整写作 $q_{\\phi}(z\\given x)$），积分就变成期望，也就是以 $q$ "
-                "为权的平均。",
+                "integral becomes an expectation: a mean weighed by $q$.",
+                "乘上再除以任意一个分布 $q(z)$（完整写作 $q_{\\phi}(z\\given x)$），积分就变成期望，也就是以 $q$ 为权"
+                "的平均。",
             ),
             Formula(r"\log p(x) = \log \int q_{\phi}(z\given x)\, \frac{p(x, z)}{q_{\phi}(z\given x)}\, dz"),
             Formula(r"\log p(x) = \log \E_{q_{\phi}(z\given x)}\left[\frac{p(x, z)}{q_{\phi}(z\given x)}\right]"),
@@ -52,8 +51,8 @@ def chapter(share: float) -> Chapter:
             ),
             Formula(r"\E[g(X)] = \int_{-\infty}^{+\infty} g(x) f(x)\, dx"),
             say(
-                "The logarithm bends downwards, so a mean of logarithms lies below the logarithm of the mean. That is "
-                "Jensen's inequality, stated for a function that bends upwards as",
+                "The logarithm bends downwards, so a mean of logarithms lies below the logarithm of the mean. That "
+                "is Jensen's inequality, stated for a function that bends upwards as",
                 "对数曲线向下弯，所以对数的平均低于平均的对数。这就是 Jensen 不等式；对向上弯（下凸）的函数，它写作",
             ),
             Formula(
@@ -70,10 +69,10 @@ def chapter(share: float) -> Chapter:
             Plot(
                 Text(
                     "X = p(x, z)/q(z) takes three values, one for each weather; the size of a dot is q(z). The mean "
-                    "of the "
-                    "three dots lies inside the dashed triangle, so below the curve. The gap is the vertical stroke.",
-                    "X = p(x, z)/q(z) 有三个值，每种天气一个；点的大小是 q(z)。三个点的平均落在虚线三角形内，"
-                    "也就在曲线之下。竖线是两者的差距。",
+                    "of the three dots lies inside the dashed triangle, so below the curve. The gap is the vertical "
+                    "stroke.",
+                    "X = p(x, z)/q(z) 有三个值，每种天气一个；点的大小是 q(z)。三个点的平均落在虚线三角形内，也就在曲"
+                    "线之下。竖线是两者的差距。",
                 ),
                 [_figure(p_xz, q) for q in states],
                 Text("q moves to the posterior", "q 移向后验"),
@@ -86,12 +85,12 @@ def chapter(share: float) -> Chapter:
                 ],
             ),
             say(
-                "At the left end the gap is [[gap:.3f]] nats. Where $q$ is the posterior, the [chapter before](#chain) "
-                "says that $X$ is the same number for every $z$: the three dots fall onto one, and a mean of equal "
-                "numbers has no gap. Jensen shows that the ELBO is a bound. It does not say what the gap is; the next "
-                "chapter does.",
-                "最左端差距是 [[gap:.3f]] 奈特。当 $q$ 就是后验时，[上一章](#chain)说 $X$ 对每个 $z$ 都是同一个数："
-                "三个点重合，相等的数求平均没有差距。Jensen 说明 ELBO 是下界，却没说差距是什么；下一章来回答。",
+                "At the left end the gap is [[gap:.3f]] nats. Where $q$ is the posterior, the [chapter "
+                "before](#chain) says that $X$ is the same number for every $z$: the three dots fall onto one, and a "
+                "mean of equal numbers has no gap. Jensen shows that the ELBO is a bound. It does not say what the "
+                "gap is; the next chapter does.",
+                "最左端差距是 [[gap:.3f]] 奈特。当 $q$ 就是后验时，[上一章](#chain)说 $X$ 对每个 $z$ 都是同一个数：三"
+                "个点重合，相等的数求平均没有差距。Jensen 说明 ELBO 是下界，却没说差距是什么；下一章来回答。",
             ),
         ],
         values,

@@ -40,25 +40,21 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "The same text can be painted in countless ways, and the same picture described in countless ways. "
-                "Both are "
-                "in the joint distribution: its row of one $z$ is spread over $x$, its column of one $x$ over $z$.",
-                "同一段文字可以画成无数张图，同一张图也可以有无数种描述。两者都在联合分布里：固定 $z$ "
-                "的一行分布在各个 $x$ 上，"
-                "固定 $x$ 的一列分布在各个 $z$ 上。",
+                "Both are in the joint distribution: its row of one $z$ is spread over $x$, its column of one $x$ "
+                "over $z$.",
+                "同一段文字可以画成无数张图，同一张图也可以有无数种描述。两者都在联合分布里：固定 $z$ 的一行分布在各"
+                "个 $x$ 上，固定 $x$ 的一列分布在各个 $z$ 上。",
             ),
             Formula(r"p(x, z) = p(x\given z)\, p(z) = p(z\given x)\, p(x)"),
             Code(both_ways),
             say(
                 "A VAE of the digits does the same. At one fixed $z$, the decoder's distribution gives many pictures "
-                "(first row; "
-                "[[shown:.0%]] of the pixels differ somewhere). For one picture, the encoder gives a cloud of $z$, "
-                "here of width "
-                "[[scale:.2f]] on average where the prior has 1; decoded, each of them is nearly that picture "
-                "(second row).",
-                "数字的 VAE 也是这样。固定一个 $z$，解码器的分布给出许多图片（第一行，[[shown:.0%]] "
-                "的像素在某张图里不同）。"
-                "给定一张图，编码器给出一团 $z$，平均宽度 [[scale:.2f]]，而先验的宽度是 1；"
-                "解码之后都很像原图（第二行）。",
+                "(first row; [[shown:.0%]] of the pixels differ somewhere). For one picture, the encoder gives a "
+                "cloud of $z$, here of width [[scale:.2f]] on average where the prior has 1; decoded, each of them "
+                "is nearly that picture (second row).",
+                "数字的 VAE 也是这样。固定一个 $z$，解码器的分布给出许多图片（第一行，[[shown:.0%]] 的像素在某张图里"
+                "不同）。给定一张图，编码器给出一团 $z$，平均宽度 [[scale:.2f]]，而先验的宽度是 1；解码之后都很像原图"
+                "（第二行）。",
             ),
             Pictures(
                 Text(
@@ -69,10 +65,9 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "So neither network is a function from one point to one point. Both give distributions, and that is "
-                "what the "
-                "letters $p(x\\given z)$ and $q(z\\given x)$ say.",
-                "所以两个网络都不是点到点的函数，它们给出的都是分布。这正是 $p(x\\given z)$ 和 $q(z\\given x)$ "
-                "的含义。",
+                "what the letters $p(x\\given z)$ and $q(z\\given x)$ say.",
+                "所以两个网络都不是点到点的函数，它们给出的都是分布。这正是 $p(x\\given z)$ 和 $q(z\\given x)$ 的含"
+                "义。",
             ),
         ],
         {"shown": shown, "scale": scale},

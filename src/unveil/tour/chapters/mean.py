@@ -52,19 +52,16 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "The decoder is usually a normal distribution (for black-and-white pixels a Bernoulli) whose mean "
-                "$\\mu_{\\theta}(z)$ "
-                "is the network's answer. Given the text $z$, that mean is the picture in the middle of all that $z$ "
-                "may look like.",
+                "$\\mu_{\\theta}(z)$ is the network's answer. Given the text $z$, that mean is the picture in the "
+                "middle of all that $z$ may look like.",
                 "解码器通常是正态分布（黑白像素则是伯努利分布），均值 $\\mu_{\\theta}(z)$ 就是网络的输出。给定文字 "
-                "$z$，"
-                "这个均值就是 $z$ 可能的所有样子正中间的那张图。",
+                "$z$，这个均值就是 $z$ 可能的所有样子正中间的那张图。",
             ),
             Formula(r"p_{\theta}(x\given z) = \N(x \given \mu_{\theta}(z), \sigma_{\theta}^{2} I)"),
             Code(centre),
             say(
                 "Of a normal distribution the mean is also the likeliest point. But it is no draw: it is smoother "
-                "than anything the "
-                "model would draw. Below, a mean and draws at the same $z$.",
+                "than anything the model would draw. Below, a mean and draws at the same $z$.",
                 "对正态分布来说，均值也是最可能的点。但它不是样本：它比模型抽出的任何一张图都平滑。下面是同一个 $z$ "
                 "的均值和样本。",
             ),
@@ -84,13 +81,11 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "The mean is [[to:.1f]] away from a draw in squared distance, and two draws are [[between:.1f]] "
-                "apart. Whoever is judged by "
-                "squared error should answer with a mean, which is why it looks blurred: on test digits the mean has "
-                "an error of "
-                "[[error:.3f]] per pixel, a picture rounded to black and white [[rounded:.3f]].",
-                "均值到样本的平方距离是 [[to:.1f]]，两个样本之间是 [[between:.1f]]。按平方误差评判，就该回答均值，"
-                "所以它看起来模糊："
-                "在测试数字上，均值的误差是每像素 [[error:.3f]]，取整成黑白的图是 [[rounded:.3f]]。",
+                "apart. Whoever is judged by squared error should answer with a mean, which is why it looks blurred: "
+                "on test digits the mean has an error of [[error:.3f]] per pixel, a picture rounded to black and "
+                "white [[rounded:.3f]].",
+                "均值到样本的平方距离是 [[to:.1f]]，两个样本之间是 [[between:.1f]]。按平方误差评判，就该回答均值，所"
+                "以它看起来模糊：在测试数字上，均值的误差是每像素 [[error:.3f]]，取整成黑白的图是 [[rounded:.3f]]。",
             ),
             say(
                 "`unveil sample` paints means; with `--draw` it adds the noise that the likelihood states.",

@@ -47,12 +47,10 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "A good $p(x\\given z)$ gives high scores to what was seen. Maximum likelihood looks for the "
-                "parameters θ under which "
-                "all the data together is likeliest. The examples are independent, so their joint probability is a "
-                "product.",
-                "好的 $p(x\\given z)$ 会给见过的样本较高的分数。最大似然寻找使全部数据一起最可能出现的参数 θ。"
-                "样本相互独立，"
-                "所以联合概率是乘积。",
+                "parameters θ under which all the data together is likeliest. The examples are independent, so their "
+                "joint probability is a product.",
+                "好的 $p(x\\given z)$ 会给见过的样本较高的分数。最大似然寻找使全部数据一起最可能出现的参数 θ。样本相"
+                "互独立，所以联合概率是乘积。",
             ),
             Formula(
                 r"\max_{\theta} p_{\theta}(x), \qquad \theta^{*} = \argmax_{\theta} \prod_{i=1}^{N} p(x_{i} \given "
@@ -61,31 +59,26 @@ def chapter(share: float) -> Chapter:
             Code(sums),
             say(
                 "The product is too small for a computer. Its logarithm is a sum, and has its maximum at the same θ. "
-                "A VAE replaces "
-                "each $\\log p(x_{i})$ by its bound and climbs in both sets of weights:",
-                "这个乘积小到计算机无法表示；取对数就成了求和，最大值仍在同一个 θ。VAE 把每个 $\\log p(x_{i})$ "
-                "换成它的下界，"
-                "对两组权重一起爬升：",
+                "A VAE replaces each $\\log p(x_{i})$ by its bound and climbs in both sets of weights:",
+                "这个乘积小到计算机无法表示；取对数就成了求和，最大值仍在同一个 θ。VAE 把每个 $\\log p(x_{i})$ 换成它"
+                "的下界，对两组权重一起爬升：",
             ),
             Formula(r"\max_{\phi, \theta} \sum_{i=1}^{N} \ELBO(x_{i})"),
             say(
                 "Papers often write one $x$ and leave out the sum; the joint probability of all $N$ pictures is "
-                "meant. Of [[n]] "
-                "test digits the first two have an ELBO of [[first:.2f]] and [[second:.2f]], all together "
-                "[[sum:,.0f]], which is "
-                "[[mean:.2f]] on average.",
+                "meant. Of [[n]] test digits the first two have an ELBO of [[first:.2f]] and [[second:.2f]], all "
+                "together [[sum:,.0f]], which is [[mean:.2f]] on average.",
                 "论文常常只写一个 $x$ 而省略求和，指的其实是全部 $N$ 张图的联合概率。[[n]] 个测试数字中，前两个的 "
-                "ELBO 是 "
-                "[[first:.2f]] 和 [[second:.2f]]，合计 [[sum:,.0f]]，平均 [[mean:.2f]]。",
+                "ELBO 是 [[first:.2f]] 和 [[second:.2f]]，合计 [[sum:,.0f]]，平均 [[mean:.2f]]。",
             ),
             say(
-                "Is raising the bound the same as raising $p(x)$? For θ only if the gap does not depend on θ. Here is "
-                "a model where it "
-                "does: two latents are added, $x = \\theta (z_{1} + z_{2}) + \\epsilon$. Seeing $x$ ties them "
-                "together; a $q$ that is a "
-                "product of one factor for each cannot follow.",
-                "提高下界等于提高 $p(x)$ 吗？对 θ 来说，只有差距与 θ 无关时才是。下面的模型就不是：两个隐变量相加，"
-                "$x = \\theta (z_{1} + z_{2}) + \\epsilon$。看见 $x$ 之后两者就有了联系，而各自独立的 $q$ 跟不上。",
+                "Is raising the bound the same as raising $p(x)$? For θ it is sure only where the gap does not "
+                "depend on θ. Here is a model where it is not: two latents are added, $x = \\theta (z_{1} + z_{2}) + "
+                "\\epsilon$. Seeing $x$ ties them together; a $q$ that is a product of one factor for each cannot "
+                "follow.",
+                "提高下界等于提高 $p(x)$ 吗？对 θ 来说，只有差距与 θ 无关时才有把握。下面的模型就不是：两个隐变量相"
+                "加，$x = \\theta (z_{1} + z_{2}) + \\epsilon$。看见 $x$ 之后两者就有了联系，而各自独立的 $q$ 跟不"
+                "上。",
             ),
             Formula(
                 r"\log p(x) - \max_{q = q_{1} q_{2}} \ELBO = \frac{1}{2} \log \frac{(1 + a)^{2}}{1 + 2a}, \quad "
@@ -100,9 +93,8 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "The likelihood is highest at θ = [[mle:.2f]], the bound at θ = [[low:.2f]]; taking the latter loses "
-                "[[lost:.3f]] nats "
-                "per example. A $q$ that can follow the posterior closes this: the better $q$, the less the model is "
-                "bent to suit it.",
+                "[[lost:.3f]] nats per example. A $q$ that can follow the posterior closes this: the better $q$, the "
+                "less the model is bent to suit it.",
                 "似然在 θ = [[mle:.2f]] 处最高，下界在 θ = [[low:.2f]] 处最高；取后者每个样本损失 [[lost:.3f]] 奈特。"
                 "能跟上后验的 $q$ 会消除这一点：$q$ 越好，模型越不必迁就它。",
             ),

@@ -50,10 +50,9 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "$\\E_{q(z\\given x)}[\\log p(x\\given z)]$ reads: draw $z$ from $q(z\\given x)$ again and again, "
-                "look at "
-                "$\\log p(x\\given z)$ each time, and take the mean.",
-                "$\\E_{q(z\\given x)}[\\log p(x\\given z)]$ 的读法：反复从 $q(z\\given x)$ 抽取 $z$，每次看 "
-                "$\\log p(x\\given z)$，然后求平均。",
+                "look at $\\log p(x\\given z)$ each time, and take the mean.",
+                "$\\E_{q(z\\given x)}[\\log p(x\\given z)]$ 的读法：反复从 $q(z\\given x)$ 抽取 $z$，每次看 $\\log "
+                "p(x\\given z)$，然后求平均。",
             ),
             Formula(r"\E_{q(z\given x)}[\log p(x\given z)] = \int q(z\given x) \log p(x\given z)\, dz"),
             Formula(
@@ -64,8 +63,7 @@ def chapter(share: float) -> Chapter:
             say(
                 "The mean is right on average for every $L$. Its error is [[spread:.2f]]/√L here: with one sample "
                 "[[one:.2f]], with [[most:,]] samples [[many:.3f]]. To halve the error takes four times the samples, "
-                "in "
-                "any number of dimensions. That is what a grid cannot do.",
+                "in any number of dimensions. That is what a grid cannot do.",
                 "对每个 $L$，这个平均在期望意义下都是对的。这里误差是 [[spread:.2f]]/√L：一个样本时 [[one:.2f]]，"
                 "[[most:,]] 个样本时 [[many:.3f]]。误差减半需要四倍的样本，与维数无关。这是网格做不到的。",
             ),
@@ -102,10 +100,9 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "A VAE trains with $L = 1$. One sample is noisy, but thousands of steps add up to many samples, and "
-                "the "
-                "rate needs none: it has the closed form of the [last chapter](#kl).",
-                "训练 VAE 时取 $L = 1$。一个样本噪声很大，但成千上万步合起来就是很多样本；码率不需要样本，"
-                "[上一章](#kl)有它的闭式解。",
+                "the rate needs none: it has the closed form of the [last chapter](#kl).",
+                "训练 VAE 时取 $L = 1$。一个样本噪声很大，但成千上万步合起来就是很多样本；码率不需要样本，[上一"
+                "章](#kl)有它的闭式解。",
             ),
             Formula(
                 r"\argmax_{\phi, \theta} \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given "

@@ -72,16 +72,15 @@ def chapter(share: float) -> Chapter:
         Text("The prior is a guess", "先验是一个猜想"),
         [
             say(
-                "Nobody knows the true $p(z)$. We guess a form for it and estimate the rest. A VAE guesses a standard "
-                "normal, "
-                "a VQ-VAE a uniform distribution over a list of codes.",
+                "Nobody knows the true $p(z)$. We guess a form for it and estimate the rest. A VAE guesses a "
+                "standard normal, a VQ-VAE a uniform distribution over a list of codes.",
                 "没有人知道真正的 $p(z)$。我们先猜它的形式，其余的再估计。VAE 猜标准正态，VQ-VAE 猜码表上的均匀分布。",
             ),
             Formula(r"p(z) = \N(z; 0, I)"),
             say(
                 "The custom is old. If $X \\sim \\N(\\mu, \\sigma^{2})$ and $\\mu$ is not known, one gives $\\mu$ a "
-                "normal prior "
-                "$\\N(\\tau, \\theta^{2})$. Each observation then pulls the belief from the guess to the data.",
+                "normal prior $\\N(\\tau, \\theta^{2})$. Each observation then pulls the belief from the guess to "
+                "the data.",
                 "这种做法由来已久。若 $X \\sim \\N(\\mu, \\sigma^{2})$ 而 $\\mu$ 未知，就给 $\\mu$ 一个正态先验 "
                 "$\\N(\\tau, \\theta^{2})$。每来一个观测，信念就从猜想向数据移动一点。",
             ),
@@ -91,25 +90,21 @@ def chapter(share: float) -> Chapter:
             ),
             _belief(),
             say(
-                "In a VAE a wrong $\\tau$ and $\\theta$ cost nothing, since the decoder can undo them: $z = \\tau + "
-                "\\theta u$ with "
-                "$u \\sim \\N(0, I)$ is the same model with another first layer. What matters is the shape.",
-                "在 VAE 里，猜错 $\\tau$ 和 $\\theta$ 没有代价，因为解码器可以抵消：$z = \\tau + \\theta u$，$u \\sim "
-                "\\N(0, I)$，"
-                "是同一个模型，只是第一层不同。要紧的是分布的形状。",
+                "In a VAE a wrong $\\tau$ and $\\theta$ cost nothing, since the networks can undo them: $z = \\tau + "
+                "\\theta u$ with $u \\sim \\N(0, I)$ is the same model with another first layer. What matters is the "
+                "shape.",
+                "在 VAE 里，猜错 $\\tau$ 和 $\\theta$ 没有代价，因为网络可以抵消：$z = \\tau + \\theta u$，$u \\sim "
+                "\\N(0, I)$，是同一个模型，只是第一层不同。要紧的是分布的形状。",
             ),
             Code(priors),
             say(
                 "Measured: the same small VAE of 8×8 digits, after [[steps]] steps, with four guesses. The shifted "
-                "normal "
-                "ends near the standard one. A single code out of [[codes]] can say at most log [[codes]] = "
-                "[[cap:.2f]] nats "
-                "about a picture, and says [[said:.2f]]. No guess is right by itself: the ELBO on test examples is "
-                "the judge.",
-                "实测：同一个小 VAE，数据是 8×8 的手写数字，各训练 [[steps]] 步，四种猜想。"
-                "平移后的正态与标准正态结果相近。"
-                "[[codes]] 个码字中的一个，最多只能说出 log [[codes]] = [[cap:.2f]] 奈特，这里说了 [[said:.2f]]。"
-                "没有哪个猜想天生正确：由测试样本上的 ELBO 来评判。",
+                "normal ends near the standard one. A single code out of [[codes]] can say at most log [[codes]] = "
+                "[[cap:.2f]] nats about a picture, and says [[said:.2f]]. No guess is right by itself: the ELBO on "
+                "test examples is the judge.",
+                "实测：同一个小 VAE，数据是 8×8 的手写数字，各训练 [[steps]] 步，四种猜想。平移后的正态与标准正态结果"
+                "相近。[[codes]] 个码字中的一个，最多只能说出 log [[codes]] = [[cap:.2f]] 奈特，这里说了 "
+                "[[said:.2f]]。没有哪个猜想天生正确：由测试样本上的 ELBO 来评判。",
             ),
             Table(
                 Text(

@@ -51,11 +51,10 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "For real numbers the usual guess for $p(x\\given z)$ is a normal distribution around the decoder's "
-                "answer "
-                "$\\hat{x} = \\mu_{\\theta}(z)$. Its logarithm is a squared error with two constants. Neither may be "
-                "dropped.",
-                "对实数数据，$p(x\\given z)$ 通常取以解码器输出 $\\hat{x} = \\mu_{\\theta}(z)$ 为中心的正态分布。"
-                "它的对数就是平方误差再加两个常数，哪个都不能丢。",
+                "answer $\\hat{x} = \\mu_{\\theta}(z)$. Its logarithm is a squared error with two constants. Neither "
+                "may be dropped.",
+                "对实数数据，$p(x\\given z)$ 通常取以解码器输出 $\\hat{x} = \\mu_{\\theta}(z)$ 为中心的正态分布。它的"
+                "对数就是平方误差再加两个常数，哪个都不能丢。",
             ),
             Formula(
                 r"p_{\theta}(x\given z) = \N(x; \mu_{\theta}(z), \sigma^{2} I) = \frac{1}{(2\pi\sigma^{2})^{d/2}} "
@@ -69,8 +68,7 @@ def chapter(share: float) -> Chapter:
             Plot(
                 Text(
                     "−log p(x|z) per dimension over σ, for three errors |x − x̂|. Each is least where σ equals the "
-                    "error "
-                    "(the dot): a smaller σ claims more than it keeps, a larger one wastes density.",
+                    "error (the dot): a smaller σ claims more than it keeps, a larger one wastes density.",
                     "每一维的 −log p(x|z) 随 σ 的变化，三种误差 |x − x̂|。σ 等于误差时最小（圆点）：σ 更小是说大话，"
                     "更大则浪费密度。",
                 ),
@@ -78,10 +76,9 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "σ is also the price of the rate. The error enters with weight $1/2\\sigma^{2}$ against a KL with "
-                "weight 1, so a "
-                "small σ buys detail with many nats of $z$, and a large one lets $z$ go. In a linear decoder this can "
-                "be "
-                "solved: with the eigenvalues $\\lambda_{i}$ of the data's covariance, the best model has",
+                "weight 1, so a small σ buys detail with many nats of $z$, and a large one lets $z$ go. In a linear "
+                "decoder this can be solved: with the eigenvalues $\\lambda_{i}$ of the data's covariance, the best "
+                "model has",
                 "σ 也是码率的价格。误差的权重是 $1/2\\sigma^{2}$，KL 的权重是 1，所以小 σ 用 $z$ 的许多奈特换取细节，"
                 "大 σ 则放弃 $z$。线性解码器的情形可以解出来：设数据协方差的特征值为 $\\lambda_{i}$，最优模型满足",
             ),
@@ -89,18 +86,14 @@ def chapter(share: float) -> Chapter:
                 r"\text{rate} = \frac{1}{2} \sum_{i:\ \lambda_{i} > \sigma^{2}} \log \frac{\lambda_{i}}{\sigma^{2}}"
             ),
             say(
-                "A latent whose $\\lambda_{i}$ falls below $\\sigma^{2}$ is not used at all: that is collapse, and it "
-                "is the optimum. "
-                "On the 8×8 digits with [[latent]] latents the rate falls from [[low:.1f]] nats at σ = [[first:.2f]] "
-                "to "
-                "[[high:.1f]] at σ = [[last:.1f]]. log p(x) is highest at σ = [[best:.3f]], where $\\sigma^{2}$ is "
-                "the mean "
-                "square error that stays; the rate there is [[at_best:.1f]] nats.",
+                "A latent whose $\\lambda_{i}$ falls below $\\sigma^{2}$ is not used at all: that is collapse, and "
+                "it is the optimum. On the 8×8 digits with [[latent]] latents the rate falls from [[low:.1f]] nats "
+                "at σ = [[first:.2f]] to [[high:.1f]] at σ = [[last:.1f]]. log p(x) is highest at σ = [[best:.3f]], "
+                "where $\\sigma^{2}$ is the mean square error that stays; the rate there is [[at_best:.1f]] nats.",
                 "$\\lambda_{i}$ 低于 $\\sigma^{2}$ 的隐变量完全不用：这就是坍缩，而且是最优解。在 8×8 手写数字上用 "
-                "[[latent]] 个隐变量，"
-                "码率从 σ = [[first:.2f]] 时的 [[low:.1f]] 奈特降到 σ = [[last:.1f]] 时的 [[high:.1f]]。log p(x) 在 σ "
-                "= [[best:.3f]] "
-                "处最高，此时 $\\sigma^{2}$ 就是剩余的均方误差，码率为 [[at_best:.1f]] 奈特。",
+                "[[latent]] 个隐变量，码率从 σ = [[first:.2f]] 时的 [[low:.1f]] 奈特降到 σ = [[last:.1f]] 时的 "
+                "[[high:.1f]]。log p(x) 在 σ = [[best:.3f]] 处最高，此时 $\\sigma^{2}$ 就是剩余的均方误差，码率为 "
+                "[[at_best:.1f]] 奈特。",
             ),
             Plot(
                 Text(
@@ -115,8 +108,8 @@ def chapter(share: float) -> Chapter:
             say(
                 "So do not set σ by taste: learn it, which is what `likelihood=gaussian` does, or solve for it "
                 "(`likelihood.sigma=solved`).",
-                "所以不要凭感觉定 σ：让它一起学，`likelihood=gaussian` 就是这样做的；"
-                "或者直接解出来（`likelihood.sigma=solved`）。",
+                "所以不要凭感觉定 σ：让它一起学，`likelihood=gaussian` 就是这样做的；或者直接解出来"
+                "（`likelihood.sigma=solved`）。",
             ),
         ],
         values,

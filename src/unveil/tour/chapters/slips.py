@@ -136,19 +136,16 @@ def chapter(share: float) -> Chapter:
     blocks: list[Block] = [
         say(
             "Notes are written on the way to understanding, and these are good ones. A few lines would lead a reader "
-            "astray. "
-            "Each stands here with what is meant, and a check that anyone can run.",
-            "笔记是在走向理解的路上写的，这几篇写得很好。只有几处会让读者走偏。下面逐条说明本意，"
-            "并附上谁都能运行的检验。",
+            "astray. Each stands here with what is meant, and a check that anyone can run.",
+            "笔记是在走向理解的路上写的，这几篇写得很好。只有几处会让读者走偏。下面逐条说明本意，并附上谁都能运行的检"
+            "验。",
         ),
         say(
             "**The sign of the reconstruction term (note 003).** The note sets $\\E[\\log p(x\\given z)]$ equal to "
-            "the squared error "
-            "plus a constant. That is its negative, the loss. Whoever maximised it as written would look for the "
-            "largest error.",
-            "**重构项的符号（笔记 003）。** 笔记把 $\\E[\\log p(x\\given z)]$ 写成平方误差加常数。那其实是它的相反数，"
-            "也就是损失。"
-            "照原样去最大化，就会去找最大的误差。",
+            "the squared error plus a constant. That is its negative, the loss. Whoever maximised it as written "
+            "would look for the largest error.",
+            "**重构项的符号（笔记 003）。** 笔记把 $\\E[\\log p(x\\given z)]$ 写成平方误差加常数。那其实是它的相反"
+            "数，也就是损失。照原样去最大化，就会去找最大的误差。",
         ),
         Formula(
             r"\E[\log p(x\given z)] = -\left(\frac{1}{2\sigma_{x}^{2}} \left\Vert x - \hat{x} \right\Vert^{2} + "
@@ -158,36 +155,29 @@ def chapter(share: float) -> Chapter:
         Code(sign),
         say(
             "**$p(z\\given x)$ in the denominator instead of $q$ (note 003).** The line $\\log p(x) = \\log \\int "
-            "q(z\\given x) "
-            "\\frac{p(x, z)}{p(z\\given x)} dz$ is not false: the fraction is $p(x)$ for every $z$. But it is not the "
-            "step to the "
-            "ELBO. With $p(z\\given x)$ below, the result is $\\log p(x)$ whatever $q$ is, and it needs the posterior "
-            "that "
-            "nobody has. With $q$ below, it is the ELBO.",
+            "q(z\\given x) \\frac{p(x, z)}{p(z\\given x)} dz$ is not false: the fraction is $p(x)$ for every $z$. "
+            "But it is not the step to the ELBO. With $p(z\\given x)$ below, the result is $\\log p(x)$ whatever $q$ "
+            "is, and it needs the posterior that nobody has. With $q$ below, it is the ELBO.",
             "**分母里该写 $q$，却写成了 $p(z\\given x)$（笔记 003）。** $\\log p(x) = \\log \\int q(z\\given x) "
-            "\\frac{p(x, z)}{p(z\\given x)} dz$ 这一行并不假：分数对每个 $z$ 都等于 $p(x)$。但它不是通向 ELBO "
-            "的那一步。"
-            "分母是 $p(z\\given x)$ 时，无论 $q$ 是什么，结果都是 $\\log p(x)$，而且需要谁也没有的后验。分母是 $q$ "
-            "时，才是 ELBO。",
+            "\\frac{p(x, z)}{p(z\\given x)} dz$ 这一行并不假：分数对每个 $z$ 都等于 $p(x)$。但它不是通向 ELBO 的那一"
+            "步。分母是 $p(z\\given x)$ 时，无论 $q$ 是什么，结果都是 $\\log p(x)$，而且需要谁也没有的后验。分母是 "
+            "$q$ 时，才是 ELBO。",
         ),
         Formula(r"\log p(x) = \log \int q(z\given x)\, \frac{p(x, z)}{q(z\given x)}\, dz"),
         Code(denominator),
         say(
             "**$p(z\\given x)$ is not the decoder (note 001).** What leads from $x$ to $z$ encodes; the decoder is "
-            "$p(x\\given z)$. "
-            "The note itself says so a page later.",
-            "**$p(z\\given x)$ 不是解码器（笔记 001）。** 从 $x$ 到 $z$ 是编码；解码器是 $p(x\\given z)$。"
-            "笔记后文自己也是这样说的。",
+            "$p(x\\given z)$. The note itself says so a page later.",
+            "**$p(z\\given x)$ 不是解码器（笔记 001）。** 从 $x$ 到 $z$ 是编码；解码器是 $p(x\\given z)$。笔记后文自"
+            "己也是这样说的。",
         ),
         Code(which_way),
         say(
             "**“$\\KL(q\\|p(x, z))$” is no KL (note 002).** As a function of $z$, $p(x, z)$ does not sum to one but "
-            "to $p(x)$. A KL "
-            "compares two distributions, and is never negative; this integral is $-\\ELBO$, and may be negative. The "
-            "equation "
-            "of the note is right once it is read so.",
-            "**“$\\KL(q\\|p(x, z))$”不是 KL（笔记 002）。** 作为 $z$ 的函数，$p(x, z)$ 的总和是 $p(x)$ 而不是一。"
-            "KL 比较两个分布，从不为负；而这个积分是 $-\\ELBO$，可以为负。这样理解，笔记的等式就是对的。",
+            "to $p(x)$. A KL compares two distributions, and is never negative; this integral is $-\\ELBO$, and may "
+            "be negative. The equation of the note is right once it is read so.",
+            "**“$\\KL(q\\|p(x, z))$”不是 KL（笔记 002）。** 作为 $z$ 的函数，$p(x, z)$ 的总和是 $p(x)$ 而不是一。KL "
+            "比较两个分布，从不为负；而这个积分是 $-\\ELBO$，可以为负。这样理解，笔记的等式就是对的。",
         ),
         Formula(
             r"\log p(x) = \KL(q(z)\|p(z\given x)) - \int q(z) \log \frac{q(z)}{p(x, z)}\, dz",
@@ -196,25 +186,19 @@ def chapter(share: float) -> Chapter:
         Code(no_kl),
         say(
             "**“KL = 0 makes the ELBO very low” (note 004).** It does for a weak decoder, which needs $z$ to tie the "
-            "pixels "
-            "together. A strong decoder ties them by itself: then every nat of $z$ costs a nat and gains none, and "
-            "collapse is the "
-            "optimum, not an accident.",
-            "**“KL = 0 使 ELBO 极低”（笔记 004）。** 对弱解码器是这样，它要靠 $z$ 把像素联系起来。"
-            "强解码器自己就能联系："
-            "这时 $z$ 的每一奈特都要付一奈特，却什么也换不来，坍缩就是最优解，而不是事故。",
+            "pixels together. A strong decoder ties them by itself: then every nat of $z$ costs a nat and gains "
+            "none, and collapse is the optimum, not an accident.",
+            "**“KL = 0 使 ELBO 极低”（笔记 004）。** 对弱解码器是这样，它要靠 $z$ 把像素联系起来。强解码器自己就能联"
+            "系：这时 $z$ 的每一奈特都要付一奈特，却什么也换不来，坍缩就是最优解，而不是事故。",
         ),
         Code(strong_decoder),
         Plot(
             Text(
                 "Two pixels, equal in [[tied:.0%]] of the pictures; z is a bit that copies the first pixel more or "
-                "less "
-                "surely. The weak "
-                "decoder draws the pixels apart given z; the strong one draws the second after the first, and "
-                "ignores z.",
+                "less surely. The weak decoder draws the pixels apart given z; the strong one draws the second after "
+                "the first, and ignores z.",
                 "两个像素，[[tied:.0%]] 的图片里相等；z 是一个比特，以不同的可靠程度抄写第一个像素。弱解码器在给定 z "
-                "后各自抽取像素；"
-                "强解码器看过第一个再抽第二个，不理会 z。",
+                "后各自抽取像素；强解码器看过第一个再抽第二个，不理会 z。",
             ),
             [
                 Figure(
@@ -230,29 +214,23 @@ def chapter(share: float) -> Chapter:
             ],
         ),
         say(
-            "**“$\\log p(x)$ is a constant” (notes 000 and 004).** In φ, for a fixed model: yes. In θ: no, its change "
-            "is the whole of "
-            "learning. And there are two things called $p(x)$: the distribution of the world, which no weight "
-            "touches, and the "
-            "model's $p_{\\theta}(x)$, which training raises.",
-            "**“$\\log p(x)$ 是常数”（笔记 000 与 004）。** 对 φ、在模型固定时：是。对 θ：不是，学习就是要改变它。"
-            "而且有两样东西都叫 "
-            "$p(x)$：一是真实世界的分布，任何权重都动不了它；二是模型的 $p_{\\theta}(x)$，训练正是要提高它。",
+            "**“$\\log p(x)$ is a constant” (notes 000 and 004).** In φ, for a fixed model: yes. In θ: no, its "
+            "change is the whole of learning. And there are two things called $p(x)$: the distribution of the world, "
+            "which no weight touches, and the model's $p_{\\theta}(x)$, which training raises.",
+            "**“$\\log p(x)$ 是常数”（笔记 000 与 004）。** 对 φ、在模型固定时：是。对 θ：不是，学习就是要改变它。而"
+            "且有两样东西都叫 $p(x)$：一是真实世界的分布，任何权重都动不了它；二是模型的 $p_{\\theta}(x)$，训练正是要"
+            "提高它。",
         ),
         Code(constant_in_what),
         say(
             "**“The KL forces near $x$ to near $z$” (note 004).** It does not by itself. The KL looks at each "
-            "$q(z\\given x)$ alone. "
-            "Deal the same codes out to the examples in another order: the mean KL is the same to the last digit, and "
-            "so is "
-            "the aggregate. Nearness comes from networks that are continuous and shared, and from the width of $q$, "
-            "which "
-            "makes the decoder read neighbouring $z$ alike; see [the ablation](#structure).",
-            "**“KL 迫使相近的 $x$ 映到相近的 $z$”（笔记 004）。** 单靠 KL 做不到。KL 只分别看每个 $q(z\\given x)$。"
-            "把同一批编码换个次序发给"
-            "各个样本，平均 KL 一位不差，汇总的分布也不变。相近来自连续而共享的网络，也来自 $q$ 的宽度，"
-            "它让解码器对相邻的 $z$ "
-            "给出相似的结果；见[消融实验](#structure)。",
+            "$q(z\\given x)$ alone. Deal the same codes out to the examples in another order: the mean KL is the "
+            "same to the last digit, and so is the aggregate. Nearness comes from networks that are continuous and "
+            "shared, and from the width of $q$, which makes the decoder read neighbouring $z$ alike; see [the "
+            "ablation](#structure).",
+            "**“KL 迫使相近的 $x$ 映到相近的 $z$”（笔记 004）。** 单靠 KL 做不到。KL 只分别看每个 $q(z\\given x)$。把"
+            "同一批编码换个次序发给各个样本，平均 KL 一位不差，汇总的分布也不变。相近来自连续而共享的网络，也来自 "
+            "$q$ 的宽度，它让解码器对相邻的 $z$ 给出相似的结果；见[消融实验](#structure)。",
         ),
         Code(shuffled),
         Plot(
@@ -275,42 +253,37 @@ def chapter(share: float) -> Chapter:
         say("Further small ones, found on the way:", "顺便发现的几处小问题："),
         say(
             "**The sum without a width (note 000).** For a continuous $z$, $\\sum_{i} p(z_{i})\\, p(x\\given z_{i})$ "
-            "grows with the number "
-            "of points. It needs the width $\\Delta z$. (For a discrete $z$ it is right as it stands.)",
-            "**求和少了宽度（笔记 000）。** $z$ 连续时，$\\sum_{i} p(z_{i})\\, p(x\\given z_{i})$ 会随点数增长，"
-            "需要乘上宽度 $\\Delta z$。"
-            "（$z$ 离散时，原式正确。）",
+            "grows with the number of points. It needs the width $\\Delta z$. (For a discrete $z$ it is right as it "
+            "stands.)",
+            "**求和少了宽度（笔记 000）。** $z$ 连续时，$\\sum_{i} p(z_{i})\\, p(x\\given z_{i})$ 会随点数增长，需要"
+            "乘上宽度 $\\Delta z$。（$z$ 离散时，原式正确。）",
         ),
         Code(no_width),
         say(
-            "**“Maximising the bound equals maximising $p(x)$” (note 000).** Only where the gap does not depend on θ. "
-            "[Maximum likelihood](#mle) shows a model where the two differ.",
-            "**“最大化下界等于最大化 $p(x)$”（笔记 000）。** 只在差距与 θ 无关时成立。"
-            "[最大似然](#mle)一章给出了两者不同的模型。",
+            "**“Maximising the bound equals maximising $p(x)$” (note 000).** It is sure only where the gap does not "
+            "depend on θ. [Maximum likelihood](#mle) shows a model where the two differ.",
+            "**“最大化下界等于最大化 $p(x)$”（笔记 000）。** 只有差距与 θ 无关时才有把握。[最大似然](#mle)一章给出了"
+            "两者不同的模型。",
         ),
         say(
             "**“$p(z\\given x)$ is a normal distribution” (note 003).** $q(z\\given x)$ is, because we chose it so. "
-            "The true posterior may "
-            "have two peaks, though prior and likelihood are normal.",
-            "**“$p(z\\given x)$ 是高斯分布”（笔记 003）。** $q(z\\given x)$ 是，因为我们这样选的。真后验可以有两个峰，"
-            "哪怕先验和似然都是正态。",
+            "The true posterior may have two peaks, though prior and likelihood are normal.",
+            "**“$p(z\\given x)$ 是高斯分布”（笔记 003）。** $q(z\\given x)$ 是，因为我们这样选的。真后验可以有两个"
+            "峰，哪怕先验和似然都是正态。",
         ),
         Code(two_peaks),
         say(
             "**$\\sigma^{2} I$ where a diagonal is meant (notes 001 and 004).** One σ times $I$ is a ball. The "
-            "encoder gives each latent a σ "
-            "of its own, so the covariance is $\\operatorname{diag}(\\sigma^{2}_{\\phi}(x))$, and the closed form of "
-            "the KL is added up "
-            "over the dimensions.",
-            "**写作 $\\sigma^{2} I$，本意是对角阵（笔记 001 与 004）。** 单个 σ 乘 $I$ 是一个球。"
-            "编码器给每个隐变量各自的 σ，"
-            "所以协方差是 $\\operatorname{diag}(\\sigma^{2}_{\\phi}(x))$，KL 的闭式解按维相加。",
+            "encoder gives each latent a σ of its own, so the covariance is "
+            "$\\operatorname{diag}(\\sigma^{2}_{\\phi}(x))$, and the closed form of the KL is added up over the "
+            "dimensions.",
+            "**写作 $\\sigma^{2} I$，本意是对角阵（笔记 001 与 004）。** 单个 σ 乘 $I$ 是一个球。编码器给每个隐变量各"
+            "自的 σ，所以协方差是 $\\operatorname{diag}(\\sigma^{2}_{\\phi}(x))$，KL 的闭式解按维相加。",
         ),
         Code(widths),
         say(
             "**“One large step could fold many small ones” (note 004).** True of adding noise, exactly; false of "
-            "taking it away. "
-            "See [the steps](#steps).",
+            "taking it away. See [the steps](#steps).",
             "**“一大步可以折叠多小步”（笔记 004）。** 对加噪完全正确；对去噪不成立。见[步数一章](#steps)。",
         ),
     ]

@@ -71,8 +71,8 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "$z$ need not be small: it may be noise of the same size as $x$, reached in many steps. Adding noise "
-                "is linear, and "
-                "linear steps fold: any number of them is exactly one step (the difference here is [[fold:.0e]]).",
+                "is linear, and linear steps fold: any number of them is exactly one step (the difference here is "
+                "[[fold:.0e]]).",
                 "$z$ 不一定比 $x$ 小：它可以是与 $x$ 同样大小、经过许多步得到的噪声。加噪是线性的，线性的步可以折叠："
                 "任意多步恰好等于一步（这里的差是 [[fold:.0e]]）。",
             ),
@@ -91,43 +91,37 @@ def chapter(share: float) -> Chapter:
             Code(layers_fold),
             say(
                 "The way back does not fold. The true $p(x_{t-1}\\given x_{t})$ of two hills is not normal; it has "
-                "two hills "
-                "itself if the step is large. A decoder says a normal distribution at each step. With one step the "
-                "two hills "
-                "melt into one; with small steps every true step is nearly normal, and the walk ends on both.",
-                "回来的路却不能折叠。数据有两座峰时，步子一大，真正的 $p(x_{t-1}\\given x_{t})$ 就不是正态，"
-                "自己也有两座峰。"
-                "而解码器每一步只给出正态分布。只走一步，两座峰就化成一座；步子小，每一步都几乎是正态，"
-                "最后两座峰都走得到。",
+                "two hills itself if the step is large. A decoder says a normal distribution at each step. With one "
+                "step the two hills melt into one; with small steps every true step is nearly normal, and the walk "
+                "ends on both.",
+                "回来的路却不能折叠。数据有两座峰时，步子一大，真正的 $p(x_{t-1}\\given x_{t})$ 就不是正态，自己也有"
+                "两座峰。而解码器每一步只给出正态分布。只走一步，两座峰就化成一座；步子小，每一步都几乎是正态，最后两"
+                "座峰都走得到。",
             ),
             Plot(
                 Text(
                     "Each step back has the exact mean and variance of $p(x_{t-1}\\given x_{t})$ and is normal. "
-                    "Above: what T such steps make of "
-                    "pure noise. Below: how far that is from the data. Computed on a grid, without a network.",
-                    "每一步倒退都用 $p(x_{t-1}\\given x_{t})$ 精确的均值与方差，并取正态分布。上：从纯噪声出发走 T "
-                    "步的结果。"
-                    "下：它与数据的距离。全部在网格上计算，不用网络。",
+                    "Above: what T such steps make of pure noise. Below: how far that is from the data. Computed on "
+                    "a grid, without a network.",
+                    "每一步倒退都用 $p(x_{t-1}\\given x_{t})$ 精确的均值与方差，并取正态分布。上：从纯噪声出发走 T 步"
+                    "的结果。下：它与数据的距离。全部在网格上计算，不用网络。",
                 ),
                 frames,
                 Text("number of steps T", "步数 T"),
                 told,
             ),
             say(
-                "One step misses by [[one:.3f]] nats, four by [[four:.3f]], [[T]] by [[many:.4f]]. So “one large step "
-                "could fold "
-                "many small ones” is true of adding noise, and false of taking it away, as long as each step is "
-                "normal.",
-                "一步差 [[one:.3f]] 奈特，四步差 [[four:.3f]]，[[T]] 步差 [[many:.4f]]。所以“一大步可以折叠多小步”"
-                "对加噪成立；"
-                "对去噪，只要每步都是正态分布，就不成立。",
+                "One step misses by [[one:.3f]] nats, four by [[four:.3f]], [[T]] by [[many:.4f]]. So “one large "
+                "step could fold many small ones” is true of adding noise, and false of taking it away, as long as "
+                "each step is normal.",
+                "一步差 [[one:.3f]] 奈特，四步差 [[four:.3f]]，[[T]] 步差 [[many:.4f]]。所以“一大步可以折叠多小步”对"
+                "加噪成立；对去噪，只要每步都是正态分布，就不成立。",
             ),
             say(
                 "A real diffusion model, fitted for a few seconds to points on two half circles: cut into 4 layers "
-                "its bound on "
-                "log p(x) is [[b4:.1f]] nats, into 16 [[b16:.2f]], into 64 [[b64:.2f]].",
-                "一个真正的扩散模型，在两个半圆的点上拟合几秒钟：切成 4 层时 log p(x) 的下界是 [[b4:.1f]] 奈特，"
-                "16 层 [[b16:.2f]]，64 层 [[b64:.2f]]。",
+                "its bound on log p(x) is [[b4:.1f]] nats, into 16 [[b16:.2f]], into 64 [[b64:.2f]].",
+                "一个真正的扩散模型，在两个半圆的点上拟合几秒钟：切成 4 层时 log p(x) 的下界是 [[b4:.1f]] 奈特，16 "
+                "层 [[b16:.2f]]，64 层 [[b64:.2f]]。",
             ),
             Command(
                 "unveil evaluate RUN --estimator layers estimator.num_steps=64",

@@ -95,11 +95,9 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "Nothing in the ELBO mentions meaning. Yet in a fitted VAE pictures of the same digit lie near each "
-                "other in "
-                "$z$. Three causes are proposed: the reconstruction term, which forces $z$ to carry information; the "
-                "KL term, "
-                "which makes the space smooth; and the data, which has structure, met by weights that all examples "
-                "share.",
+                "other in $z$. Three causes are proposed: the reconstruction term, which forces $z$ to carry "
+                "information; the KL term, which makes the space smooth; and the data, which has structure, met by "
+                "weights that all examples share.",
                 "ELBO 里没有一处提到“语义”，但拟合好的 VAE 里，同一个数字的图片在 $z$ 中彼此靠近。通常给出三个原因："
                 "重构项迫使 $z$ 携带信息；KL 项使空间平滑；数据本身有结构，而所有样本共用同一组权重。",
             ),
@@ -107,12 +105,11 @@ def chapter(share: float) -> Chapter:
                 r"a\, \E_{q_{\phi}(z\given x)}[-\log p_{\theta}(x\given z)] + \beta\, \KL(q_{\phi}(z\given x)\|p(z))"
             ),
             say(
-                "Causes can be tested: take one away and look. Each model here is trained for [[epochs]] passes. Then "
-                "5 nearest "
-                "neighbours, among the codes of [[fitted:,]] training digits, name the digit of the others; chance "
-                "is 10 %.",
-                "原因可以检验：去掉一个，看结果。这里每个模型训练 [[epochs]] 遍，然后用 [[fitted:,]] 个训练样本的编码，"
-                "让 5 个最近邻说出其余样本是哪个数字；瞎猜是 10 %。",
+                "Causes can be tested: take one away and look. Each model here is trained for [[epochs]] passes. "
+                "Then 5 nearest neighbours, among the codes of [[fitted:,]] training digits, name the digit of the "
+                "others; chance is 10 %.",
+                "原因可以检验：去掉一个，看结果。这里每个模型训练 [[epochs]] 遍，然后用 [[fitted:,]] 个训练样本的编"
+                "码，让 5 个最近邻说出其余样本是哪个数字；瞎猜是 10 %。",
             ),
             Code(neighbours),
             Table(
@@ -137,23 +134,20 @@ def chapter(share: float) -> Chapter:
                 [NAMES[name] for name in shown],
             ),
             say(
-                "Without reconstruction the neighbours are right in [[h_no_reconstruction:.0f]] %: nothing else makes "
-                "$z$ carry "
-                "information. Without the rate it is [[h_no_rate:.0f]] %, next to [[h_whole:.0f]] % for the whole, so "
-                "the KL is "
-                "not what brings similar pictures together. Without a shared encoder, with a free $(\\mu_{i}, "
-                "\\sigma_{i})$ for "
-                "each picture, it is [[h_no_encoder:.0f]] %: a shared decoder, continuous in $z$, does most of it.",
+                "Without reconstruction the neighbours are right in [[h_no_reconstruction:.0f]] %: nothing else "
+                "makes $z$ carry information. Without the rate it is [[h_no_rate:.0f]] %, next to [[h_whole:.0f]] % "
+                "for the whole, so here the KL is not what brings similar pictures together. Without a shared "
+                "encoder, with a free $(\\mu_{i}, \\sigma_{i})$ for each picture, it is [[h_no_encoder:.0f]] %: a "
+                "shared decoder, continuous in $z$, does most of it.",
                 "去掉重构，只有 [[h_no_reconstruction:.0f]] % 答对：没有别的东西让 $z$ 携带信息。去掉码率是 "
-                "[[h_no_rate:.0f]] %，"
-                "完整模型是 [[h_whole:.0f]] %，可见把相似图片聚到一起的并不是 KL。去掉共享的编码器，给每张图一组自由的 "
-                "$(\\mu_{i}, \\sigma_{i})$，是 [[h_no_encoder:.0f]] %：共享的、对 $z$ 连续的解码器起了大部分作用。",
+                "[[h_no_rate:.0f]] %，完整模型是 [[h_whole:.0f]] %，可见在这里，把相似图片聚到一起的并不是 KL。去掉共"
+                "享的编码器，给每张图一组自由的 $(\\mu_{i}, \\sigma_{i})$，是 [[h_no_encoder:.0f]] %：共享的、对 $z$ "
+                "连续的解码器起了大部分作用。",
             ),
             say(
                 "And the third cause: neighbours in $x$ itself are right in [[h_x:.0f]] %, a linear model reaches "
                 "[[h_ppca:.0f]] %, an encoder that was never trained [[h_untrained:.0f]] %. The structure is in the "
-                "data first. "
-                "A number for $z$ means little unless those two stand beside it.",
+                "data first. A number for $z$ means little unless those two stand beside it.",
                 "再看第三个原因：$x$ 本身的近邻答对 [[h_x:.0f]] %，线性模型 [[h_ppca:.0f]] %，从未训练的编码器 "
                 "[[h_untrained:.0f]] %。结构首先在数据里。单说 $z$ 的一个数字没有多大意义，旁边必须有这两个数。",
             ),

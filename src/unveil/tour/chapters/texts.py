@@ -74,24 +74,20 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "Think of $z$ as the text of a picture. Then $p(x\\given z)$ paints, $p(z\\given x)$ describes, and "
-                "the prior "
-                "$p(z)$ says which texts occur. A text becomes a vector of $k$ numbers, and the normal prior lives in "
-                "that space. "
-                "In $q(z\\given x) = \\N(z; \\mu, \\sigma^{2})$, μ is what the text says and σ how vaguely it says it.",
-                "把 $z$ 想成一张图的文字。$p(x\\given z)$ 是作画，$p(z\\given x)$ 是描述，先验 $p(z)$ "
-                "说明哪些文字会出现。"
-                "文字变成 $k$ 个数的向量，正态先验就住在这个空间里。在 $q(z\\given x) = \\N(z; \\mu, \\sigma^{2})$ 中，"
-                "μ 是文字的意思，σ 是说得有多含糊。",
+                "the prior $p(z)$ says which texts occur. A text becomes a vector of $k$ numbers, and the normal "
+                "prior lives in that space. In $q(z\\given x) = \\N(z; \\mu, \\sigma^{2})$, μ is what the text says "
+                "and σ how vaguely it says it.",
+                "把 $z$ 想成一张图的文字。$p(x\\given z)$ 是作画，$p(z\\given x)$ 是描述，先验 $p(z)$ 说明哪些文字会"
+                "出现。文字变成 $k$ 个数的向量，正态先验就住在这个空间里。在 $q(z\\given x) = \\N(z; \\mu, "
+                "\\sigma^{2})$ 中，μ 是文字的意思，σ 是说得有多含糊。",
             ),
             Formula(r"q_{\phi}(z\given x) = \N(z; \mu_{\phi}(x), \sigma_{\phi}^{2}(x) I)"),
             say(
                 "Here this is meant literally: each of ten words has a vector of four numbers, and a digit's $z$ is "
-                "the vector of "
-                "its word. After [[steps]] steps the model describes [[hits:.0f]] % of test digits with the right "
-                "word (chance "
-                "is [[chance:.0f]] %).",
-                "这里是字面意义：十个词各有一个四维向量，一个数字的 $z$ 就是它的词向量。训练 [[steps]] 步之后，模型对 "
-                "[[hits:.0f]] % 的测试图片说出了正确的词（瞎猜是 [[chance:.0f]] %）。",
+                "the vector of its word. After [[steps]] steps the model describes [[hits:.0f]] % of test digits "
+                "with the right word (chance is [[chance:.0f]] %).",
+                "这里是字面意义：十个词各有一个四维向量，一个数字的 $z$ 就是它的词向量。训练 [[steps]] 步之后，模型"
+                "对 [[hits:.0f]] % 的测试图片说出了正确的词（瞎猜是 [[chance:.0f]] %）。",
             ),
             Code(known_z),
             Pictures(
@@ -111,21 +107,18 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "Could the names be exchanged, so that “cat” means a mouse? With two pictures, one of each, nobody "
-                "would notice. A "
-                "third picture, a cat that chases a mouse, shows it. One decoder must read all texts, so the same "
-                "word must mean "
-                "the same thing everywhere.",
-                "名字能不能对调，让“猫”指老鼠？只有两张图、各画一只时，没人会发现。第三张图“猫抓老鼠”就会露馅："
-                "同一个解码器要读懂所有文字，"
-                "所以同一个词在各处必须是同一个意思。",
+                "would notice. A third picture, a cat that chases a mouse, shows it. One decoder must read all "
+                "texts, so the same word must mean the same thing everywhere.",
+                "名字能不能对调，让“猫”指老鼠？只有两张图、各画一只时，没人会发现。第三张图“猫抓老鼠”就会露馅：同一个"
+                "解码器要读懂所有文字，所以同一个词在各处必须是同一个意思。",
             ),
             Code(exchanged),
             say(
                 "With the names exchanged in some pictures the error is [[error:.2f]], whatever the decoder. If they "
-                "are exchanged in "
-                "all pictures, it is 0 again: what is learned is the structure, not the sound of the words.",
-                "只在部分图片里对调时，无论怎样的解码器，误差都是 [[error:.2f]]。如果在所有图片里都对调，误差又回到 0："
-                "学到的是结构，而不是词的读音。",
+                "are exchanged in all pictures, it is 0 again: what is learned is the structure, not the sound of "
+                "the words.",
+                "只在部分图片里对调时，无论怎样的解码器，误差都是 [[error:.2f]]。如果在所有图片里都对调，误差又回到 "
+                "0：学到的是结构，而不是词的读音。",
             ),
             Command(
                 "unveil fit photos/ --model vae --text captions.csv data.z=text",

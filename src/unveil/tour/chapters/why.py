@@ -52,22 +52,18 @@ def chapter(share: float) -> Chapter:
         [
             say(
                 "We want to draw $x$ from $p(x)$. Why not say $p(x)$ directly? A table of all black-and-white "
-                "pictures of "
-                "[[pixels]] pixels has 2 to the power of [[pixels]] rows. The other simple way, a product over "
-                "pixels, needs only "
-                "[[pixels]] numbers, but says that pixels know nothing of each other.",
+                "pictures of [[pixels]] pixels has 2 to the power of [[pixels]] rows. The other simple way, a "
+                "product over pixels, needs only [[pixels]] numbers, but says that pixels know nothing of each other.",
                 "我们想从 $p(x)$ 抽取 $x$，为什么不直接写出 $p(x)$？[[pixels]] 个像素的黑白图片，全部列成表有 2 的 "
-                "[[pixels]] 次方行。"
-                "另一个简单办法是逐像素相乘，只要 [[pixels]] 个数，可那等于说像素之间毫无关系。",
+                "[[pixels]] 次方行。另一个简单办法是逐像素相乘，只要 [[pixels]] 个数，可那等于说像素之间毫无关系。",
             ),
             Formula(r"p(x) = \prod_{d} p(x_{d})", r"p(x) = \sum_{z} p(z) \prod_{d} p(x_{d} \given z)"),
             say(
                 "With a $z$ the pixels may stay independent given $z$; what they have in common goes into $z$. Each "
-                "part is simple, "
-                "and the sum is not: with normal parts it is a mixture of normals, which can take nearly any form.",
-                "有了 $z$，像素只需在给定 $z$ 时独立，它们的共同之处都放进 $z$。每一部分都简单，和却不简单："
-                "各部分取正态时，"
-                "就是混合正态分布，几乎可以取任何形状。",
+                "part is simple, and the sum is not: with normal parts it is a mixture of normals, which can take "
+                "nearly any form.",
+                "有了 $z$，像素只需在给定 $z$ 时独立，它们的共同之处都放进 $z$。每一部分都简单，和却不简单：各部分取"
+                "正态时，就是混合正态分布，几乎可以取任何形状。",
             ),
             Formula(r"p(x) = \int p(z)\, \N(x; \mu_{\theta}(z), \sigma^{2} I)\, dz"),
             Code(mixtures),
@@ -97,11 +93,9 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "Without $z$: [[none:.2f]] nats per picture. With [[size]] values: [[best:.2f]]. Drawing is as easy "
-                "as before: "
-                "first a $z$ from $p(z)$, then an $x$ from $p(x\\given z)$.",
+                "as before: first a $z$ from $p(z)$, then an $x$ from $p(x\\given z)$.",
                 "没有 $z$：每张图 [[none:.2f]] 奈特。[[size]] 个取值：[[best:.2f]]。抽样和原来一样容易：先从 $p(z)$ "
-                "抽 $z$，"
-                "再从 $p(x\\given z)$ 抽 $x$。",
+                "抽 $z$，再从 $p(x\\given z)$ 抽 $x$。",
             ),
             Pictures(
                 Text("Draws, pixel by pixel.", "逐像素抽样的结果。"),
@@ -112,8 +106,7 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "And $z$ is worth something by itself: a short description of $x$ that one can compare, move and "
-                "search. That "
-                "is not free of cost: $p(x)$ is now a sum, and the ELBO is needed.",
+                "search. That is not free of cost: $p(x)$ is now a sum, and the ELBO is needed.",
                 "而且 $z$ 本身就有用：它是 $x$ 的简短描述，可以比较、移动和检索。代价是 $p(x)$ 变成了求和，于是需要 "
                 "ELBO。",
             ),
