@@ -36,7 +36,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 # Up to 25 minutes on two cores that do nothing else. With options: make bench BENCH="bench/side_by_side.py --quick".
-bench: $(VENV)/.installed-dev ## everything side by side, into docs/performance.md; or another: make bench BENCH=bench/x.py
+bench: $(VENV)/.installed-dev ## everything side by side, into docs/*/measurements/; or another: make bench BENCH=bench/x.py
 	$(BIN)/python $(BENCH)
 
 bench-peers: ## what `make bench` compares with, in an environment of its own
