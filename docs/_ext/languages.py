@@ -18,7 +18,7 @@ def tree(app: Any) -> str:
 
 
 def with_languages(app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Give the templates `tree_links`: for each language its name, its code, the address, and whether it is this one."""
+    """Give the templates `tree_links`: for each language its name, its code, the address, and if it is this one."""
     root = "../" * (pagename.count("/") + 1)
     context["tree_links"] = [
         (name, code, f"{root}{folder}/{pagename}.html", folder == tree(app)) for folder, (name, code) in TREES.items()

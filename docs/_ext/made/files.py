@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import re
-import typing
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from unveil.runs import schemas
-from unveil.settings.keys import TYPES
 
 from .writing import code, prose, table
 
