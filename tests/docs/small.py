@@ -4,6 +4,7 @@
   draws, on one thread, and beside no baselines (the training loop of `unveil.train.loop` keeps the steps it is given);
 - a named source has at most ROWS examples; those that are fetched, or lie in $UNVEIL_DATA, are replaced by made ones
   of the same shape, so that no page needs a network or a folder of data;
+- what is judged again is judged on at most FEW examples, with at most FEW draws and 20 distributions of an annealing;
 - what is measured beside a fit (plans, kernels, gaps, brackets, trials) is measured with few draws and updates;
 - nothing is opened in a browser.
 
@@ -27,11 +28,15 @@ from sklearn.datasets import load_digits
 import quick
 from unveil.data import scenes, sources
 from unveil.data.raw import Raw
+from unveil.evaluation import evaluate, splits
 from unveil.registry import load_all
+from unveil.settings import judging
 from unveil.settings.choices import Choices, choose
+from unveil.trials import bench
 
-STEPS, ROWS, DRAWS = 4, 360, 4
+STEPS, ROWS, DRAWS, FEW = 4, 360, 4, 8
 CHOOSING = ("unveil.fitting.prepare", "unveil.fitting.phases")  # where options become choices
+JUDGING = tuple(f"unveil.evaluation.{name}" for name in ("evaluate", "diagnose", "jointly"))
 BUDGETS = ("train.steps", "train.epochs", "train.minutes")
 SMALL = quick.QUICK | {"evaluation.num_samples": DRAWS}
 EMOJI = (("grinning face", "笑脸"), ("red heart", "红心"), ("cat", "猫"), ("dog", "狗"))
@@ -46,6 +51,12 @@ def small() -> Iterator[None]:
             stack.enter_context(context())
         for module in CHOOSING:
             patch.setattr(import_module(module), "choose", shortened)
+        for module in JUDGING:
+            place = import_module(module)
+            patch.setattr(place, "limited", at_most_few(place.limited))
+        patch.setattr(evaluate, "make_estimator", cheap)
+        patch.setattr(evaluate, "choose_split", few_simulated)
+        patch.setattr(bench.Bench, "steps_of", lambda self, *budget: STEPS)
         patch.setattr(scenes, "NUM", ROWS)
         patch.setattr(scenes, "NUM_TEST", ROWS // 10)
         for name, cls in load_all("source").items():
@@ -62,6 +73,25 @@ def shortened(options: Mapping[str, Any]) -> Choices:
     return choose(
         {name: value for name, value in options.items() if name not in BUDGETS} | SMALL | {"train.steps": steps}
     )
+
+
+def at_most_few(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """`limited` with a smaller limit."""
+    return lambda split, name, limit, seed: plain(split, name, min(limit or FEW, FEW), seed)
+
+
+def few_simulated(run: Any, data: Any, split: str, simulate: int | None, limit: int | None, seed: int) -> Any:
+    """`choose_split` with fewer x that the model draws."""
+    return splits.choose_split(run, data, split, simulate and min(simulate, FEW), limit, seed)
+
+
+def cheap(name: str, num_samples: int | None = None, options: Mapping[str, Any] | None = None) -> Any:
+    """`make_estimator` with few draws; what it refuses it refuses as ever."""
+    asked = judging.make_estimator(name, num_samples, options)
+    for argument, most in (("num_samples", FEW), ("num_distributions", 20)):
+        if (getattr(asked, argument, None) or 0) > most:
+            setattr(asked, argument, most)
+    return asked
 
 
 def _fewer(read: Callable[[Any], Raw]) -> Callable[[Any], Raw]:
