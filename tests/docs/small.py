@@ -4,7 +4,7 @@
   draws, on one thread, and beside no baselines (the training loop of `unveil.train.loop` keeps the steps it is given);
 - a named source has at most ROWS examples; those that are fetched, or lie in $UNVEIL_DATA, are replaced by made ones
   of the same shape, so that no page needs a network or a folder of data;
-- what is judged again is judged on at most FEW examples, with at most FEW draws and 20 distributions of an annealing;
+- what is judged again is judged on at most FEW examples, with at most FEW draws and DISTRIBUTIONS of an annealing;
 - what is measured beside a fit (plans, kernels, gaps, brackets, trials) is measured with few draws and updates;
 - nothing is opened in a browser.
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from importlib import import_module
 from typing import Any
 
@@ -26,18 +26,21 @@ import pytest
 from sklearn.datasets import load_digits
 
 import quick
+from unveil import registry
 from unveil.data import scenes, sources
 from unveil.data.raw import Raw
-from unveil.evaluation import evaluate, splits
-from unveil.registry import load_all
+from unveil.diagnostics import bracket, gap
+from unveil.estimators import adapted, annealing
+from unveil.evaluation import diagnose, evaluate, splits
 from unveil.settings import judging
 from unveil.settings.choices import Choices, choose
 from unveil.trials import bench
 
-STEPS, ROWS, DRAWS, FEW = 4, 360, 4, 8
+STEPS, ROWS, DRAWS, FEW, DISTRIBUTIONS = 4, 360, 4, 4, 4
 CHOOSING = ("unveil.fitting.prepare", "unveil.fitting.phases")  # where options become choices
 JUDGING = tuple(f"unveil.evaluation.{name}" for name in ("evaluate", "diagnose", "jointly"))
 BUDGETS = ("train.steps", "train.epochs", "train.minutes")
+ANNEALED = {name: {"num_samples": DRAWS, "num_distributions": DISTRIBUTIONS} for name in ("ais", "sandwich")}
 SMALL = quick.QUICK | {"evaluation.num_samples": DRAWS}
 EMOJI = (("grinning face", "笑脸"), ("red heart", "红心"), ("cat", "猫"), ("dog", "狗"))
 
@@ -54,12 +57,18 @@ def small() -> Iterator[None]:
         for module in JUDGING:
             place = import_module(module)
             patch.setattr(place, "limited", at_most_few(place.limited))
+        patch.setattr(diagnose, "EXAMPLES", FEW)
+        patch.setattr(diagnose, "gap", partial(gap.gap, steps=STEPS, num_samples=64))
+        patch.setattr(gap, "LONGER", STEPS)
+        for place in (gap, bracket):
+            patch.setattr(place, "lookup", shorter)
+        patch.setattr(annealing, "adapt", partial(adapted.adapt, sizes=(64, 32, 32)))
         patch.setattr(evaluate, "make_estimator", cheap)
         patch.setattr(evaluate, "choose_split", few_simulated)
-        patch.setattr(bench.Bench, "steps_of", lambda self, *budget: STEPS)
+        patch.setattr(bench.Bench, "steps_of", lambda self, *budget, **more: STEPS)
         patch.setattr(scenes, "NUM", ROWS)
         patch.setattr(scenes, "NUM_TEST", ROWS // 10)
-        for name, cls in load_all("source").items():
+        for name, cls in registry.load_all("source").items():
             made = STAND_INS.get(name)
             patch.setattr(cls, "read", (lambda self, made=made: made()) if made else _fewer(cls.read))
         patch.setattr("webbrowser.open", lambda address: True)
@@ -80,6 +89,11 @@ def at_most_few(plain: Callable[..., Any]) -> Callable[..., Any]:
     return lambda split, name, limit, seed: plain(split, name, min(limit or FEW, FEW), seed)
 
 
+def shorter(kind: str, name: str) -> Any:
+    """`lookup` of estimators that anneal briefly."""
+    return partial(registry.lookup(kind, name), **ANNEALED.get(name, {}))
+
+
 def few_simulated(run: Any, data: Any, split: str, simulate: int | None, limit: int | None, seed: int) -> Any:
     """`choose_split` with fewer x that the model draws."""
     return splits.choose_split(run, data, split, simulate and min(simulate, FEW), limit, seed)
@@ -88,7 +102,7 @@ def few_simulated(run: Any, data: Any, split: str, simulate: int | None, limit: 
 def cheap(name: str, num_samples: int | None = None, options: Mapping[str, Any] | None = None) -> Any:
     """`make_estimator` with few draws; what it refuses it refuses as ever."""
     asked = judging.make_estimator(name, num_samples, options)
-    for argument, most in (("num_samples", FEW), ("num_distributions", 20)):
+    for argument, most in (("num_samples", FEW), ("num_distributions", DISTRIBUTIONS)):
         if (getattr(asked, argument, None) or 0) > most:
             setattr(asked, argument, most)
     return asked
