@@ -40,6 +40,7 @@ suppress_warnings = ["intersphinx.external"]
 maximum_signature_line_length = 88
 
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
 default_role = "literal"

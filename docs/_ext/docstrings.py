@@ -18,12 +18,19 @@ ENTRY = re.compile(r"^([\w, *]+): (.*)$")
 
 def setup(app: Any) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", rewritten)
+    app.connect("autodoc-skip-member", is_of_others)
     return {"parallel_read_safe": True}
 
 
 def rewritten(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Change `lines` in place, as autodoc asks."""
     lines[:] = as_rst(lines)
+
+
+def is_of_others(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what a class inherits from another project: its own pages explain it."""
+    module = getattr(getattr(thing, "fget", thing), "__module__", None) or "unveil"
+    return None if module.split(".")[0] == "unveil" else True
 
 
 def as_rst(lines: list[str]) -> list[str]:

@@ -71,10 +71,7 @@ def faults(page: pages.Page) -> list[str]:
         found += [f"{where}: {verb} has no {option}" for option in options - allowed - EVERYWHERE]
         found += [f"{where}: {fault}" for word in words for fault in wrong_word(word, own)]
     for code in inline(page):
-        if (
-            re.fullmatch(r"--[a-z][\w-]*( \S+)?", code)
-            and code.split()[0] not in ALL_OPTIONS | EVERYWHERE | OTHER_TOOLS
-        ):
+        if re.fullmatch(r"--[a-z][\w-]*( \S+)?", code) and code.split()[0] not in ALL_OPTIONS | EVERYWHERE:
             found.append(f"{page.path}: no command has {code}")
         found += [f"{page.path}: {fault}" for word in code.split() for fault in wrong_word(word, own)]
     return found

@@ -7,6 +7,12 @@ from collections.abc import Callable
 from .commands import commands
 from .files import files
 from .keys import keys
-from .parts import parts
+from .parts import names, parts
 
-PARTS: dict[str, Callable[..., str]] = {"commands": commands, "files": files, "keys": keys, "parts": parts}
+PARTS: dict[str, Callable[..., str]] = {
+    "commands": commands,
+    "files": files,
+    "keys": keys,
+    "names": names,
+    "parts": parts,
+}

@@ -44,6 +44,7 @@ def _written(parameter: Any) -> str:
 
 
 def _help(parameter: Any) -> str:
-    default = getattr(parameter, "show_default", False)
-    shown = default if isinstance(default, str) else parameter.default if default else None
+    default = getattr(parameter, "show_default", False) and not getattr(parameter, "is_flag", False)
+    stated = getattr(parameter, "show_default", None)
+    shown = stated if isinstance(stated, str) else parameter.default if default else None
     return prose(str(parameter.help)) + (f" ({shown})" if shown is not None else "")

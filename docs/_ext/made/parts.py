@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 
+from unveil.cli.app import KINDS
 from unveil.registry import load_all
 
-from .writing import code, prose
+from .writing import code, prose, table
 
 SEE = {"en": "References", "zh": "文献"}
+HEADS = {"en": ("name", "what it is"), "zh": ("名字", "说明")}
 ARGUMENTS = {"en": "Arguments", "zh": "参数"}
 
 
@@ -17,13 +19,27 @@ def parts(language: str, kind: str) -> str:
     return "\n".join(_section(name, cls, language) for name, cls in load_all(kind).items())
 
 
-def _section(name: str, cls: type, language: str) -> str:
-    first, *rest = paragraphs(inspect.cleandoc(cls.__doc__ or ""))
+def names(language: str) -> str:
+    """A table for each kind: every name with the line that `unveil list` prints."""
+    return "\n".join(f"## {kind}\n\n{_overview(kind.removesuffix('s'), language)}" for kind in KINDS)
+
+
+def _overview(kind: str, language: str) -> str:
+    return table(HEADS[language], [(code(name), prose(first_line(cls))) for name, cls in load_all(kind).items()])
+
+
+def first_line(cls: type) -> str:
+    """The summary of a source, else the first line of the docstring."""
     summary = getattr(cls, "summary", "")
-    lines = [f"## {name}", "", f"**{prose(summary if isinstance(summary, str) and summary else first)}**", ""]
+    return summary if isinstance(summary, str) and summary else inspect.cleandoc(cls.__doc__ or "").split("\n")[0]
+
+
+def _section(name: str, cls: type, language: str) -> str:
+    _, *rest = paragraphs(inspect.cleandoc(cls.__doc__ or ""))
+    lines = [f"## {name}", "", f"**{prose(first_line(cls))}**", ""]
     for paragraph in rest:
         lines += [_told(paragraph, language), ""]
-    return "\n".join(lines) + f"{code(f'{cls.__module__}.{cls.__name__}')}\n"
+    return "\n".join(lines) + f"\n{code(f'{cls.__module__}.{cls.__name__}')}\n"
 
 
 def paragraphs(text: str) -> list[str]:
