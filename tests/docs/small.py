@@ -6,7 +6,7 @@
   of the same shape, so that no page needs a network or a folder of data;
 - what is judged again is judged on at most FEW examples, with at most FEW draws and DISTRIBUTIONS of an annealing;
 - what is measured beside a fit (plans, kernels, gaps, brackets, trials) is measured with few draws and updates;
-- nothing is opened in a browser.
+- report.html holds the sentences of the result and no charts (tests/report draws whole ones); no browser is opened.
 
 What files a page writes itself stay as they are, and so do the names, shapes and words of all results: only the numbers
 are those of an unfitted model.
@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache, partial, wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,13 @@ import pytest
 from sklearn.datasets import load_digits
 
 import quick
-from unveil import registry
+from unveil import api, registry
 from unveil.data import scenes, sources
 from unveil.data.raw import Raw
 from unveil.diagnostics import bracket, gap
 from unveil.estimators import adapted, annealing
 from unveil.evaluation import diagnose, evaluate, splits
+from unveil.runs.store import RunStore
 from unveil.settings import judging
 from unveil.settings.choices import Choices, choose
 from unveil.trials import bench
@@ -71,6 +73,7 @@ def small() -> Iterator[None]:
         for name, cls in registry.load_all("source").items():
             made = STAND_INS.get(name)
             patch.setattr(cls, "read", (lambda self, made=made: made()) if made else _fewer(cls.read))
+        patch.setattr(api, "write_report", without_charts)
         patch.setattr("webbrowser.open", lambda address: True)
         yield
 
@@ -82,6 +85,12 @@ def shortened(options: Mapping[str, Any]) -> Choices:
     return choose(
         {name: value for name, value in options.items() if name not in BUDGETS} | SMALL | {"train.steps": steps}
     )
+
+
+def without_charts(run: RunStore) -> Path:
+    """A report in a few lines."""
+    run.report_path.write_text("\n".join(run.result["sentences"]), encoding="utf-8")
+    return run.report_path
 
 
 def at_most_few(plain: Callable[..., Any]) -> Callable[..., Any]:
