@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import webbrowser
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from .evaluation.diagnose import diagnose_run
 from .evaluation.evaluate import evaluate_run
 from .fitting.phases import continue_fitting
 from .fitting.prepare import Fitting, prepare
+from .languages import Tongue, checked, speaking
 from .model import Model
 from .objectives import Objective
 from .output.progress import follow, shows
@@ -194,11 +196,12 @@ class Run:
         """Tell the run where its data is now: a path to the same data, which is read from there from then on."""
         return self.store.relink(source)
 
-    def report(self, *, open: bool = False) -> Path:
-        """Write report.html (one file, no network) and return its path."""
+    def report(self, *, open: bool = False, lang: str = "en") -> Path:
+        """Write report.html (one file, no network), in English or in Chinese ("zh"), and return its path."""
+        checked(lang)
         self.store.require_present()
         with self.store.lock():
-            path = write_report(self.store)
+            path = write_report(self.store, lang)
         if open:
             webbrowser.open(path.resolve().as_uri())
         return path
@@ -211,12 +214,13 @@ class Run:
         return run_card(self.store)
 
 
-def fit(source: Any, *, show: bool | None = None, **options: Any) -> Run:
+def fit(source: Any, *, show: bool | None = None, lang: str = "en", **options: Any) -> Run:
     """Fit a model to data and return the finished run.
 
     Arguments:
         source: a name ("digits", "mnist"), a path to .npy or .npz[:name], an array or a tensor.
         show: progress on standard error; by default where that is a terminal.
+        lang: of what is shown and of the report, "en" or "zh".
         options: as for `unveil.fitting.prepare.prepare`: out, model, objective, seed, y, z, and any key of
             `unveil list keys` with its dot as a double underscore (`model__latent=16`), or short: latent, epochs,
             steps, minutes.
@@ -225,15 +229,17 @@ def fit(source: Any, *, show: bool | None = None, **options: Any) -> Run:
         >>> run = unveil.fit("digits", steps=300)
         >>> run.result["log_px"]
     """
+    checked(lang)
     fitting = prepare(source, **options)
     if not shows(show):
         remark(decisions(fitting.data.notes), up=2)
-    return carry_out(fitting, show)
+    return carry_out(fitting, show, lang)
 
 
-def carry_out(fitting: Fitting, show: bool | None = None) -> Run:
-    """Train, judge and report what was prepared."""
-    return Run(follow(fitting.lines, fitting.events(write_report), show))
+def carry_out(fitting: Fitting, show: bool | None = None, lang: str = "en") -> Run:
+    """Train, judge and report what was prepared, in one of the languages."""
+    with speaking(Tongue(lang, fitting.data.names)):
+        return Run(follow(fitting.lines, fitting.events(partial(write_report, lang=lang)), show))
 
 
 def resume(

@@ -36,7 +36,7 @@ found = {
 print(json.dumps(found))
 """
 OTHERS = {
-    "filelock", "jinja2", "markupsafe", "narwhals", "pandas", "PIL", "plotly", "pooch", "psutil", "pyarrow", "rich",
+    "filelock", "jinja2", "markupsafe", "narwhals", "pandas", "PIL", "pooch", "psutil", "pyarrow", "rich",
     "scipy", "sklearn", "typer", "zuko",
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ COMMAND = typer.main.get_command(app)
 VERBS = COMMAND.commands  # type: ignore[attr-defined]
 BLOCKED = """
 import sys, time
-for name in ("torch", "zuko", "plotly", "numpy", "sklearn", "PIL"):
+for name in ("torch", "zuko", "numpy", "sklearn", "PIL"):
     sys.modules[name] = None
 from unveil.cli import main
 code = main(sys.argv[1:])

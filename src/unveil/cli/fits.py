@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from ..languages import Tongue, checked, speaking
 from .app import (
     SEEDS,
     Epochs,
     Json,
+    Lang,
     Minutes,
     Plugin,
     RunPath,
@@ -51,10 +53,12 @@ def fit(
     dry_run: Annotated[
         bool, switch("--dry-run", "Print the settings, or what columns were taken for; write nothing.")
     ] = False,
+    lang: Lang = "en",
     as_json: Json = False,
 ) -> None:
     """Fit a model to data. This makes a run: a directory with weights, result and report."""
     started = time.perf_counter()
+    checked(lang)
     load_plugin(plugin)
     from ..api import carry_out
     from ..fitting.prepare import prepare
@@ -71,10 +75,11 @@ def fit(
     chosen = parse(Key("seed", int, 0, ""), options.pop("seed", "0"))
     fitting = prepare(source, out=out, seed=chosen, options=options, started=started)
     if dry_run:
-        say(fitting.lines)
-        show_settings(fitting, as_json)
+        with speaking(Tongue(lang)):
+            say(fitting.lines)
+            show_settings(fitting, as_json)
     else:
-        show_run(carry_out(fitting, show=True), as_json)
+        show_run(carry_out(fitting, show=True, lang=lang), as_json)
 
 
 @verb("unveil resume runs/digits-vae-1 --epochs 50")

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import RequestError
+from ..languages import Tongue, checked, speaking
 from .app import (
     MINUTES,
     SEEDS,
     Json,
+    Lang,
     Limit,
     Plugin,
     RunPath,
@@ -97,10 +99,12 @@ def diagnose(
     limit: Annotated[int | None, count("N", "Examples for bracket and gap; default 100.")] = None,
     target: Annotated[str | None, option("COLUMN", "Of a table: what is learned from synthetic rows.")] = None,
     seed: Annotated[int | None, count("N", "Seed of all noise; default 0, of new fits the run's.", **SEEDS)] = None,
+    lang: Lang = "en",
     plugin: Plugin = None,
     as_json: Json = False,
 ) -> None:
     """Look for what is wrong. Brackets log p(x), splits the gap, looks for collapse and islands; updates the report."""
+    checked(lang)
     if cure and sweep is not None:
         raise RequestError("Both --cure and --sweep came; give one of them.")
     if not (cure or sweep is not None):
@@ -114,22 +118,23 @@ def diagnose(
 
         check_target(out, (".html",))
     found = open_run(run, plugin)
-    if cure:
-        show_cure(found, as_json, seed=seed, steps=steps, minutes=minutes)
-    elif sweep is not None:
-        show_sweep(found, sweep, out, as_json, seed=seed, steps=steps, minutes=minutes)
-    else:
-        show_diagnosis(found, as_json, limit=limit, seed=seed or 0, target=target)
+    with speaking(Tongue(lang, found.store.names)):
+        if cure:
+            show_cure(found, as_json, seed=seed, steps=steps, minutes=minutes)
+        elif sweep is not None:
+            show_sweep(found, sweep, out, as_json, seed=seed, steps=steps, minutes=minutes)
+        else:
+            show_diagnosis(found, as_json, lang, limit=limit, seed=seed or 0, target=target)
 
 
-def show_diagnosis(run: Run, as_json: bool, **options: Any) -> None:
+def show_diagnosis(run: Run, as_json: bool, lang: str, **options: Any) -> None:
     """Measure, keep and print what a run is worth, and put it into its report."""
     from ..output.counting import naming
     from ..output.diagnosis_table import print_diagnosis
 
     with naming() as progress:
         found = run.diagnose(progress=progress, **options)
-    path = run.report()
+    path = run.report(lang=lang)
     print_json(found) if as_json else print_diagnosis(found, path)
 
 
@@ -222,7 +227,11 @@ def compare(
 
 @verb("unveil report runs/digits-vae-1 --open")
 def report(
-    run: RunPath, open: Annotated[bool, switch("--open", "Open it in the browser.")] = False, plugin: Plugin = None
+    run: RunPath,
+    open: Annotated[bool, switch("--open", "Open it in the browser.")] = False,
+    lang: Lang = "en",
+    plugin: Plugin = None,
 ) -> None:
     """Write report.html again. It opens without a network; its path is printed."""
-    answer(str(open_run(run, plugin).report(open=open)))
+    checked(lang)
+    answer(str(open_run(run, plugin).report(open=open, lang=lang)))

@@ -204,6 +204,11 @@ class Data:
     separator: str = ","
     known_texts: KnownTexts | None = None
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Words of the data, such as classes and columns, that no language says in another way."""
+        return frozenset([*(self.classes or ()), *(self.columns or ())])
+
     def __repr__(self) -> str:
         sizes = " + ".join(f"{len(split):,}" for split in (self.train, self.valid, self.test))
         return f"Data({self.name!r}: {sizes} examples, {'×'.join(map(str, self.domain.shape))}, {self.domain})"

@@ -18,7 +18,7 @@ HEADS = ("column", "kind", "taken for it because", "levels or range", "missing")
 
 def print_columns(table: Table) -> None:
     """A row a column, then what is left out and why, and how to take a column for another kind."""
-    print_rows([_row(column) for column in table.columns], HEADS)
+    print_rows([_row(column) for column in table.columns], HEADS, named=(0,))
     print_lines(["", *(f"{name!r} is left out: {why}." for name, why in table.left_out.items())])
     print_lines(_remedy(table.columns))
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ..languages import spoken
 from .streams import console, is_terminal, say
 
 EVERY = 15.0  # seconds between two lines about one thing, where there is no terminal
@@ -24,10 +25,12 @@ def counting(what: str, show: bool = True) -> Iterator[Callable[[int, int], None
     if not show:
         yield None
     elif not is_terminal():
+        what = spoken()(what)
         with _lines() as tell:
             tell(what)
             yield lambda done, total: tell(_named(what, done, total))
     else:
+        what = spoken()(what)
         text = TextColumn(f"{what} {{task.completed:,}}/{{task.total:,}}")
         bar = Progress(text, BarColumn(), TimeElapsedColumn(), console=console(), transient=True)
         task = bar.add_task(what, total=1)
@@ -45,6 +48,7 @@ def naming(show: bool = True) -> Iterator[Callable[..., None]]:
             named = [""]
 
             def told(name: str, *counts: int) -> None:
+                name = spoken()(name)
                 tell(_named(name, *counts))
                 if name != named[0]:
                     say([f"{name} ..."])
@@ -53,7 +57,8 @@ def naming(show: bool = True) -> Iterator[Callable[..., None]]:
             yield told
     else:
         with console().status("") as status:
-            yield lambda *told: status.update(_named(*told))
+            tongue = spoken()
+            yield lambda name, *counts: status.update(_named(tongue(name), *counts))
 
 
 def _named(name: str, done: int | None = None, total: int | None = None) -> str:
@@ -67,7 +72,7 @@ def _lines() -> Iterator[Callable[[str], None]]:
 
     def speak() -> None:
         while not ended.wait(EVERY):
-            say([f"{last[0]}, {time.monotonic() - started:.0f} s".removeprefix(", ")])
+            say([f"{last[0]}, {time.monotonic() - started:.0f} s".removeprefix(", ")])  # translated by who told it
 
     speaker = threading.Thread(target=speak, daemon=True)
     speaker.start()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
 from rich.progress import BarColumn, TextColumn
@@ -15,6 +16,7 @@ from rich.status import Status
 from rich.text import Text
 
 from ..fitting.events import Progress, Validated, Working
+from ..languages import spoken
 from .display import Display
 from .streams import harmless, speakable
 from .thumbnails import sample_lines
@@ -42,7 +44,7 @@ class Live(Display):
     def say(self, lines: Sequence[str]) -> None:
         for line in lines:
             is_command = line.startswith("  ")  # which stays whole
-            self.console.print(Text(speakable(harmless(line), sys.stderr)), soft_wrap=is_command)
+            self.console.print(Text(speakable(harmless(spoken()(line)), sys.stderr)), soft_wrap=is_command)
 
     def progress(self, event: Progress) -> None:
         now = time.monotonic()
@@ -60,7 +62,8 @@ class Live(Display):
         self.bar.stop()
         self._erase_samples()
         if not self.has_header:
-            self.console.print(Text(f"{'step':>10}{'validation bound':>20}{'best':>12}{'rate':>10}", style="dim"))
+            heads = (("step", 10), ("validation bound", 20), ("best", 12), ("rate", 10))
+            self.console.print(Text("".join(rightmost(spoken()(name), width) for name, width in heads), style="dim"))
             self.has_header = True
         row = Text(f"{event.step:>10,}{event.bound:>20.2f}")
         row.append(f"{event.best:>12.2f}", style="green" if event.bound == event.best else "")
@@ -91,7 +94,7 @@ class Live(Display):
 
     def working(self, event: Working) -> None:
         self.close()
-        self.status = self.console.status(Text(f"{event.name} …"), refresh_per_second=5)
+        self.status = self.console.status(Text(f"{spoken()(event.name)} …"), refresh_per_second=5)
         self.status.start()
 
     def close(self) -> None:
@@ -114,11 +117,17 @@ def beside_bar(event: Progress, smooth: np.ndarray, width: int) -> str:
         "left": f"{clock(event.seconds_left)} left",
         "end": f"until {end}",
     }
+    pieces = {name: spoken()(piece) for name, piece in pieces.items()}
     for name in ("step", "end", "speed", "distortion", "rate", "left"):
-        if len("  ".join(pieces.values())) <= width - LEAST_BAR:
+        if cell_len("  ".join(pieces.values())) <= width - LEAST_BAR:
             break
         del pieces[name]
     return "  ".join(pieces.values())
+
+
+def rightmost(text: str, width: int) -> str:
+    """Text at the right end of so many characters' room, of which a Chinese one takes two."""
+    return " " * (width - cell_len(text)) + text
 
 
 def clock(seconds: float) -> str:

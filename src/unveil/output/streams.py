@@ -2,13 +2,14 @@
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..languages import spoken
 from ..legible import readable, shortened
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -29,12 +30,19 @@ def harmless(text: str) -> str:
 
 def say(lines: Iterable[str]) -> None:
     """Lines on standard error; nothing where a process has none."""
-    for line in map(harmless, lines) if sys.stderr is not None else ():
+    for line in map(harmless, map(spoken(), lines)) if sys.stderr is not None else ():
         print(speakable(line, sys.stderr), file=sys.stderr, flush=True)
 
 
-def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None:
-    """A table on standard output, as wide as the terminal, or without line breaks where there is none."""
+def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = (), named: Collection[int] = ()) -> None:
+    """A table on standard output, as wide as the terminal, or without line breaks where there is none.
+
+    Arguments: rows; heads; named, the columns that hold names of the data.
+    """
+    tongue = spoken()
+    cells = [[(i, cell, heads[i] if heads else "") for i, cell in enumerate(row)] for row in rows]
+    rows = [[cell if i in named else tongue.cell(cell, head) for i, cell, head in row] for row in cells]
+    heads = [tongue(head) for head in heads]
     table = Table(box=None, show_header=bool(heads), pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for i in range(max(map(len, [*rows, heads]), default=0)):
         table.add_column(harmless(heads[i]) if heads else "", no_wrap=i == 0, style="bold" if i == 0 else "")
@@ -49,7 +57,7 @@ def print_rows(rows: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> None
 
 def print_lines(lines: Iterable[str]) -> None:
     """Lines on standard output."""
-    for line in map(harmless, lines):
+    for line in map(harmless, map(spoken(), lines)):
         print(speakable(line, sys.stdout))
 
 

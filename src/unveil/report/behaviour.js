@@ -123,14 +123,14 @@
   }
 
   document.querySelectorAll("[data-copy]").forEach(button => button.addEventListener("click", async () => {
-    const source = document.getElementById(button.dataset.copy);
+    const [name, source] = [button.textContent, document.getElementById(button.dataset.copy)];
     try {
       await navigator.clipboard.writeText(source.textContent);
-      button.textContent = "Copied";
+      button.textContent = button.dataset.copied;
     } catch {
       select(source); // no permission to copy: the text is selected instead
-      button.textContent = "Selected";
+      button.textContent = button.dataset.selected;
     }
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    setTimeout(() => { button.textContent = name; }, 2000);
   }));
 })();

@@ -31,8 +31,9 @@ def write_comparison(found: Comparison, path: Path) -> Path:
 def comparison_page(found: Comparison, folder: Path = Path()) -> str:
     """The HTML of the page, whose links to the reports of the runs start from the folder that it is to lie in."""
     subject = Subject.of(found.rows[0].run)
-    head = {"comparison": found, "side": SIGNS[subject.result["direction"]]}
-    return rendered("comparison.html", _sections(found, folder), subject.paint, subject.column_names, **head)
+    side = SIGNS[subject.result["direction"]]
+    sections = _sections(found, folder)
+    return rendered("comparison.html", sections, subject.paint, subject.column_names, comparison=found, side=side)
 
 
 def _linked(row: Row, folder: Path) -> str:

@@ -8,55 +8,75 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ..errors import WorkError
 from ..evaluation.findings import SIGNS, quantity
+from ..glossary import TERMS
+from ..languages import ENGLISH, Tongue
 from ..legible import readable, shortened
 from ..runs.store import RunStore
+from .claims import claims
 from .drawing import Drawing
 from .exhibits import Group
 from .gallery import Painter
 from .rounding import error, fixed
 from .sections import groups
 from .subject import Subject
+from .vendor import plotly
+from .wording import figure_in, in_language, tongue_of
 
 HERE = Path(__file__).parent
+OWN = ("behaviour.js", "reading.js")  # scripts of a page: its figures; its terms, folds and print
 MOST_BYTES = 8_000_000
 LONGEST = 5000  # characters of a text; what is as long is a name, of which the files of the run hold the whole
 LEFT_OUT = "This part was left out: with it the page would have been larger than {:.0f} MB. The run has all numbers."
 
 
-def page(run: RunStore) -> str:
+def page(run: RunStore, lang: str = "en") -> str:
+    """The page of a finished run, in one of the languages."""
     subject = Subject.of(run)
+    tongue = tongue_of(subject, lang)
     found = {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]}
-    return rendered("run.html", groups(subject), subject.paint, subject.column_names, subject=subject, **found)
+    return rendered(
+        "run.html", groups(subject), subject.paint, subject.column_names, tongue,
+        subject=subject, claims=claims(subject), **found,
+    )  # fmt: skip
 
 
 def rendered(
-    template: str, sections: Mapping[str, Group], paint: Painter | None = None, columns: Sequence[str] = (), **head: Any
+    template: str,
+    sections: Mapping[str, Group],
+    paint: Painter | None = None,
+    columns: Sequence[str] = (),
+    tongue: Tongue = ENGLISH,
+    **head: Any,
 ) -> str:
     """The HTML of a page: a template that says what is above the sections, and the sections.
 
-    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors; head,
-    the values of the template.
+    Arguments: template; sections by their addresses; paint and columns, for examples that are images or vectors;
+    tongue, what says it all in a language; head, the values of the template.
     """
-    sections = dict(sections)
+    sections = {name: in_language(group, tongue) for name, group in sections.items()}
     while True:
-        html, weights = _written(template, sections, paint, columns, head)
+        html, weights = _written(template, sections, paint, columns, tongue, head)
         if (size := len(html.encode())) <= MOST_BYTES:
             return html
         heaviest = max(sections, key=lambda name: weights[name] if sections[name].parts else 0)
         if not sections[heaviest].parts:
             raise WorkError(f"The report came to {size / 1e6:.1f} MB; at most {MOST_BYTES / 1e6:.0f} MB are allowed.")
-        sections[heaviest] = Group(sections[heaviest].title, LEFT_OUT.format(MOST_BYTES / 1e6), [])
+        sections[heaviest] = Group(sections[heaviest].title, tongue(LEFT_OUT.format(MOST_BYTES / 1e6)), [])
 
 
 def _written(
-    template: str, sections: Mapping[str, Group], paint: Painter | None, columns: Sequence[str], head: Mapping[str, Any]
+    template: str,
+    sections: Mapping[str, Group],
+    paint: Painter | None,
+    columns: Sequence[str],
+    tongue: Tongue,
+    head: Mapping[str, Any],
 ) -> tuple[str, dict[str, int]]:
     """The HTML, and how many characters each section takes of it, about."""
-    made = environment()
+    made = environment(tongue)
     drawing = Drawing.of(sections, made, paint, columns)
     shown, weights = {}, {}
     for name, group in sections.items():
@@ -65,15 +85,17 @@ def _written(
         weights[name] = len(repr(shown[name])) + sum(
             len(repr(v)) for k, v in drawing.figures.items() if k not in before
         )
-    scripts = [script(get_plotlyjs()), script((HERE / "behaviour.js").read_text(encoding="utf-8"))]
+    own = "\n".join((HERE / name).read_text(encoding="utf-8") for name in OWN)
+    scripts = [script(plotly()), script(own)]
     html = made.get_template(template).render(
         head,
         sections=shown,
-        figures=with_short_names(drawing.figures),
+        figures=with_short_names({name: figure_in(figure, tongue) for name, figure in drawing.figures.items()}),
         crisp=paint is not None and paint.crisp,
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         scripts=scripts,
         policy=content_policy(scripts),
+        terms=TERMS,
     )
     return readable(html), weights
 
@@ -92,8 +114,8 @@ def with_short_names(value: Any) -> Any:
     return value
 
 
-def environment() -> Environment:
-    """Templates of this folder: everything escaped, nothing undefined, one way to round numbers."""
+def environment(tongue: Tongue = ENGLISH) -> Environment:
+    """Templates of this folder: everything escaped, nothing undefined, one way to round numbers, in one language."""
     made = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -103,7 +125,12 @@ def environment() -> Environment:
         finalize=with_short_names,
     )
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    made.filters |= {"fixed": fixed, "error": error}
+
+    def said(text: Markup) -> Markup:
+        return tongue(Markup(" ").join(text.split()))
+
+    made.filters |= {"fixed": fixed, "error": error, "said": said}
+    made.globals |= {"_": tongue, "lang": tongue.lang}
     return made
 
 

@@ -147,6 +147,12 @@ class RunStore:
         return self.data_info.get("columns")
 
     @property
+    def names(self) -> frozenset[str]:
+        """Words of the data, such as classes and columns, that no language says in another way."""
+        info = self.data_info
+        return frozenset([*(info["classes"] or ()), *(info.get("columns") or ())])
+
+    @property
     def is_finished(self) -> bool:
         """Whether training of every phase is over and judged."""
         return self.standing.is_judged
