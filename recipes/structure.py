@@ -1,6 +1,6 @@
 """Why does structure emerge in z? A VAE of the embedded digits, whole, and with one of its parts taken away.
 
-    python recipes/structure.py [--out PAGE ...]     the pages are docs/*/measurements/structure.md
+    python recipes/structure.py [--out docs/*/measurements/structure.md]
 
 loss = a · E_q[−log p(x|z)] + β · KL(q(z|x)‖p(z)), with (a, β) = (1, 1) for the whole, (1, 0) without a rate, (0, 1)
 without reconstruction; and (1, 1) again without shared weights: every training example has a free (μ, σ) of its own in
