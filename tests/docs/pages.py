@@ -59,9 +59,15 @@ class Page:
 
 
 def names(language: str) -> list[str]:
-    """The pages of a tree, as how-to/fill_holes."""
+    """The pages of a tree, as how-to/fill-holes."""
     root = HOME / language
     return sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.md"))
+
+
+def readme() -> Page:
+    """The README of the repository, which is held to the same rules."""
+    path = HOME.parent / "README.md"
+    return parsed("README", path, path.read_text(encoding="utf-8"))
 
 
 @cache

@@ -87,7 +87,7 @@ def shortened(options: Mapping[str, Any]) -> Choices:
     )
 
 
-def without_charts(run: RunStore) -> Path:
+def without_charts(run: RunStore, lang: str = "en") -> Path:
     """A report in a few lines."""
     run.report_path.write_text("\n".join(run.result["sentences"]), encoding="utf-8")
     return run.report_path

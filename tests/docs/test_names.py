@@ -17,7 +17,6 @@ from unveil.cli import app
 from unveil.registry import load_all
 from unveil.settings.keys import all_keys, estimator_keys
 
-ROOT = Path(__file__).parents[2]
 VERBS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 EVERYWHERE = {"--help", "-h", "--version", "--debug"}
 ALL_OPTIONS = {name for verb in VERBS.values() for p in verb.params for name in (*p.opts, *p.secondary_opts)}
@@ -35,8 +34,7 @@ def parts(kind: str) -> set[str]:
     return set(load_all(kind))
 
 
-README = pages.parsed("README", ROOT / "README.md", (ROOT / "README.md").read_text(encoding="utf-8"))
-ALL = [*(pages.read(tree, name) for tree in ("en", "zh") for name in pages.names(tree)), README]
+ALL = [*(pages.read(tree, name) for tree in ("en", "zh") for name in pages.names(tree)), pages.readme()]
 
 
 def inline(page: pages.Page) -> Iterator[str]:

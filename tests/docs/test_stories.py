@@ -1,4 +1,4 @@
-"""Every block of docs/en runs as it stands, at a small size (small.py). One page: pytest tests/docs -k fill_holes."""
+"""Every block of docs/en runs as it stands, at a small size (small.py). One page: pytest tests/docs -k fill-holes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ def _small() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if any(b.is_run for b in pages.read("en", name).blocks)])
+STORIES = [
+    page for page in [*(pages.read("en", name) for name in NAMES), pages.readme()] if any(b.is_run for b in page.blocks)
+]
+
+
+@pytest.mark.parametrize("page", STORIES, ids=lambda page: page.name)
 def test_the_blocks_of_a_page_run(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    page: pages.Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what the library remarks on is read by a person, not by a test
-        told(pages.read("en", name), tmp_path, monkeypatch, lambda: capfd.readouterr().err)
+        told(page, tmp_path, monkeypatch, lambda: capfd.readouterr().err)
 
 
 def test_each_block_says_what_it_is() -> None:
