@@ -44,6 +44,7 @@ autodoc_inherit_docstrings = False
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
 default_role = "literal"
+smartquotes = False  # --seed is no dash
 
 intersphinx_mapping = written_inventories(HERE / "inventories", HERE / "_build" / "inventories")
 intersphinx_disabled_reftypes = ["std:doc"]

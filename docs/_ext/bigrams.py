@@ -31,7 +31,7 @@ class ChineseByPairs(SearchLanguage):
     """What Sphinx asks of a language."""
 
     lang = "zh"
-    language_name = "Chinese"
+    language_name = "English"  # the stemmer in the page has this name
     js_stemmer_rawcode = SearchEnglish.js_stemmer_rawcode
     stopwords = SearchEnglish.stopwords
     js_splitter_code = """

@@ -54,9 +54,19 @@ def written_commands(page: pages.Page) -> Iterator[tuple[str, list[str]]]:
             yield f"{page.path}: `{code}`", shlex.split(code.replace("'", ""))[1:]
 
 
+def own_names(page: pages.Page) -> set[str]:
+    """The parts that a page registers, and the keys that their keyword arguments are."""
+    found = set()
+    for block in page.blocks:
+        registered = re.findall(r'register\("(\w+)", "(\w+)"\)', block.code)
+        arguments = re.findall(r"\*, (\w+):", block.code)
+        found |= {name for _, name in registered} | {f"{kind}.{key}" for kind, _ in registered for key in arguments}
+    return found
+
+
 def faults(page: pages.Page) -> list[str]:
     """What a page names that does not exist."""
-    own = {name for block in page.blocks for name in re.findall(r'@?register\("\w+", "(\w+)"\)', block.code)}
+    own = own_names(page)
     found = []
     for where, words in written_commands(page):
         verb = next((word for word in words if not word.startswith("-")), None)
@@ -77,7 +87,7 @@ def faults(page: pages.Page) -> list[str]:
 
 def wrong_word(word: str, own: set[str]) -> list[str]:
     """What is wrong with KEY=VALUE."""
-    if (key := KEY.match(word)) and key[1] not in keys():
+    if (key := KEY.match(word)) and key[1] not in keys() | own:
         return [f"there is no key {key[1]}"]
     if (part := PART.match(word)) and part[2] not in parts(part[1]) | own | {"auto"} and part[2].islower():
         return [f"there is no {part[1]} {part[2]!r}"]
