@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 CHECKOUT := --no-build-isolation --editable
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-.PHONY: demo test test-all docs mutants lint format bench bench-peers clean
+.PHONY: demo test test-all docs site mutants lint format bench bench-peers clean
 
 demo: $(VENV)/.installed ## fit the embedded digits and write the report
 	$(BIN)/unveil demo
@@ -25,11 +25,13 @@ test-all: lint ## the suite with the full product of contracts
 # Offline. Warnings are errors, and so is a name that leads nowhere.
 SPHINX := $(BIN)/python -m sphinx -c docs -W -n --keep-going -q
 
-docs: $(VENV)/.installed-dev ## the site in two languages, docs/_build/index.html; then every block of it is run
+docs: site ## the site, then every block of it is run
+	$(PYTEST) tests/docs
+
+site: $(VENV)/.installed-dev ## the site in two languages: docs/_build/index.html
 	$(SPHINX) docs/en docs/_build/en
 	$(SPHINX) -D language=zh_CN docs/zh docs/_build/zh
 	cp docs/choose.html docs/_build/index.html
-	$(PYTEST) tests/docs
 	@echo "Open docs/_build/index.html"
 
 mutants: $(VENV)/.installed-dev ## one-line faults, each of which must turn a test red; a few: make mutants MUTANTS="--some 3"
