@@ -46,8 +46,8 @@ def written_commands(page: pages.Page) -> Iterator[tuple[str, list[str]]]:
     """(where, words after `unveil`) of each command in a block or a sentence."""
     for block in page.blocks:
         if block.language in ("console", "sh"):
-            for line, words, _ in pages.commands(block):
-                if words[0] == "unveil":
+            for line, words, comment in pages.commands(block):
+                if words[0] == "unveil" and not comment.startswith("refused"):  # that it is refused is tested
                     yield f"{page.path}:{line}", words[1:]
     for code in inline(page):
         if code.startswith("unveil "):
