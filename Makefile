@@ -11,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 CHECKOUT := --no-build-isolation --editable
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
-.PHONY: demo test test-all mutants lint format bench bench-peers clean
+.PHONY: demo test test-all docs site mutants lint format bench bench-peers clean
 
 demo: $(VENV)/.installed ## fit the embedded digits and write the report
 	$(BIN)/unveil demo
@@ -21,6 +21,18 @@ test: lint ## the checks and the whole suite
 
 test-all: lint ## the suite with the full product of contracts
 	UNVEIL_TEST_ALL=1 $(PYTEST)
+
+# Offline. Warnings are errors, and so is a name that leads nowhere.
+SPHINX := $(BIN)/python -m sphinx -c docs -W -n --keep-going -q
+
+docs: site ## the site, then every block of it is run
+	$(PYTEST) tests/docs
+
+site: $(VENV)/.installed-dev ## the site in two languages: docs/_build/index.html
+	$(SPHINX) docs/en docs/_build/en
+	$(SPHINX) -D language=zh_CN docs/zh docs/_build/zh
+	cp docs/choose.html docs/_build/index.html
+	@echo "Open docs/_build/index.html"
 
 mutants: $(VENV)/.installed-dev ## one-line faults, each of which must turn a test red; a few: make mutants MUTANTS="--some 3"
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python tests/mutants/run.py $(MUTANTS)
@@ -36,7 +48,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 # Up to 25 minutes on two cores that do nothing else. With options: make bench BENCH="bench/side_by_side.py --quick".
-bench: $(VENV)/.installed-dev ## everything side by side, into docs/performance.md; or another: make bench BENCH=bench/x.py
+bench: $(VENV)/.installed-dev ## everything side by side, into docs/*/measurements/; or another: make bench BENCH=bench/x.py
 	$(BIN)/python $(BENCH)
 
 bench-peers: ## what `make bench` compares with, in an environment of its own
@@ -45,7 +57,7 @@ bench-peers: ## what `make bench` compares with, in an environment of its own
 		torch==2.13.0 pythae==0.1.2
 
 clean: ## what make has made; never runs/
-	rm -rf $(VENV) $(PEERS) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) docs/_build build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

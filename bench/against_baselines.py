@@ -6,7 +6,7 @@
 Each line: log p(x) of the default fit of `unveil.fit(x)` on test examples, the best baseline, and the paired difference
 in nats with its standard error. The tables of ADBench are read from $UNVEIL_DATA/adbench. Test splits of iris and wine
 have 15 and 17 rows: judge by several of them (data.seed=1). Where columns follow exactly from others, a few hundredths
-of a nat compare the smallest noise that a model may have (docs/families.md), not models.
+of a nat compare the smallest noise that a model may have (docs/en/explanation/families.md), not models.
 """
 
 from __future__ import annotations

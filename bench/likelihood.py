@@ -11,7 +11,7 @@
                                                    8-bit images; what judges it is said in the entry
 
 Each fit and each evaluation (`--estimator iwae --num-samples 5000` on the whole test set) is a process of its own.
-Entries go into bench/results/likelihood-MACHINE.json, one by one, and into a chart in docs/;
+Entries go into bench/results/likelihood-MACHINE.json, one by one, and into a chart in docs/figures/;
 `python bench/side_by_side.py --page bench/results/MACHINE.json` then writes the page anew.
 """
 
@@ -44,7 +44,7 @@ def main(words: list[str]) -> None:
     asked = arguments(words)
     name = described.machine(asked.threads)["name"]
     path = (asked.out or ROOT / "bench" / "results") / f"likelihood-{name}.json"
-    picture = (asked.out or ROOT / "docs") / f"likelihood-{name}.svg"
+    picture = (asked.out or ROOT / "docs" / "figures") / f"likelihood-{name}.svg"
     for minutes in asked.minutes:
         for source in asked.source or ["mnist", "fashion_mnist"]:
             entry = measured(source, minutes, asked)

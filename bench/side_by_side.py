@@ -1,6 +1,6 @@
 """Side by side on one machine: the library, the bare PyTorch loop, pythae, and what the machine can do at all.
 
-    python bench/side_by_side.py                   all of it, into bench/results/MACHINE.json and docs/performance.md
+    python bench/side_by_side.py                   all of it, into bench/results/MACHINE.json and docs/*/measurements/
     python bench/side_by_side.py training growth   some parts; into build/bench/, since a part is not the whole
     python bench/side_by_side.py --quick           a small run of every part, to see that it works; into build/bench/
     python bench/side_by_side.py --page FILE.json  write the page from a measurement again; nothing is measured
@@ -28,12 +28,15 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 from speed import machine as described
+from speed.chinese import chinese
 from speed.conversation import Bench, summary
 from speed.page import ladders, page
 from speed.parts import PARTS, write_images
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS, PAGE = ROOT / "bench" / "results", ROOT / "docs" / "performance.md"
+RESULTS = ROOT / "bench" / "results"
+PAGE, CHINESE = (ROOT / "docs" / language / "measurements" / "performance.md" for language in ("en", "zh"))
+CHARTS = "../../figures/"  # from these two pages
 FORMAT = "unveil-bench-1"
 
 
@@ -41,7 +44,7 @@ def main(words: list[str]) -> int:
     asked = arguments(words)
     if asked.page is not None:
         found = json.loads(asked.page.read_text(encoding="utf-8"))
-        write_whole(PAGE if asked.out is None else asked.out / PAGE.name, page(found, ladders(asked.page.parent)))
+        write_pages(found, ladders(asked.page.parent), asked.out)
         return 0
     whole = not asked.quick and not asked.parts
     found = measure(asked)
@@ -49,8 +52,7 @@ def main(words: list[str]) -> int:
     folder = asked.out or (RESULTS if whole else ROOT / "build" / "bench")
     text = json.dumps(found, indent=1) + "\n"
     write_whole(folder / name, text)
-    target = PAGE if whole and asked.out is None else folder / PAGE.name
-    write_whole(target, page(json.loads(text), ladders(folder)))
+    target = write_pages(json.loads(text), ladders(folder), None if whole and asked.out is None else folder)
     print(f"{folder / name}\n{target}\n{found['seconds'] / 60:.1f} minutes")
     return 1 if found["missing"] else 0
 
@@ -102,6 +104,17 @@ def command(asked: argparse.Namespace) -> str:
     """What was asked for, without paths of this machine."""
     words = [*asked.parts, *(["--quick"] if asked.quick else []), "--threads", str(asked.threads)]
     return shlex.join(["python", "bench/side_by_side.py", *words])
+
+
+def write_pages(found: Any, likelihoods: list[dict[str, Any]], folder: Path | None) -> Path:
+    """The page in one folder, or in English and Chinese where the documentation has it."""
+    if folder is not None:
+        write_whole(folder / PAGE.name, page(found, likelihoods))
+        return folder / PAGE.name
+    text = page(found, likelihoods, CHARTS)
+    write_whole(CHINESE, chinese(text))
+    write_whole(PAGE, text)
+    return PAGE
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Tables side by side with what people use: imputation and anomaly ranking, the tables of docs/tables.md.
+"""Tables side by side with what people use: imputation and anomaly ranking, the tables of measurements/tables.md.
 
     python bench/tables.py impute            30 % of six tables missing at random; RMSE in standard deviations
     python bench/tables.py anomalies         six ADBench tables, 3 seeds; AUROC (needs pyod for its VAE's column)

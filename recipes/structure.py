@@ -1,6 +1,6 @@
 """Why does structure emerge in z? A VAE of the embedded digits, whole, and with one of its parts taken away.
 
-    python recipes/structure.py [--out docs/structure.md]
+    python recipes/structure.py [--out docs/*/measurements/structure.md]
 
 loss = a · E_q[−log p(x|z)] + β · KL(q(z|x)‖p(z)), with (a, β) = (1, 1) for the whole, (1, 0) without a rate, (0, 1)
 without reconstruction; and (1, 1) again without shared weights: every training example has a free (μ, σ) of its own in
@@ -41,6 +41,22 @@ VARIANTS = {
     "no reconstruction": {"reconstruction": 0.0},
     "no shared weights": {"shared": False},
     "nothing trained": {"epochs": 0},
+}
+CHINESE = {  # of a page below docs/zh
+    "the whole VAE": "完整的 VAE",
+    "no rate (β = 0)": "没有码率（β = 0）",
+    "no reconstruction": "没有重构",
+    "no shared weights": "没有共享权重",
+    "nothing trained": "完全不训练",
+    "pPCA codes": "pPCA 编码",
+    "x itself": "x 本身",
+    "k-NN, means": "k-NN，均值",
+    "k-NN, draws": "k-NN，抽样",
+    "trustworthiness": "可信度",
+    "continuity": "连续度",
+    "jump": "跳跃",
+    "length": "长度",
+    "k-NN, test means": "k-NN，测试均值",
 }
 COLUMNS = ("k-NN, means", "k-NN, draws", "trustworthiness", "continuity", "jump", "length", "k-NN, test means")
 
@@ -144,8 +160,10 @@ def cell(values: np.ndarray) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="put the table between the marks of this Markdown file")
-    out = parser.parse_args().out
+    parser.add_argument(
+        "--out", type=Path, nargs="+", default=[], help="put the table between the marks of these pages"
+    )
+    pages = parser.parse_args().out
     started, data = time.perf_counter(), load_data("digits")
     found: dict[str, list[dict[str, float]]] = {}
     with threads(1):
@@ -157,10 +175,21 @@ def main() -> None:
                 print(f"{name}, seed {seed}: {time.perf_counter() - started:.0f} s", flush=True)
     text = table(found | {name: [row] for name, row in references(data).items()})
     print(text)
-    if out is not None:
-        before, _, rest = out.read_text(encoding="utf-8").partition("<!-- table -->")
-        after = rest.partition("<!-- end -->")[2]
-        out.write_text(f"{before}<!-- table -->\n{text}\n<!-- end -->{after}", encoding="utf-8")
+    for page in pages:
+        put_into(page, text)
+
+
+def put_into(page: Path, text: str) -> None:
+    """The table between the marks of a page, in Chinese where the page lies below zh."""
+    if "zh" in page.parts:
+        rows = (line.split("|") for line in text.splitlines())
+        text = "\n".join(
+            "|".join(f" {CHINESE.get(c.strip(), c.strip())} " if c.strip() else c for c in r) for r in rows
+        )
+        text = text.replace(" --- ", "---")
+    before, _, rest = page.read_text(encoding="utf-8").partition("<!-- table -->")
+    after = rest.partition("<!-- end -->")[2]
+    page.write_text(f"{before}<!-- table -->\n{text}\n<!-- end -->{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -191,6 +192,17 @@ def test_the_page_of_a_measurement_is_made_again_from_its_file_alone(bench: Any,
     before = copy.deepcopy(found)
     make = bench("speed.page").page
     assert make(found) == make(before) and found == before
+
+
+def test_the_chinese_page_has_every_heading_and_number_and_no_english_sentence(bench: Any) -> None:
+    english, chinese = (ROOT / "docs" / language / "measurements" / "performance.md" for language in ("en", "zh"))
+    told, put = (path.read_text(encoding="utf-8") for path in (english, chinese))
+    assert bench("speed.chinese").chinese(told) == put
+    blocks = list(zip(told.split("\n\n"), put.split("\n\n"), strict=True))
+    for one, other in blocks:
+        assert one.startswith("#") == other.startswith("#") and one.count("|") == other.count("|")
+        assert sorted(re.findall(r"\d[\d,.]*\d", one)) == sorted(re.findall(r"\d[\d,.]*\d", other))
+        assert one != other or "|" in one, one
 
 
 @pytest.mark.parametrize("name", ["hvae", "vdm", "vqvae"])

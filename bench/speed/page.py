@@ -1,4 +1,4 @@
-"""docs/performance.md, from a measurement and the ladders beside it, and from nothing else."""
+"""measurements/performance.md of the documentation: from a measurement and the ladders beside it, from nothing else."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ LADDER_TARGETS = {2: -82.9, 10: -81.0, 30: -79.5, 120: -78.8}  # dynamic MNIST, 
 Json = Mapping[str, Any]
 
 
-def page(found: Json, likelihoods: Sequence[Json] = ()) -> str:
-    """The whole page in Markdown."""
+def page(found: Json, likelihoods: Sequence[Json] = (), charts: str = "") -> str:
+    """The whole page in Markdown; its charts lie in the folder `charts`, which ends in a slash where it is named."""
     parts = found["parts"]
     sections = [_head(found)]
     for name, section in SECTIONS.items():
         if name in parts:
             sections += section(parts[name])
     sections += _targets(parts)
-    sections += [line for ladder in likelihoods for line in _ladder(ladder)]
+    sections += [line for ladder in likelihoods for line in _ladder(ladder, charts)]
     sections += _missing(found) + _idle(found["idle"])
     return "\n\n".join(sections) + "\n"
 
@@ -355,7 +355,7 @@ def _growth_targets(part: Json | None) -> list[Target]:
     return rows
 
 
-def _ladder(ladder: Json) -> list[str]:
+def _ladder(ladder: Json, charts: str) -> list[str]:
     rows = [
         [
             e.get("series", e["source"]), f"{e['minutes']:g}", f"{e['wall_seconds'] / 60:.1f}", f"{e['steps']:,}",
@@ -373,7 +373,7 @@ def _ladder(ladder: Json) -> list[str]:
         "`bench/likelihood.py`. The aims are of dynamic MNIST on two cores with AMX; nothing was tuned on "
         "Fashion-MNIST.",
         table(head, rows),
-        f"![Test log p(x) against minutes]({ladder['chart']})",
+        f"![Test log p(x) against minutes]({charts}{ladder['chart']})",
     ]
 
 

@@ -1,4 +1,4 @@
-"""docs/plugins.md: its part is chosen by name, and its commands work as they stand there."""
+"""docs/en/how-to/plugins.md: its part is chosen by name, and its commands work as they stand there."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from cli.commands import finish, start
 
-PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "plugins.md").read_text(encoding="utf-8")
 
 
 def test_the_example_is_fitted_and_used_as_it_is_written(tmp_path: Path) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
-    (commands,) = re.findall(r"```\n(unveil .*?)```", PAGE, re.S)
+    (example,) = re.findall(r"```{code-block} python\n:caption: my_parts.py\n\n(.*?)```", PAGE, re.S)
+    (commands,) = re.findall(r"```console\n(unveil .*?)```", PAGE, re.S)
     (tmp_path / "my_parts.py").write_text(example, encoding="utf-8")
     np.savez(tmp_path / "x.npz", x=np.zeros((2, 8, 8), np.uint8))
     fit, *later = [shlex.split(line)[1:] for line in commands.splitlines()]

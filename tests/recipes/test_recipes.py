@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from unveil.report import write_report
 from unveil.settings.choices import choose
 from unveil.settings.judging import make_estimator
 
+DOCS = Path(__file__).parents[2] / "docs"
 RECIPES = all_recipes()
 PUBLISHED = [name for name, found in RECIPES.items() if found.goal.kind == "published"]
 LADDER = [name for name, found in RECIPES.items() if found.goal.kind != "published"]
@@ -79,13 +81,20 @@ def test_the_networks_of_burda_et_al_have_their_sizes() -> None:
     assert objective.registered == ("objective", "iwae") and objective.num_samples == 50
 
 
+def numbers(row: str) -> list[str]:
+    return sorted(re.findall(r"\d[\d.,]*", row.replace(",", "").replace(";", "")))
+
+
 def test_the_page_of_recipes_has_every_number() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    pages = (DOCS / language / "measurements" / "recipes.md" for language in ("en", "zh"))
+    page, chinese = (path.read_text(encoding="utf-8") for path in pages)
     rows = [line for line in page.splitlines() if line.startswith("|")]
     for name in PUBLISHED:
         found = RECIPES[name]
         (row,) = (line for line in rows if f"`{name}`" in line)
         assert f"| {found.goal.nll:.2f} |" in row and f"{budget_words(found.options)} of" in row, name
+        (other,) = (line for line in chinese.splitlines() if line.startswith(f"| `{name}`"))
+        assert f"| {found.goal.nll:.2f} |" in other and numbers(other) == numbers(row), name
         assert f"of {found.options['train.batch_size']}, about {found.hours:g} h" in row, name
     for name in LADDER:
         start, goal = f"| {RECIPES[name].options['train.minutes']:g} |", f" {RECIPES[name].goal.nll:.2f} |"

@@ -1,4 +1,4 @@
-"""The examples of docs/sklearn.md run, one after the other."""
+"""The examples of docs/en/how-to/scikit-learn.md run, one after the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TEXT = (Path(__file__).parents[2] / "docs" / "sklearn.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "en" / "how-to" / "scikit-learn.md").read_text(encoding="utf-8")
 
 
 def test_the_examples_of_the_guide_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

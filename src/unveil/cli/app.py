@@ -74,7 +74,7 @@ Source = Annotated[
     str, argument("SOURCE", "A name (unveil list sources), a folder of images, x.npy, x.npz[:name] or t.csv.")
 ]
 OptionalSource = Annotated[str | None, argument("SOURCE", "New x; default: test examples.")]
-Plugin = Annotated[Path | None, option("FILE.py", "Run this file of your own parts; see docs/plugins.md.")]
+Plugin = Annotated[Path | None, option("FILE.py", "Run this file of your own parts; see docs/en/how-to/plugins.md.")]
 Json = Annotated[bool, switch("--json", "Print one JSON object on standard output.")]
 Lang = Annotated[str, option("CODE", "Language of what is said: en or zh.", show_default=True)]
 Epochs = Annotated[int | None, count("N", "Train for N passes over the data.")]

@@ -1,7 +1,7 @@
 """One function per number to be reached: published ones, and our own ladder of budgets; `unveil reproduce NAME`.
 
 It may import `api` and what is below it. A new recipe is one function with the decorator `recipe`, and its row in
-docs/recipes.md.
+docs/en/measurements/recipes.md.
 """
 
 from .base import Goal, Recipe, all_recipes, find, recipe
