@@ -12,8 +12,9 @@ from typing import Any
 
 import made
 from docutils import nodes
-from languages import tree
 from sphinx.util.docutils import SphinxDirective
+
+from languages import tree
 
 
 class Generated(SphinxDirective):

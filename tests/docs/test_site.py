@@ -17,9 +17,9 @@ sys.path.insert(0, str(pages.HOME / "_ext"))
 import bigrams
 import docstrings
 import inventories
-import languages
 import made
 
+import languages
 from unveil.cli import app
 from unveil.cli.app import KINDS
 from unveil.registry import load_all
