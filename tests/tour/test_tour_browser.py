@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
+
+from unveil.tour.chapters import kl
 
 SLIDER = "#identity input[type=range]"
 
@@ -84,6 +88,22 @@ def test_a_slider_moves_the_picture_by_the_mouse(watched: Watched) -> None:
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     last = int(slider.get_attribute("max") or 0)
     assert 0.4 * last <= shown_frame(page) <= 0.6 * last
+
+
+def test_both_kls_are_computed_as_q_is_moved(watched: Watched) -> None:
+    page = watched.page
+    for mean, width in ((0.0, 1.0), (-1.6, 0.6), (3.95, 0.3)):
+        page.evaluate(
+            "([m, w]) => { const [a, b] = document.querySelectorAll('[data-lab] input'); a.value = m; b.value = w;"
+            " b.dispatchEvent(new Event('input')); }",
+            [mean, width],
+        )
+        told = page.locator("[data-lab] output").inner_text().replace("−", "-")
+        found = [float(value) for value in re.findall(r"= (-?[\d.]+)", told)]
+        p = kl._mixture()
+        expected = [kl._kl(kl._normal(mean, width), np.log(p)), kl._kl_back(p, np.log(p), mean, width)]
+        assert found == pytest.approx(expected, abs=2e-3)
+    assert (page.locator("[data-lab] .live").get_attribute("d") or "").count("L") == 160 and watched.said == []
 
 
 def test_play_runs_to_the_end(watched: Watched) -> None:

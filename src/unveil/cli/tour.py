@@ -13,10 +13,10 @@ from .shared import answer
 @verb("unveil tour --lang zh --open")
 def tour(
     out: Annotated[Path | None, option("FILE.html", "Output file; default tour.html.", "-o", "--out")] = None,
-    lang: Annotated[str, option("LANG", "Language shown first: en or zh.", show_default=True)] = "en",
+    lang: Annotated[str, option("CODE", "Language shown first: en or zh.", show_default=True)] = "en",
     open: Annotated[bool, switch("--open", "Open it in the browser.")] = False,
 ) -> None:
-    """Make a page that explains the formulas. It is computed in a minute or two and opens without a network."""
+    """Make a page that explains the formulas. It is computed in about a minute and opens without a network."""
     from ..output.counting import naming
     from ..tour import check_tour, write_tour
 

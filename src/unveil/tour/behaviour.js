@@ -13,7 +13,7 @@
     if (at && at.getClientRects().length && scrollY > 0) {
       scrollBy({ top: at.getBoundingClientRect().top - before, behavior: "instant" });
     }
-    document.querySelectorAll("input[type=range]").forEach(name);
+    document.querySelectorAll(".control:has(.play) input").forEach(name);
   }
   document.querySelectorAll("[data-lang]").forEach(b => b.addEventListener("click", () => speak(b.dataset.lang)));
 
@@ -30,7 +30,7 @@
     }
     name(slider);
   }
-  document.querySelectorAll("input[type=range]").forEach(slider => {
+  document.querySelectorAll(".control:has(.play) input").forEach(slider => {
     slider.addEventListener("input", () => show(slider));
     show(slider); // a browser may keep the place of a slider when a page is opened again
     const button = slider.parentElement.querySelector(".play");
@@ -50,6 +50,33 @@
     });
     slider.addEventListener("pointerdown", stop);
     slider.addEventListener("keydown", stop);
+  });
+
+  // Two sliders move a normal q over a mixture p; both KLs are sums over a grid.
+  const normal = (z, mean, scale) => -0.5 * ((z - mean) / scale) ** 2 - Math.log(scale * Math.sqrt(2 * Math.PI));
+  document.querySelectorAll("[data-lab]").forEach(lab => {
+    const { weights, means, scales, box: [left, right, bottom, top], x, y } = JSON.parse(lab.dataset.lab);
+    const [sliders, path, out] = [lab.querySelectorAll("input"), lab.querySelector(".live"), lab.querySelector("output")];
+    const step = 0.02;
+    const grid = Array.from({ length: 1601 }, (_, i) => -16 + i * step);
+    const logP = grid.map(z => Math.log(weights.reduce((sum, w, c) => sum + w * Math.exp(normal(z, means[c], scales[c])), 0)));
+    const at = (v, [low, high], a, b) => a + (v - low) / (high - low) * (b - a);
+    const total = term => grid.reduce((sum, z, i) => sum + term(z, i), 0) * step;
+    function draw() {
+      const [mean, width] = [...sliders].map(s => Number(s.value));
+      const logQ = grid.map(z => normal(z, mean, width));
+      const [forward, back] = [
+        total((z, i) => (Math.exp(logQ[i]) ? Math.exp(logQ[i]) * (logQ[i] - logP[i]) : 0)),
+        total((z, i) => (Math.exp(logP[i]) ? Math.exp(logP[i]) * (logP[i] - logQ[i]) : 0)),
+      ];
+      const places = Array.from({ length: 161 }, (_, i) => x[0] + i * (x[1] - x[0]) / 160);
+      path.setAttribute("d", "M" + places.map(z => at(z, x, left, right).toFixed(1) + " "
+        + at(Math.exp(normal(z, mean, width)), y, bottom, top).toFixed(1)).join("L"));
+      out.textContent = `N(${mean.toFixed(2)}, ${width.toFixed(2)}²): KL(q‖p) = ${forward.toFixed(3)}, KL(p‖q) = ${back.toFixed(3)}`
+        .replace(/-/g, "−");
+    }
+    sliders.forEach(slider => slider.addEventListener("input", draw));
+    draw();
   });
 
   function select(node) {

@@ -88,7 +88,15 @@ class Note:
     anchor: str = "start"
 
 
-Mark = Line | Dots | Bars | Tiles | Note
+@dataclass(frozen=True)
+class Live:
+    """A line that the page's script draws."""
+
+    colour: int = 0
+    name: Text | None = None
+
+
+Mark = Line | Dots | Bars | Tiles | Note | Live
 
 
 @dataclass(frozen=True)

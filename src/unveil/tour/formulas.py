@@ -19,10 +19,10 @@ def _places(*pairs: tuple[str, str]) -> list[Place]:
 
 NOTES: dict[str, list[Place]] = {
     "000": _places(
-        (r"\max_{\theta} p_{\theta}(x)", "mle"),
+        (r"\max_{\theta}\, p_{\theta}(x)", "mle"),
         (r"p_{\theta}(x) = \int_{z} p(z)\, p_{\theta}(x|z)", "integral"),
         (r"p_{\theta}(x) = \sum_{i} p(z_{(i)})\, p_{\theta}(x|z_{(i)})", "slips"),
-        (r"\min_{\phi} \KL(q_{\phi}(z|x) \| p(z|x))", "identity"),
+        (r"\min_{\phi}\, \KL(q_{\phi}(z|x) \| p(z|x))", "identity"),
         (r"\KL(q(x) \| p(x)) = \int_{x} q(x) \log \frac{q(x)}{p(x)}", "kl"),
         (r"\KL(q_{\phi}(z|x)\|p(z|x)) = \int_{z} q_{\phi}(z|x) \log \frac{q_{\phi}(z|x)}{p(z|x)}", "identity"),
         (r"= \int_{z} q_{\phi}(z|x) \log \frac{q_{\phi}(z|x)\, p(x)}{p(x, z)}", "identity"),
@@ -32,7 +32,7 @@ NOTES: dict[str, list[Place]] = {
         (r"p(x, z) = p(z)\, p(x|z)", "five"),
         (r"\mathcal{L}(\phi) = \int_{z} q_{\phi}(z|x) \log \frac{p(x, z)}{q_{\phi}(z|x)}", "jensen"),
         (r"= \int_{z} q_{\phi}(z|x) \log \frac{p(z)\, p(x|z)}{q_{\phi}(z|x)}", "identity"),
-        (r"\max_{\phi} \mathcal{L}(\phi)", "identity"),
+        (r"\max_{\phi}\, \mathcal{L}(\phi)", "identity"),
         (r"\mathcal{L}(\phi) \le \log p(x)", "identity"),
     ),
     "001": _places(
@@ -80,7 +80,7 @@ NOTES: dict[str, list[Place]] = {
             "kl",
         ),
         (
-            r"(1.24)\quad \argmax_{\phi, \theta} \frac{1}{L} \sum_{l=1}^{L} \log p_{\theta}(x|z^{(l)}) - "
+            r"(1.24)\quad \argmax_{\phi, \theta}\, \frac{1}{L} \sum_{l=1}^{L} \log p_{\theta}(x|z^{(l)}) - "
             r"\KL(q_{\phi}(z|x)\|p(z))",
             "montecarlo",
         ),
@@ -164,8 +164,8 @@ NOTES: dict[str, list[Place]] = {
             r"E_{q_{\phi}(z \given x)}[\log p_{\theta}(x \given z)] \text{ and } \KL(q_{\phi}(z \given x)\|p(z))",
             "structure",
         ),
-        (r"\theta^{*} = \argmax_{\theta} \prod_{i=1}^{N} p(x_{i} \given \theta)", "mle"),
-        (r"\max_{\phi, \theta} \sum_{i=1}^{N} \ELBO(x_{i})", "mle"),
+        (r"\theta^{*} = \argmax_{\theta}\, \prod_{i=1}^{N} p(x_{i} \given \theta)", "mle"),
+        (r"\max_{\phi, \theta}\, \sum_{i=1}^{N} \ELBO(x_{i})", "mle"),
         (r"p_{\theta}(x \given z) = \N(x \given \mu_{\theta}(z), \sigma_{\theta}^{2} I)", "mean"),
     ),
 }

@@ -17,9 +17,9 @@ from ..report.page import content_policy, script
 from .figures import Figure
 from .formulas import NOTES, Place
 from .running import lines_of, printed_by
-from .svg import drawn, legend, spelled
+from .svg import box, drawn, legend, spelled
 from .tex import mathml
-from .words import LANGS, Block, Chapter, Code, Command, Formula, Lang, Pictures, Plot, Say, Table, Text, Value
+from .words import LANGS, Block, Chapter, Code, Command, Formula, Lab, Lang, Pictures, Plot, Say, Table, Text, Value
 
 HERE = Path(__file__).parent
 MOST_BYTES = 4_000_000
@@ -117,6 +117,11 @@ def _block(block: Block, name: str, values: Mapping[str, Value]) -> dict[str, An
             return {"kind": kind, "name": name, "line": line, "text": both(text, values)}
         case Plot():
             return {"kind": kind, "name": name} | _plot(block, name, values)
+        case Lab():
+            mixture = {"weights": block.weights, "means": block.means, "scales": block.scales}
+            frame = _frame(block.figure, name, f"{name}-caption", values)
+            caption = both(block.caption, values)
+            return {"kind": kind, "name": name, "caption": caption, "frame": frame, "lab": mixture | box(block.figure)}
         case Pictures(caption, rows):
             told = [
                 (both(label, values), list(zip(uris, ends or [""] * len(uris), strict=True)))

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from markupsafe import Markup, escape
 
-from .figures import Axis, Bars, Dots, Figure, Line, Mark, Note, Tiles, numbers
+from .figures import Axis, Bars, Dots, Figure, Line, Live, Mark, Note, Tiles, numbers
 from .words import LANGS, Text
 
 WIDTH = 430
@@ -38,11 +38,17 @@ def drawn(figure: Figure, name: str, label: str) -> Markup:
     return Markup("".join(parts))
 
 
+def box(figure: Figure) -> dict[str, list[float]]:
+    """Where the axes of a figure begin and end in its drawing, and what they measure there, for a script."""
+    ends = [float(end) for end in (LEFT, WIDTH - RIGHT, figure.height - BOTTOM, TOP)]
+    return {"box": ends, "x": [figure.x.low, figure.x.high], "y": [figure.y.low, figure.y.high]}
+
+
 def legend(figure: Figure) -> list[tuple[int, Text, bool]]:
     """The colour and the name of each mark that has one, and whether its line is dashed."""
     found = []
     for mark in figure.marks:
-        if isinstance(mark, Line | Dots | Bars) and mark.name is not None:
+        if isinstance(mark, Line | Dots | Bars | Live) and mark.name is not None:
             colour = mark.colour if isinstance(mark.colour, int) else mark.colour[0]
             found.append((colour, mark.name, isinstance(mark, Line) and mark.dashed))
     return found
@@ -82,6 +88,8 @@ def _mark(figure: Figure, mark: Mark) -> Iterator[str]:
             yield from _bars(figure, mark)
         case Tiles():
             yield from _tiles(figure, mark)
+        case Live():
+            yield f'<path class="live" fill="none" style="stroke:var(--c{mark.colour})" stroke-width="2.6"/>'
         case Note():
             colour = "" if mark.colour is None else f' style="fill:var(--c{mark.colour})"'
             place = f'x="{_x(figure, mark.x)}" y="{_y(figure, mark.y)}" text-anchor="{mark.anchor}"{colour}'

@@ -79,6 +79,20 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Lab:
+    """A normal q over a mixture p: two sliders move q, and the page computes both KLs as it moves.
+
+    Arguments: caption; figure, with a `Live` line for q; weights, means and scales of p.
+    """
+
+    caption: Text
+    figure: Figure
+    weights: Sequence[float]
+    means: Sequence[float]
+    scales: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Pictures:
     """Rows of small images.
 
@@ -98,7 +112,7 @@ class Table:
     rows: Sequence[tuple[Text, Sequence[str]]]
 
 
-Block = Say | Formula | Code | Command | Plot | Pictures | Table
+Block = Say | Formula | Code | Command | Plot | Lab | Pictures | Table
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,9 @@ def chapter(share: float) -> Chapter:
                 "给码率加一个权重 β，对每个 β 重新拟合，画出码率与失真。ELBO 本身就是 β = 1。这里每次拟合用两个隐变"
                 "量、[[steps]] 步。",
             ),
-            Formula(r"\max_{\phi, \theta} \E_{q}[\log p_{\theta}(x\given z)] - \beta\, \KL(q_{\phi}(z\given x)\|p(z))"),
+            Formula(
+                r"\max_{\phi, \theta}\, \E_{q}[\log p_{\theta}(x\given z)] - \beta\, \KL(q_{\phi}(z\given x)\|p(z))"
+            ),
             Plot(
                 Text(
                     "Above: the rate–distortion curve on test digits; points on one dashed line have the same ELBO. "

@@ -57,7 +57,7 @@ def chapter(share: float) -> Chapter:
                 "是同一座山。",
             ),
             Formula(
-                r"\phi \leftarrow \argmax_{\phi} \ELBO(\phi, \theta), \qquad \theta \leftarrow \argmax_{\theta} "
+                r"\phi \leftarrow \argmax_{\phi}\, \ELBO(\phi, \theta), \qquad \theta \leftarrow \argmax_{\theta} "
                 r"\ELBO(\phi, \theta)"
             ),
             say(

@@ -139,12 +139,12 @@ def chapter(share: float) -> Chapter:
             Formula(r"\ELBO = \log p(x) - \KL(q(z)\|p(z\given x)) \le \log p(x)"),
             say(
                 "Hence two readings of one climb. In $\\phi$, $\\log p(x)$ does not move, so raising the ELBO is the "
-                "same as $\\min_{\\phi} \\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$. The best $q$ of all is the "
+                "same as $\\min_{\\phi}\\, \\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$. The best $q$ of all is the "
                 "posterior, and there the ELBO is $\\log p(x)$ itself. That is how inference becomes optimisation, "
-                "$\\max_{\\phi} \\mathcal{L}(\\phi)$.",
-                "于是同一次爬升有两种读法。对 $\\phi$ 来说 $\\log p(x)$ 不动，所以提高 ELBO 就等于 $\\min_{\\phi} "
+                "$\\max_{\\phi}\\, \\mathcal{L}(\\phi)$.",
+                "于是同一次爬升有两种读法。对 $\\phi$ 来说 $\\log p(x)$ 不动，所以提高 ELBO 就等于 $\\min_{\\phi}\\, "
                 "\\KL(q_{\\phi}(z\\given x)\\|p(z\\given x))$。所有 $q$ 中最好的就是后验，此时 ELBO 就是 $\\log "
-                "p(x)$。推断就这样变成了优化：$\\max_{\\phi} \\mathcal{L}(\\phi)$。",
+                "p(x)$。推断就这样变成了优化：$\\max_{\\phi}\\, \\mathcal{L}(\\phi)$。",
             ),
             Command(
                 "unveil evaluate RUN --audit",

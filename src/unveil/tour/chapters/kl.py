@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..figures import Axis, Dots, Figure, Line
-from ..words import Chapter, Code, Formula, Plot, Text, holds, say
+from ..figures import Axis, Dots, Figure, Line, Live
+from ..words import Chapter, Code, Formula, Lab, Plot, Text, holds, say
 
 WEIGHTS, MEANS, SCALES = np.array([0.65, 0.35]), np.array([-1.6, 1.9]), np.array([0.6, 0.7])
 Z = np.linspace(-8, 8, 3201)
@@ -110,6 +110,22 @@ def chapter(share: float) -> Chapter:
                 Text("mean of q", "q 的均值"),
                 told,
                 start=15,
+            ),
+            Lab(
+                Text(
+                    "Your turn: move and widen q. Can you find the best q of each KL? The numbers are computed as "
+                    "you move.",
+                    "轮到你了：移动 q，改变它的宽度。你能找到每种 KL 的最优 q 吗？数字随着移动即时计算。",
+                ),
+                Figure(
+                    Axis(Text("z", "z"), -5.5, 5.5),
+                    Axis(Text("density", "密度"), 0, 1.4),
+                    [Line(Z[SHOWN], p[SHOWN], 1, Text("p", "p"), filled=True), Live(0, Text("q", "q"))],
+                    210,
+                ),
+                WEIGHTS.tolist(),
+                MEANS.tolist(),
+                SCALES.tolist(),
             ),
             say(
                 "Variational inference uses $\\KL(q\\|p(z\\given x))$, because its expectation is under $q$, from "

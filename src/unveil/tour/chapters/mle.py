@@ -53,7 +53,7 @@ def chapter(share: float) -> Chapter:
                 "互独立，所以联合概率是乘积。",
             ),
             Formula(
-                r"\max_{\theta} p_{\theta}(x), \qquad \theta^{*} = \argmax_{\theta} \prod_{i=1}^{N} p(x_{i} \given "
+                r"\max_{\theta}\, p_{\theta}(x), \qquad \theta^{*} = \argmax_{\theta}\, \prod_{i=1}^{N} p(x_{i} \given "
                 r"\theta)"
             ),
             Code(sums),
@@ -63,7 +63,7 @@ def chapter(share: float) -> Chapter:
                 "这个乘积小到计算机无法表示；取对数就成了求和，最大值仍在同一个 θ。VAE 把每个 $\\log p(x_{i})$ 换成它"
                 "的下界，对两组权重一起爬升：",
             ),
-            Formula(r"\max_{\phi, \theta} \sum_{i=1}^{N} \ELBO(x_{i})"),
+            Formula(r"\max_{\phi, \theta}\, \sum_{i=1}^{N} \ELBO(x_{i})"),
             say(
                 "Papers often write one $x$ and leave out the sum; the joint probability of all $N$ pictures is "
                 "meant. Of [[n]] test digits the first two have an ELBO of [[first:.2f]] and [[second:.2f]], all "
@@ -81,7 +81,7 @@ def chapter(share: float) -> Chapter:
                 "上。",
             ),
             Formula(
-                r"\log p(x) - \max_{q = q_{1} q_{2}} \ELBO = \frac{1}{2} \log \frac{(1 + a)^{2}}{1 + 2a}, \quad "
+                r"\log p(x) - \max_{q = q_{1} q_{2}}\, \ELBO = \frac{1}{2} \log \frac{(1 + a)^{2}}{1 + 2a}, \quad "
                 r"a = \frac{\theta^{2}}{\sigma^{2}}"
             ),
             Plot(

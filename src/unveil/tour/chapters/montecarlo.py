@@ -105,11 +105,11 @@ def chapter(share: float) -> Chapter:
                 "章](#kl)有它的闭式解。",
             ),
             Formula(
-                r"\argmax_{\phi, \theta} \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given "
+                r"\argmax_{\phi, \theta}\, \E_{q_{\phi}(z\given x)}[\log p_{\theta}(x\given z)] - \KL(q_{\phi}(z\given "
                 r"x)\|p(z))"
             ),
             Formula(
-                r"\approx \argmax_{\phi, \theta} \frac{1}{L} \sum_{l=1}^{L} \log p_{\theta}(x\given z^{(l)}) - "
+                r"\approx \argmax_{\phi, \theta}\, \frac{1}{L} \sum_{l=1}^{L} \log p_{\theta}(x\given z^{(l)}) - "
                 r"\KL(q_{\phi}(z\given x)\|p(z))"
             ),
         ],
