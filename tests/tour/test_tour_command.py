@@ -37,7 +37,7 @@ def test_makes_a_page_in_the_language_that_was_asked_for(
     [
         (["-o", "own.html"], "own.html exists and is not a tour; choose another name with -o."),
         (["-o", "tour.pdf"], "The output came as 'tour.pdf'; it must end in .html."),
-        (["--lang", "de"], "--lang came as 'de'; it takes en or zh."),
+        (["--lang", "de"], "--lang came as 'de'; it takes en (English) or zh (Chinese)."),
         (["-o", "nowhere/tour.html"], "The folder nowhere does not exist; create it first."),
     ],
 )

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from ..errors import RequestError
 from ..files import check_output
+from ..languages import checked
 from ..ops import keyed, threads
 from ..plainfiles import at_home, write_output
 from .chapters import ORDER
@@ -21,8 +22,7 @@ HEAD = 4000  # bytes in which the mark stands
 
 def check_tour(path: Path | str, lang: str = "en") -> Path:
     """Refuse, before any work, a language that there is not, and a file that cannot be written or is no tour."""
-    if lang not in ("en", "zh"):
-        raise RequestError(f"--lang came as {lang!r}; it takes en or zh.")
+    checked(lang)
     path = at_home(path)
     if path.suffix.lower() != ".html":
         raise RequestError(f"The output came as {path.name!r}; it must end in .html.")
