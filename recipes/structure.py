@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 from torch.distributions import Normal, kl_divergence
 
 from unveil.batch import Batch
@@ -31,6 +30,7 @@ from unveil.diagnostics.probes import knn_hits, standardised
 from unveil.diagnostics.structure import near
 from unveil.models.vae import VAE
 from unveil.ops import keyed, threads
+from unveil.tour.chapters.structure import Free
 
 LATENT, WIDTH, EPOCHS, BATCH = 8, 128, 80, 128
 SEEDS = (0, 1, 2)
@@ -61,25 +61,13 @@ CHINESE = {  # of a page below docs/zh
 COLUMNS = ("k-NN, means", "k-NN, draws", "trustworthiness", "continuity", "jump", "length", "k-NN, test means")
 
 
-class Free(nn.Module):
-    """q(z|x_i) = N(μ_i, σ_i²) with a row of its own for every training example: no weights are shared."""
-
-    def __init__(self, num_examples: int) -> None:
-        super().__init__()
-        self.mean = nn.Parameter(torch.randn(num_examples, LATENT))
-        self.log_scale = nn.Parameter(torch.full((num_examples, LATENT), -1.0))
-
-    def forward(self, rows: Tensor) -> Normal:
-        return Normal(self.mean[rows], self.log_scale[rows].exp(), validate_args=False)
-
-
 def fit(
     data: Data, seed: int, *, reconstruction: float = 1.0, beta: float = 1.0, shared: bool = True, epochs: int = EPOCHS
 ) -> tuple[VAE, Free | None]:
     """The fitted model, and the free posteriors where weights are not shared."""
     model = VAE.build(data.domain, latent=LATENT, network="mlp", width=WIDTH, depth=1)
     model.initialise(data.train.batch(torch.arange(len(data.train))))
-    free = None if shared else Free(len(data.train))
+    free = None if shared else Free(len(data.train), LATENT)
     groups = [{"params": model.parameters(), "lr": 1e-3}]
     if free is not None:  # a row is met once an epoch, so it takes larger steps
         groups.append({"params": free.parameters(), "lr": 3e-2})

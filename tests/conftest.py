@@ -17,6 +17,7 @@ os.environ.setdefault(
 import pytest
 import torch
 from hypothesis import settings
+from playwright.sync_api import Browser
 
 import checking
 from templates import compile_templates_once
@@ -93,6 +94,17 @@ def browser_path() -> str:
     if found is None:
         (pytest.fail if CI else pytest.skip)("no Chromium or Chrome in this system")
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(browser_path: str) -> Iterator[Browser]:
+    """A headless browser, started once."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
 
 
 def _usual_places() -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 from sklearn.datasets import load_digits
 
 import quick
@@ -62,14 +60,6 @@ def mixture(home: Path, digits_file: str) -> RunStore:
 def linear(home: Path, vectors: RunStore) -> RunStore:
     options = {"model": "linear_gaussian", "model__latent": 3, "train__steps": 3}
     return fitted(str(home / "vectors.npz"), home / "linear", **options)
-
-
-@pytest.fixture(scope="session")
-def browser(browser_path: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="session")

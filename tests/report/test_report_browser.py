@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from report.conftest import HOSTILE
-from report.watched import Watched, opened, until
 from unveil.report.rounding import fixed
 from unveil.runs.store import RunStore
+from watched import Watched, opened, until
 
 Pages = Callable[[RunStore], Watched]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from report.watched import Watched, opened
 from unveil.glossary import term
 from unveil.report.vendor import SHA256, plotly
 from unveil.runs.store import RunStore
+from watched import Watched, opened
 
 OPEN = "document.querySelectorAll('.fold:not([hidden])').length"
 PLOTS_FIT = """[...document.querySelectorAll('[data-figure] .main-svg')].every(

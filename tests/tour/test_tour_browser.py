@@ -11,40 +11,14 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from unveil.tour.chapters import kl
+from watched import Watched, opened, until
 
 SLIDER = "#identity input[type=range]"
 
 
-def until(page: Page, condition: str) -> None:
-    """Wait for a condition; playwright's own waiting would evaluate text in the page, which its policy forbids."""
-    for _ in range(100):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"never came true: {condition}")
-
-
-class Watched:
-    """A page and all that it did beyond showing itself."""
-
-    def __init__(self, browser: Browser, path: Path, width: int = 1100, dark: bool = False) -> None:
-        size = {"width": width, "height": 800}
-        context = browser.new_context(offline=True, viewport=size, color_scheme="dark" if dark else "light")
-        self.page, self.said = context.new_page(), list[str]()
-        own = path.resolve().as_uri()
-        self.page.on("console", lambda message: self.said.append(f"console {message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
-        self.page.on("request", lambda request: self._requested(request.url, own))
-        self.page.goto(own)
-
-    def _requested(self, url: str, own: str) -> None:
-        if url.partition("#")[0] != own and not url.startswith("data:"):
-            self.said.append(f"request: {url}")
-
-
 @pytest.fixture(scope="module")
 def watched(browser: Browser, page_file: Path) -> Iterator[Watched]:
-    found = Watched(browser, page_file)
+    found = opened(browser, page_file)
     yield found
     found.page.context.close()
 
@@ -117,7 +91,7 @@ def test_play_runs_to_the_end(watched: Watched) -> None:
 
 
 def test_the_language_changes_and_what_is_read_stays(browser: Browser, page_file: Path) -> None:
-    watched = Watched(browser, page_file)
+    watched = opened(browser, page_file)
     page = watched.page
     page.evaluate("document.querySelector('#sigma h2').scrollIntoView({behavior: 'instant'})")
     before = page.evaluate("document.querySelector('#sigma h2').getBoundingClientRect().top")
@@ -139,7 +113,7 @@ def test_the_language_changes_and_what_is_read_stays(browser: Browser, page_file
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_fits_a_phone_in_the_dark(browser: Browser, page_file: Path, lang: str) -> None:
-    watched = Watched(browser, page_file, width=380, dark=True)
+    watched = opened(browser, page_file, width=380, dark=True)
     page = watched.page
     page.locator(f"[data-lang={lang}]").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 380

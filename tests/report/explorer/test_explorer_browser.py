@@ -12,10 +12,10 @@ import torch
 from playwright.sync_api import Browser
 
 from report.conftest import HOSTILE, fitted
-from report.watched import Watched, opened
 from unveil.report.explorer import functions, scene
 from unveil.report.page import page as page_of
 from unveil.runs.store import RunStore
+from watched import Watched, opened
 
 
 class Explored:
@@ -267,7 +267,7 @@ def test_a_decoder_that_is_too_large_leaves_tiles_and_says_how_to_go_on(
 ) -> None:
     monkeypatch.setattr(scene, "programs_of", lambda found: functions.programs_of(found, most_bytes=1000))
     (tmp_path / "report.html").write_text(page_of(images), encoding="utf-8")
-    explored = Explored(opened(browser, tmp_path))
+    explored = Explored(opened(browser, tmp_path / "report.html"))
     told = explored.page.locator(".ex-why").inner_text()
     assert f"unveil explore {images.path}" in told and "121 places" in told
     first = explored.page.locator("#ex-x .thumbnail").evaluate("e => e.style.backgroundPosition")

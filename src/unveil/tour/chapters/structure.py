@@ -36,12 +36,12 @@ NAMES = {
 
 
 class Free(nn.Module):
-    """q(z|x_i) = N(μ_i, σ_i²) with a row of its own for every training example."""
+    """q(z|x_i) = N(μ_i, σ_i²) with a row of its own for every training example: no weights are shared."""
 
-    def __init__(self, num_examples: int) -> None:
+    def __init__(self, num_examples: int, num_latents: int) -> None:
         super().__init__()
-        self.mean = nn.Parameter(torch.randn(num_examples, LATENT))
-        self.log_scale = nn.Parameter(torch.full((num_examples, LATENT), -1.0))
+        self.mean = nn.Parameter(torch.randn(num_examples, num_latents))
+        self.log_scale = nn.Parameter(torch.full((num_examples, num_latents), -1.0))
 
     def forward(self, rows: Tensor) -> Normal:
         return Normal(self.mean[rows], self.log_scale[rows].exp(), validate_args=False)
@@ -165,7 +165,7 @@ def _codes(data: Data, epochs: int, reconstruction: float, beta: float, shared: 
     """Posterior means of the training examples, [N, D], after a fit with one part taken away."""
     model = VAE.build(data.domain, latent=LATENT, network="mlp", width=64, depth=1)
     model.initialise(whole(data.train))
-    free = None if shared else Free(len(data.train))
+    free = None if shared else Free(len(data.train), LATENT)
     groups: list[dict[str, object]] = [{"params": model.parameters(), "lr": 2e-3}]
     if free is not None:  # a row is met once a pass, so it takes larger steps
         groups.append({"params": free.parameters(), "lr": 5e-2})

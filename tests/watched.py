@@ -22,26 +22,26 @@ def until(page: Page, condition: str) -> None:
 class Watched:
     """A page and all that it did beyond showing itself."""
 
-    def __init__(self, page: Page, folder: Path) -> None:
+    def __init__(self, page: Page, file: Path) -> None:
         self.page, self.said = page, list[str]()
         page.on("console", lambda message: self.said.append(f"console {message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: self._requested(request.url))
-        self.own = (folder / "report.html").resolve().as_uri()
+        self.own = file.resolve().as_uri()
         page.goto(self.own)
         page.wait_for_function(
             "[...document.querySelectorAll('[data-figure]')].every(e => e.querySelector('.main-svg'))"
         )
 
     def _requested(self, url: str) -> None:
-        if url != self.own and not url.startswith("data:"):
+        if url.partition("#")[0] != self.own and not url.startswith("data:"):
             self.said.append(f"request: {url}")
 
 
 def opened(browser: Browser, run: RunStore | Path, width: int = 1100, dark: bool = False) -> Watched:
-    """The report of a run, or of a folder, opened without a network."""
+    """The report of a run, or a file, opened without a network."""
     context = browser.new_context(
         offline=True, viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light"
     )
-    return Watched(context.new_page(), run if isinstance(run, Path) else run.path)
+    return Watched(context.new_page(), run if isinstance(run, Path) else run.path / "report.html")
