@@ -43,6 +43,13 @@ def sum_event(x: Tensor, event_ndim: int) -> Tensor:
     return x.sum(dim=tuple(range(-event_ndim, 0))) if event_ndim else x
 
 
+def is_traced() -> bool:
+    """Whether steps are being written down for a page, so that no value can be asked for."""
+    from torch.fx.experimental.proxy_tensor import get_proxy_mode
+
+    return get_proxy_mode() is not None
+
+
 def seed_of(*key: int | str) -> int:
     """A 63-bit seed from a key such as ("train", seed, step): equal keys, equal noise; order matters."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()

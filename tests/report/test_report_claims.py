@@ -48,9 +48,10 @@ def test_each_claim_has_a_number_or_says_that_nothing_is_known() -> None:
 @pytest.mark.parametrize(
     ("difference", "stderr", "good", "wrong"),
     [
-        (9.0, 0.1, "9.00 ± 0.10 nats higher than with the best simple model, pPCA with 5 components", ""),
-        (-9.0, 0.1, "", "1 of 1 simple models explain x better. The best of them, pPCA with 5 components, is 9.00 ± "
-                        "0.10 nats better."),
+        (9.0, 0.1, "log p(x) of new x is at least 9.00 ± 0.10 nats higher than with the best simple model, pPCA with 5 "
+                   "components", ""),
+        (-9.0, 0.1, "", "The bound on log p(x) is lower than what 1 of 1 simple models reach. The best of them, pPCA "
+                        "with 5 components, is 9.00 ± 0.10 nats above it."),
         (0.2, 0.1, "", "It is not clearly better than a simple model, pPCA with 5 components: the difference is +0.20"),
         (9.0, None, "", "It is not clearly better"),
     ],
@@ -86,10 +87,10 @@ def test_codes_are_worth_something_beyond_guessing() -> None:
 
 def test_a_silent_z_is_said_once() -> None:
     said = known(active_units=2, rate=0.04)
-    assert about(said.wrong, "z is hardly used") and not [one for one in said.wrong if "latents say nothing" in one]
+    assert about(said.wrong, "z is hardly used") and not [one for one in said.wrong if "latents hardly" in one]
     assert not about(said.good, "A short description")
     assert "2 of 8 latents change" in about(known(active_units=2).good, "A short description")
-    assert "6 of 8 latents say nothing about x." in known(active_units=2).wrong
+    assert "6 of 8 latents hardly change with x." in known(active_units=2).wrong
 
 
 def test_ranking_needs_an_estimator_that_tells_examples_apart() -> None:
@@ -118,3 +119,31 @@ def test_the_page_says_them_above_the_number(images: RunStore) -> None:
     assert (
         html.index("What it is good for") < html.index("What is wrong, or not known") < html.index('class="headline"')
     )
+
+
+def test_a_bound_is_no_value_and_a_value_is_one() -> None:
+    exact = known(direction="exact", stderr_mc=None, baselines=[baseline(9.0)])
+    assert "log p(x) of new x is 9.00" in about(exact.good, "Saying how likely")
+    worse = known(direction="exact", stderr_mc=None, baselines=[baseline(-9.0)])
+    assert about(worse.wrong, "1 of 1 simple models explain x better.")
+    both = known(baselines=[baseline(9.0) | {"direction": "lower"}])
+    assert "log p(x) of new x is 9.00" in about(both.good, "Saying how likely")
+
+
+def test_of_a_model_that_is_given_labels_it_is_log_p_of_x_alone() -> None:
+    part = {"quantity": "log p(x)", "log_px": -100.0, "stderr": 0.6, "stderr_mc": 0.02, "direction": "lower"}
+    said = known(condition="label", parts=[part])
+    assert "−100.00 nats" in about(said.wrong, "Not known: how far")
+    assert f"{0.4 * 100 / 90:.3f} bits" in about(said.good, "Storing")
+    assert "18.97 nats" in about(said.good, "Ranking examples by log p(x):")
+
+
+def test_where_gaps_are_modelled_the_quantity_has_the_mask() -> None:
+    said = known(gaps="informative", baselines=[baseline(9.0)])
+    assert "log p(x, mask) of new x is at least" in about(said.good, "Saying how likely")
+
+
+def test_hardly_any_draws_that_count_are_no_ground_for_ranking() -> None:
+    said = known(ess=1.1, num_samples=10)
+    assert not about(said.good, "Ranking") and about(said.wrong, "Only 1.1 of 10 draws")
+    assert about(known(ess=40.0).good, "Ranking")

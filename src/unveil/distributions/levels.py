@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributions import Categorical
 from torch.nn import functional as F
 
+from ..ops import is_traced
 from .event import Shape, Unchecked
 
 FEW = 32  # levels whose probabilities are soon added up
@@ -99,10 +100,12 @@ class DiscretizedLogistic(LogisticLevels):
         if self.num_levels <= FEW:
             return super().mean
         scale = self.log_scale.exp()
+        if is_traced():  # no value can be asked for: narrow ones are taken as of scale 1, half a level off at most
+            scale = scale.clamp(min=1)
         at, end = self.loc / scale, (self.loc - (self.num_levels - 1)) / scale
         total = scale * (F.softplus(at) - F.softplus(end)) + _ends(at, scale) - _ends(end, scale)
         narrow = scale < 1
-        if bool(narrow.any()):
+        if not is_traced() and bool(narrow.any()):
             one = DiscretizedLogistic(self.loc[narrow], self.log_scale[narrow], self.num_levels)
             total = total.masked_scatter(narrow, sum(one.above(), torch.zeros_like(one.loc)))
         return total

@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..diagnostics.quality import ENOUGH, LITTLE, SHORT
 from ..diagnostics.verdicts import clearly
+from ..evaluation.findings import quantity
 from ..evaluation.judged import of_x_alone
 from ..legible import quoted
+from .reliance import FEW, error_of_one, few_count
 from .rounding import error, fixed, percent
 from .subject import Subject
 
@@ -48,6 +51,11 @@ class Known:
             subject.result, subject.run.diagnosis or {}, count, subject.domain.num_levels, quoted(subject.run.path)
         )
 
+    @cached_property
+    def alone(self) -> dict[str, Any]:
+        """The numbers of log p(x) itself, of a model that was given labels."""
+        return of_x_alone(self.result)
+
 
 @dataclass(frozen=True)
 class Claims:
@@ -73,9 +81,10 @@ def beats_simple_models(known: Known) -> str | None:
     best = _best(known)
     if best is None or clearly(best["difference"], best["difference_stderr"], known.result["num_examples"]) <= 0:
         return None
+    least = "at least " if _is_below(known, best) else ""
     return (
-        f"Saying how likely an x is: log p(x) of new x is {_apart(best)} nats higher than with the best simple model, "
-        f"{best['description']}."
+        f"Saying how likely an x is: {quantity(known.alone)} of new x is {least}{_apart(best)} nats higher than with "
+        f"the best simple model, {best['description']}."
     )
 
 
@@ -107,28 +116,28 @@ def codes_carry(known: Known) -> str | None:
     if not known.num_latents or not active or rate < SOME_RATE:
         return None
     return (
-        f"A short description of x: {active} of {known.num_latents} latents change with x, and together they carry "
-        f"{fixed(rate)} nats about it."
+        f"A short description of x: {active} of {known.num_latents} latents change with x, and together they carry at "
+        f"most {fixed(rate)} nats about it."
     )
 
 
 def ranks_examples(known: Known) -> str | None:
     """That log p(x) differs from example to example by far more than the estimator's error for one."""
     spread = _spread(known)
-    if spread is None or _heavy(known) or _beaten(known):
+    if spread is None or few_count(known.alone) or _beaten(known):
         return None
     whole, own = spread
     if own > 0 and whole < TELLING * own:
         return None
-    exact = known.result["direction"] == "exact"
+    exact, what = known.alone["direction"] == "exact", quantity(known.alone)
     apart = "it is exact" if exact else f"the estimator errs by {error(own)} for one example"
-    return f"Ranking examples by log p(x): it varies by {fixed(whole)} nats from one to another, and {apart}."
+    return f"Ranking examples by {what}: it varies by {fixed(whole)} nats from one to another, and {apart}."
 
 
 def compresses(known: Known) -> str | None:
     """That x takes fewer bits than it takes as it is written."""
-    bits, levels = known.result["bits_per_dim"], known.num_levels
-    if bits is None or not levels or known.result["direction"] not in ("lower", "exact"):
+    bits, levels = known.alone["bits_per_dim"], known.num_levels
+    if bits is None or not levels or known.alone["direction"] not in ("lower", "exact"):
         return None
     plain = math.log2(levels)
     if bits >= plain or _beaten(known):
@@ -139,12 +148,18 @@ def compresses(known: Known) -> str | None:
 
 
 def beaten_by_simple_models(known: Known) -> str | None:
-    """Simple models that explain x clearly better."""
-    count, every = known.result["num_examples"], of_x_alone(known.result)["baselines"]
+    """Simple models that explain x clearly better, or better than is known of this one."""
+    count, every = known.result["num_examples"], known.alone["baselines"]
     better = [one for one in every if clearly(one["difference"], one["difference_stderr"], count) < 0]
     if not better:
         return None
     best = max(better, key=lambda one: one["log_px"])
+    if _is_below(known, best):
+        return (
+            f"The bound on {quantity(known.alone)} is lower than what {len(better)} of {len(every)} simple models "
+            f"reach. The best of them, {best['description']}, is {_apart(best)} nats above it. The true value may be "
+            "higher than the bound."
+        )
     return (
         f"{len(better)} of {len(every)} simple models explain x better. The best of them, {best['description']}, is "
         f"{_apart(best)} nats better."
@@ -186,15 +201,15 @@ def latents_silent(known: Known) -> str | None:
     """That z is hardly used at all."""
     if known.num_latents is None or known.result["direction"] == "exact" or known.result["rate"] >= SILENT:
         return None
-    return f"z is hardly used: the latents carry only {fixed(known.result['rate'])} nats about x."
+    return f"z is hardly used: the latents carry at most {fixed(known.result['rate'])} nats about x."
 
 
 def latents_unused(known: Known) -> str | None:
-    """Latents that say nothing about x, where others do."""
+    """Latents whose mean hardly changes with x, where that of others does."""
     active, count = known.result["active_units"], known.num_latents
     if active is None or not count or active == count or latents_silent(known):
         return None
-    return f"{count - active} of {count} latents say nothing about x."
+    return f"{count - active} of {count} latents hardly change with x."
 
 
 def weights_heavy(known: Known) -> str | None:
@@ -203,6 +218,14 @@ def weights_heavy(known: Known) -> str | None:
     if not share:
         return None
     return f"For {percent(share)} of the test examples k̂ is above 0.7, and their log p(x) may be higher than stated."
+
+
+def draws_do_not_count(known: Known) -> str | None:
+    """That on average hardly more than one of the draws of z has a weight."""
+    ess, count = known.result.get("ess"), known.result["num_samples"]
+    if ess is None or ess >= FEW:
+        return None
+    return f"Only {fixed(ess, 1)} of {count} draws of z count on average, and log p(x) may be much higher than stated."
 
 
 def few_examples(known: Known) -> str | None:
@@ -215,10 +238,11 @@ def few_examples(known: Known) -> str | None:
 
 def tightness_unknown(known: Known) -> str | None:
     """How far the bound is from log p(x), where nobody has bracketed it."""
-    direction, bracket = known.result["direction"], known.diagnosis.get("bracket")
+    direction, bracket = known.alone["direction"], known.diagnosis.get("bracket")
     if direction == "exact" or (bracket and any(row["direction"] != direction for row in bracket["rows"])):
         return None
-    return f"Not known: how far {fixed(known.result['log_px'])} nats, which is a bound, are from the true log p(x)."
+    log_px, what = fixed(known.alone["log_px"]), quantity(known.alone)
+    return f"Not known: how far {log_px} nats, which is a bound, are from the true {what}."
 
 
 def no_diagnosis(known: Known) -> str | None:
@@ -236,13 +260,13 @@ GOOD: tuple[Claim, ...] = (
 )  # fmt: skip
 WRONG: tuple[Claim, ...] = (
     beaten_by_simple_models, not_above_simple_models, samples_unlike_data, rows_told_apart, latents_silent,
-    latents_unused, weights_heavy, few_examples, tightness_unknown, no_diagnosis,
+    latents_unused, weights_heavy, draws_do_not_count, few_examples, tightness_unknown, no_diagnosis,
 )  # fmt: skip
 
 
 def _best(known: Known) -> dict[str, Any] | None:
     """The best simple model, beside log p(x) without labels."""
-    every = of_x_alone(known.result)["baselines"]
+    every = known.alone["baselines"]
     return max(every, key=lambda one: one["log_px"]) if every else None
 
 
@@ -250,8 +274,9 @@ def _beaten(known: Known) -> bool:
     return beaten_by_simple_models(known) is not None
 
 
-def _heavy(known: Known) -> bool:
-    return bool((known.result.get("khat_above_0.7") or 0) >= 0.5)
+def _is_below(known: Known, best: dict[str, Any]) -> bool:
+    """Whether a difference sets a bound of this model beside a value of the other."""
+    return bool(known.alone["direction"] == "lower" and best.get("direction") != "lower")
 
 
 def _apart(one: dict[str, Any]) -> str:
@@ -264,11 +289,10 @@ def _signed(value: float) -> str:
 
 def _spread(known: Known) -> tuple[float, float] | None:
     """The standard deviation of log p(x) over examples, and the estimator's error for one of them."""
-    result = known.result
+    result = known.alone
     if result["stderr"] is None or (result["stderr_mc"] is None and result["direction"] != "exact"):
         return None
-    root = math.sqrt(result["num_examples"])
-    return root * result["stderr"], root * (0.0 if result["direction"] == "exact" else result["stderr_mc"])
+    return math.sqrt(result["num_examples"]) * result["stderr"], error_of_one(result) or 0.0
 
 
 def _quality(known: Known) -> dict[str, Any] | None:

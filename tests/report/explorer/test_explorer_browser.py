@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 from report.conftest import HOSTILE, fitted
 from unveil.report.explorer import functions, scene
 from unveil.report.page import page as page_of
+from unveil.report.subject import Subject
 from unveil.runs.store import RunStore
 from watched import Watched, opened
 
@@ -173,6 +174,12 @@ def test_a_drawing_is_encoded_decoded_and_judged(digits: Explored, images: RunSt
     with torch.no_grad():
         wanted = made.judge(torch.from_numpy(drawn).unsqueeze(0))
     assert first == pytest.approx(float(wanted["elbo"]), abs=0.5) and drawn.max() > 8
+    data = digits.page.evaluate("JSON.parse(document.getElementById('explorer-data').textContent).points.elbo")
+    share = round(100 * np.mean(np.array(data) < first))
+    assert (
+        digits.page.locator("#ex-rank").inner_text()
+        == f"{share} % of the {len(data)} examples shown have a lower ELBO."
+    )
     told = digits.page.locator("#ex-bound").inner_text()
     assert told.startswith("ELBO −") and "nats" in told
     digits.page.locator("#ex-clear").click()
@@ -270,12 +277,67 @@ def test_a_decoder_that_is_too_large_leaves_tiles_and_says_how_to_go_on(
     explored = Explored(opened(browser, tmp_path / "report.html"))
     told = explored.page.locator(".ex-why").inner_text()
     assert f"unveil explore {images.path}" in told and "121 places" in told
+    assert explored.page.locator("#ex-axes").is_hidden()  # tiles are of the first map alone
     first = explored.page.locator("#ex-x .thumbnail").evaluate("e => e.style.backgroundPosition")
     explored.drag((0.2, 0.2), (0.8, 0.8))
     explored.page.wait_for_timeout(200)
     assert first != explored.page.locator("#ex-x .thumbnail").evaluate("e => e.style.backgroundPosition")
     assert explored.page.locator("#ex-draw").is_hidden() and explored.watched.said == []
     explored.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def labelled(home: Path, digits_file: str) -> RunStore:
+    """A VAE that is given the labels, of digits."""
+    with np.load(digits_file) as file:
+        np.savez(home / "labelled.npz", x=file["x"], y=np.arange(len(file["x"])) % 3)
+    options = {"latent": 3, "train__steps": 40, "condition": "label"}
+    return fitted(str(home / "labelled.npz"), home / "labelled", **options)
+
+
+def test_each_label_has_a_decoder_of_its_own(browser: Browser, labelled: RunStore) -> None:
+    explored = Explored(opened(browser, labelled))
+    pick_nearest(explored)
+    options = explored.page.locator("#ex-label option").count()
+    seen = []
+    for code in range(options):
+        explored.after(lambda code=code: explored.page.locator("#ex-label").select_option(index=code))
+        seen.append(explored.canvas("#ex-x canvas")[..., 0].astype(float))
+    name = explored.page.locator("#ex-picked p").first.inner_text()
+    row = int(name.removeprefix("row ").split()[0].replace(",", ""))
+    found = next(s for s in (labelled.data.test, labelled.data.valid) if row in s.rows.tolist())
+    batch = found.expected(torch.tensor([found.rows.tolist().index(row)]))
+    with torch.no_grad():
+        mean = labelled.model.posterior(batch).mean
+        assert mean is not None
+        for code in range(options):
+            x = labelled.model.decode(mean, torch.tensor([code])).mean[0].numpy()
+            shades = np.clip(np.round(255 * x / (labelled.domain.levels - 1)), 0, 255)
+            assert np.abs(seen[code] - shades).max() <= 2
+    assert not np.array_equal(seen[0], seen[1]) and explored.watched.said == []
+    explored.page.context.close()
+
+
+def test_scores_beside_labels_are_all_of_x_alone(labelled: RunStore) -> None:
+    known = scene.scores(Subject.of(labelled))
+    for split, name in (("test", "test_without_labels"), ("valid", "valid")):
+        rows = labelled.judged(split).rows.tolist()  # type: ignore[arg-type]
+        np.testing.assert_allclose([known[row] for row in rows], labelled.scores(name), rtol=1e-5)
+    assert not np.allclose(labelled.scores("test"), labelled.scores("test_without_labels"))
+    found = scene.scene_of(Subject.of(labelled))
+    assert found is not None and found.data["said"]["quantity"] == "log p(x)"
+
+
+def test_the_prior_is_drawn_with_the_shares_that_are_said(digits: Explored) -> None:
+    """Of draws from p(z), half lie within the inner line: counted by the pixels between dots and lines."""
+    held = digits.page.evaluate(
+        """() => {
+            const data = JSON.parse(document.getElementById("explorer-data").textContent);
+            const all = programs.fromHalf(data.prior), k = data.size;
+            return Array.from({ length: all.length / k }, (_, i) => Math.hypot(...all.subarray(i * k, (i + 1) * k)));
+        }"""
+    )
+    assert len(held) == 1000 and np.mean(held) == pytest.approx(np.sqrt(5), abs=0.2)  # N(0, I) in five dimensions
 
 
 def test_many_latents_and_codes_and_nothing(ladder: RunStore, mixture: RunStore, browser: Browser) -> None:

@@ -58,14 +58,14 @@
   }
 
   const backend = (() => {
-    const label = () => data.label ? [Float32Array.of(state.y)] : [];
+    const own = name => data.label ? `${name}:${state.y}` : name; // a model with labels has a program for each
     if (data.server) return {
       decode: async c => (await asked("decode", sentBytes(c), data.server.decode)).x,
       judge: data.server.judge ? async x => asked("judge", sentBytes(x), data.server.judge) : null,
     };
     if (data.programs) return {
-      decode: async c => inPage().decode(c, ...label()).x,
-      judge: data.programs.each.judge ? async x => inPage().judge(x, ...label()) : null,
+      decode: async c => inPage()[own("decode")](c).x,
+      judge: own("judge") in data.programs.each ? async x => inPage()[own("judge")](x) : null,
     };
     return { decode: null, judge: null };
   })();
@@ -111,13 +111,14 @@
   function written(column, value) {
     if (column.levels) return column.levels[clamp(Math.round(value), 0, column.levels.length - 1)];
     if ("date" in column) {
-      const when = new Date(column.date + value * column.each);
+      const when = new Date(column.date + Math.round(value) * column.each);
       if (Number.isNaN(when.getTime())) return "–";
       return when.toISOString().slice(0, column.each >= 86_400_000 ? 10 : 19).replace("T", " ");
     }
     const number = "at" in column ? column.at + value * column.each : value;
-    if (typeof column.digits === "number") return rounded(number, Math.min(column.digits, 12));
-    return String(Number(number.toPrecision(4))).replace("-", "−");
+    const unit = column.unit || "";
+    if (typeof column.digits === "number") return rounded(number, Math.min(column.digits, 12)) + unit;
+    return String(Number(number.toPrecision(4))).replace("-", "−") + unit;
   }
 
   function table(head, rows) {
@@ -155,6 +156,7 @@
     if (shown.kind === "columns") {
       box.replaceChildren(table([words.columns_head, words.value_head],
         shown.columns.map((column, i) => [column.name, written(column, x[i])])));
+      if (shown.columns.some(column => column.levels)) box.append(element("p", words.likeliest, { class: "note" }));
       return;
     }
     const known = box.tagName === "CANVAS" ? box : box.querySelector("canvas");
@@ -180,8 +182,7 @@
   let view = null, xy = null, size = 0, sheet = null;
 
   const axes = () => data.axes[state.map];
-  function project(c) {
-    const { centre, V } = axes();
+  function project(c, { centre, V } = axes()) {
     const along = row => { let sum = 0; for (let i = 0; i < k; i++) sum += row[i] * (c[i] - centre[i]); return sum; };
     return [along(V[0]), along(V[1])];
   }
@@ -249,6 +250,14 @@
     return 0;
   }
 
+  // The height on a grid above which a share of places lies.
+  function levelOf(values, places, share) {
+    const cell = (v, low, high) => clamp(Math.floor((v - low) / (high - low) * GRID), 0, GRID - 1);
+    const heights = places.map(([x, y]) => values[cell(-y, -view.y1, -view.y0) * GRID + cell(x, view.x0, view.x1)]);
+    heights.sort((a, b) => b - a);
+    return heights[Math.min(heights.length - 1, Math.floor(share * heights.length))];
+  }
+
   // Lines of equal height by marching squares; corners are the middles of cells.
   function contour(context, values, height) {
     const step = size / GRID, cross = (a, b) => (height - a) / (b - a);
@@ -305,7 +314,7 @@
       context.strokeStyle = token("soft");
       context.lineWidth = 1.5;
       context.setLineDash([5, 4]);
-      for (const share of [0.5, 0.95]) contour(context, behind, level(behind, share));
+      for (const share of [0.5, 0.95]) contour(context, behind, levelOf(behind, view.wide, share));
       context.setLineDash([]);
     }
     const radius = N > 600 ? 2.6 : 3.4;
@@ -431,7 +440,7 @@
   });
 
   function showTile() {
-    const { low, high, across } = data.tiles, place = project(state.c);
+    const { low, high, across } = data.tiles, place = project(state.c, data.axes[0]);
     const [i, j] = [1, 0].map(d => clamp(Math.round((place[d] - low[d]) / (high[d] - low[d]) * (across - 1)), 0, across - 1));
     let tile = box.querySelector(".thumbnail");
     if (!tile) tile = box.appendChild(element("div", "", { class: "thumbnail", role: "img", "aria-label": words.decoded }));
@@ -475,9 +484,11 @@
     }
     found.push(element("p", named(i)));
     const value = points.log_px[i], said = { ...data.said, value: value === null ? "" : rounded(value, 2), error: points.error };
-    const how = value === null ? words.no_score : points.error === null ? words.score : words.score_error;
+    const how = value === null ? words.no_score : points.unsure ? words.score_unsure
+      : points.error === null ? words.score : words.score_error;
     found.push(element("p", fill(how, said), { class: "ex-score" }));
     if (k > 1) found.push(element("p", words.ellipse, { class: "note" }));
+    if (data.binarized) found.push(element("p", words.binarized, { class: "note" }));
     if (points.rows) found.push(...cells(i));
     found.push(element("h3", words.neighbours), neighbours(i));
     at("ex-picked").replaceChildren(...found);
@@ -575,7 +586,7 @@
   // ---- axes, labels, buttons
 
   data.axes.forEach((each, i) => at("ex-axes").append(new Option(each.names.map(axisName).join(" × "), String(i))));
-  at("ex-axes").parentElement.hidden = data.axes.length < 2;
+  at("ex-axes").parentElement.hidden = data.axes.length < 2 || Boolean(data.tiles);
   at("ex-axes").addEventListener("change", event => { state.map = Number(event.target.value); redraw(); });
   if (data.label && data.classes) {
     data.classes.forEach((name, i) => at("ex-label").append(new Option(name, String(i))));
@@ -638,7 +649,7 @@
       sliders.push({ input, output, i });
     });
   }
-  const first = clamp(data.active, 1, 12);
+  const first = clamp(data.whole ? data.active : 8, 1, 12);
   addSliders(0, first);
   at("ex-sliders-note").textContent = data.whole ? fill(words.sliders_note, { active: data.active, total: k }) : words.directions_note;
   if (order.length > first) {
@@ -702,11 +713,11 @@
       const found = await backend.judge(x), [elbo] = found.elbo;
       show(back, found.x, words.reconstruction);
       at("ex-bound").textContent = fill(words.bound, {
-        elbo: rounded(elbo, 2), distortion: rounded(-found.distortion[0], 2), rate: rounded(found.rate[0], 2), draws: data.draws,
+        elbo: rounded(elbo), distortion: rounded(-found.distortion[0]), rate: rounded(found.rate[0]), draws: data.draws,
+        error: rounded(found.error[0]),
       });
-      const scored = points.log_px.filter(v => v !== null);
-      at("ex-rank").textContent = scored.length ? fill(words.rank, {
-        percent: Math.round(100 * scored.filter(v => v < elbo).length / scored.length), count: scored.length,
+      at("ex-rank").textContent = points.elbo ? fill(words.rank, {
+        percent: Math.round(100 * points.elbo.filter(v => v < elbo).length / N), count: N,
       }) : "";
       root.dataset.elbo = String(elbo);
       move(Float32Array.from(found.place));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from .trace import traced
 
 NOISE = ("explorer", "judge")
 DRAWS = 16  # of z, for the bound of an x
+MOST_LABELS = 24  # of which each has a program of its own, over the same weights
 MOST_BYTES = 3_000_000  # of weights, which a page holds as 4 MB of text
 
 Function = Callable[..., dict[str, Tensor]]
@@ -55,8 +57,12 @@ class Functions:
         p = self.model.decode(self.space.groups(c), y)
         return {"x": shown_mean(p, self.domain).flatten()}
 
+    def names(self, name: str) -> dict[str, int | None]:
+        """The programs of a function, by name: one for each label, where the model is conditioned on labels."""
+        return {f"{name}:{y}": y for y in range(self.num_classes)} if self.takes_label else {name: None}
+
     def judge(self, x: Tensor, y: Tensor | None = None) -> dict[str, Tensor]:
-        """place and stddev of q(z|x), in coordinates; x: E[x|z] there; elbo, rate, distortion of x, in nats."""
+        """place and stddev of q(z|x), in coordinates; x: E[x|z] there; elbo and its error, rate, distortion: nats."""
         batch = Batch(x, y=y)
         posterior = self.model.posterior(batch)
         with keyed(*NOISE):
@@ -66,13 +72,15 @@ class Functions:
             flat = torch.cat([group.flatten(2) for group in terms.z], 2)
             moments = flat.mean(0), flat.std(0)
         place = self.space.of(moments[0])
-        rate = terms.mean(terms.rate).sum(-1)
+        rate = terms.rate.sum(-1)  # [K, 1]
+        each = terms.log_px_z - rate
         return {
             "place": place.flatten(),
             "stddev": self.space.spread(moments[1]).flatten(),
             "x": self.decode(place, y)["x"],
-            "elbo": terms.elbo,
-            "rate": rate,
+            "elbo": terms.mean(each),
+            "error": each.std(0) / math.sqrt(len(each)),
+            "rate": terms.mean(rate),
             "distortion": terms.mean(terms.distortion),
         }
 
@@ -102,6 +110,13 @@ class Programs:
     missing: dict[str, str]
 
 
+def of_label(function: Function, y: int | None) -> Function:
+    """A function of one array, for a model that is given the label y; None where it takes none."""
+    if y is None:
+        return function
+    return lambda given: function(given, torch.tensor([y], device=given.device))
+
+
 @torch.no_grad()
 def programs_of(functions: Functions, most_bytes: int = MOST_BYTES) -> Programs:
     """The programs of a model: `decode` where it fits into the page, `judge` where both do."""
@@ -109,14 +124,17 @@ def programs_of(functions: Functions, most_bytes: int = MOST_BYTES) -> Programs:
     for name, function in (("decode", functions.decode), ("judge", functions.judge)):
         if name == "judge" and not (functions.can_judge and each):
             continue
-        tried = constants.copy()
+        tried, found = constants.copy(), dict[str, Program]()
         try:
-            found = traced(function, *functions.example(name), constants=tried, noise=NOISE)
+            for own, y in functions.names(name).items():
+                if len(found) == MOST_LABELS:
+                    raise Untraced("it has more labels than a page has room for")
+                found[own] = traced(of_label(function, y), functions.example(name)[0], constants=tried, noise=NOISE)
         except Untraced as error:
             missing[name] = str(error)
             continue
         if tried.num_bytes > most_bytes:
             missing[name] = f"its weights take {tried.num_bytes / 1e6:.1f} MB"
             continue
-        constants, each[name] = tried, found
+        constants, each = tried, each | found
     return Programs(constants, each, missing)

@@ -25,7 +25,8 @@ def alone(subject: Subject) -> Group | None:
         return None
     data, found = scene.with_programs(subject)
     if not found.each:
-        because = "too_large" if "MB" in found.missing["decode"] else "unknown_steps"
+        why = found.missing["decode"]
+        because = "too_large" if "MB" in why else "many_labels" if "labels" in why else "unknown_steps"
         data["why"] = {"template": "tiles" if "tiles" in data else "none", "because": because, "count": TILES**2}
     return _group(subject, scene, data)
 

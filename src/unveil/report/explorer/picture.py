@@ -50,8 +50,6 @@ def _written(column: Column) -> dict[str, Any]:
         start = np.datetime64(first, "ms").astype(np.int64)
         each = np.datetime64(second, "ms").astype(np.int64) - start
         return {"date": int(start), "each": int(each)}
-    return {
-        "at": float(first),
-        "each": float(second) - float(first),
-        "digits": None if column.kind == "real" else column.decimals + 2,
-    }
+    digits = None if column.kind == "real" else column.decimals + 1  # of a mean
+    unit = "%" if column.has_percent else ""
+    return {"at": float(first), "each": float(second) - float(first), "digits": digits, "unit": unit}

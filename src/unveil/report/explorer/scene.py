@@ -5,20 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ...data import Split
+from ...data.rowblocks import blocks
+from ...estimators.base import rows_of_block
 from ...evaluation.findings import SIGNS, quantity
+from ...evaluation.judged import GIVEN, SUMMED, of_x_alone
 from ...model import num_latents
+from ...ops import keyed
 from ...use.show import likely_labels
 from ..charts import class_colour, short
 from ..gallery import side_that_fits, sprite
+from ..reliance import error_of_one, few_count
 from ..subject import Subject
 from .cells import odd_cells, row_texts
-from .functions import Functions, Programs, programs_of, shown_mean
+from .functions import DRAWS, Functions, Programs, programs_of, shown_mean
 from .picture import columns_of, picture_of
 from .program import halves
 from .space import MOST, Space, main_directions, moments, order_of, pairs, prior_places, space_of
@@ -49,7 +54,7 @@ class Scene:
         if found.each:
             each = {name: program.to_json() for name, program in found.each.items()}
             data["programs"] = {**found.constants.to_json(), "each": each}
-        elif subject.paint is not None:
+        elif subject.paint is not None and not self.functions.takes_label:  # of each label all tiles would differ
             data["tiles"] = tiles(subject, self)
         return data, found
 
@@ -69,18 +74,20 @@ def scene_of(subject: Subject) -> Scene | None:
     frequencies = subject.model.log_label_frequency()
     functions = Functions(subject.model, subject.domain, space, 0 if frequencies is None else len(frequencies))
     plane = _plane(places)
+    elbo = bounds(functions, splits) if functions.can_judge else None
     data = {
         "size": space.size,
         "order": order[:SLIDERS],
         "active": _num_active(subject, space, order),
         "axes": _axes(space, places, order, plane),
-        "points": _points(subject, splits, places, spread),
+        "points": _points(subject, splits, places, spread, elbo),
+        "binarized": any(split.binarize == "draw" or split.grey is not None for split in splits),
         "prior": halves(prior_places(subject.model, space)),
         "classes": subject.classes,
         "colours": _colours(subject),
         "label": functions.takes_label,
         "shown": _shown(subject),
-        "said": {"quantity": quantity(subject.result), "side": SIGNS[subject.result["direction"]]},
+        "said": {"quantity": said_of(subject.result), "side": SIGNS[subject.result["direction"]]},
     }
     return Scene(functions, data, places, plane[:2])
 
@@ -125,25 +132,28 @@ def _axes(
 
 
 def _num_active(subject: Subject, space: Space, order: Sequence[int]) -> int:
-    """How many of the coordinates, in their order, say something."""
+    """How many of the coordinates are active, of z itself."""
     dimensions = subject.dimensions
     if dimensions is None or not space.is_whole:
-        return min(len(order), 8)
-    active = set(dimensions.active.nonzero().flatten().tolist())
-    return max(1, sum(i in active for i in order))
+        return len(order)
+    return int(dimensions.active.sum())
 
 
-def _points(subject: Subject, splits: Sequence[Split], places: Tensor, spread: Tensor) -> dict[str, Any]:
+def _points(
+    subject: Subject, splits: Sequence[Split], places: Tensor, spread: Tensor, elbo: Tensor | None
+) -> dict[str, Any]:
     """Places, spreads, classes, log p(x), pictures or rows of the examples."""
-    known = scores(subject)
+    known, alone = scores(subject), of_x_alone(subject.result)
     found: dict[str, Any] = {
+        "elbo": None if elbo is None else short(elbo, 6),
         "mean": halves(places),
         "stddev": halves(spread),
         "count": len(places),
         "y": joined(splits, lambda split: None if split.y is None else split.y.tolist()),
         "condition": joined(splits, lambda split: _condition(subject, split)),
         "log_px": joined(splits, lambda split: [known.get(row) for row in split.rows.tolist()]),
-        "error": typical_error(subject.result),
+        "error": error_of_one(alone),
+        "unsure": few_count(alone),
         "files": joined(splits, lambda split: files_of(subject, split)),
         "row": joined(splits, lambda split: split.rows.tolist()),
         "test": len(splits[0]),
@@ -166,19 +176,31 @@ def _condition(subject: Subject, split: Split) -> list[int] | None:
 def scores(subject: Subject) -> dict[int, float]:
     """log p(x) as judged at the end of the fit, by the row of an example in its source."""
     known: dict[int, float] = {}
-    for name in ("valid", "test"):
-        judged, found = subject.run.judged(name), subject.run.scores(name)
-        pairs = zip(judged.rows.tolist(), found.tolist(), strict=True)
+    given = quantity(subject.result) == GIVEN  # "test" is then log p(x|label), and "valid" is log p(x)
+    judged: tuple[tuple[Literal["valid", "test"], str], ...]
+    judged = ("valid", "valid"), ("test", "test_without_labels" if given else "test")
+    for split, name in judged:
+        rows, found = subject.run.judged(split).rows, subject.run.scores(name)
+        pairs = zip(rows.tolist(), found.tolist(), strict=True)
         known |= {row: float(f"{value:.6g}") for row, value in pairs if math.isfinite(value)}
     return known
 
 
-def typical_error(result: dict[str, Any]) -> float | None:
-    """The typical error of the estimator on one example, √N times that of the mean of N; None of what is exact."""
-    error = result.get("stderr_mc")
-    if result["direction"] == "exact" or error is None:
-        return None
-    return float(f"{error * math.sqrt(result['num_examples']):.2g}")
+@torch.no_grad()
+def bounds(functions: Functions, splits: Sequence[Split]) -> Tensor:
+    """The ELBO [N] of the examples, by as many draws of z as that of a drawing: what a drawing is ranked among."""
+    found = []
+    for split in splits:
+        for block in blocks(len(split), size=rows_of_block(functions.model)):
+            with keyed("explorer", "bounds", block.first):
+                found.append(functions.model.infer(split.batch(block.rows), DRAWS).elbo[: block.keep].cpu())
+    return torch.cat(found)
+
+
+def said_of(result: dict[str, Any]) -> str:
+    """What the scores are of: log p(x), also of a model that was given labels."""
+    found = quantity(result)
+    return SUMMED if found == GIVEN else found
 
 
 def files_of(subject: Subject, split: Split) -> list[str] | None:
@@ -200,19 +222,17 @@ def _shown(subject: Subject) -> dict[str, Any]:
 
 @torch.no_grad()
 def tiles(subject: Subject, scene: Scene) -> dict[str, Any]:
-    """E[x|z] at places of a grid over the map, as one picture; coordinates that the map does not show are 0 there."""
+    """E[x|z] at places of a grid over the first map, as one picture; what it does not show is as at its centre."""
     centre, V = scene.plane
     xy = (scene.places - centre) @ V.T
     low, high = xy.quantile(0.01, 0), xy.quantile(0.99, 0)
     steps = [torch.linspace(float(a), float(b), TILES) for a, b in zip(low, high, strict=True)]
     grid = torch.cartesian_prod(steps[1].flip(0), steps[0]).flip(1)  # row by row from the top
     c = centre + grid @ V
-    y = torch.zeros(len(c), dtype=torch.int64) if scene.functions.takes_label else None
     model, device = scene.functions.model, subject.run.device
     found = []
     for i in range(0, len(c), 16):
-        labels = None if y is None else y[i : i + 16].to(device)
-        p = model.decode(scene.functions.space.groups(c[i : i + 16].to(device)), labels)
+        p = model.decode(scene.functions.space.groups(c[i : i + 16].to(device)))
         found.append(shown_mean(p, subject.domain).cpu())
     assert subject.paint is not None
     images = subject.paint(torch.cat(found).numpy())

@@ -18,7 +18,7 @@ from ...ops import keyed
 MOST = 256  # latents of one group that are moved one by one
 DIRECTIONS = 16  # of more, or of several groups
 DRAWS = 8  # of z, where its posterior has no mean in closed form
-PRIOR = 600  # draws from p(z) that show where it lies
+PRIOR = 1000  # draws from p(z) that show where it lies
 
 
 @dataclass(frozen=True)
