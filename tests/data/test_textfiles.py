@@ -89,6 +89,10 @@ ENCODED: dict[str, tuple[bytes, str]] = {
     "utf-16 without a mark": (TEXT.encode("utf-16-le"), "utf-16-le"),
     "cp1252": (TEXT.replace("a", "größe in €", 1).encode("cp1252"), "cp1252"),
     "latin-1": (TEXT.replace("a", "\x81ö", 1).encode("latin-1"), "latin-1"),
+    "gb18030": (TEXT.replace("a", "城市与人口", 1).encode("gb18030"), "gb18030"),
+    "euc_kr": (TEXT.replace("a", "도시와인구" * 7, 1).encode("euc_kr"), "euc_kr"),
+    "russian": (TEXT.replace("a", "город и население", 1).encode("cp1251"), "cp1252"),
+    "accents": (TEXT.replace("a", "ÉCOLE élève créée ÄÖ äöü ßß", 1).encode("cp1252"), "cp1252"),
     "utf-16 with tabs": ("\n".join(["sep=\t", "a\tb\tc", *TABS]).encode("utf-16"), ""),
 }
 
@@ -101,6 +105,7 @@ def test_other_encodings_are_read_and_said(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(raw.x, X)
     assert (f"is read as {said}" in " ".join(raw.notes)) == bool(said)
     assert kind != "cp1252" or raw.columns == ("größe in €", "b", "c")
+    assert kind != "gb18030" or raw.columns == ("城市与人口", "b", "c")
 
 
 def test_a_letter_deep_in_a_large_file_tells_of_its_encoding(tmp_path: Path) -> None:

@@ -97,12 +97,14 @@ def test_nothing_is_called_right_beside_a_weak_number(run: Run, changed: dict[st
     ("difference", "error", "count", "said"),
     [
         (-0.01, 0.001, 1000, "as good as the best simple baseline, a table: the difference, −0.01 ± 0.00 nats, is too"),
-        (0.3, 0.2, 1000, "as good as the best simple baseline, a table: the difference, +0.30 ± 0.20 nats, is not"),
+        (0.3, 0.2, 1000, "not clearly better than the best simple baseline, a table: the difference, +0.30 ± 0.20 "
+                         "nats, is not clear beside its error."),
         (-0.3, 0.05, 1000, "0.30 ± 0.05 nats worse than the best simple baseline"),
-        (5.0, 1.0, 3, "as good as the best simple baseline"),  # a standard error of three examples is hardly one
+        (5.0, 1.0, 3, "not clearly better than the best simple baseline, a table: the difference, +5.00 ± 1.00 nats, "
+                      "is not clear beside its error on so few examples."),  # a standard error of three is hardly one
         (-7.0, None, 1, "7.00 nats below the best simple baseline, a table, on a single test example: that does not"),
     ],
-)
+)  # fmt: skip
 def test_no_verdict_comes_from_one_example_or_from_what_is_too_little(
     run: Run, difference: float, error: float | None, count: int, said: str
 ) -> None:

@@ -349,3 +349,15 @@ def test_every_cell_of_a_file_but_those_filled_comes_back_as_its_text(tmp_path: 
         found = list(csv.reader(file))
     assert found[0] == ["draw", *names] and [row[0] for row in found[1:]] == ["0"] * 90 + ["1"] * 90
     assert [row[1:4] for row in found[1:]] == 2 * [row[:3] for row in rows]
+
+
+def test_cells_of_columns_that_are_not_in_the_model_stay_empty_and_that_is_said(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{rng.normal():.2f},{'' if i % 5 == 0 else i % 7},{'' if i % 4 == 0 else f'a text {i} of its own'},"
+        for i in range(80)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,note,empty", *lines]), encoding="utf-8")
+    run = fitted(str(tmp_path / "t.csv"), tmp_path / "run", model="vae", steps=2)
+    done = complete(run.store, str(tmp_path / "t.csv"), num_samples=4)
+    assert "Columns 'note', 'empty' of the table are not in the model, and 100 cells there stay empty." in done.notes

@@ -28,7 +28,7 @@ from .filling import filled_column, type_name
 from .headers import looks_like_values
 from .limits import MAX_NAME
 from .newcodes import coded
-from .raw import Array, Raw, encode_labels
+from .raw import Array, Raw, encode_labels, is_missing
 from .rowless import LAZY, library_of, no_frame, require_rows
 from .tablecolumns import (
     are,
@@ -128,6 +128,21 @@ class Frame:
         if not self.ignored:
             return ()
         return (f"{listing(self.ignored)} of the table {are(self.ignored)} not used: the run was fitted without.",)
+
+    @property
+    def still_empty(self) -> tuple[str, ...]:
+        """A sentence where columns that are not x have cells without a value: nothing can fill them."""
+        gaps = {
+            name: sum(map(is_missing, self.whole.get_column(native).to_list()))
+            for name, native in self.natives.items()
+            if name not in self.columns
+        }
+        names = [name for name, count in gaps.items() if count]
+        if not names:
+            return ()
+        count = sum(gaps.values())
+        stay = "1 cell there stays" if count == 1 else f"{count:,} cells there stay"
+        return (f"{listing(names)} of the table {are(names)} not in the model, and {stay} empty.",)
 
     def give(self, values: Mapping[str, Array]) -> Any:
         """New columns [N] as a frame of the same library with the same index."""

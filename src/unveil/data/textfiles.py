@@ -28,6 +28,8 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 WIDE = 0.4  # share of zero bytes at every second place that tells of 16 bits without a mark
+HIGH = re.compile(rb"[\x80-\xff]+")
+FEWEST_PAIRS, ENOUGH_PAIRS, MOSTLY = 4, 30, 0.8  # of bytes that tell of Chinese, and of Korean; the share of them
 UNIT = 15  # characters of a unit, at most
 BRACKETS = re.compile(r"\[.*\]|\(.*\)|<.*>")
 TOTALS = frozenset(
@@ -153,7 +155,7 @@ def _is_header(lines: Sequence[str], separator: str) -> bool:
 
 
 def _encoding(path: Path) -> str:
-    """That of a mark at its beginning, UTF-8, UTF-16 without a mark, or what Windows writes in western Europe."""
+    """That of a mark at its beginning, UTF-8, UTF-16 without a mark, or what is usual in China, Korea and the west."""
     decoder, decoded, zeros, line = codecs.getincrementaldecoder("utf-8")(), True, 0, 1
     with opened(path) as stream:
         chunk = stream.read(CHUNK)
@@ -170,7 +172,7 @@ def _encoding(path: Path) -> str:
             chunk = stream.read(CHUNK)
     if zeros:
         _refuse_zeros(path, line)
-    return "utf-8-sig" if decoded and _decodes(decoder, b"", final=True) else _western(path)
+    return "utf-8-sig" if decoded and _decodes(decoder, b"", final=True) else _eastern(path) or _western(path)
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = False) -> bool:
@@ -187,6 +189,29 @@ def _wide(chunk: bytes) -> str:
         return ""
     even, odd = (chunk[i::2].count(0) / len(chunk[i::2]) for i in (0, 1))
     return "utf-16-le" if odd > WIDE > even else "utf-16-be" if even > WIDE > odd else ""
+
+
+def _eastern(path: Path) -> str:
+    """gb18030 or euc_kr, or "" where it is neither.
+
+    Both write a letter as two bytes from 0xa1 on. Nearly all Chinese text is of the letters from 0xb0a1 to 0xd7f9, the
+    first level of GB 2312, and nearly all Korean text of those to 0xc8fe. In what Windows writes elsewhere such letters
+    stand alone, or are pairs beyond them.
+    """
+    pairs = chinese = korean = 0
+    decoder = codecs.getincrementaldecoder("gb18030")()
+    with opened(path) as stream:
+        while chunk := stream.read(CHUNK):
+            if not _decodes(decoder, chunk):
+                return ""
+            for run in HIGH.findall(chunk):
+                firsts = run[::2]
+                pairs += len(firsts)
+                chinese += sum(0xB0 <= first <= 0xD7 for first in firsts) if len(run) % 2 == 0 else 0
+                korean += sum(0xB0 <= first <= 0xC8 for first in firsts) if len(run) % 2 == 0 else 0
+    if not _decodes(decoder, b"", final=True) or pairs < FEWEST_PAIRS or chinese < MOSTLY * pairs:
+        return ""
+    return "euc_kr" if korean == chinese and pairs >= ENOUGH_PAIRS else "gb18030"
 
 
 def _western(path: Path) -> str:

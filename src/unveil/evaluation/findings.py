@@ -18,6 +18,7 @@ from .effort import FEWEST, Effort
 from .judged import of_x_alone
 
 ENOUGH, FEW = 5, 2.0  # importance samples that were drawn, and effective ones below which the weights say little
+FEW_EXAMPLES = 30  # below which an error over examples is itself hardly known
 SEEN = 0.5  # passes over the training examples, below which a few steps are a beginning
 MUCH = 100.0  # nats, by which no validation bound falls for nothing, however low it is
 SIDES = {"lower": "at least", "exact": "exactly", "upper": "at most", "other": "about"}
@@ -112,8 +113,11 @@ def _beside(best: Mapping[str, Any], count: int) -> str:
     if error is None:
         way = "above" if gain > 0 else "below"
         return f"{apart} nats {way} {name}, on a single test example: that does not tell which of them is better."
-    why = "too small to matter" if abs(gain) <= WORTH else "not clear beside its error"
-    return f"as good as {name}: the difference, {'+' if gain > 0 else '−'}{apart} nats, is {why}."
+    difference = f"{name}: the difference, {'+' if gain > 0 else '−'}{apart} nats, is"
+    if abs(gain) <= WORTH:
+        return f"as good as {difference} too small to matter."
+    few = " on so few examples" if count < FEW_EXAMPLES else ""
+    return f"not clearly {'better' if gain > 0 else 'worse'} than {difference} not clear beside its error{few}."
 
 
 def _typed(run: RunStore) -> str:

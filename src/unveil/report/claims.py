@@ -34,7 +34,7 @@ class Known:
     """What was measured of a run.
 
     Arguments: result and diagnosis, its files, {} where there is no diagnosis; num_latents and num_levels, None where
-    x or z has none; typed, the run as it is typed in a command.
+    x or z has none; typed, the run as it is typed in a command; has_z, whether the model has latents.
     """
 
     result: dict[str, Any]
@@ -42,14 +42,14 @@ class Known:
     num_latents: int | None
     num_levels: int | None
     typed: str
+    has_z: bool = True
 
     @staticmethod
     def of(subject: Subject) -> Known:
         found = subject.dimensions
         count = None if found is None else len(found.variance)
-        return Known(
-            subject.result, subject.run.diagnosis or {}, count, subject.domain.num_levels, quoted(subject.run.path)
-        )
+        files, levels = (subject.result, subject.run.diagnosis or {}), subject.domain.num_levels
+        return Known(*files, count, levels, quoted(subject.run.path), bool(subject.model.groups))
 
     @cached_property
     def alone(self) -> dict[str, Any]:
@@ -113,11 +113,12 @@ def codes_tell_labels(known: Known) -> str | None:
 def codes_carry(known: Known) -> str | None:
     """How much z says, in how many dimensions."""
     active, rate = known.result["active_units"], known.result["rate"]
-    if not known.num_latents or not active or rate < SOME_RATE:
+    if not known.num_latents or not active or rate < SOME_RATE or _beaten(known):
         return None
+    change, carry = ("changes", "it carries") if active == 1 else ("change", "together they carry")
     return (
-        f"A short description of x: {active} of {known.num_latents} latents change with x, and together they carry at "
-        f"most {fixed(rate)} nats about it."
+        f"A short description of x: {active} of {known.num_latents} latents {change} with x, and {carry} at most "
+        f"{fixed(rate)} nats about it."
     )
 
 
@@ -139,8 +140,9 @@ def compresses(known: Known) -> str | None:
     bits, levels = known.alone["bits_per_dim"], known.num_levels
     if bits is None or not levels or known.alone["direction"] not in ("lower", "exact"):
         return None
-    plain = math.log2(levels)
-    if bits >= plain or _beaten(known):
+    plain, stderr = math.log2(levels), known.alone["stderr"]
+    off = math.inf if stderr is None else TELLING * stderr * bits / abs(known.alone["log_px"])
+    if bits + off >= plain or _beaten(known) or few_count(known.alone):
         return None
     return (
         f"Storing x in few bits: {fixed(bits, 3)} bits per dimension are enough. As written it takes {fixed(plain, 3)}."
@@ -233,7 +235,9 @@ def few_examples(known: Known) -> str | None:
     count, stderr = known.result["num_examples"], known.result["stderr"]
     if count >= FEW_EXAMPLES or stderr is None:
         return None
-    return f"There are only {count} test examples, so that the number below may be off by ± {error(stderr)} nats."
+    return (
+        f"There are only {count} test examples, so that the number below has a standard error of {error(stderr)} nats."
+    )
 
 
 def tightness_unknown(known: Known) -> str | None:
@@ -249,9 +253,8 @@ def no_diagnosis(known: Known) -> str | None:
     """That samples and codes were not looked at yet."""
     if known.diagnosis:
         return None
-    return (
-        f"Not known yet: whether samples are like data, and what z knows. To measure it: unveil diagnose {known.typed}"
-    )
+    z = ", and what z knows" if known.has_z else ""
+    return f"Not known yet: whether samples are like data{z}. To measure it: unveil diagnose {known.typed}"
 
 
 Claim = Callable[[Known], str | None]

@@ -191,6 +191,7 @@ def complete(
     forms = _forms(run, raw)
     notes = (
         *raw.ignored,
+        *(() if raw.frame is None else raw.frame.still_empty),
         *given.taken_at_nearest,
         *_said(len(gaps), ess, K, scale),
         *(() if mean or run.domain.is_discrete else _rounding(raw, forms)),

@@ -172,7 +172,7 @@ def test_a_port_that_is_taken_is_a_sentence(server: Server, images: RunStore) ->
 
 
 def test_codes_cannot_be_moved(mixture: RunStore) -> None:
-    with pytest.raises(RequestError, match="no real numbers"):
+    with pytest.raises(RequestError, match="no real numbers that x is decoded from"):
         explorer_of(mixture)
 
 

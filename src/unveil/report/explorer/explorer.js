@@ -11,7 +11,8 @@
   const root = at("explorer-root"), dark = matchMedia("(prefers-color-scheme: dark)");
   const token = name => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const clamp = (v, low, high) => Math.min(Math.max(v, low), high);
-  const rounded = (v, digits = 1) => (Object.is(v, -0) ? 0 : v).toFixed(digits).replace("-", "−");
+  const rounded = (v, digits = 1) => Number(v.toFixed(digits) === (-0).toFixed(digits) ? 0 : v)
+    .toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "−");
   const fill = (template, values) => template.replace(/\{(\w+)\}/g, (hole, name) => name in values ? values[name] : hole);
   function element(tag, text = "", attributes = {}) {
     const found = document.createElement(tag);
@@ -773,6 +774,9 @@
   }
 
   // ---- begin
+
+  if (!backend.decode) document.querySelectorAll(".ex-decoded").forEach(part => { part.hidden = true; });
+  if (data.tiles) at("ex-heading").textContent = words.tile;
 
   if (data.why) {
     const why = root.querySelector(".ex-why"), { template, because, count } = data.why;

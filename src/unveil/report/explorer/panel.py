@@ -33,11 +33,13 @@ def alone(subject: Subject) -> Group | None:
 
 def scene_to_serve(subject: Subject) -> Scene:
     """The scene of a run that has one; others are refused."""
-    scene = scene_of(subject)
+    scene, name = scene_of(subject), subject.run.config.model_name
+    if scene is None and not subject.model.groups:
+        raise RequestError(f"{name} has no latents, so there is no z to move in.", "Fit one that has some: --model vae")
     if scene is None:
         raise RequestError(
-            f"The latents of a {subject.run.config.model_name} are no real numbers between which one could move.",
-            f"Look at its samples and codes instead: unveil report {quoted(subject.run.path)} --open",
+            f"The latents of {name} are no real numbers that x is decoded from, so there is nothing to move between.",
+            f"Look at its samples instead: unveil report {quoted(subject.run.path)} --open",
         )
     return scene
 

@@ -18,7 +18,7 @@ from ...ops import keyed
 MOST = 256  # latents of one group that are moved one by one
 DIRECTIONS = 16  # of more, or of several groups
 DRAWS = 8  # of z, where its posterior has no mean in closed form
-PRIOR = 1000  # draws from p(z) that show where it lies
+PRIOR, LEAST, NUMBERS = 3000, 500, 60_000  # draws from p(z) that show where it lies
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def moments(model: Model, split: Split) -> tuple[Tensor, Tensor]:
 def prior_places(model: Model, space: Space) -> Tensor:
     """The coordinates [N, k] of draws from p(z)."""
     with keyed("explorer", "prior"):
-        z = model.draw_prior(PRIOR, model.draw_labels(PRIOR))
+        count = max(LEAST, min(PRIOR, NUMBERS // space.size))
+        z = model.draw_prior(count, model.draw_labels(count))
     flat = torch.cat([group.flatten(1).cpu() for group in z], 1)
     return space.of(flat)
 
