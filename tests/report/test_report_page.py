@@ -134,8 +134,8 @@ def test_printed_numbers_are_those_of_the_result(which: str, request: pytest.Fix
         assert f"K = {result['num_samples']} samples" in text
     for name in ("elbo", "rate", "distortion"):
         assert f"{name.replace('elbo', 'ELBO')} {fixed(result[name])}" in text
-    for sentence in result["sentences"]:
-        assert sentence in text
+    for sentence in result["sentences"]:  # "nothing looks wrong" is not said below what is wrong, or not known
+        assert (sentence in text) == (not sentence.startswith("Nothing looks wrong"))
     if result["bits_per_dim"] is not None:
         assert f"bits per dimension {fixed(result['bits_per_dim'], 3)}" in text
     if result["active_units"] is not None:

@@ -337,7 +337,7 @@ def test_the_prior_is_drawn_with_the_shares_that_are_said(digits: Explored) -> N
             return Array.from({ length: all.length / k }, (_, i) => Math.hypot(...all.subarray(i * k, (i + 1) * k)));
         }"""
     )
-    assert len(held) == 1000 and np.mean(held) == pytest.approx(np.sqrt(5), abs=0.2)  # N(0, I) in five dimensions
+    assert len(held) == 3000 and np.mean(held) == pytest.approx(np.sqrt(5), abs=0.2)  # N(0, I) in five dimensions
 
 
 def test_many_latents_and_codes_and_nothing(ladder: RunStore, mixture: RunStore, browser: Browser) -> None:

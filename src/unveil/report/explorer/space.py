@@ -18,7 +18,7 @@ from ...ops import keyed
 MOST = 256  # latents of one group that are moved one by one
 DIRECTIONS = 16  # of more, or of several groups
 DRAWS = 8  # of z, where its posterior has no mean in closed form
-PRIOR, LEAST, NUMBERS = 3000, 500, 60_000  # draws from p(z) that show where it lies
+PRIOR, LEAST, NUMBERS = 3000, 500, 60_000  # draws from p(z) that show where it lies; numbers they take
 
 
 @dataclass(frozen=True)
