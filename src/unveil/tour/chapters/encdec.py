@@ -139,7 +139,7 @@ def _climb(elbos: list[float], logs: list[float], at: int) -> Figure:
     turns = np.arange(len(elbos))
     return Figure(
         Axis(Text("turn", "步"), -0.4, TURNS + 0.4),
-        Axis(Text("nats, mean", "奈特（平均）"), -4, -2),
+        Axis(Text("nats, mean", "纳特（平均）"), -4, -2),
         [
             Line(turns, logs, 7, Text("log p(x)", "log p(x)"), dashed=True),
             Line(turns, elbos, 0, Text("ELBO", "ELBO")),

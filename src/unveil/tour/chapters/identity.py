@@ -123,7 +123,7 @@ def chapter(share: float) -> Chapter:
                 "moves (to within [[worst:.0e]]).",
                 "现在来拟合 $q$。先验是 $\\N(0, 1)$，解码器是 $\\N(x; e^{0.7z}, 0.5^{2})$，看见一个 $x$。高斯分布 "
                 "$q$ 沿梯度爬升 ELBO。移动滑块：ELBO 从 [[elbo0:.2f]] 升到 [[elbo1:.2f]]，差距从 [[gap0:.2f]] 缩到 "
-                "[[gap1:.3f]] 奈特，两者之和始终不动（误差不超过 [[worst:.0e]]）。",
+                "[[gap1:.3f]] 纳特，两者之和始终不动（误差不超过 [[worst:.0e]]）。",
             ),
             Plot(
                 Text(
@@ -207,7 +207,7 @@ def _bars(rows: list[dict[str, float]], at: int, log_px: float) -> Figure:
     now = [columns["recon"][at], -columns["rate"][at], columns["elbo"][at], columns["gap"][at]]
     return Figure(
         Axis(Text("step", "步"), -1, len(rows)),
-        Axis(Text("nats", "奈特"), low, high),
+        Axis(Text("nats", "纳特"), low, high),
         [
             Line(steps, np.full(len(rows), log_px), 7, Text("log p(x)", "log p(x)"), dashed=True),
             Line(steps, columns["elbo"], 0, Text("ELBO", "ELBO"), width=2.6),

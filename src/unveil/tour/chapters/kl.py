@@ -132,7 +132,7 @@ def chapter(share: float) -> Chapter:
                 "which we can draw. The price: $q$ tends to be too narrow, and may miss a hill. And a posterior need "
                 "not be a normal distribution: the best normal $q$ here is still [[least1:.2f]] nats away.",
                 "变分推断用 $\\KL(q\\|p(z\\given x))$，因为期望在 $q$ 下求，而 $q$ 可以抽样。代价是 $q$ 往往偏窄，还"
-                "可能漏掉一座峰。而且后验不一定是正态分布：这里最好的正态 $q$ 仍差 [[least1:.2f]] 奈特。",
+                "可能漏掉一座峰。而且后验不一定是正态分布：这里最好的正态 $q$ 仍差 [[least1:.2f]] 纳特。",
             ),
         ],
         values,
@@ -173,7 +173,7 @@ def _curves(means: np.ndarray, forward: np.ndarray, back: np.ndarray, at: int) -
     top = 1.05 * max(forward.max(), back.max())
     return Figure(
         Axis(Text("mean of q", "q 的均值"), -5.5, 5.5),
-        Axis(Text("nats", "奈特"), 0, top),
+        Axis(Text("nats", "纳特"), 0, top),
         [
             Line(means, forward, 0, Text("KL(q‖p)", "KL(q‖p)")),
             Line(means, back, 2, Text("KL(p‖q)", "KL(p‖q)")),

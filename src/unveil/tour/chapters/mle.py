@@ -32,7 +32,7 @@ def chapter(share: float) -> Chapter:
     }  # fmt: skip
     figure = Figure(
         Axis(Text("θ", "θ"), 0.3, 2.2),
-        Axis(Text("nats, mean over the data", "奈特（数据平均）"), -2.75, -2.05),
+        Axis(Text("nats, mean over the data", "纳特（数据平均）"), -2.75, -2.05),
         [
             Line(theta, logs, 7, Text("log p(x)", "log p(x)")),
             Line(theta, bounds, 0, Text("ELBO with the best factorised q", "最优的分解式 q 的 ELBO")),
@@ -95,7 +95,7 @@ def chapter(share: float) -> Chapter:
                 "The likelihood is highest at θ = [[mle:.2f]], the bound at θ = [[low:.2f]]; taking the latter loses "
                 "[[lost:.3f]] nats per example. A $q$ that can follow the posterior closes this: the better $q$, the "
                 "less the model is bent to suit it.",
-                "似然在 θ = [[mle:.2f]] 处最高，下界在 θ = [[low:.2f]] 处最高；取后者每个样本损失 [[lost:.3f]] 奈特。"
+                "似然在 θ = [[mle:.2f]] 处最高，下界在 θ = [[low:.2f]] 处最高；取后者每个样本损失 [[lost:.3f]] 纳特。"
                 "能跟上后验的 $q$ 会消除这一点：$q$ 越好，模型越不必迁就它。",
             ),
         ],

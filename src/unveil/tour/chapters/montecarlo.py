@@ -89,7 +89,7 @@ def chapter(share: float) -> Chapter:
                 [
                     Figure(
                         x_axis,
-                        Axis(Text("error in nats", "误差（奈特）"), 0.01, 2, log=True),
+                        Axis(Text("error in nats", "误差（纳特）"), 0.01, 2, log=True),
                         [
                             Line(LS, spread / np.sqrt(LS), 6, Text("by theory, ∝ 1/√L", "理论值，∝ 1/√L"), dashed=True),
                             Dots(LS, errors, 0, Text("measured", "测量值"), size=4),

@@ -62,7 +62,7 @@ def chapter(share: float) -> Chapter:
     values |= {f"b{T}": bound for T, bound in zip(LAYERS, bounds, strict=True)}
     frames = [(_hills(p0, results[T]), _curve(kls, i)) for i, T in enumerate(STEPS)]
     told = [
-        Text(f"T = {T}: KL(data‖model) = {kl:.4f} nats", f"T = {T}：KL(数据‖模型) = {kl:.4f} 奈特")
+        Text(f"T = {T}: KL(data‖model) = {kl:.4f} nats", f"T = {T}：KL(数据‖模型) = {kl:.4f} 纳特")
         for T, kl in zip(STEPS, kls, strict=True)
     ]
     return Chapter(
@@ -114,13 +114,13 @@ def chapter(share: float) -> Chapter:
                 "One step misses by [[one:.3f]] nats, four by [[four:.3f]], [[T]] by [[many:.4f]]. So “one large "
                 "step could fold many small ones” is true of adding noise, and false of taking it away, as long as "
                 "each step is normal.",
-                "一步差 [[one:.3f]] 奈特，四步差 [[four:.3f]]，[[T]] 步差 [[many:.4f]]。所以“一大步可以折叠多小步”对"
+                "一步差 [[one:.3f]] 纳特，四步差 [[four:.3f]]，[[T]] 步差 [[many:.4f]]。所以“一大步可以折叠多小步”对"
                 "加噪成立；对去噪，只要每步都是正态分布，就不成立。",
             ),
             say(
                 "A real diffusion model, fitted for a few seconds to points on two half circles: cut into 4 layers "
                 "its bound on log p(x) is [[b4:.1f]] nats, into 16 [[b16:.2f]], into 64 [[b64:.2f]].",
-                "一个真正的扩散模型，在两个半圆的点上拟合几秒钟：切成 4 层时 log p(x) 的下界是 [[b4:.1f]] 奈特，16 "
+                "一个真正的扩散模型，在两个半圆的点上拟合几秒钟：切成 4 层时 log p(x) 的下界是 [[b4:.1f]] 纳特，16 "
                 "层 [[b16:.2f]]，64 层 [[b64:.2f]]。",
             ),
             Command(

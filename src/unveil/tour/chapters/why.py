@@ -82,7 +82,7 @@ def chapter(share: float) -> Chapter:
                             marks=[(float(s), str(s)) for s in SIZES],
                         ),
                         Axis(
-                            Text("nats per picture", "每张图的奈特数"),
+                            Text("nats per picture", "每张图的纳特数"),
                             np.floor(min(logs)) - 0.5,
                             np.ceil(max(logs)) + 0.5,
                         ),
@@ -94,7 +94,7 @@ def chapter(share: float) -> Chapter:
             say(
                 "Without $z$: [[none:.2f]] nats per picture. With [[size]] values: [[best:.2f]]. Drawing is as easy "
                 "as before: first a $z$ from $p(z)$, then an $x$ from $p(x\\given z)$.",
-                "没有 $z$：每张图 [[none:.2f]] 奈特。[[size]] 个取值：[[best:.2f]]。抽样和原来一样容易：先从 $p(z)$ "
+                "没有 $z$：每张图 [[none:.2f]] 纳特。[[size]] 个取值：[[best:.2f]]。抽样和原来一样容易：先从 $p(z)$ "
                 "抽 $z$，再从 $p(x\\given z)$ 抽 $x$。",
             ),
             Pictures(
