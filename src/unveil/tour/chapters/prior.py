@@ -100,11 +100,11 @@ def chapter(share: float) -> Chapter:
             say(
                 "Measured: the same small VAE of 8×8 digits, after [[steps]] steps, with four guesses. The shifted "
                 "normal ends near the standard one. A single code out of [[codes]] can say at most log [[codes]] = "
-                "[[cap:.2f]] nats about a picture, and says [[said:.2f]]. No guess is right by itself: the ELBO on "
-                "test examples is the judge.",
+                "[[cap:.2f]] nats about a picture. Its rate is [[said:.2f]], and a code says at most its rate. No "
+                "guess is right by itself: the ELBO on test examples is the judge.",
                 "实测：同一个小 VAE，数据是 8×8 的手写数字，各训练 [[steps]] 步，四种猜想。平移后的正态与标准正态结果"
-                "相近。[[codes]] 个码字中的一个，最多只能说出 log [[codes]] = [[cap:.2f]] 纳特，这里说了 "
-                "[[said:.2f]]。没有哪个猜想天生正确：由测试样本上的 ELBO 来评判。",
+                "相近。[[codes]] 个码字中的一个，最多只能说出 log [[codes]] = [[cap:.2f]] 纳特。这里的码率是 "
+                "[[said:.2f]]，而码字说出的不会多于码率。没有哪个猜想天生正确：由测试样本上的 ELBO 来评判。",
             ),
             Table(
                 Text(
