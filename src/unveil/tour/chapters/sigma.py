@@ -32,7 +32,7 @@ def chapter(share: float) -> Chapter:
     holds(bool(np.all(np.diff(rows[:, 0]) <= 1e-9)), "a larger σ lowers the rate")
     holds(rows[0, 1] == LATENT and rows[-1, 1] < 2, "latents switch off as σ grows")
     values = {
-        "best": best, "low": rows[0, 0], "at_best": float(np.interp(np.log(best), np.log(sigmas), rows[:, 0])),
+        "best": best, "low": rows[0, 0], "at_best": _linear(eigen, best)[0],
         "high": rows[-1, 0], "latent": LATENT, "first": sigmas[0], "last": sigmas[-1],
     }  # fmt: skip
     frames = [_figure(sigmas, rows, best, i) for i in range(0, len(sigmas), 2)]
