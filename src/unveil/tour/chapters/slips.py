@@ -282,9 +282,10 @@ def chapter(share: float) -> Chapter:
         ),
         Code(widths),
         say(
-            "**“One large step could fold many small ones” (note 004).** True of adding noise, exactly; false of "
-            "taking it away. See [the steps](#steps).",
-            "**“一大步可以折叠多小步”（笔记 004）。** 对加噪完全正确；对去噪不成立。见[步数一章](#steps)。",
+            "**“One large step could fold many small ones” (note 004).** True of adding noise, exactly. False of "
+            "taking it away, as long as each step is normal. See [the steps](#steps).",
+            "**“一大步可以折叠多小步”（笔记 004）。** 对加噪完全正确；对去噪，只要每步都是正态分布，就不成立。见[步数"
+            "一章](#steps)。",
         ),
     ]
     return Chapter(

@@ -106,9 +106,12 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "And $z$ is worth something by itself: a short description of $x$ that one can compare, move and "
-                "search. That is not free of cost: $p(x)$ is now a sum, and the ELBO is needed.",
-                "而且 $z$ 本身就有用：它是 $x$ 的简短描述，可以比较、移动和检索。代价是 $p(x)$ 变成了求和，于是需要 "
-                "ELBO。",
+                "search. That is not free of cost: $p(x)$ is now a sum over $z$. With [[size]] values of $z$ it is "
+                "short, and was computed above. Where $z$ is a vector of many numbers, nobody can compute it ([next "
+                "chapter](#integral)), and the ELBO is needed.",
+                "而且 $z$ 本身就有用：它是 $x$ 的简短描述，可以比较、移动和检索。代价是 $p(x)$ 变成了对 $z$ 求和。"
+                "[[size]] 个取值时和很短，上面已经算出。如果 $z$ 是由许多数组成的向量，这个和就没人算得出来（见[下一"
+                "章](#integral)），于是需要 ELBO。",
             ),
         ],
         values,
