@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import chi, multivariate_normal, norm
 from torch.distributions import Normal
 
 from unveil.batch import Batch
-from unveil.tour.chapters import encdec, gradient, identity, integral, kl, mle, sigma, slips, steps
+from unveil.tour.chapters import encdec, gradient, identity, integral, kl, mean, mle, sigma, slips, steps
 from unveil.tour.figures import Axis, Bars, Dots, Figure, Line, Note, Tiles
 from unveil.tour.svg import drawn, legend, spelled, ticks
 from unveil.tour.words import Chapter, Text
@@ -189,3 +191,12 @@ def test_a_figure_is_drawn_where_its_axes_say() -> None:
     assert 'cx="233.0" cy="10.0"' in svg  # the middle of 56 … 410, the top
     assert "&lt;x&gt;" in svg and "<x>" not in svg and "a &amp; b" in svg and svg.count("M") >= 3
     assert [(colour, text.zh, dashed) for colour, text, dashed in legend(figure)] == [(1, "横", False)]
+
+
+def test_no_draw_is_near_the_mean_that_the_mean_chapter_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 64 pixels with σ = 0.1: the average distance is that of a chi distribution, log p lower by d/2."""
+    mean.centre()
+    to_average, apart, nearest, at_mean, of_draw, most = map(float, re.findall(r"-?\d+\.\d+", capsys.readouterr().out))
+    assert apart == pytest.approx(0.1 * chi.mean(64), abs=1e-3) and to_average < 0.01 < 0.4 < nearest
+    assert at_mean == pytest.approx(-64 * np.log(0.1 * np.sqrt(2 * np.pi)), abs=0.01)
+    assert at_mean - of_draw == pytest.approx(32, abs=0.1) and most < at_mean - 5
