@@ -50,3 +50,16 @@ def test_sentences_are_short_and_plain(path: Path) -> None:
         if path.suffix == ".py":
             long = [s for s in re.split(r"(?<=[.!?:;])\s+", text) if len(s.split()) > LONGEST]
             assert not long, long
+
+
+def test_chinese_has_one_word_for_a_nat_and_one_for_a_collapse() -> None:
+    root = SOURCE.parents[1]
+    files = [
+        p
+        for room in (SOURCE, root / "docs" / "zh")
+        for end in ("py", "txt", "md", "html", "js")
+        for p in room.rglob(f"*.{end}")
+    ]
+    assert len(files) > 300
+    for path in files:
+        assert not re.search("\u5948\u7279|\u574d\u7f29", path.read_text(encoding="utf-8")), path

@@ -158,6 +158,30 @@ def test_min_rate_is_the_larger_of_the_target_and_the_total_rate(target: float) 
     torch.testing.assert_close(loss.bound, terms.elbo)
 
 
+@pytest.mark.parametrize(
+    ("goal", "is_bound"),
+    [
+        (Elbo(num_samples=4000, warmup=0.0), True),
+        (BetaElbo(beta=1.5, num_samples=4000, warmup=0.0), True),
+        (BetaElbo(beta=0.5, num_samples=4000, warmup=0.0), False),
+        (FreeBits(floor=9.0, num_samples=4000, warmup=0.0), True),
+        (FreeBits(floor=9.0, batch_mean=False, num_samples=4000, warmup=0.0), True),
+        (MinRate(rate=9.0, num_samples=4000), True),
+        (Mmd(alpha=0.5, weight=0.0), False),
+        (Mmd(alpha=0.0, weight=10.0), True),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Objective) else "",
+)
+def test_which_objectives_lie_below_log_p(goal: Objective, is_bound: bool) -> None:
+    """At the exact posterior, where the ELBO is log p(x): a larger rate is a looser bound, a smaller one is none."""
+    x = real_rows(256)
+    model, batch = linear_gaussian(x), Batch(x)
+    losses = [goal(model, batch) for _ in range(1 if goal.num_samples > 1 else 40)]
+    value = -torch.stack([loss.surrogate.mean() + loss.shared for loss in losses]).mean()
+    log_px = model.log_prob(batch).mean()
+    assert (value <= log_px + 0.1) if is_bound else (value > log_px + 0.5)
+
+
 def test_without_a_floor_both_are_the_elbo() -> None:
     terms = random_terms(K, B, L, kl=torch.rand(K, B, L).double())
     plain = Elbo(num_samples=K, warmup=0.0)(Canned(terms), BATCH).surrogate.mean()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import chi, multivariate_normal, norm
+from torch.distributions import Normal
 
 from unveil.batch import Batch
-from unveil.tour.chapters import encdec, gradient, identity, integral, kl, mle, sigma, slips, steps
+from unveil.tour.chapters import encdec, gradient, identity, integral, kl, mean, mle, sigma, slips, steps
 from unveil.tour.figures import Axis, Bars, Dots, Figure, Line, Note, Tiles
 from unveil.tour.svg import drawn, legend, spelled, ticks
 from unveil.tour.words import Chapter, Text
@@ -36,6 +39,29 @@ def test_the_identity_holds_at_each_step(chapters: list[Chapter]) -> None:
     assert float(values["worst"]) < 1e-6
     assert float(values["elbo1"]) + float(values["gap1"]) == pytest.approx(float(values["log_px"]), abs=1e-6)
     assert identity.STEPS % identity.EVERY == 0
+
+
+def test_q_climbs_at_every_place_of_the_slider_to_the_best_gaussian() -> None:
+    z = torch.linspace(-7, 7, 4001, dtype=torch.float64)
+    width = float(z[1] - z[0])
+    log_lik = Normal(torch.exp(0.7 * z), identity.SIGMA).log_prob(torch.tensor(identity.X, dtype=torch.float64))
+    states = identity.fitted(z, width, log_lik)
+    log_post = log_lik + Normal(0.0, 1.0).log_prob(z)
+    log_post -= torch.logsumexp(log_post, 0) + np.log(width)
+    gaps = [identity._terms(z, width, log_lik, log_post, *state)["gap"] for state in states]
+    assert np.diff(gaps).max() <= 1e-9
+    assert gaps[-1] - 1e-3 < identity._least(z, width, log_lik, log_post) <= gaps[-1] + 1e-9
+
+
+def test_the_best_of_each_kl_is_better_than_its_neighbours(chapters: list[Chapter]) -> None:
+    values = next(c for c in chapters if c.anchor == "kl").values
+    p = kl._mixture()
+    m, s = float(values["m1"]), float(values["s1"])
+    for dm, ds in ((0.001, 0), (-0.001, 0), (0, 0.001), (0, -0.001)):
+        assert kl._kl(kl._normal(m + dm, s + ds), np.log(p)) > float(values["least1"])
+    mean = (p * kl.Z).sum() * kl.WIDTH
+    assert float(values["m2"]) == pytest.approx(mean, abs=1e-9)
+    assert float(values["s2"]) == pytest.approx(np.sqrt((p * (kl.Z - mean) ** 2).sum() * kl.WIDTH), abs=1e-9)
 
 
 def test_the_kl_on_the_grid_is_the_closed_form() -> None:
@@ -92,13 +118,43 @@ def test_the_gap_of_a_factorised_q_is_the_least_that_any_has() -> None:
     )
 
 
-def test_one_step_back_is_the_normal_with_the_moments_of_the_data() -> None:
+def test_the_highest_likelihood_and_the_highest_bound_are_exact(chapters: list[Chapter]) -> None:
+    values = next(c for c in chapters if c.anchor == "mle").values
+    assert float(values["mle"]) == pytest.approx(np.sqrt(1.5), abs=1e-6)
+    low = float(values["low"])
+    assert all(mle._bound(np.array(low + d)) < mle._bound(np.array(low)) for d in (-1e-3, 1e-3))
+    assert float(values["lost"]) == pytest.approx(float(mle._log_px(np.array(1.5**0.5)) - mle._log_px(np.array(low))))
+
+
+def test_the_steps_back_have_the_moments_of_the_true_ones() -> None:
+    """Against sums over a fine grid of z_{t−1}."""
+    before, after = 0.8, 0.5
+    alpha = after / before
+    joint = np.exp(steps._log_hills(steps.Z, before)).sum(-1) * norm.pdf(
+        steps.Z[:, None], alpha * steps.Z, np.sqrt(1 - alpha**2)
+    )  # [z_t, z_{t−1}]
+    joint /= joint.sum(1, keepdims=True)
+    mean, scale = steps._true_step(before, after)
+    expected = joint @ steps.Z
+    near = np.abs(steps.Z) < 4
+    np.testing.assert_allclose(mean[near], expected[near], atol=1e-8)
+    np.testing.assert_allclose(scale[near], np.sqrt(joint @ steps.Z**2 - expected**2)[near], atol=1e-7)
+
+
+def test_the_steps_have_the_kls_that_are_printed(chapters: list[Chapter], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a grid that is wider and finer; one step is nearly the normal with the moments of the data."""
+    values = next(c for c in chapters if c.anchor == "steps").values
+    monkeypatch.setattr(steps, "Z", np.linspace(-10, 10, 1601))
+    monkeypatch.setattr(steps, "WIDTH", steps.Z[1] - steps.Z[0])
     p0 = steps._data()
-    q = steps._walk_back(p0, 1)
-    for power in (1, 2):
-        expected = (p0 * steps.Z**power).sum() * steps.WIDTH
-        assert (q * steps.Z**power).sum() * steps.WIDTH == pytest.approx(expected, abs=0.03)
-    assert q.sum() * steps.WIDTH == pytest.approx(1)
+    for name, T in (("one", 1), ("four", 4)):
+        kl_of = float((p0 * np.log(p0 / steps._walk_back(T))).sum() * steps.WIDTH)
+        assert float(values[name]) == pytest.approx(kl_of, abs=1e-6)
+    mean = (p0 * steps.Z).sum() * steps.WIDTH
+    scale = np.sqrt((p0 * (steps.Z - mean) ** 2).sum() * steps.WIDTH)
+    best = float((p0 * (np.log(p0) - norm.logpdf(steps.Z, mean, scale))).sum() * steps.WIDTH)
+    assert float(values["one"]) == pytest.approx(best, abs=1e-3)
+    assert p0.sum() * steps.WIDTH == pytest.approx(1)
 
 
 def test_no_decoder_beats_the_entropy() -> None:
@@ -135,3 +191,12 @@ def test_a_figure_is_drawn_where_its_axes_say() -> None:
     assert 'cx="233.0" cy="10.0"' in svg  # the middle of 56 … 410, the top
     assert "&lt;x&gt;" in svg and "<x>" not in svg and "a &amp; b" in svg and svg.count("M") >= 3
     assert [(colour, text.zh, dashed) for colour, text, dashed in legend(figure)] == [(1, "横", False)]
+
+
+def test_no_draw_is_near_the_mean_that_the_mean_chapter_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 64 pixels with σ = 0.1: the average distance is that of a chi distribution, log p lower by d/2."""
+    mean.centre()
+    to_average, apart, nearest, at_mean, of_draw, most = map(float, re.findall(r"-?\d+\.\d+", capsys.readouterr().out))
+    assert apart == pytest.approx(0.1 * chi.mean(64), abs=1e-3) and to_average < 0.01 < 0.4 < nearest
+    assert at_mean == pytest.approx(-64 * np.log(0.1 * np.sqrt(2 * np.pi)), abs=0.01)
+    assert at_mean - of_draw == pytest.approx(32, abs=0.1) and most < at_mean - 5

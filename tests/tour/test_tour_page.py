@@ -18,6 +18,7 @@ from unveil.cli import app
 from unveil.errors import WorkError
 from unveil.ops import keyed, threads
 from unveil.report.page import content_policy
+from unveil.tour import make
 from unveil.tour.chapters import ORDER
 from unveil.tour.formulas import NOTES
 from unveil.tour.page import HERE, MOST_BYTES, marked_up, script
@@ -142,6 +143,26 @@ def test_a_claim_that_is_false_stops_the_page() -> None:
     holds(True, "one is one")
     with pytest.raises(WorkError, match="one is two"):
         holds(False, "one is two")
+
+
+def test_a_claim_that_is_false_is_named_with_its_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chapter(share: float) -> Chapter:
+        holds(share > 1, "one is two")
+        raise AssertionError
+
+    monkeypatch.setattr(make, "ORDER", {"sums": chapter})
+    with pytest.raises(WorkError, match="The chapter 'sums' of the tour says that one is two, and the numbers"):
+        make.computed()
+
+
+def test_the_encoder_has_a_width_for_each_latent(chapters: list[Chapter]) -> None:
+    r"""σ² I is one of the slips: no chapter but the one that says so has it of an encoder, nor a formula's place."""
+    slip = re.compile(r"\\sigma(_\{\\phi\}\^\{2\}|\^\{2\}_\{\\phi\})\(x\) I")
+    for chapter in chapters:
+        told = [tex for f in every(Formula, chapter) for tex in f.lines]
+        told += [words for text in every(Text, chapter) for words in (text.en, text.zh)]
+        assert [words for words in told if slip.search(words)] == [], chapter.anchor
+    assert {place.anchor for places in NOTES.values() for place in places if slip.search(place.tex)} == {"slips"}
 
 
 def test_words_are_escaped_and_numbers_have_a_true_minus() -> None:

@@ -71,7 +71,7 @@ NOTES: dict[str, list[Place]] = {
             "identity",
         ),
         (r"(1.20)\quad = \E_{q_{\phi}(z|x)}[\log p_{\theta}(x|z)] - \KL(q_{\phi}(z|x)\|p(z))", "identity"),
-        (r"(1.21)\quad q_{\phi}(z|x) = \N(z; \mu_{\phi}(x), \sigma^{2}_{\phi}(x) I)", "text"),
+        (r"(1.21)\quad q_{\phi}(z|x) = \N(z; \mu_{\phi}(x), \sigma^{2}_{\phi}(x) I)", "slips"),
         (r"(1.22)\quad p(z) = \N(z; 0, I)", "prior"),
         (
             r"(1.23)\quad \KL(\N(\mu_{1}, \sigma_{1}^{2})\|\N(\mu_{2}, \sigma_{2}^{2})) = \log "
@@ -131,7 +131,7 @@ NOTES: dict[str, list[Place]] = {
         (r"p(x) = \int p(x \given z)\, p(z)\, dz", "integral"),
         (r"X \sim N(\mu, \sigma^{2}),\quad \mu \sim N(\tau, \theta^{2})", "prior"),
         (r"p(z \given x) = \frac{p(x \given z)\, p(z)}{p(x)}", "five"),
-        (r"q_{\phi}(z \given x) = \N(z \given \mu_{\phi}(x), \sigma_{\phi}^{2}(x) I)", "text"),
+        (r"q_{\phi}(z \given x) = \N(z \given \mu_{\phi}(x), \sigma_{\phi}^{2}(x) I)", "slips"),
         (r"p(x) = \int p(x, z)\, dz", "integral"),
         (
             r"\log p(x) = \log \int q_{\phi}(z \given x) \frac{p(x \given z)\, p(z)}{q_{\phi}(z \given x)}\, dz",

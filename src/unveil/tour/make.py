@@ -13,7 +13,7 @@ from ..ops import keyed, threads
 from ..plainfiles import at_home, write_output
 from .chapters import ORDER
 from .page import rendered
-from .words import Chapter, Lang
+from .words import Chapter, FalseClaim, Lang
 
 MARK = b'<meta name="generator" content="unveil tour">'
 Told = Callable[[str, int, int], None]
@@ -67,6 +67,9 @@ def computed(progress: Told | None = None, share: float = 1.0, only: Sequence[st
     for i, (name, chapter) in enumerate(chosen.items()):
         if progress is not None:
             progress(f"chapter {name}", i + 1, len(chosen))
-        with keyed("tour", name):
-            found.append(chapter(share))
+        try:
+            with keyed("tour", name):
+                found.append(chapter(share))
+        except FalseClaim as error:
+            raise FalseClaim(error.claim, f"The chapter {name!r} of the tour") from None
     return found

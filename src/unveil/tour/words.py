@@ -130,7 +130,18 @@ def say(en: str, zh: str) -> Say:
     return Say(Text(en, zh))
 
 
+class FalseClaim(WorkError):
+    """A sentence of the page that the numbers of this build do not bear out."""
+
+    def __init__(self, claim: str, where: str = "The tour") -> None:
+        super().__init__(
+            f"{where} says that {claim}, and the numbers of this build say otherwise, so no page was written.",
+            "This is a fault of unveil, or of the versions of the packages below it; please report it.",
+        )
+        self.claim = claim
+
+
 def holds(is_so: bool | np.bool_, claim: str) -> None:
     """Stop where a sentence of the page would be false."""
     if not is_so:
-        raise WorkError(f"The tour says that {claim}, and the numbers of this build say otherwise.")
+        raise FalseClaim(claim)

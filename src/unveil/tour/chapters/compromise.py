@@ -115,7 +115,7 @@ def chapter(share: float) -> Chapter:
                 "codes from draws of the prior with AUC [[auc0:.2f]] (at β = 1 [[auc1:.2f]]; 0.5 is a match). Its "
                 "distortion is the lowest of all, and its ELBO only [[elbo0:.1f]]; its samples stand in the first "
                 "row below.",
-                "β = [[small:g]] 时码率是 [[rate0:.1f]] 奈特，编码远在圆外，形成一座座**孤岛**；先验会从岛与岛之间抽"
+                "β = [[small:g]] 时码率是 [[rate0:.1f]] 纳特，编码远在圆外，形成一座座**孤岛**；先验会从岛与岛之间抽"
                 "出解码器从未见过的 $z$。分类器区分编码与先验样本的 AUC 是 [[auc0:.2f]]（β = 1 时 [[auc1:.2f]]；0.5 "
                 "表示两者一致）。失真是所有 β 中最低的，ELBO 却只有 [[elbo0:.1f]]；它生成的样本见下面第一行。",
             ),
@@ -124,7 +124,7 @@ def chapter(share: float) -> Chapter:
                 "and every sample is the same mean picture. That is **collapse**; the ELBO is [[elbo9:.1f]]. Between "
                 "the ends, at β = [[best:g]], the ELBO is highest: [[elbo:.1f]].",
                 "β = [[large:g]] 时码率是 [[rate9:.2f]]：每个 $q(z\\given x)$ 都等于先验，$z$ 什么也没说，每个样本都"
-                "是同一张平均图。这就是**坍缩**，ELBO 是 [[elbo9:.1f]]。在两端之间，β = [[best:g]] 时 ELBO 最高："
+                "是同一张平均图。这就是**坍塌**，ELBO 是 [[elbo9:.1f]]。在两端之间，β = [[best:g]] 时 ELBO 最高："
                 "[[elbo:.1f]]。",
             ),
             Pictures(
@@ -158,7 +158,7 @@ def _curve(rates: np.ndarray, distortions: np.ndarray, at: int) -> Figure:
     ]
     notes[0] = Note(notes[0].text, notes[0].x, notes[0].y, anchor="end")
     return Figure(
-        Axis(Text("rate R in nats", "码率 R（奈特）"), *x),
+        Axis(Text("rate R in nats", "码率 R（纳特）"), *x),
         Axis(Text("distortion D", "失真 D"), *y),
         [
             Line(line, total - line, 6, Text("same ELBO as the best", "与最优者 ELBO 相同"), dashed=True),

@@ -41,7 +41,7 @@ def chapter(share: float) -> Chapter:
     low = 10 ** np.floor(np.log10(max(min(near.min(), prior.min()) / 2, 1e-4)))
     figure = Figure(
         Axis(Text("dimensions of z", "z 的维数"), 0.5, 12.5, marks=[(float(d), str(d)) for d in dims]),
-        Axis(Text("error of log p(x) in nats", "log p(x) 的误差（奈特）"), low, top, log=True),
+        Axis(Text("error of log p(x) in nats", "log p(x) 的误差（纳特）"), low, top, log=True),
         [
             Line(dims, grid, 1, Text("grid over z", "z 的网格")),
             Line(dims, prior, 2, Text("draws from the prior", "从先验抽样")),
@@ -76,8 +76,8 @@ def chapter(share: float) -> Chapter:
                 "$p(x\\given z)$ is not nearly zero, and their error grows from [[prior1:.3f]] to [[prior12:.1f]] "
                 "nats.",
                 "现在给两种办法同样的工作量，即 [[budget:,]] 个 $z$，让维数增长。[[budget:,]] 个网格点摊到 12 维上，"
-                "每条轴只剩两个点，误差从 [[grid1:.0e]] 奈特涨到 [[grid12:.1f]]。从先验抽出的 $z$ 几乎都落在 "
-                "$p(x\\given z)$ 接近零的地方，误差从 [[prior1:.3f]] 涨到 [[prior12:.1f]] 奈特。",
+                "每条轴只剩两个点，误差从 [[grid1:.0e]] 纳特涨到 [[grid12:.1f]]。从先验抽出的 $z$ 几乎都落在 "
+                "$p(x\\given z)$ 接近零的地方，误差从 [[prior1:.3f]] 涨到 [[prior12:.1f]] 纳特。",
             ),
             Plot(
                 Text(
@@ -93,7 +93,7 @@ def chapter(share: float) -> Chapter:
                 "of all that follows: look for $z$ where this $x$ could have come from. The rest is the question how "
                 "to find such a $q(z\\given x)$.",
                 "第三条曲线从一个知道 $x$、位于后验附近的分布抽取 $z$，每个样本按 $p(x, z)/q(z)$ 加权。12 维时误差只"
-                "有 [[near12:.3f]] 奈特。后面的一切都出自这个想法：到这个 $x$ 可能来自的地方去找 $z$。剩下的问题是怎"
+                "有 [[near12:.3f]] 纳特。后面的一切都出自这个想法：到这个 $x$ 可能来自的地方去找 $z$。剩下的问题是怎"
                 "样找到这样的 $q(z\\given x)$。",
             ),
             say(

@@ -79,7 +79,7 @@ def chapter(share: float) -> Chapter:
                 [
                     Text(
                         f"log E[X] = {log_px:.4f}, E[log X] = {elbo:.4f}, gap {max(log_px - elbo, 0):.4f} nats",
-                        f"log E[X] = {log_px:.4f}，E[log X] = {elbo:.4f}，差距 {max(log_px - elbo, 0):.4f} 奈特",
+                        f"log E[X] = {log_px:.4f}，E[log X] = {elbo:.4f}，差距 {max(log_px - elbo, 0):.4f} 纳特",
                     )
                     for elbo in elbos
                 ],
@@ -89,7 +89,7 @@ def chapter(share: float) -> Chapter:
                 "before](#chain) says that $X$ is the same number for every $z$: the three dots fall onto one, and a "
                 "mean of equal numbers has no gap. Jensen shows that the ELBO is a bound. It does not say what the "
                 "gap is; the next chapter does.",
-                "最左端差距是 [[gap:.3f]] 奈特。当 $q$ 就是后验时，[上一章](#chain)说 $X$ 对每个 $z$ 都是同一个数：三"
+                "最左端差距是 [[gap:.3f]] 纳特。当 $q$ 就是后验时，[上一章](#chain)说 $X$ 对每个 $z$ 都是同一个数：三"
                 "个点重合，相等的数求平均没有差距。Jensen 说明 ELBO 是下界，却没说差距是什么；下一章来回答。",
             ),
         ],

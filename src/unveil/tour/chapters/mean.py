@@ -13,12 +13,14 @@ def centre() -> None:
     from torch.distributions import Normal
 
     torch.manual_seed(0)
-    mu, sigma = torch.tensor([0.2, 0.8, 0.5]), 0.1  # what a decoder says at one z
+    mu, sigma = torch.linspace(0, 1, 64), 0.1  # what a decoder says at one z, of 64 pixels
     p = Normal(mu, sigma)
     draws = p.sample((100_000,))
-    print("mean of the draws        ", draws.mean(0).numpy().round(3))
-    print("log p(mean|z)            ", round(float(p.log_prob(mu).sum()), 3))
-    print("largest log p of the draws", round(float(p.log_prob(draws).sum(1).max()), 3))
+    far, log_p = (draws - mu).square().sum(1).sqrt(), p.log_prob(draws).sum(1)
+    print(f"from the mean to the average of the draws: {(draws.mean(0) - mu).norm():.4f}")
+    print(f"to a draw: {far.mean():.4f} on average, to the nearest {far.min():.4f}")
+    print(f"log p(x|z) at the mean: {p.log_prob(mu).sum():.2f}")
+    print(f"of a draw: {log_p.mean():.2f} on average, at most {log_p.max():.2f}")
 
 
 def chapter(share: float) -> Chapter:
@@ -42,7 +44,7 @@ def chapter(share: float) -> Chapter:
     values = {"to": to_draws, "between": between, "error": error, "rounded": rounded}
     figure = Figure(
         Axis(Text("grey added to the mean picture", "给平均图加的灰度"), -0.5, 0.5),
-        Axis(Text("mean squared distance to draws", "到样本的平均平方距离"), 0, float(errors.max()) * 1.02),
+        Axis(Text("mean squared distance", "平均平方距离"), 0, float(errors.max()) * 1.02),
         [Line((grid - 0.5).numpy(), errors.numpy(), 0), Dots([best], [float(errors.min())], 1, size=5)],
         200,
     )
@@ -60,10 +62,12 @@ def chapter(share: float) -> Chapter:
             Formula(r"p_{\theta}(x\given z) = \N(x \given \mu_{\theta}(z), \sigma_{\theta}^{2} I)"),
             Code(centre),
             say(
-                "Of a normal distribution the mean is also the likeliest point. But it is no draw: it is smoother "
-                "than anything the model would draw. Below, a mean and draws at the same $z$.",
-                "对正态分布来说，均值也是最可能的点。但它不是样本：它比模型抽出的任何一张图都平滑。下面是同一个 $z$ "
-                "的均值和样本。",
+                "Of a normal distribution the mean is also the likeliest point. But it is no draw. In many dimensions "
+                "every draw lies away from the mean, near the distance $\\sigma \\sqrt{d}$, and is far less likely "
+                "than the mean. And the mean is smoother than anything the model would draw. Below, a mean and "
+                "draws at the same $z$.",
+                "对正态分布来说，均值也是最可能的点。但它不是样本。维数一高，每个样本都离开均值约 $\\sigma \\sqrt{d}$，"
+                "密度远低于均值处。均值也比模型抽出的任何一张图都平滑。下面是同一个 $z$ 的均值和样本。",
             ),
             Pictures(
                 Text(

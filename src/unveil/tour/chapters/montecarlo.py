@@ -30,7 +30,7 @@ def chapter(share: float) -> Chapter:
     errors = np.array([np.sqrt(((found - exact) ** 2).mean()) for found in estimates])
     z = (M - X) / SIGMA  # log p(x|z) is −½(z + (S/SIGMA) ε)² + const, whose variance has a closed form
     spread = float(np.sqrt(0.5 * (S / SIGMA) ** 4 + (z * S / SIGMA) ** 2))
-    holds(bool(np.all(np.abs(errors * np.sqrt(LS) / spread - 1) < 0.2)), "the error falls like 1/√L")
+    holds(bool(np.all(np.abs(errors * np.sqrt(LS) / spread - 1) < 0.4)), "the error falls like 1/√L")
     values = {
         "exact": exact,
         "one": errors[0],
@@ -89,7 +89,7 @@ def chapter(share: float) -> Chapter:
                 [
                     Figure(
                         x_axis,
-                        Axis(Text("error in nats", "误差（奈特）"), 0.01, 2, log=True),
+                        Axis(Text("error in nats", "误差（纳特）"), 0.01, 2, log=True),
                         [
                             Line(LS, spread / np.sqrt(LS), 6, Text("by theory, ∝ 1/√L", "理论值，∝ 1/√L"), dashed=True),
                             Dots(LS, errors, 0, Text("measured", "测量值"), size=4),

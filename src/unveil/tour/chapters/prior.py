@@ -100,16 +100,16 @@ def chapter(share: float) -> Chapter:
             say(
                 "Measured: the same small VAE of 8×8 digits, after [[steps]] steps, with four guesses. The shifted "
                 "normal ends near the standard one. A single code out of [[codes]] can say at most log [[codes]] = "
-                "[[cap:.2f]] nats about a picture, and says [[said:.2f]]. No guess is right by itself: the ELBO on "
-                "test examples is the judge.",
+                "[[cap:.2f]] nats about a picture. Its rate is [[said:.2f]], and a code says at most its rate. No "
+                "guess is right by itself: the ELBO on test examples is the judge.",
                 "实测：同一个小 VAE，数据是 8×8 的手写数字，各训练 [[steps]] 步，四种猜想。平移后的正态与标准正态结果"
-                "相近。[[codes]] 个码字中的一个，最多只能说出 log [[codes]] = [[cap:.2f]] 奈特，这里说了 "
-                "[[said:.2f]]。没有哪个猜想天生正确：由测试样本上的 ELBO 来评判。",
+                "相近。[[codes]] 个码字中的一个，最多只能说出 log [[codes]] = [[cap:.2f]] 纳特。这里的码率是 "
+                "[[said:.2f]]，而码字说出的不会多于码率。没有哪个猜想天生正确：由测试样本上的 ELBO 来评判。",
             ),
             Table(
                 Text(
                     "Nats per test example; the ELBO is −(rate + distortion), and higher is better.",
-                    "每个测试样本的奈特数；ELBO 是 −（码率 + 失真），越高越好。",
+                    "每个测试样本的纳特数；ELBO 是 −（码率 + 失真），越高越好。",
                 ),
                 [Text("prior", "先验"), Text("rate", "码率"), Text("distortion", "失真"), Text("ELBO", "ELBO")],
                 [(names[name], [f"{v:.2f}" for v in row]) for name, row in found.items()],
@@ -185,7 +185,7 @@ def _bars(found: dict[str, tuple[float, float, float]]) -> Figure:
     marks = list(zip(places.tolist(), named, strict=True))
     return Figure(
         Axis(Text("prior", "先验"), -0.6, len(found) - 0.4, marks=marks),
-        Axis(Text("nats", "奈特"), 0, 1.08 * float((rate + distortion).max())),
+        Axis(Text("nats", "纳特"), 0, 1.08 * float((rate + distortion).max())),
         [
             Bars(places, rate, 3, Text("rate", "码率"), 0.5),
             Bars(places, rate + distortion, 0, Text("distortion", "失真"), 0.5, base=rate),

@@ -32,7 +32,7 @@ def chapter(share: float) -> Chapter:
     holds(bool(np.all(np.diff(rows[:, 0]) <= 1e-9)), "a larger σ lowers the rate")
     holds(rows[0, 1] == LATENT and rows[-1, 1] < 2, "latents switch off as σ grows")
     values = {
-        "best": best, "low": rows[0, 0], "at_best": float(np.interp(np.log(best), np.log(sigmas), rows[:, 0])),
+        "best": best, "low": rows[0, 0], "at_best": _linear(eigen, best)[0],
         "high": rows[-1, 0], "latent": LATENT, "first": sigmas[0], "last": sigmas[-1],
     }  # fmt: skip
     frames = [_figure(sigmas, rows, best, i) for i in range(0, len(sigmas), 2)]
@@ -40,7 +40,7 @@ def chapter(share: float) -> Chapter:
         Text(
             f"σ = {sigmas[i]:.3f}: rate {rows[i, 0]:.1f} nats, {rows[i, 1]:.0f} of {LATENT} latents in use, log p(x) "
             f"{rows[i, 2]:.1f}",
-            f"σ = {sigmas[i]:.3f}：码率 {rows[i, 0]:.1f} 奈特，{LATENT} 个隐变量中 {rows[i, 1]:.0f} 个在用，log p(x) "
+            f"σ = {sigmas[i]:.3f}：码率 {rows[i, 0]:.1f} 纳特，{LATENT} 个隐变量中 {rows[i, 1]:.0f} 个在用，log p(x) "
             f"{rows[i, 2]:.1f}",
         )
         for i in range(0, len(sigmas), 2)
@@ -79,7 +79,7 @@ def chapter(share: float) -> Chapter:
                 "weight 1, so a small σ buys detail with many nats of $z$, and a large one lets $z$ go. In a linear "
                 "decoder this can be solved: with the eigenvalues $\\lambda_{i}$ of the data's covariance, the best "
                 "model has",
-                "σ 也是码率的价格。误差的权重是 $1/2\\sigma^{2}$，KL 的权重是 1，所以小 σ 用 $z$ 的许多奈特换取细节，"
+                "σ 也是码率的价格。误差的权重是 $1/2\\sigma^{2}$，KL 的权重是 1，所以小 σ 用 $z$ 的许多纳特换取细节，"
                 "大 σ 则放弃 $z$。线性解码器的情形可以解出来：设数据协方差的特征值为 $\\lambda_{i}$，最优模型满足",
             ),
             Formula(
@@ -90,10 +90,10 @@ def chapter(share: float) -> Chapter:
                 "it is the optimum. On the 8×8 digits with [[latent]] latents the rate falls from [[low:.1f]] nats "
                 "at σ = [[first:.2f]] to [[high:.1f]] at σ = [[last:.1f]]. log p(x) is highest at σ = [[best:.3f]], "
                 "where $\\sigma^{2}$ is the mean square error that stays; the rate there is [[at_best:.1f]] nats.",
-                "$\\lambda_{i}$ 低于 $\\sigma^{2}$ 的隐变量完全不用：这就是坍缩，而且是最优解。在 8×8 手写数字上用 "
-                "[[latent]] 个隐变量，码率从 σ = [[first:.2f]] 时的 [[low:.1f]] 奈特降到 σ = [[last:.1f]] 时的 "
+                "$\\lambda_{i}$ 低于 $\\sigma^{2}$ 的隐变量完全不用：这就是坍塌，而且是最优解。在 8×8 手写数字上用 "
+                "[[latent]] 个隐变量，码率从 σ = [[first:.2f]] 时的 [[low:.1f]] 纳特降到 σ = [[last:.1f]] 时的 "
                 "[[high:.1f]]。log p(x) 在 σ = [[best:.3f]] 处最高，此时 $\\sigma^{2}$ 就是剩余的均方误差，码率为 "
-                "[[at_best:.1f]] 奈特。",
+                "[[at_best:.1f]] 纳特。",
             ),
             Plot(
                 Text(
@@ -136,7 +136,7 @@ def _costs() -> Figure:
     dots = [Dots([e], [float(cost(e, e))], (0, 2, 1)[i], size=4) for i, e in enumerate(errors)]
     places = [(v, str(v)) for v in (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)]
     return Figure(
-        Axis(Text("σ", "σ"), 0.05, 2, log=True, marks=places), Axis(Text("nats", "奈特"), -2, 4), [*marks, *dots], 220
+        Axis(Text("σ", "σ"), 0.05, 2, log=True, marks=places), Axis(Text("nats", "纳特"), -2, 4), [*marks, *dots], 220
     )
 
 
@@ -145,7 +145,7 @@ def _figure(sigmas: Numbers, rows: Numbers, best: float, at: int) -> tuple[Figur
     x = Axis(Text("σ", "σ"), 0.03, 0.8, log=True, marks=places)
     rate = Figure(
         x,
-        Axis(Text("rate in nats", "码率（奈特）"), 0, 25),
+        Axis(Text("rate in nats", "码率（纳特）"), 0, 25),
         [Line(sigmas, rows[:, 0], 3), Dots([sigmas[at]], [rows[at, 0]], 3, size=5)],
         150,
     )

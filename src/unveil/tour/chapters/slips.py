@@ -189,7 +189,7 @@ def chapter(share: float) -> Chapter:
             "pixels together. A strong decoder ties them by itself: then every nat of $z$ costs a nat and gains "
             "none, and collapse is the optimum, not an accident.",
             "**“KL = 0 使 ELBO 极低”（笔记 004）。** 对弱解码器是这样，它要靠 $z$ 把像素联系起来。强解码器自己就能联"
-            "系：这时 $z$ 的每一奈特都要付一奈特，却什么也换不来，坍缩就是最优解，而不是事故。",
+            "系：这时 $z$ 的每一纳特都要付一纳特，却什么也换不来，坍塌就是最优解，而不是事故。",
         ),
         Code(strong_decoder),
         Plot(
@@ -202,7 +202,7 @@ def chapter(share: float) -> Chapter:
             ),
             [
                 Figure(
-                    Axis(Text("rate KL(q‖p(z)) in nats", "码率 KL(q‖p(z))（奈特）"), 0, 0.7),
+                    Axis(Text("rate KL(q‖p(z)) in nats", "码率 KL(q‖p(z))（纳特）"), 0, 0.7),
                     Axis(Text("ELBO", "ELBO"), -1.8, -0.9),
                     [
                         Line(rates, weak, 2, Text("weak decoder", "弱解码器")),
@@ -282,9 +282,10 @@ def chapter(share: float) -> Chapter:
         ),
         Code(widths),
         say(
-            "**“One large step could fold many small ones” (note 004).** True of adding noise, exactly; false of "
-            "taking it away. See [the steps](#steps).",
-            "**“一大步可以折叠多小步”（笔记 004）。** 对加噪完全正确；对去噪不成立。见[步数一章](#steps)。",
+            "**“One large step could fold many small ones” (note 004).** True of adding noise, exactly. False of "
+            "taking it away, as long as each step is normal. See [the steps](#steps).",
+            "**“一大步可以折叠多小步”（笔记 004）。** 对加噪完全正确；对去噪，只要每步都是正态分布，就不成立。见[步数"
+            "一章](#steps)。",
         ),
     ]
     return Chapter(

@@ -11,8 +11,10 @@ from ..figures import Axis, Dots, Figure, Line
 from ..fits import steps_of, trained, whole
 from ..words import Chapter, Code, Command, Formula, Plot, Text, holds, say
 
-Z = np.linspace(-4, 4, 321)
+Z = np.linspace(-8, 8, 801)
 WIDTH = Z[1] - Z[0]
+SHOWN = np.abs(Z) <= 3
+WEIGHTS, MEANS, SCALES = np.array([0.6, 0.4]), np.array([-1.1, 1.2]), np.array([0.3, 0.35])  # the hills of the data
 STEPS = (1, 2, 4, 8, 16, 32, 64)
 LAYERS = (4, 16, 64)
 LAST = 0.02  # share of x that is left in the last, noisiest z
@@ -46,7 +48,7 @@ def layers_fold() -> None:
 
 def chapter(share: float) -> Chapter:
     p0 = _data()
-    results = {T: _walk_back(p0, T) for T in STEPS}
+    results = {T: _walk_back(T) for T in STEPS}
     kls = np.array([float((p0 * np.log(p0 / q)).sum() * WIDTH) for q in results.values()])
     holds(bool(np.all(np.diff(kls) < 0)), "more steps come nearer to the data")
     holds(kls[0] > 20 * kls[-1], "one step is far off")
@@ -62,7 +64,7 @@ def chapter(share: float) -> Chapter:
     values |= {f"b{T}": bound for T, bound in zip(LAYERS, bounds, strict=True)}
     frames = [(_hills(p0, results[T]), _curve(kls, i)) for i, T in enumerate(STEPS)]
     told = [
-        Text(f"T = {T}: KL(data‖model) = {kl:.4f} nats", f"T = {T}：KL(数据‖模型) = {kl:.4f} 奈特")
+        Text(f"T = {T}: KL(data‖model) = {kl:.4f} nats", f"T = {T}：KL(数据‖模型) = {kl:.4f} 纳特")
         for T, kl in zip(STEPS, kls, strict=True)
     ]
     return Chapter(
@@ -114,13 +116,13 @@ def chapter(share: float) -> Chapter:
                 "One step misses by [[one:.3f]] nats, four by [[four:.3f]], [[T]] by [[many:.4f]]. So “one large "
                 "step could fold many small ones” is true of adding noise, and false of taking it away, as long as "
                 "each step is normal.",
-                "一步差 [[one:.3f]] 奈特，四步差 [[four:.3f]]，[[T]] 步差 [[many:.4f]]。所以“一大步可以折叠多小步”对"
+                "一步差 [[one:.3f]] 纳特，四步差 [[four:.3f]]，[[T]] 步差 [[many:.4f]]。所以“一大步可以折叠多小步”对"
                 "加噪成立；对去噪，只要每步都是正态分布，就不成立。",
             ),
             say(
                 "A real diffusion model, fitted for a few seconds to points on two half circles: cut into 4 layers "
                 "its bound on log p(x) is [[b4:.1f]] nats, into 16 [[b16:.2f]], into 64 [[b64:.2f]].",
-                "一个真正的扩散模型，在两个半圆的点上拟合几秒钟：切成 4 层时 log p(x) 的下界是 [[b4:.1f]] 奈特，16 "
+                "一个真正的扩散模型，在两个半圆的点上拟合几秒钟：切成 4 层时 log p(x) 的下界是 [[b4:.1f]] 纳特，16 "
                 "层 [[b16:.2f]]，64 层 [[b64:.2f]]。",
             ),
             Command(
@@ -133,34 +135,44 @@ def chapter(share: float) -> Chapter:
 
 
 def _data() -> np.ndarray:
-    p = 0.6 * np.exp(-0.5 * ((Z + 1.1) / 0.3) ** 2) / 0.3 + 0.4 * np.exp(-0.5 * ((Z - 1.2) / 0.35) ** 2) / 0.35
-    return np.asarray(p / (p.sum() * WIDTH))
+    """The density of the data on the grid."""
+    return np.asarray(np.exp(_log_hills(Z, 1.0)).sum(-1))
 
 
-def _walk_back(p0: np.ndarray, T: int) -> np.ndarray:
+def _log_hills(z: np.ndarray, bar: float) -> np.ndarray:
+    """log of weight times density of each hill, where a share `bar` of x is left in z, [..., 2]."""
+    variance = bar**2 * SCALES**2 + 1 - bar**2
+    return np.asarray(
+        np.log(WEIGHTS) - 0.5 * np.log(2 * np.pi * variance) - 0.5 * (z[..., None] - bar * MEANS) ** 2 / variance
+    )
+
+
+def _walk_back(T: int) -> np.ndarray:
     """The density that T normal steps back make of N(0, 1); each matches the mean and variance of the true step."""
     bars = LAST ** (np.arange(T + 1) / T)  # share of x left after step t
     q = np.exp(-0.5 * Z**2) / np.sqrt(2 * np.pi)
     for t in range(T, 0, -1):
-        before = _noised(p0, bars[t - 1])
-        alpha = bars[t] / bars[t - 1]
-        step = np.exp(-0.5 * (Z[:, None] - alpha * Z) ** 2 / (1 - alpha**2))  # [x_t, x_{t−1}]
-        joint = step * before
-        joint /= joint.sum(1, keepdims=True) + 1e-300
-        mean = joint @ Z
-        scale = np.sqrt(np.maximum(joint @ Z**2 - mean**2, WIDTH**2 / 12))
-        back = np.exp(-0.5 * ((Z - mean[:, None]) / scale[:, None]) ** 2)
-        back /= back.sum(1, keepdims=True)
-        q = q @ back
-    return np.asarray(q / (q.sum() * WIDTH)) + 1e-300
+        mean, scale = _true_step(bars[t - 1], bars[t])
+        back = np.exp(-0.5 * ((Z - mean[:, None]) / scale[:, None]) ** 2) / (scale[:, None] * np.sqrt(2 * np.pi))
+        q = q @ back * WIDTH
+    return np.asarray(q) + 1e-300
 
 
-def _noised(p0: np.ndarray, bar: float) -> np.ndarray:
-    if bar > 1 - 1e-12:
-        return p0
-    kernel = np.exp(-0.5 * (Z[:, None] - bar * Z) ** 2 / (1 - bar**2))
-    kernel /= kernel.sum(0, keepdims=True)
-    return np.asarray(kernel @ p0)
+def _true_step(before: float, after: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the true p(z_{t−1}|z_t) at each z_t of the grid, in closed form.
+
+    Arguments: before and after, the shares of x left in z_{t−1} and in z_t.
+    """
+    alpha = after / before
+    log_share = _log_hills(Z, after)
+    share = np.exp(log_share - log_share.max(1, keepdims=True))
+    share /= share.sum(1, keepdims=True)  # which hill z_t is from
+    spread = before**2 * SCALES**2 + 1 - before**2  # of z_{t−1} within a hill
+    gain = alpha * spread / (alpha**2 * spread + 1 - alpha**2)
+    means = before * MEANS + gain * (Z[:, None] - after * MEANS)
+    variances = spread * (1 - alpha * gain)
+    mean = (share * means).sum(1)
+    return mean, np.sqrt((share * (variances + means**2)).sum(1) - mean**2)
 
 
 def _layers(share: float) -> list[float]:
@@ -179,13 +191,12 @@ def _layers(share: float) -> list[float]:
 
 
 def _hills(p0: np.ndarray, q: np.ndarray) -> Figure:
-    kept = slice(40, 281, 2)
     return Figure(
         Axis(Text("x", "x"), -3, 3),
         Axis(Text("density", "密度"), 0, 0.95),
         [
-            Line(Z[kept], p0[kept], 1, Text("data", "数据"), filled=True),
-            Line(Z[kept], q[kept], 0, Text("T normal steps back", "倒退 T 个正态步"), width=2.6),
+            Line(Z[SHOWN], p0[SHOWN], 1, Text("data", "数据"), filled=True),
+            Line(Z[SHOWN], q[SHOWN], 0, Text("T normal steps back", "倒退 T 个正态步"), width=2.6),
         ],
         200,
     )

@@ -72,6 +72,9 @@ def chapter(share: float) -> Chapter:
     holds(hits["no_reconstruction"] < 0.45, "there is little structure without reconstruction")
     holds(hits["no_rate"] > hits["whole"] - 0.06, "neighbours are as good without the rate")
     holds(hits["no_encoder"] > 2 * hits["no_reconstruction"], "the decoder alone brings most of the structure")
+    holds(
+        hits["untrained"] > 2 * hits["no_reconstruction"], "the KL alone removes what an untrained encoder lets through"
+    )
     holds(hits["x"] > hits["untrained"], "x itself has more structure than an untrained encoder's z")
     values = {f"h_{name}": 100 * value for name, value in hits.items()} | {
         "epochs": epochs,
@@ -134,12 +137,14 @@ def chapter(share: float) -> Chapter:
                 [NAMES[name] for name in shown],
             ),
             say(
-                "Without reconstruction the neighbours are right in [[h_no_reconstruction:.0f]] %: nothing else "
-                "makes $z$ carry information. Without the rate it is [[h_no_rate:.0f]] %, next to [[h_whole:.0f]] % "
+                "Without reconstruction the neighbours are right in [[h_no_reconstruction:.0f]] %. Then only the KL "
+                "is left, and it removes from $z$ what even an encoder that was never trained lets through "
+                "([[h_untrained:.0f]] %). Without the rate it is [[h_no_rate:.0f]] %, next to [[h_whole:.0f]] % "
                 "for the whole, so here the KL is not what brings similar pictures together. Without a shared "
                 "encoder, with a free $(\\mu_{i}, \\sigma_{i})$ for each picture, it is [[h_no_encoder:.0f]] %: a "
                 "shared decoder, continuous in $z$, does most of it.",
-                "去掉重构，只有 [[h_no_reconstruction:.0f]] % 答对：没有别的东西让 $z$ 携带信息。去掉码率是 "
+                "去掉重构，只有 [[h_no_reconstruction:.0f]] % 答对。这时只剩 KL，它把从未训练的编码器也会传过去的信息"
+                "（[[h_untrained:.0f]] %）从 $z$ 里去掉了。去掉码率是 "
                 "[[h_no_rate:.0f]] %，完整模型是 [[h_whole:.0f]] %，可见在这里，把相似图片聚到一起的并不是 KL。去掉共"
                 "享的编码器，给每张图一组自由的 $(\\mu_{i}, \\sigma_{i})$，是 [[h_no_encoder:.0f]] %：共享的、对 $z$ "
                 "连续的解码器起了大部分作用。",

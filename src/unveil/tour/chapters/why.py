@@ -82,7 +82,7 @@ def chapter(share: float) -> Chapter:
                             marks=[(float(s), str(s)) for s in SIZES],
                         ),
                         Axis(
-                            Text("nats per picture", "每张图的奈特数"),
+                            Text("nats per picture", "每张图的纳特数"),
                             np.floor(min(logs)) - 0.5,
                             np.ceil(max(logs)) + 0.5,
                         ),
@@ -94,7 +94,7 @@ def chapter(share: float) -> Chapter:
             say(
                 "Without $z$: [[none:.2f]] nats per picture. With [[size]] values: [[best:.2f]]. Drawing is as easy "
                 "as before: first a $z$ from $p(z)$, then an $x$ from $p(x\\given z)$.",
-                "没有 $z$：每张图 [[none:.2f]] 奈特。[[size]] 个取值：[[best:.2f]]。抽样和原来一样容易：先从 $p(z)$ "
+                "没有 $z$：每张图 [[none:.2f]] 纳特。[[size]] 个取值：[[best:.2f]]。抽样和原来一样容易：先从 $p(z)$ "
                 "抽 $z$，再从 $p(x\\given z)$ 抽 $x$。",
             ),
             Pictures(
@@ -106,9 +106,12 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "And $z$ is worth something by itself: a short description of $x$ that one can compare, move and "
-                "search. That is not free of cost: $p(x)$ is now a sum, and the ELBO is needed.",
-                "而且 $z$ 本身就有用：它是 $x$ 的简短描述，可以比较、移动和检索。代价是 $p(x)$ 变成了求和，于是需要 "
-                "ELBO。",
+                "search. That is not free of cost: $p(x)$ is now a sum over $z$. With [[size]] values of $z$ it is "
+                "short, and was computed above. Where $z$ is a vector of many numbers, nobody can compute it ([next "
+                "chapter](#integral)), and the ELBO is needed.",
+                "而且 $z$ 本身就有用：它是 $x$ 的简短描述，可以比较、移动和检索。代价是 $p(x)$ 变成了对 $z$ 求和。"
+                "[[size]] 个取值时和很短，上面已经算出。如果 $z$ 是由许多数组成的向量，这个和就没人算得出来（见[下一"
+                "章](#integral)），于是需要 ELBO。",
             ),
         ],
         values,
