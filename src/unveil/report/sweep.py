@@ -87,7 +87,7 @@ def curve(found: Sweep) -> Figure:
     ]
     return figure(
         traces,
-        axis("rate: nats that z carries about x", range=x),
+        axis("rate: the most nats that z can carry about x", range=x),
         axis("distortion: nats of x that z does not say", range=y),
         520,
         annotations=[_label(group, x, y) for group in _neighbours(found.points, x, y)],
