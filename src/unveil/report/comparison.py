@@ -66,8 +66,8 @@ def _sections(found: Comparison, folder: Path) -> dict[str, Group]:
         ),
         "costs": Group(
             "Rate and distortion",
-            "−ELBO = distortion + rate. The rate is the most that z can carry about x, in nats. The distortion is what z does not "
-            "say about x. Two runs on one falling diagonal have the same ELBO.",
+            "−ELBO = distortion + rate. The rate is the most that z can carry about x, in nats. The distortion is what "
+            "z does not say about x. Two runs on one falling diagonal have the same ELBO.",
             [Plot("", "", "rates", rate_distortion(found))],
         ),
         "beside": Group("What they draw", "", beside([row.run for row in found.rows])),
