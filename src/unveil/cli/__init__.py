@@ -5,6 +5,7 @@ by itself.
 """
 
 import importlib
+import itertools
 import os
 import pkgutil
 import signal
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def language_of(words: Sequence[str]) -> str:
     """The language that a command line asks for, found before it is parsed, so that a refusal is said in it, too."""
-    values = [after for word, after in zip(words, words[1:], strict=False) if word == "--lang"]
+    values = [after for word, after in itertools.pairwise(words) if word == "--lang"]
     values += [word.partition("=")[2] for word in words if word.startswith("--lang=")]
     return next((value for value in values if value in LANGUAGES), "en")
 
