@@ -63,7 +63,7 @@ def test_a_hole_of_words_ends_with_the_sentence() -> None:
 def test_names_of_the_data_stay_and_the_projects_own_words_do_not() -> None:
     tongue = Tongue("zh", {"rate", "prior"})
     assert tongue.of("rate") == "rate" and tongue("rate") == "码率" and ZH.of("rate") == "码率"
-    assert tongue("rate\nrow 3\n−1.5") == "rate\n第3行\n−1.5"
+    assert tongue("rate\nrow 3\n−1.5") == "rate\n第 3 行\n−1.5"
     assert tongue("rate and prior") == "rate 与 prior" and tongue("rate and other") == "rate and other"
 
 
@@ -107,3 +107,10 @@ def test_every_term_of_the_glossary_is_whole_and_spelled_by_itself() -> None:
         assert [word for word, count in spelled.items() if count > 1] == []
         for one in TERMS:
             assert one.words(lang).meaning[-1] in ".。" and one.words(lang).name
+
+
+def test_a_number_in_a_hole_of_words_stands_apart_from_the_chinese_around_it() -> None:
+    assert ZH("Those on the right are 16 test examples.").startswith("右边的是 16 ")
+    assert ZH("gap, aggregate were left out: any_order has no latents, it states p(x) itself.").startswith(
+        "略去了差距、聚合后验：any_order 没有隐变量"
+    )

@@ -5,6 +5,7 @@ by itself.
 """
 
 import importlib
+import itertools
 import os
 import pkgutil
 import signal
@@ -20,9 +21,10 @@ from typing import Any
 import typer
 
 from ..errors import RequestError, WorkError
+from ..languages import LANGUAGES, Tongue, speaking
 from .app import app
 from .channels import READERLESS, ReaderGone, channels
-from .failures import Terminated, failure
+from .failures import Terminated, failure, led
 from .familiar import familiar
 from .shared import load_plugin
 
@@ -67,7 +69,7 @@ def warnings_as_notes() -> Iterator[None]:
             from ..output.streams import say
 
             shown.add(told)
-            say([f"Note: {told}"])
+            say([led("Note:", told)])
 
     warnings.showwarning = show
     try:
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug, as_json = "--debug" in words, "--json" in words
-    with channels(), warnings_as_notes():
+    with channels(), speaking(Tongue(language_of(words))), warnings_as_notes():
         try:
             require_place()
             with sigterm_stops():
@@ -94,6 +96,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return READERLESS
         except (Exception, KeyboardInterrupt) as error:
             return tell(error, debug, as_json)
+
+
+def language_of(words: Sequence[str]) -> str:
+    """The language that a command line asks for, found before it is parsed, so that a refusal is said in it, too."""
+    values = [after for word, after in itertools.pairwise(words) if word == "--lang"]
+    values += [word.partition("=")[2] for word in words if word.startswith("--lang=")]
+    return next((value for value in values if value in LANGUAGES), "en")
 
 
 def require_place() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from ..errors import Interrupted, RequestError, WorkError, close, is_memory
+from ..languages import spoken
 from ..legible import readable, shortened
 from .app import MOST
 from .familiar import ADVICE
@@ -57,9 +58,16 @@ class Failure:
     def tell(self, as_json: bool) -> None:
         from ..output.streams import say
 
-        say(filter(None, (f"Error: {self.message}", self.hint)))
+        say(filter(None, (led("Error:", self.message), self.hint)))
         if as_json:
             print_json({"format": ERROR, "error": {"exit": self.exit, "message": self.message, "hint": self.hint}})
+
+
+def led(word: str, told: str) -> str:
+    """A sentence behind the word that says what it is, both in the language that is spoken."""
+    tongue = spoken()
+    said = tongue(word)
+    return f"{said}{' ' if said.isascii() else ''}{tongue(told)}"
 
 
 def on_one_line(text: str) -> str:

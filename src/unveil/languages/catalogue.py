@@ -14,6 +14,8 @@ FILLED = {
     "n": r"[\d.,:;%e+\-−–±<>≥≤=≈∞× ]+?", "x": r".+?", "d": r".+?", "t": f"{WITHIN}+?", "o": f"{WITHIN}*?",
 }  # fmt: skip
 FIRST = 3  # letters by which templates are found
+HAN, LATIN = r"[\u4e00-\u9fff]", r"[A-Za-z0-9]"  # a space stands between these
+BESIDE = re.compile(rf"(?<={HAN})(?={LATIN})|(?<={LATIN})(?={HAN})")
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,15 @@ class Template:
         return None if found is None else found.groupdict()
 
     def filled(self, holes: dict[str, str]) -> str:
-        """The translation with what stands in its holes."""
-        return HOLE.sub(lambda hole: holes[hole[1]], self.said)
+        """The translation with what stands in its holes; words in them are set apart as those around them are."""
+        return HOLE.sub(lambda hole: _spaced(hole, holes[hole[1]]) if hole[1][0] in "to" else holes[hole[1]], self.said)
+
+
+def _spaced(hole: re.Match[str], value: str) -> str:
+    """What stands in a hole, with a space where Chinese meets a number or a Latin word at one of its ends."""
+    before, after = hole.string[: hole.start()][-1:], hole.string[hole.end() :][:1]
+    first = " " if BESIDE.search(before + value[:1]) else ""
+    return f"{first}{value}{' ' if BESIDE.search(value[-1:] + after) else ''}"
 
 
 @dataclass(frozen=True)

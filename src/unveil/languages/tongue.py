@@ -105,6 +105,8 @@ def _filled(hole: str, value: str, lang: str, names: frozenset[str]) -> str:
     """What stands in a hole: translated where its letter says so."""
     if hole[0] in "dnx" or not value.strip() or value in names:
         return value
+    if value in (whole := catalogue(lang).whole):
+        return whole[value]
     for comma, wide in LISTED.items():
         parts = value.split(comma)
         listed = [_said(part, lang, names) for part in parts]
