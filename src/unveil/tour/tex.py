@@ -13,6 +13,7 @@ Display = Literal["inline", "block"]
 # Spelled so that MathML has one element for each: a function's name, a bar with the space of a relation, two bars.
 SPELLED = {
     r"\KL": r"\operatorname{KL}",
+    r"\DKL": r"D_{\operatorname{KL}}",
     r"\ELBO": r"\operatorname{ELBO}",
     r"\argmax": r"\operatorname{argmax}",
     r"\E": r"\mathbb{E}",
@@ -28,7 +29,7 @@ SIGN = re.compile(r"<mrow><mo>(&#x0002B;|&#x02212;)</mo>")  # before a number, n
 
 @functools.cache
 def mathml(tex: str, display: Display = "inline") -> Markup:
-    r"""The MathML of a formula; `\KL`, `\ELBO`, `\E`, `\N` and `\given` are short for what the tour uses most."""
+    r"""The MathML of a formula; `\KL`, `\DKL`, `\ELBO`, `\E`, `\N` and `\given` are short for what is used most."""
     found = convert(SHORT.sub(lambda name: SPELLED[name.group()], tex), display=display)
     found = NAMES.sub(r"<mi>\1</mi>", found)
     found = LOG.sub(r'<mi>\1</mi><mspace width="0.17em"/>', found)
