@@ -121,10 +121,10 @@ def chapter(share: float) -> Chapter:
             say(
                 "So in the code, and on this page, $p$ is the **model**: “true” means true of the model, as in “the "
                 "true posterior”, which follows from $p(z)$ and $p_{\\theta}(x\\given z)$. The data's own distribution "
-                "is another one. Only the weather is a world in which both are the same, since there we wrote the "
+                "is another one. In a small world like that of the weather both are the same, since we wrote its "
                 "tables ourselves. [The slips](#slips) come back to this.",
                 "所以在代码里、在本页上，$p$ 指的是**模型**：“真”是就模型而言的，例如“真后验”，它由 $p(z)$ 和 "
-                "$p_{\\theta}(x\\given z)$ 推出。数据自己的分布是另一回事。只有在天气的例子里两者才是同一个，因为表格是"
+                "$p_{\\theta}(x\\given z)$ 推出。数据自己的分布是另一回事。像天气这样的小世界里两者是同一个，因为表格是"
                 "我们自己写的。[笔误一章](#slips)还会谈到这一点。",
             ),
         ],

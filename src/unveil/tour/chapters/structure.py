@@ -116,8 +116,8 @@ def chapter(share: float) -> Chapter:
             ),
             say(
                 "The lines below do this for a smaller version, a VAE after 200 steps of training, so their share for "
-                "$z$ is lower than that of the whole VAE in the table. The share for $x$ is the same.",
-                "下面几行是简化版：VAE 只训练 200 步，所以它打印的 $z$ 的答对比例低于表中完整的 VAE；$x$ 的比例则相"
+                "$z$ is not that of the whole VAE in the table. The share for $x$ is the same.",
+                "下面几行是简化版：VAE 只训练 200 步，所以它打印的 $z$ 的答对比例与表中完整的 VAE 不同；$x$ 的比例则相"
                 "同。",
             ),
             Code(neighbours),
