@@ -157,6 +157,24 @@ def test_the_steps_have_the_kls_that_are_printed(chapters: list[Chapter], monkey
     assert p0.sum() * steps.WIDTH == pytest.approx(1)
 
 
+def test_how_far_the_true_steps_are_from_normal() -> None:
+    """KL(path‖path of the model) = KL(p(z_T)‖N(0, 1)) + Σ of the steps, at least the KL of where the path ends."""
+    p0 = steps._data()
+    z_T = np.exp(steps._log_hills(steps.Z, steps.LAST)).sum(-1)
+    start = float((z_T * (np.log(z_T) - norm.logpdf(steps.Z))).sum() * steps.WIDTH)
+    for T in (1, 8):
+        kl_of = float((p0 * np.log(p0 / steps._walk_back(T))).sum() * steps.WIDTH)
+        assert start + steps._not_normal(T).sum() >= kl_of - 1e-6
+    assert float(steps._not_normal(1)[0]) == pytest.approx(0.6282, abs=1e-3)  # z_T says next to nothing of z_0
+    before, after, at = steps.LAST ** (2 / 8), steps.LAST ** (3 / 8), 380
+    share, means, variances = (np.asarray(part) for part in steps._parts(before, after))
+    p = (share[at] * norm.pdf(steps.Z[:, None], means[at], np.sqrt(variances))).sum(-1)
+    mean, scale = (float(m[at]) for m in steps._true_step(before, after))
+    by_kl = float((p * (np.log(p) - norm.logpdf(steps.Z, mean, scale))).sum() * steps.WIDTH)
+    by_entropy = np.log(scale * np.sqrt(2 * np.pi * np.e)) + (p * np.log(p)).sum() * steps.WIDTH
+    assert by_kl == pytest.approx(by_entropy, abs=1e-9)
+
+
 def test_no_decoder_beats_the_entropy() -> None:
     strong, weak, rates = slips._decoders()
     p = np.array([slips.TIED, 1 - slips.TIED]) / 2

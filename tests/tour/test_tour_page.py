@@ -96,10 +96,24 @@ def test_each_formula_of_the_notes_has_a_chapter(html: str) -> None:
     assert rows == sum(map(len, NOTES.values()))
 
 
+def test_words_in_the_formulas_of_the_notes_are_in_the_language_of_the_page(html: str) -> None:
+    words, cjk = re.compile(r"\\text\{([^}]*)\}"), re.compile(r"[\u4e00-\u9fff]")
+    rows = [place for places in NOTES.values() for place in places]
+    assert [place.tex for place in rows if cjk.search(place.tex)] == [place.tex for place in rows if place.en]
+    for place in rows:
+        if place.en:
+            assert not cjk.search(place.en) and words.sub("", place.en) == words.sub("", place.tex)
+    index = html[html.index('<section id="formulas"') :]
+    assert '<span lang="zh"><math' in index and "<mtext>重建项</mtext>" in index and index.count('class="braced"') == 4
+    assert [place.tex for place in NOTES["001"] if r"\KL" in place.tex] == [
+        r"(1.17)\quad \KL(P\|Q) = \int p(x) \log \frac{P(x)}{Q(x)}\, dx"  # the others of that note have a D
+    ]
+
+
 def test_every_formula_becomes_mathml_without_a_rest(chapters: list[Chapter]) -> None:
     found = [tex for chapter in chapters for f in every(Formula, chapter) for tex in f.lines]
     found += [tex for chapter in chapters for text in every(Text, chapter) for tex in TEX.findall(text.en)]
-    found += [place.tex for places in NOTES.values() for place in places]
+    found += [tex for places in NOTES.values() for place in places for tex in (place.tex, place.en) if tex]
     assert len(found) > 200
     assert [tex for tex in found if "\\" in mathml(tex)] == []
 

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const titles = { en: "A tour of latent variables · unveil", zh: "一次看得见的导览 · unveil" };
+  const titles = { en: "A tour of latent variables · unveil", zh: "隐变量图解导览 · unveil" };
 
   // Both languages are on the page; the style shows the one that the root names. What was being read stays in place.
   function speak(lang) {

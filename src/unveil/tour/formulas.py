@@ -7,21 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """A formula of a note, and the anchor of the chapter that has it."""
+    """A formula of a note, the anchor of the chapter that has it, and where words stand in it, the same in English."""
 
     tex: str
     anchor: str
+    en: str | None = None
 
 
-def _places(*pairs: tuple[str, str]) -> list[Place]:
-    return [Place(tex, anchor) for tex, anchor in pairs]
+def _places(*rows: tuple[str, str] | tuple[str, str, str]) -> list[Place]:
+    return [Place(*row) for row in rows]
 
 
 NOTES: dict[str, list[Place]] = {
     "000": _places(
         (r"\max_{\theta}\, p_{\theta}(x)", "mle"),
         (r"p_{\theta}(x) = \int_{z} p(z)\, p_{\theta}(x|z)", "integral"),
-        (r"p_{\theta}(x) = \sum_{i} p(z_{(i)})\, p_{\theta}(x|z_{(i)})", "slips"),
+        (r"= \sum_{i} p(z_{(i)})\, p_{\theta}(x|z_{(i)})", "slips"),
         (r"\min_{\phi}\, \KL(q_{\phi}(z|x) \| p(z|x))", "identity"),
         (r"\KL(q(x) \| p(x)) = \int_{x} q(x) \log \frac{q(x)}{p(x)}", "kl"),
         (r"\KL(q_{\phi}(z|x)\|p(z|x)) = \int_{z} q_{\phi}(z|x) \log \frac{q_{\phi}(z|x)}{p(z|x)}", "identity"),
@@ -55,7 +56,7 @@ NOTES: dict[str, list[Place]] = {
             "identity",
         ),
         (
-            r"(1.15)\quad = \E_{q_{\phi}(z|x)}[\log \frac{p(x, z)}{q_{\phi}(z|x)}] + \KL(q_{\phi}(z|x)\|p(z|x))",
+            r"(1.15)\quad = \E_{q_{\phi}(z|x)}[\log \frac{p(x, z)}{q_{\phi}(z|x)}] + \DKL(q_{\phi}(z|x)\|p(z|x))",
             "identity",
         ),
         (r"(1.16)\quad \ge \E_{q_{\phi}(z|x)}[\log \frac{p(x, z)}{q_{\phi}(z|x)}]", "identity"),
@@ -70,18 +71,29 @@ NOTES: dict[str, list[Place]] = {
             r"\frac{p(z)}{q_{\phi}(z|x)}]",
             "identity",
         ),
-        (r"(1.20)\quad = \E_{q_{\phi}(z|x)}[\log p_{\theta}(x|z)] - \KL(q_{\phi}(z|x)\|p(z))", "identity"),
+        (
+            r"(1.20)\quad = \underbrace{\E_{q_{\phi}(z|x)}[\log p_{\theta}(x|z)]}_{\text{重建项}} - "
+            r"\underbrace{\DKL(q_{\phi}(z|x)\|p(z))}_{\text{先验匹配项}}",
+            "identity",
+            r"(1.20)\quad = \underbrace{\E_{q_{\phi}(z|x)}[\log p_{\theta}(x|z)]}_{\text{reconstruction term}} - "
+            r"\underbrace{\DKL(q_{\phi}(z|x)\|p(z))}_{\text{prior matching term}}",
+        ),
         (r"(1.21)\quad q_{\phi}(z|x) = \N(z; \mu_{\phi}(x), \sigma^{2}_{\phi}(x) I)", "slips"),
         (r"(1.22)\quad p(z) = \N(z; 0, I)", "prior"),
         (
-            r"(1.23)\quad \KL(\N(\mu_{1}, \sigma_{1}^{2})\|\N(\mu_{2}, \sigma_{2}^{2})) = \log "
+            r"(1.23)\quad \DKL(\N(\mu_{1}, \sigma_{1}^{2})\|\N(\mu_{2}, \sigma_{2}^{2})) = \log "
             r"\frac{\sigma_{2}}{\sigma_{1}} - "
             r"\frac{1}{2} + \frac{\sigma_{1}^{2} + (\mu_{1} - \mu_{2})^{2}}{2\sigma_{2}^{2}}",
             "kl",
         ),
         (
-            r"(1.24)\quad \argmax_{\phi, \theta}\, \frac{1}{L} \sum_{l=1}^{L} \log p_{\theta}(x|z^{(l)}) - "
-            r"\KL(q_{\phi}(z|x)\|p(z))",
+            r"(1.24)\quad \argmax_{\phi, \theta}\, \E_{q_{\phi}(z|x)}[\log p_{\theta}(x|z)] - "
+            r"\DKL(q_{\phi}(z|x)\|p(z))",
+            "montecarlo",
+        ),
+        (
+            r"\approx \argmax_{\phi, \theta}\, \frac{1}{L} \sum_{l=1}^{L} \log p_{\theta}(x|z^{(l)}) - "
+            r"\DKL(q_{\phi}(z|x)\|p(z))",
             "montecarlo",
         ),
         (r"\E_{p(x)}[f(x)] = \int_{-\infty}^{+\infty} f(x) p(x)\, dx", "montecarlo"),
@@ -94,12 +106,12 @@ NOTES: dict[str, list[Place]] = {
         ),
     ),
     "002": _places(
-        (r"\log p(x) = \log \int p(x|z)\, p(z)\, dz", "integral"),
-        (r"= \log \int q(z) \frac{p(x|z)\, p(z)}{q(z)}\, dz", "jensen"),
+        (r"\log p(x) = \log \int_{\mathcal{Z}} p(x|z)\, p(z)\, dz", "integral"),
+        (r"= \log \int_{\mathcal{Z}} q(z) \frac{p(x|z)\, p(z)}{q(z)}\, dz", "jensen"),
         (r"= \log E_{z \sim q(z)}[\frac{p(x|z)\, p(z)}{q(z)}]", "jensen"),
-        (r"\ge E_{z \sim q(z)}[\log \frac{p(x|z)\, p(z)}{q(z)}]", "jensen"),
+        (r"\ge E_{z \sim q(z)}[\log \frac{p(x|z)\, p(z)}{q(z)}] \quad \text{(Jensen inequity)}", "jensen"),
         (r"= E_{z \sim q(z)}[\log p(x|z)] - \KL(q(z)\|p(z))", "identity"),
-        (r"\log p(x) = \int q(z) \log \frac{p(x, z)\, q(z)}{p(z|x)\, q(z)}\, dz", "identity"),
+        (r"\log p(x) = \int_{\mathcal{Z}} q(z) \log \frac{p(x, z)\, q(z)}{p(z|x)\, q(z)}\, dz", "identity"),
         (r"= E_{z \sim q(z)}[\log \frac{q(z)}{p(z|x)}] - E_{z \sim q(z)}[\log \frac{q(z)}{p(x, z)}]", "identity"),
         (r"= \KL(q(z)\|p(z|x)) - \KL(q(z)\|p(x, z))", "slips"),
         (r"\ELBO = \log p(x) - \KL(q(z)\|p(z|x))", "identity"),
@@ -124,6 +136,7 @@ NOTES: dict[str, list[Place]] = {
             r"-\log p(x|z) = \frac{d}{2} \log(2\pi\sigma_{x}^{2}) + \frac{1}{2\sigma_{x}^{2}} \|x - \hat{x}\|^{2}",
             "sigma",
         ),
+        (r"\log p(x) \ge \E[\log p(x|z)] - \KL(q(z|x)\|p(z))", "identity"),
         (r"\E_{q(z|x)}[\log p(x|z)] = \int \log p(x|z)\, q(z|x)\, dz", "montecarlo"),
         (r"\KL(P\|Q) = \E_{P}[\log \frac{P(X)}{Q(X)}]", "kl"),
     ),
@@ -149,20 +162,35 @@ NOTES: dict[str, list[Place]] = {
         (r"\log p(z \given x) = \log p(x \given z) + \log p(z) - \log p(x)", "identity"),
         (r"\KL = E[\log q_{\phi}] - E[\log p(x \given z)] - E[\log p(z)] + \log p(x)", "identity"),
         (
-            r"\log p(x) = E[\log p(x \given z)] - \KL(q_{\phi}(z \given x)\|p(z)) + \KL(q_{\phi}(z \given x)\|p(z "
-            r"\given x))",
+            r"\log p(x) = E[\log p(x \given z)] - \KL(q_{\phi}(z \given x)\|p(z))",
             "identity",
         ),
+        (r"\quad + \KL(q_{\phi}(z \given x)\|p(z \given x))", "identity"),
         (r"\log p(x) \ge \ELBO(x)", "identity"),
+        (
+            r"\log p(x) = E_{q_{\phi}(z \given x)}[\log p_{\theta}(x \given z)] - \KL(q_{\phi}(z \given x)\|p(z))",
+            "identity",
+        ),
+        (r"\quad + \KL(q_{\phi}(z \given x)\|p(z \given x))", "identity"),
         (r"\KL(q_{\phi}(z \given x)\|p(z))", "kl"),
         (r"\KL(q_{\phi}(z \given x)\|p(z \given x))", "kl"),
-        (r"q_{\phi}(z \given x) = p(z \given x) \Rightarrow \ELBO(x) = \log p(x)", "identity"),
+        (r"\log p(x) \ge E_{q_{\phi}}[\log p_{\theta}(x \given z)] - \KL(q_{\phi}(z \given x)\|p(z))", "identity"),
+        (r"q_{\phi}(z \given x) = p(z \given x)", "identity"),
+        (r"\ELBO(x) = \log p(x)", "identity"),
         (r"E_{q_{\phi}}[\log p_{\theta}(x \given z)]", "montecarlo"),
-        (r"\KL(q \| p(z)) = 0:\quad \mu_{\phi}(x) = 0,\ \sigma_{\phi}(x) = 1", "slips"),
-        (r"\argmax \ELBO = \text{reconstruction} + \text{structure}", "compromise"),
+        (r"q_{\phi}(z \given x) = p(z) = \N(0, I)", "slips"),
+        (r"\mu_{\phi}(x) = 0,\quad \sigma_{\phi}(x) = 1", "slips"),
         (
-            r"E_{q_{\phi}(z \given x)}[\log p_{\theta}(x \given z)] \text{ and } \KL(q_{\phi}(z \given x)\|p(z))",
+            r"\text{ELBO 最大化点} = \text{重构足够好} + \text{latent 结构足够规整}",
+            "compromise",
+            r"\text{largest ELBO} = \text{good enough reconstruction} + \text{orderly enough latents}",
+        ),
+        (
+            r"E_{q_{\phi}(z \given x)}[\log p_{\theta}(x \given z)] \quad \text{与} \quad "
+            r"\KL(q_{\phi}(z \given x)\|p(z))",
             "structure",
+            r"E_{q_{\phi}(z \given x)}[\log p_{\theta}(x \given z)] \quad \text{and} \quad "
+            r"\KL(q_{\phi}(z \given x)\|p(z))",
         ),
         (r"\theta^{*} = \argmax_{\theta}\, \prod_{i=1}^{N} p(x_{i} \given \theta)", "mle"),
         (r"\max_{\phi, \theta}\, \sum_{i=1}^{N} \ELBO(x_{i})", "mle"),

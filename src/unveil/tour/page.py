@@ -162,4 +162,5 @@ def _notes(chapters: Sequence[Chapter]) -> list[tuple[str, list[dict[str, Any]]]
 
 
 def _place(place: Place, titles: Mapping[str, dict[str, Markup]]) -> dict[str, Any]:
-    return {"math": mathml(place.tex), "anchor": place.anchor, "title": titles.get(place.anchor)}
+    found = {"anchor": place.anchor, "title": titles.get(place.anchor), "math": mathml(place.tex), "two": None}
+    return found if place.en is None else found | {"two": {"en": mathml(place.en), "zh": mathml(place.tex)}}

@@ -89,9 +89,10 @@ def chapter(share: float) -> Chapter:
             Code(terms),
             say(
                 "Put a weight β on the rate, fit anew for each β, and plot rate against distortion. The ELBO itself "
-                "is β = 1. Each fit here has two latents and [[steps]] steps.",
+                "is β = 1. Each fit here has two latents and [[steps]] steps; the lines above are a smaller version, "
+                "with 200 steps, so their numbers are not those of β = 1 below.",
                 "给码率加一个权重 β，对每个 β 重新拟合，画出码率与失真。ELBO 本身就是 β = 1。这里每次拟合用两个隐变"
-                "量、[[steps]] 步。",
+                "量、[[steps]] 步；上面几行是简化版，只有 200 步，所以数字与下面 β = 1 的不同。",
             ),
             Formula(
                 r"\max_{\phi, \theta}\, \E_{q}[\log p_{\theta}(x\given z)] - \beta\, \KL(q_{\phi}(z\given x)\|p(z))"
@@ -136,7 +137,7 @@ def chapter(share: float) -> Chapter:
                 "prior draws. For this decoder it lies at β = [[best:g]]. A stronger one can move it: see [the "
                 "slips](#slips).",
                 "所以最优点既不是 KL = 0，也不是误差 = 0，而是 $q$ 说得足够、又留在先验会抽到的地方。对这个解码器，它"
-                "在 β = [[best:g]]。更强的解码器会移动它，见[笔误一章](#slips)。",
+                "在 β = [[best:g]]。解码器更强时它可能会移动，见[笔误一章](#slips)。",
             ),
             Command(
                 "unveil diagnose RUN --sweep beta",

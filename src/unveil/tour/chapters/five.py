@@ -107,6 +107,26 @@ def chapter(share: float) -> Chapter:
                 "在 VAE 里名字不变，只是表格换成了网络：$p(z)$ 是正态分布，**解码器**给出 $p(x\\given z)$。难的是 "
                 "$p(x)$，以及随之而来的 $p(z\\given x)$。",
             ),
+            say(
+                "By habit $p$ stands for what is true, and $q$ for what we put in its place, such as "
+                "$q_{\\phi}(z\\given x)$. It helps to ask of each: is it given, or do we make it? Given are the "
+                "examples and the world that they come from, whose distributions nobody knows. So we guess and "
+                "estimate: we choose $p(z)$ and the forms of $p_{\\theta}(x\\given z)$ and $q_{\\phi}(z\\given x)$, "
+                "and training estimates θ and φ.",
+                "习惯上，$p$ 表示真实的分布，$q$ 表示我们用来近似它的分布，例如 $q_{\\phi}(z\\given x)$。对每个分布都"
+                "可以问一句：它是客观存在的，还是我们构造的？客观存在的是样本和产生样本的真实世界，而世界的那些分布没"
+                "人知道。所以我们只能猜想加估计：$p(z)$ 是选定的，$p_{\\theta}(x\\given z)$ 和 $q_{\\phi}(z\\given x)$ "
+                "的形式也是选定的，θ 和 φ 则由训练来估计。",
+            ),
+            say(
+                "So in the code, and on this page, $p$ is the **model**: “true” means true of the model, as in “the "
+                "true posterior”, which follows from $p(z)$ and $p_{\\theta}(x\\given z)$. The data's own distribution "
+                "is another one. In a small world like that of the weather both are the same, since we wrote its "
+                "tables ourselves. [The slips](#slips) come back to this.",
+                "所以在代码里、在本页上，$p$ 指的是**模型**：“真”是就模型而言的，例如“真后验”，它由 $p(z)$ 和 "
+                "$p_{\\theta}(x\\given z)$ 推出。数据自己的分布是另一回事。像天气这样的小世界里两者是同一个，因为表格是"
+                "我们自己写的。[笔误一章](#slips)还会谈到这一点。",
+            ),
         ],
         values,
     )

@@ -78,13 +78,12 @@ def chapter(share: float) -> Chapter:
                 "σ is also the price of the rate. The error enters with weight $1/2\\sigma^{2}$ against a KL with "
                 "weight 1, so a small σ buys detail with many nats of $z$, and a large one lets $z$ go. In a linear "
                 "decoder this can be solved: with the eigenvalues $\\lambda_{i}$ of the data's covariance, the best "
-                "model has",
+                "model has the rate $R$:",
                 "σ 也是码率的价格。误差的权重是 $1/2\\sigma^{2}$，KL 的权重是 1，所以小 σ 用 $z$ 的许多纳特换取细节，"
-                "大 σ 则放弃 $z$。线性解码器的情形可以解出来：设数据协方差的特征值为 $\\lambda_{i}$，最优模型满足",
+                "大 σ 则放弃 $z$。线性解码器的情形可以解出来：设数据协方差的特征值为 $\\lambda_{i}$，最优模型的码率 "
+                "$R$ 是",
             ),
-            Formula(
-                r"\text{rate} = \frac{1}{2} \sum_{i:\ \lambda_{i} > \sigma^{2}} \log \frac{\lambda_{i}}{\sigma^{2}}"
-            ),
+            Formula(r"R = \frac{1}{2} \sum_{i:\ \lambda_{i} > \sigma^{2}} \log \frac{\lambda_{i}}{\sigma^{2}}"),
             say(
                 "A latent whose $\\lambda_{i}$ falls below $\\sigma^{2}$ is not used at all: that is collapse, and "
                 "it is the optimum. On the 8×8 digits with [[latent]] latents the rate falls from [[low:.1f]] nats "

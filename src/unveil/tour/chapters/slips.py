@@ -34,6 +34,20 @@ def denominator() -> None:
         print(f"q = {q}: with p(z|x) below {by_p:.4f}, with q below {by_q:.4f}")
 
 
+def left_out() -> None:
+    import numpy as np
+
+    from unveil.tour.world import P_X_GIVEN_Z, P_Z
+
+    p_xz = P_Z * P_X_GIVEN_Z[:, 2]  # two umbrellas
+    q = np.array([0.2, 0.3, 0.5])
+    elbo = (q * np.log(p_xz / q)).sum()
+    kl = (q * np.log(q / (p_xz / p_xz.sum()))).sum()
+    print(f"(1.15): ELBO + KL = {elbo:.4f} + {kl:.4f} = {elbo + kl:.4f}")
+    print(f"(1.6) : ELBO      = {elbo:.4f}")
+    print(f"log p(x) = {np.log(p_xz.sum()):.4f}, p(x) = {p_xz.sum():.4f}")
+
+
 def which_way() -> None:
     import torch
 
@@ -136,8 +150,8 @@ def chapter(share: float) -> Chapter:
     blocks: list[Block] = [
         say(
             "Notes are written on the way to understanding, and these are good ones. A few lines would lead a reader "
-            "astray. Each stands here with what is meant, and a check that anyone can run.",
-            "笔记是在走向理解的路上写的，这几篇写得很好。只有几处会让读者走偏。下面逐条说明本意，并附上谁都能运行的检"
+            "astray. Each stands here with what is meant, and most with a check that anyone can run.",
+            "笔记是在走向理解的路上写的，这几篇写得很好。只有几处会让读者走偏。下面逐条说明本意，多数附有谁都能运行的检"
             "验。",
         ),
         say(
@@ -172,6 +186,15 @@ def chapter(share: float) -> Chapter:
             "己也是这样说的。",
         ),
         Code(which_way),
+        say(
+            "**What equals ELBO plus KL, and which line drops the KL (note 001).** The note says that “the true "
+            "distribution” equals the sum. It is its logarithm, $\\log p(x)$, as (1.15) itself has it. And the line in "
+            "which Jensen's inequality takes the KL away is (1.6), not (1.8); (1.8) states the inequality.",
+            "**等于 ELBO 加 KL 的是什么，KL 又是在哪一行消失的（笔记 001）。** 笔记说“真实分布等于”这个和。其实是它的对"
+            "数 $\\log p(x)$，公式 (1.15) 本身就是这样写的。而 Jensen 不等式消去 KL 的那一行是 (1.6)，不是 (1.8)；"
+            "(1.8) 是不等式本身。",
+        ),
+        Code(left_out),
         say(
             "**“$\\KL(q\\|p(x, z))$” is no KL (note 002).** As a function of $z$, $p(x, z)$ does not sum to one but "
             "to $p(x)$. A KL compares two distributions, and is never negative; this integral is $-\\ELBO$, and may "
@@ -283,13 +306,22 @@ def chapter(share: float) -> Chapter:
         Code(widths),
         say(
             "**“One large step could fold many small ones” (note 004).** True of adding noise, exactly. False of "
-            "taking it away, as long as each step is normal. See [the steps](#steps).",
+            "taking it away, as long as each step is normal. See [the steps](#steps), also for what many small "
+            "steps bring.",
             "**“一大步可以折叠多小步”（笔记 004）。** 对加噪完全正确；对去噪，只要每步都是正态分布，就不成立。见[步数"
-            "一章](#steps)。",
+            "一章](#steps)，那里也说明多小步的好处究竟在哪里。",
+        ),
+        say(
+            "**Slips of the pen.** Note 004 has pictures of a cat and of a mouse, and then exchanges “cat and dog”; "
+            "cat and mouse are meant, and the thought is a good one: see [z as text](#text). Jensen is once written "
+            "“Jenson” (note 001), and his inequality once “inequity” (note 002).",
+            "**手误。** 笔记 004 的两张图是猫和老鼠，接着却写成“把猫和狗互换”；本意是猫和老鼠，这个想法很好，见[把 z "
+            "看作文字](#text)。另外，Jensen 有一处写成 Jenson（笔记 001），inequality "
+            "有一处写成 inequity（笔记 002）。",
         ),
     ]
     return Chapter(
-        "slips", Text("Slips, put right kindly", "笔误，友善地更正"), blocks, {"tied": TIED, "points": POINTS}
+        "slips", Text("A few slips in the notes", "笔记中的几处笔误"), blocks, {"tied": TIED, "points": POINTS}
     )
 
 

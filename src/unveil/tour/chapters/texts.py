@@ -83,11 +83,16 @@ def chapter(share: float) -> Chapter:
             ),
             Formula(r"q_{\phi}(z\given x) = \N(z; \mu_{\phi}(x), \operatorname{diag}(\sigma_{\phi}^{2}(x)))"),
             say(
-                "Here this is meant literally: each of ten words has a vector of four numbers, and a digit's $z$ is "
+                "Here this is really done: each of ten words has a vector of four numbers, and a digit's $z$ is "
                 "the vector of its word. After [[steps]] steps the model describes [[hits:.0f]] % of test digits "
                 "with the right word (chance is [[chance:.0f]] %).",
-                "这里是字面意义：十个词各有一个四维向量，一个数字的 $z$ 就是它的词向量。训练 [[steps]] 步之后，模型"
+                "这里真的这样做：十个词各有一个四维向量，一张数字图片的 $z$ 就是它的词向量。训练 [[steps]] 步之后，模型"
                 "对 [[hits:.0f]] % 的测试图片说出了正确的词（瞎猜是 [[chance:.0f]] %）。",
+            ),
+            say(
+                "The lines below are a smaller version: they train for 300 steps, and describe only the first three "
+                "test digits.",
+                "下面几行是简化版：只训练 300 步，也只描述前三张测试图片。",
             ),
             Code(known_z),
             Pictures(
