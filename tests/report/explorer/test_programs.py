@@ -17,6 +17,7 @@ from unveil.model import Model, has_real_z, stands_for_x
 from unveil.ops import keyed
 from unveil.report.explorer.functions import Functions, Programs, programs_of
 from unveil.report.explorer.program import HALF, Constants, Untraced
+from unveil.report.explorer.replay import replayed
 from unveil.report.explorer.space import space_of
 from unveil.report.explorer.trace import traced
 
@@ -43,7 +44,7 @@ def computed(page: Page, programs: Programs, name: str, given: tuple[Tensor, ...
     program = {**programs.constants.to_json(), "each": {name: programs.each[name].to_json()}}
     arrays = [each.flatten().float().tolist() for each in given]
     found = page.evaluate(RUN, [program, name, arrays])
-    return {key: torch.tensor(values) for key, values in found}
+    return {key: torch.tensor(values, dtype=torch.float32) for key, values in found}
 
 
 def moved() -> list[Any]:
@@ -98,6 +99,59 @@ def test_steps_of_torch_that_change_shapes_and_places(computer: Page) -> None:
         torch.testing.assert_close(found[key], value.flatten(), rtol=1e-5, atol=1e-5)
 
 
+def added_in_place(x: Tensor) -> dict[str, Tensor]:
+    out = torch.zeros(2, 2)
+    for factor in (1.0, -0.5):
+        out += factor * x.exp()
+    return {"y": out}
+
+
+def kept_then_multiplied(x: Tensor) -> dict[str, Tensor]:
+    h = torch.ones(2, 2) * 2
+    h *= x
+    return {"y": h}
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        added_in_place,
+        kept_then_multiplied,
+        lambda x: {"y": x[..., [-1, 0]]},
+        lambda x: {"y": x.relu().sum(-1, keepdim=True).bool().float()},
+        lambda x: {"y": ((x > 0) + (x > 0.5)).float()},
+        lambda x: {"y": x.reshape(-1)[torch.tensor([3, 1])] * torch.arange(5000.0)[-2:]},
+    ],
+    ids=["a sum in place", "a product in place", "the last place", "a truth", "a sum of truths", "large numbers"],
+)
+def test_steps_that_are_easily_taken_wrongly(f: Any, computer: Page) -> None:
+    constants = Constants()
+    program = traced(f, torch.tensor([[0.1, 0.2], [0.3, 0.4]]), constants=constants)
+    for x in (torch.tensor([[0.5, -1.0], [2.0, 0.25]]), torch.tensor([[-3.0, 0.0], [-0.5, 1.5]])):
+        (found,) = computed(computer, Programs(constants, {"f": program}, {}), "f", (x,)).values()
+        torch.testing.assert_close(found, f(x)["y"].flatten(), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(replayed(program, constants, x)["y"], f(x)["y"].flatten(), rtol=1e-3, atol=1e-3)
+
+
+def test_a_program_that_computes_otherwise_is_refused() -> None:
+    """A network that asks whether it is trained, or looks at numbers outside of torch, is not written down right."""
+    variant = next(p.values[0] for p in moved() if str(p.values[0]).startswith("vae-binary[9x10]"))
+    functions, _ = functions_of(variant.build(), variant)
+    decoder = functions.model.decoder  # type: ignore[attr-defined]
+    plain = decoder.forward
+    decoder.forward = lambda z: plain(z) * (3.0 if torch.is_grad_enabled() else 1.0)
+    try:
+        programs = programs_of(functions)
+    finally:
+        del decoder.forward
+    assert not programs.each and "otherwise" in programs.missing["decode"]
+
+
+def test_places_are_never_halves() -> None:
+    constants = Constants()
+    assert constants.place(torch.arange(HALF))[0] == 0 and constants.place(torch.rand(HALF))[0] == 1
+
+
 def test_large_constants_are_halves_and_kept_once() -> None:
     large, small = torch.randn(HALF), torch.randn(HALF - 1)
     constants = Constants()
@@ -114,8 +168,31 @@ def test_large_constants_are_halves_and_kept_once() -> None:
         lambda x: {"y": x if bool(x.sum() > 0) else -x},
         lambda x: {"y": x.view(-1)[:1].neg_() + x.sum()},
         lambda x: {"y": torch.native_layer_norm(x, [2], None, None, 1e-5)[1]},
+        lambda x: {"y": torch.bernoulli((x > 0).float())},
+        lambda x: {"y": torch.rsub(x, x, alpha=2)},
+        lambda x: {"y": torch.round(x, decimals=1)},
+        lambda x: {"y": torch.nn.functional.softplus(x, 1, threshold=1)},
+        lambda x: {"y": x.clamp(0.5, 0.3)},
+        lambda x: {"y": x.view(torch.int32).float()},
+        lambda x: {"y": (x.long() & 3).float()},
+        lambda x: {"y": x.to(torch.uint8).float()},
+        lambda x: {"y": x.sum().softmax(0)},
     ],
-    ids=["an unknown step", "a branch on a value", "a view that is changed", "a second result"],
+    ids=[
+        "an unknown step",
+        "a branch on a value",
+        "a view that is changed",
+        "a second result",
+        "a draw",
+        "a factor",
+        "decimals",
+        "a threshold",
+        "ends in the wrong order",
+        "other bits",
+        "whole numbers",
+        "bytes",
+        "no dimension",
+    ],
 )
 def test_what_a_page_cannot_compute_is_no_program(f: Any) -> None:
     with pytest.raises(Untraced):

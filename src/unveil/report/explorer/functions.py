@@ -13,14 +13,16 @@ from torch.distributions import Distribution
 from ...batch import Batch
 from ...diagnostics.activity import moments_of
 from ...domain import Domain
-from ...model import Model
+from ...model import Model, device_of
 from ...ops import keyed
 from .program import Constants, Program, Untraced
+from .replay import replayed
 from .space import Space
 from .trace import traced
 
 NOISE = ("explorer", "judge")
 DRAWS = 16  # of z, for the bound of an x
+PROBES, CLOSE = 3, 0.01  # compared arguments, and how far off a program may be, of 1 and the largest value
 MOST_LABELS = 24  # of which each has a program of its own, over the same weights
 MOST_BYTES = 3_000_000  # of weights, which a page holds as 4 MB of text
 
@@ -92,10 +94,22 @@ class Functions:
         height, width, channels = self.domain.image_shape
         return channels == 1 and max(height, width) <= 40
 
+    def probes(self, name: str) -> list[Tensor]:
+        """A few arguments by which a program is compared with the model."""
+        with keyed("explorer", "probes", name):
+            if name == "decode":
+                return [2 * torch.randn(1, self.space.size) for _ in range(PROBES)]
+            shape, ends = (1, *self.domain.shape), self.domain.ends
+            if ends is None:
+                return [torch.poisson(3 * torch.rand(shape)) for _ in range(PROBES)]
+            x = [ends[0] + (ends[1] - ends[0]) * torch.rand(shape) for _ in range(PROBES)]
+            return [each.round() if self.domain.is_discrete else each for each in x]
+
     def example(self, name: str) -> tuple[Tensor, ...]:
         """Arguments of `decode` or `judge`, with the shapes that they take."""
-        first = torch.zeros(1, self.space.size) if name == "decode" else torch.zeros(1, *self.domain.shape)
-        return (first, torch.zeros(1, dtype=torch.int64)) if self.takes_label else (first,)
+        device = device_of(self.model)
+        first = torch.zeros(1, *((self.space.size,) if name == "decode" else self.domain.shape), device=device)
+        return (first, torch.zeros(1, dtype=torch.int64, device=device)) if self.takes_label else (first,)
 
 
 @dataclass(frozen=True)
@@ -117,6 +131,15 @@ def of_label(function: Function, y: int | None) -> Function:
     return lambda given: function(given, torch.tensor([y], device=given.device))
 
 
+def require_same(wanted: dict[str, Tensor], came: dict[str, Tensor]) -> None:
+    """Refuse a program that does not compute what its function does, to what half precision leaves."""
+    for name, value in wanted.items():
+        known = value.flatten().cpu().float()
+        off = (came[name] - known).abs().max()
+        if not bool(off <= CLOSE * (1 + known.abs().max())):
+            raise Untraced(f"a page would compute {name} otherwise, by {float(off):.2g}")
+
+
 @torch.no_grad()
 def programs_of(functions: Functions, most_bytes: int = MOST_BYTES) -> Programs:
     """The programs of a model: `decode` where it fits into the page, `judge` where both do."""
@@ -129,7 +152,11 @@ def programs_of(functions: Functions, most_bytes: int = MOST_BYTES) -> Programs:
             for own, y in functions.names(name).items():
                 if len(found) == MOST_LABELS:
                     raise Untraced("it has more labels than a page has room for")
-                found[own] = traced(of_label(function, y), functions.example(name)[0], constants=tried, noise=NOISE)
+                asked = of_label(function, y)
+                found[own] = traced(asked, functions.example(name)[0], constants=tried, noise=NOISE)
+                for given in functions.probes(name):
+                    given = given.to(device_of(functions.model))
+                    require_same(asked(given), replayed(found[own], tried, given.cpu()))
         except Untraced as error:
             missing[name] = str(error)
             continue

@@ -201,8 +201,8 @@ def _constant_pad_nd(out: Lowering, call: Call) -> int:
 def _clamp(out: Lowering, call: Call) -> int:
     low, high = (*call.args[1:], None, None)[:2]
     low, high = call.kwargs.get("min", low), call.kwargs.get("max", high)
-    if any(isinstance(end, Tensor) for end in (low, high)):
-        raise Untraced("ends that are arrays are no step that a page knows")
+    if any(isinstance(end, Tensor) for end in (low, high)) or (None not in (low, high) and low > high):
+        raise Untraced("these ends are no step that a page knows")
     return out.step("clamp", call.given[:1], call.shape, [low, high])
 
 
@@ -225,6 +225,8 @@ def _pow(out: Lowering, call: Call) -> int:
 
 @lowers("rsub")
 def _rsub(out: Lowering, call: Call) -> int:
+    if call.kwargs or len(call.args) > 2:
+        raise Untraced("a difference with a factor is no step that a page knows")
     return out.step("sub", [call.given[1], call.given[0]], call.shape)
 
 
@@ -250,7 +252,7 @@ def _cumsum(out: Lowering, call: Call) -> int:
 
 @lowers("softplus")
 def _softplus(out: Lowering, call: Call) -> int:
-    if call.args[1:] and call.args[1] != 1:
+    if call.kwargs or (call.args[1:2] or (1,))[0] != 1 or (call.args[2:3] or (20,))[0] != 20:
         raise Untraced("this softplus is no step that a page knows")
     return out.step("softplus", call.given[:1], call.shape)
 
@@ -262,7 +264,9 @@ def _log_sigmoid_forward(out: Lowering, call: Call) -> list[int]:
 
 @lowers("_to_copy", "to")
 def _to_copy(out: Lowering, call: Call) -> int:
-    whole = not call.value.is_floating_point() and call.value.dtype != torch.bool
+    if call.value.dtype == torch.bool:
+        return out.step("ne", [call.given[0], 0.0], call.shape)
+    whole = not call.value.is_floating_point()
     return out.step("trunc" if whole and call.args[0].is_floating_point() else "view", call.given[:1], call.shape)
 
 
@@ -289,6 +293,11 @@ def _index(out: Lowering, call: Call) -> int:
     if len(used) != 1 or call.args[1][used[0][0]].ndim != 1 or call.args[1][used[0][0]].dtype == torch.bool:
         raise Untraced("these places are no step that a page knows")
     dim, places = used[0]
+    if not out.hangs(places):  # −1 is the last place
+        kept = call.args[1][dim] % call.args[0].shape[dim]
+        return picked(out, out.number(x), call.shape, dim, kept)
+    if not bool((call.args[1][dim] >= 0).all()):
+        raise Untraced("places below 0 that hang on x are no step that a page knows")
     whole = [1] * call.args[0].ndim
     whole[dim] = call.args[1][dim].numel()
     spread = out.writer.step("expand", [out.step("view", [places], whole)], call.shape)
@@ -351,7 +360,13 @@ def _avg_pool2d(out: Lowering, call: Call) -> int:
     *lead, height, width = call.args[0].shape
     (down, across), rest = call.args[1], call.args[3:]
     stride = list(call.args[2]) if len(call.args) > 2 and call.args[2] else [down, across]
-    if stride != [down, across] or height % down or width % across or (any(rest[:1] or ()) and any(rest[0])):
+    if (
+        stride != [down, across]
+        or height % down
+        or width % across
+        or (any(rest[:1] or ()) and any(rest[0]))
+        or len(rest) > 3
+    ):
         raise Untraced("this pooling is no step that a page knows")
     cut = out.step("view", call.given[:1], [*lead, height // down, down, width // across, across])
     n = len(lead)

@@ -21,7 +21,10 @@ class Untraced(Exception):
 
 @dataclass
 class Constants:
-    """The numbers that programs of one page share, each once: large arrays in half precision, small ones in single."""
+    """The numbers that programs of one page share, each once: large arrays in half precision, small ones in single.
+
+    Whole numbers stay whole: they are places.
+    """
 
     half: list[bytes] = field(default_factory=list)
     single: list[bytes] = field(default_factory=list)
@@ -30,7 +33,7 @@ class Constants:
     def place(self, value: Tensor) -> list[int]:
         """[1 for half precision, first number, count] of a tensor."""
         flat = value.detach().to("cpu", torch.float32).flatten().numpy()
-        is_half = len(flat) >= HALF and float(np.abs(flat).max()) < MOST_HALF
+        is_half = value.is_floating_point() and len(flat) >= HALF and float(np.abs(flat).max()) < MOST_HALF
         content = flat.astype(np.float16 if is_half else np.float32).tobytes()
         key = is_half, content
         if key not in self.places:

@@ -31,11 +31,13 @@ BINARY = {
 }  # fmt: skip
 SAME = {
     "view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "detach", "clone", "alias", "contiguous", "lift_fresh",
-    "lift_fresh_copy", "flatten", "unflatten", "copy",
+    "lift_fresh_copy", "flatten", "unflatten",
 }  # fmt: skip
 REDUCED = {"sum": "sum", "mean": "mean", "amax": "amax", "amin": "amin", "logsumexp": "logsumexp", "prod": "prod"}
 VIEWS = SAME | {"t", "transpose", "permute", "expand", "slice", "select", "unbind", "split", "diagonal"}
-DRAWN = {"randn", "randn_like", "normal", "normal_functional", "rand", "rand_like", "bernoulli", "multinomial"}
+DRAWN = {"randn", "randn_like", "rand", "rand_like", "normal", "normal_functional", "bernoulli", "multinomial"}
+BY_SHAPE = {"randn_like", "rand_like"}  # of what is drawn: it hangs on the shape of an input alone
+WIDE = (torch.float32, torch.float64, torch.int64, torch.int32, torch.bool)  # types whose numbers a page has
 
 
 def traced(
@@ -55,10 +57,13 @@ def traced(
     with torch.enable_grad(), keyed(*noise):  # what only judges branches on values; what also trains does not
         try:
             module = make_fx(listed, tracing_mode="real")(*inputs)
-        except RuntimeError as error:
+        except Exception as error:  # of a network of anybody's, which is not made for this
             raise Untraced(str(error).split("\n")[0]) from error
     with keyed(*noise):
-        return _Tracing(module, inputs, constants).program(names)
+        try:
+            return _Tracing(module, inputs, constants).program(names)
+        except (RuntimeError, ArithmeticError, LookupError, TypeError) as error:
+            raise Untraced(str(error).split("\n")[0]) from error
 
 
 class _Tracing(Lowering):
@@ -108,8 +113,13 @@ class _Tracing(Lowering):
     def _call(self, node: fx.Node) -> None:
         name = _name(node.target)
         args, kwargs = self.value(node.args), self.value(dict(node.kwargs))
+        hangs = any(map(self.hangs, node.all_input_nodes))
+        if hangs and name in DRAWN - BY_SHAPE:
+            raise Untraced("what is drawn hangs on x")
+        if hangs and name.endswith("_") and not self.hangs(node.args[0]):
+            self._keep(node.args[0])
         value = self.values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
-        if name in DRAWN or not any(map(self.hangs, node.all_input_nodes)):
+        if name in DRAWN or not hangs:
             return
         self.live.add(node)
         if node.target is operator.getitem:
@@ -124,10 +134,19 @@ class _Tracing(Lowering):
         else:
             self.parts[node] = found
 
+    def _keep(self, thing: Any) -> None:
+        """Write down a constant as it is before a step changes it."""
+        if not isinstance(thing, fx.Node):
+            raise Untraced("something is changed that is no value of the graph")
+        self.numbers[thing] = self.writer.constant(self.value(thing).clone())
+        self.live.add(thing)
+
     def _in_place(self, node: fx.Node, call: Call) -> int:
         """A step that changes its first argument: whoever asks for that one later gets the result."""
         changed = node.args[0]
-        views = isinstance(changed, fx.Node) and any(_name(each.target) in VIEWS for each in (changed, *changed.users))
+        views = isinstance(changed, fx.Node) and any(
+            _name(each.target) in VIEWS or each.target is operator.getitem for each in (changed, *changed.users)
+        )
         if not isinstance(changed, fx.Node) or views:
             raise Untraced(f"{call.name} changes what others look at")
         found = self._lowered(call.name.removesuffix("_"), call)
@@ -138,8 +157,18 @@ class _Tracing(Lowering):
 
     def _lowered(self, name: str, call: Call) -> int | list[int]:
         given = call.given
+        if isinstance(call.value, Tensor) and call.value.dtype not in WIDE:
+            raise Untraced(f"numbers of type {call.value.dtype} are none that a page has")
+        if any(isinstance(arg, torch.dtype) for arg in call.args[1:]) or ("dtype" in call.kwargs and name in REDUCED):
+            raise Untraced(f"{name} of another type is no step that a page knows")
         if name in UNARY:
+            if call.kwargs or len(call.args) > 1:
+                raise Untraced(f"{name} with these arguments is no step that a page knows")
             return self.step(UNARY[name], given[:1], call.shape)
+        if name.startswith(("bitwise", "logical")) and any(_is_whole(arg) for arg in call.args):
+            raise Untraced(f"{name} of whole numbers is no step that a page knows")
+        if name == "add" and call.value.dtype == torch.bool:
+            return self.step("or", given[:2], call.shape)
         if name in BINARY and call.kwargs.keys() <= {"alpha"}:
             return self.step(BINARY[name], [given[0], self._times(given[1], call.kwargs.get("alpha", 1))], call.shape)
         if name in SAME:
@@ -158,6 +187,10 @@ class _Tracing(Lowering):
         if self.hangs(thing):
             raise Untraced("a sum with a factor is no step that a page knows")
         return self.value(thing) * factor
+
+
+def _is_whole(thing: Any) -> bool:
+    return isinstance(thing, Tensor) and not thing.is_floating_point() and thing.dtype != torch.bool
 
 
 def _name(target: Any) -> str:
