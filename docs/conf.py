@@ -28,7 +28,7 @@ extensions = [
     "bigrams",
     "docstrings",
     "generated",
-    "languages",
+    "twins",
     "mathjax",
 ]
 source_suffix = {".md": "markdown"}

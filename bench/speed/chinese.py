@@ -81,7 +81,7 @@ SENTENCES = (
     (
         rf"`(.+?)`: {NUMBER} s from the prompt to the report, peak memory {NUMBER} GiB; log p\(x\) (\S+) ± "
         rf"{NUMBER} nats\.",
-        r"`\1`：从敲下命令到得到报告 \2 秒，峰值内存 \3 GiB；log p(x) 为 \4 ± \5 nats。",
+        r"`\1`：从敲下命令到得到报告 \2 秒，峰值内存 \3 GiB；log p(x) 为 \4 ± \5 纳特。",
     ),
     (
         r"The exponent a of cost ∝ size\^a is fitted by least squares in the logarithms\.",
@@ -175,7 +175,7 @@ CELLS = (
     (r"steps", "步数"),
     (r"model", "模型"),
     (r"log p\(x\), test", "log p(x)，测试集"),
-    (r"log p\(x\), nats", "log p(x)，nats"),
+    (r"log p\(x\), nats", "log p(x)，纳特"),
     (r"bits/dim", "比特/维"),
     (r"by", "评判"),
     (r"(iwae-\d+) on all, (iwae-\d+) − (iwae-\d+) on the first (\d+)", r"全部用 \1，前 \4 张再加 \2 − \3"),

@@ -13,8 +13,7 @@ from typing import Any
 import made
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
-
-from languages import tree
+from twins import tree
 
 
 class Generated(SphinxDirective):

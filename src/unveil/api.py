@@ -5,7 +5,6 @@ The rooms below know the store and nothing of this file. A new verb is one funct
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -28,7 +27,7 @@ from .languages import Tongue, checked, speaking
 from .model import Model
 from .objectives import Objective
 from .output.progress import follow, shows
-from .report import explorer_of, write_report
+from .report import serve_explorer, write_report
 from .report.notebook import run_card
 from .runs.store import RunStore
 from .use.both import describe
@@ -211,14 +210,7 @@ class Run:
         self, *, port: int = 0, open: bool = False, lang: str = "en", tell: Callable[[str], None] = print
     ) -> None:
         """Serve the explorer of z on 127.0.0.1 until Ctrl-C; `tell` is given the address to open."""
-        checked(lang)
-        self.store.require_present()
-        with explorer_of(self.store, port, lang) as server:
-            tell(server.address)
-            if open:
-                webbrowser.open(server.address)
-            with contextlib.suppress(KeyboardInterrupt):
-                server.serve_forever()
+        serve_explorer(self.store, port=port, open=open, lang=lang, tell=tell)
 
     def __repr__(self) -> str:
         state = "finished" if self.is_finished else "unfinished"

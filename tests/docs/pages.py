@@ -25,6 +25,7 @@ RUN = {"python", "console", "sh"}
 SHOWN = {"text", "json", "html", "toml", "yaml", "csv", "make", "bibtex"}
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,})(?P<info>[^`]*)$")
 DIRECTIVE = re.compile(r"^\{([\w:-]+)\}\s*(.*)$")
+CLOSED = "\0"  # where a block stood
 NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
 
 
@@ -82,14 +83,26 @@ def parsed(name: str, path: Path, text: str) -> Page:
     for number, line in lines:
         if fence := FENCE.match(line):
             held = _inside(lines, fence["marks"])
-            info, why = fence["info"].strip(), NOT_RUN.search("\n".join([*prose, ""][-3:]))
+            info, why = fence["info"].strip(), NOT_RUN.search(_just_before(prose))
+            prose.append(CLOSED)
             _enter(page, prose, info, held, number + 1, why[1] if why else "")
         elif heading := re.match(r"^(#+)\s+(.*)$", line):
             page.headings.append((len(heading[1]), heading[2].strip()))
             prose.append(line)
         else:
             prose.append(line)
-    return Page(page.name, page.path, page.headings, page.blocks, "\n".join(prose))
+    text = "\n".join(line for line in prose if line != CLOSED)
+    return Page(page.name, page.path, page.headings, page.blocks, text)
+
+
+def _just_before(prose: list[str]) -> str:
+    """The lines that stand right before a block, up to an empty one or another block."""
+    found: list[str] = []
+    for line in reversed(prose):
+        if line == CLOSED or (not line.strip() and found):
+            break
+        found.append(line)
+    return "\n".join(found)
 
 
 def _inside(lines: Iterator[tuple[int, str]], marks: str) -> list[str]:

@@ -18,8 +18,8 @@ import bigrams
 import docstrings
 import inventories
 import made
+import twins
 
-import languages
 from unveil.cli import app
 from unveil.cli.app import KINDS
 from unveil.registry import load_all
@@ -77,7 +77,7 @@ def test_chinese_is_cut_in_pairs_and_latin_in_words() -> None:
 @pytest.mark.parametrize(("page", "address"), [("index", "../zh/index.html"), ("how-to/x", "../../zh/how-to/x.html")])
 def test_each_page_leads_to_its_twin(page: str, address: str) -> None:
     context: dict[str, list[tuple[str, str, str, bool]]] = {}
-    languages.with_languages(SimpleNamespace(config=SimpleNamespace(language="en")), page, "", context, None)
+    twins.with_languages(SimpleNamespace(config=SimpleNamespace(language="en")), page, "", context, None)
     assert [link[2] for link in context["tree_links"] if not link[3]] == [address]
 
 

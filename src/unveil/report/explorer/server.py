@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import numpy as np
 import torch
@@ -22,8 +22,9 @@ from torch import Tensor
 from .functions import Functions
 
 HOST = "127.0.0.1"
-PATIENCE = 10.0  # seconds that a request may take to come in
-WAITING = 256  # connections that may wait
+PATIENCE = 10.0  # seconds that a connection may be silent
+WAITING, AT_ONCE = 256, 128  # connections that may wait, and that are answered at once
+DIGITS = 9  # of a length, at most
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -32,6 +33,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+ONCE = ("Host", "Origin", "X-Unveil-Token", "Content-Length")
 Layout = list[tuple[str, int]]
 
 
@@ -61,6 +63,8 @@ class Answers:
         if not bool(values.isfinite().all()):
             raise ValueError("Some numbers are not finite.")
         found = self._of(name, values)
+        if not all(bool(each.isfinite().all()) for each in found.values()):
+            raise ValueError("The model gives no finite numbers there.")
         return b"".join(each.float().cpu().numpy().astype("<f4").tobytes() for each in found.values())
 
     @torch.no_grad()
@@ -68,6 +72,8 @@ class Answers:
         given = self.functions.example(name)
         if values is not None:
             parts = values.split([each.numel() for each in given])
+            if self.functions.takes_label and float(values[-1]) != int(values[-1]):
+                raise ValueError("There is no such label.")
             given = tuple(part.view_as(like).to(like.dtype) for part, like in zip(parts, given, strict=True))
             self._check(name, given)
         with self._lock:
@@ -92,6 +98,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, page: Callable[[Mapping[str, Any]], str], answers: Answers) -> None:
         super().__init__((HOST, port), Handler)
+        self._free = threading.BoundedSemaphore(AT_ONCE)
         self.token, self.answers = secrets.token_urlsafe(24), answers
         self.page = page({"token": self.token, **answers.layouts()}).encode()
 
@@ -105,6 +112,19 @@ class Server(ThreadingHTTPServer):
         """What a browser opens."""
         return f"http://{HOST}:{self.server_address[1]}/?token={self.token}"
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread of its own, while there are not too many: who keeps connections open waits himself."""
+        if not self._free.acquire(timeout=PATIENCE):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of the server."""
 
@@ -116,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE
 
     def do_GET(self) -> None:
-        asked = urlsplit(self.path)
+        asked = self._address()
         if self._refused(parse_qs(asked.query).get("token", [""])[0]):
             return
         if asked.path != "/":
@@ -125,15 +145,17 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, self.server.page, "text/html; charset=utf-8")
 
     def do_POST(self) -> None:
-        name, answers = urlsplit(self.path).path.removeprefix("/"), self.server.answers
+        name, answers = self._address().path.removeprefix("/"), self.server.answers
         if self._refused(self.headers.get("X-Unveil-Token", "")):
             return
         if name not in answers.known:
             self._say(404, "There is nothing here.")
             return
         length, size = self.headers.get("Content-Length", ""), answers.size(name)
-        if not length.isascii() or not length.isdigit() or int(length) != size:
-            self._say(413 if length.isdigit() and int(length) > size else 400, f"A request holds {size} bytes.")
+        is_number = length.isascii() and length.isdigit()
+        if not is_number or len(length) > DIGITS or int(length) != size:
+            too_long = is_number and (len(length) > DIGITS or int(length) > size)
+            self._say(413 if too_long else 400, f"A request holds {size} bytes.")
             return
         body = self.rfile.read(size)
         if len(body) < size:
@@ -149,6 +171,9 @@ class Handler(BaseHTTPRequestHandler):
     def _refused(self, token: str) -> bool:
         """Whether a request was refused: from another page, by another name of this machine, or without the token."""
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
+        if "Transfer-Encoding" in self.headers or any(len(self.headers.get_all(name, [])) > 1 for name in ONCE):
+            self._say(400, "A request names its host, origin, token and length once, and comes in one piece.")
+            return True
         if host not in self.server.hosts or (origin is not None and origin != f"http://{host}"):
             self._say(403, "Requests come from the page of this server alone.")
             return True
@@ -156,6 +181,13 @@ class Handler(BaseHTTPRequestHandler):
             self._say(403, "The token is missing or wrong; open the address that the terminal shows.")
             return True
         return False
+
+    def _address(self) -> SplitResult:
+        """What is asked for; one that is no address is the root without a token."""
+        try:
+            return urlsplit(self.path)
+        except ValueError:
+            return urlsplit("")
 
     def _say(self, status: int, sentence: str) -> None:
         self.close_connection = True  # what else the client sends is not read
