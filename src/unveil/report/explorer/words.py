@@ -32,7 +32,7 @@ WORDS = {
     "score": "{quantity} {side} {value} nats",
     "score_error": "{quantity} {side} {value} nats; the typical error of one example is ± {error}",
     "no_score": "This example was not judged.",
-    "score_unsure": "{quantity} {side} {value} nats; its error is large, as hardly any of the draws of z count.",
+    "score_unsure": "{quantity} {side} {value} nats; the true value may be much higher, as few draws of z count.",
     "neighbours": "Nearest in z",
     "ellipse": "The ellipses on the map are one and two standard deviations of q(z|x), each latent taken by itself.",
     "binarized": "The dot and the picture are of the grey x. log p(x) is of black and white pixels that were drawn "
