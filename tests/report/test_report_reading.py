@@ -92,3 +92,12 @@ def test_paper_has_every_section_and_no_plot_is_cut(watched: Watched) -> None:
     assert page.evaluate(OPEN) == count - 1 and page.evaluate(PLOTS_FIT)  # as it was before
     page.locator("#training .folding").click()
     assert watched.said == []
+
+
+def test_what_only_a_screen_needs_is_not_printed(browser: Browser, images: RunStore) -> None:
+    page = opened(browser, images).page
+    page.emulate_media(media="print")
+    for selector in (".contents", ".folding", ".terms", ".ex-buttons", ".command button"):
+        shown = page.locator(selector)
+        assert shown.count() and not any(shown.nth(i).is_visible() for i in range(shown.count())), selector
+    page.context.close()
