@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import math
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -45,9 +46,8 @@ def sum_event(x: Tensor, event_ndim: int) -> Tensor:
 
 def is_traced() -> bool:
     """Whether steps are being written down for a page, so that no value can be asked for."""
-    from torch.fx.experimental.proxy_tensor import get_proxy_mode
-
-    return get_proxy_mode() is not None
+    tracing = sys.modules.get("torch.fx.experimental.proxy_tensor")  # its import is slow, and who traces has made it
+    return tracing is not None and tracing.get_proxy_mode() is not None
 
 
 def seed_of(*key: int | str) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from report.conftest import seen_moments
-from unveil.report.explorer.space import DIRECTIONS, main_directions, pairs, prior_places, space_of
+from unveil.report.explorer.space import DIRECTIONS, pairs, prior_places, space_of
+from unveil.report.planes import main_directions
 from unveil.runs.store import RunStore
 
 

@@ -38,7 +38,7 @@ def columns_of(subject: Subject) -> dict[str, Any]:
     columns = [
         {"name": subject.name_of(i), **({} if table is None else _written(table.columns[i]))} for i in range(count)
     ]
-    return {"kind": "columns", "columns": columns, "total": total}
+    return {"kind": "columns", "columns": columns}
 
 
 def _written(column: Column) -> dict[str, Any]:

@@ -20,13 +20,14 @@ from ...ops import keyed
 from ...use.show import likely_labels
 from ..charts import class_colour, short
 from ..gallery import side_that_fits, sprite
+from ..planes import main_directions
 from ..reliance import error_of_one, few_count
 from ..subject import Subject
 from .cells import odd_cells, row_texts
 from .functions import DRAWS, Functions, Programs, programs_of, shown_mean
 from .picture import columns_of, picture_of
 from .program import halves
-from .space import MOST, Space, main_directions, moments, order_of, pairs, prior_places, space_of
+from .space import MOST, Space, moments, order_of, pairs, prior_places, space_of
 
 POINTS, NUMBERS = 1000, 200_000  # examples at most, and numbers that their places take
 THUMBNAILS, SIDES = 900_000, (28, 20, 14, 10)  # characters of the page, for all of them; sides in pixels
@@ -156,7 +157,6 @@ def _points(
         "unsure": few_count(alone),
         "files": joined(splits, lambda split: files_of(subject, split)),
         "row": joined(splits, lambda split: split.rows.tolist()),
-        "test": len(splits[0]),
     }
     if subject.paint is not None:
         x = [split.expected(torch.arange(len(split), device=split.x.device)).x.cpu() for split in splits]

@@ -72,19 +72,14 @@ class Answers:
         given = self.functions.example(name)
         if values is not None:
             parts = values.split([each.numel() for each in given])
-            if self.functions.takes_label and float(values[-1]) != int(values[-1]):
+            if self.functions.takes_label and float(values[-1]) not in range(self.functions.num_classes):
                 raise ValueError("There is no such label.")
             given = tuple(part.view_as(like).to(like.dtype) for part, like in zip(parts, given, strict=True))
-            self._check(name, given)
+            if name == "judge":
+                domain = self.functions.domain
+                domain.of_kind.check(given[0].cpu().numpy(), str(domain), domain.num_levels)
         with self._lock:
             return self.known[name](*(each.to(self.device) for each in given))
-
-    def _check(self, name: str, given: tuple[Tensor, ...]) -> None:
-        functions = self.functions
-        if functions.takes_label and not 0 <= int(given[-1]) < functions.num_classes:
-            raise ValueError("There is no such label.")
-        if name == "judge":
-            functions.domain.of_kind.check(given[0].cpu().numpy(), str(functions.domain), functions.domain.num_levels)
 
 
 class Server(ThreadingHTTPServer):

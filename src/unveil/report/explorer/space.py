@@ -92,15 +92,6 @@ def prior_places(model: Model, space: Space) -> Tensor:
     return space.of(flat)
 
 
-def main_directions(places: Tensor) -> tuple[Tensor, Tensor, float]:
-    """The centre [k] of places [N, k], their two main directions [2, k], and the share of the variance in these."""
-    centre = places.mean(0)
-    _, s, Vt = torch.linalg.svd((places - centre).double(), full_matrices=False)
-    V = Vt[:2] * Vt[:2].gather(1, Vt[:2].abs().argmax(1, keepdim=True)).sign()
-    share = float((s[:2] ** 2).sum() / (s**2).sum().clamp(min=1e-300))
-    return centre, V.to(places.dtype), share
-
-
 def order_of(means: Tensor, rate: Tensor | None) -> list[int]:
     """The coordinates, the one that says most first: by its rate, or by how its posterior mean varies."""
     said = means.var(0) if rate is None or len(rate) != means.shape[1] else rate

@@ -14,7 +14,6 @@ from ...ops import keyed
 from .lowering import LOWERED, Call, Lowering
 from .program import Constants, Program, Untraced, Writer
 
-aten = torch.ops.aten
 Values = dict[fx.Node, Any]
 
 UNARY = {
